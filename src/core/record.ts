@@ -1,0 +1,94 @@
+/** A value that JSON holds without loss. */
+export type JsonValue =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly JsonValue[]
+  | JsonObject;
+
+/** An object whose values JSON holds without loss. */
+export type JsonObject = { readonly [key: string]: JsonValue };
+
+/**
+ * What a store keeps for a session ID: plain, readonly JSON. A store on its
+ * own works with `data` and `createdAt` alone; the rest is the manager's, kept
+ * beside `data` so that no key of the application can collide with it.
+ *
+ * The last access is not here: the store keeps it outside the record, so that
+ * touching a session never rewrites it.
+ */
+export interface SessionRecord {
+  /** What the application keeps. */
+  readonly data: JsonObject;
+  /** When the session began, in whole milliseconds since the epoch. */
+  readonly createdAt: number;
+  /** When it ends at the latest, in whole milliseconds since the epoch. */
+  readonly expiresAt?: number;
+  /** How long after the last access it ends, in whole milliseconds. */
+  readonly idleTimeout?: number;
+  /** The SHA-256 of the cookie's secret, base64url. */
+  readonly secretHash?: string;
+  /** Who is logged in. */
+  readonly user?: string;
+  /** What one request leaves for the next to read once. */
+  readonly flash?: JsonObject;
+  /** Form tokens handed out and not yet used, oldest first. */
+  readonly formTokens?: readonly string[];
+}
+
+/** The part of a record that decides how long it lives. */
+export type Lifetime = Pick<SessionRecord, "expiresAt" | "idleTimeout">;
+
+/**
+ * Tells whether a session is over: its absolute end has come, or nobody
+ * accessed it for its idle timeout. At the very instant it is over. A last
+ * access in the future, as a clock that was set back leaves, counts as live.
+ *
+ * @param lifetime The record, or the part of it that matters here.
+ * @param lastAccess When it was last accessed, in ms since the epoch.
+ * @param now The instant to judge for, in ms since the epoch.
+ * @returns `true` when the session is over.
+ */
+export function isExpired(
+  lifetime: Lifetime,
+  lastAccess: number,
+  now: number,
+): boolean {
+  const { expiresAt, idleTimeout } = lifetime;
+  return (expiresAt !== undefined && now >= expiresAt) ||
+    (idleTimeout !== undefined && now >= lastAccess + idleTimeout);
+}
+
+/** Tells whether the cleaner deletes a session, as {@linkcode isExpired} does. */
+export type IsOld = (
+  lifetime: Lifetime,
+  lastAccess: number,
+  now: number,
+) => boolean;
+
+const MINUTE = 60 * 1000;
+
+/**
+ * Makes the rule by which a cleaner deletes: one with a lifetime of its own
+ * goes when that is over, another when nobody accessed it for `minutes`.
+ *
+ * @param minutes How long a session without a lifetime may lie unused.
+ * @param grace How much longer than its time each is kept, in milliseconds.
+ * @throws {RangeError} If either is not a number from 0 up.
+ */
+export function cleanupRule(minutes: number, grace: number): IsOld {
+  if (!(minutes >= 0)) {
+    throw new RangeError("Cannot clean up: minutes is not a number from 0 up");
+  }
+  if (!(grace >= 0)) {
+    throw new RangeError("Cannot clean up: grace is not a number from 0 up");
+  }
+  return (lifetime, lastAccess, now) => {
+    const hasOwn = lifetime.expiresAt !== undefined ||
+      lifetime.idleTimeout !== undefined;
+    return hasOwn
+      ? isExpired(lifetime, lastAccess, now - grace)
+      : now - grace - lastAccess >= minutes * MINUTE;
+  };
+}

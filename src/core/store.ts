@@ -1,0 +1,189 @@
+import type { SessionRecord } from "./record.ts";
+
+/** What every operation of a store takes. */
+export interface StoreOptions {
+  /**
+   * Ends the wait for a lock or an engine at once, with the signal's reason.
+   * An operation that no longer waits is not interrupted.
+   *
+   * @default {undefined}
+   */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What {@linkcode SessionStore.load} takes. */
+export interface LoadOptions extends StoreOptions {
+  /**
+   * Decides on what was read whether this load marks the session accessed, in
+   * the same step: a wrong secret, or a touch that is not due, then prolongs
+   * nothing. It is synchronous and may be called again.
+   *
+   * @default {undefined} a load that marks nothing
+   */
+  readonly touch?:
+    | ((record: SessionRecord, lastAccess: number) => boolean)
+    | undefined;
+}
+
+/** What {@linkcode SessionStore.deleteOldSessions} takes. */
+export interface CleanupOptions extends StoreOptions {
+  /**
+   * How much longer than its time a session is kept, in milliseconds: room
+   * for a clock that differs from the one that wrote it.
+   *
+   * @default {0}
+   */
+  readonly grace?: number | undefined;
+  /**
+   * Counts what would be deleted, and deletes nothing.
+   *
+   * @default {false}
+   */
+  readonly dryRun?: boolean | undefined;
+  /**
+   * Is told from time to time how far it has come.
+   *
+   * @default {undefined}
+   */
+  readonly onProgress?: ((soFar: CleanupResult) => void) | undefined;
+}
+
+/** What {@linkcode SessionStore.deleteOldSessions} did. */
+export interface CleanupResult {
+  /** How many sessions were deleted. */
+  readonly deleted: number;
+  /** How many sessions remain. */
+  readonly remaining: number;
+  /** How many things that are no session were removed: what the dead left. */
+  readonly remnants: number;
+}
+
+/**
+ * Keeps records by session ID. This is the contract; one suite
+ * (`tests/stores/contract.ts`) holds every store to it.
+ *
+ * **No session is one thing.** Absent, expired, unreadable, another session's,
+ * an ID that is malformed or not even a string: all answer `undefined` or
+ * `false` and never throw, because a client chooses what arrives here. Only
+ * the operations that write refuse a malformed ID, with a `TypeError`, before
+ * any I/O: {@linkcode SessionStore.save} and {@linkcode SessionStore.create}
+ * are given IDs by the program, not by a client.
+ *
+ * **A failure of the medium is the original error.** It is never swallowed,
+ * never turned into "no session", and the record that was there is still there.
+ *
+ * **Every operation is one step.** Whatever other flows, workers and processes
+ * do, as far as the medium is shared (`isThreadSafe`, `isMultiprocessSafe`),
+ * each takes effect at one instant between its call and its return. So no
+ * update is lost, a deleted session does not come back, `create` never
+ * overwrites, and a session that somebody just touched is not cleaned up.
+ *
+ * **Nothing is shared.** A record that goes in or comes out is a copy.
+ *
+ * Writing a record (`save`, `create`, `update`) also marks it accessed.
+ */
+export interface SessionStore {
+  /** Whether several processes may share the medium. */
+  readonly isMultiprocessSafe: boolean;
+
+  /** Whether several workers may share the medium. */
+  readonly isThreadSafe: boolean;
+
+  /**
+   * Creates what the store needs, and tries whether the medium can do what
+   * the store rests on. Idempotent. The first operation does it by itself; a
+   * server calls it at start to hear of a problem then.
+   */
+  setup(): Promise<void>;
+
+  /**
+   * Reads a live session.
+   *
+   * @param id The session ID, as it came.
+   * @param options May mark the session accessed in the same step.
+   * @returns The record, or `undefined` when there is no session.
+   */
+  load(id: string, options?: LoadOptions): Promise<SessionRecord | undefined>;
+
+  /**
+   * Inserts or replaces, whatever was there. A request that changes a session
+   * it has read wants {@linkcode SessionStore.update}: `save` can bring back
+   * a session that was deleted in between, because it was asked to.
+   *
+   * @throws {TypeError} If the ID is malformed or the record cannot be kept.
+   */
+  save(
+    id: string,
+    record: SessionRecord,
+    options?: StoreOptions,
+  ): Promise<void>;
+
+  /**
+   * Inserts. Not `save`: two that create the same ID must not both believe
+   * that it is theirs.
+   *
+   * @returns `false`, and nothing changed, when a live session has the ID.
+   * @throws {TypeError} If the ID is malformed or the record cannot be kept.
+   */
+  create(
+    id: string,
+    record: SessionRecord,
+    options?: StoreOptions,
+  ): Promise<boolean>;
+
+  /**
+   * Reads, changes and replaces as one step that nobody else can cut into.
+   *
+   * `change` is synchronous, may be called again, and returns the new record,
+   * or `undefined` to delete the session. When there is no session it is never
+   * called. When it throws, its error reaches the caller and nothing changed.
+   *
+   * @returns The record kept; `undefined` when there is no session, or no more.
+   */
+  update(
+    id: string,
+    change: (record: SessionRecord) => SessionRecord | undefined,
+    options?: StoreOptions,
+  ): Promise<SessionRecord | undefined>;
+
+  /**
+   * Marks a session accessed. Never creates, never revives, never rewrites data.
+   *
+   * @returns `false` when there is no session.
+   */
+  touch(id: string, options?: StoreOptions): Promise<boolean>;
+
+  /**
+   * Deletes a session. What was acknowledged does not come back.
+   *
+   * @returns `false` when there was no session.
+   */
+  delete(id: string, options?: StoreOptions): Promise<boolean>;
+
+  /** Tells whether there is a session, and marks nothing. */
+  has(id: string, options?: StoreOptions): Promise<boolean>;
+
+  /**
+   * Streams the live sessions, one at a time, in no order. A session that
+   * vanishes meanwhile is skipped; one that is created, or written again,
+   * meanwhile may be missed. Each record was current when it was read.
+   */
+  entries(
+    options?: StoreOptions,
+  ): AsyncIterable<readonly [id: string, record: SessionRecord]>;
+
+  /**
+   * Deletes the sessions that are over, and those without a lifetime of their
+   * own that nobody accessed for `minutes`: one that is remembered for a month
+   * is not removed early, one that lives five minutes is not kept. A session
+   * that is in use, or was accessed a moment ago, stays.
+   *
+   * @param minutes How long a session without a lifetime may lie unused.
+   * @returns What session3 called `(n_deleted, n_remaining)`, and more.
+   * @throws {RangeError} If `minutes` or the grace is not a number from 0 up.
+   */
+  deleteOldSessions(
+    minutes: number,
+    options?: CleanupOptions,
+  ): Promise<CleanupResult>;
+}

@@ -1,0 +1,111 @@
+/*
+ * A token is the value of the cookie: 54 characters.
+ *
+ *   0                               32                    54
+ *   | session ID                    | secret              |
+ *   | 128 random bits, lower hex    | 128, base64url      |
+ *
+ * The ID is public: it is the file's name, it stands in logs, it opens
+ * nothing. The secret is in the browser and nowhere else; the record keeps its
+ * SHA-256, so who reads the directory or a backup cannot sign in with it. The
+ * split is the selector and verifier of persistent-login cookies; 128 bits of
+ * entropy are twice the floor that OWASP's Session Management sheet asks for.
+ */
+import { createHash, timingSafeEqual } from "node:crypto";
+
+/** What a cookie carries: which session, and the proof that it is yours. */
+export interface Token {
+  /** The session ID, 32 lower-case hex characters. */
+  readonly id: string;
+  /** The secret, 22 base64url characters. */
+  readonly secret: string;
+}
+
+const RANDOM_BYTES = 16;
+const ID_LENGTH = 2 * RANDOM_BYTES;
+const TOKEN = /^[0-9a-f]{32}[A-Za-z0-9_-]{22}$/;
+const encoder = new TextEncoder();
+const SESSION_ID = /^[a-z0-9][a-z0-9_-]{15,63}$/;
+
+function randomBytes(): Uint8Array<ArrayBuffer> {
+  return crypto.getRandomValues(new Uint8Array(RANDOM_BYTES));
+}
+
+/**
+ * Makes a session ID that nobody has had before.
+ *
+ * @returns 128 random bits as 32 lower-case hex characters.
+ */
+export function createSessionId(): string {
+  return randomBytes().toHex();
+}
+
+/**
+ * Makes a secret that nobody can guess.
+ *
+ * @returns 128 random bits as 22 base64url characters.
+ */
+export function createSecret(): string {
+  return randomBytes().toBase64({ alphabet: "base64url", omitPadding: true });
+}
+
+/**
+ * Reads a token as a client sent it.
+ *
+ * @param text Any text at all.
+ * @returns The token, or `undefined` when the text is not one of ours. Never throws.
+ */
+export function parseToken(text: string): Token | undefined {
+  if (!TOKEN.test(text)) return undefined;
+  return { id: text.slice(0, ID_LENGTH), secret: text.slice(ID_LENGTH) };
+}
+
+/**
+ * Hashes a secret for the record.
+ *
+ * @param secret The secret of a token.
+ * @returns Its SHA-256, 43 base64url characters.
+ */
+export function hashSecret(secret: string): string {
+  return createHash("sha256").update(secret).digest("base64url");
+}
+
+/**
+ * Compares two hashes of secrets in constant time.
+ *
+ * @param actual The hash of what a client sent.
+ * @param expected The record's `secretHash`; a record without one fits no secret.
+ * @returns `true` when they are the same.
+ */
+export function isSameHash(
+  actual: string,
+  expected: string | undefined,
+): boolean {
+  if (expected === undefined || actual.length !== expected.length) return false;
+  return timingSafeEqual(encoder.encode(actual), encoder.encode(expected));
+}
+
+/**
+ * Tells whether a store takes this as a session ID: 16 to 64 characters of
+ * `a–z 0–9 - _`, the first a letter or digit. Such a name is safe on file
+ * systems that ignore case, and can neither leave a directory nor hide in it.
+ *
+ * @param text Any value at all.
+ * @returns `true` when it is one. Never throws.
+ */
+export function isSessionId(text: unknown): text is string {
+  return typeof text === "string" && SESSION_ID.test(text);
+}
+
+/**
+ * Refuses what is no session ID, where the program and not a client chose it.
+ *
+ * @param id Any value at all.
+ * @throws {TypeError} If it is not a session ID. The message does not repeat it.
+ */
+export function checkSessionId(id: unknown): asserts id is string {
+  if (isSessionId(id)) return;
+  throw new TypeError(
+    "Cannot keep a session: its ID is not 16 to 64 of the characters a-z 0-9 - _ that begin with a letter or digit",
+  );
+}
