@@ -1,0 +1,159 @@
+/*
+ * A session's lock is the lock of its file (flock): shared to read, exclusive
+ * to touch, replace or remove. It dies with its holder. Its rules:
+ *
+ * - Locks are tried, never waited for in the kernel and never converted. Who
+ *   finds one held closes the file, waits outside with nothing in hand, and
+ *   opens the name again. No thread is parked, waiting ends when it is told to.
+ * - Lock, then look. Between open and lock another process may have renamed
+ *   another file over the name, or removed it; the lock is then of a file that
+ *   nobody else will ever open. So after every exclusive lock: is the name
+ *   still a regular file, with the device and inode of the open one?
+ * - Unlock, then close. A child process that is being started shares our open
+ *   files until its exec, and would keep the lock of one that is only closed.
+ */
+import { SessionLockTimeoutError } from "../core/errors.ts";
+import { system } from "./system.ts";
+
+/** Somebody else is at work here: nothing was done, start again. */
+export const AGAIN: unique symbol = Symbol("again");
+/** See {@linkcode AGAIN}. */
+export type Again = typeof AGAIN;
+
+const SHORTEST_WAIT = 1;
+const LONGEST_WAIT = 16;
+
+/** An open file under a lock; disposing unlocks, then closes. */
+export class LockedFile implements Disposable {
+  /** The open file. */
+  readonly file: Deno.FsFile;
+
+  /** @param file An open file whose lock is held. */
+  constructor(file: Deno.FsFile) {
+    this.file = file;
+  }
+
+  /** Unlocks, then closes. */
+  [Symbol.dispose](): void {
+    try {
+      system.unlock(this.file);
+    } finally {
+      system.close(this.file);
+    }
+  }
+}
+
+/**
+ * Opens the file behind a name and takes its lock, if it is free.
+ *
+ * @param path The file.
+ * @param exclusive `false` for a lock that readers share.
+ * @returns The locked file, not yet looked at; `undefined` when the name is
+ * missing; {@linkcode AGAIN} when the lock is held.
+ */
+export function openLocked(
+  path: string,
+  exclusive: boolean,
+): LockedFile | undefined | Again {
+  const file = openExisting(path, exclusive);
+  if (file === undefined) return undefined;
+  let isLocked = false;
+  try {
+    isLocked = system.tryLock(file, exclusive);
+  } finally {
+    if (!isLocked) system.close(file);
+  }
+  return isLocked ? new LockedFile(file) : AGAIN;
+}
+
+/**
+ * Looks whether a name still leads to the file that was opened by it.
+ *
+ * @param path The name.
+ * @param info What `fstat` says of the open file.
+ * @returns `false` when it leads to another file, or nowhere: start again.
+ * @throws {Deno.errors.InvalidData} If it leads to a link, a directory, a pipe:
+ * starting again would not help.
+ */
+export function leadsTo(path: string, info: Deno.FileInfo): boolean {
+  let behind: Deno.FileInfo;
+  try {
+    behind = system.lstat(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+  if (!behind.isFile) {
+    throw new Deno.errors.InvalidData(`Cannot use ${path}: it is not a file`);
+  }
+  return behind.ino === info.ino && behind.dev === info.dev;
+}
+
+/** How long to go on trying, and who may end it. */
+export interface Patience {
+  /** The name that is waited for, for the error's message. */
+  readonly path: string;
+  /** How long to go on, in milliseconds. */
+  readonly timeout: number;
+  /** Ends the wait at once. */
+  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * Takes a step that nobody can cut into, again and again while somebody else
+ * is at work there. Between two tries nothing is held. The second try follows
+ * at once, because a name that has just been replaced is free; later ones wait
+ * a random while that grows to 16 ms, so that waiters do not march in step.
+ *
+ * @param step Synchronous, and complete unless it returns {@linkcode AGAIN}.
+ * @param patience When to give up.
+ * @returns What the step returned at last.
+ * @throws {SessionLockTimeoutError} When the time is over.
+ */
+export async function persist<T>(
+  step: () => T | Again,
+  patience: Patience,
+): Promise<T> {
+  const { path, timeout, signal } = patience;
+  signal?.throwIfAborted();
+  const end = system.monotonic() + timeout;
+  for (let longest = SHORTEST_WAIT;; longest *= 2) {
+    const result = step();
+    if (result !== AGAIN) return result;
+    const left = end - system.monotonic();
+    if (left <= 0) throw new SessionLockTimeoutError(path, timeout);
+    const ms = Math.random() * Math.min(longest, LONGEST_WAIT);
+    await system.wait(Math.min(ms, left), signal);
+  }
+}
+
+/**
+ * Opens the file behind a name.
+ *
+ * @param path The name.
+ * @param write Whether also to write.
+ * @returns `undefined` when the name is missing.
+ */
+export function openExisting(
+  path: string,
+  write: boolean,
+): Deno.FsFile | undefined {
+  try {
+    return system.open(path, { read: true, write });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Tells whether a name is taken by a link, a directory, a pipe: by anything
+ * but a file. What cannot be looked at is not known to be.
+ */
+export function isNoFile(path: string): boolean {
+  try {
+    return !system.lstat(path).isFile;
+  } catch {
+    return false;
+  }
+}

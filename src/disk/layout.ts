@@ -1,0 +1,71 @@
+/*
+ * A directory of sessions, drawn:
+ *
+ *   sessions/                                            0700
+ *     .latchkey                                          0600  marks it as ours; the cleaner's lock
+ *     0f3c…e1                                            0600  a session, named by its ID
+ *     .tmp-001763629200000-5d0a…9b                       0600  being written: birth in ms, 128 random bits
+ *     0f3c…e1.bad                                        0600  was unreadable, set aside for inspection
+ *
+ * Any other name is somebody else's and is never opened, counted or removed.
+ * No name of ours but a session's is a session ID, because of the dots. No
+ * name carries a process number: in a container every process is number 1.
+ */
+import { isSessionId } from "../core/token.ts";
+
+const TEMPORARY = /^\.tmp-(\d{15})-[0-9a-f]{32}$/;
+const QUARANTINE = ".bad";
+
+/**
+ * Names the file of a session.
+ *
+ * @param directory The directory of sessions.
+ * @param id A session ID; whoever calls has checked that it is one.
+ */
+export function sessionPath(directory: string, id: string): string {
+  return `${directory}/${id}`;
+}
+
+/** Names the place where an unreadable session file is set aside, one per ID. */
+export function quarantinePath(directory: string, id: string): string {
+  return sessionPath(directory, id) + QUARANTINE;
+}
+
+/** Tells whether a name is one that {@linkcode quarantinePath} makes. */
+export function isQuarantineName(name: string): boolean {
+  return name.endsWith(QUARANTINE) &&
+    isSessionId(name.slice(0, -QUARANTINE.length));
+}
+
+/** Names the file that marks a directory of sessions, and is its cleaner's lock. */
+export function markerPath(directory: string): string {
+  return `${directory}/.latchkey`;
+}
+
+/**
+ * Names a temporary file that nobody else will ever name.
+ *
+ * @param directory The directory of sessions: a rename is atomic only within one file system.
+ * @param now When it is born, in ms since the epoch.
+ * @param random 128 random bits as 32 hex characters.
+ */
+export function temporaryPath(
+  directory: string,
+  now: number,
+  random: string,
+): string {
+  const birth = String(now).padStart(15, "0");
+  return `${directory}/.tmp-${birth}-${random}`;
+}
+
+/**
+ * Reads the birth of a temporary file off its name. Not off its mtime: a file
+ * that its dead maker linked, and did not live to unlink, shares that with a
+ * session that may be touched for years.
+ *
+ * @returns Milliseconds since the epoch, or `undefined` when it is no such name.
+ */
+export function temporaryBirth(name: string): number | undefined {
+  const birth = TEMPORARY.exec(name)?.[1];
+  return birth === undefined ? undefined : Number(birth);
+}

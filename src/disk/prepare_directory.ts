@@ -1,0 +1,247 @@
+/*
+ * What the protocol rests on is tried once, before the first session is kept.
+ * A file system that only seems to do it would lose sessions one at a time.
+ *
+ *   exclusive locks exclude             else two writers write
+ *   link works, and says EEXIST         else two creators both win
+ *   rename goes over an open file       else a reader blocks a writer
+ *   fstat and lstat agree on an inode,
+ *   and a double can hold its number    else "lock, then look" sees nothing
+ *   an unlinked open file has no names  else it is NFS, whose name cache can
+ *                                       show us a file that is gone
+ *   a fresh mtime is near the clock     else the last access is another clock's
+ *   nobody but the owner may write      else anybody plants links and pipes,
+ *                                       which a plain load does not look for
+ */
+import { SessionDirectoryError } from "../core/errors.ts";
+import { removeIfThere } from "./atomic_file.ts";
+import { markerPath, temporaryPath } from "./layout.ts";
+import { system } from "./system.ts";
+
+const OTHERS_MAY_WRITE = 0o022;
+const FILE_MODE = 0o600;
+const DIRECTORY_MODE = 0o700;
+const CLOCK_DIFFERENCE = 5_000;
+const MARKER = "A directory of sessions of @latchkey/session, format 1.\n";
+
+/** What {@linkcode prepareDirectory} finds out about a directory. */
+export interface Findings {
+  /** The umask takes the owner's own rights, so every file needs a `chmod`. */
+  readonly needsMode: boolean;
+}
+
+/**
+ * Makes sure that a directory is there, is private and can keep sessions, and
+ * marks it as one that does.
+ *
+ * @param directory The directory.
+ * @param create Whether to make it, mode 0700, when it is missing.
+ * @throws {SessionDirectoryError} If it cannot keep sessions.
+ */
+export function prepareDirectory(directory: string, create: boolean): Findings {
+  checkDirectory(directory, create);
+  const findings = tryOut(directory);
+  markDirectory(directory);
+  return findings;
+}
+
+/**
+ * Refuses a directory that sessions were never kept in.
+ *
+ * @param directory The directory.
+ * @throws {SessionDirectoryError} If it is missing or not marked.
+ */
+export function checkMarked(directory: string): void {
+  checkDirectory(directory, false);
+  try {
+    system.lstat(markerPath(directory));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new SessionDirectoryError(
+      directory,
+      "no sessions were ever kept there (it has no file .latchkey)",
+      { cause: error },
+    );
+  }
+}
+
+function checkDirectory(directory: string, create: boolean): void {
+  const info = inspect(directory, create);
+  if (!info.isDirectory) {
+    throw new SessionDirectoryError(directory, "it is not a directory");
+  }
+  if (info.mode !== null && (info.mode & OTHERS_MAY_WRITE) !== 0) {
+    const mode = (info.mode & 0o777).toString(8).padStart(4, "0");
+    throw new SessionDirectoryError(
+      directory,
+      `others than its owner may write it (its mode is ${mode}; chmod 0700)`,
+    );
+  }
+}
+
+function inspect(directory: string, create: boolean): Deno.FileInfo {
+  try {
+    return system.stat(directory);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) {
+      if (!(error instanceof Deno.errors.NotADirectory)) throw error;
+      throw new SessionDirectoryError(directory, "it is not a directory", {
+        cause: error,
+      });
+    }
+    if (!create) {
+      throw new SessionDirectoryError(
+        directory,
+        "it is missing (the option `create` makes it)",
+        { cause: error },
+      );
+    }
+  }
+  system.makeDirectory(directory);
+  system.changeMode(directory, DIRECTORY_MODE);
+  return system.stat(directory);
+}
+
+function tryOut(directory: string): Findings {
+  const first = temporaryPath(directory, system.now(), system.random());
+  const second = temporaryPath(directory, system.now(), system.random());
+  const file = system.open(first, {
+    read: true,
+    write: true,
+    createNew: true,
+    mode: FILE_MODE,
+  });
+  try {
+    const needsMode = tryMode(directory, first, file);
+    tryClock(directory, file);
+    tryLocks(directory, first, file);
+    tryInode(directory, first, file);
+    tryNames(directory, first, second, file);
+    return { needsMode };
+  } finally {
+    system.close(file);
+    removeIfThere(first);
+    removeIfThere(second);
+  }
+}
+
+function tryMode(
+  directory: string,
+  path: string,
+  file: Deno.FsFile,
+): boolean {
+  const { mode } = system.fstat(file);
+  if (mode === null || (mode & 0o777) === FILE_MODE) return false;
+  system.changeMode(path, FILE_MODE);
+  if ((system.fstat(file).mode! & 0o777) === FILE_MODE) return true;
+  throw new SessionDirectoryError(
+    directory,
+    "its file system does not keep the mode of a file",
+  );
+}
+
+function tryClock(directory: string, file: Deno.FsFile): void {
+  const modified = system.fstat(file).mtime?.getTime() ?? NaN;
+  if (Math.abs(modified - system.now()) <= CLOCK_DIFFERENCE) return;
+  throw new SessionDirectoryError(
+    directory,
+    "its file system's clock is not this machine's",
+  );
+}
+
+function tryLocks(directory: string, path: string, file: Deno.FsFile): void {
+  const other = system.open(path, { read: true, write: true });
+  try {
+    const isFirst = system.tryLock(file, true);
+    const isAlone = !system.tryLock(other, true) &&
+      !system.tryLock(other, false);
+    if (isFirst && isAlone) return;
+  } finally {
+    system.close(other);
+  }
+  throw new SessionDirectoryError(
+    directory,
+    "its file system's locks do not exclude",
+  );
+}
+
+function tryInode(directory: string, path: string, file: Deno.FsFile): void {
+  const open = system.fstat(file);
+  const named = system.lstat(path);
+  const isUsable = Number.isSafeInteger(open.ino) && open.ino! > 0;
+  if (isUsable && open.ino === named.ino && open.dev === named.dev) return;
+  throw new SessionDirectoryError(
+    directory,
+    "its file system's inode numbers do not identify a file",
+  );
+}
+
+function tryNames(
+  directory: string,
+  first: string,
+  second: string,
+  file: Deno.FsFile,
+): void {
+  try {
+    system.link(first, second);
+  } catch (error) {
+    const isRefused = error instanceof Deno.errors.NotSupported ||
+      error instanceof Deno.errors.PermissionDenied;
+    if (!isRefused) throw error;
+    throw new SessionDirectoryError(
+      directory,
+      "its file system makes no hard links",
+      { cause: error },
+    );
+  }
+  if (!isTaken(first, second)) {
+    throw new SessionDirectoryError(
+      directory,
+      "its file system links over a name that is taken",
+    );
+  }
+  system.remove(second);
+  system.open(second, { write: true, createNew: true, mode: FILE_MODE })
+    .close();
+  system.rename(second, first);
+  if (system.fstat(file).nlink !== 0) {
+    throw new SessionDirectoryError(
+      directory,
+      "its file system keeps a name for a file that has none, as NFS does",
+    );
+  }
+}
+
+function isTaken(from: string, to: string): boolean {
+  try {
+    system.link(from, to);
+    return false;
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return true;
+    throw error;
+  }
+}
+
+/**
+ * Marks a directory as one of sessions; a mark that is there is left.
+ *
+ * @param directory The directory.
+ */
+export function markDirectory(directory: string): void {
+  let file: Deno.FsFile;
+  try {
+    file = system.open(markerPath(directory), {
+      write: true,
+      createNew: true,
+      mode: FILE_MODE,
+    });
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return;
+    throw error;
+  }
+  try {
+    system.write(file, new TextEncoder().encode(MARKER));
+  } finally {
+    system.close(file);
+  }
+}

@@ -1,0 +1,78 @@
+/*
+ * Every system call of this room and of the directory store goes through this
+ * one object, so that a test can put itself in between: run several actors one
+ * call at a time in any order, end a process before its k-th call, let the
+ * k-th call fail. Nothing else may call the operating system, read the clock
+ * or draw a random number on the way of a session.
+ */
+
+/** The operating system, as the directory store sees it. */
+export interface System {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** Milliseconds from an arbitrary start, never set back. */
+  monotonic(): number;
+  /** 128 random bits as 32 hex characters. */
+  random(): string;
+  /** Resolves after `ms` milliseconds; rejects with the signal's reason. */
+  wait(ms: number, signal: AbortSignal | undefined): Promise<void>;
+  open(path: string, options: Deno.OpenOptions): Deno.FsFile;
+  tryLock(file: Deno.FsFile, exclusive: boolean): boolean;
+  unlock(file: Deno.FsFile): void;
+  close(file: Deno.FsFile): void;
+  read(file: Deno.FsFile, into: Uint8Array): number | null;
+  write(file: Deno.FsFile, bytes: Uint8Array): number;
+  sync(file: Deno.FsFile): void;
+  /** Sets mtime (and atime) to `at`, in ms since the epoch. */
+  setModified(file: Deno.FsFile, at: number): void;
+  fstat(file: Deno.FsFile): Deno.FileInfo;
+  lstat(path: string): Deno.FileInfo;
+  stat(path: string): Deno.FileInfo;
+  link(from: string, to: string): void;
+  rename(from: string, to: string): void;
+  remove(path: string): void;
+  makeDirectory(path: string): void;
+  changeMode(path: string, mode: number): void;
+  readDirectory(path: string): AsyncIterable<Deno.DirEntry>;
+}
+
+/** The operating system. A test may replace its members; nobody else does. */
+export const system: System = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  random: () => crypto.getRandomValues(new Uint8Array(16)).toHex(),
+  wait,
+  open: (path, options) => Deno.openSync(path, options),
+  tryLock: (file, exclusive) => file.tryLockSync(exclusive),
+  unlock: (file) => file.unlockSync(),
+  close: (file) => file.close(),
+  read: (file, into) => file.readSync(into),
+  write: (file, bytes) => file.writeSync(bytes),
+  sync: (file) => file.syncSync(),
+  setModified: (file, at) => file.utimeSync(new Date(at), new Date(at)),
+  fstat: (file) => file.statSync(),
+  lstat: (path) => Deno.lstatSync(path),
+  stat: (path) => Deno.statSync(path),
+  link: (from, to) => Deno.linkSync(from, to),
+  rename: (from, to) => Deno.renameSync(from, to),
+  remove: (path) => Deno.removeSync(path),
+  makeDirectory: (path) =>
+    Deno.mkdirSync(path, { recursive: true, mode: 0o700 }),
+  changeMode: (path, mode) => Deno.chmodSync(path, mode),
+  readDirectory: (path) => Deno.readDir(path),
+};
+
+function wait(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", abort);
+      resolve();
+    }, ms);
+    function abort() {
+      clearTimeout(timer);
+      reject(signal!.reason);
+    }
+    signal?.addEventListener("abort", abort, { once: true });
+  });
+}
