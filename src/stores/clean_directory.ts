@@ -1,0 +1,118 @@
+import { decodeLifetime, type Unusable } from "../core/codec.ts";
+import type { IsOld } from "../core/record.ts";
+import type { CleanupOptions, CleanupResult } from "../core/store.ts";
+import { isSessionId } from "../core/token.ts";
+import { type Place, readOnce, removeIfThere } from "../disk/atomic_file.ts";
+import {
+  AGAIN,
+  type LockedFile,
+  openExisting,
+  openLocked,
+  persist,
+} from "../disk/file_lock.ts";
+import {
+  isQuarantineName,
+  markerPath,
+  sessionPath,
+  temporaryBirth,
+} from "../disk/layout.ts";
+import { markDirectory } from "../disk/prepare_directory.ts";
+import { system } from "../disk/system.ts";
+import type { Quarantine } from "./quarantine.ts";
+import { SessionFile } from "./session_file.ts";
+
+const HOUR = 60 * 60 * 1000;
+const TEMPORARY_FOR = HOUR;
+const QUARANTINE_FOR = 7 * 24 * HOUR;
+const LONGEST_SLICE = 4;
+
+/** What {@linkcode cleanDirectory} takes. */
+export interface DirectoryCleanupOptions extends CleanupOptions {
+  /** Where unreadable files go. */
+  readonly quarantine: Quarantine;
+  /** How long to wait for another cleaner, in milliseconds. */
+  readonly lockTimeout: number;
+}
+
+type Verdict = "live" | "old" | "gone" | Unusable;
+
+/**
+ * Deletes old sessions from a directory, and what dead processes left there.
+ * A file is first read without a lock; only one that seems to be old is
+ * locked, looked at again, judged again, and then removed: a session that was
+ * saved or touched meanwhile, or that somebody holds, stays. The event loop is
+ * given back every few milliseconds.
+ *
+ * @param place A directory that is ready.
+ * @param isOld Decides which are old, see `cleanupRule`.
+ * @param options See there.
+ * @throws {SessionLockTimeoutError} If another cleaner does not end in time.
+ */
+export async function cleanDirectory(
+  place: Place,
+  isOld: IsOld,
+  options: DirectoryCleanupOptions,
+): Promise<CleanupResult> {
+  const { directory } = place;
+  const { dryRun = false, onProgress, quarantine, signal } = options;
+  using _lock = await lockCleaner(directory, options);
+  const count = { deleted: 0, remaining: 0, remnants: 0 };
+  let sliceEnd = system.monotonic() + LONGEST_SLICE;
+  for await (const { name, isFile } of system.readDirectory(directory)) {
+    if (system.monotonic() >= sliceEnd) {
+      onProgress?.({ ...count });
+      await system.wait(0, signal);
+      sliceEnd = system.monotonic() + LONGEST_SLICE;
+    }
+    if (!isFile) continue;
+    const path = sessionPath(directory, name);
+    if (!isSessionId(name)) {
+      const isLeft = isRemnant(path, name);
+      if (isLeft && (dryRun || removeIfThere(path))) count.remnants++;
+      continue;
+    }
+    let verdict = peek(path, name, isOld);
+    if (!dryRun && (verdict === "old" || verdict === "unreadable")) {
+      const file = new SessionFile(place, name, quarantine);
+      const judged = file.deleteIfOld(isOld);
+      verdict = judged === AGAIN ? "live" : judged ?? "gone";
+    }
+    if (verdict === "old") count.deleted++;
+    if (verdict === "live") count.remaining++;
+  }
+  return count;
+}
+
+async function lockCleaner(
+  directory: string,
+  options: DirectoryCleanupOptions,
+): Promise<LockedFile> {
+  const path = markerPath(directory);
+  return await persist(() => {
+    const locked = openLocked(path, true);
+    if (locked !== undefined) return locked;
+    markDirectory(directory);
+    return AGAIN;
+  }, { path, timeout: options.lockTimeout, signal: options.signal });
+}
+
+function isRemnant(path: string, name: string): boolean {
+  const birth = temporaryBirth(name);
+  if (birth !== undefined) return system.now() - birth >= TEMPORARY_FOR;
+  if (!isQuarantineName(name)) return false;
+  const since = system.lstat(path).mtime!.getTime();
+  return system.now() - since >= QUARANTINE_FOR;
+}
+
+function peek(path: string, id: string, isOld: IsOld): Verdict {
+  const file = openExisting(path, false);
+  if (file === undefined) return "gone";
+  try {
+    const lifetime = decodeLifetime(id, readOnce(file));
+    if (typeof lifetime === "string") return lifetime;
+    const lastAccess = system.fstat(file).mtime!.getTime();
+    return isOld(lifetime, lastAccess, system.now()) ? "old" : "live";
+  } finally {
+    system.close(file);
+  }
+}

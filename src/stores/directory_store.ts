@@ -1,0 +1,275 @@
+import { fromFileUrl } from "@std/path/from-file-url";
+import { join } from "@std/path/join";
+import { encodeRecord } from "../core/codec.ts";
+import { cleanupRule, type SessionRecord } from "../core/record.ts";
+import type {
+  CleanupOptions,
+  CleanupResult,
+  LoadOptions,
+  SessionStore,
+  StoreOptions,
+} from "../core/store.ts";
+import { checkSessionId, isSessionId } from "../core/token.ts";
+import type { Durability, Place } from "../disk/atomic_file.ts";
+import { type Again, isNoFile, persist } from "../disk/file_lock.ts";
+import { sessionPath } from "../disk/layout.ts";
+import { prepareDirectory } from "../disk/prepare_directory.ts";
+import { system } from "../disk/system.ts";
+import { cleanDirectory } from "./clean_directory.ts";
+import { Quarantine, type StoreWarning } from "./quarantine.ts";
+import { SessionFile } from "./session_file.ts";
+
+/** What {@linkcode DirectorySessionStore} takes. */
+export interface DirectorySessionStoreOptions {
+  /**
+   * Makes the directory, mode 0700, when it is missing. Without it a missing
+   * directory is an error, as in session3: a mistyped path logs everybody out.
+   *
+   * @default {false}
+   */
+  readonly create?: boolean | undefined;
+  /**
+   * How long an operation waits for a session that another process holds, in
+   * milliseconds. A hold takes microseconds, so who waits longer than this
+   * waits for a process that was stopped.
+   *
+   * @default {5000}
+   */
+  readonly lockTimeout?: number | undefined;
+  /**
+   * What an acknowledged change survives: `"process"`, the death of any
+   * process; `"power"`, also a power loss, at the price of three `fsync` a
+   * change. After a power loss `"process"` may have lost the last seconds of
+   * changes, a logout among them; what is torn is recognised and is no session.
+   *
+   * @default {"process"}
+   */
+  readonly durability?: Durability | undefined;
+  /**
+   * Is told, once each, of files that bear a session's name and hold none.
+   *
+   * @default {console.warn} of its message
+   */
+  readonly onWarning?: ((warning: StoreWarning) => void) | undefined;
+}
+
+/**
+ * Keeps sessions in a directory, one file each, that any number of processes
+ * and workers on one machine may share.
+ *
+ * A load costs one open file and one shared lock, a change an exclusive lock
+ * and an atomic rename. Nothing is ever truncated, no lock is held while
+ * anybody waits, and a process killed at any instant leaves the old record or
+ * the new one. Its rules stand where they are kept: names in
+ * `disk/layout.ts`, locks in `disk/file_lock.ts`, changes in
+ * `disk/atomic_file.ts`, what the file system must do in
+ * `disk/prepare_directory.ts`, the format in `core/codec.ts`, the steps of an
+ * operation in `stores/session_file.ts`.
+ *
+ * The last access is the file's mtime. Permissions needed: to read and write
+ * the directory.
+ *
+ * Not promised: network file systems (NFS is refused, because a name there
+ * may lead to a file that is gone) and Windows (not tested). A plain load does
+ * not look for links and pipes that bear a session's name, as only the owner
+ * can plant them: a directory that others may write is refused.
+ *
+ * @example A session that survives the process
+ * ```ts
+ * import { DirectorySessionStore } from "@latchkey/session";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const directory = await Deno.makeTempDir();
+ * const store = new DirectorySessionStore(directory);
+ * await store.save("0123456789abcdef", { data: { n: 1 }, createdAt: Date.now() });
+ *
+ * const other = new DirectorySessionStore(directory);
+ * assertEquals((await other.load("0123456789abcdef"))?.data, { n: 1 });
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ */
+export class DirectorySessionStore implements SessionStore {
+  /** Any number of processes on one machine may share the directory. */
+  readonly isMultiprocessSafe = true;
+  /** Any number of workers may share the directory. */
+  readonly isThreadSafe = true;
+  /** The directory, as it was given. */
+  readonly directory: string;
+
+  readonly #create: boolean;
+  readonly #lockTimeout: number;
+  readonly #durability: Durability;
+  readonly #quarantine: Quarantine;
+  #place: Place | undefined;
+
+  /**
+   * @param directory Where the sessions are kept; looked at by
+   * {@linkcode setup} or the first operation, not here.
+   * @param options See there.
+   * @throws {TypeError | RangeError} If an option makes no sense.
+   * @throws {Deno.errors.NotSupported} Before Deno 2.8, which cannot try a lock.
+   */
+  constructor(
+    directory: string | URL,
+    options: DirectorySessionStoreOptions = {},
+  ) {
+    const {
+      create = false,
+      lockTimeout = 5_000,
+      durability = "process",
+      onWarning = (warning) => console.warn(warning.message),
+    } = options;
+    if (!("tryLockSync" in Deno.FsFile.prototype)) {
+      throw new Deno.errors.NotSupported(
+        `Cannot keep sessions in a directory: Deno 2.8 or later is needed, this is ${Deno.version.deno}`,
+      );
+    }
+    if (!(lockTimeout >= 0)) {
+      throw new RangeError(
+        "Cannot use lockTimeout: it is not a number from 0 up",
+      );
+    }
+    if (durability !== "process" && durability !== "power") {
+      throw new TypeError(
+        'Cannot use durability: it is neither "process" nor "power"',
+      );
+    }
+    const path = directory instanceof URL ? fromFileUrl(directory) : directory;
+    if (typeof path !== "string" || path === "") {
+      throw new TypeError("Cannot use directory: it is not a path");
+    }
+    this.directory = join(path);
+    this.#create = create;
+    this.#lockTimeout = lockTimeout;
+    this.#durability = durability;
+    this.#quarantine = new Quarantine(this.directory, onWarning);
+  }
+
+  /** Makes sure that the directory is there, private, and can keep sessions. */
+  setup(): Promise<void> {
+    return Promise.try(() => void this.#ready());
+  }
+
+  /** See {@linkcode SessionStore.load}. */
+  async load(
+    id: string,
+    options: LoadOptions = {},
+  ): Promise<SessionRecord | undefined> {
+    const { touch, signal } = options;
+    return await this.#read(id, (file) => file.load(touch), signal);
+  }
+
+  /** See {@linkcode SessionStore.save}. */
+  async save(
+    id: string,
+    record: SessionRecord,
+    options: StoreOptions = {},
+  ): Promise<void> {
+    checkSessionId(id);
+    const bytes = encodeRecord(id, record);
+    await this.#step(id, (file) => file.save(bytes), options.signal);
+  }
+
+  /** See {@linkcode SessionStore.create}. */
+  async create(
+    id: string,
+    record: SessionRecord,
+    options: StoreOptions = {},
+  ): Promise<boolean> {
+    checkSessionId(id);
+    const bytes = encodeRecord(id, record);
+    return await this.#step(id, (file) => file.create(bytes), options.signal);
+  }
+
+  /** See {@linkcode SessionStore.update}. */
+  async update(
+    id: string,
+    change: (record: SessionRecord) => SessionRecord | undefined,
+    options: StoreOptions = {},
+  ): Promise<SessionRecord | undefined> {
+    return await this.#read(id, (file) => file.update(change), options.signal);
+  }
+
+  /** See {@linkcode SessionStore.touch}. */
+  async touch(id: string, options: StoreOptions = {}): Promise<boolean> {
+    const { signal } = options;
+    return await this.#read(id, (file) => file.touch(), signal) ?? false;
+  }
+
+  /** See {@linkcode SessionStore.delete}. */
+  async delete(id: string, options: StoreOptions = {}): Promise<boolean> {
+    const { signal } = options;
+    return await this.#read(id, (file) => file.delete(), signal) ?? false;
+  }
+
+  /** See {@linkcode SessionStore.has}. */
+  async has(id: string, options: StoreOptions = {}): Promise<boolean> {
+    return await this.load(id, { signal: options.signal }) !== undefined;
+  }
+
+  /** See {@linkcode SessionStore.entries}. */
+  async *entries(
+    options: StoreOptions = {},
+  ): AsyncGenerator<readonly [id: string, record: SessionRecord]> {
+    const { signal } = options;
+    const { directory } = this.#ready();
+    for await (const { name, isFile } of system.readDirectory(directory)) {
+      if (!isFile) continue;
+      const record = await this.load(name, { signal });
+      if (record !== undefined) yield [name, record];
+    }
+  }
+
+  /**
+   * See {@linkcode SessionStore.deleteOldSessions}. Also removes temporary
+   * files that are an hour old, and files set aside a week ago. One cleaner is
+   * at work at a time; a session that is locked is in use, and stays.
+   */
+  async deleteOldSessions(
+    minutes: number,
+    options: CleanupOptions = {},
+  ): Promise<CleanupResult> {
+    const isOld = cleanupRule(minutes, options.grace ?? 0);
+    return await cleanDirectory(this.#ready(), isOld, {
+      ...options,
+      quarantine: this.#quarantine,
+      lockTimeout: this.#lockTimeout,
+    });
+  }
+
+  /** A step that finds "no session" for a malformed ID, and where no file is. */
+  async #read<T>(
+    id: string,
+    step: (file: SessionFile) => T | undefined | Again,
+    signal: AbortSignal | undefined,
+  ): Promise<T | undefined> {
+    if (!isSessionId(id)) return undefined;
+    try {
+      return await this.#step(id, step, signal);
+    } catch (error) {
+      const path = sessionPath(this.directory, id);
+      if (!isNoFile(path)) throw error;
+      this.#quarantine.leave("not a file", path, id);
+      return undefined;
+    }
+  }
+
+  async #step<T>(
+    id: string,
+    step: (file: SessionFile) => T | Again,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
+    const file = new SessionFile(this.#ready(), id, this.#quarantine);
+    const { path } = file;
+    const timeout = this.#lockTimeout;
+    return await persist(() => step(file), { path, timeout, signal });
+  }
+
+  #ready(): Place {
+    return this.#place ??= {
+      directory: this.directory,
+      durability: this.#durability,
+      ...prepareDirectory(this.directory, this.#create),
+    };
+  }
+}

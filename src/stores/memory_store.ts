@@ -1,0 +1,199 @@
+import { decodeRecord, encodeRecord } from "../core/codec.ts";
+import { cleanupRule, isExpired, type SessionRecord } from "../core/record.ts";
+import type {
+  CleanupOptions,
+  CleanupResult,
+  LoadOptions,
+  SessionStore,
+  StoreOptions,
+} from "../core/store.ts";
+import { checkSessionId } from "../core/token.ts";
+
+/** What {@linkcode MemorySessionStore} takes. */
+export interface MemorySessionStoreOptions {
+  /**
+   * Tells the time, in ms since the epoch; a test passes its own.
+   *
+   * @default {Date.now}
+   */
+  readonly now?: (() => number) | undefined;
+}
+
+interface Entry {
+  readonly bytes: Uint8Array;
+  lastAccess: number;
+}
+
+/**
+ * Keeps sessions in this process's memory, for tests and for a server that may
+ * forget them: they end with the process, and no other one sees them.
+ *
+ * It keeps the same bytes as a directory does, so that what cannot be kept
+ * there is refused here too, and nothing is shared with who saved or loaded.
+ *
+ * @example Testing without a directory
+ * ```ts
+ * import { MemorySessionStore } from "@latchkey/session";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const store = new MemorySessionStore();
+ * const id = "0123456789abcdef";
+ * await store.save(id, { data: { n: 1 }, createdAt: Date.now() });
+ * await store.update(id, (record) => ({ ...record, data: { n: 2 } }));
+ * assertEquals((await store.load(id))?.data, { n: 2 });
+ * ```
+ */
+export class MemorySessionStore implements SessionStore {
+  /** Every process has its own. */
+  readonly isMultiprocessSafe = false;
+  /** Every worker has its own. */
+  readonly isThreadSafe = false;
+
+  readonly #entries: Map<string, Entry> = new Map();
+  readonly #now: () => number;
+
+  /** @param options See there. */
+  constructor(options: MemorySessionStoreOptions = {}) {
+    const { now = Date.now } = options;
+    this.#now = now;
+  }
+
+  /** There is nothing to set up. */
+  setup(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** See {@linkcode SessionStore.load}. */
+  load(
+    id: string,
+    options: LoadOptions = {},
+  ): Promise<SessionRecord | undefined> {
+    return this.#step(options, (now) => {
+      const { touch } = options;
+      const record = this.#find(id, now);
+      if (record === undefined) return undefined;
+      const entry = this.#entries.get(id)!;
+      if (touch?.(record, entry.lastAccess)) entry.lastAccess = now;
+      return record;
+    });
+  }
+
+  /** See {@linkcode SessionStore.save}. */
+  save(
+    id: string,
+    record: SessionRecord,
+    options: StoreOptions = {},
+  ): Promise<void> {
+    return this.#step(options, (now) => {
+      checkSessionId(id);
+      this.#put(id, encodeRecord(id, record), now);
+    });
+  }
+
+  /** See {@linkcode SessionStore.create}. */
+  create(
+    id: string,
+    record: SessionRecord,
+    options: StoreOptions = {},
+  ): Promise<boolean> {
+    return this.#step(options, (now) => {
+      checkSessionId(id);
+      const bytes = encodeRecord(id, record);
+      const isTaken = this.#find(id, now) !== undefined;
+      if (!isTaken) this.#put(id, bytes, now);
+      return !isTaken;
+    });
+  }
+
+  /** See {@linkcode SessionStore.update}. */
+  update(
+    id: string,
+    change: (record: SessionRecord) => SessionRecord | undefined,
+    options: StoreOptions = {},
+  ): Promise<SessionRecord | undefined> {
+    return this.#step(options, (now) => {
+      const record = this.#find(id, now);
+      if (record === undefined) return undefined;
+      const changed = change(record);
+      if (changed === undefined) this.#entries.delete(id);
+      else this.#put(id, encodeRecord(id, changed), now);
+      return changed;
+    });
+  }
+
+  /** See {@linkcode SessionStore.touch}. */
+  async touch(id: string, options: StoreOptions = {}): Promise<boolean> {
+    const { signal } = options;
+    return await this.load(id, { signal, touch: () => true }) !== undefined;
+  }
+
+  /** See {@linkcode SessionStore.delete}. */
+  delete(id: string, options: StoreOptions = {}): Promise<boolean> {
+    return this.#step(options, (now) => {
+      const isLive = this.#find(id, now) !== undefined;
+      this.#entries.delete(id);
+      return isLive;
+    });
+  }
+
+  /** See {@linkcode SessionStore.has}. */
+  async has(id: string, options: StoreOptions = {}): Promise<boolean> {
+    const { signal } = options;
+    return await this.load(id, { signal }) !== undefined;
+  }
+
+  /** See {@linkcode SessionStore.entries}. */
+  async *entries(
+    options: StoreOptions = {},
+  ): AsyncGenerator<readonly [id: string, record: SessionRecord]> {
+    for (const id of this.#entries.keys()) {
+      const record = await this.load(id, options);
+      if (record !== undefined) yield [id, record];
+    }
+  }
+
+  /** See {@linkcode SessionStore.deleteOldSessions}. */
+  deleteOldSessions(
+    minutes: number,
+    options: CleanupOptions = {},
+  ): Promise<CleanupResult> {
+    return this.#step(options, (now) => {
+      const { dryRun = false, grace = 0, onProgress } = options;
+      const isOld = cleanupRule(minutes, grace);
+      const count = { deleted: 0, remaining: 0, remnants: 0 };
+      for (const [id, { bytes, lastAccess }] of this.#entries) {
+        const record = decodeRecord(id, bytes) as SessionRecord;
+        if (isOld(record, lastAccess, now)) {
+          if (!dryRun) this.#entries.delete(id);
+          count.deleted++;
+        } else {
+          count.remaining++;
+        }
+      }
+      onProgress?.({ ...count });
+      return count;
+    });
+  }
+
+  #find(id: string, now: number): SessionRecord | undefined {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return undefined;
+    const record = decodeRecord(id, entry.bytes) as SessionRecord;
+    return isExpired(record, entry.lastAccess, now) ? undefined : record;
+  }
+
+  #put(id: string, bytes: Uint8Array, now: number): void {
+    this.#entries.set(id, { bytes, lastAccess: now });
+  }
+
+  /** One step: nothing else of this process runs in between. */
+  #step<T>(
+    { signal }: StoreOptions,
+    step: (now: number) => T,
+  ): Promise<T> {
+    return Promise.try(() => {
+      signal?.throwIfAborted();
+      return step(this.#now());
+    });
+  }
+}

@@ -1,0 +1,219 @@
+/*
+ * What happens to one session's file, step by step. Nothing in here waits:
+ * each method runs from its first system call to its last without anybody of
+ * this process in between, and returns AGAIN, having changed nothing, where
+ * somebody of another process is. Two ways to have the file:
+ *
+ *   read   shared lock; what is whole and not over is the answer, whatever has
+ *          happened to the name since: it was current when the name was opened.
+ *          "Over" and "unreadable" are no answers yet.
+ *   hold   exclusive lock, then look: is this still the file behind the name?
+ *          Then read the clock, the mtime, the record, in this order. Now
+ *          nobody else can replace, touch or remove it.
+ */
+import { decodeRecord, encodeRecord, type Unusable } from "../core/codec.ts";
+import { isExpired, type IsOld, type SessionRecord } from "../core/record.ts";
+import type { LoadOptions } from "../core/store.ts";
+import {
+  createFile,
+  type Place,
+  readOnce,
+  readWhole,
+  removeFile,
+  replaceFile,
+} from "../disk/atomic_file.ts";
+import {
+  AGAIN,
+  type Again,
+  isNoFile,
+  leadsTo,
+  openLocked,
+} from "../disk/file_lock.ts";
+import { sessionPath } from "../disk/layout.ts";
+import { system } from "../disk/system.ts";
+import type { Quarantine } from "./quarantine.ts";
+
+/** A session's file while nobody else can change it. */
+interface Held {
+  readonly file: Deno.FsFile;
+  /** What it holds, or why that is no record. */
+  readonly found: SessionRecord | Unusable;
+  /** Whether there is a record, and its time is not over. */
+  readonly isLive: boolean;
+  /** The file's mtime, in ms since the epoch. */
+  readonly lastAccess: number;
+  /** The clock as it was read under the lock, before the mtime. */
+  readonly now: number;
+}
+
+interface HeldRecord extends Held {
+  readonly record: SessionRecord;
+}
+
+/** The file of one session, and all that is ever done to it. */
+export class SessionFile {
+  /** Where it is. */
+  readonly path: string;
+  readonly #id: string;
+  readonly #place: Place;
+  readonly #quarantine: Quarantine;
+
+  /**
+   * @param place The directory, and how to write there.
+   * @param id A session ID; whoever calls has checked that it is one.
+   * @param quarantine Sees to files that hold no session.
+   */
+  constructor(place: Place, id: string, quarantine: Quarantine) {
+    this.path = sessionPath(place.directory, id);
+    this.#id = id;
+    this.#place = place;
+    this.#quarantine = quarantine;
+  }
+
+  /** One open file and one shared lock, unless a touch is due. */
+  load(touch: LoadOptions["touch"]): SessionRecord | undefined | Again {
+    const read = this.#read(touch);
+    if (read !== "hold" && read !== "unreadable") return read;
+    try {
+      return this.#holdRecord((held) => {
+        if (!held.isLive) return undefined;
+        if (touch?.(held.record, held.lastAccess)) markAccessed(held);
+        return held.record;
+      });
+    } catch (error) {
+      if (read !== "unreadable" || isNoFile(this.path)) throw error;
+      this.#quarantine.leave(read, this.path, this.#id, error);
+      return undefined;
+    }
+  }
+
+  /** Replaces what there is, or creates. */
+  save(bytes: Uint8Array): true | Again {
+    const replaced = this.#hold(() => this.#replace(bytes));
+    if (replaced !== undefined) return replaced;
+    return createFile(this.#place, this.path, bytes) || this.#again();
+  }
+
+  /** Creates, over a dead session too. */
+  create(bytes: Uint8Array): boolean | Again {
+    const created = createFile(this.#place, this.path, bytes);
+    if (created !== false) return created;
+    const replaced = this.#hold(({ isLive }) =>
+      !isLive && this.#replace(bytes)
+    );
+    return replaced ?? this.#again();
+  }
+
+  /** Changes a live session; `change` runs under the lock. */
+  update(
+    change: (record: SessionRecord) => SessionRecord | undefined,
+  ): SessionRecord | undefined | Again {
+    return this.#holdRecord(({ record, isLive }) => {
+      if (!isLive) return undefined;
+      const changed = change(record);
+      if (changed === undefined) {
+        removeFile(this.#place, this.path);
+        return undefined;
+      }
+      const replaced = this.#replace(encodeRecord(this.#id, changed));
+      return replaced === AGAIN ? AGAIN : changed;
+    });
+  }
+
+  /** Marks a live session accessed. */
+  touch(): boolean | undefined | Again {
+    return this.#holdRecord((held) => {
+      if (held.isLive) markAccessed(held);
+      return held.isLive;
+    });
+  }
+
+  /** Removes a session, and tells whether it was live. */
+  delete(): boolean | undefined | Again {
+    return this.#holdRecord(({ isLive }) => {
+      removeFile(this.#place, this.path);
+      return isLive;
+    });
+  }
+
+  /** Removes a session that is old; whoever holds it keeps it. */
+  deleteIfOld(isOld: IsOld): "old" | "live" | undefined | Again {
+    return this.#holdRecord(({ record, lastAccess, now }) => {
+      if (!isOld(record, lastAccess, now)) return "live";
+      system.remove(this.path);
+      return "old";
+    });
+  }
+
+  #read(
+    touch: LoadOptions["touch"],
+  ): SessionRecord | undefined | Again | "hold" | "unreadable" {
+    const locked = openLocked(this.path, false);
+    if (locked === undefined || locked === AGAIN) return locked;
+    using _lock = locked;
+    const found = decodeRecord(this.#id, readOnce(locked.file));
+    if (typeof found === "string") return "unreadable";
+    const now = system.now();
+    if (touch === undefined && found.idleTimeout === undefined) {
+      if (!isExpired(found, now, now)) return found;
+    }
+    const info = system.fstat(locked.file);
+    const lastAccess = info.mtime!.getTime();
+    if (isExpired(found, lastAccess, now)) {
+      return leadsTo(this.path, info) ? undefined : AGAIN;
+    }
+    return touch?.(found, lastAccess) ? "hold" : found;
+  }
+
+  /** Acts on a record; what holds none is set aside, or left. */
+  #holdRecord<T>(act: (held: HeldRecord) => T): T | undefined | Again {
+    return this.#hold((held) => {
+      const { file, found } = held;
+      if (typeof found === "object") return act({ ...held, record: found });
+      if (found === "unreadable") {
+        this.#quarantine.setAside(this.path, this.#id, file);
+      } else {
+        this.#quarantine.leave(found, this.path, this.#id);
+      }
+      return undefined;
+    });
+  }
+
+  /** Acts on whatever is there; `undefined` when nothing is. */
+  #hold<T>(act: (held: Held) => T): T | undefined | Again {
+    const locked = openLocked(this.path, true);
+    if (locked === undefined || locked === AGAIN) return locked;
+    using _lock = locked;
+    const { file } = locked;
+    const now = system.now();
+    const info = system.fstat(file);
+    if (!leadsTo(this.path, info)) return AGAIN;
+    const found = decodeRecord(this.#id, readWhole(file));
+    const lastAccess = info.mtime!.getTime();
+    const isLive = typeof found === "object" &&
+      !isExpired(found, lastAccess, now);
+    return act({ file, found, isLive, lastAccess, now });
+  }
+
+  #replace(bytes: Uint8Array): true | Again {
+    return replaceFile(this.#place, this.path, bytes);
+  }
+
+  /** The name is taken after all: start again, unless that would never end. */
+  #again(): Again {
+    if (isNoFile(this.path)) {
+      throw new Deno.errors.InvalidData(
+        `Cannot use ${this.path}: it is not a file`,
+      );
+    }
+    return AGAIN;
+  }
+}
+
+/**
+ * A clock that was set back may have left the last access in the future: the
+ * one case in which it is lowered.
+ */
+function markAccessed({ file, lastAccess, now }: Held): void {
+  if (lastAccess !== now) system.setModified(file, now);
+}
