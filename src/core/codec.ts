@@ -5,7 +5,7 @@
  *   latchkey/1 cccccccc eeeeeeeeeeeeeeee iiiiiiiiiiiiiiii <session ID>\n
  *   {"createdAt":…,"data":{…}}\n
  *
- *   c  CRC-32 of all that follows it (from 20 to the end), 8 lower-case hex
+ *   c  CRC-32 of all that follows it (from 19 to the end), 8 lower-case hex
  *   e  `expiresAt`, 16 decimal digits, or 16 times `-` for none
  *   i  `idleTimeout`, the same
  *
@@ -22,7 +22,7 @@ import type { JsonObject, Lifetime, SessionRecord } from "./record.ts";
 
 const MAGIC = "latchkey/1 ";
 const CHECKSUM_AT = 11;
-const COVERED_AT = 20;
+const COVERED_AT = 19;
 const EXPIRES_AT = 20;
 const IDLE_TIMEOUT_AT = 37;
 const ID_AT = 54;
@@ -53,14 +53,16 @@ export function encodeRecord(
   id: string,
   record: SessionRecord,
 ): Uint8Array<ArrayBuffer> {
-  checkRecord(record);
-  const { data, createdAt, expiresAt, idleTimeout, secretHash, user } = record;
+  checkTimes(record);
+  const { createdAt, expiresAt, idleTimeout, secretHash, user } = record;
   const { flash, formTokens } = record;
-  const body = { createdAt, secretHash, user, flash, formTokens, data };
+  const data = encodeData(record.data);
+  const rest = JSON.stringify(
+    { createdAt, secretHash, user, flash, formTokens },
+  ).slice(1, -1);
+  const lifetime = `${digits(expiresAt)} ${digits(idleTimeout)}`;
   const bytes = encoder.encode(
-    `${MAGIC}00000000 ${digits(expiresAt)} ${digits(idleTimeout)} ${id}\n${
-      JSON.stringify(body)
-    }\n`,
+    `${MAGIC}00000000 ${lifetime} ${id}\n{${rest},"data":${data}}\n`,
   );
   encoder.encodeInto(hex(checksum(bytes)), bytes.subarray(CHECKSUM_AT));
   return bytes;
@@ -138,10 +140,14 @@ function addLifetime<T extends Lifetime>(target: T, bytes: Uint8Array): T {
   );
 }
 
-function checkRecord(record: SessionRecord): void {
-  if (!isPlainObject(record.data)) {
-    throw new TypeError("Cannot encode a record: data is not an object");
-  }
+/** Judges the text, because what has a `toJSON` is not what it seems. */
+function encodeData(data: JsonObject): string {
+  const text: string | undefined = JSON.stringify(data);
+  if (text?.[0] === "{") return text;
+  throw new TypeError("Cannot encode a record: data is not an object");
+}
+
+function checkTimes(record: SessionRecord): void {
   checkTime("createdAt", record.createdAt);
   if (record.expiresAt !== undefined) checkTime("expiresAt", record.expiresAt);
   if (record.idleTimeout !== undefined) {
@@ -184,7 +190,7 @@ function parseDigits(bytes: Uint8Array, start: number): number | undefined {
   if (bytes[start] === DASH) return undefined;
   let value = 0;
   for (let at = start; at < start + DIGITS; at++) {
-    value = value * 10 + bytes[at]! - ZERO;
+    value = value * 10 + (bytes[at]! - ZERO);
   }
   return value;
 }

@@ -78,10 +78,10 @@ const MINUTE = 60 * 1000;
  * @throws {RangeError} If either is not a number from 0 up.
  */
 export function cleanupRule(minutes: number, grace: number): IsOld {
-  if (!(minutes >= 0)) {
+  if (typeof minutes !== "number" || !(minutes >= 0)) {
     throw new RangeError("Cannot clean up: minutes is not a number from 0 up");
   }
-  if (!(grace >= 0)) {
+  if (typeof grace !== "number" || !(grace >= 0)) {
     throw new RangeError("Cannot clean up: grace is not a number from 0 up");
   }
   return (lifetime, lastAccess, now) => {

@@ -81,8 +81,10 @@ export function isSameHash(
   actual: string,
   expected: string | undefined,
 ): boolean {
-  if (expected === undefined || actual.length !== expected.length) return false;
-  return timingSafeEqual(encoder.encode(actual), encoder.encode(expected));
+  if (expected === undefined) return false;
+  const one = encoder.encode(actual);
+  const other = encoder.encode(expected);
+  return one.length === other.length && timingSafeEqual(one, other);
 }
 
 /**

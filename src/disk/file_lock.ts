@@ -116,14 +116,18 @@ export async function persist<T>(
 ): Promise<T> {
   const { path, timeout, signal } = patience;
   signal?.throwIfAborted();
+  const first = step();
+  if (first !== AGAIN) return first;
   const end = system.monotonic() + timeout;
-  for (let longest = SHORTEST_WAIT;; longest *= 2) {
+  for (
+    let longest = SHORTEST_WAIT;;
+    longest = Math.min(2 * longest, LONGEST_WAIT)
+  ) {
     const result = step();
     if (result !== AGAIN) return result;
     const left = end - system.monotonic();
     if (left <= 0) throw new SessionLockTimeoutError(path, timeout);
-    const ms = Math.random() * Math.min(longest, LONGEST_WAIT);
-    await system.wait(Math.min(ms, left), signal);
+    await system.wait(Math.min(Math.random() * longest, left), signal);
   }
 }
 

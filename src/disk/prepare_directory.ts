@@ -201,8 +201,9 @@ function tryNames(
     );
   }
   system.remove(second);
-  system.open(second, { write: true, createNew: true, mode: FILE_MODE })
-    .close();
+  system.close(
+    system.open(second, { write: true, createNew: true, mode: FILE_MODE }),
+  );
   system.rename(second, first);
   if (system.fstat(file).nlink !== 0) {
     throw new SessionDirectoryError(
@@ -228,9 +229,10 @@ function isTaken(from: string, to: string): boolean {
  * @param directory The directory.
  */
 export function markDirectory(directory: string): void {
+  const path = markerPath(directory);
   let file: Deno.FsFile;
   try {
-    file = system.open(markerPath(directory), {
+    file = system.open(path, {
       write: true,
       createNew: true,
       mode: FILE_MODE,
@@ -240,6 +242,7 @@ export function markDirectory(directory: string): void {
     throw error;
   }
   try {
+    system.changeMode(path, FILE_MODE);
     system.write(file, new TextEncoder().encode(MARKER));
   } finally {
     system.close(file);

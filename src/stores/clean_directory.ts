@@ -100,8 +100,14 @@ function isRemnant(path: string, name: string): boolean {
   const birth = temporaryBirth(name);
   if (birth !== undefined) return system.now() - birth >= TEMPORARY_FOR;
   if (!isQuarantineName(name)) return false;
-  const since = system.lstat(path).mtime!.getTime();
-  return system.now() - since >= QUARANTINE_FOR;
+  try {
+    const since = system.lstat(path).mtime!.getTime();
+    return system.now() - since >= QUARANTINE_FOR;
+  } catch (error) {
+    // Somebody who inspects it has taken it away.
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 function peek(path: string, id: string, isOld: IsOld): Verdict {

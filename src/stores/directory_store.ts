@@ -103,6 +103,8 @@ export class DirectorySessionStore implements SessionStore {
   #place: Place | undefined;
 
   /**
+   * Makes a store; it does no I/O.
+   *
    * @param directory Where the sessions are kept; looked at by
    * {@linkcode setup} or the first operation, not here.
    * @param options See there.
@@ -124,7 +126,7 @@ export class DirectorySessionStore implements SessionStore {
         `Cannot keep sessions in a directory: Deno 2.8 or later is needed, this is ${Deno.version.deno}`,
       );
     }
-    if (!(lockTimeout >= 0)) {
+    if (typeof lockTimeout !== "number" || !(lockTimeout >= 0)) {
       throw new RangeError(
         "Cannot use lockTimeout: it is not a number from 0 up",
       );
@@ -212,6 +214,7 @@ export class DirectorySessionStore implements SessionStore {
     options: StoreOptions = {},
   ): AsyncGenerator<readonly [id: string, record: SessionRecord]> {
     const { signal } = options;
+    signal?.throwIfAborted();
     const { directory } = this.#ready();
     for await (const { name, isFile } of system.readDirectory(directory)) {
       if (!isFile) continue;
@@ -229,7 +232,8 @@ export class DirectorySessionStore implements SessionStore {
     minutes: number,
     options: CleanupOptions = {},
   ): Promise<CleanupResult> {
-    const isOld = cleanupRule(minutes, options.grace ?? 0);
+    const { grace = 0 } = options;
+    const isOld = cleanupRule(minutes, grace);
     return await cleanDirectory(this.#ready(), isOld, {
       ...options,
       quarantine: this.#quarantine,

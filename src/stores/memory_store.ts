@@ -52,7 +52,11 @@ export class MemorySessionStore implements SessionStore {
   readonly #entries: Map<string, Entry> = new Map();
   readonly #now: () => number;
 
-  /** @param options See there. */
+  /**
+   * Makes an empty store.
+   *
+   * @param options See there.
+   */
   constructor(options: MemorySessionStoreOptions = {}) {
     const { now = Date.now } = options;
     this.#now = now;
@@ -146,6 +150,7 @@ export class MemorySessionStore implements SessionStore {
   async *entries(
     options: StoreOptions = {},
   ): AsyncGenerator<readonly [id: string, record: SessionRecord]> {
+    options.signal?.throwIfAborted();
     for (const id of this.#entries.keys()) {
       const record = await this.load(id, options);
       if (record !== undefined) yield [id, record];

@@ -1,4 +1,3 @@
-import type { Unusable } from "../core/codec.ts";
 import { quarantinePath } from "../disk/layout.ts";
 import { system } from "../disk/system.ts";
 
@@ -9,7 +8,7 @@ export interface StoreWarning {
    * `"foreign"`: whole, and another session's; left where it is.
    * `"not a file"`: a link, a directory, a pipe; left where it is.
    */
-  readonly type: Unusable | "not a file";
+  readonly type: "unreadable" | "foreign" | "not a file";
   /** The session ID that the name says. */
   readonly sessionId: string;
   /** Where it is now. */
