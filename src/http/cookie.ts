@@ -1,0 +1,215 @@
+/*
+ * The one place that knows the syntax of cookies, and the only one that counts
+ * in seconds: `Max-Age` is in seconds (RFC 6265), everything else here is in ms.
+ */
+
+/** What a session's cookie looks like. */
+export interface CookieOptions {
+  /**
+   * The cookie's name. `__Host-session` keeps other hosts of the same site
+   * from planting one; it takes `Secure`, the path `/` and no domain, and
+   * `__Secure-` takes `Secure`. Such a name turns `secure: "auto"` into `true`.
+   *
+   * @default {"session"}
+   */
+  readonly name?: string | undefined;
+  /**
+   * The path from which on the browser sends it.
+   *
+   * @default {"/"}
+   */
+  readonly path?: string | undefined;
+  /**
+   * The domain whose hosts all get it.
+   *
+   * @default {undefined} the host that set it, and no other
+   */
+  readonly domain?: string | undefined;
+  /**
+   * Whether requests from other sites carry it: `"Lax"`, when they lead here;
+   * `"Strict"`, never; `"None"`, always, which browsers take over https only.
+   *
+   * @default {"Lax"}
+   */
+  readonly sameSite?: "Lax" | "Strict" | "None" | undefined;
+  /**
+   * Whether the browser sends it over https only. `"auto"` says so in answers
+   * to requests that came over https.
+   *
+   * @default {"auto"}
+   */
+  readonly secure?: boolean | "auto" | undefined;
+}
+
+/** A cookie whose options were checked and completed. */
+export interface Cookie {
+  /** Its name. */
+  readonly name: string;
+  /** Whether it gets `Secure`; `"auto"`, when the request came over https. */
+  readonly secure: boolean | "auto";
+  /** The attributes that every `Set-Cookie` repeats. */
+  readonly attributes: string;
+}
+
+/** What differs from one `Set-Cookie` to the next. */
+export interface WriteCookieOptions {
+  /** Whether the request came over https. */
+  readonly isHttps: boolean;
+  /**
+   * How long the browser keeps it, in milliseconds.
+   *
+   * @default {undefined} until the browser closes
+   */
+  readonly maxAge?: number | undefined;
+}
+
+const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const VALUE = /^[!#-+\--:<-[\]-~]*$/;
+const PATH = /^\/[ -:<-~]*$/;
+const DOMAIN = /^\.?[a-z0-9-]+(?:\.[a-z0-9-]+)*$/i;
+const SAME_SITE: readonly unknown[] = ["Lax", "Strict", "None"];
+const SEMICOLON = 0x3b;
+const SPACE = 0x20;
+const TAB = 0x09;
+
+/**
+ * Checks a cookie's options and completes them.
+ *
+ * @param options What was asked for.
+ * @returns The cookie, for {@linkcode writeCookie} and {@linkcode clearCookie}.
+ * @throws {TypeError} If browsers would refuse or misread such a cookie.
+ */
+export function resolveCookie(options: CookieOptions = {}): Cookie {
+  const { name = "session", path = "/", domain, sameSite = "Lax" } = options;
+  // Browsers compare the prefixes without regard to case, and so does this.
+  const isHost = /^__host-/i.test(name);
+  const isPrefixed = isHost || /^__secure-/i.test(name);
+  const { secure: asked = "auto" } = options;
+  const secure = isPrefixed && asked === "auto" ? true : asked;
+
+  check(NAME.test(name), "its name is not a token of RFC 6265");
+  check(PATH.test(path), 'its path does not begin with "/" or holds ";"');
+  check(domain === undefined || DOMAIN.test(domain), "its domain is no host");
+  check(SAME_SITE.includes(sameSite), "sameSite is not Lax, Strict or None");
+  check(
+    typeof secure === "boolean" || secure === "auto",
+    'secure is not true, false or "auto"',
+  );
+  check(!isPrefixed || secure === true, `${name} takes secure: true`);
+  check(!isHost || path === "/", `${name} takes the path "/"`);
+  check(!isHost || domain === undefined, `${name} takes no domain`);
+  check(
+    sameSite !== "None" || secure !== false,
+    'sameSite: "None" takes secure: true or "auto"',
+  );
+
+  const scope = domain === undefined ? "" : `; Domain=${domain}`;
+  return {
+    name,
+    secure,
+    attributes: `; Path=${path}${scope}; HttpOnly; SameSite=${sameSite}`,
+  };
+}
+
+/**
+ * Reads one cookie of a request. Any header will do: what is malformed is
+ * passed over, never thrown at the server, in one pass over the text.
+ *
+ * A name that occurs with two different values answers `undefined`. One of
+ * them may have been planted by a neighbouring host or on a deeper path, and
+ * no order tells which; a name with `__Host-` rules that out.
+ *
+ * @param header The `Cookie` header, or `null` when there is none.
+ * @param name The cookie's name.
+ * @returns Its value, without the quotes around it if any, or `undefined`.
+ */
+export function readCookie(
+  header: string | null,
+  name: string,
+): string | undefined {
+  if (header === null) return undefined;
+  const start = `${name}=`;
+  let found: string | undefined;
+  for (
+    let at = header.indexOf(start);
+    at !== -1;
+    at = header.indexOf(start, at + start.length)
+  ) {
+    if (!beginsPair(header, at)) continue;
+    const semicolon = header.indexOf(";", at);
+    const end = semicolon === -1 ? header.length : semicolon;
+    const value = unquote(header.slice(at + start.length, end).trim());
+    if (found !== undefined && found !== value) return undefined;
+    found = value;
+  }
+  return found;
+}
+
+/**
+ * Writes a `Set-Cookie` header that gives the browser a value.
+ *
+ * @param cookie The cookie.
+ * @param value Its value.
+ * @param options How the request came, and how long the cookie is kept.
+ * @returns The header's value.
+ * @throws {TypeError} If the value holds what a cookie cannot.
+ */
+export function writeCookie(
+  cookie: Cookie,
+  value: string,
+  options: WriteCookieOptions,
+): string {
+  check(VALUE.test(value), "its value holds a character that it must not");
+  const { maxAge } = options;
+  const age = maxAge === undefined
+    ? ""
+    : `; Max-Age=${Math.max(0, Math.ceil(maxAge / 1000))}`;
+  return format(cookie, value, options.isHttps, age);
+}
+
+/**
+ * Writes a `Set-Cookie` header that makes the browser forget the cookie. It
+ * repeats the attributes, since browsers tell cookies apart by them.
+ *
+ * @param cookie The cookie.
+ * @param options How the request came.
+ * @returns The header's value.
+ */
+export function clearCookie(
+  cookie: Cookie,
+  options: Pick<WriteCookieOptions, "isHttps">,
+): string {
+  const age = "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
+  return format(cookie, "", options.isHttps, age);
+}
+
+function format(
+  cookie: Cookie,
+  value: string,
+  isHttps: boolean,
+  age: string,
+): string {
+  const isSecure = cookie.secure === "auto" ? isHttps : cookie.secure;
+  const secure = isSecure ? "; Secure" : "";
+  return `${cookie.name}=${value}${cookie.attributes}${secure}${age}`;
+}
+
+/** Tells whether only blanks lie between here and the pair before, if any. */
+function beginsPair(header: string, at: number): boolean {
+  for (let before = at - 1; before >= 0; before--) {
+    const code = header.charCodeAt(before);
+    if (code === SEMICOLON) return true;
+    if (code !== SPACE && code !== TAB) return false;
+  }
+  return true;
+}
+
+function unquote(value: string): string {
+  const isQuoted = value.length > 1 && value.startsWith('"') &&
+    value.endsWith('"');
+  return isQuoted ? value.slice(1, -1) : value;
+}
+
+function check(isFit: boolean, problem: string): void {
+  if (!isFit) throw new TypeError(`Cannot use such a cookie: ${problem}`);
+}

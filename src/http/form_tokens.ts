@@ -1,0 +1,79 @@
+import { createSecret } from "../core/token.ts";
+
+/** How many may be outstanding; the oldest gives way, as in session3. */
+const MAX_TOKENS = 32;
+
+/** Does to a record's tokens what was done to these. May be called again. */
+export type FormTokensChange = (tokens: readonly string[]) => readonly string[];
+
+/**
+ * The form tokens that were handed out and not used, oldest first. A token is
+ * as hard to guess as a secret: it proves that a form came from our own page.
+ */
+export class FormTokens {
+  #base: readonly string[];
+  #added: readonly string[] = [];
+  #removed = new Set<string>();
+
+  constructor(base: readonly string[] = []) {
+    this.#base = base;
+  }
+
+  /** Whether none is outstanding. */
+  get isEmpty(): boolean {
+    return this.#added.length === 0 &&
+      this.#base.every((token) => this.#removed.has(token));
+  }
+
+  create(): string {
+    const token = createSecret();
+    this.#added = [...this.#added, token];
+    return token;
+  }
+
+  has(token: string): boolean {
+    return merge(this.#base, this.#added, this.#removed).includes(token);
+  }
+
+  /** Whether it was created since the last commit, so that no store knows it. */
+  isAdded(token: string): boolean {
+    return this.#added.includes(token);
+  }
+
+  remove(token: string): boolean {
+    if (!this.has(token)) return false;
+    if (this.isAdded(token)) {
+      this.#added = this.#added.filter((added) => added !== token);
+    } else {
+      this.#removed.add(token);
+    }
+    return true;
+  }
+
+  /** Follows what the store has already done to a token. */
+  forget(token: string): void {
+    this.#base = this.#base.filter((kept) => kept !== token);
+  }
+
+  takeChange(): FormTokensChange | undefined {
+    const added = this.#added;
+    const removed = new Set(this.#removed);
+    if (added.length === 0 && removed.size === 0) return undefined;
+    return (tokens) => merge(tokens, added, removed);
+  }
+
+  rebase(base: readonly string[] = []): void {
+    this.#base = base;
+    this.#added = [];
+    this.#removed.clear();
+  }
+}
+
+function merge(
+  tokens: readonly string[],
+  added: readonly string[],
+  removed: ReadonlySet<string>,
+): readonly string[] {
+  const rest = tokens.filter((token) => !removed.has(token));
+  return [...rest, ...added].slice(-MAX_TOKENS);
+}

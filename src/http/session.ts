@@ -1,0 +1,297 @@
+import type { JsonValue } from "../core/record.ts";
+import { type SessionOptions, SessionState } from "./session_state.ts";
+
+/** What lies behind a session; the manager's way in, not in `mod.ts`. */
+export let stateOf: <Data extends object>(
+  session: Session<Data>,
+) => SessionState;
+
+/**
+ * What one visitor has on the server, in the memory of one request: data by
+ * key, a user, flash messages and form tokens. It does no I/O and knows no
+ * store; it remembers what was done, and {@linkcode SessionManager} does the
+ * same to the stored record when the request has succeeded. Two requests that
+ * change different keys both survive, and `update` even on the same key.
+ *
+ * Keys are any text; values are what JSON holds without loss, and anything else
+ * is refused with a `TypeError` that says where inside the value it is
+ * (`-0` becomes `0`). A change inside an object or array that was set, or that
+ * `get`, `update` or `entries` handed out, counts as setting its key.
+ *
+ * After {@linkcode Session.destroy}, and once `run` has committed the session,
+ * whatever changes it throws a `TypeError`.
+ *
+ * @typeParam Data The keys and what they hold.
+ *
+ * @example What a session can do without a store
+ * ```ts
+ * import { Session } from "@latchkey/session";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const session = new Session<{ visits: number; cart: string[] }>();
+ * session.set("cart", ["tea"]);
+ * session.get("cart")?.push("milk");
+ * session.update("visits", (visits = 0) => visits + 1);
+ *
+ * assertEquals([...session.entries()], [
+ *   ["cart", ["tea", "milk"]],
+ *   ["visits", 1],
+ * ]);
+ * ```
+ */
+export class Session<Data extends object = Record<string, unknown>> {
+  readonly #state: SessionState;
+
+  static {
+    stateOf = (session) => session.#state;
+    // Not as members: `isolatedDeclarations` takes no computed names.
+    for (const name of ["Deno.customInspect", "nodejs.util.inspect.custom"]) {
+      Object.defineProperty(Session.prototype, Symbol.for(name), {
+        value: function (this: Session): string {
+          return this.#state.inspect();
+        },
+      });
+    }
+  }
+
+  /**
+   * Makes a session by hand, for tests; {@linkcode SessionManager} opens others.
+   *
+   * @param options What a store had, and the clock.
+   */
+  constructor(options: SessionOptions = {}) {
+    this.#state = new SessionState(options);
+  }
+
+  /**
+   * The session ID. It opens nothing, so it may be logged. A new session gets
+   * its own when it is first asked for.
+   */
+  get id(): string {
+    return this.#state.read().id;
+  }
+
+  /** Whether no store has it yet. */
+  get isNew(): boolean {
+    return this.#state.read().isNew;
+  }
+
+  /** Whether it holds anything worth keeping: data, user, flash, form tokens. */
+  get hasInfo(): boolean {
+    return !this.#state.read().isEmpty;
+  }
+
+  /** When it began, in ms since the epoch. */
+  get createdAt(): number {
+    return this.#state.read().createdAt;
+  }
+
+  /**
+   * When it was last accessed before this request, in ms since the epoch. It
+   * is as exact as the manager's `touchAfter`.
+   */
+  get lastAccess(): number {
+    return this.#state.read().lastAccess;
+  }
+
+  /** How long ago it began, in ms. */
+  get creationAge(): number {
+    return Math.max(0, this.#state.now() - this.createdAt);
+  }
+
+  /** How long ago it was last accessed before this request, in ms. */
+  get accessAge(): number {
+    return Math.max(0, this.#state.now() - this.lastAccess);
+  }
+
+  /**
+   * Gets a key's value. A change inside an object or array is noticed.
+   *
+   * @param key The key.
+   * @returns Its value, or `undefined` when it has none.
+   */
+  get<Key extends keyof Data & string>(key: Key): Data[Key] | undefined {
+    return this.#state.read().bag.get(key) as Data[Key] | undefined;
+  }
+
+  /**
+   * Sets a key, whatever others set it to in the meantime.
+   *
+   * @param key The key.
+   * @param value Its value, as JSON holds it.
+   * @throws {TypeError} If JSON cannot hold the value.
+   */
+  set<Key extends keyof Data & string>(
+    key: Key,
+    value: Exclude<Data[Key], undefined>,
+  ): void {
+    this.#state.write().bag.set(key, value);
+  }
+
+  /**
+   * Deletes a key.
+   *
+   * @param key The key.
+   * @returns `false` when it had no value.
+   */
+  delete(key: keyof Data & string): boolean {
+    return this.#state.write().bag.delete(key);
+  }
+
+  /**
+   * Tells whether a key has a value.
+   *
+   * @param key The key.
+   * @returns `true` when it has.
+   */
+  has(key: keyof Data & string): boolean {
+    return this.#state.read().bag.has(key);
+  }
+
+  /**
+   * Lists the keys that have a value.
+   *
+   * @returns The keys.
+   */
+  keys(): IterableIterator<keyof Data & string> {
+    return this.#state.read().bag.keys().values() as IterableIterator<
+      keyof Data & string
+    >;
+  }
+
+  /**
+   * Lists the keys and their values. A change inside a value is noticed.
+   *
+   * @returns Pairs of key and value.
+   */
+  entries(): IterableIterator<
+    { [K in keyof Data & string]: [K, Data[K]] }[keyof Data & string]
+  > {
+    const { bag } = this.#state.read();
+    const pairs = bag.keys().map((key) => [key, bag.get(key)]);
+    return pairs.values() as ReturnType<Session<Data>["entries"]>;
+  }
+
+  /**
+   * Gives a key a new value that follows from its old one. At commit the
+   * function runs again on the value that the key has by then, so N requests
+   * at once that each add 1 add N.
+   *
+   * @param key The key.
+   * @param change Takes a copy of the value, or `undefined`, and returns the
+   * new one. It is synchronous and depends on nothing else.
+   * @returns The new value, as this request sees it.
+   * @throws {TypeError} If JSON cannot hold the new value.
+   */
+  update<Key extends keyof Data & string>(
+    key: Key,
+    change: (value: Data[Key] | undefined) => Exclude<Data[Key], undefined>,
+  ): Exclude<Data[Key], undefined> {
+    return this.#state.write().bag.update(
+      key,
+      change as (value: unknown) => unknown,
+    ) as Exclude<Data[Key], undefined>;
+  }
+
+  /**
+   * Deletes all keys, also those that others set in the meantime. User, flash
+   * and form tokens stay.
+   */
+  clear(): void {
+    this.#state.write().bag.clear();
+  }
+
+  /** Who is logged in, or `null`. */
+  get user(): string | null {
+    return this.#state.read().user ?? null;
+  }
+
+  /**
+   * Logs a user in or, with `null`, out. When that changes who is logged in,
+   * the session also gets a new secret, as by {@linkcode Session.regenerate}:
+   * who planted or saw the old cookie gains nothing by the login.
+   *
+   * @param user A name that is not empty, or `null`.
+   * @throws {TypeError} If it is neither.
+   */
+  setUser(user: string | null): void {
+    const state = this.#state.write();
+    if (user !== null && (typeof user !== "string" || user === "")) {
+      throw new TypeError("Cannot set the user: it is neither a name nor null");
+    }
+    state.setUser(user ?? undefined);
+  }
+
+  /**
+   * Leaves a value for a later request, or reads once what an earlier one
+   * left. A value waits until it is read; a request that fails reads nothing.
+   *
+   * @param key The key; flash has keys of its own, apart from the data's.
+   * @returns What an earlier request left, or `undefined`.
+   */
+  flash(key: string): JsonValue | undefined;
+  /**
+   * Leaves a value for a later request.
+   *
+   * @param key The key.
+   * @param value Its value, as JSON holds it.
+   * @throws {TypeError} If JSON cannot hold the value.
+   */
+  flash(key: string, value: unknown): void;
+  flash(
+    key: string,
+    ...values: readonly [] | readonly [unknown]
+  ): JsonValue | undefined {
+    if (values.length === 0) return this.#state.read().flash.read(key);
+    this.#state.write().flash.leave(key, values[0]);
+    return undefined;
+  }
+
+  /**
+   * Creates a token for a form, for {@linkcode Session.hasFormToken} or
+   * `consumeFormToken` to know it again when the form comes back. At most 32
+   * are outstanding; the oldest gives way.
+   *
+   * @returns 128 random bits, 22 base64url characters.
+   */
+  createFormToken(): string {
+    return this.#state.write().formTokens.create();
+  }
+
+  /**
+   * Tells whether a form token is outstanding. Two requests at once may both
+   * hear `true`; `consumeFormToken` of the manager answers one of them.
+   *
+   * @param token What the form sent.
+   * @returns `true` when it is.
+   */
+  hasFormToken(token: string): boolean {
+    return this.#state.read().formTokens.has(token);
+  }
+
+  /**
+   * Removes a form token.
+   *
+   * @param token What the form sent.
+   * @returns `false` when it was not outstanding.
+   */
+  removeFormToken(token: string): boolean {
+    return this.#state.write().formTokens.remove(token);
+  }
+
+  /**
+   * Gives the session a new secret at commit. ID and data stay; the old cookie
+   * is dead at once, also for the commits of requests that came with it.
+   */
+  regenerate(): void {
+    this.#state.write().regenerate();
+  }
+
+  /**
+   * Ends the session. From here on it reads as empty, and writing throws; the
+   * commit deletes it from the store and the cookie from the browser.
+   */
+  destroy(): void {
+    this.#state.destroy();
+  }
+}

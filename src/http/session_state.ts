@@ -1,0 +1,216 @@
+import type { SessionRecord } from "../core/record.ts";
+import { createSessionId } from "../core/token.ts";
+import { Bag } from "./bag.ts";
+import { Flash } from "./flash.ts";
+import { FormTokens } from "./form_tokens.ts";
+
+/** A session as a store had it. */
+export interface StoredSession {
+  /** The session ID. */
+  readonly id: string;
+  /** Its record; the session takes it over. */
+  readonly record: SessionRecord;
+  /** When it was last accessed, in ms since the epoch. */
+  readonly lastAccess: number;
+}
+
+/** What {@linkcode Session} takes. */
+export interface SessionOptions {
+  /**
+   * What a store had.
+   *
+   * @default {undefined} a new session
+   */
+  readonly stored?: StoredSession | undefined;
+  /**
+   * Tells the time, in ms since the epoch.
+   *
+   * @default {Date.now}
+   */
+  readonly now?: (() => number) | undefined;
+}
+
+/** What a request did to its session, taken down for the store. */
+export interface SessionChange {
+  /** Whether the session is to end. */
+  readonly isDestroyed: boolean;
+  /** Whether it is to get a new secret. */
+  readonly isRegenerated: boolean;
+  /**
+   * Does the same to a record as it is by now. May be called again.
+   *
+   * @returns The new record; `undefined` when nothing in it is worth keeping.
+   */
+  apply(record: SessionRecord): SessionRecord | undefined;
+}
+
+const COMMITTING = "it is being committed";
+const CLOSED = "its request is over";
+
+/**
+ * What lies behind a `Session`, for that class and the manager alone: the parts
+ * that change, and the way of their changes to the store.
+ *
+ * A commit is `begin`, `finish` if it succeeded, and `unlock`. In between
+ * nothing may be written: it would be in neither the old state nor the new.
+ */
+export class SessionState {
+  readonly now: () => number;
+  readonly bag: Bag;
+  readonly flash: Flash;
+  readonly formTokens: FormTokens;
+  isNew: boolean;
+  createdAt: number;
+  lastAccess: number;
+  user: string | undefined;
+  /** Whether the request looked at the session in any way. */
+  isUsed = false;
+  #id: string | undefined;
+  #isUserChanged = false;
+  #isRegenerated = false;
+  #isDestroyed = false;
+  /** Whether the stored record may be one that is worth nothing by now. */
+  #isSuspect = false;
+  /** Why nothing may be written at the moment. */
+  #locked: string | undefined;
+
+  constructor(options: SessionOptions) {
+    const { stored, now = Date.now } = options;
+    const record = stored?.record;
+    this.now = now;
+    this.bag = new Bag(record?.data);
+    this.flash = new Flash(record?.flash);
+    this.formTokens = new FormTokens(record?.formTokens);
+    this.isNew = stored === undefined;
+    this.createdAt = record?.createdAt ?? now();
+    this.lastAccess = stored?.lastAccess ?? this.createdAt;
+    this.user = record?.user;
+    this.#id = stored?.id;
+  }
+
+  get id(): string {
+    return this.#id ??= createSessionId();
+  }
+
+  get isEmpty(): boolean {
+    return this.bag.isEmpty && this.flash.isEmpty &&
+      this.formTokens.isEmpty && this.user === undefined;
+  }
+
+  /** Says that the request looks at the session. */
+  read(): this {
+    this.isUsed = true;
+    return this;
+  }
+
+  /** Says that the request is about to change the session. */
+  write(): this {
+    const problem = this.#isDestroyed ? "it was destroyed" : this.#locked;
+    if (problem !== undefined) {
+      throw new TypeError(`Cannot change the session: ${problem}`);
+    }
+    return this.read();
+  }
+
+  setUser(user: string | undefined): void {
+    if (user === this.user) return;
+    this.user = user;
+    this.#isUserChanged = true;
+    this.#isRegenerated = true;
+  }
+
+  regenerate(): void {
+    this.#isRegenerated = true;
+  }
+
+  destroy(): void {
+    if (this.read().#isDestroyed) return;
+    this.write().#rebase(undefined);
+    this.#isDestroyed = true;
+  }
+
+  /** Follows the store, which has already removed a form token. */
+  forgetFormToken(token: string, kept: SessionRecord | undefined): void {
+    this.formTokens.forget(token);
+    this.#isSuspect ||= kept !== undefined && isWorthNothing(kept);
+  }
+
+  /** Takes down what was done, if anything was, and locks the session. */
+  begin(): SessionChange | undefined {
+    if (this.#locked !== undefined) {
+      throw new TypeError(`Cannot commit the session: ${this.#locked}`);
+    }
+    const changeData = this.bag.takeChange();
+    const changeFlash = this.flash.takeChange();
+    const changeFormTokens = this.formTokens.takeChange();
+    const isDestroyed = this.#isDestroyed;
+    const isRegenerated = this.#isRegenerated;
+    const isUserChanged = this.#isUserChanged;
+    const newUser = this.user;
+    const isChanged = isDestroyed || isRegenerated || this.#isSuspect ||
+      changeData !== undefined || changeFlash !== undefined ||
+      changeFormTokens !== undefined;
+    if (!isChanged) return undefined;
+
+    this.#locked = COMMITTING;
+    return {
+      isDestroyed,
+      isRegenerated,
+      apply(record) {
+        const { data, flash = {}, formTokens = [], user, ...rest } = record;
+        const newFlash = changeFlash?.(flash) ?? flash;
+        const newTokens = changeFormTokens?.(formTokens) ?? formTokens;
+        const kept = isUserChanged ? newUser : user;
+        const merged = {
+          ...rest,
+          data: changeData?.(data) ?? data,
+          ...(kept !== undefined && { user: kept }),
+          ...(Object.keys(newFlash).length > 0 && { flash: newFlash }),
+          ...(newTokens.length > 0 && { formTokens: newTokens }),
+        };
+        return isWorthNothing(merged) ? undefined : merged;
+      },
+    };
+  }
+
+  /** Starts anew from what was kept; when nothing was, as a new session. */
+  finish(kept: SessionRecord | undefined): void {
+    if (this.#isDestroyed) return;
+    this.isNew = kept === undefined;
+    if (kept === undefined) {
+      this.#id = undefined;
+      this.createdAt = this.lastAccess = this.now();
+    }
+    this.#rebase(kept);
+  }
+
+  /** Ends a commit; without a `finish`, all that was done is still to be done. */
+  unlock(): void {
+    if (this.#locked === COMMITTING) this.#locked = undefined;
+  }
+
+  /** Locks the session for good: what is written from here on would be lost. */
+  close(): void {
+    this.#locked = CLOSED;
+  }
+
+  #rebase(kept: SessionRecord | undefined): void {
+    this.bag.rebase(kept?.data);
+    this.flash.rebase(kept?.flash);
+    this.formTokens.rebase(kept?.formTokens);
+    this.user = kept?.user;
+    this.#isUserChanged = this.#isRegenerated = this.#isSuspect = false;
+  }
+
+  /** The ID and the names of the keys; never a value. */
+  inspect(): string {
+    const keys = this.bag.keys().map((key) => JSON.stringify(key)).join(", ");
+    return `Session ${this.#id ?? "(new)"} { ${keys} }`;
+  }
+}
+
+function isWorthNothing(record: SessionRecord): boolean {
+  const { data, flash, formTokens, user } = record;
+  return user === undefined && flash === undefined &&
+    formTokens === undefined && Object.keys(data).length === 0;
+}

@@ -1,0 +1,90 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { checkJson, nameKey, writeJson } from "../../src/http/json_value.ts";
+
+/** Wraps `null` into so many arrays. */
+function nest(levels: number): unknown {
+  return levels === 0 ? null : [nest(levels - 1)];
+}
+
+function cycle(): unknown {
+  const object: Record<string, unknown> = { a: [1] };
+  object["b"] = { c: object };
+  return object;
+}
+
+const REFUSED: [what: string, value: unknown, message: string][] = [
+  ["undefined", undefined, "it is undefined"],
+  ["a function", () => 0, "it is a function"],
+  ["a symbol", Symbol("s"), "it is a symbol"],
+  ["a bigint", 1n, "it is a bigint"],
+  ["NaN", NaN, "it is NaN or infinite"],
+  ["Infinity", { a: -Infinity }, ".a is NaN or infinite"],
+  ["a Date", [new Date(0)], "[0] is an instance of a class"],
+  ["a Map", new Map(), "it is an instance of a class"],
+  ["a boxed number", Object(1), "it is an instance of a class"],
+  ["an array of a class", new (class extends Array {})(), "an instance"],
+  ["bytes", new Uint8Array(2), "it is an instance of a class"],
+  ["a hole", { list: new Array(2) }, ".list is an array with holes"],
+  ["a named element", Object.assign([1], { x: 1 }), "with holes or names"],
+  ["a symbol key", { [Symbol("s")]: 1 }, "an object with symbol keys"],
+  ["toJSON", { a: { toJSON: () => 1 } }, ".a.toJSON is a function"],
+  ["an undefined field", { a: [{ b: undefined }] }, ".a[0].b is undefined"],
+  ["a cycle", cycle(), ".b.c is a cycle"],
+  ["101 levels", nest(101), "… is below 100 levels"],
+  ["an odd key", { "a b\n": 1n }, '["a b\\n"] is a bigint'],
+];
+
+for (const [what, value, message] of REFUSED) {
+  Deno.test(`checkJson() refuses ${what}`, () => {
+    assertThrows(() => checkJson(value, '"key"'), TypeError, message);
+  });
+}
+
+Deno.test("checkJson() never shows the value", () => {
+  const error = assertThrows(
+    () => checkJson({ card: { number: "4711", x: 1n } }, '"key"'),
+    TypeError,
+  );
+  assertEquals(
+    error.message,
+    'Cannot keep "key" in a session: .card.x is a bigint',
+  );
+});
+
+Deno.test("writeJson() takes what comes back as it was", () => {
+  const shared = { x: 1 };
+  for (
+    const value of [
+      null,
+      true,
+      "",
+      "\ud800",
+      0,
+      1e300,
+      [],
+      {},
+      [[], {}, [null]],
+      { a: [{ b: "c" }], constructor: 1, length: 2 },
+      [shared, shared],
+      nest(100),
+      JSON.parse('{"__proto__": {"a": 1}}'),
+      Object.assign(Object.create(null), { a: 1 }),
+    ]
+  ) {
+    const text = writeJson(value, "it");
+    assertEquals(JSON.stringify(JSON.parse(text)), text);
+  }
+  assertEquals(
+    writeJson(JSON.parse('{"__proto__":1}'), "it"),
+    '{"__proto__":1}',
+  );
+});
+
+Deno.test("writeJson() takes -0 for 0", () => {
+  assertEquals(writeJson([-0], "it"), "[0]");
+});
+
+Deno.test("nameKey() escapes and shortens", () => {
+  assertEquals(nameKey('a"\n'), String.raw`"a\"\n"`);
+  assertEquals(nameKey("x".repeat(50)).length, 43);
+});
