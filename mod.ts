@@ -1,0 +1,77 @@
+/**
+ * Server-side HTTP sessions for Deno, one file each, that no request, process
+ * or crash can lose, tear, revive or hand to the wrong person.
+ *
+ * A {@linkcode SessionManager} gives each request its {@linkcode Session} and
+ * keeps what the request did to it in a {@linkcode SessionStore}:
+ * {@linkcode DirectorySessionStore} for any number of processes on a machine,
+ * {@linkcode MemorySessionStore} for tests.
+ *
+ * Run as a program it is the command line: `cleanup` deletes old sessions,
+ * `demo` starts a server to try it all on.
+ *
+ * @example A server that counts your visits
+ * ```ts ignore
+ * import { DirectorySessionStore, SessionManager } from "@latchkey/session";
+ *
+ * const sessions = new SessionManager<{ visits: number }>({
+ *   store: new DirectorySessionStore("./sessions", { create: true }),
+ *   idleTimeout: 30 * 60 * 1000,
+ * });
+ *
+ * Deno.serve(sessions.handler((_request, session) => {
+ *   const visits = session.update("visits", (n = 0) => n + 1);
+ *   return new Response(`Visit ${visits}\n`);
+ * }));
+ * ```
+ *
+ * @module
+ */
+
+// Requests
+export { Session } from "./src/http/session.ts";
+export { SessionManager } from "./src/http/manager.ts";
+export type { CookieOptions } from "./src/http/cookie.ts";
+export type {
+  SessionEvent,
+  SessionManagerOptions,
+  SessionRefusedEvent,
+} from "./src/http/manager_options.ts";
+export type {
+  SessionOptions,
+  StoredSession,
+} from "./src/http/session_state.ts";
+
+// Stores
+export { DirectorySessionStore } from "./src/stores/directory_store.ts";
+export { MemorySessionStore } from "./src/stores/memory_store.ts";
+export type { DirectorySessionStoreOptions } from "./src/stores/directory_store.ts";
+export type { MemorySessionStoreOptions } from "./src/stores/memory_store.ts";
+export type { StoreWarning } from "./src/stores/quarantine.ts";
+export type { Durability } from "./src/disk/atomic_file.ts";
+
+// The contract of a store
+export type {
+  CleanupOptions,
+  CleanupResult,
+  LoadOptions,
+  SessionStore,
+  StoreOptions,
+} from "./src/core/store.ts";
+export type {
+  JsonObject,
+  JsonValue,
+  SessionRecord,
+} from "./src/core/record.ts";
+
+// Errors
+export {
+  SessionDirectoryError,
+  SessionGoneError,
+  SessionLockTimeoutError,
+} from "./src/core/errors.ts";
+
+if (import.meta.main) {
+  const { main } = await import("./src/cli/main.ts");
+  Deno.exit(await main(Deno.args));
+}

@@ -1,0 +1,14 @@
+import { assertEquals } from "@std/assert";
+import * as module from "../mod.ts";
+
+Deno.test("mod.ts exports these values and no others", () => {
+  assertEquals(Object.keys(module).sort(), [
+    "DirectorySessionStore",
+    "MemorySessionStore",
+    "Session",
+    "SessionDirectoryError",
+    "SessionGoneError",
+    "SessionLockTimeoutError",
+    "SessionManager",
+  ]);
+});
