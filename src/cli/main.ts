@@ -1,0 +1,86 @@
+/*
+ * The command line. `mod.ts` loads it when it is run, and only then:
+ *
+ *   deno run --allow-read=DIR --allow-write=DIR mod.ts cleanup DIR --minutes 30
+ *   deno run --allow-net --allow-read --allow-write mod.ts demo
+ */
+import { cleanup, CLEANUP_USAGE } from "./cleanup.ts";
+import { demo, DEMO_USAGE } from "./demo.ts";
+import { UsageError } from "./usage.ts";
+
+/** The version that deno.json says; a test compares them. */
+const VERSION = "0.1.0";
+
+interface Command {
+  readonly usage: string;
+  readonly summary: string;
+  readonly run: (args: readonly string[]) => Promise<number>;
+}
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  cleanup: {
+    usage: CLEANUP_USAGE,
+    summary: "deletes old sessions from a directory",
+    run: cleanup,
+  },
+  demo: {
+    usage: DEMO_USAGE,
+    summary: "serves a page on which to try sessions",
+    run: demo,
+  },
+};
+
+const HELP = `@latchkey/session ${VERSION}
+
+Commands:
+${
+  Object.values(COMMANDS)
+    .map(({ usage, summary }) => `  ${usage}\n      ${summary}`).join("\n")
+}
+
+Options:
+  -h, --help     print this; after a command, what that takes
+  -V, --version  print the version`;
+
+/**
+ * Runs the command line.
+ *
+ * @param args The arguments after the module.
+ * @returns The exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted. It
+ * has said why on stderr, and never throws.
+ */
+export async function main(args: readonly string[]): Promise<number> {
+  const [name, ...rest] = args;
+  if (name === "--help" || name === "-h") return print(HELP);
+  if (name === "--version" || name === "-V") return print(VERSION);
+  const command = name !== undefined && Object.hasOwn(COMMANDS, name)
+    ? COMMANDS[name]
+    : undefined;
+  if (command === undefined) {
+    return refuse(
+      name === undefined
+        ? "No command"
+        : `Unknown ${name.startsWith("-") ? "option" : "command"} ${name}`,
+      Object.values(COMMANDS),
+    );
+  }
+  try {
+    return await command.run(rest);
+  } catch (error) {
+    if (error instanceof UsageError) return refuse(error.message, [command]);
+    console.error(error instanceof Error ? error.message : String(error));
+    return 1;
+  }
+}
+
+function print(text: string): number {
+  console.log(text);
+  return 0;
+}
+
+function refuse(problem: string, commands: readonly Command[]): number {
+  console.error(problem);
+  for (const { usage } of commands) console.error(`Usage: ${usage}`);
+  console.error("Try --help");
+  return 2;
+}

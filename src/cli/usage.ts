@@ -1,0 +1,84 @@
+import { parseArgs } from "@std/cli/parse-args";
+
+/** Reports that a command line makes no sense. `main` adds the short usage. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** What a command can be given. */
+export interface Usage<Option extends string, Flag extends string> {
+  /** Names of options with a value: `--port 80`. */
+  readonly options: readonly Option[];
+  /** Names of options without one: `--json`. */
+  readonly flags: readonly Flag[];
+  /** What stands there without a name, in order, as the usage calls it. */
+  readonly positionals: readonly string[];
+}
+
+/** What a command was given. */
+export interface Given<Option extends string, Flag extends string> {
+  /** The options' values, as they were written. */
+  readonly options: Readonly<Partial<Record<Option, string>>>;
+  /** Which flags were there. */
+  readonly flags: Readonly<Record<Flag, boolean>>;
+  /** As many as the usage names. */
+  readonly positionals: readonly string[];
+}
+
+/**
+ * Reads a command's arguments. `--help` and `-h` are flags of every command;
+ * with one of them nothing else is required.
+ *
+ * @param args The arguments after the command.
+ * @param usage What it can be given.
+ * @returns What it was given, or `"help"`.
+ * @throws {UsageError} If there is anything else, or something is missing.
+ */
+export function readArguments<Option extends string, Flag extends string>(
+  args: readonly string[],
+  usage: Usage<Option, Flag>,
+): Given<Option, Flag> | "help" {
+  const unknown: string[] = [];
+  const parsed: Record<string, unknown> = parseArgs([...args], {
+    // `_`, so that a directory named 007 is not the number 7.
+    string: [...usage.options, "_"] as string[],
+    boolean: [...usage.flags, "help"] as string[],
+    alias: { help: "h" },
+    unknown: (arg: string, key?: string) => {
+      if (key !== undefined) unknown.push(arg);
+      return key === undefined;
+    },
+  });
+  if (parsed.help) return "help";
+  if (unknown.length > 0) {
+    throw new UsageError(`Unknown option ${unknown[0]}`);
+  }
+
+  const options: Partial<Record<Option, string>> = {};
+  for (const name of usage.options) {
+    const value = parsed[name];
+    if (value === "") throw new UsageError(`--${name} needs a value`);
+    if (typeof value === "string") options[name] = value;
+  }
+  const positionals = parsed._ as string[];
+  const missing = usage.positionals[positionals.length];
+  if (missing !== undefined) throw new UsageError(`${missing} is missing`);
+  if (positionals.length > usage.positionals.length) {
+    const extra = positionals[usage.positionals.length];
+    throw new UsageError(`One argument too many: ${extra}`);
+  }
+  const flags = usage.flags.map((name) => [name, parsed[name] === true]);
+  return { options, flags: Object.fromEntries(flags), positionals };
+}
+
+/**
+ * Reads a number from 0 up, such as 30 or 0.5.
+ *
+ * @param name The option, for the message.
+ * @param text What was written.
+ * @throws {UsageError} If it is no such number.
+ */
+export function readNumber(name: string, text: string): number {
+  if (/^\d{1,15}(\.\d+)?$/.test(text)) return Number(text);
+  throw new UsageError(`--${name} is not a number from 0 up: ${text}`);
+}

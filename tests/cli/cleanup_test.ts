@@ -1,0 +1,242 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { encodeRecord } from "../../src/core/codec.ts";
+import { readResult, runCommand, startCommand } from "./command.ts";
+import { LockHolder } from "./lock_holder.ts";
+import { SessionDirectory } from "./session_directory.ts";
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const DAY = 24 * 60 * MINUTE;
+
+async function cleanup(
+  directory: SessionDirectory,
+  ...args: string[]
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  return await runCommand(["cleanup", directory.path, ...args], directory);
+}
+
+Deno.test("cleanup deletes what is over and keeps what is not", async () => {
+  using directory = await SessionDirectory.make();
+  const now = Date.now();
+  directory.addSession("live-000000000000", 0);
+  directory.addSession("unused-0000000000", 40 * MINUTE);
+  directory.addSession("within-grace-0000", 31 * MINUTE);
+  directory.addSession("idle-000000000000", 10 * MINUTE, {
+    idleTimeout: 5 * MINUTE,
+  });
+  directory.addSession("idle-long-0000000", 40 * MINUTE, {
+    idleTimeout: 2 * DAY,
+  });
+  directory.addSession("absolute-00000000", 0, {
+    expiresAt: now - 10 * MINUTE,
+  });
+  directory.addSession("remembered-000000", 5 * DAY, { expiresAt: now + DAY });
+
+  assertEquals(await cleanup(directory, "--minutes", "30"), {
+    code: 0,
+    stdout: "Deleted: 3, Remaining: 4\n",
+    stderr: "",
+  });
+  assertEquals(directory.list(), [
+    "idle-long-0000000",
+    "live-000000000000",
+    "remembered-000000",
+    "within-grace-0000",
+  ]);
+});
+
+Deno.test("cleanup keeps each session two minutes longer, or as long as is asked for", async () => {
+  using directory = await SessionDirectory.make();
+  directory.addSession("within-grace-0000", 31 * MINUTE);
+  directory.addSession("idle-000000000000", 61 * SECOND, {
+    idleTimeout: MINUTE,
+  });
+
+  const first = await cleanup(directory, "--minutes", "30");
+  assertEquals(first.stdout, "Deleted: 0, Remaining: 2\n");
+  const second = await cleanup(
+    directory,
+    "--minutes=30",
+    "--grace-seconds=0.5",
+  );
+  assertEquals(second.stdout, "Deleted: 2, Remaining: 0\n");
+});
+
+Deno.test("cleanup keeps an old session while another process holds it", async () => {
+  using directory = await SessionDirectory.make();
+  directory.addSession("held-000000000000", DAY);
+  {
+    await using _holder = await LockHolder.start(
+      `${directory.path}/held-000000000000`,
+    );
+    const { code, stdout } = await cleanup(directory, "--minutes", "30");
+    assertEquals([code, stdout], [0, "Deleted: 0, Remaining: 1\n"]);
+    assertEquals(directory.list(), ["held-000000000000"]);
+  }
+  const { stdout } = await cleanup(directory, "--minutes", "30");
+  assertEquals(stdout, "Deleted: 1, Remaining: 0\n");
+});
+
+Deno.test("cleanup sets an unreadable session aside and says so on stderr", async () => {
+  using directory = await SessionDirectory.make();
+  directory.addFile("unreadable-000000", "latchkey/1 cut");
+  directory.addFile("empty-00000000000", "");
+
+  const { code, stdout, stderr } = await cleanup(directory, "--minutes", "30");
+  assertEquals([code, stdout], [0, "Deleted: 0, Remaining: 0\n"]);
+  assertEquals(directory.list(), [
+    "empty-00000000000.bad",
+    "unreadable-000000.bad",
+  ]);
+  assertEquals(stderr.trimEnd().split("\n").length, 2, stderr);
+  assertStringIncludes(stderr, "Session unreadable-000000 was unreadable");
+});
+
+Deno.test("cleanup leaves everything else alone, however old", async () => {
+  using directory = await SessionDirectory.make();
+  const other = encodeRecord("another-000000000", { data: {}, createdAt: 0 });
+  for (
+    const [name, content] of [
+      [".gitignore", "*"],
+      ["notes.txt", "not ours"],
+      ["UPPER-CASE-00000000", "not ours"],
+      ["tooshort", "not ours"],
+      [".tmp-another-program", "not ours"],
+      ["foreign-000000000", other],
+    ] as const
+  ) {
+    directory.addFile(name, content);
+    directory.setAge(name, 400 * DAY);
+  }
+  Deno.mkdirSync(`${directory.path}/directory-0000000`);
+  Deno.writeTextFileSync(`${directory.path}/directory-0000000/file`, "kept");
+
+  const before = directory.describe();
+  const { code, stdout } = await cleanup(directory, "--minutes", "0");
+  assertEquals([code, stdout], [0, "Deleted: 0, Remaining: 0\n"]);
+  assertEquals(directory.describe(), before);
+});
+
+Deno.test("cleanup removes what dead processes left, and what was set aside a week ago", async () => {
+  using directory = await SessionDirectory.make();
+  const temporary = (age: number) =>
+    `.tmp-${String(Date.now() - age).padStart(15, "0")}-${"a".repeat(32)}`;
+  const young = temporary(MINUTE);
+  directory.addFile(temporary(2 * 60 * MINUTE), "half");
+  directory.addFile(young, "half");
+  directory.addFile("old-0000000000000.bad", "?");
+  directory.setAge("old-0000000000000.bad", 8 * DAY);
+  directory.addFile("new-0000000000000.bad", "?");
+
+  const { code, stdout } = await cleanup(directory, "--minutes", "30");
+  assertEquals([code, stdout], [
+    0,
+    "Deleted: 0, Remaining: 0, Remnants removed: 2\n",
+  ]);
+  assertEquals(directory.list(), [young, "new-0000000000000.bad"]);
+});
+
+Deno.test("cleanup --dry-run counts the same and changes nothing", async () => {
+  using directory = await SessionDirectory.make();
+  directory.addSession("live-000000000000", 0);
+  directory.addSession("unused-0000000000", 40 * MINUTE);
+  directory.addFile("unreadable-000000", "?");
+  directory.addFile("old-0000000000000.bad", "?");
+  directory.setAge("old-0000000000000.bad", 8 * DAY);
+
+  const before = directory.describe();
+  assertEquals(await cleanup(directory, "--minutes", "30", "--dry-run"), {
+    code: 0,
+    stdout:
+      "Deleted: 1, Remaining: 1, Remnants removed: 1 (dry run: nothing was deleted)\n",
+    stderr: "",
+  });
+  assertEquals(directory.describe(), before);
+});
+
+Deno.test("cleanup --json prints one line of JSON", async () => {
+  using directory = await SessionDirectory.make();
+  directory.addSession("live-000000000000", 0);
+  directory.addSession("unused-0000000000", 40 * MINUTE);
+
+  const dry = await cleanup(
+    directory,
+    "--minutes",
+    "30",
+    "--json",
+    "--dry-run",
+  );
+  assertEquals(
+    dry.stdout,
+    '{"deleted":1,"remaining":1,"remnants":0,"dryRun":true}\n',
+  );
+  const { stdout } = await cleanup(directory, "--minutes", "30", "--json");
+  assertEquals(
+    stdout,
+    '{"deleted":1,"remaining":1,"remnants":0,"dryRun":false}\n',
+  );
+});
+
+Deno.test("cleanup works from any directory, on a relative path that looks like a number", async () => {
+  using parent = new SessionDirectory();
+  using directory = await SessionDirectory.make();
+  Deno.renameSync(directory.path, `${parent.path}/007`);
+  try {
+    const result = await runCommand(["cleanup", "007", "--minutes", "30"], {
+      permissions: ["--allow-read=007", "--allow-write=007"],
+      cwd: parent.path,
+    });
+    assertEquals(result, {
+      code: 0,
+      stdout: "Deleted: 0, Remaining: 0\n",
+      stderr: "",
+    });
+  } finally {
+    Deno.renameSync(`${parent.path}/007`, directory.path);
+  }
+});
+
+Deno.test("cleanup refuses a directory that is missing, foreign or no directory", async () => {
+  using directory = new SessionDirectory();
+  directory.addSession("unused-0000000000", 40 * MINUTE);
+  Deno.writeTextFileSync(`${directory.path}/file`, "");
+  for (
+    const [path, reason] of [
+      [`${directory.path}/missing`, "it is missing"],
+      [directory.path, "no sessions were ever kept there"],
+      [`${directory.path}/file`, "it is not a directory"],
+    ] as const
+  ) {
+    const { code, stdout, stderr } = await runCommand(
+      ["cleanup", path, "--minutes", "0"],
+      directory,
+    );
+    assertEquals([code, stdout], [1, ""]);
+    assertStringIncludes(stderr, path);
+    assertStringIncludes(stderr, reason);
+    assertEquals(stderr.trimEnd().includes("\n"), false, stderr);
+  }
+  // Not even the mark that it is one now.
+  const names = [...Deno.readDirSync(directory.path)].map(({ name }) => name);
+  assertEquals(names.sort(), ["file", "unused-0000000000"]);
+});
+
+Deno.test("cleanup ends at Ctrl-C while it waits for another cleaner", async () => {
+  using directory = await SessionDirectory.make();
+  directory.addSession("unused-0000000000", 40 * MINUTE);
+  await using _other = await LockHolder.start(`${directory.path}/.latchkey`);
+  const watcher = Deno.watchFs(directory.path);
+  const child = startCommand(
+    ["cleanup", directory.path, "--minutes", "30"],
+    directory,
+  );
+  // It has tried the directory out, and so has been listening for a while.
+  for await (const { kind, paths } of watcher) {
+    if (kind === "remove" && paths[0]?.includes("/.tmp-")) break;
+  }
+  child.kill("SIGINT");
+  const { code, stdout, stderr } = await readResult(child);
+  assertEquals([code, stdout], [130, ""]);
+  assertEquals(stderr, "Interrupted: some old sessions may remain\n");
+  assertEquals(directory.list(), ["unused-0000000000"]);
+});

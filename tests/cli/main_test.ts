@@ -1,0 +1,76 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { runCommand } from "./command.ts";
+
+const NO_PERMISSIONS = { permissions: [] };
+
+Deno.test("main() prints its help, and that of each command, without any permission", async () => {
+  for (
+    const [args, start] of [
+      [["--help"], "@latchkey/session "],
+      [["-h"], "@latchkey/session "],
+      [["cleanup", "--help"], "Usage: cleanup DIR --minutes N"],
+      [["cleanup", "-h"], "Usage: cleanup DIR --minutes N"],
+      [["demo", "--help"], "Usage: demo "],
+    ] as const
+  ) {
+    const { code, stdout, stderr } = await runCommand(args, NO_PERMISSIONS);
+    assertEquals([code, stderr], [0, ""], args.join(" "));
+    assertEquals(stdout.startsWith(start), true, stdout);
+  }
+});
+
+Deno.test("main() prints the version that deno.json says", async () => {
+  const config = new URL("../../deno.json", import.meta.url);
+  const { version } = JSON.parse(await Deno.readTextFile(config));
+  for (const option of ["--version", "-V"]) {
+    const { code, stdout } = await runCommand([option], NO_PERMISSIONS);
+    assertEquals([code, stdout], [0, `${version}\n`]);
+  }
+});
+
+Deno.test("main() refuses what makes no sense with code 2, a reason and the usage", async () => {
+  for (
+    const [line, reason] of [
+      ["", "No command"],
+      ["clean", "Unknown command clean"],
+      ["constructor", "Unknown command constructor"],
+      ["--verbose", "Unknown option --verbose"],
+      ["cleanup", "DIR is missing"],
+      ["cleanup .", "--minutes is missing"],
+      ["cleanup . --minutes", "--minutes needs a value"],
+      ["cleanup . --minutes soon", "--minutes is not a number from 0 up: soon"],
+      ["cleanup . --minutes=-1", "--minutes is not a number from 0 up: -1"],
+      ["cleanup . --minutes 1e3", "--minutes is not a number from 0 up: 1e3"],
+      [
+        "cleanup . --minutes Infinity",
+        "--minutes is not a number from 0 up: Infinity",
+      ],
+      [
+        "cleanup . --minutes 1 --grace-seconds=-1",
+        "--grace-seconds is not a number from 0 up: -1",
+      ],
+      ["cleanup . --minutes 1 --force", "Unknown option --force"],
+      ["cleanup . --minutes 1 -x", "Unknown option -x"],
+      ["cleanup . --minutes 1 more", "One argument too many: more"],
+      ["demo --port 65536", "--port is not a port: 65536"],
+      ["demo --port 80.5", "--port is not a port: 80.5"],
+      ["demo here", "One argument too many: here"],
+    ] as const
+  ) {
+    const args = line.split(" ").filter((arg) => arg !== "");
+    const { code, stdout, stderr } = await runCommand(args, NO_PERMISSIONS);
+    assertEquals([code, stdout], [2, ""], line);
+    assertEquals(stderr.split("\n")[0], reason, line);
+    assertStringIncludes(stderr, "\nUsage: ");
+  }
+});
+
+Deno.test("main() answers a failure with code 1 and a message without a stack", async () => {
+  const { code, stdout, stderr } = await runCommand(
+    ["cleanup", ".", "--minutes", "30"],
+    NO_PERMISSIONS,
+  );
+  assertEquals([code, stdout], [1, ""]);
+  assertStringIncludes(stderr, "Requires read access");
+  assertEquals(/^\s+at /m.test(stderr), false, stderr);
+});

@@ -1,0 +1,56 @@
+import { assertEquals } from "@std/assert";
+import { ProgressLine } from "../../src/cli/progress_line.ts";
+
+class Screen {
+  text = "";
+  readonly #isTerminal: boolean;
+
+  constructor(isTerminal: boolean) {
+    this.#isTerminal = isTerminal;
+  }
+
+  isTerminal(): boolean {
+    return this.#isTerminal;
+  }
+
+  /** Takes a few bytes at a time, as a terminal may. */
+  writeSync(bytes: Uint8Array): number {
+    const taken = bytes.subarray(0, 7);
+    this.text += new TextDecoder().decode(taken);
+    return taken.length;
+  }
+}
+
+const SO_FAR = { deleted: 3, remaining: 9, remnants: 0 };
+
+Deno.test("ProgressLine shows how far it has come, and erases it at the end", () => {
+  const screen = new Screen(true);
+  {
+    using line = new ProgressLine(screen);
+    line.show(SO_FAR);
+  }
+  assertEquals(screen.text, "\r\x1b[K12 sessions seen, 3 old\r\x1b[K");
+});
+
+Deno.test("ProgressLine is written ten times a second at most", () => {
+  const screen = new Screen(true);
+  let now = 5;
+  const line = new ProgressLine(screen, () => now);
+  for (; now < 305; now++) line.show(SO_FAR);
+  assertEquals(screen.text.match(/seen/g)?.length, 3);
+});
+
+Deno.test("ProgressLine leaves alone a terminal on which it showed nothing", () => {
+  const screen = new Screen(true);
+  new ProgressLine(screen)[Symbol.dispose]();
+  assertEquals(screen.text, "");
+});
+
+Deno.test("ProgressLine writes nothing on what is no terminal", () => {
+  const screen = new Screen(false);
+  {
+    using line = new ProgressLine(screen);
+    line.show(SO_FAR);
+  }
+  assertEquals(screen.text, "");
+});
