@@ -1,0 +1,162 @@
+import type { SessionRecord } from "../core/record.ts";
+import { type Markup, markup } from "./markup.ts";
+import type { SessionFile } from "./session_file.ts";
+import {
+  type CartItem,
+  MAX_ITEM_LENGTH,
+  MAX_ITEMS,
+  MAX_NAME_LENGTH,
+} from "./visitor.ts";
+
+/** What the page shows of a visitor. */
+export interface HomeView {
+  /** The session ID, when there is a session. */
+  readonly id: string | undefined;
+  /** Who is logged in. */
+  readonly user: string | undefined;
+  /** How often the counter was pressed. */
+  readonly counter: number;
+  /** What is in the cart. */
+  readonly cart: readonly CartItem[];
+  /** When the session was last accessed before, in ms since the epoch. */
+  readonly lastAccess: number;
+  /** What the last action left to be read. */
+  readonly notice: string | undefined;
+  /** The directory of sessions. */
+  readonly directory: string;
+  /** The session as it is stored by now. */
+  readonly record: SessionRecord | undefined;
+  /** The same on disk. */
+  readonly file: SessionFile | undefined;
+}
+
+/** Who it is, and how to become somebody else. */
+export function showOwner({ user, record }: HomeView): Markup {
+  if (user !== undefined) {
+    return markup`<section class="wide owner">
+<h1>Hello, ${user}!</h1>
+<form method="post" action="/actions/logout"><button>Log out</button></form>
+</section>`;
+  }
+  const why = record === undefined
+    ? "Looking at this page leaves nothing behind. Do something worth keeping, and there is a session."
+    : "There is a session all the same, because there is something to keep.";
+  const end = record && markup`<form method="post" action="/actions/logout">
+<button>End the session</button>
+</form>`;
+  return markup`<section class="wide owner">
+<div>
+<h1>Not logged in</h1>
+<p class="quiet">${why}</p>
+</div>
+<form class="row" method="post" action="/actions/login">
+<label>Your name
+<input name="name" required maxlength="${MAX_NAME_LENGTH}" autocomplete="username"></label>
+<button class="strong">Log in</button>
+</form>
+${end}
+</section>`;
+}
+
+/** A number that many requests at once may raise. */
+export function showCounter({ counter }: HomeView): Markup {
+  return markup`<section>
+<h2>Counter</h2>
+<p class="number">${counter}</p>
+<form method="post" action="/actions/count"><button class="strong">Count</button></form>
+<p class="quiet">However many requests count at once, each is counted.</p>
+</section>`;
+}
+
+/** A list that two tabs may change at once. */
+export function showCart({ cart }: HomeView): Markup {
+  const order = cart.length === 0 ? undefined : markup`<p>
+<a class="button" href="/order">Order…</a>
+<span class="quiet">${cart.length} of ${MAX_ITEMS} at most</span>
+</p>`;
+  return markup`<section>
+<h2>Cart</h2>
+<form class="row" method="post" action="/actions/add">
+<label>Item
+<input name="item" required maxlength="${MAX_ITEM_LENGTH}" autocomplete="off"></label>
+<span class="buttons">
+<button class="strong">Add</button>
+<button name="pace" value="slow">Add in 3 seconds</button>
+</span>
+</form>
+<ul class="cart">${cart.map(showItem)}</ul>
+${order}
+<p class="quiet">Open this page in a second tab. Add slowly in one and something else in the other
+meanwhile: neither waits, and nothing is lost.</p>
+</section>`;
+}
+
+function showItem({ id, name }: CartItem): Markup {
+  return markup`<li>
+<span>${name}</span>
+<form method="post" action="/actions/remove">
+<input type="hidden" name="id" value="${id}">
+<button class="plain" aria-label="Remove ${name}">Remove</button>
+</form>
+</li>`;
+}
+
+/** What the browser has, and how to get another. */
+export function showCookie({ id, record, lastAccess }: HomeView): Markup {
+  if (record === undefined) {
+    return markup`<section class="wide">
+<h2>Cookie</h2>
+<p>None. It comes with the first thing worth keeping: an ID, which is public, and a secret.</p>
+</section>`;
+  }
+  return markup`<section class="wide">
+<h2>Cookie</h2>
+<dl>
+<dt>Session ID</dt><dd><code id="session-id">${id}</code></dd>
+<dt>Hash of its secret</dt><dd><code id="secret-hash">${record.secretHash}</code></dd>
+<dt>Session begun</dt><dd>${showTime(record.createdAt)}</dd>
+<dt>Accessed before</dt><dd>${showTime(lastAccess)}</dd>
+</dl>
+<form class="row centred" method="post" action="/actions/regenerate">
+<button>Regenerate</button>
+<span class="quiet">Another secret, as every login gives one: the ID stays, the old cookie is dead at once.</span>
+</form>
+</section>`;
+}
+
+/** The session as it is on disk. */
+export function showFile({ file, directory }: HomeView): Markup {
+  if (file === undefined) {
+    return markup`<section class="wide">
+<h2>File</h2>
+<p>None in <code>${directory}</code> is yours.</p>
+</section>`;
+  }
+  const { path, mode, size, content } = file;
+  return markup`<section class="wide">
+<h2>File</h2>
+<p><code id="file-path">${path}</code> <span class="quiet">mode ${mode}, ${size} bytes</span></p>
+<pre id="file">${content}</pre>
+<p class="quiet">This is all there is on disk. The secret is not in it, only its SHA-256: nobody who
+reads this file, a backup or a log can sign in with it.</p>
+</section>`;
+}
+
+/** What the cleaner does. */
+export function showOld({ directory }: HomeView): Markup {
+  return markup`<section>
+<h2>Old sessions</h2>
+<form class="row" method="post" action="/actions/delete_old">
+<label>Minutes unused
+<input name="minutes" type="number" min="0" max="999999999" value="30" required></label>
+<button>Delete old sessions</button>
+</form>
+<p class="quiet">Everybody's in <code>${directory}</code>; with 0 minutes, yours too.</p>
+</section>`;
+}
+
+function showTime(at: number): Markup {
+  const iso = new Date(at).toISOString();
+  const text = iso.slice(0, 19).replace("T", " ");
+  return markup`<time datetime="${iso}">${text} UTC</time>`;
+}

@@ -1,0 +1,86 @@
+import { markup, type MarkupContent } from "./markup.ts";
+
+/**
+ * Makes a page's response.
+ *
+ * @param title What the tab says.
+ * @param main What the page says.
+ * @param status The status code.
+ */
+export function page(
+  title: string,
+  main: MarkupContent,
+  status = 200,
+): Response {
+  const document = markup`<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${title}</title>
+<link rel="icon" href="/icon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="/style.css">
+</head>
+<body>
+${main}
+</body>
+</html>
+`;
+  return respond(document.text, "text/html; charset=utf-8", status);
+}
+
+/**
+ * Makes the response of a page with little to say.
+ *
+ * @param message What it says, in a sentence.
+ * @param status The status code.
+ */
+export function messagePage(message: string, status = 200): Response {
+  const main = markup`<main class="message">
+<p class="mark"><img src="/icon.svg" alt="" width="40" height="40"></p>
+<h1>${message}</h1>
+<p><a href="/">Back to the page</a></p>
+</main>`;
+  return page(message, main, status);
+}
+
+/**
+ * Makes the response of a page that says why nothing was done.
+ *
+ * @param status The status code.
+ * @param message The reason, in a sentence.
+ */
+export function fail(status: number, message: string): Response {
+  return messagePage(message, status);
+}
+
+/**
+ * Makes the response of lines of plain text.
+ *
+ * @param lines The lines.
+ */
+export function textPage(lines: readonly string[]): Response {
+  return respond(`${lines.join("\n")}\n`, "text/plain; charset=utf-8");
+}
+
+/**
+ * Makes the response after an action: the browser gets another page, and
+ * loading that again does not repeat the action.
+ *
+ * @param location Where to.
+ */
+export function seeOther(location: string): Response {
+  return new Response(null, { status: 303, headers: { location } });
+}
+
+/**
+ * Makes a response.
+ *
+ * @param body The body.
+ * @param type Its media type.
+ * @param status The status code.
+ */
+export function respond(body: string, type: string, status = 200): Response {
+  return new Response(body, { status, headers: { "content-type": type } });
+}

@@ -1,0 +1,130 @@
+/*
+ * The endpoints of session3's own test server, in its words, for comparison
+ * and for curl. `None` and `True` are Python's.
+ */
+import type { Demo } from "./demo.ts";
+import { fail, messagePage, page, textPage } from "./layout.ts";
+import { markup } from "./markup.ts";
+import {
+  MAX_NAME_LENGTH,
+  readLine,
+  readMinutes,
+  type VisitorSession,
+} from "./visitor.ts";
+
+/** Answers a request. */
+export type Endpoint = (
+  demo: Demo,
+  request: Request,
+  fields: URLSearchParams,
+) => Promise<Response>;
+
+/** `GET /login`: a form. */
+export const showLogin: Endpoint = () => {
+  const main = markup`<main class="message">
+<h1>Log in</h1>
+<form class="row" method="post" action="/login">
+<label>Your name
+<input name="name" required maxlength="${MAX_NAME_LENGTH}" autocomplete="username"></label>
+<button class="strong">Log in</button>
+</form>
+<p><a href="/">Back to the page</a></p>
+</main>`;
+  return Promise.resolve(page("Log in", main));
+};
+
+/** `POST /login`: logs in, and sets the counter to 0. */
+export const login: Endpoint = async (demo, request, fields) => {
+  const name = readLine(fields.get("name"), MAX_NAME_LENGTH);
+  if (name === undefined) {
+    return fail(400, `A name has 1 to ${MAX_NAME_LENGTH} characters.`);
+  }
+  return await demo.manager.run(request, (session) => {
+    session.setUser(name);
+    session.set("counter", 0);
+    return messagePage(`Welcome! ${name}`);
+  });
+};
+
+/** `/logout`: ends the session. */
+export const logout: Endpoint = async (demo, request) =>
+  await demo.manager.run(request, (session) => {
+    session.destroy();
+    return messagePage("Goodbye!");
+  });
+
+/** `/counter`: counts from 1; who has no session gets one. */
+export const counter: Endpoint = async (demo, request) =>
+  await demo.manager.run(request, (session) => {
+    const counter = session.update("counter", (n = 0) => n + 1);
+    return messagePage(`Counter: ${counter}`);
+  });
+
+/** `/create_token`: creates a form token, and shows the beginning of it. */
+export const createToken: Endpoint = async (demo, request) =>
+  await demo.manager.run(request, (session) => {
+    const token = session.createFormToken();
+    return messagePage(`Token created: ${token.slice(0, 16)}…`);
+  });
+
+/** `/check_token`: says whether form tokens are outstanding. */
+export const checkToken: Endpoint = async (demo, request) =>
+  await demo.manager.run(request, async (session) => {
+    const tokens = await countFormTokens(demo, session);
+    return textPage([
+      ...describeOwner(session),
+      `has_form_tokens: ${toPython(tokens > 0)}`,
+      `form_token_count: ${tokens}`,
+      describeAccess(session),
+    ]);
+  });
+
+/** `/check`: says what the session holds. */
+export const check: Endpoint = async (demo, request) =>
+  await demo.manager.run(request, async (session) => {
+    const tokens = await countFormTokens(demo, session);
+    return textPage([
+      ...describeOwner(session),
+      `counter: ${session.get("counter") ?? "N/A"}`,
+      // There it was the user; here there may be something to keep without.
+      `has_info: ${session.user ?? toPython(session.hasInfo)}`,
+      `form_tokens_count: ${tokens}`,
+      `has_form_tokens: ${toPython(tokens > 0)}`,
+      describeAccess(session),
+    ]);
+  });
+
+/** `/delete_old?minutes=N`: deletes old sessions, perhaps the visitor's own. */
+export const deleteOldSessions: Endpoint = async (demo, request, fields) => {
+  const query = new URL(request.url).searchParams;
+  const minutes = readMinutes(fields.get("minutes") ?? query.get("minutes"));
+  if (minutes === undefined) {
+    return fail(400, "The minutes are a whole number from 0 up.");
+  }
+  const { deleted, remaining } = await demo.store.deleteOldSessions(minutes);
+  return messagePage(`Deleted: ${deleted}, Remaining: ${remaining}`);
+};
+
+function describeOwner(session: VisitorSession): string[] {
+  return [
+    `session_id: ${session.isNew ? "None" : session.id}`,
+    `user: ${session.user ?? "None"}`,
+  ];
+}
+
+function describeAccess({ lastAccess }: VisitorSession): string {
+  return `Access time: ${new Date(lastAccess).toISOString()}`;
+}
+
+async function countFormTokens(
+  demo: Demo,
+  session: VisitorSession,
+): Promise<number> {
+  if (session.isNew) return 0;
+  const record = await demo.store.load(session.id);
+  return record?.formTokens?.length ?? 0;
+}
+
+function toPython(value: boolean): string {
+  return value ? "True" : "False";
+}

@@ -1,0 +1,57 @@
+/** What came back. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+}
+
+/** Sends requests as curl with a cookie jar does, and follows nothing. */
+export class CookieJar {
+  /** The cookie as it is sent, while there is one. */
+  cookie: string | undefined;
+  /** Where to, without a slash at the end. */
+  url: string;
+
+  constructor(url: string) {
+    this.url = url;
+  }
+
+  /** Another one with the same cookie. */
+  copy(): CookieJar {
+    const copy = new CookieJar(this.url);
+    copy.cookie = this.cookie;
+    return copy;
+  }
+
+  async get(
+    path: string,
+    headers: Record<string, string> = {},
+  ): Promise<Answer> {
+    return await this.send(path, { headers });
+  }
+
+  async post(
+    path: string,
+    fields: Record<string, string> = {},
+    headers: Record<string, string> = {},
+  ): Promise<Answer> {
+    const body = new URLSearchParams(fields);
+    return await this.send(path, { method: "POST", headers, body });
+  }
+
+  async send(path: string, init: RequestInit): Promise<Answer> {
+    const headers = new Headers(init.headers);
+    if (this.cookie !== undefined) headers.set("cookie", this.cookie);
+    const response = await fetch(this.url + path, {
+      redirect: "manual",
+      ...init,
+      headers,
+    });
+    for (const line of response.headers.getSetCookie()) {
+      const isCleared = /;\s*max-age=0\b/i.test(line);
+      this.cookie = isCleared ? undefined : line.split(";")[0]!;
+    }
+    const text = await response.text();
+    return { status: response.status, headers: response.headers, text };
+  }
+}

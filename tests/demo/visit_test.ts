@@ -1,0 +1,27 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { Demo } from "../../src/demo/demo.ts";
+import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+
+Deno.test("Demo.visit() tells the visitor when the session ended meanwhile", async () => {
+  const directory = Deno.makeTempDirSync();
+  const demo = new Demo(new DirectorySessionStore(directory));
+  const first = await demo.visit(
+    new Request("http://localhost/"),
+    (session) => {
+      session.set("counter", 1);
+      return new Response();
+    },
+  );
+  const cookie = first.headers.getSetCookie()[0]!.split(";")[0]!;
+
+  const request = new Request("http://localhost/", { headers: { cookie } });
+  const second = await demo.visit(request, async (session) => {
+    session.set("counter", 2);
+    await demo.store.delete(session.id);
+    return new Response("2");
+  });
+  assertEquals(second.status, 409);
+  assertStringIncludes(await second.text(), "Nothing was saved");
+  assertEquals(second.headers.getSetCookie(), []);
+  Deno.removeSync(directory, { recursive: true });
+});
