@@ -1,0 +1,292 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import {
+  decodeLifetime,
+  decodeRecord,
+  encodeRecord,
+} from "../../src/core/codec.ts";
+import type { SessionRecord } from "../../src/core/record.ts";
+
+const ID = "0123456789abcdef";
+const RECORD: SessionRecord = {
+  data: { n: 1, text: "ä" },
+  createdAt: 1_763_629_200_000,
+  expiresAt: 1_766_221_200_000,
+  idleTimeout: 1_800_000,
+  secretHash: "hash",
+  user: "ann",
+  flash: { notice: "saved" },
+  formTokens: ["one"],
+};
+const NONE = "----------------";
+
+function textOf(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}
+
+/** CRC-32 as the specification of gzip (RFC 1952, section 8) has it. */
+function crc32(bytes: Uint8Array): number {
+  let crc = 0xffffffff;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) {
+      crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+    }
+  }
+  return (crc ^ 0xffffffff) >>> 0;
+}
+
+/** Writes the right checksum into bytes that were tampered with. */
+function reseal(bytes: Uint8Array): Uint8Array {
+  const sum = crc32(bytes.subarray(19)).toString(16).padStart(8, "0");
+  bytes.set(new TextEncoder().encode(sum), 11);
+  return bytes;
+}
+
+/** A small generator with a seed, so that a failure can be repeated. */
+function* randomBytes(seed: number): Generator<number, never> {
+  for (let state = seed;;) {
+    // Marsaglia's xorshift32.
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    yield state & 0xff;
+  }
+}
+
+Deno.test("encodeRecord() writes the format as drawn", () => {
+  const text = textOf(encodeRecord(ID, RECORD));
+  assertEquals(text.slice(0, 11), "latchkey/1 ");
+  assert(/^[0-9a-f]{8} $/.test(text.slice(11, 20)));
+  assertEquals(text.slice(20, 37), "0001766221200000 ");
+  assertEquals(text.slice(37, 54), "0000000001800000 ");
+  assertEquals(text.slice(54, 71), `${ID}\n`);
+  const { expiresAt: _e, idleTimeout: _i, ...body } = RECORD;
+  assertEquals(JSON.parse(text.slice(71)), body);
+  assertEquals(text.at(-1), "\n");
+});
+
+Deno.test("encodeRecord() writes the same bytes for ever", () => {
+  const record = { data: { n: 1 }, createdAt: 5 };
+  assertEquals(
+    textOf(encodeRecord(ID, record)),
+    `latchkey/1 656bac4f ${NONE} ${NONE} ${ID}\n{"createdAt":5,"data":{"n":1}}\n`,
+  );
+});
+
+Deno.test("encodeRecord() covers all that follows the checksum", () => {
+  const bytes = encodeRecord(ID, RECORD);
+  const sum = textOf(bytes.subarray(11, 19));
+  assertEquals(parseInt(sum, 16), crc32(bytes.subarray(19)));
+});
+
+Deno.test("encodeRecord() writes dashes for no lifetime", () => {
+  const record = { data: {}, createdAt: 0 };
+  assertEquals(
+    textOf(encodeRecord(ID, record).subarray(20, 54)),
+    `${NONE} ${NONE} `,
+  );
+  assertEquals(
+    textOf(encodeRecord(ID, { ...record, expiresAt: 0 }).subarray(20, 54)),
+    `0000000000000000 ${NONE} `,
+  );
+});
+
+Deno.test("encodeRecord() needs data that JSON writes as an object", () => {
+  for (const data of [null, [], "", 1, true, undefined, new Date(), () => {}]) {
+    const record = { data, createdAt: 1 } as unknown as SessionRecord;
+    assertThrows(
+      () => encodeRecord(ID, record),
+      TypeError,
+      "Cannot encode a record: data is not an object",
+    );
+  }
+});
+
+Deno.test("encodeRecord() needs times in whole milliseconds from 0 up", () => {
+  for (const name of ["createdAt", "expiresAt", "idleTimeout"] as const) {
+    for (const time of [NaN, -1, 0.5, Infinity, 2 ** 53, "1", null, 1n]) {
+      const record = { data: {}, createdAt: 1, [name]: time };
+      assertThrows(
+        () => encodeRecord(ID, record as unknown as SessionRecord),
+        TypeError,
+        `Cannot encode a record: ${name} is not whole milliseconds from 0 up`,
+      );
+    }
+  }
+});
+
+Deno.test("decodeRecord() gives back what encodeRecord() was given", () => {
+  const bare = { data: {}, createdAt: 0 };
+  const records: SessionRecord[] = [
+    RECORD,
+    bare,
+    { ...bare, expiresAt: 0 },
+    { ...bare, idleTimeout: 0 },
+    { ...bare, expiresAt: Number.MAX_SAFE_INTEGER },
+    { ...bare, idleTimeout: Number.MAX_SAFE_INTEGER },
+    { ...bare, createdAt: Number.MAX_SAFE_INTEGER },
+    { ...bare, data: JSON.parse(`{"__proto__":{"a":1}}`) },
+    { ...bare, data: { "\ud800": "\udfff", "": "\ufeff\x00\n" } },
+  ];
+  for (const record of records) {
+    const decoded = decodeRecord(ID, encodeRecord(ID, record));
+    assertEquals(decoded, record);
+    assertEquals(
+      JSON.stringify((decoded as SessionRecord).data),
+      JSON.stringify(record.data),
+    );
+  }
+});
+
+Deno.test("decodeRecord() adds no lifetime where there is none", () => {
+  const record = { data: {}, createdAt: 1 };
+  const decoded = decodeRecord(ID, encodeRecord(ID, record));
+  assertEquals(Object.keys(decoded).sort(), ["createdAt", "data"]);
+});
+
+Deno.test("decodeRecord() keeps every digit of a time", () => {
+  for (let back = 0; back < 64; back++) {
+    const time = Number.MAX_SAFE_INTEGER - back;
+    const record = { data: {}, createdAt: 1, expiresAt: time };
+    assertEquals(decodeRecord(ID, encodeRecord(ID, record)), record);
+  }
+});
+
+Deno.test("decodeLifetime() gives the lifetime alone", () => {
+  assertEquals(decodeLifetime(ID, encodeRecord(ID, RECORD)), {
+    expiresAt: 1_766_221_200_000,
+    idleTimeout: 1_800_000,
+  });
+  const bare = { data: {}, createdAt: 1 };
+  assertEquals(decodeLifetime(ID, encodeRecord(ID, bare)), {});
+  const idle = { ...bare, idleTimeout: 7 };
+  assertEquals(decodeLifetime(ID, encodeRecord(ID, idle)), { idleTimeout: 7 });
+});
+
+Deno.test("bytes under another ID are foreign", () => {
+  const bytes = encodeRecord(ID, RECORD);
+  const others = [
+    "0123456789abcdee",
+    "0123456789abcdef0",
+    "0123456789abcdef-",
+    "fedcba9876543210",
+    "a".repeat(64),
+  ];
+  for (const other of others) {
+    assertEquals(decodeRecord(other, bytes), "foreign", other);
+    assertEquals(decodeLifetime(other, bytes), "foreign", other);
+    const theirs = encodeRecord(other, RECORD);
+    assertEquals(decodeRecord(ID, theirs), "foreign", other);
+  }
+});
+
+Deno.test("bytes cut off anywhere are unreadable", () => {
+  const bytes = encodeRecord(ID, RECORD);
+  for (let length = 0; length < bytes.length; length++) {
+    const cut = bytes.subarray(0, length);
+    assertEquals(decodeRecord(ID, cut), "unreadable", `at ${length}`);
+    assertEquals(decodeLifetime(ID, cut), "unreadable", `at ${length}`);
+  }
+});
+
+Deno.test("bytes with a tail are unreadable", () => {
+  const bytes = encodeRecord(ID, RECORD);
+  for (const tail of ["\n", "\0", "{}", textOf(bytes)]) {
+    const longer = new TextEncoder().encode(textOf(bytes) + tail);
+    assertEquals(decodeRecord(ID, longer), "unreadable");
+  }
+});
+
+Deno.test("any one bit flipped makes bytes unreadable", () => {
+  const bytes = encodeRecord(ID, RECORD);
+  for (let bit = 0; bit < 8 * bytes.length; bit++) {
+    const flipped = bytes.slice();
+    flipped[bit >> 3]! ^= 1 << (bit & 7);
+    assertEquals(decodeRecord(ID, flipped), "unreadable", `bit ${bit}`);
+    assertEquals(decodeLifetime(ID, flipped), "unreadable", `bit ${bit}`);
+  }
+});
+
+Deno.test("any two bytes exchanged make bytes unreadable", () => {
+  const bytes = encodeRecord(ID, { data: { n: 1 }, createdAt: 2 });
+  for (let one = 0; one < bytes.length; one++) {
+    for (let other = one + 1; other < bytes.length; other++) {
+      if (bytes[one] === bytes[other]) continue;
+      const exchanged = bytes.slice();
+      exchanged[one] = bytes[other]!;
+      exchanged[other] = bytes[one]!;
+      assertEquals(decodeRecord(ID, exchanged), "unreadable");
+    }
+  }
+});
+
+Deno.test("another version is unreadable, however whole", () => {
+  for (const magic of ["latchkey/2 ", "latchkey/0 ", "Latchkey/1 "]) {
+    const bytes = encodeRecord(ID, RECORD);
+    bytes.set(new TextEncoder().encode(magic));
+    assertEquals(decodeRecord(ID, bytes), "unreadable");
+    assertEquals(decodeLifetime(ID, bytes), "unreadable");
+  }
+});
+
+Deno.test("whole bytes without a record in them are unreadable", () => {
+  const bodies = [
+    "",
+    "null",
+    "[]",
+    "1",
+    '"text"',
+    "{}",
+    '{"createdAt":1}',
+    '{"data":{}}',
+    '{"createdAt":"1","data":{}}',
+    '{"createdAt":1,"data":[]}',
+    '{"createdAt":1,"data":null}',
+    '{"createdAt":1,"data":"text"}',
+    '{"createdAt":1,"data":{}',
+    "<html>",
+  ];
+  const head = textOf(encodeRecord(ID, RECORD)).slice(0, 71);
+  for (const body of bodies) {
+    const bytes = reseal(new TextEncoder().encode(`${head}${body}\n`));
+    assertEquals(decodeRecord(ID, bytes), "unreadable", body);
+  }
+});
+
+Deno.test("decoding never throws, and believes no random bytes", () => {
+  const random = randomBytes(20251120);
+  const whole = encodeRecord(ID, RECORD);
+  for (let round = 0; round < 20_000; round++) {
+    const length = random.next().value;
+    const bytes = Uint8Array.from({ length }, () => random.next().value);
+    // Half of them begin as a record does.
+    if (round % 2) bytes.set(whole.subarray(0, Math.min(length, 71)));
+    assertEquals(decodeRecord(ID, bytes), "unreadable");
+    assertEquals(decodeLifetime(ID, bytes), "unreadable");
+  }
+});
+
+Deno.test("decoding never throws on whole random bodies", () => {
+  const random = randomBytes(42);
+  const head = encodeRecord(ID, RECORD).subarray(0, 71);
+  for (let round = 0; round < 5_000; round++) {
+    const bytes = new Uint8Array(71 + random.next().value);
+    for (let at = 20; at < bytes.length; at++) {
+      bytes[at] = random.next().value;
+    }
+    bytes.set(head.subarray(0, 20));
+    bytes.set(head.subarray(54), 54);
+    const body = decodeRecord(ID, reseal(bytes));
+    assertEquals(body, "unreadable");
+    assertEquals(typeof decodeLifetime(ID, bytes), "object");
+  }
+});
+
+Deno.test("decoding does not keep or change the bytes", () => {
+  const bytes = encodeRecord(ID, RECORD);
+  const before = bytes.slice();
+  const decoded = decodeRecord(ID, bytes);
+  assertEquals(bytes, before);
+  bytes.fill(0);
+  assertEquals(decoded, RECORD);
+});

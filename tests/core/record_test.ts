@@ -1,0 +1,87 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { cleanupRule, isExpired } from "../../src/core/record.ts";
+
+const MINUTE = 60_000;
+
+Deno.test("isExpired() is false without a lifetime, whenever", () => {
+  for (const now of [0, 1, Number.MAX_SAFE_INTEGER, Infinity]) {
+    assertEquals(isExpired({}, 0, now), false);
+  }
+});
+
+Deno.test("isExpired() is true from expiresAt on", () => {
+  const lifetime = { expiresAt: 1_000 };
+  assertEquals(isExpired(lifetime, 0, 999), false);
+  assertEquals(isExpired(lifetime, 0, 1_000), true);
+  assertEquals(isExpired(lifetime, 0, 1_001), true);
+  assertEquals(isExpired(lifetime, 5_000, 1_000), true);
+  assertEquals(isExpired({ expiresAt: 0 }, 0, 0), true);
+});
+
+Deno.test("isExpired() is true from idleTimeout after the last access", () => {
+  const lifetime = { idleTimeout: 100 };
+  assertEquals(isExpired(lifetime, 1_000, 1_099), false);
+  assertEquals(isExpired(lifetime, 1_000, 1_100), true);
+  assertEquals(isExpired(lifetime, 1_001, 1_100), false);
+  assertEquals(isExpired({ idleTimeout: 0 }, 1_000, 1_000), true);
+});
+
+Deno.test("isExpired() goes by what comes first", () => {
+  const lifetime = { expiresAt: 1_000, idleTimeout: 100 };
+  assertEquals(isExpired(lifetime, 850, 949), false);
+  assertEquals(isExpired(lifetime, 850, 950), true);
+  assertEquals(isExpired(lifetime, 950, 999), false);
+  assertEquals(isExpired(lifetime, 950, 1_000), true);
+});
+
+Deno.test("isExpired() takes a last access in the future for live", () => {
+  assertEquals(isExpired({ idleTimeout: 100 }, 5_000, 1_000), false);
+  assertEquals(isExpired({ idleTimeout: 0 }, 5_000, 1_000), false);
+});
+
+Deno.test("cleanupRule() applies minutes to those without a lifetime", () => {
+  const isOld = cleanupRule(30, 0);
+  const now = 100 * MINUTE;
+  assertEquals(isOld({}, now - 30 * MINUTE + 1, now), false);
+  assertEquals(isOld({}, now - 30 * MINUTE, now), true);
+  assertEquals(isOld({}, now + 1, now), false);
+  assertEquals(isOld({ expiresAt: now + 1 }, 0, now), false);
+  assertEquals(isOld({ expiresAt: now }, now, now), true);
+  assertEquals(isOld({ idleTimeout: 90 * MINUTE }, 11 * MINUTE, now), false);
+  assertEquals(isOld({ idleTimeout: 90 * MINUTE }, 10 * MINUTE, now), true);
+  assertEquals(isOld({ idleTimeout: MINUTE }, now - MINUTE, now), true);
+});
+
+Deno.test("cleanupRule() adds the grace to every time", () => {
+  const grace = 500;
+  const isOld = cleanupRule(30, grace);
+  const now = 100 * MINUTE;
+  const limit = now - grace;
+  assertEquals(isOld({}, limit - 30 * MINUTE + 1, now), false);
+  assertEquals(isOld({}, limit - 30 * MINUTE, now), true);
+  assertEquals(isOld({ expiresAt: limit + 1 }, 0, now), false);
+  assertEquals(isOld({ expiresAt: limit }, 0, now), true);
+  assertEquals(isOld({ idleTimeout: 100 }, limit - 99, now), false);
+  assertEquals(isOld({ idleTimeout: 100 }, limit - 100, now), true);
+});
+
+Deno.test("cleanupRule() takes 0 for everything not used right now", () => {
+  const isOld = cleanupRule(0, 0);
+  assertEquals(isOld({}, 1_000, 1_000), true);
+  assertEquals(isOld({}, 1_001, 1_000), false);
+});
+
+Deno.test("cleanupRule() takes Infinity for never", () => {
+  assertEquals(cleanupRule(Infinity, 0)({}, 0, 1e15), false);
+  assertEquals(cleanupRule(0, Infinity)({}, 0, 1e15), false);
+  assertEquals(cleanupRule(Infinity, Infinity)({}, 0, 1e15), false);
+  assertEquals(cleanupRule(0, Infinity)({ expiresAt: 0 }, 0, 1e15), false);
+});
+
+Deno.test("cleanupRule() refuses what is no number from 0 up", () => {
+  const bad = [NaN, -1, -Infinity, "30", "", null, undefined, [], {}, true, 1n];
+  for (const value of bad as number[]) {
+    assertThrows(() => cleanupRule(value, 0), RangeError, "minutes");
+    assertThrows(() => cleanupRule(0, value), RangeError, "grace");
+  }
+});

@@ -1,0 +1,78 @@
+import { assertEquals } from "@std/assert";
+import { isSessionId } from "../../src/core/token.ts";
+import {
+  isQuarantineName,
+  markerPath,
+  quarantinePath,
+  sessionPath,
+  temporaryBirth,
+  temporaryPath,
+} from "../../src/disk/layout.ts";
+
+const ID = "0123456789abcdef";
+const RANDOM = "0123456789abcdef0123456789abcdef";
+
+Deno.test("names are as drawn", () => {
+  assertEquals(sessionPath("sessions", ID), `sessions/${ID}`);
+  assertEquals(quarantinePath("sessions", ID), `sessions/${ID}.bad`);
+  assertEquals(markerPath("sessions"), "sessions/.latchkey");
+  assertEquals(
+    temporaryPath("sessions", 1_763_629_200_000, RANDOM),
+    `sessions/.tmp-001763629200000-${RANDOM}`,
+  );
+});
+
+Deno.test("no name of ours but a session's is a session ID", () => {
+  const names = [
+    quarantinePath("", ID),
+    markerPath(""),
+    temporaryPath("", 1, RANDOM),
+  ].map((path) => path.slice(1));
+  assertEquals(names.filter(isSessionId), []);
+  assertEquals(names.filter(isQuarantineName), [`${ID}.bad`]);
+  assertEquals(
+    names.filter((name) => temporaryBirth(name) !== undefined).length,
+    1,
+  );
+});
+
+Deno.test("temporaryBirth() reads the birth that temporaryPath() wrote", () => {
+  for (const birth of [0, 1, 1_763_629_200_000, 999_999_999_999_999]) {
+    const name = temporaryPath("", birth, RANDOM).slice(1);
+    assertEquals(temporaryBirth(name), birth);
+  }
+});
+
+Deno.test("temporaryBirth() is undefined for every other name", () => {
+  const name = `.tmp-001763629200000-${RANDOM}`;
+  const names = [
+    "",
+    ".tmp",
+    ".tmp-",
+    name.slice(1),
+    name.slice(0, -1),
+    `${name}0`,
+    `${name}\n`,
+    `a${name}`,
+    name.toUpperCase(),
+    `.tmp-1763629200000-${RANDOM}`,
+    `.tmp-0001763629200000-${RANDOM}`,
+    `.tmp-00176362920000x-${RANDOM}`,
+    `.tmp--01763629200000-${RANDOM}`,
+    `.tmp-001763629200000-${RANDOM.replace("f", "g")}`,
+    `.tmp-001763629200000_${RANDOM}`,
+    ".tmp-editor",
+    ID,
+    `${ID}.bad`,
+    ".latchkey",
+  ];
+  for (const name of names) assertEquals(temporaryBirth(name), undefined, name);
+});
+
+Deno.test("isQuarantineName() is true for a session ID with .bad", () => {
+  assertEquals(isQuarantineName(`${ID}.bad`), true);
+  const names = ["", ".bad", "short.bad", `${ID}`, `${ID}.BAD`, `${ID}.bad2`];
+  for (const name of [...names, `${ID}.bad.bad`, `.${ID}.bad`, `X${ID}.bad`]) {
+    assertEquals(isQuarantineName(name), false, name);
+  }
+});

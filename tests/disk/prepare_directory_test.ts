@@ -1,0 +1,316 @@
+import {
+  assert,
+  assertEquals,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
+import { SessionDirectoryError } from "../../src/core/errors.ts";
+import {
+  checkMarked,
+  markDirectory,
+  prepareDirectory,
+} from "../../src/disk/prepare_directory.ts";
+import { type System, system } from "../../src/disk/system.ts";
+import { recordSystem, replaceSystem } from "../replaced_system.ts";
+import { makeLinks } from "../special_files.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
+
+function assertRefused(prepare: () => unknown, state: string): Error {
+  const error = assertThrows(prepare, SessionDirectoryError, state);
+  assert(error.message.startsWith("Cannot keep sessions in "));
+  return error;
+}
+
+function modeOf(path: string): number {
+  return Deno.lstatSync(path).mode! & 0o777;
+}
+
+Deno.test("prepareDirectory() marks a directory, and leaves nothing else", () => {
+  using directory = new TemporaryDirectory();
+  assertEquals(prepareDirectory(directory.path, false), { needsMode: false });
+  assertEquals(directory.list(), [".latchkey"]);
+  assertEquals(modeOf(directory.join(".latchkey")), 0o600);
+  assertEquals(
+    Deno.readTextFileSync(directory.join(".latchkey")),
+    "A directory of sessions of @latchkey/session, format 1.\n",
+  );
+});
+
+Deno.test("prepareDirectory() leaves a mark that is there", () => {
+  using directory = new TemporaryDirectory();
+  Deno.writeTextFileSync(directory.join(".latchkey"), "my own words");
+  prepareDirectory(directory.path, false);
+  prepareDirectory(directory.path, true);
+  assertEquals(
+    Deno.readTextFileSync(directory.join(".latchkey")),
+    "my own words",
+  );
+});
+
+Deno.test("prepareDirectory() makes a missing one, only if asked to", () => {
+  using directory = new TemporaryDirectory();
+  const path = directory.join("a/b/c");
+  const error = assertRefused(
+    () => prepareDirectory(path, false),
+    "it is missing (the option `create` makes it)",
+  );
+  assert(error.cause instanceof Deno.errors.NotFound);
+  assertEquals(directory.list(), []);
+  prepareDirectory(path, true);
+  assertEquals([...Deno.readDirSync(path)].length, 1);
+  assertEquals(modeOf(path), 0o700);
+});
+
+Deno.test("prepareDirectory() leaves the mode of one that is there", () => {
+  using directory = new TemporaryDirectory();
+  for (const mode of [0o700, 0o750, 0o755, 0o711]) {
+    Deno.chmodSync(directory.path, mode);
+    prepareDirectory(directory.path, true);
+    assertEquals(modeOf(directory.path), mode);
+  }
+});
+
+Deno.test("prepareDirectory() refuses one that others may write", () => {
+  using directory = new TemporaryDirectory();
+  for (const mode of [0o777, 0o770, 0o720, 0o702, 0o1777, 0o775]) {
+    Deno.chmodSync(directory.path, mode);
+    const octal = (mode & 0o777).toString(8);
+    assertRefused(
+      () => prepareDirectory(directory.path, true),
+      `others than its owner may write it (its mode is 0${octal}; chmod 0700)`,
+    );
+    assertEquals(directory.list(), []);
+  }
+});
+
+Deno.test("prepareDirectory() refuses what is no directory", () => {
+  using directory = new TemporaryDirectory();
+  const path = directory.join("file");
+  Deno.writeTextFileSync(path, "mine");
+  for (const create of [false, true]) {
+    for (const name of ["file", "file/below", "file/below/further"]) {
+      const prepare = () => prepareDirectory(directory.join(name), create);
+      assertRefused(prepare, "it is not a directory");
+    }
+  }
+  assertEquals(Deno.readTextFileSync(path), "mine");
+});
+
+Deno.test("prepareDirectory() follows a link to a directory", () => {
+  using directory = new TemporaryDirectory();
+  Deno.mkdirSync(directory.join("real"), { mode: 0o700 });
+  makeLinks({ [directory.join("link")]: directory.join("real") });
+  prepareDirectory(directory.join("link"), false);
+  assertEquals([...Deno.readDirSync(directory.join("real"))].length, 1);
+});
+
+/** File systems that lack something, and what is said of them. */
+const LACKING: Record<string, (real: System) => [Partial<System>, string]> = {
+  "locks nobody": ({ tryLock }) => [
+    { tryLock: (file, exclusive) => (tryLock(file, exclusive), true) },
+    "its file system's locks do not exclude",
+  ],
+  "locks writers alone": ({ tryLock }) => [
+    { tryLock: (file, exclusive) => tryLock(file, exclusive) || !exclusive },
+    "its file system's locks do not exclude",
+  ],
+  "never gives a lock": () => [
+    { tryLock: () => false },
+    "its file system's locks do not exclude",
+  ],
+  "has inode numbers beyond a double": ({ fstat, lstat }) => [
+    {
+      fstat: (file) => ({ ...fstat(file), ino: 9223372036854776000 }),
+      lstat: (path) => ({ ...lstat(path), ino: 9223372036854776000 }),
+    },
+    "its file system's inode numbers do not identify a file",
+  ],
+  "has no inode numbers": ({ fstat, lstat }) => [
+    {
+      fstat: (file) => ({ ...fstat(file), ino: null }),
+      lstat: (path) => ({ ...lstat(path), ino: null }),
+    },
+    "its file system's inode numbers do not identify a file",
+  ],
+  "has 0 for every inode": ({ fstat, lstat }) => [
+    {
+      fstat: (file) => ({ ...fstat(file), ino: 0 }),
+      lstat: (path) => ({ ...lstat(path), ino: 0 }),
+    },
+    "its file system's inode numbers do not identify a file",
+  ],
+  "numbers inodes by name": ({ lstat }) => [
+    {
+      lstat: (path) => {
+        const info = lstat(path);
+        return { ...info, ino: info.ino! + 1 };
+      },
+    },
+    "its file system's inode numbers do not identify a file",
+  ],
+  "numbers devices by name": ({ lstat }) => [
+    {
+      lstat: (path) => {
+        const info = lstat(path);
+        return { ...info, dev: info.dev + 1 };
+      },
+    },
+    "its file system's inode numbers do not identify a file",
+  ],
+  "does not support links": () => [
+    {
+      link: () => {
+        throw new Deno.errors.NotSupported("os error 95");
+      },
+    },
+    "its file system makes no hard links",
+  ],
+  "does not permit links": () => [
+    {
+      link: () => {
+        throw new Deno.errors.PermissionDenied("os error 1");
+      },
+    },
+    "its file system makes no hard links",
+  ],
+  "links over a name that is taken": ({ link, remove }) => [
+    {
+      link: (from, to) => {
+        try {
+          remove(to);
+        } catch {
+          // It was not.
+        }
+        link(from, to);
+      },
+    },
+    "its file system links over a name that is taken",
+  ],
+  "keeps a name for a removed file": ({ fstat }) => [
+    { fstat: (file) => ({ ...fstat(file), nlink: 1 }) },
+    "its file system keeps a name for a file that has none, as NFS does",
+  ],
+  "has a clock that goes after": ({ fstat }) => [
+    {
+      fstat: (file) => ({
+        ...fstat(file),
+        mtime: new Date(Date.now() - 60_000),
+      }),
+    },
+    "its file system's clock is not this machine's",
+  ],
+  "has a clock that goes before": ({ fstat }) => [
+    {
+      fstat: (file) => ({
+        ...fstat(file),
+        mtime: new Date(Date.now() + 60_000),
+      }),
+    },
+    "its file system's clock is not this machine's",
+  ],
+  "has no clock": ({ fstat }) => [
+    { fstat: (file) => ({ ...fstat(file), mtime: null }) },
+    "its file system's clock is not this machine's",
+  ],
+  "keeps no mode": ({ fstat }) => [
+    { fstat: (file) => ({ ...fstat(file), mode: 0o100777 }) },
+    "its file system does not keep the mode of a file",
+  ],
+};
+
+for (const [what, lack] of Object.entries(LACKING)) {
+  Deno.test(`prepareDirectory() refuses a file system that ${what}`, () => {
+    using directory = new TemporaryDirectory();
+    const [members, state] = lack({ ...system });
+    {
+      using _replaced = replaceSystem(members);
+      assertRefused(() => prepareDirectory(directory.path, false), state);
+    }
+    assertEquals(directory.list(), [], "it is left as it was");
+    prepareDirectory(directory.path, false);
+  });
+}
+
+Deno.test("prepareDirectory() goes by the mode where there are modes", () => {
+  using directory = new TemporaryDirectory();
+  const { fstat, stat } = system;
+  using _replaced = replaceSystem({
+    fstat: (file) => ({ ...fstat(file), mode: null }),
+    stat: (path) => ({ ...stat(path), mode: null }),
+  });
+  assertEquals(prepareDirectory(directory.path, false), { needsMode: false });
+});
+
+const CALLS = [
+  "stat",
+  "open",
+  "tryLock",
+  "fstat",
+  "lstat",
+  "link",
+  "rename",
+  "remove",
+] as const;
+
+for (const call of CALLS) {
+  Deno.test(`prepareDirectory() passes on the error of ${call}`, () => {
+    using directory = new TemporaryDirectory();
+    const error = new Error(`${call} failed`);
+    {
+      const fail = () => {
+        throw error;
+      };
+      using _replaced = replaceSystem({ [call]: fail });
+      using recorded = recordSystem(directory.path);
+      const prepare = () => prepareDirectory(directory.path, false);
+      const thrown = assertThrows(prepare);
+      assertStrictEquals(thrown, error);
+      const opened = recorded.calls.filter((one) => one.startsWith("open "));
+      const closed = recorded.calls.filter((one) => one.startsWith("close "));
+      assert(closed.length === opened.length || call === "open");
+    }
+    prepareDirectory(directory.path, false);
+  });
+}
+
+Deno.test("prepareDirectory() unlocks and closes all that it opens", () => {
+  using directory = new TemporaryDirectory();
+  using recorded = recordSystem(directory.path);
+  prepareDirectory(directory.path, false);
+  const count = (call: string) =>
+    recorded.calls.filter((one) => one.startsWith(`${call} `)).length;
+  assertEquals(count("open"), count("close"));
+});
+
+Deno.test("markDirectory() passes on what is no mark that is there", () => {
+  using directory = new TemporaryDirectory();
+  assertThrows(
+    () => markDirectory(directory.join("missing")),
+    Deno.errors.NotFound,
+  );
+});
+
+Deno.test("checkMarked() takes a directory that prepareDirectory() made", () => {
+  using directory = new TemporaryDirectory();
+  prepareDirectory(directory.path, false);
+  using recorded = recordSystem(directory.path);
+  checkMarked(directory.path);
+  assertEquals(recorded.calls, ["stat directory", "lstat marker"]);
+});
+
+Deno.test("checkMarked() refuses any other directory, and marks nothing", () => {
+  using directory = new TemporaryDirectory();
+  const refused: Record<string, string> = {
+    ".": "no sessions were ever kept there (it has no file .latchkey)",
+    missing: "it is missing",
+    file: "it is not a directory",
+    open: "others than its owner may write it",
+  };
+  Deno.writeTextFileSync(directory.join("file"), "");
+  Deno.mkdirSync(directory.join("open"));
+  Deno.chmodSync(directory.join("open"), 0o777);
+  for (const [name, state] of Object.entries(refused)) {
+    assertRefused(() => checkMarked(directory.join(name)), state);
+  }
+  assertEquals(directory.list(), ["file", "open"]);
+});

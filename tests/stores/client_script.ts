@@ -1,0 +1,138 @@
+/**
+ * What runs in a process or worker of its own, to meet others in a directory
+ * of sessions. A process takes its task as an argument, a worker as its first
+ * message; both say when they are ready, wait to be told to begin, and report.
+ */
+
+import type { SessionRecord } from "../../src/core/record.ts";
+import { openLocked } from "../../src/disk/file_lock.ts";
+import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+
+/** What a client does. */
+export type Task =
+  /** Adds 1 to `data.n` of one session, again and again. */
+  | {
+    readonly act: "increment";
+    readonly directory: string;
+    readonly id: string;
+    readonly times: number;
+  }
+  /** Tries to create each session, and marks those it wins as its own. */
+  | {
+    readonly act: "create";
+    readonly directory: string;
+    readonly ids: readonly string[];
+    readonly mark: number;
+  }
+  /** Takes the exclusive lock of a file, and keeps it until it is killed. */
+  | { readonly act: "hold"; readonly path: string }
+  /** Asks a store in every way that looks before it reads. */
+  | {
+    readonly act: "look";
+    readonly directory: string;
+    readonly id: string;
+  };
+
+/** What a client reports: names of what it did, with the outcome. */
+export type Report = Readonly<Record<string, unknown>>;
+
+function openStore(directory: string): DirectorySessionStore {
+  return new DirectorySessionStore(directory, { onWarning: () => {} });
+}
+
+async function prepare(task: Task): Promise<() => Promise<Report>> {
+  switch (task.act) {
+    case "increment": {
+      const store = openStore(task.directory);
+      await store.setup();
+      return () => increment(store, task.id, task.times);
+    }
+    case "create": {
+      const store = openStore(task.directory);
+      await store.setup();
+      return () => create(store, task.ids, task.mark);
+    }
+    case "hold": {
+      const held = openLocked(task.path, true);
+      if (typeof held !== "object") throw new Error("the lock is not free");
+      return () => new Promise(() => setInterval(() => held, 1e6));
+    }
+    case "look": {
+      const store = openStore(task.directory);
+      await store.setup();
+      return () => look(store, task.id);
+    }
+  }
+}
+
+async function increment(
+  store: DirectorySessionStore,
+  id: string,
+  times: number,
+): Promise<Report> {
+  const begin = performance.now();
+  for (let time = 0; time < times; time++) {
+    await store.update(id, (record) => ({
+      ...record,
+      data: { n: Number(record.data.n) + 1 },
+    }));
+  }
+  return { ms: performance.now() - begin };
+}
+
+async function create(
+  store: DirectorySessionStore,
+  ids: readonly string[],
+  mark: number,
+): Promise<Report> {
+  const won: string[] = [];
+  for (const id of ids) {
+    const isMine = await store.create(id, { data: { mark }, createdAt: 1 });
+    if (isMine) won.push(id);
+  }
+  return { won };
+}
+
+async function look(
+  store: DirectorySessionStore,
+  id: string,
+): Promise<Report> {
+  const record: SessionRecord = { data: {}, createdAt: 1 };
+  const refusal = (error: unknown) => (error as Error).name;
+  return {
+    touch: await store.touch(id),
+    update: String(await store.update(id, () => record)),
+    delete: await store.delete(id),
+    entries: (await Array.fromAsync(store.entries())).length,
+    cleanup: await store.deleteOldSessions(0),
+    save: await store.save(id, record).then(() => "saved", refusal),
+    create: await store.create(id, record).then(String, refusal),
+  };
+}
+
+async function runInProcess(): Promise<void> {
+  const begin = await prepare(JSON.parse(Deno.args[0]!));
+  console.log("ready");
+  const reader = Deno.stdin.readable.getReader();
+  await reader.read();
+  await reader.cancel();
+  console.log(JSON.stringify(await begin()));
+}
+
+function runInWorker(): void {
+  const scope = globalThis as unknown as Worker;
+  let begin: () => Promise<Report>;
+  scope.onmessage = async ({ data }: MessageEvent<Task | "begin">) => {
+    if (data === "begin") {
+      scope.postMessage(await begin());
+    } else {
+      begin = await prepare(data);
+      scope.postMessage("ready");
+    }
+  };
+}
+
+if (import.meta.main) {
+  if ("WorkerGlobalScope" in globalThis) runInWorker();
+  else await runInProcess();
+}

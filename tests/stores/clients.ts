@@ -1,0 +1,112 @@
+/** Starts processes and workers that meet in a directory of sessions. */
+
+import type { Report, Task } from "./client_script.ts";
+
+const SCRIPT = new URL("./client_script.ts", import.meta.url);
+
+/** Somebody else who works on the directory. */
+export interface Client extends AsyncDisposable {
+  /** Lets it begin, and gives what it reports. */
+  run(): Promise<Report>;
+  /** Ends it at once, wherever it is. */
+  kill(): Promise<void>;
+}
+
+/** How a client is started. */
+export type Start = (task: Task) => Promise<Client>;
+
+/**
+ * Starts a process, which may do nothing but work on the task's directory.
+ *
+ * @param task What it does.
+ * @returns It, when it is ready to begin.
+ */
+export async function startProcess(task: Task): Promise<Client> {
+  const directory = task.act === "hold"
+    ? task.path.slice(0, task.path.lastIndexOf("/"))
+    : task.directory;
+  const process = new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--no-prompt",
+      `--allow-read=${directory}`,
+      `--allow-write=${directory}`,
+      SCRIPT.href,
+      JSON.stringify(task),
+    ],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const lines = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const stdin = process.stdin.getWriter();
+  const client: Client = {
+    run: async () => {
+      await stdin.write(new Uint8Array([0x0a]));
+      let text = "";
+      for (;;) {
+        const { value, done } = await lines.read();
+        if (done) break;
+        text += value;
+      }
+      return JSON.parse(text);
+    },
+    kill: async () => {
+      process.kill("SIGKILL");
+      await process.status;
+    },
+    [Symbol.asyncDispose]: async () => {
+      await lines.cancel();
+      await stdin.close().catch(ignoreClosed);
+      await process.status;
+    },
+  };
+  const { value } = await lines.read();
+  if (value?.trim() === "ready") return client;
+  await client[Symbol.asyncDispose]();
+  throw new Error(`a process did not start, but said ${value}`);
+}
+
+/** A process that has ended has no more use for what we write to it. */
+function ignoreClosed(): void {}
+
+/**
+ * Starts a worker.
+ *
+ * @param task What it does.
+ * @returns It, when it is ready to begin.
+ */
+export async function startWorker(task: Task): Promise<Client> {
+  const worker = new Worker(SCRIPT, { type: "module" });
+  const ask = (message: unknown): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      worker.onmessage = ({ data }) => resolve(data);
+      worker.onerror = (event) => {
+        event.preventDefault();
+        reject(new Error(event.message));
+      };
+      worker.postMessage(message);
+    });
+  await ask(task);
+  return {
+    run: async () => await ask("begin") as Report,
+    kill: () => Promise.resolve(worker.terminate()),
+    [Symbol.asyncDispose]: () => Promise.resolve(worker.terminate()),
+  };
+}
+
+/**
+ * Runs tasks side by side: all are ready before the first one begins.
+ *
+ * @param starts How each is started, and its task.
+ * @returns What each reports.
+ */
+export async function runTogether(
+  starts: readonly (readonly [Start, Task])[],
+): Promise<Report[]> {
+  await using stack = new AsyncDisposableStack();
+  const clients = await Promise.all(
+    starts.map(async ([start, task]) => stack.use(await start(task))),
+  );
+  return await Promise.all(clients.map((client) => client.run()));
+}

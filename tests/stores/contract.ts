@@ -1,0 +1,134 @@
+/**
+ * The contract of a store (`src/core/store.ts`) as tests, one title for each
+ * thing that it says. A store's own test calls {@linkcode testContract} with a
+ * way to open one, and adds what only that store promises.
+ *
+ * @module
+ */
+
+import type { SessionRecord } from "../../src/core/record.ts";
+import type { SessionStore } from "../../src/core/store.ts";
+import { testCleanup } from "./contract_cleanup.ts";
+import { testIds } from "./contract_ids.ts";
+import { testReading } from "./contract_reading.ts";
+import { testRecords } from "./contract_records.ts";
+import { testWriting } from "./contract_writing.ts";
+
+/** A store for one test, empty, and what lies beneath it. */
+export interface Harness extends AsyncDisposable {
+  /** What is tested. */
+  readonly store: SessionStore;
+
+  /**
+   * Sets a session's last access to `ms` before the store's present; its
+   * record stays.
+   */
+  age(id: string, ms: number): Promise<void>;
+
+  /** Stops the clock that the store asks, if that is one of this process. */
+  readonly stopClock?: (now: number) => Disposable;
+
+  /** Puts behind an ID what is no record, if the medium can hold such. */
+  readonly spoil?: (id: string) => Promise<void>;
+
+  /** Puts what is kept of one ID behind another too, if the medium can. */
+  readonly misplace?: (from: string, to: string) => Promise<void>;
+
+  /** Lets every call on the medium fail with this error, until disposed. */
+  readonly breakDown?: (error: Error) => Disposable;
+}
+
+/** How a contract is tested. */
+export interface ContractOptions {
+  /**
+   * The longest string that the medium takes, in characters.
+   *
+   * @default {1048576}
+   */
+  readonly longestString?: number;
+}
+
+/** Declares one test of the contract: what the store does, and how to see it. */
+export type Declare = (
+  title: string,
+  test: (harness: Harness, t: Deno.TestContext) => Promise<void>,
+) => void;
+
+/**
+ * Declares the tests of the contract for one store.
+ *
+ * @param name The store's, at the start of every title.
+ * @param open Opens an empty one.
+ * @param options See there.
+ */
+export function testContract(
+  name: string,
+  open: () => Promise<Harness>,
+  options: ContractOptions = {},
+): void {
+  const declare: Declare = (title, test) => {
+    Deno.test(`${name}: ${title}`, async (t) => {
+      await using harness = await open();
+      await test(harness, t);
+    });
+  };
+  testIds(declare);
+  testReading(declare);
+  testWriting(declare);
+  testRecords(declare, options.longestString ?? 1024 * 1024);
+  testCleanup(declare);
+}
+
+/** A session ID for tests. */
+export const ID = "0123456789abcdef0123456789abcdef";
+/** Another one. */
+export const OTHER_ID = "another-session_of-the-same-store";
+
+/** In milliseconds. */
+export const HOUR: number = 60 * 60 * 1000;
+
+/** Makes a record, as small as one can be. */
+export function recordOf(
+  data: SessionRecord["data"] = { n: 1 },
+  rest: Partial<SessionRecord> = {},
+): SessionRecord {
+  return { data, createdAt: 1_763_629_200_000, ...rest };
+}
+
+/** Returns what a store says of the last access, and marks nothing. */
+export async function lastAccessOf(
+  store: SessionStore,
+  id: string,
+): Promise<number | undefined> {
+  let seen: number | undefined;
+  await store.load(id, {
+    touch: (_record, lastAccess) => {
+      seen = lastAccess;
+      return false;
+    },
+  });
+  return seen;
+}
+
+/** Returns the entries of a store by ID. */
+export async function entriesOf(
+  store: SessionStore,
+): Promise<Record<string, SessionRecord>> {
+  const entries: Record<string, SessionRecord> = {};
+  for await (const [id, record] of store.entries()) entries[id] = record;
+  return entries;
+}
+
+/** Runs a part of a test that not every harness has the means for. */
+export async function runIf<T>(
+  t: Deno.TestContext,
+  means: T | undefined,
+  name: string,
+  test: (means: T) => Promise<void>,
+): Promise<void> {
+  await t.step({
+    name,
+    ignore: means === undefined,
+    fn: () => test(means!),
+  });
+}

@@ -1,0 +1,390 @@
+/** What a directory store asks of the system, and what it leaves there. */
+
+import { assert, assertEquals } from "@std/assert";
+import { system } from "../../src/disk/system.ts";
+import {
+  DirectorySessionStore,
+  type DirectorySessionStoreOptions,
+} from "../../src/stores/directory_store.ts";
+import {
+  actBefore,
+  type RecordedCalls,
+  recordSystem,
+  replaceSystem,
+  stopClock,
+} from "../replaced_system.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
+import { HOUR, ID, lastAccessOf, recordOf } from "./contract.ts";
+
+interface Scene extends Disposable {
+  readonly directory: TemporaryDirectory;
+  readonly store: DirectorySessionStore;
+  readonly recorded: RecordedCalls;
+}
+
+/** A store in use, whose further calls are recorded. */
+async function openScene(
+  options: DirectorySessionStoreOptions = {},
+): Promise<Scene> {
+  const stack = new DisposableStack();
+  const directory = stack.use(new TemporaryDirectory());
+  const store = new DirectorySessionStore(directory.path, options);
+  await store.setup();
+  const recorded = stack.use(recordSystem(directory.path));
+  return {
+    directory,
+    store,
+    recorded,
+    [Symbol.dispose]: () => stack.dispose(),
+  };
+}
+
+function ageFile(directory: TemporaryDirectory, at: number): void {
+  Deno.utimeSync(directory.join(ID), new Date(at), new Date(at));
+}
+
+function mtimeOf(directory: TemporaryDirectory): number {
+  return Deno.lstatSync(directory.join(ID)).mtime!.getTime();
+}
+
+const READ = ["open session", "tryLock session shared", "read session"];
+const LET_GO = ["unlock session", "close session"];
+const HOLD = [
+  "open session",
+  "tryLock session",
+  "fstat session",
+  "lstat session",
+  "read session",
+  "read session",
+];
+
+Deno.test("a load is one open file and one shared lock", async () => {
+  using scene = await openScene();
+  const { store, recorded } = scene;
+  const lifetimes = [{}, { expiresAt: Date.now() + HOUR }];
+  for (const lifetime of lifetimes) {
+    await store.save(ID, recordOf({}, lifetime));
+    recorded.take();
+    assert(await store.load(ID));
+    assertEquals(recorded.take(), [...READ, ...LET_GO]);
+    assert(await store.has(ID));
+    assertEquals(recorded.take(), [...READ, ...LET_GO]);
+  }
+});
+
+Deno.test("a load of one with an idleTimeout looks at its mtime too", async () => {
+  using scene = await openScene();
+  const { store, recorded } = scene;
+  await store.save(ID, recordOf({}, { idleTimeout: HOUR }));
+  recorded.take();
+  assert(await store.load(ID));
+  assertEquals(recorded.take(), [...READ, "fstat session", ...LET_GO]);
+});
+
+Deno.test("a load whose touch is not due is no more than that", async () => {
+  using scene = await openScene();
+  const { store, recorded } = scene;
+  await store.save(ID, recordOf());
+  recorded.take();
+  assert(await store.load(ID, { touch: () => false }));
+  assertEquals(recorded.take(), [...READ, "fstat session", ...LET_GO]);
+});
+
+Deno.test("a load whose touch is due locks anew, and never converts", async () => {
+  using scene = await openScene();
+  const { store, recorded, directory } = scene;
+  await store.save(ID, recordOf());
+  ageFile(directory, Date.now() - HOUR);
+  recorded.take();
+  assert(await store.load(ID, { touch: () => true }));
+  assertEquals(recorded.take(), [
+    ...READ,
+    "fstat session",
+    ...LET_GO,
+    ...HOLD,
+    "setModified session",
+    ...LET_GO,
+  ]);
+});
+
+Deno.test("a load of nothing opens nothing", async () => {
+  using scene = await openScene();
+  assertEquals(await scene.store.load(ID), undefined);
+  assertEquals(scene.recorded.take(), ["open session"]);
+});
+
+Deno.test("a load of what is over looks at the name before it says so", async () => {
+  using scene = await openScene();
+  const { store, recorded } = scene;
+  await store.save(ID, recordOf({}, { expiresAt: 1 }));
+  recorded.take();
+  assertEquals(await store.load(ID), undefined);
+  assertEquals(recorded.take(), [
+    ...READ,
+    "fstat session",
+    "lstat session",
+    ...LET_GO,
+  ]);
+});
+
+Deno.test("a change reads, writes and renames under one lock", async () => {
+  using scene = await openScene();
+  const { store, recorded } = scene;
+  await store.save(ID, recordOf());
+  recorded.take();
+  await store.update(ID, () => recordOf({ n: 2 }));
+  const replacing = [
+    ...HOLD,
+    "open temporary",
+    "write temporary",
+    "rename temporary to session",
+    "close temporary",
+    ...LET_GO,
+  ];
+  assertEquals(recorded.take(), replacing);
+  await store.save(ID, recordOf());
+  assertEquals(recorded.take(), replacing);
+});
+
+Deno.test("a touch opens the file, and writes no bytes", async () => {
+  using scene = await openScene();
+  const { store, recorded, directory } = scene;
+  await store.save(ID, recordOf());
+  ageFile(directory, Date.now() - HOUR);
+  recorded.take();
+  assertEquals(await store.touch(ID), true);
+  assertEquals(recorded.take(), [...HOLD, "setModified session", ...LET_GO]);
+});
+
+Deno.test("durability power: every change is on the disk before its answer", async () => {
+  using scene = await openScene({ durability: "power" });
+  const { store, recorded } = scene;
+  const write = [
+    "open temporary",
+    "write temporary",
+    "sync temporary",
+    "tryLock temporary",
+  ];
+  const sync = ["open directory", "sync directory", "close directory"];
+  const done = ["unlock temporary", "close temporary"];
+
+  await store.create(ID, recordOf());
+  const creating = [
+    ...write,
+    "link temporary to session",
+    "remove temporary",
+    ...sync,
+    ...done,
+  ];
+  assertEquals(recorded.take(), creating);
+
+  const replacing = [
+    ...HOLD,
+    ...write,
+    "rename temporary to session",
+    ...sync,
+    ...done,
+    ...LET_GO,
+  ];
+  await store.save(ID, recordOf());
+  assertEquals(recorded.take(), replacing);
+  await store.update(ID, (record) => record);
+  assertEquals(recorded.take(), replacing);
+
+  const removing = [...HOLD, "remove session", ...sync, ...LET_GO];
+  await store.delete(ID);
+  assertEquals(recorded.take(), removing);
+  await store.save(ID, recordOf());
+  assertEquals(recorded.take(), ["open session", ...creating]);
+  await store.update(ID, () => undefined);
+  assertEquals(recorded.take(), removing);
+});
+
+Deno.test("durability process: nothing is synced", async () => {
+  using scene = await openScene();
+  const { store, recorded } = scene;
+  await store.save(ID, recordOf());
+  await store.save(ID, recordOf());
+  await store.update(ID, (record) => record);
+  await store.touch(ID);
+  await store.delete(ID);
+  await store.create(ID, recordOf());
+  const synced = recorded.calls.filter((call) => call.startsWith("sync"));
+  assertEquals(synced, []);
+});
+
+Deno.test("every operation closes and unlocks what it opened and locked", async () => {
+  using scene = await openScene({ onWarning: () => {} });
+  const { store, recorded, directory } = scene;
+  const operations: (() => Promise<unknown>)[] = [
+    () => store.load(ID),
+    () => store.touch(ID),
+    () => store.load(ID, { touch: () => true }),
+    () => store.create(ID, recordOf()),
+    () => store.update(ID, (record) => record),
+    () => Array.fromAsync(store.entries()),
+    () => store.deleteOldSessions(30),
+    () => store.delete(ID),
+    () => store.save(ID, recordOf({}, { expiresAt: 1 })),
+    () => store.load(ID),
+    () => store.deleteOldSessions(30),
+    () => Deno.writeTextFile(directory.join(ID), "junk"),
+    () => store.load(ID),
+  ];
+  for (const present of [true, false]) {
+    for (const [n, operate] of operations.entries()) {
+      if (present) await store.save(ID, recordOf());
+      recorded.take();
+      await operate();
+      const calls = recorded.take();
+      const count = (call: string) =>
+        calls.filter((one) => one.startsWith(`${call} `)).length;
+      assertEquals(count("open"), count("close") + missingOpens(calls), `${n}`);
+      assertEquals(count("tryLock"), count("unlock"), `${n}`);
+    }
+  }
+});
+
+/** An open that found nothing is followed by no call on the file. */
+function missingOpens(calls: readonly string[]): number {
+  return calls.filter((call, at) =>
+    call === "open session" && !calls[at + 1]?.endsWith("session") &&
+    !calls[at + 1]?.endsWith("session shared")
+  ).length;
+}
+
+Deno.test("no operation leaves anything behind but its session", async () => {
+  using scene = await openScene({ onWarning: () => {} });
+  const { store, directory } = scene;
+  const steps: [() => Promise<unknown>, string[]][] = [
+    [() => store.load(ID), []],
+    [() => store.touch(ID), []],
+    [() => store.update(ID, (record) => record), []],
+    [() => store.create(ID, recordOf()), [ID]],
+    [() => store.create(ID, recordOf()), [ID]],
+    [() => store.save(ID, recordOf()), [ID]],
+    [() => store.update(ID, (record) => record), [ID]],
+    [() => store.load(ID, { touch: () => true }), [ID]],
+    [() => store.touch(ID), [ID]],
+    [() => Array.fromAsync(store.entries()), [ID]],
+    [() => store.deleteOldSessions(30), [ID]],
+    [() => store.delete(ID), []],
+    [() => store.delete(ID), []],
+    [() => store.save(ID, recordOf()), [ID]],
+    [() => store.update(ID, () => undefined), []],
+    [() => store.save(ID, recordOf({}, { expiresAt: 1 })), [ID]],
+    [() => store.create(ID, recordOf()), [ID]],
+    [() => store.save(ID, recordOf({}, { expiresAt: 1 })), [ID]],
+    [() => store.deleteOldSessions(30), []],
+  ];
+  for (const [n, [operate, names]] of steps.entries()) {
+    await operate();
+    assertEquals(directory.list(), [".latchkey", ...names], `step ${n}`);
+  }
+});
+
+Deno.test("the last access is the file's mtime", async () => {
+  using scene = await openScene();
+  const { store, directory } = scene;
+  await store.save(ID, recordOf());
+  for (const at of [0, 1, 999, 1_763_629_200_123, 4_000_000_000_007]) {
+    ageFile(directory, at);
+    assertEquals(await lastAccessOf(store, ID), at);
+  }
+  const now = 1_763_629_201_567;
+  ageFile(directory, now - HOUR);
+  using _clock = stopClock(now);
+  await store.touch(ID);
+  assertEquals(mtimeOf(directory), now);
+  assertEquals(await lastAccessOf(store, ID), now);
+});
+
+Deno.test("a touch lowers a last access that lies in the future", async () => {
+  using scene = await openScene();
+  const { store, directory } = scene;
+  await store.save(ID, recordOf());
+  const now = 1_763_629_201_567;
+  using _clock = stopClock(now);
+  for (const touch of [() => true, undefined]) {
+    ageFile(directory, now + HOUR);
+    if (touch) await store.load(ID, { touch });
+    else await store.touch(ID);
+    assertEquals(mtimeOf(directory), now);
+  }
+});
+
+Deno.test("a load asks touch again under the lock", async () => {
+  using scene = await openScene();
+  const { store, directory } = scene;
+  const past = 1_763_629_200_000;
+  await store.save(ID, recordOf({}, { secretHash: "old" }));
+  ageFile(directory, past);
+  const other = new DirectorySessionStore(directory.path);
+  await other.setup();
+  // Between the shared lock and the exclusive one it gets a new secret.
+  using hook = actBefore("open", (_path, { write }) => write === true, () => {
+    void other.save(ID, recordOf({}, { secretHash: "new" }));
+    ageFile(directory, past);
+  });
+  const asked: (string | undefined)[] = [];
+  const loaded = await store.load(ID, {
+    touch: ({ secretHash }) => {
+      asked.push(secretHash);
+      return secretHash === "old";
+    },
+  });
+  assert(hook.hasActed);
+  assertEquals(asked, ["old", "new"]);
+  assertEquals(loaded?.secretHash, "new");
+  assertEquals(mtimeOf(directory), past);
+});
+
+Deno.test("a load says who is there when it says no", async () => {
+  using scene = await openScene();
+  const { store, directory } = scene;
+  await store.save(ID, recordOf({}, { expiresAt: 1 }));
+  const other = new DirectorySessionStore(directory.path);
+  await other.setup();
+  // Between open and lock a live one takes the place of the one that is over.
+  using hook = actBefore("tryLock", () => true, () => {
+    void other.save(ID, recordOf({ n: 2 }));
+  });
+  assertEquals(await store.load(ID), recordOf({ n: 2 }));
+  assert(hook.hasActed);
+});
+
+Deno.test("a touch at the same instant writes nothing", async () => {
+  using scene = await openScene();
+  const { store, directory, recorded } = scene;
+  await store.save(ID, recordOf());
+  const now = Date.now();
+  using _clock = stopClock(now);
+  ageFile(directory, now);
+  recorded.take();
+  assertEquals(await store.touch(ID), true);
+  assertEquals(recorded.calls.includes("setModified session"), false);
+});
+
+Deno.test("the clock is read under the lock, before the mtime", async () => {
+  using scene = await openScene();
+  const { store, recorded } = scene;
+  await store.save(ID, recordOf());
+  const { now } = system;
+  const order: string[] = [];
+  using _replaced = replaceSystem({
+    now: () => {
+      order.push(...recorded.take(), "now");
+      return now();
+    },
+  });
+  recorded.take();
+  await store.touch(ID);
+  order.push(...recorded.take());
+  const part = order.slice(0, 4);
+  assertEquals(part, [
+    "open session",
+    "tryLock session",
+    "now",
+    "fstat session",
+  ]);
+});

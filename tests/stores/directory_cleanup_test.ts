@@ -1,0 +1,354 @@
+/** The cleaner of a directory: whom it spares, and what it sweeps up. */
+
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStrictEquals,
+} from "@std/assert";
+import { SessionLockTimeoutError } from "../../src/core/errors.ts";
+import type { CleanupResult } from "../../src/core/store.ts";
+import { openLocked } from "../../src/disk/file_lock.ts";
+import { temporaryPath } from "../../src/disk/layout.ts";
+import { system } from "../../src/disk/system.ts";
+import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import {
+  actBefore,
+  fakeWaiting,
+  recordSystem,
+  replaceSystem,
+  stopClock,
+} from "../replaced_system.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
+import { HOUR, ID, OTHER_ID, recordOf } from "./contract.ts";
+
+const DAY = 24 * HOUR;
+const RANDOM = "0123456789abcdef".repeat(2);
+
+function age(directory: TemporaryDirectory, ms: number, name = ID): void {
+  const at = new Date(Date.now() - ms);
+  Deno.utimeSync(directory.join(name), at, at);
+}
+
+async function openOld(
+  directory: TemporaryDirectory,
+  lockTimeout?: number,
+): Promise<DirectorySessionStore> {
+  const store = new DirectorySessionStore(directory.path, {
+    lockTimeout,
+    onWarning: () => {},
+  });
+  await store.save(ID, recordOf());
+  age(directory, HOUR);
+  return store;
+}
+
+Deno.test("the cleaner never deletes a session that somebody holds", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await openOld(directory);
+  for (const exclusive of [false, true]) {
+    using _held = openLocked(directory.join(ID), exclusive) as Disposable;
+    using waiting = fakeWaiting();
+    assertEquals(await store.deleteOldSessions(30), {
+      deleted: 0,
+      remaining: 1,
+      remnants: 0,
+    });
+    assertEquals(waiting.waits, [], "nor does it wait for it");
+  }
+  assertEquals((await store.deleteOldSessions(30)).deleted, 1);
+});
+
+Deno.test("the cleaner locks none that is not old", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await openOld(directory);
+  age(directory, 0);
+  await store.save(OTHER_ID, recordOf({}, { expiresAt: Date.now() + HOUR }));
+  age(directory, HOUR, OTHER_ID);
+  using recorded = recordSystem(directory.path);
+  assertEquals((await store.deleteOldSessions(30)).remaining, 2);
+  const locks = recorded.calls.filter((call) => call.startsWith("tryLock"));
+  assertEquals(locks, ["tryLock marker"]);
+});
+
+/** What may happen to an old session after the cleaner saw it. */
+const MEANWHILE: Record<
+  string,
+  (other: DirectorySessionStore, directory: TemporaryDirectory) => void
+> = {
+  "touched": (other) => void other.touch(ID),
+  "loaded with touch": (other) => void other.load(ID, { touch: () => true }),
+  "saved": (other) => void other.save(ID, recordOf({ n: 2 })),
+  "updated": (other) => void other.update(ID, () => recordOf({ n: 2 })),
+  "given a lifetime": (other, directory) => {
+    void other.save(ID, recordOf({}, { expiresAt: Date.now() + HOUR }));
+    age(directory, HOUR);
+  },
+  "deleted and created": (other) => {
+    void other.delete(ID);
+    void other.create(ID, recordOf({ n: 2 }));
+  },
+};
+
+const MOMENTS = {
+  "before it opens it": "open",
+  "between open and lock": "tryLock",
+} as const;
+
+for (const [what, act] of Object.entries(MEANWHILE)) {
+  for (const [when, call] of Object.entries(MOMENTS)) {
+    Deno.test(`the cleaner spares one ${what} ${when}`, async () => {
+      using directory = new TemporaryDirectory();
+      const store = await openOld(directory);
+      const other = new DirectorySessionStore(directory.path);
+      await other.setup();
+      const happen = () => act(other, directory);
+      let exclusive = 0;
+      using hook = call === "open"
+        ? actBefore(
+          call,
+          (path, { write }) => path.endsWith(ID) && write === true,
+          happen,
+        )
+        // The first exclusive lock is the marker's.
+        : actBefore(call, (_file, is) => is && ++exclusive === 2, happen);
+      const result = await store.deleteOldSessions(30);
+      assert(hook.hasActed);
+      assertEquals([result.deleted, result.remaining], [0, 1]);
+      assertEquals(await store.has(ID), true);
+    });
+  }
+}
+
+Deno.test("the cleaner passes over one deleted after it saw it", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await openOld(directory);
+  const other = new DirectorySessionStore(directory.path);
+  await other.setup();
+  using hook = actBefore(
+    "open",
+    (path) => path.endsWith(ID),
+    () => Deno.removeSync(directory.join(ID)),
+  );
+  assertEquals(await store.deleteOldSessions(30), {
+    deleted: 0,
+    remaining: 0,
+    remnants: 0,
+  });
+  assert(hook.hasActed);
+});
+
+Deno.test("temporary files go an hour after the birth in their name", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await openOld(directory);
+  const now = Date.now();
+  using _clock = stopClock(now);
+  const names = [HOUR + 1, HOUR, HOUR - 1, 0, -HOUR].map((old) => {
+    const path = temporaryPath(directory.path, now - old, RANDOM);
+    Deno.writeTextFileSync(path, "half");
+    return path.slice(path.lastIndexOf("/") + 1);
+  });
+  // Not by mtime: one that its dead maker linked shares that of its session.
+  age(directory, 0, names[0]);
+  age(directory, 10 * DAY, names[2]);
+  const dry = await store.deleteOldSessions(Infinity, { dryRun: true });
+  assertEquals(dry, { deleted: 0, remaining: 1, remnants: 2 });
+  assertEquals(directory.list().length, 2 + names.length);
+  const result = await store.deleteOldSessions(Infinity);
+  assertEquals(result, { deleted: 0, remaining: 1, remnants: 2 });
+  assertEquals(
+    directory.list(),
+    [".latchkey", ID, ...names.slice(2)].sort(),
+  );
+});
+
+Deno.test("a temporary file that is a session's second name goes alone", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await openOld(directory);
+  const birth = Date.now() - HOUR;
+  const path = temporaryPath(directory.path, birth, RANDOM);
+  Deno.linkSync(directory.join(ID), path);
+  const { remnants } = await store.deleteOldSessions(Infinity);
+  assertEquals(remnants, 1);
+  assertEquals(directory.list(), [".latchkey", ID]);
+  assertEquals(await store.load(ID), recordOf());
+});
+
+Deno.test("files set aside go after a week by their mtime", async () => {
+  using directory = new TemporaryDirectory();
+  const store = new DirectorySessionStore(directory.path);
+  await store.setup();
+  const now = Date.now();
+  using _clock = stopClock(now);
+  const ages = { aaaaaaaaaaaaaaaa: 7 * DAY, bbbbbbbbbbbbbbbb: 7 * DAY - 1 };
+  for (const [id, old] of Object.entries(ages)) {
+    Deno.writeTextFileSync(directory.join(`${id}.bad`), "junk");
+    const at = new Date(now - old);
+    Deno.utimeSync(directory.join(`${id}.bad`), at, at);
+  }
+  const dry = await store.deleteOldSessions(0, { dryRun: true });
+  assertEquals(dry.remnants, 1);
+  assertEquals(directory.list().length, 3);
+  assertEquals((await store.deleteOldSessions(0)).remnants, 1);
+  assertEquals(directory.list(), [".latchkey", "bbbbbbbbbbbbbbbb.bad"]);
+});
+
+Deno.test("remnants that somebody else removes meanwhile are no error", async () => {
+  using directory = new TemporaryDirectory();
+  const store = new DirectorySessionStore(directory.path);
+  await store.setup();
+  const names = [`${ID}.bad`, `.tmp-000000000000000-${RANDOM}`];
+  using _replaced = replaceSystem({
+    readDirectory: async function* () {
+      await Promise.resolve();
+      for (const name of names) {
+        yield { name, isFile: true, isDirectory: false, isSymlink: false };
+      }
+    },
+  });
+  assertEquals(await store.deleteOldSessions(30), {
+    deleted: 0,
+    remaining: 0,
+    remnants: 0,
+  });
+});
+
+Deno.test("dryRun sets nothing aside, and locks no session", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await openOld(directory);
+  Deno.writeTextFileSync(directory.join(OTHER_ID), "junk");
+  const names = directory.list();
+  using recorded = recordSystem(directory.path);
+  const result = await store.deleteOldSessions(30, { dryRun: true });
+  assertEquals(result, { deleted: 1, remaining: 0, remnants: 0 });
+  assertEquals(directory.list(), names);
+  const locks = recorded.calls.filter((call) => call.startsWith("tryLock"));
+  assertEquals(locks, ["tryLock marker"]);
+});
+
+Deno.test("one cleaner is at work at a time, and a second one waits", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await openOld(directory, 500);
+  using stack = new DisposableStack();
+  stack.use(openLocked(directory.join(".latchkey"), true) as Disposable);
+  {
+    using _waiting = fakeWaiting();
+    await assertRejects(
+      () => store.deleteOldSessions(30),
+      SessionLockTimeoutError,
+      directory.join(".latchkey"),
+    );
+    assertEquals(await store.has(ID), true);
+  }
+  using waiting = fakeWaiting((count) => {
+    if (count === 4) stack.dispose();
+  });
+  assertEquals((await store.deleteOldSessions(30)).deleted, 1);
+  assertEquals(waiting.waits.length, 4);
+});
+
+Deno.test("a cleaner stops waiting for another when aborted", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await openOld(directory, Infinity);
+  using _other = openLocked(directory.join(".latchkey"), true) as Disposable;
+  const controller = new AbortController();
+  const reason = new Error("no longer wanted");
+  using _waiting = fakeWaiting(() => controller.abort(reason));
+  const { signal } = controller;
+  const clean = () => store.deleteOldSessions(30, { signal });
+  assertStrictEquals(await assertRejects(clean), reason);
+});
+
+Deno.test("a cleaner makes the marker anew when it is missing", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await openOld(directory);
+  Deno.removeSync(directory.join(".latchkey"));
+  assertEquals((await store.deleteOldSessions(30)).deleted, 1);
+  assertEquals(directory.list(), [".latchkey"]);
+});
+
+/** A clock by which every look at it is a slice of work later. */
+function slowDown(): Disposable {
+  let now = 0;
+  return replaceSystem({ monotonic: () => now += 10 });
+}
+
+Deno.test("a long cleaning gives way, and tells how far it is", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await openOld(directory, Infinity);
+  for (let n = 0; n < 10; n++) {
+    const id = `session-number-${n}`;
+    await store.save(id, recordOf());
+    if (n % 2) age(directory, HOUR, id);
+  }
+  const waits: number[] = [];
+  const { wait } = system;
+  using _slow = slowDown();
+  using _replaced = replaceSystem({
+    wait: (ms, signal) => {
+      waits.push(ms);
+      return wait(ms, signal);
+    },
+  });
+  const told: CleanupResult[] = [];
+  const result = await store.deleteOldSessions(30, {
+    onProgress: (soFar) => told.push(soFar),
+  });
+  assertEquals(result, { deleted: 6, remaining: 5, remnants: 0 });
+  // One marker, eleven sessions: one look each.
+  assertEquals(waits, Array(12).fill(0));
+  const counted = told.map(({ deleted, remaining }) => deleted + remaining);
+  assertEquals(new Set(told).size, told.length, "each is a copy");
+  assertEquals(counted, counted.toSorted((a, b) => a - b));
+  assertEquals([told.length, counted.at(0)], [12, 0]);
+  assert(counted.at(-1)! >= 10);
+});
+
+Deno.test("a cleaning is ended by its signal, and lets the marker go", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await openOld(directory);
+  await store.save(OTHER_ID, recordOf());
+  const controller = new AbortController();
+  const reason = new Error("no longer wanted");
+  {
+    using _slow = slowDown();
+    const thrown = await assertRejects(() =>
+      store.deleteOldSessions(30, {
+        signal: controller.signal,
+        onProgress: () => controller.abort(reason),
+      })
+    );
+    assertStrictEquals(thrown, reason);
+  }
+  assertEquals((await store.deleteOldSessions(30)).deleted, 1);
+});
+
+Deno.test("a cleaning that fails lets the marker go", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await openOld(directory, 0);
+  const error = new Deno.errors.PermissionDenied("not yours");
+  {
+    using _replaced = replaceSystem({
+      remove: () => {
+        throw error;
+      },
+    });
+    const clean = () => store.deleteOldSessions(30);
+    assertStrictEquals(await assertRejects(clean), error);
+  }
+  assertEquals((await store.deleteOldSessions(30)).deleted, 1);
+});
+
+Deno.test("entries() passes over a session that vanishes meanwhile", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await openOld(directory);
+  await store.save(OTHER_ID, recordOf());
+  using hook = actBefore(
+    "open",
+    (path) => path.endsWith(ID),
+    () => Deno.removeSync(directory.join(ID)),
+  );
+  const found = await Array.fromAsync(store.entries());
+  assert(hook.hasActed);
+  assertEquals(found, [[OTHER_ID, recordOf()]]);
+});

@@ -1,0 +1,226 @@
+/** Waiting for a session that somebody else holds. */
+
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStrictEquals,
+} from "@std/assert";
+import { SessionLockTimeoutError } from "../../src/core/errors.ts";
+import type { SessionStore, StoreOptions } from "../../src/core/store.ts";
+import { type LockedFile, openLocked } from "../../src/disk/file_lock.ts";
+import { system } from "../../src/disk/system.ts";
+import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { fakeWaiting, replaceSystem } from "../replaced_system.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
+import { startProcess } from "./clients.ts";
+import { entriesOf, ID, OTHER_ID, recordOf } from "./contract.ts";
+
+type Operate = (
+  store: SessionStore,
+  options?: StoreOptions,
+) => Promise<unknown>;
+
+/** What waits for whoever holds the exclusive lock. */
+const READERS: Record<string, Operate> = {
+  load: (store, options) => store.load(ID, options),
+  has: (store, options) => store.has(ID, options),
+  entries: (store, options) => Array.fromAsync(store.entries(options)),
+};
+
+/** What waits for readers too. */
+const WRITERS: Record<string, Operate> = {
+  "load, touching": (store, options) =>
+    store.load(ID, { ...options, touch: () => true }),
+  save: (store, options) => store.save(ID, recordOf({ n: 2 }), options),
+  create: (store, options) => store.create(ID, recordOf({ n: 2 }), options),
+  update: (store, options) => store.update(ID, (same) => same, options),
+  touch: (store, options) => store.touch(ID, options),
+  delete: (store, options) => store.delete(ID, options),
+};
+
+const ALL = { ...READERS, ...WRITERS };
+
+/** Takes a session's lock, as another process would: it is the file's. */
+function hold(
+  directory: TemporaryDirectory,
+  exclusive: boolean,
+  name = ID,
+): LockedFile {
+  const locked = openLocked(directory.join(name), exclusive);
+  assert(typeof locked === "object");
+  return locked;
+}
+
+async function openStore(
+  directory: TemporaryDirectory,
+  lockTimeout?: number,
+): Promise<DirectorySessionStore> {
+  const store = new DirectorySessionStore(directory.path, { lockTimeout });
+  await store.save(ID, recordOf({ n: 1 }));
+  return store;
+}
+
+for (const [name, operate] of Object.entries(ALL)) {
+  Deno.test(`${name}: gives up on a held session after lockTimeout`, async () => {
+    using directory = new TemporaryDirectory();
+    const store = await openStore(directory, 700);
+    {
+      using waiting = fakeWaiting();
+      using _held = hold(directory, true);
+      const error = await assertRejects(
+        () => operate(store),
+        SessionLockTimeoutError,
+        `Cannot lock ${
+          directory.join(ID)
+        }: still held by another process after 700 ms`,
+      );
+      assertEquals(error.timeout, 700);
+      const waited = waiting.waits.reduce((sum, wait) => sum + wait, 0);
+      assert(Math.abs(waited - 700) < 1e-6);
+    }
+    assertEquals(await store.load(ID), recordOf({ n: 1 }));
+    assertEquals(directory.list(), [".latchkey", ID]);
+  });
+
+  Deno.test(`${name}: goes on as soon as the session is free`, async () => {
+    using directory = new TemporaryDirectory();
+    const store = await openStore(directory);
+    using stack = new DisposableStack();
+    stack.use(hold(directory, true));
+    using waiting = fakeWaiting((count) => {
+      if (count === 20) stack.dispose();
+    });
+    await operate(store);
+    assertEquals(waiting.waits.length, 20);
+  });
+
+  Deno.test(`${name}: stops waiting when its signal is aborted`, async () => {
+    using directory = new TemporaryDirectory();
+    const store = await openStore(directory, Infinity);
+    const controller = new AbortController();
+    const reason = new Error("no longer wanted");
+    {
+      using _held = hold(directory, true);
+      using waiting = fakeWaiting((count) => {
+        if (count === 3) controller.abort(reason);
+      });
+      const { signal } = controller;
+      const thrown = await assertRejects(() => operate(store, { signal }));
+      assertStrictEquals(thrown, reason);
+      assertEquals(waiting.waits.length, 2);
+    }
+    assertEquals(await entriesOf(store), { [ID]: recordOf({ n: 1 }) });
+  });
+}
+
+for (const [name, operate] of Object.entries(READERS)) {
+  Deno.test(`${name}: does not wait for another reader`, async () => {
+    using directory = new TemporaryDirectory();
+    const store = await openStore(directory, 0);
+    using _held = hold(directory, false);
+    using waiting = fakeWaiting();
+    await operate(store);
+    assertEquals(waiting.waits, []);
+  });
+}
+
+for (const [name, operate] of Object.entries(WRITERS)) {
+  Deno.test(`${name}: waits for a reader`, async () => {
+    using directory = new TemporaryDirectory();
+    const store = await openStore(directory, 50);
+    using _held = hold(directory, false);
+    using _waiting = fakeWaiting();
+    await assertRejects(() => operate(store), SessionLockTimeoutError);
+  });
+}
+
+Deno.test("a lock is the session's own: others go on", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await openStore(directory, 0);
+  using _held = hold(directory, true);
+  await store.save(OTHER_ID, recordOf());
+  await store.update(OTHER_ID, (same) => same);
+  assertEquals(await store.load(OTHER_ID), recordOf());
+  assertEquals(await store.delete(OTHER_ID), true);
+});
+
+Deno.test("nothing is held while waiting", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await openStore(directory);
+  using stack = new DisposableStack();
+  stack.use(hold(directory, false));
+  // Another reader gets in: the waiting writer has no lock, and no claim.
+  using _waiting = fakeWaiting((count) => {
+    hold(directory, false)[Symbol.dispose]();
+    if (count === 5) stack.dispose();
+  });
+  await store.save(ID, recordOf({ n: 2 }));
+  assertEquals(await store.load(ID), recordOf({ n: 2 }));
+});
+
+Deno.test("who waits sees what the holder has done", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await openStore(directory);
+  using stack = new DisposableStack();
+  stack.use(hold(directory, true));
+  const before = Deno.readFileSync(directory.join(ID));
+  await store.save(OTHER_ID, recordOf());
+  using _waiting = fakeWaiting((count) => {
+    if (count !== 5) return;
+    Deno.removeSync(directory.join(ID));
+    stack.dispose();
+  });
+  assertEquals(await store.touch(ID), false);
+  assertEquals(await store.update(ID, (same) => same), undefined);
+  assertEquals(directory.list(), [".latchkey", OTHER_ID]);
+  Deno.writeFileSync(directory.join(ID), before);
+  assertEquals(await store.load(ID), recordOf({ n: 1 }));
+});
+
+Deno.test("the default is to wait for five seconds", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await openStore(directory);
+  using _held = hold(directory, true);
+  using _waiting = fakeWaiting();
+  const error = await assertRejects(
+    () => store.load(ID),
+    SessionLockTimeoutError,
+  );
+  assertEquals(error.timeout, 5_000);
+});
+
+Deno.test("a session held by another process is waited for", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await openStore(directory, 20);
+  await using holder = await startProcess({
+    act: "hold",
+    path: directory.join(ID),
+  });
+  for (const operate of Object.values(ALL)) {
+    await assertRejects(() => operate(store), SessionLockTimeoutError);
+  }
+  await holder.kill();
+});
+
+Deno.test("the holder's death frees its session", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await openStore(directory, Infinity);
+  await using holder = await startProcess({
+    act: "hold",
+    path: directory.join(ID),
+  });
+  const { promise: isWaiting, resolve } = Promise.withResolvers<void>();
+  const { wait } = system;
+  using _replaced = replaceSystem({
+    wait: (ms, signal) => {
+      resolve();
+      return wait(ms, signal);
+    },
+  });
+  const updated = store.update(ID, () => recordOf({ n: 2 }));
+  // Should it not wait, that is a failure, and no test that never ends.
+  assertEquals(await Promise.race([isWaiting, updated]), undefined);
+  await holder.kill();
+  assertEquals(await updated, recordOf({ n: 2 }));
+});

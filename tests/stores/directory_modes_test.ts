@@ -1,0 +1,79 @@
+/** Directory 0700, files 0600, whatever the umask. */
+
+import { assertEquals } from "@std/assert";
+import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
+import { ID, OTHER_ID, recordOf } from "./contract.ts";
+
+function setUmask(umask: number): Disposable {
+  const before = Deno.umask(umask);
+  return { [Symbol.dispose]: () => void Deno.umask(before) };
+}
+
+function modesOf(path: string): Record<string, string> {
+  const names = [...Deno.readDirSync(path)].map(({ name }) => name);
+  return Object.fromEntries(
+    [".", ...names].sort().map((name) => [
+      name,
+      (Deno.lstatSync(`${path}/${name}`).mode! & 0o7777).toString(8),
+    ]),
+  );
+}
+
+const PRIVATE = {
+  ".": "700",
+  ".latchkey": "600",
+  [ID]: "600",
+  [OTHER_ID]: "600",
+};
+
+for (const umask of [0, 0o002, 0o022, 0o077, 0o177, 0o277, 0o777]) {
+  for (const start of ["setup", "first use"]) {
+    for (const durability of ["process", "power"] as const) {
+      const octal = umask.toString(8).padStart(3, "0");
+      Deno.test(`modes with umask ${octal}, from ${start}, ${durability}`, async () => {
+        using directory = new TemporaryDirectory();
+        const path = directory.join("sessions");
+        const options = { create: true, durability };
+        {
+          using _umask = setUmask(umask);
+          const store = new DirectorySessionStore(path, options);
+          if (start === "setup") await store.setup();
+          // A name that is missing, then one that is there.
+          await store.create(ID, recordOf());
+          await store.save(OTHER_ID, recordOf());
+          await store.save(ID, recordOf({ n: 2 }));
+          await store.update(OTHER_ID, (record) => record);
+          await store.touch(ID);
+          await store.deleteOldSessions(30);
+          assertEquals(await store.load(ID), recordOf({ n: 2 }));
+        }
+        assertEquals(modesOf(path), PRIVATE);
+        // Who comes later finds all of it usable.
+        const later = new DirectorySessionStore(path);
+        assertEquals(await later.load(OTHER_ID), recordOf());
+        assertEquals((await later.deleteOldSessions(30)).remaining, 2);
+      });
+    }
+  }
+}
+
+Deno.test("a directory that is there keeps its mode", async () => {
+  using directory = new TemporaryDirectory();
+  Deno.chmodSync(directory.path, 0o750);
+  const store = new DirectorySessionStore(directory.path, { create: true });
+  await store.save(ID, recordOf());
+  assertEquals(modesOf(directory.path)["."], "750");
+  assertEquals(modesOf(directory.path)[ID], "600");
+});
+
+Deno.test("what is set aside stays private", async () => {
+  using directory = new TemporaryDirectory();
+  const store = new DirectorySessionStore(directory.path, {
+    onWarning: () => {},
+  });
+  await store.save(ID, recordOf());
+  Deno.writeTextFileSync(directory.join(ID), "junk");
+  await store.load(ID);
+  assertEquals(modesOf(directory.path)[`${ID}.bad`], "600");
+});

@@ -1,0 +1,207 @@
+/** Names that are no session's, and what is no file behind one that is. */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import type { StoreWarning } from "../../src/stores/quarantine.ts";
+import { makeLinks, makePipe } from "../special_files.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
+import { startProcess } from "./clients.ts";
+import { entriesOf, ID, OTHER_ID, recordOf } from "./contract.ts";
+
+const LONG_AGO = new Date(1_000);
+
+/** Names that another program, or we, may have in the directory. */
+const OTHER_NAMES = [
+  ".gitignore",
+  ".latchkey.swp",
+  ".tmp-editor",
+  ".tmp-001763629200000",
+  ".nfs000000000123",
+  "README.md",
+  "short",
+  "fifteen-letters",
+  "0123456789ABCDEF0123456789ABCDEF",
+  "0123456789abcdef.txt",
+  "0123456789abcdef~",
+  "-0123456789abcdef",
+  "_0123456789abcdef",
+  "0123456789abcde f",
+  "0123456789abcdéf",
+  "short.bad",
+  "UPPER-CASE-LETTERS.bad",
+  "a".repeat(65),
+];
+
+Deno.test("only session IDs are read, counted or removed", async () => {
+  using directory = new TemporaryDirectory();
+  const warnings: StoreWarning[] = [];
+  const store = new DirectorySessionStore(directory.path, {
+    onWarning: (warning) => warnings.push(warning),
+  });
+  await store.save(ID, recordOf());
+  await store.save(OTHER_ID, recordOf());
+  Deno.utimeSync(directory.join(OTHER_ID), LONG_AGO, LONG_AGO);
+  // Whole sessions under their names: not even these are looked at.
+  for (const name of OTHER_NAMES) {
+    Deno.copyFileSync(directory.join(ID), directory.join(name));
+    Deno.utimeSync(directory.join(name), LONG_AGO, LONG_AGO);
+  }
+  const before = directory.list();
+  for (const name of [...OTHER_NAMES, "..", ".", ".latchkey"]) {
+    assertEquals(await store.load(name), undefined, name);
+    assertEquals(await store.touch(name), false, name);
+    assertEquals(await store.delete(name), false, name);
+    assertEquals(await store.update(name, () => undefined), undefined, name);
+  }
+  assertEquals(Object.keys(await entriesOf(store)).length, 2);
+  assertEquals(await store.deleteOldSessions(0, { dryRun: true }), {
+    deleted: 2,
+    remaining: 0,
+    remnants: 0,
+  });
+  assertEquals(await store.deleteOldSessions(30), {
+    deleted: 1,
+    remaining: 1,
+    remnants: 0,
+  });
+  assertEquals(directory.list(), before.filter((name) => name !== OTHER_ID));
+  for (const name of OTHER_NAMES) {
+    assertEquals(Deno.lstatSync(directory.join(name)).mtime, LONG_AGO, name);
+  }
+  assertEquals(warnings, []);
+});
+
+Deno.test("subdirectories are left alone, whatever their names", async () => {
+  using directory = new TemporaryDirectory();
+  const names = [
+    "a-subdirectory-----",
+    `${ID}.bad`,
+    `.tmp-000000000000000-${"0".repeat(32)}`,
+    "archive",
+  ];
+  for (const name of names) {
+    Deno.mkdirSync(directory.join(name));
+    Deno.writeTextFileSync(directory.join(`${name}/kept`), "kept");
+    Deno.utimeSync(directory.join(name), LONG_AGO, LONG_AGO);
+  }
+  const store = new DirectorySessionStore(directory.path, {
+    onWarning: () => {},
+  });
+  assertEquals(await entriesOf(store), {});
+  assertEquals(await store.deleteOldSessions(0), {
+    deleted: 0,
+    remaining: 0,
+    remnants: 0,
+  });
+  for (const name of names) {
+    assertEquals(Deno.readTextFileSync(directory.join(`${name}/kept`)), "kept");
+  }
+});
+
+/** Puts something that is no file behind {@linkcode ID}. */
+const OBSTACLES: Record<string, (directory: TemporaryDirectory) => void> = {
+  "a link to a session": (directory) =>
+    makeLinks({ [directory.join(ID)]: directory.join(OTHER_ID) }),
+  "a link to its own file elsewhere": (directory) => {
+    Deno.mkdirSync(directory.join("elsewhere"));
+    const path = directory.join(`elsewhere/${ID}`);
+    Deno.renameSync(directory.join(ID), path);
+    makeLinks({ [directory.join(ID)]: path });
+  },
+  "a link to nowhere": (directory) =>
+    makeLinks({ [directory.join(ID)]: directory.join("nowhere") }),
+  "a link to itself": (directory) =>
+    makeLinks({ [directory.join(ID)]: directory.join(ID) }),
+  "a link to a directory": (directory) =>
+    makeLinks({ [directory.join(ID)]: directory.path }),
+  "an empty directory": (directory) => Deno.mkdirSync(directory.join(ID)),
+  "a full directory": (directory) =>
+    Deno.mkdirSync(directory.join(`${ID}/full`), { recursive: true }),
+};
+
+for (const [what, put] of Object.entries(OBSTACLES)) {
+  Deno.test(`${what} is no session, stays, and is in the way`, async () => {
+    using directory = new TemporaryDirectory();
+    const warnings: StoreWarning[] = [];
+    const store = new DirectorySessionStore(directory.path, {
+      onWarning: (warning) => warnings.push(warning),
+    });
+    await store.save(OTHER_ID, recordOf({ other: true }));
+    if (what.includes("its own")) await store.save(ID, recordOf());
+    put(directory);
+    const before = Deno.lstatSync(directory.join(ID));
+    const names = directory.list();
+    const update = () => recordOf({ n: 2 });
+
+    assertEquals(await store.touch(ID), false);
+    assertEquals(await store.load(ID, { touch: () => true }), undefined);
+    assertEquals(await store.update(ID, update), undefined);
+    assertEquals(await store.update(ID, () => undefined), undefined);
+    assertEquals(await store.delete(ID), false);
+    assertEquals(Object.keys(await entriesOf(store)), [OTHER_ID]);
+    assertEquals(await store.deleteOldSessions(30), {
+      deleted: 0,
+      remaining: 1,
+      remnants: 0,
+    });
+    await assertRejects(() => store.save(ID, recordOf()));
+    await assertRejects(() => store.create(ID, recordOf()));
+
+    assertEquals(Deno.lstatSync(directory.join(ID)).ino, before.ino);
+    assertEquals(directory.list(), names);
+    assertEquals(await store.load(OTHER_ID), recordOf({ other: true }));
+    assert(warnings.length <= 1);
+    for (const { type, path, sessionId } of warnings) {
+      assertEquals(type, "not a file");
+      assertEquals([path, sessionId], [directory.join(ID), ID]);
+    }
+
+    Deno.removeSync(directory.join(ID), { recursive: true });
+    await store.save(ID, recordOf());
+    assertEquals(await store.load(ID), recordOf());
+  });
+}
+
+Deno.test("a directory is no session to a plain load, too", async () => {
+  using directory = new TemporaryDirectory();
+  const warnings: StoreWarning[] = [];
+  const store = new DirectorySessionStore(directory.path, {
+    onWarning: (warning) => warnings.push(warning),
+  });
+  Deno.mkdirSync(directory.join(ID));
+  assertEquals(await store.load(ID), undefined);
+  assertEquals(await store.has(ID), false);
+  assertEquals(warnings.map(({ type, message }) => [type, message]), [
+    [
+      "not a file",
+      `Session ${ID} is none: ${directory.join(ID)} is not a file`,
+    ],
+  ]);
+});
+
+Deno.test("a pipe hangs nobody who looks before reading", async (t) => {
+  using directory = new TemporaryDirectory();
+  const isMade = makePipe(directory.join(ID));
+  await t.step({
+    name: "and is no session, stays, and is in the way",
+    ignore: !isMade,
+    fn: async () => {
+      // In a process of its own: should it hang, this one does not.
+      await using client = await startProcess({
+        act: "look",
+        directory: directory.path,
+        id: ID,
+      });
+      assertEquals(await client.run(), {
+        touch: false,
+        update: "undefined",
+        delete: false,
+        entries: 0,
+        cleanup: { deleted: 0, remaining: 0, remnants: 0 },
+        save: "InvalidData",
+        create: "InvalidData",
+      });
+      assertEquals(Deno.lstatSync(directory.join(ID)).isFifo, true);
+    },
+  });
+});

@@ -1,0 +1,81 @@
+/** What `isMultiprocessSafe` and `isThreadSafe` say, with real ones. */
+
+import { assert, assertEquals } from "@std/assert";
+import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
+import {
+  runTogether,
+  type Start,
+  startProcess,
+  startWorker,
+} from "./clients.ts";
+import { ID, recordOf } from "./contract.ts";
+
+const TIMES = 1_000;
+
+async function assertNothingLost(starts: readonly Start[]): Promise<void> {
+  using directory = new TemporaryDirectory();
+  const store = new DirectorySessionStore(directory.path);
+  assert(store.isMultiprocessSafe && store.isThreadSafe);
+  await store.save(ID, recordOf({ n: 0 }));
+  const task = {
+    act: "increment",
+    directory: directory.path,
+    id: ID,
+    times: TIMES,
+  } as const;
+  const reports = await runTogether(starts.map((start) => [start, task]));
+  const total = TIMES * starts.length;
+  assertEquals(await store.load(ID), recordOf({ n: total }));
+  assertEquals(directory.list(), [".latchkey", ID]);
+  const times = reports.map(({ ms }) => Math.round(Number(ms)));
+  console.log(
+    `${total} increments by ${starts.length}: the first was done after ${
+      Math.min(...times)
+    } ms, the last after ${Math.max(...times)} ms`,
+  );
+}
+
+Deno.test("8 processes lose none of 8,000 update()", async () => {
+  await assertNothingLost(Array(8).fill(startProcess));
+});
+
+Deno.test("4 workers lose none of 4,000 update()", async () => {
+  await assertNothingLost(Array(4).fill(startWorker));
+});
+
+Deno.test("processes and workers together lose no update()", async () => {
+  const both = [startProcess, startWorker];
+  await assertNothingLost([...both, ...both]);
+});
+
+Deno.test("of processes and workers that create() an ID, one wins", async () => {
+  using directory = new TemporaryDirectory();
+  const store = new DirectorySessionStore(directory.path);
+  const ids = Array.from({ length: 300 }, (_, n) => `session-number-${n}`);
+  // Every third is there, and over: create() then replaces.
+  for (const [n, id] of ids.entries()) {
+    if (n % 3 === 0) await store.save(id, recordOf({}, { expiresAt: 1 }));
+  }
+  const starts = [startProcess, startProcess, startProcess, startWorker];
+  const reports = await runTogether(
+    [...starts, ...starts].map((start, mark) => [
+      start,
+      { act: "create", directory: directory.path, ids, mark },
+    ]),
+  );
+  const winners = new Map<string, number[]>();
+  for (const [mark, { won }] of reports.entries()) {
+    for (const id of won as string[]) {
+      winners.set(id, [...winners.get(id) ?? [], mark]);
+    }
+  }
+  for (const id of ids) {
+    const [mark, ...others] = winners.get(id) ?? [];
+    assertEquals(others, [], `${id} was won by several`);
+    assertEquals((await store.load(id))?.data, { mark: mark! });
+  }
+  assertEquals(directory.list().length, ids.length + 1);
+  const counts = reports.map(({ won }) => (won as string[]).length);
+  console.log(`${ids.length} sessions, won by each: ${counts.join(", ")}`);
+});

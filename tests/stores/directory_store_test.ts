@@ -1,0 +1,309 @@
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
+import { toFileUrl } from "@std/path/to-file-url";
+import { SessionDirectoryError } from "../../src/core/errors.ts";
+import type { SessionStore } from "../../src/core/store.ts";
+import { system } from "../../src/disk/system.ts";
+import {
+  DirectorySessionStore,
+  type DirectorySessionStoreOptions,
+} from "../../src/stores/directory_store.ts";
+import { recordSystem, replaceSystem, stopClock } from "../replaced_system.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
+import { HOUR, ID, recordOf, testContract } from "./contract.ts";
+
+testContract("DirectorySessionStore", () => {
+  const directory = new TemporaryDirectory();
+  const { path } = directory;
+  return Promise.resolve({
+    store: new DirectorySessionStore(path, { onWarning: () => {} }),
+    stopClock,
+    age: (id: string, ms: number) => {
+      const at = new Date(system.now() - ms);
+      return Deno.utime(`${path}/${id}`, at, at);
+    },
+    spoil: (id: string) => Deno.writeTextFile(`${path}/${id}`, "junk"),
+    misplace: (from: string, to: string) =>
+      Deno.copyFile(`${path}/${from}`, `${path}/${to}`),
+    breakDown: (error: Error) => {
+      const fail = () => {
+        throw error;
+      };
+      return replaceSystem({
+        open: fail,
+        fstat: fail,
+        lstat: fail,
+        link: fail,
+        rename: fail,
+        remove: fail,
+        readDirectory: fail,
+      });
+    },
+    [Symbol.asyncDispose]: () => Promise.resolve(directory[Symbol.dispose]()),
+  });
+});
+
+/** What every operation does on a session, whether it is there or not. */
+const OPERATIONS: Record<string, (store: SessionStore) => Promise<unknown>> = {
+  setup: (store) => store.setup(),
+  load: (store) => store.load(ID),
+  save: (store) => store.save(ID, recordOf()),
+  create: (store) => store.create(ID, recordOf()),
+  update: (store) => store.update(ID, (record) => record),
+  touch: (store) => store.touch(ID),
+  delete: (store) => store.delete(ID),
+  has: (store) => store.has(ID),
+  entries: (store) => Array.fromAsync(store.entries()),
+  deleteOldSessions: (store) => store.deleteOldSessions(30),
+};
+
+Deno.test("new DirectorySessionStore() touches nothing", () => {
+  using directory = new TemporaryDirectory();
+  using recorded = recordSystem(directory.path);
+  new DirectorySessionStore(directory.join("missing"));
+  new DirectorySessionStore(directory.join("missing"), { create: true });
+  assertEquals(recorded.calls, []);
+  assertEquals(directory.list(), []);
+});
+
+Deno.test("new DirectorySessionStore() refuses what is no path", () => {
+  for (const path of ["", undefined, null, 1, {}, [], ["sessions"]]) {
+    assertThrows(
+      () => new DirectorySessionStore(path as string),
+      TypeError,
+      "Cannot use directory: it is not a path",
+    );
+  }
+  assertThrows(
+    () => new DirectorySessionStore(new URL("https://example.org/")),
+    TypeError,
+  );
+});
+
+Deno.test("new DirectorySessionStore() refuses options without sense", () => {
+  const create = (options: Record<string, unknown>) => () =>
+    new DirectorySessionStore(
+      "sessions",
+      options as DirectorySessionStoreOptions,
+    );
+  for (const lockTimeout of [NaN, -1, "5000", null, {}, [], 5n, true]) {
+    assertThrows(create({ lockTimeout }), RangeError, "Cannot use lockTimeout");
+  }
+  for (const durability of ["", "Power", "none", null, true, 1]) {
+    assertThrows(create({ durability }), TypeError, "Cannot use durability");
+  }
+  create({ lockTimeout: 0, durability: "power" })();
+  create({ lockTimeout: Infinity, durability: "process" })();
+  create({ lockTimeout: undefined, durability: undefined })();
+});
+
+Deno.test("new DirectorySessionStore() needs a Deno that tries locks", () => {
+  const { prototype } = Deno.FsFile;
+  const { tryLockSync } = prototype;
+  Reflect.deleteProperty(prototype, "tryLockSync");
+  try {
+    assertThrows(
+      () => new DirectorySessionStore("sessions"),
+      Deno.errors.NotSupported,
+      `Cannot keep sessions in a directory: Deno 2.8 or later is needed, this is ${Deno.version.deno}`,
+    );
+  } finally {
+    prototype.tryLockSync = tryLockSync;
+  }
+});
+
+for (const [name, operate] of Object.entries(OPERATIONS)) {
+  Deno.test(`${name}: a missing directory is an error`, async () => {
+    using directory = new TemporaryDirectory();
+    const store = new DirectorySessionStore(directory.join("missing"));
+    const error = await assertRejects(
+      () => operate(store),
+      SessionDirectoryError,
+      `Cannot keep sessions in ${directory.join("missing")}: it is missing`,
+    );
+    assertEquals(error.directory, directory.join("missing"));
+    assert(error.cause instanceof Deno.errors.NotFound);
+    assertEquals(directory.list(), []);
+    // Not a store that is half made: it works as soon as the directory does.
+    Deno.mkdirSync(directory.join("missing"), { mode: 0o700 });
+    await operate(store);
+  });
+
+  Deno.test(`${name}: with create it makes the directory`, async () => {
+    using directory = new TemporaryDirectory();
+    const path = directory.join("a/b/sessions");
+    const store = new DirectorySessionStore(path, { create: true });
+    await operate(store);
+    assertEquals(Deno.statSync(path).mode! & 0o777, 0o700);
+  });
+
+  Deno.test(`${name}: what is no directory is an error`, async () => {
+    using directory = new TemporaryDirectory();
+    Deno.writeTextFileSync(directory.join("file"), "mine");
+    for (const create of [false, true]) {
+      for (const path of ["file", "file/sessions"]) {
+        const store = new DirectorySessionStore(directory.join(path), {
+          create,
+        });
+        await assertRejects(
+          () => operate(store),
+          SessionDirectoryError,
+          "it is not a directory",
+        );
+      }
+    }
+    assertEquals(Deno.readTextFileSync(directory.join("file")), "mine");
+  });
+
+  Deno.test(`${name}: a directory that others may write is an error`, async () => {
+    using directory = new TemporaryDirectory();
+    for (const mode of [0o777, 0o770, 0o1777]) {
+      Deno.chmodSync(directory.path, mode);
+      const store = new DirectorySessionStore(directory.path, {
+        create: true,
+      });
+      await assertRejects(
+        () => operate(store),
+        SessionDirectoryError,
+        "others than its owner may write it",
+      );
+    }
+    assertEquals(directory.list(), []);
+  });
+}
+
+Deno.test("the directory is tried once", async () => {
+  using directory = new TemporaryDirectory();
+  const store = new DirectorySessionStore(directory.path);
+  using recorded = recordSystem(directory.path);
+  await Promise.all([store.setup(), store.setup(), store.has(ID)]);
+  await store.setup();
+  const marks = recorded.calls.filter((call) => call === "stat directory");
+  assertEquals(marks.length, 1);
+});
+
+Deno.test("a malformed ID or record is refused before any I/O", async () => {
+  const store = new DirectorySessionStore("no/such/directory");
+  using recorded = recordSystem("no/such/directory");
+  const unkeepable = { data: {}, createdAt: NaN };
+  for (const write of ["save", "create"] as const) {
+    await assertRejects(() => store[write]("../x", recordOf()), TypeError);
+    await assertRejects(() => store[write](ID, unkeepable), TypeError);
+  }
+  await assertRejects(() => store.deleteOldSessions(-1), RangeError);
+  await assertRejects(
+    () => store.deleteOldSessions(1, { grace: NaN }),
+    RangeError,
+  );
+  assertEquals(await store.load("../x"), undefined);
+  assertEquals(await store.delete("../x"), false);
+  assertEquals(recorded.calls, []);
+});
+
+Deno.test("the directory can be a URL", async () => {
+  using directory = new TemporaryDirectory();
+  Deno.mkdirSync(directory.join("with space+ä%"), { mode: 0o700 });
+  const path = directory.join("with space+ä%");
+  const store = new DirectorySessionStore(toFileUrl(path));
+  assertEquals(store.directory, path);
+  await store.save(ID, recordOf());
+  assertEquals(Deno.statSync(`${path}/${ID}`).isFile, true);
+});
+
+Deno.test("the directory can be written in any way", async () => {
+  using directory = new TemporaryDirectory();
+  await new DirectorySessionStore(directory.path).save(ID, recordOf());
+  const { path } = directory;
+  for (const same of [`${path}/`, `${path}//`, `${path}/./`, `${path}/x/..`]) {
+    const store = new DirectorySessionStore(same);
+    assertEquals(await store.load(ID), recordOf(), same);
+  }
+});
+
+Deno.test("a session outlives its store", async () => {
+  using directory = new TemporaryDirectory();
+  const one = new DirectorySessionStore(directory.path);
+  const other = new DirectorySessionStore(directory.path);
+  await one.save(ID, recordOf({ n: 1 }, { idleTimeout: HOUR }));
+  assertEquals(await other.load(ID), recordOf({ n: 1 }, { idleTimeout: HOUR }));
+  await other.update(ID, (record) => ({ ...record, data: { n: 2 } }));
+  assertEquals((await one.load(ID))?.data, { n: 2 });
+  assertEquals(await other.create(ID, recordOf()), false);
+  await one.delete(ID);
+  assertEquals(await other.has(ID), false);
+});
+
+Deno.test("what happens in parallel to several stores is one step each", async () => {
+  using directory = new TemporaryDirectory();
+  const stores = Array.from(
+    { length: 10 },
+    () => new DirectorySessionStore(directory.path),
+  );
+  await stores[0]!.save(ID, recordOf({ n: 0 }));
+  await Promise.all(
+    Array.from(
+      { length: 200 },
+      (_, n) =>
+        stores[n % 10]!.update(ID, (record) => ({
+          ...record,
+          data: { n: Number(record.data.n) + 1 },
+        })),
+    ),
+  );
+  assertEquals((await stores[0]!.load(ID))?.data, { n: 200 });
+});
+
+Deno.test("an operation on its session inside change waits for its end", async () => {
+  using directory = new TemporaryDirectory();
+  const store = new DirectorySessionStore(directory.path);
+  await store.save(ID, recordOf({ n: 0 }));
+  let inside: Promise<unknown> | undefined;
+  await store.update(ID, (record) => {
+    inside ??= store.update(ID, (again) => ({
+      ...again,
+      data: { ...again.data, inside: true },
+    }));
+    return { ...record, data: { ...record.data, outside: true } };
+  });
+  await inside;
+  assertEquals((await store.load(ID))?.data, {
+    n: 0,
+    outside: true,
+    inside: true,
+  });
+});
+
+Deno.test("a directory removed under a store is an error to writers", async () => {
+  using directory = new TemporaryDirectory();
+  const path = directory.join("sessions");
+  const store = new DirectorySessionStore(path, { create: true });
+  await store.save(ID, recordOf());
+  Deno.removeSync(path, { recursive: true });
+  for (const name of ["save", "create", "entries"]) {
+    await assertRejects(() => OPERATIONS[name]!(store), Deno.errors.NotFound);
+  }
+});
+
+Deno.test("a permission that is missing is the original error", async () => {
+  using directory = new TemporaryDirectory();
+  const store = new DirectorySessionStore(directory.path);
+  await store.save(ID, recordOf());
+  const error = new Deno.errors.NotCapable("Requires write access");
+  const { open } = system;
+  using _replaced = replaceSystem({
+    open: (path, options) => {
+      if (options.write) throw error;
+      return open(path, options);
+    },
+  });
+  assertEquals(await store.load(ID), recordOf());
+  for (const name of ["save", "create", "update", "touch", "delete"]) {
+    const thrown = await assertRejects(() => OPERATIONS[name]!(store));
+    assertStrictEquals(thrown, error, name);
+  }
+});

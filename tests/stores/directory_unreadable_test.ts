@@ -1,0 +1,286 @@
+/** Files that bear a session's name and hold none. */
+
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { encodeRecord } from "../../src/core/codec.ts";
+import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import type { StoreWarning } from "../../src/stores/quarantine.ts";
+import { actBefore, replaceSystem } from "../replaced_system.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
+import { entriesOf, ID, OTHER_ID, recordOf } from "./contract.ts";
+
+const BAD = `${ID}.bad`;
+const WHOLE = encodeRecord(ID, recordOf({ n: 1 }, { user: "ann" }));
+
+interface Scene extends Disposable {
+  readonly directory: TemporaryDirectory;
+  readonly store: DirectorySessionStore;
+  readonly warnings: StoreWarning[];
+  /** Forgets the warnings, and returns their types. */
+  take(): string[];
+}
+
+function openScene(): Scene {
+  const directory = new TemporaryDirectory();
+  const warnings: StoreWarning[] = [];
+  const store = new DirectorySessionStore(directory.path, {
+    onWarning: (warning) => warnings.push(warning),
+  });
+  return {
+    directory,
+    store,
+    warnings,
+    take: () => warnings.splice(0).map(({ type }) => type),
+    [Symbol.dispose]: () => directory[Symbol.dispose](),
+  };
+}
+
+/** No session, at once; the bytes set aside; told once; the next save works. */
+async function assertSetAside(scene: Scene, bytes: Uint8Array): Promise<void> {
+  const { directory, store } = scene;
+  Deno.writeFileSync(directory.join(ID), bytes);
+  assertEquals(await store.load(ID), undefined);
+  assertEquals(directory.list(), [".latchkey", BAD]);
+  assertEquals(Deno.readFileSync(directory.join(BAD)), bytes);
+  assertEquals(await store.load(ID), undefined);
+  assertEquals(scene.take(), ["unreadable"]);
+  await store.save(ID, recordOf({ n: 2 }));
+  assertEquals(await store.load(ID), recordOf({ n: 2 }));
+  assertEquals(Deno.readFileSync(directory.join(BAD)), bytes);
+  assertEquals(scene.take(), []);
+}
+
+function flip(at: number, bit: number): Uint8Array {
+  const bytes = WHOLE.slice();
+  bytes[at]! ^= 1 << bit;
+  return bytes;
+}
+
+function withVersion(version: string): Uint8Array {
+  const bytes = WHOLE.slice();
+  bytes.set(new TextEncoder().encode(version), 9);
+  return bytes;
+}
+
+const KINDS: Record<string, Uint8Array> = {
+  "an empty file": new Uint8Array(),
+  "one byte": new Uint8Array(1),
+  "zeros": new Uint8Array(4_096),
+  "text": new TextEncoder().encode("this is no session"),
+  "a pickle": new TextEncoder().encode("\x80\x04\x95(dp0\nVuser\np1\n."),
+  "JSON": new TextEncoder().encode(JSON.stringify(recordOf())),
+  "a record without its head": WHOLE.subarray(54),
+  "a record twice": new Uint8Array([...WHOLE, ...WHOLE]),
+  "a record in UTF-16": Uint8Array.from([...WHOLE].flatMap((b) => [b, 0])),
+  "a future version": withVersion("2"),
+  "a version of two digits": withVersion("99"),
+  "1 MiB of junk": new Uint8Array(1024 * 1024).fill(0xa5),
+};
+
+for (const [kind, bytes] of Object.entries(KINDS)) {
+  Deno.test(`${kind} is no session, at once, and set aside`, async () => {
+    using scene = openScene();
+    await assertSetAside(scene, bytes);
+  });
+}
+
+Deno.test("a file cut off anywhere is no session, and set aside", async () => {
+  using scene = openScene();
+  for (let length = 0; length < WHOLE.length; length++) {
+    await assertSetAside(scene, WHOLE.subarray(0, length));
+    Deno.removeSync(scene.directory.join(BAD));
+  }
+});
+
+Deno.test("a file with a bit flipped is no session, and set aside", async () => {
+  using scene = openScene();
+  for (let at = 0; at < WHOLE.length; at++) {
+    await assertSetAside(scene, flip(at, at % 8));
+    Deno.removeSync(scene.directory.join(BAD));
+  }
+});
+
+Deno.test("every operation that reads sets an unreadable file aside", async () => {
+  using scene = openScene();
+  const { directory, store } = scene;
+  const operations: Record<string, () => Promise<unknown>> = {
+    load: () => store.load(ID),
+    "load, touching": () => store.load(ID, { touch: () => true }),
+    has: () => store.has(ID),
+    touch: () => store.touch(ID),
+    update: () => store.update(ID, (record) => record),
+    delete: () => store.delete(ID),
+    entries: () => entriesOf(store),
+    deleteOldSessions: () => store.deleteOldSessions(0),
+  };
+  for (const [name, operate] of Object.entries(operations)) {
+    Deno.writeTextFileSync(directory.join(ID), name);
+    await operate();
+    assertEquals(directory.list(), [".latchkey", BAD], name);
+    assertEquals(Deno.readTextFileSync(directory.join(BAD)), name);
+    assertEquals(scene.take(), ["unreadable"], name);
+  }
+});
+
+Deno.test("the warning says what, which, where, and no content", async () => {
+  using scene = openScene();
+  const { directory, store, warnings } = scene;
+  Deno.writeTextFileSync(directory.join(ID), "SECRET");
+  await store.load(ID);
+  const path = directory.join(BAD);
+  assertEquals(warnings, [{
+    type: "unreadable",
+    sessionId: ID,
+    path,
+    message: `Session ${ID} was unreadable; its file is now ${path}`,
+  }]);
+});
+
+Deno.test("console.warn() is told when nobody else is", async () => {
+  using directory = new TemporaryDirectory();
+  const store = new DirectorySessionStore(directory.path);
+  await store.setup();
+  Deno.writeTextFileSync(directory.join(ID), "junk");
+  const { warn } = console;
+  const told: unknown[][] = [];
+  console.warn = (...args) => void told.push(args);
+  try {
+    await store.load(ID);
+  } finally {
+    console.warn = warn;
+  }
+  const path = directory.join(BAD);
+  assertEquals(told, [[
+    `Session ${ID} was unreadable; its file is now ${path}`,
+  ]]);
+});
+
+Deno.test("of many that meet an unreadable file, one sets it aside", async () => {
+  using directory = new TemporaryDirectory();
+  const warnings: StoreWarning[] = [];
+  const stores = Array.from(
+    { length: 10 },
+    () =>
+      new DirectorySessionStore(directory.path, {
+        onWarning: (warning) => warnings.push(warning),
+      }),
+  );
+  await stores[0]!.setup();
+  Deno.writeTextFileSync(directory.join(ID), "junk");
+  const found = await Promise.all(stores.map((store) => store.load(ID)));
+  assertEquals(found.filter(Boolean), []);
+  assertEquals(warnings.length, 1);
+  assertEquals(directory.list(), [".latchkey", BAD]);
+});
+
+Deno.test("a later unreadable file takes the place of an earlier one", async () => {
+  using scene = openScene();
+  const { directory, store } = scene;
+  for (const junk of ["first", "second"]) {
+    await store.save(ID, recordOf());
+    Deno.writeTextFileSync(directory.join(ID), junk);
+    assertEquals(await store.has(ID), false);
+  }
+  assertEquals(Deno.readTextFileSync(directory.join(BAD)), "second");
+  assertEquals(scene.take(), ["unreadable", "unreadable"]);
+});
+
+Deno.test("what is set aside is young, however old it was", async () => {
+  using scene = openScene();
+  const { directory, store } = scene;
+  await store.setup();
+  Deno.writeTextFileSync(directory.join(ID), "junk");
+  Deno.utimeSync(directory.join(ID), 0, 0);
+  await store.load(ID);
+  assert(Deno.lstatSync(directory.join(BAD)).mtime!.getTime() > 1.7e12);
+  const { remnants } = await store.deleteOldSessions(0);
+  assertEquals(remnants, 0);
+});
+
+Deno.test("a file mended in between is not set aside", async () => {
+  using scene = openScene();
+  const { directory, store } = scene;
+  await store.setup();
+  const other = new DirectorySessionStore(directory.path);
+  Deno.writeTextFileSync(directory.join(ID), "junk");
+  using hook = actBefore(
+    "open",
+    (path, { write }) => path.endsWith(ID) && write === true,
+    () => void other.save(ID, recordOf({ n: 2 })),
+  );
+  assertEquals(await store.load(ID), recordOf({ n: 2 }));
+  assert(hook.hasActed);
+  assertEquals(directory.list(), [".latchkey", ID]);
+  assertEquals(scene.take(), []);
+});
+
+Deno.test("a file mended between open and lock is not set aside", async () => {
+  using scene = openScene();
+  const { directory, store } = scene;
+  await store.setup();
+  const other = new DirectorySessionStore(directory.path);
+  Deno.writeTextFileSync(directory.join(ID), "junk");
+  using hook = actBefore(
+    "tryLock",
+    (_file, exclusive) => exclusive,
+    () => void other.save(ID, recordOf({ n: 2 })),
+  );
+  assertEquals(await store.load(ID), recordOf({ n: 2 }));
+  assert(hook.hasActed);
+  assertEquals(directory.list(), [".latchkey", ID]);
+  assertEquals(scene.take(), []);
+});
+
+Deno.test("one that cannot be set aside is left, and told of once", async () => {
+  using scene = openScene();
+  const { directory, store, warnings } = scene;
+  await store.setup();
+  Deno.writeTextFileSync(directory.join(ID), "junk");
+  const error = new Error("a file system that cannot be written");
+  {
+    using _replaced = replaceSystem({
+      rename: () => {
+        throw error;
+      },
+    });
+    assertEquals(await store.load(ID), undefined);
+    assertEquals(await store.load(ID), undefined);
+    assertEquals(await store.has(ID), false);
+  }
+  assertEquals(warnings.length, 1);
+  assertStrictEquals(warnings[0]!.error, error);
+  assertEquals(warnings[0]!.path, directory.join(ID));
+  assertEquals(directory.list(), [".latchkey", ID]);
+});
+
+Deno.test("another session's file is no session, left, and told of once", async () => {
+  using scene = openScene();
+  const { directory, store, warnings } = scene;
+  await store.save(OTHER_ID, recordOf({ secret: true }));
+  Deno.copyFileSync(directory.join(OTHER_ID), directory.join(ID));
+  const bytes = Deno.readFileSync(directory.join(ID));
+  assertEquals(await store.load(ID), undefined);
+  assertEquals(await store.load(ID, { touch: () => true }), undefined);
+  assertEquals(await store.touch(ID), false);
+  assertEquals(await store.update(ID, (record) => record), undefined);
+  assertEquals(await store.delete(ID), false);
+  const { deleted, remaining } = await store.deleteOldSessions(0);
+  assertEquals({ deleted, remaining }, { deleted: 1, remaining: 0 });
+  assertEquals(directory.list(), [".latchkey", ID]);
+  assertEquals(Deno.readFileSync(directory.join(ID)), bytes);
+  assertEquals(warnings.map(({ type, path }) => [type, path]), [
+    ["foreign", directory.join(ID)],
+  ]);
+});
+
+Deno.test("two names of one session's file are that session alone", async () => {
+  using scene = openScene();
+  const { directory, store } = scene;
+  await store.save(OTHER_ID, recordOf({ n: 1 }));
+  Deno.linkSync(directory.join(OTHER_ID), directory.join(ID));
+  assertEquals(await entriesOf(store), { [OTHER_ID]: recordOf({ n: 1 }) });
+  await store.save(ID, recordOf({ n: 2 }));
+  assertEquals(await entriesOf(store), {
+    [OTHER_ID]: recordOf({ n: 1 }),
+    [ID]: recordOf({ n: 2 }),
+  });
+});
