@@ -1,0 +1,130 @@
+/*
+ * What an operation of a directory of sessions costs at the least: the system
+ * calls of its protocol, synchronous and bare, on files of the same JSON.
+ * Nothing is checked, cleaned up or given back on an error, nobody waits, the
+ * JSON stands for itself. A store adds the promise, the format, the checksum,
+ * the judgement of what it finds, the unlock before the close.
+ *
+ *   load          open · try the shared lock · read · close · parse
+ *   load, touch   the same, and fstat for the mtime; when the touch is due also
+ *                 open · try the exclusive lock · fstat · lstat · futimes · close
+ *   save          stringify · open · try the exclusive lock · fstat · lstat ·
+ *                 open T new · write T · close T · rename T over it · close
+ *   update        as save, and read · parse after the lstat
+ *   create        stringify · open T new · write T · close T · link T · unlink T
+ *   delete        open · try the exclusive lock · fstat · lstat · unlink · close
+ */
+
+const decoder = new TextDecoder();
+const encoder = new TextEncoder();
+
+/**
+ * Does with bare system calls what a directory of sessions does.
+ *
+ * Its names are no session IDs, so that it can work in the directory of the
+ * store that it is compared with. It should: on ext4 the same rename took 190 µs
+ * in one directory and 400 µs in the one beside it.
+ */
+export class Floors {
+  readonly #directory: string;
+  readonly #buffer = new Uint8Array(64 * 1024);
+  #temporary = 0;
+
+  /** @param directory Where it works; there may be one of it in each. */
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** Returns what the file says. */
+  load(id: string): unknown {
+    const file = Deno.openSync(this.#path(id));
+    file.tryLockSync(false);
+    const value = this.#read(file);
+    file.close();
+    return value;
+  }
+
+  /** Also asks for the last access and, when `isDue` says so, sets it. */
+  loadAndTouch(id: string, isDue: (lastAccess: number) => boolean): unknown {
+    const path = this.#path(id);
+    const file = Deno.openSync(path);
+    file.tryLockSync(false);
+    const value = this.#read(file);
+    const lastAccess = file.statSync().mtime!.getTime();
+    file.close();
+    if (isDue(lastAccess)) {
+      const held = this.#hold(path);
+      const now = new Date();
+      held.utimeSync(now, now);
+      held.close();
+    }
+    return value;
+  }
+
+  /** Replaces a file that is there. */
+  save(id: string, value: unknown): void {
+    const path = this.#path(id);
+    const bytes = encoder.encode(JSON.stringify(value));
+    const held = this.#hold(path);
+    Deno.renameSync(this.#write(bytes), path);
+    held.close();
+  }
+
+  /** Replaces a file that is there by what `change` makes of it. */
+  update(id: string, change: (value: unknown) => unknown): void {
+    const path = this.#path(id);
+    const held = this.#hold(path);
+    const value = change(this.#read(held));
+    const bytes = encoder.encode(JSON.stringify(value));
+    Deno.renameSync(this.#write(bytes), path);
+    held.close();
+  }
+
+  /** Makes a file, complete or not at all. */
+  create(id: string, value: unknown): void {
+    const bytes = encoder.encode(JSON.stringify(value));
+    const temporary = this.#write(bytes);
+    Deno.linkSync(temporary, this.#path(id));
+    Deno.removeSync(temporary);
+  }
+
+  /** Removes a file that is there. */
+  delete(id: string): void {
+    const path = this.#path(id);
+    const held = this.#hold(path);
+    Deno.removeSync(path);
+    held.close();
+  }
+
+  #path(id: string): string {
+    return `${this.#directory}/${id}.json`;
+  }
+
+  #hold(path: string): Deno.FsFile {
+    const file = Deno.openSync(path, { read: true, write: true });
+    file.tryLockSync(true);
+    const { dev, ino } = file.statSync();
+    const behind = Deno.lstatSync(path);
+    if (behind.dev !== dev || behind.ino !== ino) {
+      throw new Error("Cannot measure: somebody else is at work here");
+    }
+    return file;
+  }
+
+  #read(file: Deno.FsFile): unknown {
+    const length = file.readSync(this.#buffer) ?? 0;
+    return JSON.parse(decoder.decode(this.#buffer.subarray(0, length)));
+  }
+
+  #write(bytes: Uint8Array): string {
+    const path = `${this.#directory}/${this.#temporary++}.tmp`;
+    const file = Deno.openSync(path, {
+      write: true,
+      createNew: true,
+      mode: 0o600,
+    });
+    file.writeSync(bytes);
+    file.close();
+    return path;
+  }
+}
