@@ -61,6 +61,7 @@ function listRooms({ root, temporary, deno, chromium }: Place): Room[] {
       path: "tests/stores",
       flags: [read, write, children, umask],
     },
+    { name: "orders", path: "tests/orders", flags: [read, write] },
     {
       name: "http",
       path: "tests/http",
@@ -69,7 +70,7 @@ function listRooms({ root, temporary, deno, chromium }: Place): Room[] {
     {
       name: "cli",
       path: "tests/cli",
-      flags: [read, write, children, loopback],
+      flags: [read, write, children],
     },
     {
       name: "demo",

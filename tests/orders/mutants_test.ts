@@ -1,0 +1,200 @@
+/*
+ * Stores that are broken on purpose. Each must be caught by the exploration,
+ * and the order that catches it must replay: a check that cannot fail shows
+ * nothing.
+ */
+import { assert, assertInstanceOf, assertStringIncludes } from "@std/assert";
+import type { System } from "../../src/disk/system.ts";
+import type { LoadOptions } from "../../src/core/store.ts";
+import type { SessionRecord } from "../../src/core/record.ts";
+import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
+import {
+  explore,
+  Performance,
+  type Play,
+  type Stores,
+  Violation,
+} from "./explore.ts";
+import { Stage, START } from "./stage.ts";
+
+interface Mutant {
+  /** What is broken, and whose mistake that was. */
+  readonly title: string;
+  /** Breaks the system calls. */
+  readonly mutate?: (calls: System, actor: () => string) => void;
+  /** Makes the actors' stores, when it is not the system calls that are broken. */
+  readonly makeStore?: (directory: string) => DirectorySessionStore;
+  /** A play in which some order shows it. */
+  readonly play: Play;
+  /** What the violation says. */
+  readonly shown: string;
+}
+
+/** Commits to what it loaded, where nothing is any more. */
+class UpsertingStore extends DirectorySessionStore {
+  #loaded: SessionRecord | undefined;
+
+  override async load(
+    id: string,
+    options?: LoadOptions,
+  ): Promise<SessionRecord | undefined> {
+    return this.#loaded = await super.load(id, options);
+  }
+
+  override async update(
+    id: string,
+    change: (record: SessionRecord) => SessionRecord | undefined,
+  ): Promise<SessionRecord | undefined> {
+    const kept = await super.update(id, change);
+    if (kept !== undefined || this.#loaded === undefined) return kept;
+    const record = change(this.#loaded)!;
+    await this.save(id, record);
+    return record;
+  }
+}
+
+const MUTANTS: readonly Mutant[] = [
+  {
+    title: "no look after the lock",
+    mutate: (calls) => {
+      const { fstat } = calls;
+      const seen = new Map<string, Deno.FileInfo>();
+      const opened = new Map<Deno.FsFile, string>();
+      const { open } = calls;
+      calls.open = (path, options) => {
+        const file = open(path, options);
+        opened.set(file, path);
+        return file;
+      };
+      calls.fstat = (file) => {
+        const info = fstat(file);
+        seen.set(opened.get(file)!, info);
+        return info;
+      };
+      calls.lstat = (path) => seen.get(path)!;
+    },
+    play: { opening: "live", operations: ["update", "update"] },
+    shown: "no order of",
+  },
+  {
+    title: "no lock",
+    mutate: (calls) => {
+      calls.tryLock = () => true;
+    },
+    play: { opening: "live", operations: ["update", "update"] },
+    shown: "no order of",
+  },
+  {
+    title: "truncated before the lock, as session3 did",
+    mutate: (calls) => {
+      const { open } = calls;
+      calls.open = (path, options) =>
+        open(path, {
+          ...options,
+          truncate: options.write === true && options.createNew !== true,
+        });
+    },
+    play: { opening: "live", operations: ["load", "save"] },
+    shown: "set aside",
+  },
+  {
+    title: "written in place under the lock, and killed",
+    mutate: (calls) => {
+      let rest: (() => void) | undefined;
+      const { remove, unlock } = calls;
+      calls.rename = (from, to) => {
+        const bytes = Deno.readFileSync(from);
+        const put = (bytes: Uint8Array) => {
+          Deno.writeFileSync(to, bytes);
+          Deno.utimeSync(to, new Date(START), new Date(START));
+        };
+        put(bytes.subarray(0, 60));
+        rest = () => put(bytes);
+        remove(from);
+      };
+      calls.unlock = (file) => {
+        rest?.();
+        rest = undefined;
+        unlock(file);
+      };
+    },
+    play: { opening: "live", operations: ["save"], kills: 1 },
+    shown: "on the disk: no record",
+  },
+  {
+    title: "expiry looked at before the lock only, as mod_python did",
+    mutate: (calls, actor) => {
+      const { fstat } = calls;
+      const first = new Map<string, Date | null>();
+      calls.fstat = (file) => {
+        const info = fstat(file);
+        if (!first.has(actor())) first.set(actor(), info.mtime);
+        return { ...info, mtime: first.get(actor())! };
+      };
+    },
+    play: { opening: "unused", operations: ["cleanup", "save"] },
+    shown: "no order of",
+  },
+  {
+    title: "a commit that brings back what is gone",
+    makeStore: (directory) => new UpsertingStore(directory),
+    play: { opening: "live", operations: ["commit", "delete"] },
+    shown: "no order of",
+  },
+  {
+    title: "renamed onto a name found missing",
+    mutate: (calls) => {
+      calls.link = (from, to) => {
+        Deno.renameSync(from, to);
+        Deno.writeFileSync(from, new Uint8Array());
+      };
+    },
+    play: { opening: "missing", operations: ["create", "create"] },
+    shown: "no order of",
+  },
+  {
+    title: "touched under the shared lock, without a look",
+    mutate: (calls) => {
+      const { tryLock, lstat, fstat, open } = calls;
+      const files = new Map<string, Deno.FsFile>();
+      calls.open = (path, options) => {
+        const file = open(path, options);
+        files.set(path, file);
+        return file;
+      };
+      calls.tryLock = (file) => tryLock(file, false);
+      calls.lstat = (path) => {
+        const file = files.get(path);
+        return file === undefined ? lstat(path) : fstat(file);
+      };
+    },
+    play: { opening: "unused", operations: ["touch", "cleanup"] },
+    shown: "no order of",
+  },
+];
+
+for (const { title, mutate, makeStore, play, shown } of MUTANTS) {
+  Deno.test(`the exploration catches: ${title}`, async () => {
+    using directory = new TemporaryDirectory();
+    using stage = new Stage(directory.path, mutate);
+    const stores: Stores = new Map();
+    if (makeStore !== undefined) {
+      for (const name of "ABC") stores.set(name, makeStore(directory.path));
+    }
+    const violation = await explore(stage, play, stores)
+      .catch((error) => error);
+    assertInstanceOf(violation, Violation);
+    assertStringIncludes(violation.message, shown);
+
+    const again = await Performance.begin(stage, play, stores);
+    await again.replay(violation.order);
+    let replayed: unknown;
+    try {
+      if (again.choices().length === 0) again.check();
+    } catch (error) {
+      replayed = error;
+    }
+    assert(replayed instanceof Violation, "the order does not replay");
+  });
+}

@@ -1,0 +1,159 @@
+/*
+ * Decides whether what actors answered, and what is on the disk afterwards,
+ * can be explained: by some order in which each step of each operation took
+ * effect at one instant between the actor's first call and its last. That is
+ * linearizability (Herlihy and Wing, 1990); for two or three operations a
+ * search over all orders is enough.
+ */
+import { decodeRecord } from "../../src/core/codec.ts";
+import { type Actor, showOutcome, type Stage } from "./stage.ts";
+import {
+  type Abstract,
+  FIRST_HASH,
+  ID,
+  type Moment,
+  openAbstract,
+  type Opening,
+  type Operation,
+  OTHER_HASH,
+  TICK,
+} from "./scenes.ts";
+
+/** An actor that has ended or died, and what it was to do. */
+export interface Part {
+  readonly actor: Actor;
+  readonly operation: Operation;
+}
+
+/**
+ * Looks for what is wrong once nobody acts any more.
+ *
+ * @returns What is wrong, or `undefined`.
+ */
+export function findViolation(
+  stage: Stage,
+  opening: Opening,
+  parts: readonly Part[],
+): string | undefined {
+  const failed = parts.find(({ actor }) =>
+    actor.outcome !== undefined && "error" in actor.outcome
+  );
+  if (failed !== undefined) {
+    const { error } = failed.actor.outcome as { error: unknown };
+    return `${failed.actor.name} failed: ${error}`;
+  }
+  const deaths = parts.filter(({ actor }) => actor.isDead).length;
+  const files = [...Deno.readDirSync(stage.directory)].map(({ name }) => name);
+  const temporary = files.filter((name) => name.startsWith(".tmp-"));
+  if (temporary.length > deaths) return `left behind: ${temporary}`;
+  const strange = files.filter((name) =>
+    name !== ID && name !== ".latchkey" && !name.startsWith(".tmp-")
+  );
+  if (strange.length > 0) return `set aside or strange: ${strange}`;
+
+  const found = readDisk(stage);
+  if (found === "no record") return `on the disk: ${found}`;
+  const search: Search = { stage, opening, parts, found };
+  const places = parts.map(() => ({ next: 0, memory: undefined }));
+  return explains(search, openAbstract(opening), places, 0)
+    ? undefined
+    : `no order of ${parts.map(tell).join(", ")} leaves ${tellState(found)}`;
+}
+
+interface Search {
+  readonly stage: Stage;
+  readonly opening: Opening;
+  readonly parts: readonly Part[];
+  readonly found: Abstract | undefined;
+}
+
+/** How far a part has come in the order that is tried. */
+interface Place {
+  readonly next: number;
+  readonly memory: unknown;
+}
+
+function explains(
+  search: Search,
+  state: Abstract | undefined,
+  places: readonly Place[],
+  clock: number,
+): boolean {
+  const { parts, stage, found } = search;
+  const isDone = (i: number) =>
+    parts[i]!.actor.isDead ||
+    places[i]!.next === parts[i]!.operation.steps.length;
+  if (parts.every((_, i) => isDone(i)) && isSame(state, found)) return true;
+
+  return parts.some(({ actor, operation }, i) => {
+    const place = places[i]!;
+    const step = operation.steps[place.next];
+    if (step === undefined || actor.firstStep === undefined) return false;
+    const mustWait = parts.some((other, j) =>
+      other.actor.lastStep >= 0 && !isDone(j) &&
+      other.actor.lastStep <= actor.firstStep!
+    );
+    if (mustWait) return false;
+    const last = actor.isDead ? stage.now : actor.ended;
+    for (let now = Math.max(clock, actor.began); now <= last; now += TICK) {
+      const moment: Moment = {
+        state,
+        now,
+        began: actor.began,
+        ended: last,
+        actor: actor.name,
+        opening: search.opening,
+        memory: place.memory,
+      };
+      for (const transition of step(moment)) {
+        const { answer, memory } = transition;
+        if (!actor.isDead && !isAnswer(actor, place.next, answer)) continue;
+        const next = { next: place.next + 1, memory };
+        if (explains(search, transition.state, places.with(i, next), now)) {
+          return true;
+        }
+      }
+    }
+    return false;
+  });
+}
+
+function isAnswer(actor: Actor, index: number, answer: unknown): boolean {
+  const { value } = actor.outcome as { value: unknown[] };
+  return JSON.stringify(value[index]) === JSON.stringify(answer);
+}
+
+function isSame(state: Abstract | undefined, found: Abstract | undefined) {
+  if (state === undefined || found === undefined) return state === found;
+  return JSON.stringify(state) === JSON.stringify(found);
+}
+
+function readDisk(stage: Stage): Abstract | undefined | "no record" {
+  const path = `${stage.directory}/${ID}`;
+  let bytes: Uint8Array;
+  try {
+    bytes = Deno.readFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+  const record = decodeRecord(ID, bytes);
+  if (typeof record === "string") return "no record";
+  const { data, idleTimeout, secretHash } = record;
+  return {
+    list: data.list as string[],
+    hash: secretHash === FIRST_HASH ? FIRST_HASH : OTHER_HASH,
+    idleTimeout,
+    lastAccess: Deno.lstatSync(path).mtime!.getTime(),
+  };
+}
+
+function tell({ actor }: Part): string {
+  return `${actor.name} → ${
+    actor.outcome === undefined ? "dead" : showOutcome(actor.outcome)
+  }`;
+}
+
+function tellState(state: Abstract | undefined): string {
+  return state === undefined ? "no session" : JSON.stringify(state);
+}

@@ -1,0 +1,110 @@
+import { assert } from "@std/assert";
+import { EFFORT } from "../effort.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
+import {
+  explore,
+  type Play,
+  sample,
+  seededRandom,
+  type Stores,
+} from "./explore.ts";
+import {
+  type Opening,
+  OPENINGS,
+  type OperationName,
+  OPERATIONS,
+} from "./scenes.ts";
+import { Stage } from "./stage.ts";
+
+const NAMES = Object.keys(OPERATIONS) as OperationName[];
+const ALL = Object.keys(OPENINGS) as Opening[];
+
+function pairs(): [OperationName, OperationName][] {
+  return NAMES.flatMap((one, i) =>
+    NAMES.slice(i).map((other): [OperationName, OperationName] => [one, other])
+  );
+}
+
+async function exploreAll(
+  title: string,
+  plays: readonly Play[],
+): Promise<void> {
+  using directory = new TemporaryDirectory();
+  using stage = new Stage(directory.path);
+  const stores: Stores = new Map();
+  let orders = 0n;
+  let states = 0;
+  for (const play of plays) {
+    const explored = await explore(stage, play, stores);
+    orders += explored.orders;
+    states += explored.states;
+  }
+  console.log(
+    `${title}: ${plays.length} plays, ${orders} orders through ${states} states`,
+  );
+}
+
+async function sampleAll(
+  title: string,
+  count: number,
+  choose: (random: () => number) => Play,
+): Promise<void> {
+  using directory = new TemporaryDirectory();
+  using stage = new Stage(directory.path);
+  const stores: Stores = new Map();
+  const random = seededRandom(count);
+  for (let i = 0; i < count; i++) {
+    await sample(stage, choose(random), stores, random);
+  }
+  console.log(`${title}: ${count} orders`);
+}
+
+function pick<T>(from: readonly T[], random: () => number): T {
+  return from[Math.floor(random() * from.length)]!;
+}
+
+for (const opening of ["live", "missing", "expired"] as const) {
+  Deno.test(`every order of every two operations on a session that is ${opening} keeps every promise`, () =>
+    exploreAll(
+      opening,
+      pairs().map((operations) => ({ opening, operations })),
+    ));
+}
+
+for (const opening of ["unused", "ageing"] as const) {
+  Deno.test({
+    name:
+      `every order of every two operations on a session that is ${opening} keeps every promise (soak)`,
+    ignore: EFFORT === 1,
+    fn: () =>
+      exploreAll(
+        opening,
+        pairs().map((operations) => ({
+          opening,
+          operations,
+          ticks: opening === "ageing" ? 1 : 0,
+        })),
+      ),
+  });
+}
+
+function choosePlay(random: () => number, actors: number, kills: number): Play {
+  const opening = pick(ALL, random);
+  const operations = Array.from({ length: actors }, () => pick(NAMES, random));
+  return { opening, operations, kills, ticks: opening === "ageing" ? 2 : 0 };
+}
+
+Deno.test("orders of two operations while the clock ticks keep every promise", () =>
+  sampleAll("pairs", 1_500 * EFFORT, (random) => choosePlay(random, 2, 0)));
+
+Deno.test("orders of three operations keep every promise", () =>
+  sampleAll("triples", 3_000 * EFFORT, (random) => choosePlay(random, 3, 0)));
+
+Deno.test("orders in which somebody is killed keep every promise", () =>
+  sampleAll("killed", 3_000 * EFFORT, (random) => choosePlay(random, 3, 1)));
+
+Deno.test("a random order is the same for the same seed", () => {
+  const one = seededRandom(7);
+  const other = seededRandom(7);
+  for (let i = 0; i < 100; i++) assert(one() === other());
+});

@@ -1,0 +1,382 @@
+/*
+ * The operations that are put on the stage, the sessions that they find there,
+ * and the specification that says what they may answer: one abstract session,
+ * each operation one step on it.
+ */
+import { decodeRecord, encodeRecord } from "../../src/core/codec.ts";
+import { SessionGoneError } from "../../src/core/errors.ts";
+import type { SessionRecord } from "../../src/core/record.ts";
+import { hashSecret } from "../../src/core/token.ts";
+import { SessionManager } from "../../src/http/manager.ts";
+import type { Session } from "../../src/http/session.ts";
+import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { system } from "../../src/disk/system.ts";
+import { type Stage, START } from "./stage.ts";
+
+/** The session that everybody is after. */
+export const ID = "0123456789abcdef0123456789abcdef";
+const SECRET = "AAAAAAAAAAAAAAAAAAAAAA";
+/** The hash of the secret that every request's cookie brings. */
+export const FIRST_HASH: string = hashSecret(SECRET);
+
+/** Stands for the hash of any other secret. */
+export const OTHER_HASH = "another";
+
+/** How far one tick moves the clock. */
+export const TICK = 1_000;
+const IDLE_TIMEOUT = 10 * TICK;
+/** How long a session without a lifetime may lie unused. */
+export const MINUTES = 30;
+const UNUSED_FOR = MINUTES * 60_000;
+const TOUCH_AFTER = 60_000;
+
+/** What the actors find. */
+export type Opening = "live" | "missing" | "expired" | "ageing" | "unused";
+
+/** Every opening, with what it is. */
+export const OPENINGS: Record<Opening, string> = {
+  live: "accessed just now",
+  missing: "no file",
+  expired: "its idle timeout is over",
+  ageing: "one tick before its idle timeout is over",
+  unused: `no lifetime of its own, not accessed for ${MINUTES} minutes`,
+};
+
+/** One abstract session. */
+export interface Abstract {
+  readonly list: readonly string[];
+  readonly hash: string | undefined;
+  readonly idleTimeout: number | undefined;
+  readonly lastAccess: number;
+}
+
+/** What a step may make of the abstract session, and answer. */
+export interface Transition {
+  readonly state: Abstract | undefined;
+  readonly answer: unknown;
+  /** What the actor's next step knows of this one. */
+  readonly memory?: unknown;
+}
+
+/** An instant at which a step takes effect, and what it goes by. */
+export interface Moment {
+  readonly state: Abstract | undefined;
+  readonly now: number;
+  /** The clock when the actor began. */
+  readonly began: number;
+  /** The clock when it had ended. */
+  readonly ended: number;
+  readonly actor: string;
+  readonly opening: Opening;
+  readonly memory: unknown;
+}
+
+/** One step of an operation: all that it is allowed to do at a moment. */
+export type Step = (moment: Moment) => readonly Transition[];
+
+/** An operation: how it is run, and what its steps may do. */
+export interface Operation {
+  /** Answers with one answer for each step. */
+  run(cast: Cast, actor: string): Promise<unknown[]>;
+  readonly steps: readonly Step[];
+}
+
+/** The stores of the actors: one each, as in processes of their own. */
+export class Cast {
+  readonly stage: Stage;
+  readonly opening: Opening;
+  readonly #stores: Map<string, DirectorySessionStore>;
+
+  constructor(
+    stage: Stage,
+    opening: Opening,
+    stores: Map<string, DirectorySessionStore> = new Map(),
+  ) {
+    this.stage = stage;
+    this.opening = opening;
+    this.#stores = stores;
+  }
+
+  /** The store of an actor; off stage it is made ready. */
+  store(actor: string): DirectorySessionStore {
+    let store = this.#stores.get(actor);
+    if (store === undefined) {
+      store = new DirectorySessionStore(this.stage.directory, {
+        onWarning: () => {},
+      });
+      this.#stores.set(actor, store);
+    }
+    return store;
+  }
+
+  manager(actor: string): SessionManager<{ list: string[] }> {
+    return new SessionManager<{ list: string[] }>({
+      store: this.store(actor),
+      touchAfter: TOUCH_AFTER,
+      now: () => system.now(),
+    });
+  }
+
+  /** What the session's file lists; `undefined` when there is none. */
+  list(): unknown {
+    try {
+      const bytes = Deno.readFileSync(`${this.stage.directory}/${ID}`);
+      const record = decodeRecord(ID, bytes);
+      return typeof record === "string" ? record : record.data.list;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw error;
+    }
+  }
+
+  /** A request with the session's cookie. */
+  request(): Request {
+    const headers = { cookie: `session=${ID}${SECRET}` };
+    return new Request("http://localhost/", { headers });
+  }
+
+  /** Empties the directory and puts there what the opening begins with. */
+  async set(actors: readonly string[]): Promise<void> {
+    const { stage, opening } = this;
+    stage.clear();
+    for (const actor of actors) await this.store(actor).setup();
+    const first = openAbstract(opening);
+    if (first === undefined) return;
+    const path = `${stage.directory}/${ID}`;
+    const at = new Date(first.lastAccess);
+    Deno.writeFileSync(path, encodeRecord(ID, firstRecord(opening)));
+    Deno.utimeSync(path, at, at);
+  }
+}
+
+/** The record that an opening begins with. */
+function firstRecord(opening: Opening): SessionRecord {
+  const record = {
+    data: { list: ["first"] },
+    createdAt: START - UNUSED_FOR,
+    secretHash: FIRST_HASH,
+  };
+  return opening === "unused"
+    ? record
+    : { ...record, idleTimeout: IDLE_TIMEOUT };
+}
+
+/** The abstract session that an opening begins with. */
+export function openAbstract(opening: Opening): Abstract | undefined {
+  if (opening === "missing") return undefined;
+  const { idleTimeout } = firstRecord(opening);
+  const age = {
+    live: 0,
+    ageing: IDLE_TIMEOUT - TICK,
+    expired: IDLE_TIMEOUT,
+    unused: UNUSED_FOR,
+  }[opening];
+  return {
+    list: ["first"],
+    hash: FIRST_HASH,
+    idleTimeout,
+    lastAccess: START - age,
+  };
+}
+
+function isLive(state: Abstract | undefined, now: number): state is Abstract {
+  return state !== undefined &&
+    !(state.idleTimeout !== undefined &&
+      now >= state.lastAccess + state.idleTimeout);
+}
+
+function isOld(state: Abstract | undefined, now: number): boolean {
+  if (state === undefined) return false;
+  return state.idleTimeout === undefined
+    ? now - state.lastAccess >= UNUSED_FOR
+    : !isLive(state, now);
+}
+
+/**
+ * A file's mtime is when it was written: for `save` before it takes effect,
+ * for `update` after it was judged.
+ */
+function written(
+  { began, ended }: Moment,
+  state: Omit<Abstract, "lastAccess">,
+  answer: unknown,
+): Transition[] {
+  const transitions = [];
+  for (let lastAccess = began; lastAccess <= ended; lastAccess += TICK) {
+    transitions.push({ state: { ...state, lastAccess }, answer });
+  }
+  return transitions;
+}
+
+/** The record that an actor saves. */
+export function ownRecord(actor: string, opening: Opening): SessionRecord {
+  return { ...firstRecord(opening), data: { list: [actor] } };
+}
+
+function replacedBy({ actor, opening }: Moment): Omit<Abstract, "lastAccess"> {
+  const { idleTimeout } = firstRecord(opening);
+  return { list: [actor], hash: FIRST_HASH, idleTimeout };
+}
+
+/** A record with one more in its list. */
+export function added(
+  record: SessionRecord,
+  actor: string,
+): SessionRecord {
+  const list = [...record.data.list as string[], actor];
+  return { ...record, data: { list } };
+}
+
+const listOf = (record: SessionRecord | undefined) => record?.data.list ?? null;
+
+const open: Step = ({ state, now }) => {
+  if (!isLive(state, now) || state.hash !== FIRST_HASH) {
+    return [{ state, answer: null, memory: false }];
+  }
+  const { lastAccess, idleTimeout = Infinity, list } = state;
+  const isDue = now - lastAccess >= Math.min(TOUCH_AFTER, idleTimeout / 10);
+  const touched = isDue ? { ...state, lastAccess: now } : state;
+  return [{ state: touched, answer: list, memory: true }];
+};
+
+function commitStep(
+  change: (state: Abstract, actor: string) => Abstract,
+): Step {
+  return (moment) => {
+    const { state, now, actor, memory } = moment;
+    if (memory === false) return [{ state, answer: "new" }];
+    if (!isLive(state, now) || state.hash !== FIRST_HASH) {
+      return [{ state, answer: "refused" }];
+    }
+    return written(moment, change(state, actor), "kept");
+  };
+}
+
+async function request(
+  cast: Cast,
+  actor: string,
+  handle: (session: Session<{ list: string[] }>) => void,
+): Promise<unknown[]> {
+  const manager = cast.manager(actor);
+  const session = await manager.open(cast.request());
+  if (session.isNew) return [null, "new"];
+  const opened = [...session.get("list")!];
+  handle(session);
+  try {
+    await manager.commit(session, new Headers());
+  } catch (error) {
+    if (error instanceof SessionGoneError) return [opened, "refused"];
+    throw error;
+  }
+  return [opened, "kept"];
+}
+
+/** The name of an operation. */
+export type OperationName =
+  | "load"
+  | "load+touch"
+  | "touch"
+  | "save"
+  | "create"
+  | "update"
+  | "delete"
+  | "cleanup"
+  | "commit"
+  | "regenerate";
+
+/** Every operation. */
+export const OPERATIONS: Record<OperationName, Operation> = {
+  load: {
+    run: async (cast, actor) => [listOf(await cast.store(actor).load(ID))],
+    steps: [({ state, now }) => [
+      { state, answer: isLive(state, now) ? state.list : null },
+    ]],
+  },
+  "load+touch": {
+    run: async (cast, actor) => [
+      listOf(await cast.store(actor).load(ID, { touch: () => true })),
+    ],
+    steps: [({ state, now }) => [
+      isLive(state, now)
+        ? { state: { ...state, lastAccess: now }, answer: state.list }
+        : { state, answer: null },
+    ]],
+  },
+  touch: {
+    run: async (cast, actor) => [await cast.store(actor).touch(ID)],
+    steps: [({ state, now }) => [
+      isLive(state, now)
+        ? { state: { ...state, lastAccess: now }, answer: true }
+        : { state, answer: false },
+    ]],
+  },
+  save: {
+    run: async (cast, actor) => {
+      await cast.store(actor).save(ID, ownRecord(actor, cast.opening));
+      return [null];
+    },
+    steps: [(moment) => written(moment, replacedBy(moment), null)],
+  },
+  create: {
+    run: async (cast, actor) => [
+      await cast.store(actor).create(ID, ownRecord(actor, cast.opening)),
+    ],
+    steps: [
+      (moment) =>
+        isLive(moment.state, moment.now)
+          ? [{ state: moment.state, answer: false }]
+          : written(moment, replacedBy(moment), true),
+    ],
+  },
+  update: {
+    run: async (cast, actor) => [
+      listOf(
+        await cast.store(actor).update(ID, (record) => added(record, actor)),
+      ),
+    ],
+    steps: [(moment) => {
+      const { state, now, actor } = moment;
+      if (!isLive(state, now)) return [{ state, answer: null }];
+      const list = [...state.list, actor];
+      return written(moment, { ...state, list }, list);
+    }],
+  },
+  delete: {
+    run: async (cast, actor) => [await cast.store(actor).delete(ID)],
+    steps: [({ state, now }) => [
+      { state: undefined, answer: isLive(state, now) },
+    ]],
+  },
+  cleanup: {
+    run: async (cast, actor) => {
+      const { deleted } = await cast.store(actor).deleteOldSessions(MINUTES);
+      return [deleted];
+    },
+    steps: [({ state, now }) =>
+      isOld(state, now)
+        // A session that somebody is at work on is left for the next time.
+        ? [{ state: undefined, answer: 1 }, { state, answer: 0 }]
+        : [{ state, answer: 0 }]],
+  },
+  commit: {
+    run: (cast, actor) =>
+      request(cast, actor, (session) => {
+        session.update("list", (list = []) => [...list, actor]);
+      }),
+    steps: [
+      open,
+      commitStep((state, actor) => ({
+        ...state,
+        list: [...state.list, actor],
+      })),
+    ],
+  },
+  regenerate: {
+    run: (cast, actor) =>
+      request(cast, actor, (session) => session.regenerate()),
+    steps: [
+      open,
+      commitStep((state) => ({ ...state, hash: OTHER_HASH })),
+    ],
+  },
+};

@@ -1,0 +1,439 @@
+/*
+ * A stage on which several actors run the real store, on a real directory, one
+ * system call at a time and in any order.
+ *
+ * The store's critical sections are synchronous, so an actor cannot be stopped
+ * inside one. Instead it is run again from its start each time it is its turn:
+ * the calls it has made before are answered from its log, the next one is made
+ * for real and added to the log, and the one after that throws. An actor must
+ * therefore do the same whenever it gets the same answers; the clock, random
+ * numbers and waiting are calls too, or constant.
+ *
+ * Time is a number that only the stage changes; files get it as their mtime.
+ */
+import { type System, system } from "../../src/disk/system.ts";
+
+/** The instant at which every scene begins, in ms since the epoch. */
+export const START = 1_700_000_000_000;
+
+/** What an actor does: an operation of a store or a manager. */
+export type Script = () => Promise<unknown>;
+
+interface Entry {
+  readonly name: string;
+  readonly result: unknown;
+  readonly error: unknown;
+  /** What `read` put into the buffer. */
+  readonly bytes: Uint8Array | undefined;
+}
+
+/** How an actor ended. */
+export type Outcome = { readonly value: unknown } | { readonly error: unknown };
+
+class Suspension extends Error {}
+
+/** One actor: its script, and how far it has come. */
+export class Actor {
+  readonly name: string;
+  readonly script: Script;
+  /** The call that it makes next, as text. */
+  pending = "";
+  outcome: Outcome | undefined;
+  /** When it began and ended, in steps of the stage; for who was before whom. */
+  firstStep: number | undefined;
+  lastStep = -1;
+  /** The clock when it began and ended. */
+  began = 0;
+  ended = 0;
+  /** What it knows, in short; equal texts act equally from here on. */
+  known: string[] = [];
+
+  readonly log: Entry[] = [];
+  cursor = 0;
+  budget = 0;
+  isSuspended = false;
+  randoms = 0;
+  isDead = false;
+  openFiles: Set<Deno.FsFile> = new Set();
+  failedLockAt = -1;
+  /** Where in its log, and in what it knows, its last two tries began. */
+  tryAt = -1;
+  previousTry = 0;
+  lastTry = 0;
+
+  constructor(name: string, script: Script) {
+    this.name = name;
+    this.script = script;
+  }
+}
+
+/** Decides what happens to a call before it is made; may throw instead of it. */
+export type Intruder = (actor: Actor, call: string, args: unknown[]) => void;
+
+/** See the top of this file. Only one may be open at a time. */
+export class Stage implements Disposable {
+  /** The clock, in ms since the epoch. */
+  now: number = START;
+  /** Whether every call is a turn of its own, also one that nobody notices. */
+  isFineGrained = false;
+  /** Whether the clock may tick between two calls. */
+  isTicking = false;
+  /** How many calls were made so far. */
+  steps = 0;
+  readonly directory: string;
+  readonly actors: Actor[] = [];
+
+  readonly #real: System = { ...system };
+  readonly #getRandomValues = crypto.getRandomValues;
+  readonly #labels = new Map<number, string>();
+  readonly #mark: (text: string) => unknown;
+  #active: Actor | undefined;
+  #intruder: Intruder | undefined;
+
+  /**
+   * @param directory Where the sessions are; the stage empties it.
+   * @param mutate Breaks the system calls in a chosen way, to see that it is
+   * noticed; it is given the calls and a way to ask who is making one.
+   */
+  constructor(
+    directory: string,
+    mutate: (calls: System, actor: () => string) => void = () => {},
+  ) {
+    this.directory = directory;
+    const calls = { ...this.#real };
+    calls.write = (file, bytes) => {
+      const length = this.#real.write(file, bytes);
+      this.#real.setModified(file, this.now);
+      return length;
+    };
+    calls.open = (path, options) => {
+      const file = this.#real.open(path, options);
+      if (options.createNew) this.#real.setModified(file, this.now);
+      return file;
+    };
+    calls.now = () => this.now;
+    calls.wait = () => Promise.resolve();
+    mutate(calls, () => this.#active?.name ?? "");
+    this.#mark = this.#stageCall("mark", () => undefined);
+    this.#install(calls);
+  }
+
+  [Symbol.dispose](): void {
+    this.clear();
+    Object.assign(system, this.#real);
+    crypto.getRandomValues = this.#getRandomValues;
+  }
+
+  /** Takes every actor off, closes what they left open, empties the directory. */
+  clear(): void {
+    for (const actor of this.actors) this.kill(actor);
+    this.actors.length = 0;
+    this.now = START;
+    this.steps = 0;
+    this.#labels.clear();
+    for (const { name } of Deno.readDirSync(this.directory)) {
+      Deno.removeSync(`${this.directory}/${name}`, { recursive: true });
+    }
+  }
+
+  /** Brings an actor on; nothing runs yet but what precedes its first call. */
+  async enter(name: string, script: Script): Promise<Actor> {
+    const actor = new Actor(name, script);
+    this.actors.push(actor);
+    await this.#run(actor, 0);
+    return actor;
+  }
+
+  /** A call of the script's own, to stop at: it shows as `mark` and its text. */
+  mark(text: string): void {
+    this.#mark(text);
+  }
+
+  /** Makes an actor's calls until the next would be one of these, or none is left. */
+  async advanceTo(
+    actor: Actor,
+    isHere: (pending: string) => boolean,
+  ): Promise<void> {
+    while (actor.outcome === undefined && !isHere(actor.pending)) {
+      if (!this.canMove(actor)) throw new Error(`${actor.name} is blocked`);
+      await this.advance(actor);
+    }
+  }
+
+  /** Whether there is any use in its turn: not while it waits for a lock that nobody moved. */
+  canMove(actor: Actor): boolean {
+    if (actor.isDead || actor.outcome !== undefined) return false;
+    return actor.pending !== "wait" || actor.failedLockAt !== this.steps;
+  }
+
+  /** Makes an actor's next calls, and what follows up to the one after. */
+  async advance(actor: Actor, calls = 1, intruder?: Intruder): Promise<void> {
+    if (actor.firstStep === undefined) {
+      actor.firstStep = this.steps;
+      actor.began = this.now;
+    }
+    this.#intruder = intruder;
+    await this.#run(actor, calls);
+    this.#intruder = undefined;
+    if (actor.outcome !== undefined && actor.lastStep < 0) {
+      actor.lastStep = this.steps;
+      actor.ended = this.now;
+    }
+  }
+
+  /** Ends an actor as SIGKILL does: its files are closed, its locks are free. */
+  kill(actor: Actor): void {
+    actor.isDead = true;
+    for (const file of actor.openFiles) this.#real.close(file);
+    actor.openFiles.clear();
+  }
+
+  /** All that decides what can still happen, as text. */
+  describe(): string {
+    const names = [...Deno.readDirSync(this.directory)]
+      .map(({ name }) => name).filter((name) => name !== ".latchkey");
+    const files = names.map((name) => {
+      const info = Deno.lstatSync(`${this.directory}/${name}`);
+      const shown = name.startsWith(".tmp-") ? ".tmp" : name;
+      return `${shown}=${this.#label(info)}`;
+    }).sort();
+    const actors = this.actors.map((actor) => {
+      const { name, firstStep, lastStep, outcome, isDead } = actor;
+      const before = this.actors.filter((other) =>
+        firstStep !== undefined && other.lastStep >= 0 &&
+        other.lastStep <= firstStep
+      ).map((other) => other.name);
+      const held = [...actor.openFiles].map((file) =>
+        this.#label(this.#real.fstat(file))
+      );
+      return [
+        name,
+        isDead ? "dead" : outcome === undefined ? "" : showOutcome(outcome),
+        firstStep === undefined ? "-" : `after ${before}`,
+        actor.began,
+        lastStep < 0 ? "" : actor.ended,
+        outcome === undefined && !isDead ? actor.known.join(";") : "",
+        actor.failedLockAt === this.steps,
+        held,
+      ].join("|");
+    });
+    return [this.now, ...files, ...actors].join("\n");
+  }
+
+  async #run(actor: Actor, budget: number): Promise<void> {
+    actor.cursor = 0;
+    actor.budget = budget;
+    actor.isSuspended = false;
+    actor.randoms = 0;
+    actor.pending = "";
+    this.#active = actor;
+    let outcome: Outcome;
+    try {
+      outcome = { value: await actor.script() };
+    } catch (error) {
+      outcome = { error };
+    } finally {
+      this.#active = undefined;
+    }
+    if (!actor.isSuspended) actor.outcome = outcome;
+  }
+
+  #install(calls: System): void {
+    const staged = { ...calls } as Record<string, unknown>;
+    for (const [name, call] of Object.entries(calls)) {
+      staged[name] = this.#stageCall(
+        name,
+        call as (...args: unknown[]) => unknown,
+        this.#real[name as keyof System] as (...args: unknown[]) => unknown,
+      );
+    }
+    staged.readDirectory = (path: string) => {
+      const read = this.#stageCall(
+        "readDirectory",
+        (path) => [...Deno.readDirSync(path as string)],
+      );
+      return (async function* () {
+        yield* read(path) as Deno.DirEntry[];
+      })();
+    };
+    staged.monotonic = () => this.#noteTry();
+    staged.random = () => this.#random(16).toHex();
+    Object.assign(system, staged);
+    crypto.getRandomValues = ((array: Uint8Array) => {
+      if (this.#active === undefined) {
+        return this.#getRandomValues.call(crypto, array as never);
+      }
+      array.set(this.#random(array.length));
+      return array;
+    }) as typeof crypto.getRandomValues;
+  }
+
+  #stageCall(
+    name: string,
+    call: (...args: unknown[]) => unknown,
+    offStage: (...args: unknown[]) => unknown = call,
+  ): (...args: unknown[]) => unknown {
+    return (...args) => {
+      const actor = this.#active;
+      if (actor === undefined) return offStage(...args);
+      if (actor.isSuspended) throw new Suspension();
+      if (actor.cursor < actor.log.length) {
+        return replay(actor.log[actor.cursor++]!, name, args);
+      }
+      if (!this.#isFree(actor, name, args)) {
+        if (actor.budget-- === 0) {
+          actor.isSuspended = true;
+          actor.pending = name === "wait" ? name : this.#show(name, args);
+          throw new Suspension();
+        }
+        this.steps++;
+      }
+      return this.#make(actor, name, call, args);
+    };
+  }
+
+  /**
+   * Whether a call goes along with the one before it, because nobody else can
+   * tell when it is made: it concerns a temporary file, whose name nobody
+   * knows, or it goes on with a reading.
+   */
+  #isFree(actor: Actor, name: string, args: unknown[]): boolean {
+    if (name === "close") return true;
+    if (this.isFineGrained) return false;
+    if (name === "read") return actor.log.at(-1)?.name === "read";
+    if (name === "open") {
+      return (args[1] as Deno.OpenOptions).createNew ?? false;
+    }
+    if (name === "remove") return (args[0] as string).includes("/.tmp-");
+    if (name === "now" || name === "write") return !this.isTicking;
+    return name === "changeMode";
+  }
+
+  #make(
+    actor: Actor,
+    name: string,
+    call: (...args: unknown[]) => unknown,
+    args: unknown[],
+  ): unknown {
+    const shown = this.#show(name, args);
+    let result: unknown;
+    let error: unknown;
+    try {
+      this.#intruder?.(actor, name, args);
+      result = call(...args);
+    } catch (thrown) {
+      error = thrown;
+    }
+    const bytes = name === "read" && typeof result === "number"
+      ? (args[1] as Uint8Array).slice(0, result)
+      : undefined;
+    actor.log.push({ name, result, error, bytes });
+    actor.cursor++;
+    this.#note(actor, name, args, result, error, shown);
+    if (error !== undefined) throw error;
+    return result;
+  }
+
+  #note(
+    actor: Actor,
+    name: string,
+    args: unknown[],
+    result: unknown,
+    error: unknown,
+    shown: string,
+  ): void {
+    if (name === "open" && error === undefined) {
+      const file = result as Deno.FsFile;
+      actor.openFiles.add(file);
+      if ((args[1] as Deno.OpenOptions).createNew) {
+        const made = actor.known.filter((text) => text.startsWith("open .tmp"));
+        this.#labels.set(
+          this.#real.fstat(file).ino!,
+          `${actor.name}${made.length}`,
+        );
+      }
+    }
+    if (name === "close") actor.openFiles.delete(args[0] as Deno.FsFile);
+    if (name === "wait") {
+      // It starts again with nothing in hand: what the try found is forgotten.
+      actor.known.length = actor.previousTry;
+      actor.lastTry = actor.previousTry;
+      return;
+    }
+    if (name === "tryLock" && result === false) actor.failedLockAt = this.steps;
+    actor.known.push(`${shown}:${this.#showResult(result, error)}`);
+  }
+
+  #noteTry(): number {
+    const actor = this.#active;
+    const isNew = actor?.cursor === actor?.log.length &&
+      actor?.tryAt !== actor?.log.length;
+    if (actor !== undefined && isNew) {
+      actor.tryAt = actor.log.length;
+      actor.previousTry = actor.lastTry;
+      actor.lastTry = actor.known.length;
+    }
+    return 0;
+  }
+
+  #random(length: number): Uint8Array {
+    const actor = this.#active;
+    if (actor === undefined) {
+      const bytes = new Uint8Array(length);
+      this.#getRandomValues.call(crypto, bytes);
+      return bytes;
+    }
+    const seed = this.actors.indexOf(actor) * 64 + ++actor.randoms;
+    return new Uint8Array(length).fill(seed % 251, 0, length - 1)
+      .fill(seed >> 8, length - 1);
+  }
+
+  #label(info: Deno.FileInfo): string {
+    const label = this.#labels.get(info.ino!) ?? "first";
+    return `${label}@${info.mtime!.getTime() - START}`;
+  }
+
+  #show(name: string, args: unknown[]): string {
+    return [name, ...args.map((arg) => this.#showArgument(arg))].join(" ")
+      .trim();
+  }
+
+  #showArgument(arg: unknown): string {
+    if (typeof arg === "string" && arg.startsWith(this.directory)) {
+      const file = arg.slice(this.directory.length + 1);
+      return file.startsWith(".tmp-") ? ".tmp" : file;
+    }
+    return typeof arg === "object" || arg === undefined ? "" : String(arg);
+  }
+
+  #showResult(result: unknown, error: unknown): string {
+    if (error !== undefined) return (error as Error).name;
+    if (result instanceof Deno.FsFile) {
+      return this.#label(this.#real.fstat(result));
+    }
+    if (Array.isArray(result)) {
+      return result.map(({ name }) => name).sort().join();
+    }
+    if (typeof result === "object" && result !== null && "ino" in result) {
+      const info = result as Deno.FileInfo;
+      return info.isFile ? this.#label(info) : "no file";
+    }
+    return String(result);
+  }
+}
+
+function replay(entry: Entry, name: string, args: unknown[]): unknown {
+  if (entry.name !== name) {
+    throw new Error(`The actor calls ${name} where it called ${entry.name}`);
+  }
+  if (entry.error !== undefined) throw entry.error;
+  if (entry.bytes !== undefined) (args[1] as Uint8Array).set(entry.bytes);
+  return entry.result;
+}
+
+/** An outcome as text that equal outcomes share. */
+export function showOutcome(outcome: Outcome): string {
+  return "error" in outcome
+    ? `${outcome.error}`
+    : JSON.stringify(outcome.value) ?? "undefined";
+}
