@@ -2,7 +2,8 @@
  * Task `test`: runs the tests room by room, each with the permissions that its
  * row of {@linkcode ROOMS} names and no others, and ends with one line for all
  * of them. `deno task test disk stores` runs these rooms only; what begins
- * with `-` goes to `deno test`, as in `deno task test disk --filter lock`.
+ * with `-` goes to `deno test`, as in `deno task test disk --filter lock`, and
+ * what follows `--` to the tests: after `-- soak` those that search, search long.
  *
  * Every run has a temporary directory of its own as the system's, the only
  * place it can write to; it is removed at the end, whatever the tests left.
@@ -32,6 +33,13 @@ interface Place {
   readonly temporary: string;
   readonly deno: string;
   readonly chromium: string;
+}
+
+/** What is for `deno test` and not for this script. */
+interface PassOn {
+  readonly flags: readonly string[];
+  /** `--` and what the tests themselves are to read. */
+  readonly words: readonly string[];
 }
 
 interface Result {
@@ -101,10 +109,14 @@ function listRooms({ root, temporary, deno, chromium }: Place): Room[] {
 }
 
 async function main(args: readonly string[]): Promise<number> {
+  const end = args.includes("--") ? args.indexOf("--") : args.length;
   const firstFlag = args.findIndex((arg) => arg.startsWith("-"));
-  const cut = firstFlag < 0 ? args.length : firstFlag;
+  const cut = firstFlag < 0 ? end : firstFlag;
   const wanted = args.slice(0, cut);
-  const passOn = args.slice(cut);
+  const passOn: PassOn = {
+    flags: args.slice(cut, end),
+    words: args.slice(end),
+  };
   const root = Deno.realPathSync(new URL("../", import.meta.url));
   const temporary = Deno.realPathSync(
     Deno.makeTempDirSync({ prefix: "latchkey-test-" }),
@@ -123,7 +135,7 @@ async function main(args: readonly string[]): Promise<number> {
 
 async function runRooms(
   wanted: readonly string[],
-  passOn: readonly string[],
+  passOn: PassOn,
   place: Place,
 ): Promise<number> {
   const rooms = listRooms(place);
@@ -171,7 +183,7 @@ function listTests(root: string, directory: string): string[] {
 async function runRoom(
   room: Room,
   files: readonly string[],
-  passOn: readonly string[],
+  passOn: PassOn,
   { root, temporary, deno, chromium }: Place,
 ): Promise<Result> {
   console.log(
@@ -188,8 +200,9 @@ async function runRoom(
       "--no-prompt",
       ...room.flags,
       `--junit-path=${reportPath}`,
-      ...passOn,
+      ...passOn.flags,
       ...files,
+      ...passOn.words,
     ],
     cwd: root,
     env: {

@@ -20,6 +20,7 @@
  * a file that is empty or holds other bytes: the codec knows it for unreadable
  * or for another session's. A removal may be undone.
  */
+import { LARGEST_RECORD } from "../core/codec.ts";
 import { AGAIN, type Again } from "./file_lock.ts";
 import { temporaryPath } from "./layout.ts";
 import { system } from "./system.ts";
@@ -51,7 +52,8 @@ export function readOnce(file: Deno.FsFile): Uint8Array {
 }
 
 /**
- * Reads all that an open file holds, to its end.
+ * Reads all that an open file holds, to its end, or one byte more than any
+ * record has: enough to know it for none, and the end of what never ends.
  *
  * @returns A view of the bytes, good until the next read.
  */
@@ -62,6 +64,7 @@ export function readWhole(file: Deno.FsFile): Uint8Array {
 function readOn(file: Deno.FsFile, start: number): Uint8Array {
   let end = start;
   for (;;) {
+    if (end > LARGEST_RECORD) break;
     if (end === buffer.length) grow();
     const length = system.read(file, buffer.subarray(end));
     if (length === null) break;
@@ -73,7 +76,8 @@ function readOn(file: Deno.FsFile, start: number): Uint8Array {
 }
 
 function grow(): void {
-  const larger = new Uint8Array(2 * buffer.length);
+  const size = Math.min(2 * buffer.length, LARGEST_RECORD + 1);
+  const larger = new Uint8Array(size);
   larger.set(buffer);
   buffer = larger;
 }

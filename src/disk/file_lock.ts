@@ -67,6 +67,35 @@ export function openLocked(
 }
 
 /**
+ * Acts on the file behind a name under its lock, if that is free; then
+ * unlocks, then closes.
+ *
+ * @param path The file.
+ * @param exclusive `false` for a lock that readers share.
+ * @param act Synchronous.
+ * @returns What it returned; `undefined` when the name is missing;
+ * {@linkcode AGAIN} when the lock is held.
+ */
+export function underLock<T>(
+  path: string,
+  exclusive: boolean,
+  act: (file: Deno.FsFile) => T,
+): T | undefined | Again {
+  const file = openExisting(path, exclusive);
+  if (file === undefined) return undefined;
+  try {
+    if (!system.tryLock(file, exclusive)) return AGAIN;
+    try {
+      return act(file);
+    } finally {
+      system.unlock(file);
+    }
+  } finally {
+    system.close(file);
+  }
+}
+
+/**
  * Looks whether a name still leads to the file that was opened by it.
  *
  * @param path The name.

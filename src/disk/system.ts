@@ -16,6 +16,8 @@ export interface System {
   random(): string;
   /** Resolves after `ms` milliseconds; rejects with the signal's reason. */
   wait(ms: number, signal: AbortSignal | undefined): Promise<void>;
+  /** Gives the event loop back once, without the millisecond of a timer. */
+  pause(): Promise<void>;
   open(path: string, options: Deno.OpenOptions): Deno.FsFile;
   tryLock(file: Deno.FsFile, exclusive: boolean): boolean;
   unlock(file: Deno.FsFile): void;
@@ -42,7 +44,10 @@ export const system: System = {
   monotonic: () => performance.now(),
   random: () => crypto.getRandomValues(new Uint8Array(16)).toHex(),
   wait,
-  open: (path, options) => Deno.openSync(path, options),
+  pause: () => new Promise((resolve) => setImmediate(resolve)),
+  // Deno copies options at a cost that a load feels; to read is its default.
+  open: (path, options) =>
+    options.write ? Deno.openSync(path, options) : Deno.openSync(path),
   tryLock: (file, exclusive) => file.tryLockSync(exclusive),
   unlock: (file) => file.unlockSync(),
   close: (file) => file.close(),

@@ -16,6 +16,7 @@ import {
   sessionPath,
   temporaryBirth,
 } from "../disk/layout.ts";
+import { listFiles } from "../disk/list_directory.ts";
 import { markDirectory } from "../disk/prepare_directory.ts";
 import { system } from "../disk/system.ts";
 import type { Quarantine } from "./quarantine.ts";
@@ -24,7 +25,6 @@ import { SessionFile } from "./session_file.ts";
 const HOUR = 60 * 60 * 1000;
 const TEMPORARY_FOR = HOUR;
 const QUARANTINE_FOR = 7 * 24 * HOUR;
-const LONGEST_SLICE = 4;
 
 /** What {@linkcode cleanDirectory} takes. */
 export interface DirectoryCleanupOptions extends CleanupOptions {
@@ -57,14 +57,8 @@ export async function cleanDirectory(
   const { dryRun = false, onProgress, quarantine, signal } = options;
   using _lock = await lockCleaner(directory, options);
   const count = { deleted: 0, remaining: 0, remnants: 0 };
-  let sliceEnd = system.monotonic() + LONGEST_SLICE;
-  for await (const { name, isFile } of system.readDirectory(directory)) {
-    if (system.monotonic() >= sliceEnd) {
-      onProgress?.({ ...count });
-      await system.wait(0, signal);
-      sliceEnd = system.monotonic() + LONGEST_SLICE;
-    }
-    if (!isFile) continue;
+  const onPause = () => onProgress?.({ ...count });
+  for await (const name of listFiles(directory, { signal, onPause })) {
     const path = sessionPath(directory, name);
     if (!isSessionId(name)) {
       const isLeft = isRemnant(path, name);

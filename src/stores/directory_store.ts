@@ -11,10 +11,10 @@ import type {
 } from "../core/store.ts";
 import { checkSessionId, isSessionId } from "../core/token.ts";
 import type { Durability, Place } from "../disk/atomic_file.ts";
-import { type Again, isNoFile, persist } from "../disk/file_lock.ts";
+import { AGAIN, type Again, isNoFile, persist } from "../disk/file_lock.ts";
 import { sessionPath } from "../disk/layout.ts";
+import { listFiles } from "../disk/list_directory.ts";
 import { prepareDirectory } from "../disk/prepare_directory.ts";
-import { system } from "../disk/system.ts";
 import { cleanDirectory } from "./clean_directory.ts";
 import { Quarantine, type StoreWarning } from "./quarantine.ts";
 import { SessionFile } from "./session_file.ts";
@@ -153,12 +153,12 @@ export class DirectorySessionStore implements SessionStore {
   }
 
   /** See {@linkcode SessionStore.load}. */
-  async load(
+  load(
     id: string,
     options: LoadOptions = {},
   ): Promise<SessionRecord | undefined> {
     const { touch, signal } = options;
-    return await this.#read(id, (file) => file.load(touch), signal);
+    return this.#read(id, (file) => file.load(touch), signal);
   }
 
   /** See {@linkcode SessionStore.save}. */
@@ -184,12 +184,12 @@ export class DirectorySessionStore implements SessionStore {
   }
 
   /** See {@linkcode SessionStore.update}. */
-  async update(
+  update(
     id: string,
     change: (record: SessionRecord) => SessionRecord | undefined,
     options: StoreOptions = {},
   ): Promise<SessionRecord | undefined> {
-    return await this.#read(id, (file) => file.update(change), options.signal);
+    return this.#read(id, (file) => file.update(change), options.signal);
   }
 
   /** See {@linkcode SessionStore.touch}. */
@@ -216,8 +216,7 @@ export class DirectorySessionStore implements SessionStore {
     const { signal } = options;
     signal?.throwIfAborted();
     const { directory } = this.#ready();
-    for await (const { name, isFile } of system.readDirectory(directory)) {
-      if (!isFile) continue;
+    for await (const name of listFiles(directory, { signal })) {
       const record = await this.load(name, { signal });
       if (record !== undefined) yield [name, record];
     }
@@ -258,15 +257,19 @@ export class DirectorySessionStore implements SessionStore {
     }
   }
 
-  async #step<T>(
+  /** Takes a step; one that nobody is in the way of costs no promise of its own. */
+  #step<T>(
     id: string,
     step: (file: SessionFile) => T | Again,
     signal: AbortSignal | undefined,
-  ): Promise<T> {
+  ): T | Promise<T> {
+    signal?.throwIfAborted();
     const file = new SessionFile(this.#ready(), id, this.#quarantine);
+    const result = step(file);
+    if (result !== AGAIN) return result;
     const { path } = file;
     const timeout = this.#lockTimeout;
-    return await persist(() => step(file), { path, timeout, signal });
+    return persist(() => step(file), { path, timeout, signal });
   }
 
   #ready(): Place {

@@ -11,8 +11,18 @@
  *          Then read the clock, the mtime, the record, in this order. Now
  *          nobody else can replace, touch or remove it.
  */
-import { decodeRecord, encodeRecord, type Unusable } from "../core/codec.ts";
-import { isExpired, type IsOld, type SessionRecord } from "../core/record.ts";
+import {
+  decodeLifetime,
+  decodeRecord,
+  encodeRecord,
+  type Unusable,
+} from "../core/codec.ts";
+import {
+  isExpired,
+  type IsOld,
+  type Lifetime,
+  type SessionRecord,
+} from "../core/record.ts";
 import type { LoadOptions } from "../core/store.ts";
 import {
   createFile,
@@ -27,7 +37,7 @@ import {
   type Again,
   isNoFile,
   leadsTo,
-  openLocked,
+  underLock,
 } from "../disk/file_lock.ts";
 import { sessionPath } from "../disk/layout.ts";
 import { system } from "../disk/system.ts";
@@ -36,18 +46,16 @@ import type { Quarantine } from "./quarantine.ts";
 /** A session's file while nobody else can change it. */
 interface Held {
   readonly file: Deno.FsFile;
-  /** What it holds, or why that is no record. */
-  readonly found: SessionRecord | Unusable;
-  /** Whether there is a record, and its time is not over. */
-  readonly isLive: boolean;
   /** The file's mtime, in ms since the epoch. */
   readonly lastAccess: number;
   /** The clock as it was read under the lock, before the mtime. */
   readonly now: number;
 }
 
-interface HeldRecord extends Held {
-  readonly record: SessionRecord;
+interface HeldRecord<T extends Lifetime> extends Held {
+  readonly record: T;
+  /** Whether its time is not over. */
+  readonly isLive: boolean;
 }
 
 /** The file of one session, and all that is ever done to it. */
@@ -75,7 +83,7 @@ export class SessionFile {
     const read = this.#read(touch);
     if (read !== "hold" && read !== "unreadable") return read;
     try {
-      return this.#holdRecord((held) => {
+      return this.#holdRecord(decodeRecord, (held) => {
         if (!held.isLive) return undefined;
         if (touch?.(held.record, held.lastAccess)) markAccessed(held);
         return held.record;
@@ -98,8 +106,8 @@ export class SessionFile {
   create(bytes: Uint8Array): boolean | Again {
     const created = createFile(this.#place, this.path, bytes);
     if (created !== false) return created;
-    const replaced = this.#hold(({ isLive }) =>
-      !isLive && this.#replace(bytes)
+    const replaced = this.#hold((held) =>
+      !this.#isLive(held) && this.#replace(bytes)
     );
     return replaced ?? this.#again();
   }
@@ -108,7 +116,7 @@ export class SessionFile {
   update(
     change: (record: SessionRecord) => SessionRecord | undefined,
   ): SessionRecord | undefined | Again {
-    return this.#holdRecord(({ record, isLive }) => {
+    return this.#holdRecord(decodeRecord, ({ record, isLive }) => {
       if (!isLive) return undefined;
       const changed = change(record);
       if (changed === undefined) {
@@ -122,7 +130,7 @@ export class SessionFile {
 
   /** Marks a live session accessed. */
   touch(): boolean | undefined | Again {
-    return this.#holdRecord((held) => {
+    return this.#holdRecord(decodeLifetime, (held) => {
       if (held.isLive) markAccessed(held);
       return held.isLive;
     });
@@ -130,7 +138,7 @@ export class SessionFile {
 
   /** Removes a session, and tells whether it was live. */
   delete(): boolean | undefined | Again {
-    return this.#holdRecord(({ isLive }) => {
+    return this.#holdRecord(decodeLifetime, ({ isLive }) => {
       removeFile(this.#place, this.path);
       return isLive;
     });
@@ -138,7 +146,7 @@ export class SessionFile {
 
   /** Removes a session that is old; whoever holds it keeps it. */
   deleteIfOld(isOld: IsOld): "old" | "live" | undefined | Again {
-    return this.#holdRecord(({ record, lastAccess, now }) => {
+    return this.#holdRecord(decodeLifetime, ({ record, lastAccess, now }) => {
       if (!isOld(record, lastAccess, now)) return "live";
       system.remove(this.path);
       return "old";
@@ -148,28 +156,34 @@ export class SessionFile {
   #read(
     touch: LoadOptions["touch"],
   ): SessionRecord | undefined | Again | "hold" | "unreadable" {
-    const locked = openLocked(this.path, false);
-    if (locked === undefined || locked === AGAIN) return locked;
-    using _lock = locked;
-    const found = decodeRecord(this.#id, readOnce(locked.file));
-    if (typeof found === "string") return "unreadable";
-    const now = system.now();
-    if (touch === undefined && found.idleTimeout === undefined) {
-      if (!isExpired(found, now, now)) return found;
-    }
-    const info = system.fstat(locked.file);
-    const lastAccess = info.mtime!.getTime();
-    if (isExpired(found, lastAccess, now)) {
-      return leadsTo(this.path, info) ? undefined : AGAIN;
-    }
-    return touch?.(found, lastAccess) ? "hold" : found;
+    return underLock(this.path, false, (file) => {
+      const found = decodeRecord(this.#id, readOnce(file));
+      if (typeof found === "string") return "unreadable";
+      const now = system.now();
+      if (touch === undefined && found.idleTimeout === undefined) {
+        if (!isExpired(found, now, now)) return found;
+      }
+      const info = system.fstat(file);
+      const lastAccess = info.mtime!.getTime();
+      if (isExpired(found, lastAccess, now)) {
+        return leadsTo(this.path, info) ? undefined : AGAIN;
+      }
+      return touch?.(found, lastAccess) ? "hold" : found;
+    });
   }
 
   /** Acts on a record; what holds none is set aside, or left. */
-  #holdRecord<T>(act: (held: HeldRecord) => T): T | undefined | Again {
+  #holdRecord<T, R extends Lifetime>(
+    decode: (id: string, bytes: Uint8Array) => R | Unusable,
+    act: (held: HeldRecord<R>) => T,
+  ): T | undefined | Again {
     return this.#hold((held) => {
-      const { file, found } = held;
-      if (typeof found === "object") return act({ ...held, record: found });
+      const { file, lastAccess, now } = held;
+      const found = decode(this.#id, readWhole(file));
+      if (typeof found === "object") {
+        const isLive = !isExpired(found, lastAccess, now);
+        return act({ file, lastAccess, now, record: found, isLive });
+      }
       if (found === "unreadable") {
         this.#quarantine.setAside(this.path, this.#id, file);
       } else {
@@ -179,20 +193,19 @@ export class SessionFile {
     });
   }
 
+  #isLive({ file, lastAccess, now }: Held): boolean {
+    const found = decodeLifetime(this.#id, readWhole(file));
+    return typeof found === "object" && !isExpired(found, lastAccess, now);
+  }
+
   /** Acts on whatever is there; `undefined` when nothing is. */
   #hold<T>(act: (held: Held) => T): T | undefined | Again {
-    const locked = openLocked(this.path, true);
-    if (locked === undefined || locked === AGAIN) return locked;
-    using _lock = locked;
-    const { file } = locked;
-    const now = system.now();
-    const info = system.fstat(file);
-    if (!leadsTo(this.path, info)) return AGAIN;
-    const found = decodeRecord(this.#id, readWhole(file));
-    const lastAccess = info.mtime!.getTime();
-    const isLive = typeof found === "object" &&
-      !isExpired(found, lastAccess, now);
-    return act({ file, found, isLive, lastAccess, now });
+    return underLock(this.path, true, (file) => {
+      const now = system.now();
+      const info = system.fstat(file);
+      if (!leadsTo(this.path, info)) return AGAIN;
+      return act({ file, lastAccess: info.mtime!.getTime(), now });
+    });
   }
 
   #replace(bytes: Uint8Array): true | Again {

@@ -92,7 +92,9 @@ for (const [name, operate] of Object.entries(ALL)) {
       if (count === 20) stack.dispose();
     });
     await operate(store);
-    assertEquals(waiting.waits.length, 20);
+    // Not before; entries() may give way to others afterwards.
+    const waits = waiting.waits.filter((ms) => ms > 0);
+    assertEquals(waits.length, 20);
   });
 
   Deno.test(`${name}: stops waiting when its signal is aborted`, async () => {

@@ -1,6 +1,7 @@
 /** Names that are no session's, and what is no file behind one that is. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { encodeRecord } from "../../src/core/codec.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import type { StoreWarning } from "../../src/stores/quarantine.ts";
 import { makeLinks, makePipe } from "../special_files.ts";
@@ -41,9 +42,10 @@ Deno.test("only session IDs are read, counted or removed", async () => {
   await store.save(ID, recordOf());
   await store.save(OTHER_ID, recordOf());
   Deno.utimeSync(directory.join(OTHER_ID), LONG_AGO, LONG_AGO);
-  // Whole sessions under their names: not even these are looked at.
+  // Whole, and each with its own name for an ID: not even these are looked at.
   for (const name of OTHER_NAMES) {
-    Deno.copyFileSync(directory.join(ID), directory.join(name));
+    const bytes = encodeRecord(name, recordOf());
+    Deno.writeFileSync(directory.join(name), bytes);
     Deno.utimeSync(directory.join(name), LONG_AGO, LONG_AGO);
   }
   const before = directory.list();
