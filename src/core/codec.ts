@@ -12,13 +12,21 @@
  * Invariants: the lifetime is at a fixed place, so that a touch and the
  * cleaner need no JSON; the file carries its own ID, so that one which a
  * backup or a power loss put behind another name gives nobody somebody else's
- * session; the checksum covers both. Bytes of any other version are unreadable.
+ * session; the checksum covers both. Bytes of any other version are unreadable,
+ * and so is what is longer than LARGEST_RECORD, or no record in some part.
  *
  * Not promised: protection against somebody who may write the directory. The
  * checksum finds accidents, not forgeries.
  */
 import { crc32 } from "node:zlib";
 import type { JsonObject, Lifetime, SessionRecord } from "./record.ts";
+
+/**
+ * The most bytes of a record, 16 MiB. More is refused when it is written and
+ * unreadable when it is found, so a stray file costs no more memory than this,
+ * whatever its size.
+ */
+export const LARGEST_RECORD: number = 16 * 1024 * 1024;
 
 const MAGIC = "latchkey/1 ";
 const CHECKSUM_AT = 11;
@@ -31,6 +39,7 @@ const NONE = "-".repeat(DIGITS);
 const ZERO = 0x30;
 const DASH = 0x2d;
 const NEWLINE = 0x0a;
+const NO_TIME = "is not whole milliseconds from 0 up";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -47,23 +56,24 @@ export type Unusable = "unreadable" | "foreign";
  * @param id The session ID that the bytes are for.
  * @param record What to keep.
  * @returns The bytes, whole and checksummed.
- * @throws {TypeError} If the record is not of the shape of one.
+ * @throws {TypeError} If the record is not of the shape of one, or too large.
  */
 export function encodeRecord(
   id: string,
   record: SessionRecord,
 ): Uint8Array<ArrayBuffer> {
-  checkTimes(record);
+  const fault = findFault(record);
+  if (fault !== undefined) throw cannotEncode(fault);
   const { createdAt, expiresAt, idleTimeout, secretHash, user } = record;
-  const { flash, formTokens } = record;
-  const data = encodeData(record.data);
-  const rest = JSON.stringify(
-    { createdAt, secretHash, user, flash, formTokens },
-  ).slice(1, -1);
+  const { data, flash, formTokens } = record;
+  const rest = JSON.stringify({ createdAt, secretHash, user, formTokens });
+  const objects = (flash ? `"flash":${encodeObject("flash", flash)},` : "") +
+    `"data":${encodeObject("data", data)}`;
   const lifetime = `${digits(expiresAt)} ${digits(idleTimeout)}`;
   const bytes = encoder.encode(
-    `${MAGIC}00000000 ${lifetime} ${id}\n{${rest},"data":${data}}\n`,
+    `${MAGIC}00000000 ${lifetime} ${id}\n${rest.slice(0, -1)},${objects}}\n`,
   );
+  if (bytes.length > LARGEST_RECORD) throw cannotEncode("it is too large");
   encoder.encodeInto(hex(checksum(bytes)), bytes.subarray(CHECKSUM_AT));
   return bytes;
 }
@@ -82,7 +92,9 @@ export function decodeRecord(
   const problem = findProblem(id, bytes);
   if (problem !== undefined) return problem;
   const body = parseBody(bytes.subarray(ID_AT + id.length + 1));
-  return body === undefined ? "unreadable" : addLifetime(body, bytes);
+  if (body === undefined) return "unreadable";
+  const record = addLifetime(body, bytes);
+  return findFault(record) === undefined ? record : "unreadable";
 }
 
 /**
@@ -101,6 +113,7 @@ export function decodeLifetime(
 
 function findProblem(id: string, bytes: Uint8Array): Unusable | undefined {
   if (bytes.length <= ID_AT || !holdsAt(bytes, 0, MAGIC)) return "unreadable";
+  if (bytes.length > LARGEST_RECORD) return "unreadable";
   if (parseHex(bytes) !== checksum(bytes)) return "unreadable";
   const end = ID_AT + id.length;
   return holdsAt(bytes, ID_AT, id) && bytes[end] === NEWLINE
@@ -116,13 +129,10 @@ function parseBody(bytes: Uint8Array): SessionRecord | undefined {
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
-  return isBody(body) ? body : undefined;
-}
-
-function isBody(body: unknown): body is SessionRecord {
-  if (typeof body !== "object" || body === null) return false;
-  const { data, createdAt } = body as Partial<SessionRecord>;
-  return typeof createdAt === "number" && isPlainObject(data);
+  // The lifetime stands in the head, and nowhere else.
+  const isBody = isPlainObject(body) && !("expiresAt" in body) &&
+    !("idleTimeout" in body);
+  return isBody ? body as unknown as SessionRecord : undefined;
 }
 
 function isPlainObject(value: unknown): value is JsonObject {
@@ -140,27 +150,45 @@ function addLifetime<T extends Lifetime>(target: T, bytes: Uint8Array): T {
   );
 }
 
+/** Tells what keeps a value from being the record that its type says it is. */
+function findFault(record: SessionRecord): string | undefined {
+  const { createdAt, expiresAt = 0, idleTimeout = 0 } = record;
+  const { data, flash = {}, formTokens = [] } = record;
+  const { secretHash = "", user = "" } = record;
+  if (!isTime(createdAt)) return `createdAt ${NO_TIME}`;
+  if (!isTime(expiresAt)) return `expiresAt ${NO_TIME}`;
+  if (!isTime(idleTimeout)) return `idleTimeout ${NO_TIME}`;
+  if (!isPlainObject(data)) return "data is not an object";
+  if (!isPlainObject(flash)) return "flash is not an object";
+  if (!isText(secretHash)) return "secretHash is not text";
+  if (!isText(user)) return "user is not text";
+  const isList = Array.isArray(formTokens) && formTokens.every(isText);
+  return isList ? undefined : "formTokens is not a list of texts";
+}
+
+function isTime(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === "string";
+}
+
 /** Judges the text, because what has a `toJSON` is not what it seems. */
-function encodeData(data: JsonObject): string {
-  const text: string | undefined = JSON.stringify(data);
+function encodeObject(name: string, value: JsonObject): string {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw cannotEncode(`${name} is too deep or too large`, { cause: error });
+  }
   if (text?.[0] === "{") return text;
-  throw new TypeError("Cannot encode a record: data is not an object");
+  throw cannotEncode(`${name} is not an object`);
 }
 
-function checkTimes(record: SessionRecord): void {
-  checkTime("createdAt", record.createdAt);
-  if (record.expiresAt !== undefined) checkTime("expiresAt", record.expiresAt);
-  if (record.idleTimeout !== undefined) {
-    checkTime("idleTimeout", record.idleTimeout);
-  }
-}
-
-function checkTime(name: string, value: number): void {
-  if (!Number.isSafeInteger(value) || value < 0) {
-    throw new TypeError(
-      `Cannot encode a record: ${name} is not whole milliseconds from 0 up`,
-    );
-  }
+function cannotEncode(fault: string, options?: ErrorOptions): TypeError {
+  return new TypeError(`Cannot encode a record: ${fault}`, options);
 }
 
 function checksum(bytes: Uint8Array): number {

@@ -98,11 +98,15 @@ function findInside(
 }
 
 function findInArray(value: readonly unknown[]): string | undefined {
+  const keys = Object.keys(value);
+  // Names come last: the last key tells whether all are places, without a hole.
+  const isWhole = keys.length === value.length &&
+    (keys.length === 0 || keys.at(-1) === String(keys.length - 1));
   return Object.getPrototypeOf(value) !== Array.prototype
     ? "an instance of a class"
-    : Object.keys(value).length !== value.length
-    ? "an array with holes or names"
-    : undefined;
+    : isWhole
+    ? undefined
+    : "an array with holes or names";
 }
 
 function findInObject(value: object): string | undefined {
