@@ -1,4 +1,4 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { CookieJar } from "./cookie_jar.ts";
 import { DemoServer } from "./demo_server.ts";
 
@@ -120,6 +120,7 @@ Deno.test("Every answer says what a browser may do with it", async () => {
     assertEquals(headers.get("x-content-type-options"), "nosniff");
   }
   const { headers, text } = await jar.get("/");
-  assertEquals(headers.get("vary"), "Cookie");
+  // Deno itself adds what it can compress by, or does not.
+  assert(headers.get("vary")?.split(", ").includes("Cookie"));
   assertEquals(/\bstyle=|\bon\w+=|<script|https?:/.test(text), false, text);
 });
