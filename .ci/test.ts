@@ -71,6 +71,32 @@ function listRooms({ root, temporary, deno, chromium }: Place): Room[] {
     },
     { name: "orders", path: "tests/orders", flags: [read, write] },
     {
+      name: "histories",
+      path: "tests/histories",
+      flags: [read, write, children],
+    },
+    {
+      name: "waiting",
+      path: "tests/waiting",
+      flags: [read, write, children],
+    },
+    {
+      name: "faults",
+      path: "tests/faults",
+      // Beside children: what makes real faults and sees real calls. A test
+      // that lacks one of them is skipped, and says so.
+      flags: [
+        read,
+        write,
+        `${children},sh,env,setpriv,strace,mount,umount`,
+      ],
+    },
+    {
+      name: "hostile",
+      path: "tests/hostile",
+      flags: [read, write, children],
+    },
+    {
       name: "http",
       path: "tests/http",
       flags: [read, write, children, loopback],

@@ -61,6 +61,17 @@ export function readWhole(file: Deno.FsFile): Uint8Array {
   return readOn(file, 0);
 }
 
+/**
+ * Reads on where {@linkcode readOnce} ended, in case that was but a piece.
+ *
+ * @param file The open file.
+ * @param first What was read of it; nothing else was read since.
+ * @returns A view of all its bytes, good until the next read.
+ */
+export function readRest(file: Deno.FsFile, first: Uint8Array): Uint8Array {
+  return first.length < buffer.length ? readOn(file, first.length) : first;
+}
+
 function readOn(file: Deno.FsFile, start: number): Uint8Array {
   let end = start;
   for (;;) {
@@ -208,15 +219,24 @@ function publish<T extends boolean | Again>(
 
 function writeWhole(file: Deno.FsFile, bytes: Uint8Array): void {
   for (let start = 0; start < bytes.length;) {
-    start += system.write(file, start === 0 ? bytes : bytes.subarray(start));
+    const rest = start === 0 ? bytes : bytes.subarray(start);
+    const length = system.write(file, rest);
+    if (length === 0) {
+      throw new Deno.errors.WriteZero(
+        "Cannot write a session: its file system takes no bytes",
+      );
+    }
+    start += length;
   }
 }
 
 /**
  * Removes a temporary file on the way out with an error, which is the one that
  * the caller must hear of. What cannot be removed now, the cleaner collects.
+ *
+ * @param temporary The file.
  */
-function discard(temporary: string): void {
+export function discard(temporary: string): void {
   try {
     system.remove(temporary);
   } catch {

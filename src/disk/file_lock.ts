@@ -22,6 +22,8 @@ export type Again = typeof AGAIN;
 
 const SHORTEST_WAIT = 1;
 const LONGEST_WAIT = 16;
+/** A timer of more than 2 ** 31 ms would be over at once. */
+const LONGEST_TIMER = 2 ** 30;
 
 /** An open file under a lock; disposing unlocks, then closes. */
 export class LockedFile implements Disposable {
@@ -73,6 +75,7 @@ export function openLocked(
  * @param path The file.
  * @param exclusive `false` for a lock that readers share.
  * @param act Synchronous.
+ * @param write Whether to open it to write, too: a pipe then makes nobody wait.
  * @returns What it returned; `undefined` when the name is missing;
  * {@linkcode AGAIN} when the lock is held.
  */
@@ -80,8 +83,9 @@ export function underLock<T>(
   path: string,
   exclusive: boolean,
   act: (file: Deno.FsFile) => T,
+  write: boolean = exclusive,
 ): T | undefined | Again {
-  const file = openExisting(path, exclusive);
+  const file = openExisting(path, write);
   if (file === undefined) return undefined;
   try {
     if (!system.tryLock(file, exclusive)) return AGAIN;
@@ -112,9 +116,7 @@ export function leadsTo(path: string, info: Deno.FileInfo): boolean {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
-  if (!behind.isFile) {
-    throw new Deno.errors.InvalidData(`Cannot use ${path}: it is not a file`);
-  }
+  if (!behind.isFile) throw noFile(path);
   return behind.ino === info.ino && behind.dev === info.dev;
 }
 
@@ -132,7 +134,13 @@ export interface Patience {
  * Takes a step that nobody can cut into, again and again while somebody else
  * is at work there. Between two tries nothing is held. The second try follows
  * at once, because a name that has just been replaced is free; later ones wait
- * a random while that grows to 16 ms, so that waiters do not march in step.
+ * a random while that grows to 16 ms, so that waiters do not march in step. It
+ * is short more often than long (a product of two draws): with long waits, who
+ * has waited long would get less than who comes anew.
+ *
+ * Of the flows of this process that wait for one name, the first looks and the
+ * others stand in line: a thousand cost no more than one, and each process has
+ * one try, however many of its flows wait.
  *
  * @param step Synchronous, and complete unless it returns {@linkcode AGAIN}.
  * @param patience When to give up.
@@ -148,15 +156,71 @@ export async function persist<T>(
   const first = step();
   if (first !== AGAIN) return first;
   const end = system.monotonic() + timeout;
-  for (
-    let longest = SHORTEST_WAIT;;
-    longest = Math.min(2 * longest, LONGEST_WAIT)
-  ) {
+  using place = new PlaceInLine(path);
+  for (let longest = SHORTEST_WAIT;;) {
     const result = step();
     if (result !== AGAIN) return result;
     const left = end - system.monotonic();
     if (left <= 0) throw new SessionLockTimeoutError(path, timeout);
-    await system.wait(Math.min(Math.random() * longest, left), signal);
+    if (place.isFirst) {
+      const ms = Math.random() * Math.random() * longest;
+      await system.wait(Math.min(ms, left), signal);
+      longest = Math.min(2 * longest, LONGEST_WAIT);
+    } else {
+      await place.waitForTurn(left, signal);
+    }
+  }
+}
+
+/** Who of this process waits for a name, in the order in which they came. */
+const lines = new Map<string, Set<PlaceInLine>>();
+
+const MY_TURN = Symbol("my turn");
+
+/** A place in the line for a name; disposing leaves it to the next one. */
+class PlaceInLine implements Disposable {
+  readonly #path: string;
+  readonly #line: Set<PlaceInLine>;
+  #turn: AbortController | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#line = lines.get(path) ?? new Set();
+    this.#line.add(this);
+    lines.set(path, this.#line);
+  }
+
+  get isFirst(): boolean {
+    const [first] = this.#line;
+    return first === this;
+  }
+
+  /** Resolves when it has become the first, or the time is over. */
+  async waitForTurn(
+    left: number,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    signal?.throwIfAborted();
+    const turn = this.#turn = new AbortController();
+    const abort = () => turn.abort(signal!.reason);
+    signal?.addEventListener("abort", abort);
+    try {
+      await system.wait(Math.min(left, LONGEST_TIMER), turn.signal);
+    } catch (reason) {
+      if (reason !== MY_TURN) throw reason;
+    } finally {
+      signal?.removeEventListener("abort", abort);
+    }
+    // A long line that moves on must not keep the event loop to itself.
+    await system.pause();
+    signal?.throwIfAborted();
+  }
+
+  [Symbol.dispose](): void {
+    this.#line.delete(this);
+    const [next] = this.#line;
+    if (next === undefined) lines.delete(this.#path);
+    else next.#turn?.abort(MY_TURN);
   }
 }
 
@@ -177,6 +241,11 @@ export function openExisting(
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
+}
+
+/** Makes the error of who needs a file where there is something else. */
+export function noFile(path: string): Error {
+  return new Deno.errors.InvalidData(`Cannot use ${path}: it is not a file`);
 }
 
 /**

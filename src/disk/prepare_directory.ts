@@ -14,7 +14,7 @@
  *                                       which a plain load does not look for
  */
 import { SessionDirectoryError } from "../core/errors.ts";
-import { removeIfThere } from "./atomic_file.ts";
+import { discard, removeIfThere } from "./atomic_file.ts";
 import { markerPath, temporaryPath } from "./layout.ts";
 import { system } from "./system.ts";
 
@@ -117,11 +117,14 @@ function tryOut(directory: string): Findings {
     tryLocks(directory, first, file);
     tryInode(directory, first, file);
     tryNames(directory, first, second, file);
+    removeIfThere(first);
     return { needsMode };
+  } catch (error) {
+    discard(first);
+    discard(second);
+    throw error;
   } finally {
     system.close(file);
-    removeIfThere(first);
-    removeIfThere(second);
   }
 }
 

@@ -5,6 +5,7 @@ import { isSessionId } from "../core/token.ts";
 import { type Place, readOnce, removeIfThere } from "../disk/atomic_file.ts";
 import {
   AGAIN,
+  isNoFile,
   type LockedFile,
   openExisting,
   openLocked,
@@ -65,12 +66,8 @@ export async function cleanDirectory(
       if (isLeft && (dryRun || removeIfThere(path))) count.remnants++;
       continue;
     }
-    let verdict = peek(path, name, isOld);
-    if (!dryRun && (verdict === "old" || verdict === "unreadable")) {
-      const file = new SessionFile(place, name, quarantine);
-      const judged = file.deleteIfOld(isOld);
-      verdict = judged === AGAIN ? "live" : judged ?? "gone";
-    }
+    const file = new SessionFile(place, name, quarantine);
+    const verdict = judge(file, name, isOld, dryRun);
     if (verdict === "old") count.deleted++;
     if (verdict === "live") count.remaining++;
   }
@@ -104,13 +101,34 @@ function isRemnant(path: string, name: string): boolean {
   }
 }
 
+/** What was listed as a file may be anything by now: it is left, then. */
+function judge(
+  file: SessionFile,
+  id: string,
+  isOld: IsOld,
+  dryRun: boolean,
+): Verdict {
+  try {
+    const verdict = peek(file.path, id, isOld);
+    if (dryRun || verdict !== "old" && verdict !== "unreadable") return verdict;
+    const judged = file.deleteIfOld(isOld);
+    return judged === AGAIN ? "live" : judged ?? "gone";
+  } catch (error) {
+    if (!isNoFile(file.path)) throw error;
+    return "gone";
+  }
+}
+
 function peek(path: string, id: string, isOld: IsOld): Verdict {
-  const file = openExisting(path, false);
+  // To write, too: a pipe then makes nobody wait.
+  const file = openExisting(path, true);
   if (file === undefined) return "gone";
   try {
+    const info = system.fstat(file);
+    if (!info.isFile) return "gone";
     const lifetime = decodeLifetime(id, readOnce(file));
     if (typeof lifetime === "string") return lifetime;
-    const lastAccess = system.fstat(file).mtime!.getTime();
+    const lastAccess = info.mtime!.getTime();
     return isOld(lifetime, lastAccess, system.now()) ? "old" : "live";
   } finally {
     system.close(file);

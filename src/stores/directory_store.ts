@@ -217,7 +217,11 @@ export class DirectorySessionStore implements SessionStore {
     signal?.throwIfAborted();
     const { directory } = this.#ready();
     for await (const name of listFiles(directory, { signal })) {
-      const record = await this.load(name, { signal });
+      const record = await this.#read(
+        name,
+        (file) => file.load(undefined, true),
+        signal,
+      );
       if (record !== undefined) yield [name, record];
     }
   }

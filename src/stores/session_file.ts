@@ -28,6 +28,7 @@ import {
   createFile,
   type Place,
   readOnce,
+  readRest,
   readWhole,
   removeFile,
   replaceFile,
@@ -37,6 +38,7 @@ import {
   type Again,
   isNoFile,
   leadsTo,
+  noFile,
   underLock,
 } from "../disk/file_lock.ts";
 import { sessionPath } from "../disk/layout.ts";
@@ -78,10 +80,19 @@ export class SessionFile {
     this.#quarantine = quarantine;
   }
 
-  /** One open file and one shared lock, unless a touch is due. */
-  load(touch: LoadOptions["touch"]): SessionRecord | undefined | Again {
-    const read = this.#read(touch);
-    if (read !== "hold" && read !== "unreadable") return read;
+  /**
+   * One open file and one shared lock, unless a touch is due.
+   *
+   * @param touch See there.
+   * @param isWary Whether to look before reading, so that whoever reads a whole
+   * directory hangs at nothing in it.
+   */
+  load(
+    touch: LoadOptions["touch"],
+    isWary = false,
+  ): SessionRecord | undefined | Again {
+    const read = this.#read(touch, isWary);
+    if (typeof read !== "string") return read;
     try {
       return this.#holdRecord(decodeRecord, (held) => {
         if (!held.isLive) return undefined;
@@ -89,7 +100,7 @@ export class SessionFile {
         return held.record;
       });
     } catch (error) {
-      if (read !== "unreadable" || isNoFile(this.path)) throw error;
+      if (read === "hold" || isNoFile(this.path)) throw error;
       this.#quarantine.leave(read, this.path, this.#id, error);
       return undefined;
     }
@@ -155,10 +166,16 @@ export class SessionFile {
 
   #read(
     touch: LoadOptions["touch"],
-  ): SessionRecord | undefined | Again | "hold" | "unreadable" {
+    isWary: boolean,
+  ): SessionRecord | undefined | Again | "hold" | Unusable {
     return underLock(this.path, false, (file) => {
-      const found = decodeRecord(this.#id, readOnce(file));
-      if (typeof found === "string") return "unreadable";
+      if (isWary && !system.fstat(file).isFile) throw noFile(this.path);
+      const first = readOnce(file);
+      let found = decodeRecord(this.#id, first);
+      if (typeof found === "string") {
+        found = decodeRecord(this.#id, readRest(file, first));
+      }
+      if (typeof found === "string") return found;
       const now = system.now();
       if (touch === undefined && found.idleTimeout === undefined) {
         if (!isExpired(found, now, now)) return found;
@@ -169,7 +186,7 @@ export class SessionFile {
         return leadsTo(this.path, info) ? undefined : AGAIN;
       }
       return touch?.(found, lastAccess) ? "hold" : found;
-    });
+    }, isWary);
   }
 
   /** Acts on a record; what holds none is set aside, or left. */
@@ -214,11 +231,7 @@ export class SessionFile {
 
   /** The name is taken after all: start again, unless that would never end. */
   #again(): Again {
-    if (isNoFile(this.path)) {
-      throw new Deno.errors.InvalidData(
-        `Cannot use ${this.path}: it is not a file`,
-      );
-    }
+    if (isNoFile(this.path)) throw noFile(this.path);
     return AGAIN;
   }
 }

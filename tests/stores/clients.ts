@@ -38,6 +38,8 @@ export async function startProcess(task: Task): Promise<Client> {
     stdout: "piped",
     stderr: "inherit",
   }).spawn();
+  let hasEnded = false;
+  process.status.then(() => hasEnded = true);
   const lines = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
   const stdin = process.stdin.getWriter();
   const client: Client = {
@@ -49,13 +51,16 @@ export async function startProcess(task: Task): Promise<Client> {
         if (done) break;
         text += value;
       }
+      if (text === "") throw new Error("a process ended before its report");
       return JSON.parse(text);
     },
     kill: async () => {
-      process.kill("SIGKILL");
+      if (!hasEnded) process.kill("SIGKILL");
       await process.status;
     },
     [Symbol.asyncDispose]: async () => {
+      // After a test that failed it may still be at work, or wait for ever.
+      await client.kill();
       await lines.cancel();
       await stdin.close().catch(ignoreClosed);
       await process.status;

@@ -1,0 +1,155 @@
+/*
+ * What must hold after somebody died in the middle, or was told of an error:
+ * whatever is done next works at once, and answers by what lies there.
+ */
+import { assert, assertEquals } from "@std/assert";
+import { decodeRecord } from "../../src/core/codec.ts";
+import { isExpired, type SessionRecord } from "../../src/core/record.ts";
+import type { SessionStore } from "../../src/core/store.ts";
+import { temporaryBirth } from "../../src/disk/layout.ts";
+import { SessionManager } from "../../src/http/manager.ts";
+import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { replaceSystem, stopClock } from "../replaced_system.ts";
+import { ID, recordOf, TEMPORARY_FOR } from "./scenes.ts";
+
+/** One thing to do next: checks its answer, and returns the record then. */
+type Next = (
+  store: SessionStore,
+  record: SessionRecord | undefined,
+) => Promise<SessionRecord | undefined>;
+
+const NEW = recordOf(4);
+
+const NEXT: Readonly<Record<string, Next>> = {
+  load: async (store, record) => {
+    assertEquals(await store.load(ID), record);
+    return record;
+  },
+  "load that touches": async (store, record) => {
+    assertEquals(await store.load(ID, { touch: () => true }), record);
+    return record;
+  },
+  touch: async (store, record) => {
+    assertEquals(await store.touch(ID), record !== undefined);
+    return record;
+  },
+  update: async (store, record) => {
+    const changed = record && { ...record, data: { n: 5 } };
+    assertEquals(await store.update(ID, () => changed), changed);
+    return changed;
+  },
+  entries: async (store, record) => {
+    const entries = await Array.fromAsync(store.entries());
+    assertEquals(entries.find(([id]) => id === ID)?.[1], record);
+    return record;
+  },
+  cleanup: async (store, record) => {
+    await store.deleteOldSessions(Infinity);
+    assertEquals(await store.has(ID), record !== undefined);
+    return record;
+  },
+  "update that deletes": async (store) => {
+    assertEquals(await store.update(ID, () => undefined), undefined);
+    return undefined;
+  },
+  create: async (store, record) => {
+    assertEquals(await store.create(ID, NEW), record === undefined);
+    return record ?? NEW;
+  },
+  delete: async (store, record) => {
+    assertEquals(await store.delete(ID), record !== undefined);
+    return undefined;
+  },
+  save: async (store) => {
+    await store.save(ID, NEW);
+    return NEW;
+  },
+  setup: async (store, record) => {
+    await store.setup();
+    return record;
+  },
+  "request that begins a session": async (store, record) => {
+    const manager = new SessionManager<{ n: number }>({ store });
+    const request = new Request("http://localhost/");
+    const response = await manager.run(request, (session) => {
+      session.set("n", 6);
+      return new Response();
+    });
+    assertEquals(response.headers.getSetCookie().length, 1);
+    return record;
+  },
+};
+
+const NAMES = Object.keys(NEXT);
+
+/**
+ * Does everything that can be done next, one after the other, and checks that
+ * each works at once, without a wait: every lock is free.
+ *
+ * @param store Whom to ask.
+ * @param directory Its directory.
+ * @param turn Which comes first; another one for another turn.
+ */
+export async function goOn(
+  store: SessionStore,
+  directory: string,
+  turn: number,
+): Promise<void> {
+  using _noWaiting = replaceSystem({
+    wait: (ms) => {
+      // The cleaner's way to let others have a turn.
+      assert(ms === 0, "somebody still holds a lock");
+      return Promise.resolve();
+    },
+  });
+  let record = readLive(`${directory}/${ID}`);
+  for (let i = 0; i < NAMES.length; i++) {
+    const name = NAMES[(turn + i) % NAMES.length]!;
+    try {
+      record = await NEXT[name]!(store, record);
+    } catch (error) {
+      throw new Error(`the next ${name} does not work: ${error}`, {
+        cause: error,
+      });
+    }
+  }
+}
+
+/** What a store has to find, told without one. */
+function readLive(path: string): SessionRecord | undefined {
+  let bytes: Uint8Array;
+  try {
+    bytes = Deno.readFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+  const found = decodeRecord(ID, bytes);
+  if (typeof found === "string") return undefined;
+  const lastAccess = Deno.lstatSync(path).mtime!.getTime();
+  return isExpired(found, lastAccess, Date.now()) ? undefined : found;
+}
+
+/**
+ * Checks that the cleaner removes temporary files when they are an hour old,
+ * not a millisecond before, and nothing else.
+ */
+export async function cleanUpAfter(
+  directory: string,
+  temporaries: readonly string[],
+): Promise<void> {
+  const store = new DirectorySessionStore(directory);
+  await store.setup();
+  const list = () => [...Deno.readDirSync(directory)].map(({ name }) => name);
+  const others = list().filter((name) => !temporaries.includes(name)).sort();
+  const births = temporaries.map((name) => temporaryBirth(name)!);
+  if (births.length === 0) births.push(Date.now());
+  const clean = async (now: number) => {
+    using _clock = stopClock(now);
+    await store.deleteOldSessions(Infinity);
+  };
+  await clean(Math.min(...births) + TEMPORARY_FOR - 1);
+  assertEquals(list().sort(), [...others, ...temporaries].sort());
+  await clean(Math.max(...births) + TEMPORARY_FOR);
+  assertEquals(list().sort(), others);
+}

@@ -1,0 +1,84 @@
+/**
+ * Runs as a process of its own: plays a scene and, right before one of its
+ * system calls, dies or stops. What setup does is not counted, but where that
+ * is the scene.
+ *
+ * A process is dear and a call is cheap, so one process can play a scene in
+ * many directories, one after the other, and be at another step in each when
+ * it dies: a play that came to its last step is frozen there. It makes no
+ * further call, so its files stay open and locked, and what it has written
+ * stays as it is, until the kernel cleans up after the process.
+ */
+
+import type { Durability } from "../../src/disk/atomic_file.ts";
+import { replaceEveryCall } from "./every_call.ts";
+import { isSetup, openStore, SCENES } from "./scenes.ts";
+
+/** What a process is told. */
+export interface Death {
+  /** Which of the scenes. */
+  readonly scene: number;
+  readonly durability: Durability;
+  /** Where it is played, and right before which call it ends there; from 1. */
+  readonly plays: readonly {
+    readonly directory: string;
+    readonly step: number;
+  }[];
+  /**
+   * `"die"` at the first such call; `"stop"` there; or `"freeze"` at each, and
+   * then die.
+   */
+  readonly how: "die" | "stop" | "freeze";
+}
+
+/** What is thrown where a frozen play would go on. */
+class Frozen extends Error {}
+
+async function play(death: Death, index: number): Promise<void> {
+  const { durability, how } = death;
+  const { directory, step } = death.plays[index]!;
+  const scene = SCENES[death.scene]!;
+  const store = openStore(directory, scene, { durability });
+  if (!isSetup(scene)) await store.setup();
+  let steps = 0;
+  using _calls = replaceEveryCall((call) => {
+    steps++;
+    if (steps === step && how === "die") die();
+    if (steps === step && how === "stop") stop();
+    if (steps >= step && how === "freeze") throw new Frozen();
+    return call.make();
+  });
+  try {
+    const answer = await scene.run(store);
+    if (steps < step || how === "stop") print({ index, answer });
+  } catch (error) {
+    if (steps < step || how !== "freeze") throw error;
+  }
+}
+
+function print(value: unknown): void {
+  Deno.stdout.writeSync(
+    new TextEncoder().encode(`${JSON.stringify(value)}\n`),
+  );
+}
+
+function die(): void {
+  Deno.kill(Deno.pid, "SIGKILL");
+}
+
+/**
+ * Says so when the signal is on its way, not before: one to go on that came
+ * first would be lost.
+ */
+function stop(): void {
+  new Deno.Command("sh", {
+    args: ["-c", "kill -STOP $PPID; echo stops"],
+    stdout: "inherit",
+  }).outputSync();
+}
+
+if (import.meta.main) {
+  const death: Death = JSON.parse(Deno.args[0]!);
+  for (const index of death.plays.keys()) await play(death, index);
+  if (death.how === "freeze") die();
+}

@@ -1,0 +1,119 @@
+/** What lies in a directory of sessions, as text that can be compared. */
+
+import { decodeRecord } from "../../src/core/codec.ts";
+import { isSessionId } from "../../src/core/token.ts";
+import { temporaryBirth } from "../../src/disk/layout.ts";
+import {
+  ID,
+  LONG_AGO,
+  OTHER_ID,
+  type Scene,
+  SECRET_HASH,
+  TEMPORARY_FOR,
+} from "./scenes.ts";
+
+/** See {@linkcode describeDirectory}. */
+export interface DirectoryState {
+  /** What lies there by its name, as in a scene's `after`. */
+  readonly files: Readonly<Record<string, string>>;
+  /** The names of temporary files that the scene did not put there. */
+  readonly temporaries: readonly string[];
+}
+
+/**
+ * Puts into a directory what a scene begins with, in place of all that is
+ * there but the mark that setup left.
+ */
+export function layOut(directory: string, scene: Scene): void {
+  for (const { name } of list(directory)) {
+    if (name !== ".latchkey") Deno.removeSync(`${directory}/${name}`);
+  }
+  if (scene.isWithoutDirectory) {
+    Deno.removeSync(directory, { recursive: true });
+  }
+  for (const [name, bytes] of Object.entries(scene.files)) {
+    const path = `${directory}/${name}`;
+    Deno.writeFileSync(path, bytes, { mode: 0o600 });
+    Deno.utimeSync(path, new Date(LONG_AGO), new Date(LONG_AGO));
+  }
+}
+
+/** Says what lies in a directory; nothing when there is none. */
+export function describeDirectory(
+  directory: string,
+  scene: Scene,
+): DirectoryState {
+  const files: Record<string, string> = {};
+  const temporaries: string[] = [];
+  for (const { name } of list(directory)) {
+    if (name === ".latchkey") continue;
+    const isKnown = name in scene.files || name === OTHER_ID ||
+      name.replace(/\.bad$/, "") in scene.files || name === ID;
+    if (!isKnown && temporaryBirth(name) !== undefined) temporaries.push(name);
+    else {
+      const shown = !isKnown && isSessionId(name) ? "a new session" : name;
+      files[shown] = describeFile(`${directory}/${name}`, name);
+    }
+  }
+  return { files, temporaries };
+}
+
+/**
+ * Describes a file: `n=1, long ago` for a record, with what is special about
+ * it; `foreign, long ago`; `unreadable, long ago`. What comes behind the comma
+ * is the last access, which nobody asks of a file that is set aside.
+ */
+function describeFile(path: string, name: string): string {
+  const found = decodeRecord(name, Deno.readFileSync(path));
+  if (name.endsWith(".bad")) return String(found);
+  const at = Deno.lstatSync(path).mtime!.getTime();
+  const when = at === LONG_AGO ? "long ago" : isNow(at) ? "now" : `at ${at}`;
+  if (typeof found === "string") return `${found}, ${when}`;
+  const { data: { n }, expiresAt, secretHash } = found;
+  const over = expiresAt === LONG_AGO ? " over" : "";
+  const secret = secretHash === SECRET_HASH ? "" : " of a new secret";
+  return `n=${n}${over}${secret}, ${when}`;
+}
+
+/** Within this run of the tests, that is; its clock and the kernel's are one. */
+function isNow(at: number): boolean {
+  return Math.abs(Date.now() - at) < TEMPORARY_FOR;
+}
+
+function list(directory: string): Deno.DirEntry[] {
+  try {
+    return [...Deno.readDirSync(directory)];
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+/**
+ * Finds what is neither as it was nor as it should have become: each file on
+ * its own is the old or the new one.
+ *
+ * @param scene What was done.
+ * @param before What lay there.
+ * @param now What lies there.
+ * @returns What is wrong, as text; nothing when all is well.
+ */
+export function findTorn(
+  { after, between = {} }: Scene,
+  before: DirectoryState["files"],
+  now: DirectoryState["files"],
+): string[] {
+  const names = new Set([before, after, now].flatMap(Object.keys));
+  return [...names].filter((name) => {
+    const isOneOfThem = [before, between, after].some((state) =>
+      state[name] === now[name] && (state !== between || name in between)
+    );
+    // What is set aside is moved: it has one of two names at any time.
+    const from = name.replace(/\.bad$/, "");
+    const isLost = name !== from && from in before &&
+      (from in now) === (name in now);
+    return !isOneOfThem || isLost;
+  }).map((name) =>
+    `${name} is ${now[name]}; it was ${before[name]} and becomes ${after[name]}`
+  );
+}

@@ -1,0 +1,34 @@
+import { type System, system } from "../../src/disk/system.ts";
+import { replaceSystem } from "../replaced_system.ts";
+
+/** One system call that is about to be made. */
+export interface Call {
+  readonly name: keyof System;
+  readonly args: readonly unknown[];
+  /** Makes it, and returns what it returns. */
+  make(): unknown;
+}
+
+/** What asks the disk for nothing. */
+const NO_CALLS = new Set(["now", "monotonic", "random", "wait", "pause"]);
+
+/**
+ * Puts itself in front of every system call until the end of the block; the
+ * clocks, chance and waiting are none.
+ *
+ * @param act Is given each call, and returns what is to be its result.
+ */
+export function replaceEveryCall(act: (call: Call) => unknown): Disposable {
+  const members = Object.entries(system)
+    .filter(([name]) => !NO_CALLS.has(name))
+    .map(([name, member]) => [
+      name,
+      (...args: unknown[]) =>
+        act({
+          name: name as keyof System,
+          args,
+          make: () => Reflect.apply(member, system, args),
+        }),
+    ]);
+  return replaceSystem(Object.fromEntries(members));
+}

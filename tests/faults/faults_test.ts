@@ -1,0 +1,215 @@
+/**
+ * A fault at every step: each system call of each operation fails, with each
+ * error that it may fail with, in each way that it can.
+ *
+ * The caller hears of it: what is thrown is the very error that the call threw;
+ * where a second call fails while the first one's mess is cleaned up, that of
+ * the first. Two exceptions: an unreadable file that cannot be set aside is no
+ * session all the same, and `onWarning` is given the error; a file system that
+ * refuses hard links is named in words, with the error as its cause.
+ *
+ * Nothing has changed, unless the call that changes it had taken effect: the
+ * `link`, `rename` or `remove` of a session's name, or the touch. What fails
+ * behind that (to remove the temporary name, to sync the directory, to unlock)
+ * is the caller's error too, and the record is the new one.
+ */
+
+import { assert, assertEquals, assertStrictEquals, equal } from "@std/assert";
+import { SessionDirectoryError } from "../../src/core/errors.ts";
+import type { Durability } from "../../src/disk/atomic_file.ts";
+import type { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import type { StoreWarning } from "../../src/stores/quarantine.ts";
+import { replaceSystem } from "../replaced_system.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
+import { goOn } from "./aftermath.ts";
+import {
+  describeDirectory,
+  type DirectoryState,
+  findTorn,
+  layOut,
+} from "./directory_state.ts";
+import { type Fault, FaultySystem, type Manner } from "./faulty_system.ts";
+import { isSetup, openStore, type Scene, SCENES } from "./scenes.ts";
+import { ERROR_NAMES, type ErrorName, makeError } from "./system_errors.ts";
+
+/** Where a scene is played again and again. */
+class Playground implements Disposable {
+  readonly scene: Scene;
+  readonly durability: Durability;
+  readonly directory: string;
+  /** What the store told since the last play began. */
+  readonly warnings: StoreWarning[] = [];
+  readonly #place = new TemporaryDirectory();
+  #store: DirectorySessionStore | undefined;
+
+  constructor(scene: Scene, durability: Durability) {
+    this.scene = scene;
+    this.durability = durability;
+    this.directory = this.#place.join("sessions");
+    Deno.mkdirSync(this.directory, { mode: 0o700 });
+  }
+
+  [Symbol.dispose](): void {
+    this.#place[Symbol.dispose]();
+  }
+
+  /** Lays the scene out, and gives a store that has told nothing yet. */
+  async begin(): Promise<DirectorySessionStore> {
+    const { scene, directory, durability, warnings } = this;
+    if (warnings.length > 0 || isSetup(scene)) this.#store = undefined;
+    warnings.length = 0;
+    if (this.#store === undefined) {
+      this.#store = openStore(directory, scene, {
+        durability,
+        onWarning: (warning) => warnings.push(warning),
+      });
+      if (!isSetup(scene)) await this.#store.setup();
+    }
+    layOut(directory, scene);
+    return this.#store;
+  }
+}
+
+/** Plays a scene with a fault; `false` when it ended before the fault. */
+async function play(ground: Playground, fault: Fault): Promise<boolean> {
+  const { scene, directory, warnings } = ground;
+  const store = await ground.begin();
+  const before = describeDirectory(directory, scene).files;
+  const outcome = await runFaulty(scene, store, fault);
+  const { faulty } = outcome;
+
+  const { files, temporaries } = describeDirectory(directory, scene);
+  if (faulty.thrown.length === 0) {
+    assertEquals(outcome.answer, scene.answer);
+    assertEquals(files, scene.after);
+  } else {
+    assertHeard(scene, outcome, warnings);
+    if (!faulty.isChanged) assertEquals(files, before);
+    else if (!hasSeveral(scene)) assertChanged(scene, files);
+    assertEquals(findTorn(scene, before, files), []);
+  }
+  if (!mayLeave(faulty.failed, fault)) assertEquals(temporaries, []);
+  assertEquals(faulty.open.size, 0, "a file was left open");
+  // What setup locks has a name that nobody else knows.
+  if (!isSetup(scene)) assertEquals(faulty.closedLocked, [], "not unlocked");
+  await goOn(store, directory, fault.step);
+  return faulty.thrown.length > 0;
+}
+
+/** Whether a scene changes one session after the other. */
+function hasSeveral({ files }: Scene): boolean {
+  return Object.keys(files).length > 1;
+}
+
+/** Sees that a change which took effect is a whole one. */
+function assertChanged(
+  { after, between }: Scene,
+  files: DirectoryState["files"],
+): void {
+  if (between === undefined) assertEquals(files, after);
+  else assert(equal(files, between) || equal(files, after));
+}
+
+/** How a scene ended. */
+interface Outcome {
+  readonly faulty: FaultySystem;
+  readonly answer?: unknown;
+  readonly error?: unknown;
+}
+
+async function runFaulty(
+  scene: Scene,
+  store: DirectorySessionStore,
+  fault: Fault,
+): Promise<Outcome> {
+  using faulty = new FaultySystem(fault);
+  try {
+    return { faulty, answer: await scene.run(store) };
+  } catch (error) {
+    return { faulty, error };
+  }
+}
+
+/** Sees that the first error reached the caller; see the top of this file. */
+function assertHeard(
+  scene: Scene,
+  { faulty, answer, error }: Outcome,
+  warnings: readonly StoreWarning[],
+): void {
+  const [first] = faulty.thrown;
+  // When it fails to unlock in the end, all has been told.
+  const isTold = warnings.some(({ error }) => error === first) ||
+    (faulty.failed === "unlock" && warnings.length > 0);
+  if (error instanceof SessionDirectoryError) {
+    assert(faulty.failed.startsWith("link "), faulty.failed);
+    assertStrictEquals(error.cause, first);
+  } else if (error === undefined) {
+    assert(isTold, "the error was swallowed");
+    assertEquals(answer, scene.answer);
+  } else if (isTold) {
+    // It went on to the next file, and failed there too.
+    assert(faulty.thrown.includes(error as Error));
+  } else {
+    assertStrictEquals(error, first);
+  }
+}
+
+/** What nobody can remove, or knows that he made. */
+function mayLeave(failed: string, { manner }: Fault): boolean {
+  return manner === "from then on" ||
+    (manner === "afterwards" && failed === "open temporary");
+}
+
+/** What is said of each manner, and the errors that can come in it. */
+const MANNERS: Readonly<Record<Manner, [string, readonly ErrorName[]]>> = {
+  "instead": ["any call that fails", ERROR_NAMES],
+  "afterwards": [
+    "any call that takes effect and says that it failed",
+    ["ENOSPC", "EIO", "EDQUOT", "EINTR"],
+  ],
+  "from then on": [
+    "a medium that is gone before any call",
+    ["EIO", "EACCES", "EROFS"],
+  ],
+};
+
+/** Plays a scene with a fault at each of its steps; returns how many. */
+async function failAtEveryStep(
+  ground: Playground,
+  manner: Manner,
+  name: ErrorName,
+): Promise<number> {
+  for (let step = 1;; step++) {
+    try {
+      const fault = { step, manner, makeError: () => makeError(name) };
+      if (!await play(ground, fault)) return step - 1;
+    } catch (error) {
+      const where = `${name} ${manner}, call ${step} of ${ground.scene.title}`;
+      throw new Error(`${where}: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  }
+}
+
+for (const [key, [what, names]] of Object.entries(MANNERS)) {
+  const manner = key as Manner;
+  const left = manner === "from then on"
+    ? "and leaves the old or the new record"
+    : "and leaves the old or the new record and no temporary file";
+  Deno.test(`${what} is the caller's error ${left}, no open file and no lock`, async () => {
+    // What a real one does, strace shows.
+    using _noSync = replaceSystem({ sync: () => {} });
+    let faults = 0;
+    for (const scene of SCENES) {
+      for (const durability of ["process", "power"] as const) {
+        if (durability === "power" && !scene.isChange) continue;
+        using ground = new Playground(scene, durability);
+        for (const name of names) {
+          faults += await failAtEveryStep(ground, manner, name);
+        }
+      }
+    }
+    console.log(`${manner}: ${faults} faults injected`);
+  });
+}

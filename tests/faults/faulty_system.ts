@@ -1,0 +1,144 @@
+import { temporaryBirth } from "../../src/disk/layout.ts";
+import { type Call, replaceEveryCall } from "./every_call.ts";
+
+/** How a call fails. */
+export type Manner =
+  /** It is not made. */
+  | "instead"
+  /** It is made, and reported to have failed. */
+  | "afterwards"
+  /** It is not made, and neither is any that follows: the medium is gone. */
+  | "from then on";
+
+/** A call that fails. */
+export interface Fault {
+  /** Which call of those that can fail, from 1. */
+  readonly step: number;
+  readonly manner: Manner;
+  /** Makes what is thrown. */
+  readonly makeError: () => Error;
+}
+
+/** Calls that never fail: closing, in Deno; unlocking, without a medium. */
+const NEVER_FAIL = new Set(["close"]);
+const NEED_NO_MEDIUM = new Set(["unlock"]);
+
+/** A system that fails once, or from then on, and what was seen of it. */
+export class FaultySystem implements Disposable {
+  /** What was thrown; nothing when there was no such step. */
+  readonly thrown: Error[] = [];
+  /** The call that failed first, as `rename temporary to session`. */
+  failed = "";
+  /** Whether any call that changes what a session is took effect. */
+  isChanged = false;
+  /** Files that are open. */
+  readonly open: Set<unknown> = new Set();
+  /** What was closed before it was unlocked. */
+  readonly closedLocked: string[] = [];
+
+  readonly #fault: Fault;
+  readonly #locked = new Set<unknown>();
+  readonly #replaced: Disposable;
+  #steps = 0;
+
+  constructor(fault: Fault) {
+    this.#fault = fault;
+    this.#replaced = replaceEveryCall((call) => this.#act(call));
+  }
+
+  [Symbol.dispose](): void {
+    this.#replaced[Symbol.dispose]();
+  }
+
+  #act(call: Call): unknown {
+    if (NEVER_FAIL.has(call.name)) return this.#make(call);
+    const { step, manner } = this.#fault;
+    const now = ++this.#steps;
+    if (now === step) {
+      this.failed = describeCall(call);
+      if (manner === "afterwards") return this.#makeAndFail(call);
+      return this.#fail(call);
+    }
+    const isGone = now > step && manner === "from then on" &&
+      !NEED_NO_MEDIUM.has(call.name);
+    return isGone ? this.#fail(call) : this.#make(call);
+  }
+
+  #make(call: Call): unknown {
+    const result = call.make();
+    const [first] = call.args;
+    switch (call.name) {
+      case "open":
+        this.open.add(result);
+        break;
+      case "tryLock":
+        if (result === true) this.#locked.add(first);
+        break;
+      case "unlock":
+        this.#locked.delete(first);
+        break;
+      case "close":
+        this.open.delete(first);
+        if (this.#locked.has(first)) this.closedLocked.push(this.failed);
+        break;
+      case "link":
+      case "rename":
+      case "remove":
+        if (!isTemporary(call.args.at(-1))) this.isChanged = true;
+        break;
+      case "setModified":
+        this.isChanged = true;
+    }
+    return result;
+  }
+
+  #makeAndFail(call: Call): unknown {
+    if (call.name === "readDirectory") {
+      const entries = call.make() as AsyncIterable<Deno.DirEntry>;
+      const fail = () => this.#throw();
+      return (async function* () {
+        yield* entries;
+        fail();
+      })();
+    }
+    const result = this.#make(call);
+    // Nobody is given the file, or hears that the lock is his.
+    if (call.name === "open") {
+      (result as Deno.FsFile).close();
+      this.open.delete(result);
+    }
+    if (call.name === "tryLock") this.#locked.delete(call.args[0]);
+    this.#throw();
+  }
+
+  #fail(call: Call): unknown {
+    // A directory that cannot be read says so when it is read.
+    if (call.name === "readDirectory") {
+      const fail = () => this.#throw();
+      // deno-lint-ignore require-yield
+      return (async function* () {
+        fail();
+      })();
+    }
+    if (call.name === "unlock") this.#locked.delete(call.args[0]);
+    this.#throw();
+  }
+
+  #throw(): never {
+    const error = this.#fault.makeError();
+    this.thrown.push(error);
+    throw error;
+  }
+}
+
+function isTemporary(path: unknown): boolean {
+  const name = String(path).split("/").at(-1)!;
+  return temporaryBirth(name) !== undefined;
+}
+
+function describeCall({ name, args }: Call): string {
+  const paths = args.filter((arg) => typeof arg === "string").map((path) =>
+    isTemporary(path) ? "temporary" : path.split("/").at(-1)
+  );
+  return [name, paths.join(" to ")].join(" ").trim();
+}

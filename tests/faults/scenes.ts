@@ -1,0 +1,359 @@
+/*
+ * Every operation, on everything that it may find: what dies and what fails in
+ * this room is one of these. A scene says what lies in the directory, what is
+ * done, what is answered, and what lies there then.
+ *
+ * A scene's directory is told apart by text: see `directory_state.ts`.
+ */
+import { encodeRecord } from "../../src/core/codec.ts";
+import type { JsonObject, SessionRecord } from "../../src/core/record.ts";
+import { hashSecret } from "../../src/core/token.ts";
+import { SessionManager } from "../../src/http/manager.ts";
+import type { Session } from "../../src/http/session.ts";
+import {
+  DirectorySessionStore,
+  type DirectorySessionStoreOptions,
+} from "../../src/stores/directory_store.ts";
+
+/** The session that the scenes are about. */
+export const ID = "0123456789abcdef0123456789abcdef";
+/** A session beside it, which nothing shall happen to. */
+export const OTHER_ID = "fedcba9876543210fedcba9876543210";
+const SECRET = "AAAAAAAAAAAAAAAAAAAAAA";
+/** What the record of `ID` keeps of its secret. */
+export const SECRET_HASH: string = hashSecret(SECRET);
+
+/** How long a temporary file is kept, in milliseconds. */
+export const TEMPORARY_FOR: number = 60 * 60 * 1000;
+
+const CREATED = Date.UTC(2024, 0, 1);
+const FOR_EVER = Date.UTC(2100, 0, 1);
+/** The last access of what lies there: long ago. */
+export const LONG_AGO: number = Date.UTC(2024, 0, 2);
+
+/** The record that a session begins with, with a number to tell it by. */
+export function recordOf(
+  n: number,
+  rest: Partial<SessionRecord> = {},
+): SessionRecord {
+  return {
+    data: { n },
+    createdAt: CREATED,
+    expiresAt: FOR_EVER,
+    secretHash: SECRET_HASH,
+    ...rest,
+  };
+}
+
+/** What is done, and to what. */
+export interface Scene {
+  readonly title: string;
+  /** What lies there, by its name, last accessed long ago. */
+  readonly files: Readonly<Record<string, Uint8Array>>;
+  /** Whether to begin without a directory. */
+  readonly isWithoutDirectory?: boolean;
+  /** Whether `durability: "power"` makes other calls. */
+  readonly isChange?: boolean;
+  run(store: DirectorySessionStore): Promise<unknown>;
+  /** What it answers, as JSON holds it. */
+  readonly answer: unknown;
+  /** What lies there then, as `describeDirectory` says it. */
+  readonly after: Readonly<Record<string, string>>;
+  /** What lies there between its two steps, where it is made of two. */
+  readonly between?: Readonly<Record<string, string>>;
+}
+
+/** The store of a scene; its warnings are of no interest. */
+export function openStore(
+  directory: string,
+  scene: Scene,
+  options: DirectorySessionStoreOptions = {},
+): DirectorySessionStore {
+  return new DirectorySessionStore(directory, {
+    onWarning: () => {},
+    create: scene.isWithoutDirectory ?? false,
+    ...options,
+  });
+}
+
+/** Whether a scene begins before setup. */
+export function isSetup({ title }: Scene): boolean {
+  return title.startsWith("a setup");
+}
+
+const LIVE = { [ID]: encodeRecord(ID, recordOf(1)) };
+const OVER = { [ID]: encodeRecord(ID, recordOf(1, { expiresAt: LONG_AGO })) };
+const UNREADABLE = { [ID]: LIVE[ID]!.subarray(0, 100) };
+const FOREIGN = { [ID]: encodeRecord(OTHER_ID, recordOf(1)) };
+const ORPHAN = `.tmp-${String(LONG_AGO).padStart(15, "0")}-${ID}`;
+
+const REQUEST = new Request("http://localhost/", {
+  headers: { cookie: `session=${ID}${SECRET}` },
+});
+
+/** What one request does, from its cookie to its `Set-Cookie`. */
+async function request(
+  store: DirectorySessionStore,
+  request: Request,
+  handle: (session: Session<{ n: number }>) => void,
+): Promise<string> {
+  const manager = new SessionManager<{ n: number }>({
+    store,
+    // Before the last access, so that a touch is due.
+    now: () => CREATED,
+    absoluteTimeout: FOR_EVER - CREATED,
+  });
+  const response = await manager.run(request, (session) => {
+    handle(session);
+    return new Response();
+  });
+  const [cookie] = response.headers.getSetCookie();
+  if (cookie === undefined) return "no cookie";
+  return cookie.startsWith("session=;") ? "cookie cleared" : "cookie set";
+}
+
+async function numbersOf(
+  records: AsyncIterable<readonly [string, SessionRecord]>,
+): Promise<unknown> {
+  const found = await Array.fromAsync(records);
+  return found.map(([, { data }]) => data.n).sort();
+}
+
+const dataOf = (record: SessionRecord | undefined): JsonObject | null =>
+  record?.data ?? null;
+
+/** Every operation. */
+export const SCENES: readonly Scene[] = [
+  {
+    title: "a load",
+    files: LIVE,
+    run: async (store) => dataOf(await store.load(ID)),
+    answer: { n: 1 },
+    after: { [ID]: "n=1, long ago" },
+  },
+  {
+    title: "a load of one with an idle timeout",
+    files: {
+      [ID]: encodeRecord(ID, recordOf(1, { idleTimeout: FOR_EVER })),
+    },
+    run: async (store) => dataOf(await store.load(ID)),
+    answer: { n: 1 },
+    after: { [ID]: "n=1, long ago" },
+  },
+  {
+    title: "a load of what is missing",
+    files: {},
+    run: async (store) => dataOf(await store.load(ID)),
+    answer: null,
+    after: {},
+  },
+  {
+    title: "a load of one that is over",
+    files: OVER,
+    run: async (store) => dataOf(await store.load(ID)),
+    answer: null,
+    after: { [ID]: "n=1 over, long ago" },
+  },
+  {
+    title: "a load of an unreadable file",
+    files: UNREADABLE,
+    run: async (store) => dataOf(await store.load(ID)),
+    answer: null,
+    after: { [`${ID}.bad`]: "unreadable" },
+  },
+  {
+    title: "a load of another session's file",
+    files: FOREIGN,
+    run: async (store) => dataOf(await store.load(ID)),
+    answer: null,
+    after: { [ID]: "foreign, long ago" },
+  },
+  {
+    title: "a load that touches",
+    files: LIVE,
+    run: async (store) => dataOf(await store.load(ID, { touch: () => true })),
+    answer: { n: 1 },
+    after: { [ID]: "n=1, now" },
+  },
+  {
+    title: "a touch",
+    files: LIVE,
+    run: (store) => store.touch(ID),
+    answer: true,
+    after: { [ID]: "n=1, now" },
+  },
+  {
+    title: "a save over a session",
+    files: LIVE,
+    isChange: true,
+    run: async (store) => (await store.save(ID, recordOf(2)), null),
+    answer: null,
+    after: { [ID]: "n=2, now" },
+  },
+  {
+    title: "a save of a new session",
+    files: {},
+    isChange: true,
+    run: async (store) => (await store.save(ID, recordOf(2)), null),
+    answer: null,
+    after: { [ID]: "n=2, now" },
+  },
+  {
+    title: "a save over an unreadable file",
+    files: UNREADABLE,
+    run: async (store) => (await store.save(ID, recordOf(2)), null),
+    answer: null,
+    after: { [ID]: "n=2, now" },
+  },
+  {
+    title: "a create",
+    files: {},
+    isChange: true,
+    run: (store) => store.create(ID, recordOf(2)),
+    answer: true,
+    after: { [ID]: "n=2, now" },
+  },
+  {
+    title: "a create over one that is over",
+    files: OVER,
+    isChange: true,
+    run: (store) => store.create(ID, recordOf(2)),
+    answer: true,
+    after: { [ID]: "n=2, now" },
+  },
+  {
+    title: "a create of an ID that is taken",
+    files: LIVE,
+    isChange: true,
+    run: (store) => store.create(ID, recordOf(2)),
+    answer: false,
+    after: { [ID]: "n=1, long ago" },
+  },
+  {
+    title: "an update",
+    files: LIVE,
+    isChange: true,
+    run: async (store) =>
+      dataOf(
+        await store.update(ID, (record) => ({ ...record, data: { n: 2 } })),
+      ),
+    answer: { n: 2 },
+    after: { [ID]: "n=2, now" },
+  },
+  {
+    title: "an update that deletes",
+    files: LIVE,
+    isChange: true,
+    run: async (store) => dataOf(await store.update(ID, () => undefined)),
+    answer: null,
+    after: {},
+  },
+  {
+    title: "a delete",
+    files: LIVE,
+    isChange: true,
+    run: (store) => store.delete(ID),
+    answer: true,
+    after: {},
+  },
+  {
+    title: "a cleanup",
+    files: {
+      ...OVER,
+      [OTHER_ID]: encodeRecord(OTHER_ID, recordOf(3)),
+      "unreadable-session": new Uint8Array(10),
+      "set-aside-long-ago.bad": new Uint8Array(10),
+      [ORPHAN]: LIVE[ID]!,
+    },
+    run: (store) => store.deleteOldSessions(30),
+    answer: { deleted: 1, remaining: 1, remnants: 2 },
+    after: {
+      [OTHER_ID]: "n=3, long ago",
+      "unreadable-session.bad": "unreadable",
+    },
+  },
+  {
+    title: "entries",
+    files: {
+      ...LIVE,
+      [OTHER_ID]: encodeRecord(OTHER_ID, recordOf(3)),
+      "unreadable-session": new Uint8Array(10),
+    },
+    run: (store) => numbersOf(store.entries()),
+    answer: [1, 3],
+    after: {
+      [ID]: "n=1, long ago",
+      [OTHER_ID]: "n=3, long ago",
+      "unreadable-session.bad": "unreadable",
+    },
+  },
+  {
+    title: "a setup",
+    files: LIVE,
+    run: async (store) => (await store.setup(), null),
+    answer: null,
+    after: { [ID]: "n=1, long ago" },
+  },
+  {
+    title: "a setup that makes the directory",
+    files: {},
+    isWithoutDirectory: true,
+    run: async (store) => (await store.setup(), null),
+    answer: null,
+    after: {},
+  },
+  {
+    title: "a request that reads",
+    files: LIVE,
+    run: (store) => request(store, REQUEST, (session) => session.get("n")),
+    answer: "no cookie",
+    after: { [ID]: "n=1, now" },
+  },
+  {
+    title: "a request that begins a session",
+    files: LIVE,
+    isChange: true,
+    run: (store) =>
+      request(
+        store,
+        new Request("http://localhost/"),
+        (session) => session.set("n", 2),
+      ),
+    answer: "cookie set",
+    after: {
+      [ID]: "n=1, long ago",
+      "a new session": "n=2 of a new secret, now",
+    },
+  },
+  {
+    title: "a request that changes its session",
+    files: LIVE,
+    isChange: true,
+    run: (store) => request(store, REQUEST, (session) => session.set("n", 2)),
+    answer: "no cookie",
+    between: { [ID]: "n=1, now" },
+    after: { [ID]: "n=2, now" },
+  },
+  {
+    title: "a request that regenerates its session",
+    files: LIVE,
+    isChange: true,
+    run: (store) =>
+      request(store, REQUEST, (session) => {
+        session.set("n", 2);
+        session.regenerate();
+      }),
+    answer: "cookie set",
+    between: { [ID]: "n=1, now" },
+    after: { [ID]: "n=2 of a new secret, now" },
+  },
+  {
+    title: "a request that destroys its session",
+    files: LIVE,
+    isChange: true,
+    run: (store) => request(store, REQUEST, (session) => session.destroy()),
+    answer: "cookie cleared",
+    between: { [ID]: "n=1, now" },
+    after: {},
+  },
+];

@@ -1,0 +1,53 @@
+import { TemporaryDirectory } from "../temporary_directory.ts";
+
+/** A file system of one test's own (tmpfs), gone at the end of its block. */
+export class SmallDisk implements Disposable {
+  readonly #place = new TemporaryDirectory();
+  /** Its root; mode 0700. */
+  readonly path: string = this.#place.path;
+
+  /**
+   * Mounts it, which only root can.
+   *
+   * @param limits As mount(8) takes them: `size=64k`.
+   */
+  constructor(limits: string) {
+    const options = `${limits},mode=0700`;
+    try {
+      run("mount", ["-t", "tmpfs", "-o", options, "tmpfs", this.path]);
+    } catch (error) {
+      this.#place[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Makes it read-only, or writable again. */
+  remount(how: "ro" | "rw"): void {
+    run("mount", ["-o", `remount,${how}`, this.path]);
+  }
+
+  /** Takes it away. */
+  [Symbol.dispose](): void {
+    run("umount", [this.path]);
+    this.#place[Symbol.dispose]();
+  }
+
+  /** Why this machine has none; `undefined` when it has. */
+  static findObstacle(): string | undefined {
+    try {
+      new SmallDisk("size=64k")[Symbol.dispose]();
+      return undefined;
+    } catch (error) {
+      const [first = ""] = (error as Error).message.split("\n");
+      return first.replace(/\S*\/\S*: /, "");
+    }
+  }
+}
+
+function run(command: string, args: readonly string[]): void {
+  const { success, stderr } = new Deno.Command(command, {
+    args: [...args],
+    stdout: "null",
+  }).outputSync();
+  if (!success) throw new Error(new TextDecoder().decode(stderr).trim());
+}

@@ -1,0 +1,172 @@
+/** A disk that is full, or read-only, for real. */
+
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import type { SessionRecord } from "../../src/core/record.ts";
+import { SessionManager } from "../../src/http/manager.ts";
+import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import type { StoreWarning } from "../../src/stores/quarantine.ts";
+import { goOn } from "./aftermath.ts";
+import { ID, OTHER_ID, recordOf } from "./scenes.ts";
+import { SmallDisk } from "./small_disk.ts";
+import { describeError, type ErrorName, makeError } from "./system_errors.ts";
+
+const obstacle = SmallDisk.findObstacle();
+
+function testOnSmallDisk(name: string, fn: () => Promise<void>): void {
+  const skipped = obstacle === undefined ? "" : ` (skipped: ${obstacle})`;
+  Deno.test({ name: name + skipped, ignore: obstacle !== undefined, fn });
+}
+
+/** Waits for the error of the operating system, and sees that it is that one. */
+async function assertFails(
+  name: ErrorName,
+  operate: () => Promise<unknown>,
+): Promise<void> {
+  const error = await operate().then(() => "no error", (error) => error);
+  assertEquals(describeError(error), describeError(makeError(name)));
+}
+
+function list(disk: SmallDisk): string[] {
+  return [...Deno.readDirSync(disk.path)].map(({ name }) => name).sort();
+}
+
+/** Of two blocks, so that the second may be the one that does not fit. */
+function largeRecord(n: number): SessionRecord {
+  return recordOf(n, { data: { n, text: "x".repeat(5_000) } });
+}
+
+/** Saves sessions until there is an error; their IDs. */
+async function fill(
+  store: DirectorySessionStore,
+  make: (n: number) => SessionRecord,
+): Promise<string[]> {
+  const ids: string[] = [];
+  for (let n = 0;; n++) {
+    const id = `filling-the-disk-${n}`;
+    try {
+      await store.save(id, make(n));
+    } catch (error) {
+      assertEquals(describeError(error), describeError(makeError("ENOSPC")));
+      break;
+    }
+    ids.push(id);
+  }
+  stuff(store.directory);
+  return ids;
+}
+
+/** Takes what little is left, by files that are none of ours. */
+function stuff(directory: string): void {
+  for (let n = 0;; n++) {
+    const path = `${directory}/stuffing-${n}.txt`;
+    try {
+      Deno.writeFileSync(path, new Uint8Array(1), { createNew: true });
+    } catch {
+      // It may have got a name, and no byte.
+      const isThere = [...Deno.readDirSync(directory)]
+        .some(({ name }) => path.endsWith(`/${name}`));
+      if (isThere) Deno.removeSync(path);
+      return;
+    }
+  }
+}
+
+const FULL: Readonly<Record<string, [string, typeof recordOf]>> = {
+  "no block": ["size=64k", largeRecord],
+  "no inode": ["size=1m,nr_inodes=20", recordOf],
+};
+
+for (const [what, [limits, make]] of Object.entries(FULL)) {
+  const title =
+    `a disk with ${what} left: sessions are read, touched and deleted; a change is the caller's error, and is none`;
+  testOnSmallDisk(title, async () => {
+    using disk = new SmallDisk(limits);
+    const store = new DirectorySessionStore(disk.path);
+    await store.setup();
+    const ids = await fill(store, make);
+    assert(ids.length > 3);
+    const names = list(disk);
+    const isTemporary = (name: string) => name.startsWith(".tmp-");
+    assert(!names.some(isTemporary), "a failed save left a file");
+
+    for (const [n, id] of ids.entries()) {
+      const changes = [
+        () => store.update(id, (record) => record),
+        () => store.save(id, make(n)),
+        () => store.create("one-more-session", make(n)),
+        () => beginSession(store),
+      ];
+      for (const change of changes) await assertFails("ENOSPC", change);
+      assertEquals(await store.load(id), make(n));
+      assertEquals(await store.touch(id), true);
+    }
+    assertEquals(list(disk), names, "a failed change left a file");
+    const { deleted, remaining } = await store.deleteOldSessions(30);
+    assertEquals([deleted, remaining], [0, ids.length]);
+
+    // Whoever logs out makes room. A new file has two names for a moment.
+    const [first = "", second = ""] = ids;
+    assertEquals(await store.delete(first), true);
+    assertEquals(await store.delete(second), true);
+    await store.save(first, make(0));
+    assertEquals(await store.load(first), make(0));
+    for (const id of ids) await store.delete(id);
+    await goOn(store, disk.path, 0);
+  });
+}
+
+async function beginSession(store: DirectorySessionStore): Promise<Response> {
+  const manager = new SessionManager<{ n: number }>({ store });
+  return await manager.run(new Request("http://localhost/"), (session) => {
+    session.set("n", 1);
+    return new Response();
+  });
+}
+
+testOnSmallDisk(
+  "a disk that becomes read-only: sessions are read, what is unreadable is no session, and a change is the caller's error",
+  async () => {
+    using disk = new SmallDisk("size=1m");
+    const warnings: StoreWarning[] = [];
+    const store = new DirectorySessionStore(disk.path, {
+      onWarning: (warning) => warnings.push(warning),
+    });
+    await store.save(ID, recordOf(1));
+    Deno.writeTextFileSync(`${disk.path}/${OTHER_ID}`, "unreadable");
+    const names = list(disk);
+    disk.remount("ro");
+
+    assertEquals(await store.load(ID), recordOf(1));
+    assertEquals(await store.has(ID), true);
+    assertEquals(await store.load(ID, { touch: () => false }), recordOf(1));
+    assertEquals(await store.load(OTHER_ID), undefined);
+    assertEquals(await store.load("no-such-session-0"), undefined);
+    const [warning, ...others] = warnings;
+    assertStrictEquals(others.length, 0);
+    assertEquals(warning?.type, "unreadable");
+    assertEquals(
+      describeError(warning?.error),
+      describeError(makeError("EROFS")),
+    );
+
+    const change = () => recordOf(2);
+    const changes: Record<string, () => Promise<unknown>> = {
+      "a load that touches": () => store.load(ID, { touch: () => true }),
+      touch: () => store.touch(ID),
+      save: () => store.save(ID, change()),
+      create: () => store.create("no-such-session-0", change()),
+      update: () => store.update(ID, change),
+      delete: () => store.delete(ID),
+      cleanup: () => store.deleteOldSessions(30),
+      "setup of another": () => new DirectorySessionStore(disk.path).setup(),
+    };
+    for (const operate of Object.values(changes)) {
+      await assertFails("EROFS", operate);
+    }
+
+    disk.remount("rw");
+    assertEquals(list(disk), names);
+    assertEquals(await store.load(ID), recordOf(1));
+    await goOn(store, disk.path, 0);
+  },
+);

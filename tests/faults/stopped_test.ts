@@ -1,0 +1,135 @@
+/**
+ * A process that is stopped (SIGSTOP) in the middle of an update, with the
+ * session's lock in its hand: right before it would rename.
+ */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { SessionLockTimeoutError } from "../../src/core/errors.ts";
+import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { fakeWaiting } from "../replaced_system.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
+import { goOn } from "./aftermath.ts";
+import { layOut } from "./directory_state.ts";
+import { replaceEveryCall } from "./every_call.ts";
+import { ID, OTHER_ID, recordOf, type Scene, SCENES } from "./scenes.ts";
+import { startDeath } from "./start_death.ts";
+
+const INDEX = SCENES.findIndex(({ title }) => title === "an update");
+const UPDATE: Scene = SCENES[INDEX]!;
+
+/** Counts the calls of an update up to its rename. */
+async function findRename(): Promise<number> {
+  using directory = new TemporaryDirectory();
+  const store = new DirectorySessionStore(directory.path);
+  await store.setup();
+  layOut(directory.path, UPDATE);
+  const names: string[] = [];
+  using _calls = replaceEveryCall((call) => {
+    names.push(call.name);
+    return call.make();
+  });
+  await UPDATE.run(store);
+  return names.indexOf("rename") + 1;
+}
+
+/** A process that stands still with the lock of a session. */
+class StoppedProcess implements AsyncDisposable {
+  readonly place: TemporaryDirectory = new TemporaryDirectory();
+  readonly directory: string = this.place.join("sessions");
+  readonly store: DirectorySessionStore;
+  #child: Deno.ChildProcess | undefined;
+
+  constructor() {
+    Deno.mkdirSync(this.directory, { mode: 0o700 });
+    this.store = new DirectorySessionStore(this.directory);
+  }
+
+  /** Starts it, and waits until it has the lock and goes no further. */
+  async stop(): Promise<void> {
+    await this.store.setup();
+    layOut(this.directory, UPDATE);
+    await this.store.save(OTHER_ID, recordOf(3));
+    const child = this.#child = startDeath({
+      scene: INDEX,
+      durability: "process",
+      plays: [{ directory: this.directory, step: await findRename() }],
+      how: "stop",
+    }, this.place.path);
+    const reader = child.stdout.getReader();
+    const { value } = await reader.read();
+    reader.releaseLock();
+    assertEquals(new TextDecoder().decode(value), "stops\n");
+  }
+
+  /** Lets it go on, or ends it; and waits for its end. */
+  async send(signal: "SIGCONT" | "SIGKILL"): Promise<string> {
+    this.#child!.kill(signal);
+    const { stdout } = await this.#child!.output();
+    this.#child = undefined;
+    return new TextDecoder().decode(stdout).trim();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child !== undefined) await this.send("SIGKILL");
+    this.place[Symbol.dispose]();
+  }
+}
+
+Deno.test("a process that is stopped in an update makes the others wait for its session until their time is over, and for no other session", async () => {
+  await using stopped = new StoppedProcess();
+  const { store } = stopped;
+  await stopped.stop();
+  {
+    using waiting = fakeWaiting();
+    const operations: Record<string, () => Promise<unknown>> = {
+      load: () => store.load(ID),
+      "load that touches": () => store.load(ID, { touch: () => true }),
+      touch: () => store.touch(ID),
+      save: () => store.save(ID, recordOf(4)),
+      create: () => store.create(ID, recordOf(4)),
+      update: () => store.update(ID, () => recordOf(4)),
+      delete: () => store.delete(ID),
+      entries: () => Array.fromAsync(store.entries()),
+    };
+    for (const [name, operate] of Object.entries(operations)) {
+      await assertRejects(operate, SessionLockTimeoutError, undefined, name);
+      const waited = waiting.take().reduce((sum, ms) => sum + ms, 0);
+      assertEquals(Math.round(waited), 5_000, name);
+    }
+    assertEquals(await store.load(OTHER_ID), recordOf(3));
+    assertEquals(await store.touch(OTHER_ID), true);
+    // Whoever is held is in use, and is kept.
+    const { deleted, remaining } = await store.deleteOldSessions(0);
+    assertEquals([deleted, remaining], [0, 2]);
+    assertEquals(waiting.take(), []);
+  }
+  const { answer } = JSON.parse(await stopped.send("SIGCONT"));
+  assertEquals(answer, UPDATE.answer);
+  assertEquals(await store.load(ID), recordOf(2));
+  await goOn(store, stopped.directory, 0);
+});
+
+for (
+  const [signal, found] of [["SIGCONT", 2], ["SIGKILL", 1]] as const
+) {
+  Deno.test(
+    `who waits for a stopped process gets the session when it ${
+      signal === "SIGKILL" ? "is killed, as it was" : "goes on, as that left it"
+    }`,
+    async () => {
+      await using stopped = new StoppedProcess();
+      const { store } = stopped;
+      await stopped.stop();
+      const seen: unknown[] = [];
+      const waiting = store.update(ID, (record) => {
+        seen.push(record.data.n);
+        return recordOf(4);
+      });
+      await stopped.send(signal);
+      assertEquals(await waiting, recordOf(4));
+      assertEquals(seen, [found]);
+      assert(await store.has(OTHER_ID));
+      await goOn(store, stopped.directory, 0);
+    },
+  );
+}

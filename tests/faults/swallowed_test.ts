@@ -1,0 +1,76 @@
+/**
+ * The errors that reach nobody, all of them. Each because what the caller is
+ * told instead is true all the same.
+ */
+
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import type { StoreWarning } from "../../src/stores/quarantine.ts";
+import { replaceSystem } from "../replaced_system.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
+import { FaultySystem } from "./faulty_system.ts";
+import { ID } from "./scenes.ts";
+import { makeError } from "./system_errors.ts";
+
+Deno.test("an unreadable file that cannot be set aside is no session, and onWarning() is told the error", async () => {
+  for (const name of ["EROFS", "EACCES", "ENOSPC", "EIO"] as const) {
+    using directory = new TemporaryDirectory();
+    const warnings: StoreWarning[] = [];
+    const store = new DirectorySessionStore(directory.path, {
+      onWarning: (warning) => warnings.push(warning),
+    });
+    await store.setup();
+    Deno.writeTextFileSync(directory.join(ID), "unreadable");
+    const error = makeError(name);
+    using _readOnly = replaceSystem({
+      rename: () => {
+        throw error;
+      },
+    });
+    assertEquals(await store.load(ID), undefined);
+    assertEquals(await store.load(ID), undefined);
+    assertEquals(warnings.map(({ type }) => type), ["unreadable"]);
+    assertStrictEquals(warnings[0]!.error, error);
+    assertEquals(directory.list(), [".latchkey", ID]);
+    // Who has to write tells it to the caller.
+    const heard = await store.touch(ID).catch((error) => error);
+    assertStrictEquals(heard, error);
+  }
+});
+
+Deno.test("what is no file is no session, whatever else fails; unless even that cannot be seen", async () => {
+  using directory = new TemporaryDirectory();
+  const store = new DirectorySessionStore(directory.path, {
+    onWarning: () => {},
+  });
+  await store.setup();
+  Deno.mkdirSync(directory.join(ID));
+  const operations = [
+    () => store.load(ID),
+    () => store.touch(ID),
+    () => store.update(ID, (record) => record),
+    () => store.delete(ID),
+  ];
+  let unseen = 0;
+  for (const operate of operations) {
+    for (let step = 1;; step++) {
+      using faulty = new FaultySystem({
+        step,
+        manner: "instead",
+        makeError: () => makeError("EIO"),
+      });
+      const heard = await operate().catch((error) => error);
+      if (faulty.failed.startsWith("lstat ") && heard instanceof Error) {
+        // The error that made it look, not that of the look.
+        assert(!faulty.thrown.includes(heard));
+        unseen++;
+      } else {
+        assert(heard === undefined || heard === false, `${heard}`);
+      }
+      assertEquals(faulty.open.size, 0);
+      if (faulty.thrown.length === 0) break;
+    }
+  }
+  assertEquals(unseen, operations.length);
+  assertEquals(directory.list(), [".latchkey", ID]);
+});

@@ -1,0 +1,45 @@
+/**
+ * A directory that goes away under a running server: removed, renamed, not
+ * mounted any more.
+ */
+
+import { assertEquals, assertRejects } from "@std/assert";
+import { SessionManager } from "../../src/http/manager.ts";
+import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
+import { goOn } from "./aftermath.ts";
+import { ID, recordOf } from "./scenes.ts";
+
+Deno.test("a directory that is gone: whoever writes hears it, whoever reads finds no session, and nobody has lost one when it is back", async () => {
+  using place = new TemporaryDirectory();
+  const directory = place.join("sessions");
+  const store = new DirectorySessionStore(directory, { create: true });
+  await store.save(ID, recordOf(1));
+  Deno.renameSync(directory, place.join("away"));
+
+  assertEquals(await store.load(ID), undefined);
+  assertEquals(await store.touch(ID), false);
+  assertEquals(await store.update(ID, (record) => record), undefined);
+  assertEquals(await store.delete(ID), false);
+  const manager = new SessionManager<{ n: number }>({ store });
+  const writes: Record<string, () => Promise<unknown>> = {
+    save: () => store.save(ID, recordOf(2)),
+    create: () => store.create(ID, recordOf(2)),
+    entries: () => Array.fromAsync(store.entries()),
+    cleanup: () => store.deleteOldSessions(30),
+    "a request that begins a session": () =>
+      manager.run(new Request("http://localhost/"), (session) => {
+        session.set("n", 1);
+        return new Response();
+      }),
+  };
+  for (const [name, operate] of Object.entries(writes)) {
+    await assertRejects(operate, Deno.errors.NotFound, undefined, name);
+  }
+  // Least of all is it made again, on whatever disk is there now.
+  assertEquals(place.list(), ["away"]);
+
+  Deno.renameSync(place.join("away"), directory);
+  assertEquals(await store.load(ID), recordOf(1));
+  await goOn(store, directory, 0);
+});

@@ -1,0 +1,82 @@
+/**
+ * What runs in a process or worker of its own: flows that make random calls on
+ * a few sessions, which others are after as well. A process takes its task as
+ * an argument, a worker as its first message; both say "ready", wait to be
+ * told to begin, and say "done".
+ */
+
+import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { type Damage, inflict } from "./damage.ts";
+import { Flow } from "./flow.ts";
+import { HistoryWriter } from "./history.ts";
+
+/** What a client does. */
+export interface Task {
+  readonly directory: string;
+  /** The file of the history. */
+  readonly history: string;
+  readonly seed: number;
+  /** Its number in the history; each of its flows has one, from this up. */
+  readonly client: number;
+  /** How many operations each flow makes; `null`, until it is killed. */
+  readonly operations: number | null;
+  /** What is deliberately wrong with its store. */
+  readonly damage?: Damage | undefined;
+}
+
+/** How many flows a client has, each with an operation of its own. */
+export const FLOWS = 2;
+
+/** Does its task; its flows are at work at once. */
+async function run(task: Task): Promise<void> {
+  const { client, damage, seed } = task;
+  using history = new HistoryWriter(task.history);
+  const store = new DirectorySessionStore(task.directory, {
+    // A machine that is busy may take its time.
+    lockTimeout: 60_000,
+    onWarning: ({ message }) => {
+      if (damage === undefined) throw new Error(message);
+    },
+  });
+  await store.setup();
+  if (damage !== undefined) inflict(damage);
+  await Promise.all(Array.from({ length: FLOWS }, async (_, n) => {
+    const flow = new Flow({
+      client: client + n,
+      store,
+      history,
+      seed,
+      toleratesErrors: damage !== undefined,
+    });
+    await flow.run(task.operations ?? Infinity);
+  }));
+}
+
+async function runInProcess(): Promise<void> {
+  const task: Task = JSON.parse(Deno.args[0]!);
+  console.log("ready");
+  const reader = Deno.stdin.readable.getReader();
+  await reader.read();
+  await reader.cancel();
+  await run(task);
+  console.log("done");
+}
+
+function runInWorker(): void {
+  const scope = globalThis as unknown as Worker;
+  let task: Task;
+  scope.onmessage = async ({ data }: MessageEvent<Task | "begin">) => {
+    if (data === "begin") {
+      await run(task);
+      scope.postMessage("done");
+    } else {
+      task = data;
+      scope.postMessage("ready");
+    }
+  };
+}
+
+if (import.meta.main) {
+  if ("WorkerGlobalScope" in globalThis) runInWorker();
+  else await runInProcess();
+}

@@ -1,0 +1,209 @@
+/** Starts the clients whose history is checked, and ends them. */
+
+import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
+import { FLOWS, type Task } from "./client.ts";
+import { type Event, HistoryWriter, readEvents } from "./history.ts";
+
+const SCRIPT = new URL("./client.ts", import.meta.url);
+
+/** A process or a worker with a task. */
+interface Client extends AsyncDisposable {
+  /** Lets it begin. */
+  begin(): Promise<void>;
+  /** Resolves when it has done all. */
+  isDone(): Promise<void>;
+}
+
+/** A client that can be killed. */
+interface ProcessClient extends Client {
+  /** Sends SIGKILL; the process is gone when the promise resolves. */
+  kill(): Promise<void>;
+}
+
+/** Who is at work, and what they are to do. */
+export interface CrowdOptions extends Pick<Task, "seed" | "damage"> {
+  readonly processes: number;
+  readonly workers?: number;
+  /** How many operations all of them make together. */
+  readonly operations: number;
+}
+
+/** A directory of sessions, and the history of what was done there. */
+export class Ground implements Disposable {
+  readonly #root = new TemporaryDirectory();
+  #clients = 0;
+
+  /** Where the sessions are. */
+  get directory(): string {
+    return this.#root.join("sessions");
+  }
+
+  get #history(): string {
+    return this.#root.join("history");
+  }
+
+  /** Makes the directory. */
+  async setup(): Promise<void> {
+    await this.openStore().setup();
+  }
+
+  /** Opens a store that waits for nobody. */
+  openStore(): DirectorySessionStore {
+    return new DirectorySessionStore(this.directory, {
+      create: true,
+      lockTimeout: 0,
+    });
+  }
+
+  /** All that has happened so far. */
+  readEvents(): Event[] {
+    return readEvents(this.#history);
+  }
+
+  /** Names what is in the directory of sessions. */
+  list(): string[] {
+    return [...Deno.readDirSync(this.directory)].map(({ name }) => name);
+  }
+
+  /** Lets clients work side by side, until each has done its part. */
+  async run(options: CrowdOptions): Promise<void> {
+    const { processes, workers = 0, operations } = options;
+    const part = Math.ceil(operations / (processes + workers) / FLOWS);
+    await using stack = new AsyncDisposableStack();
+    const starts = [
+      ...Array(processes).fill(startProcess),
+      ...Array(workers).fill(startWorker),
+    ] as ((task: Task) => Promise<Client>)[];
+    const clients = await Promise.all(starts.map(async (start) => {
+      return stack.use(await start(this.#task(options, part)));
+    }));
+    await Promise.all(clients.map((client) => client.begin()));
+    await Promise.all(clients.map((client) => client.isDone()));
+  }
+
+  /**
+   * Lets processes work, each until it is killed at a random moment, and
+   * another one in its place, for so many kills in all.
+   */
+  async runAndKill(
+    options: Omit<CrowdOptions, "operations" | "workers">,
+    kills: number,
+    lifetime: () => number,
+  ): Promise<void> {
+    using history = new HistoryWriter(this.#history);
+    let left = kills;
+    const inPlace = async (): Promise<void> => {
+      while (left-- > 0) {
+        const task = this.#task(options, null);
+        await using client = await startProcess(task);
+        await client.begin();
+        await new Promise((resolve) => setTimeout(resolve, lifetime()));
+        await client.kill();
+        for (let flow = 0; flow < FLOWS; flow++) {
+          const event = { client: task.client + flow, at: Date.now() };
+          history.append({ ...event, death: true });
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: options.processes }, inPlace));
+  }
+
+  [Symbol.dispose](): void {
+    this.#root[Symbol.dispose]();
+  }
+
+  #task(
+    { seed, damage }: Pick<Task, "seed" | "damage">,
+    operations: number | null,
+  ): Task {
+    const client = this.#clients;
+    this.#clients += FLOWS;
+    return {
+      directory: this.directory,
+      history: this.#history,
+      seed,
+      client,
+      operations,
+      damage,
+    };
+  }
+}
+
+async function startProcess(task: Task): Promise<ProcessClient> {
+  const where = `${task.directory},${task.history}`;
+  const process = new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--no-prompt",
+      `--allow-read=${where}`,
+      `--allow-write=${where}`,
+      SCRIPT.href,
+      JSON.stringify(task),
+    ],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const lines = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const stdin = process.stdin.getWriter();
+  const expect = async (word: string): Promise<void> => {
+    const { value } = await lines.read();
+    if (value?.trim() === word) return;
+    throw new Error(`A process was to say ${word}, and said ${value}`);
+  };
+  let hasEnded = false;
+  process.status.then(() => hasEnded = true);
+  const client: ProcessClient = {
+    begin: () => stdin.write(new Uint8Array([0x0a])),
+    isDone: async () => {
+      await expect("done");
+      await process.status;
+    },
+    kill: async () => {
+      if (!hasEnded) process.kill("SIGKILL");
+      await process.status;
+    },
+    [Symbol.asyncDispose]: async () => {
+      await client.kill();
+      await lines.cancel();
+      await stdin.abort().catch(ignoreClosed);
+    },
+  };
+  try {
+    await expect("ready");
+    return client;
+  } catch (error) {
+    await client[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** A process that has ended has no more use for what we write to it. */
+function ignoreClosed(): void {}
+
+async function startWorker(task: Task): Promise<Client> {
+  const worker = new Worker(SCRIPT, { type: "module" });
+  const expect = (word: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      worker.onmessage = ({ data }) =>
+        data === word ? resolve() : reject(new Error(`A worker said ${data}`));
+      worker.onerror = (event) => {
+        event.preventDefault();
+        reject(new Error(event.message));
+      };
+    });
+  const isReady = expect("ready");
+  worker.postMessage(task);
+  await isReady;
+  let isDone: Promise<void> = Promise.resolve();
+  return {
+    begin: () => {
+      isDone = expect("done");
+      worker.postMessage("begin");
+      return Promise.resolve();
+    },
+    isDone: () => isDone,
+    [Symbol.asyncDispose]: () => Promise.resolve(worker.terminate()),
+  };
+}

@@ -1,0 +1,40 @@
+/** Deliberate damage to a store, which a checker that is any good must notice. */
+
+import { system } from "../../src/disk/system.ts";
+
+/** What is wrong. */
+export type Damage = "locks exclude nobody" | "nobody looks after locking";
+
+/**
+ * How long a damaged step takes, in ms. It lets other processes in between,
+ * also where there is one processor; a store that is whole does not mind.
+ */
+const DELAY = 0.2;
+const clock = new Int32Array(new SharedArrayBuffer(4));
+
+/**
+ * Damages the store of this process or worker, for good.
+ *
+ * @param damage What is to be wrong.
+ */
+export function inflict(damage: Damage): void {
+  const { tryLock, fstat } = system;
+  switch (damage) {
+    case "locks exclude nobody":
+      system.tryLock = () => {
+        Atomics.wait(clock, 0, 0, DELAY);
+        return true;
+      };
+      break;
+    case "nobody looks after locking": {
+      let latest: Deno.FileInfo;
+      system.tryLock = (file, exclusive) => {
+        Atomics.wait(clock, 0, 0, DELAY);
+        return tryLock(file, exclusive);
+      };
+      system.fstat = (file) => latest = fstat(file);
+      // What is behind the name is always what was opened by it.
+      system.lstat = () => latest;
+    }
+  }
+}

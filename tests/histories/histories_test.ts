@@ -1,0 +1,51 @@
+/** The histories of real processes and workers have an order that explains them. */
+
+import { assert, assertEquals } from "@std/assert";
+import { EFFORT } from "../effort.ts";
+import { type CrowdOptions, Ground } from "./crowd.ts";
+import { IDS } from "./flow.ts";
+import { judge, type Judgement } from "./judgement.ts";
+
+const OPERATIONS = 26_000;
+
+type Crowd = Pick<CrowdOptions, "processes" | "workers">;
+
+/** Lets a crowd work, and judges its history. */
+async function judgeCrowd(crowd: Crowd, seed: number): Promise<Judgement> {
+  using ground = new Ground();
+  await ground.setup();
+  await ground.run({ ...crowd, operations: OPERATIONS, seed });
+  const strangers = ground.list().filter((name) =>
+    name !== ".latchkey" && !IDS.includes(name)
+  );
+  assertEquals(strangers, [], "nobody died, and something was left");
+  return judge(ground.readEvents());
+}
+
+function testCrowd(who: string, crowd: Crowd): void {
+  Deno.test(`what ${who} saw has one order that explains it`, async () => {
+    const begin = performance.now();
+    let operations = 0;
+    let explored = 0;
+    let widest = 0;
+    for (let seed = 1; seed <= EFFORT; seed++) {
+      const judgement = await judgeCrowd(crowd, seed);
+      const { violation } = judgement;
+      assert(violation === undefined, `${who}, seed ${seed}: ${violation}`);
+      assertEquals(judgement.unanswered, 0);
+      operations += judgement.operations;
+      explored += judgement.explored;
+      widest = Math.max(widest, judgement.widest);
+    }
+    assert(operations >= OPERATIONS * EFFORT);
+    const seconds = ((performance.now() - begin) / 1000).toFixed(1);
+    console.log(
+      `${who}: ${operations} operations in ${seconds} s, ${explored} states, up to ${widest} at once`,
+    );
+  });
+}
+
+testCrowd("4 processes", { processes: 4 });
+testCrowd("8 processes", { processes: 8 });
+testCrowd("4 workers", { processes: 0, workers: 4 });
+testCrowd("4 processes and 4 workers", { processes: 4, workers: 4 });

@@ -1,0 +1,365 @@
+/** The checker itself: small histories, good and bad, and a slower twin. */
+
+import { assert, assertEquals } from "@std/assert";
+import { EFFORT } from "../effort.ts";
+import { Random } from "../hostile/random.ts";
+import { SESSION_MODEL, type State } from "./abstract_session.ts";
+import { type Act, type Answer, type Event, pairSteps } from "./history.ts";
+import type { Call, Operation } from "./history.ts";
+import { judge } from "./judgement.ts";
+import { checkHistory, shorten, type Step } from "./linearizability.ts";
+
+/** Calls by name; each returns the event of client `client`. */
+function call(client: number, act: Act, rest: Partial<Call> = {}): Event {
+  const session = act === "cleanup" ? undefined : 0;
+  return { client, at: 0, call: act, session, ...rest };
+}
+
+function back(client: number, answer: Answer): Event {
+  return { client, at: 0, answer };
+}
+
+function death(client: number): Event {
+  return { client, at: 0, death: true };
+}
+
+/** One operation that nothing overlaps. */
+function whole(
+  client: number,
+  act: Act,
+  answer: Answer,
+  rest: Partial<Call> = {},
+): Event[] {
+  return [call(client, act, rest), back(client, answer)];
+}
+
+/** The same events at a later time. */
+function later(at: number, ...events: Event[]): Event[] {
+  return events.map((event) => ({ ...event, at }));
+}
+
+const SAVED = whole(1, "save", true, { value: 1 });
+
+const GOOD: Readonly<Record<string, readonly Event[]>> = {
+  "nothing at all": [],
+  "one after the other": [
+    ...whole(1, "create", true, { value: 1 }),
+    ...whole(2, "update", 1, { value: 2 }),
+    ...whole(1, "load", 2),
+    ...whole(2, "delete", true),
+    ...whole(1, "load", null),
+  ],
+  "a read beside a write sees it already": [
+    ...SAVED,
+    call(1, "save", { value: 2 }),
+    ...whole(2, "load", 2),
+    back(1, true),
+  ],
+  "a read beside a write does not see it yet": [
+    ...SAVED,
+    call(1, "save", { value: 2 }),
+    ...whole(2, "load", 1),
+    back(1, true),
+  ],
+  "one after the other sees it, though the other still runs": [
+    ...SAVED,
+    call(1, "save", { value: 2 }),
+    ...whole(2, "load", 1),
+    ...whole(3, "load", 2),
+    back(1, true),
+  ],
+  "two updates at once, one upon the other": [
+    ...SAVED,
+    call(1, "update", { value: 2 }),
+    call(2, "update", { value: 3 }),
+    back(1, 3),
+    back(2, 1),
+  ],
+  "two creators, of whom one wins": [
+    call(1, "create", { value: 1 }),
+    call(2, "create", { value: 2 }),
+    back(1, false),
+    back(2, true),
+  ],
+  "a killed write that happened": [
+    ...SAVED,
+    call(2, "save", { value: 2 }),
+    death(2),
+    ...whole(1, "load", 2),
+  ],
+  "a killed write that did not happen": [
+    ...SAVED,
+    call(2, "save", { value: 2 }),
+    death(2),
+    ...whole(1, "load", 1),
+  ],
+  "a killed write that happened just in time": [
+    ...SAVED,
+    call(2, "delete"),
+    ...whole(1, "load", 1),
+    death(2),
+    ...whole(1, "load", null),
+  ],
+  "a cleanup that took what nobody had used for no minutes": [
+    ...SAVED,
+    call(2, "cleanup", { minutes: 0 }),
+    ...whole(1, "load", 1),
+    ...whole(1, "load", null),
+    back(2, 1),
+  ],
+  "a cleanup that left what was in use": [
+    ...SAVED,
+    ...whole(2, "cleanup", 0, { minutes: 0 }),
+    ...whole(1, "load", 1),
+  ],
+  "a session that was over at its end": [
+    ...whole(1, "save", true, { value: 1, expiresAt: 100 }),
+    ...later(99, ...whole(1, "load", 1)),
+    ...later(100, ...whole(1, "load", null), ...whole(2, "delete", false)),
+    ...later(100, ...whole(2, "create", true, { value: 2 })),
+  ],
+  "a session that was touched in time": [
+    ...whole(1, "save", true, { value: 1, idleTimeout: 100 }),
+    ...later(70, ...whole(2, "touch", true)),
+    ...later(169, ...whole(1, "load", 1)),
+    ...later(170, ...whole(1, "load", null)),
+  ],
+  "a cookie that a regeneration killed": [
+    ...SAVED,
+    ...whole(1, "open", 1, { secret: 0 }),
+    ...whole(2, "open", 1, { secret: 0 }),
+    ...whole(1, "regenerate", 1, { value: 2, secret: 0 }),
+    ...whole(2, "commit", "refused", { value: 3, secret: 0 }),
+    ...whole(2, "open", null, { secret: 0 }),
+    ...whole(1, "open", 2, { secret: 2 }),
+    ...whole(1, "destroy", true, { secret: 2 }),
+    ...whole(2, "destroy", null, { secret: 0 }),
+  ],
+};
+
+const BAD: Readonly<Record<string, readonly Event[]>> = {
+  "a lost update": [
+    ...SAVED,
+    call(1, "update", { value: 2 }),
+    call(2, "update", { value: 3 }),
+    back(1, 1),
+    back(2, 1),
+  ],
+  "an update that a save has undone": [
+    ...SAVED,
+    ...whole(1, "update", 1, { value: 2 }),
+    ...whole(2, "load", 1),
+  ],
+  "a stale read": [
+    ...SAVED,
+    ...whole(1, "save", true, { value: 2 }),
+    ...whole(2, "load", 1),
+  ],
+  "a read that goes back": [
+    ...SAVED,
+    call(1, "save", { value: 2 }),
+    ...whole(2, "load", 2),
+    ...whole(3, "load", 1),
+    back(1, true),
+  ],
+  "a value that was never written": [...SAVED, ...whole(2, "load", 7)],
+  "a torn value": [...SAVED, ...whole(2, "load", "torn")],
+  "a session that vanished": [...SAVED, ...whole(2, "load", null)],
+  "a session that was revived": [
+    ...SAVED,
+    call(2, "update", { value: 2 }),
+    ...whole(1, "delete", true),
+    ...whole(1, "load", null),
+    back(2, 1),
+    ...whole(1, "load", 2),
+  ],
+  "a touch that revives": [
+    ...SAVED,
+    ...whole(1, "delete", true),
+    ...whole(2, "touch", true),
+  ],
+  "two creators who both win": [
+    call(1, "create", { value: 1 }),
+    call(2, "create", { value: 2 }),
+    back(1, true),
+    back(2, true),
+  ],
+  "two who both delete": [
+    ...SAVED,
+    call(1, "delete"),
+    call(2, "delete"),
+    back(1, true),
+    back(2, true),
+  ],
+  "a killed write that happened and then had not": [
+    ...SAVED,
+    call(2, "save", { value: 2 }),
+    death(2),
+    ...whole(1, "load", 2),
+    ...whole(1, "load", 1),
+  ],
+  "a write of somebody dead": [
+    ...SAVED,
+    call(2, "delete"),
+    death(2),
+    ...whole(1, "load", 1),
+    ...whole(1, "load", null),
+  ],
+  "a cleanup that took what still had time": [
+    ...whole(1, "save", true, { value: 1, expiresAt: 1_000 }),
+    ...whole(2, "cleanup", 1, { minutes: 0 }),
+    ...whole(1, "has", false),
+  ],
+  "a cleanup that took what was used less than its minutes ago": [
+    ...SAVED,
+    ...whole(2, "cleanup", 1, { minutes: 30 }),
+    ...whole(1, "has", false),
+  ],
+  "a session that outlived its end": [
+    ...whole(1, "save", true, { value: 1, expiresAt: 100 }),
+    ...later(100, ...whole(1, "load", 1)),
+  ],
+  "a session that was over, and came back": [
+    ...whole(1, "save", true, { value: 1, idleTimeout: 100 }),
+    ...later(95, ...whole(1, "load", null), ...whole(1, "load", 1)),
+  ],
+  "a session that was touched and over too soon": [
+    ...whole(1, "save", true, { value: 1, idleTimeout: 100 }),
+    ...later(70, ...whole(2, "touch", true)),
+    ...later(169, ...whole(1, "load", null)),
+  ],
+  "a commit with a cookie that a regeneration killed": [
+    ...SAVED,
+    ...whole(1, "regenerate", 1, { value: 2, secret: 0 }),
+    ...whole(2, "commit", 2, { value: 3, secret: 0 }),
+  ],
+  "a commit that revives": [
+    ...SAVED,
+    ...whole(1, "destroy", true, { secret: 0 }),
+    ...whole(2, "commit", 1, { value: 3, secret: 0 }),
+  ],
+};
+
+for (const [name, events] of Object.entries(GOOD)) {
+  Deno.test(`checkHistory() explains ${name}`, () => {
+    assertEquals(judge(events).violation, undefined);
+  });
+}
+
+for (const [name, events] of Object.entries(BAD)) {
+  Deno.test(`checkHistory() cannot explain ${name}`, () => {
+    const { violation } = judge(events);
+    assert(violation !== undefined);
+    assert(violation.startsWith("session 0000"), violation);
+  });
+}
+
+Deno.test("a violation is told without what has no part in it", () => {
+  const { violation } = judge([
+    ...Array(50).fill(whole(3, "load", null)).flat(),
+    ...SAVED,
+    call(4, "update", { value: 4 }),
+    call(1, "update", { value: 2 }),
+    ...Array(50).fill(whole(3, "has", true)).flat(),
+    back(1, 1),
+    back(4, 1),
+    ...whole(3, "load", 2),
+  ]);
+  assertEquals(violation?.split("\n").map((line) => line.trim()), [
+    `session ${"0".repeat(32)}`,
+    "before it: 1",
+    "0 ms  client 4: update value=4",
+    "0 ms  client 1: update value=2",
+    "0 ms  client 1: update → 1",
+    "0 ms  client 4: update → 1",
+    "… which no order explains",
+  ]);
+});
+
+/** Tries every order, one after the other. */
+function checkSlowly(steps: readonly Step<Operation>[]): boolean {
+  const operations = steps.filter(({ isCall }) => isCall)
+    .map(({ operation }) => operation);
+  const at = (operation: Operation, isCall: boolean): number =>
+    steps.findIndex((step) =>
+      step.operation === operation && step.isCall === isCall
+    );
+  const explains = (state: State, left: readonly Operation[]): boolean =>
+    left.every((operation) => SESSION_MODEL.isOptional(operation)) ||
+    left.some((next) => {
+      const rest = left.filter((other) => other !== next);
+      // What had returned before it was called went first, or never happened.
+      const late = rest.filter((other) => at(other, false) < at(next, true));
+      if (!late.every((other) => SESSION_MODEL.isOptional(other))) return false;
+      return SESSION_MODEL.step(state, next).some((after) =>
+        explains(after, rest.filter((other) => !late.includes(other)))
+      );
+    });
+  return explains(SESSION_MODEL.start, operations);
+}
+
+/** Draws a history of a few clients; half of them have a false answer. */
+function drawHistory(random: Random): Event[] {
+  const acts: readonly Act[] = [
+    "load",
+    "save",
+    "create",
+    "update",
+    "delete",
+    "touch",
+    "cleanup",
+  ];
+  const events: Event[] = [];
+  const open = new Map<number, { act: Act; value: number }>();
+  let state: State;
+  for (let at = 1; at <= 12; at++) {
+    const client = random.below(3);
+    const running = open.get(client);
+    if (running === undefined) {
+      const act = random.pick(acts);
+      open.set(client, { act, value: at });
+      events.push(call(client, act, { value: at, minutes: 0 }));
+      continue;
+    }
+    open.delete(client);
+    if (random.oneIn(6)) {
+      events.push(death(client));
+      continue;
+    }
+    const answers: Answer[] = [true, false, null, 1];
+    if (state !== undefined) answers.push(state.value);
+    const operation = {
+      ...call(client, running.act, { value: running.value, minutes: 0 }),
+      began: 0,
+      ended: 0,
+    } as unknown as Operation;
+    const fitting = answers.filter((answer) =>
+      SESSION_MODEL.step(state, { ...operation, answer }).length > 0
+    );
+    const answer = random.oneIn(8)
+      ? random.pick(answers)
+      : random.pick(fitting);
+    const next = SESSION_MODEL.step(state, { ...operation, answer });
+    if (next.length > 0) state = random.pick(next);
+    events.push(back(client, answer));
+  }
+  for (const client of open.keys()) events.push(death(client));
+  return events;
+}
+
+Deno.test("checkHistory() agrees with a search through every order", () => {
+  const count = 3_000 * EFFORT;
+  const random = new Random(1);
+  let explained = 0;
+  for (let history = 0; history < count; history++) {
+    const events = drawHistory(random);
+    const steps = pairSteps(events);
+    const { violation } = checkHistory(SESSION_MODEL, steps);
+    const told = JSON.stringify(events);
+    assertEquals(violation === undefined, checkSlowly(steps), told);
+    if (violation === undefined) explained++;
+    else shorten(SESSION_MODEL, violation, () => false);
+  }
+  assert(explained > count / 10 && explained < count * 9 / 10, `${explained}`);
+  console.log(`${count} small histories, ${explained} of them explained`);
+});

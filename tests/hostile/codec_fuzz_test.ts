@@ -1,0 +1,162 @@
+/**
+ * Bytes of any kind under any ID: decoding never throws, believes nothing but
+ * what was encoded for that very ID, and what it does believe is a record.
+ */
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  decodeLifetime,
+  decodeRecord,
+  encodeRecord,
+} from "../../src/core/codec.ts";
+import type { SessionRecord } from "../../src/core/record.ts";
+import { assertUnpolluted } from "./prototypes.ts";
+import { explore, type Random, show } from "./random.ts";
+import {
+  damage,
+  DEEP_BODIES,
+  forge,
+  IDS,
+  randomBody,
+  reseal,
+  WHOLES,
+} from "./session_bytes.ts";
+
+const UNUSABLE: readonly unknown[] = ["unreadable", "foreign"];
+const BY_TEXT = new Map(WHOLES.map((whole) => [textOf(whole.bytes), whole]));
+
+/** Byte by byte, so that different bytes are different texts. */
+function textOf(bytes: Uint8Array): string {
+  return new TextDecoder("latin1").decode(bytes);
+}
+
+function lifetimeOf({ expiresAt, idleTimeout }: SessionRecord): unknown {
+  return {
+    ...(expiresAt !== undefined && { expiresAt }),
+    ...(idleTimeout !== undefined && { idleTimeout }),
+  };
+}
+
+/** Whether text is at the place of the ID, and the line ends behind it. */
+function isFor(id: string, bytes: Uint8Array): boolean {
+  return textOf(bytes.subarray(54, 55 + id.length)) === `${id}\n`;
+}
+
+/** What nobody encoded is nothing; what somebody did is his alone. */
+function assertAccident(id: string, bytes: Uint8Array): void {
+  const before = bytes.slice();
+  const decoded = decodeRecord(id, bytes);
+  const lifetime = decodeLifetime(id, bytes);
+  const whole = BY_TEXT.get(textOf(bytes));
+  if (whole === undefined) {
+    assert(UNUSABLE.includes(decoded), `${id} has ${show(bytes)}`);
+    assertEquals(lifetime, decoded, show(bytes));
+  } else if (whole.id !== id) {
+    assertEquals([decoded, lifetime], ["foreign", "foreign"], show(bytes));
+  } else {
+    assertEquals(decoded, whole.record, show(bytes));
+    assertEquals(lifetime, lifetimeOf(whole.record), show(bytes));
+  }
+  assertEquals(bytes, before);
+}
+
+/** What a forger sealed is no record of another ID, and else one in full. */
+function assertForgery(id: string, bytes: Uint8Array): boolean {
+  const decoded = decodeRecord(id, bytes);
+  const lifetime = decodeLifetime(id, bytes);
+  if (typeof decoded === "string") {
+    assert(UNUSABLE.includes(decoded), show(bytes));
+    assertEquals(lifetime === "foreign", decoded === "foreign", show(bytes));
+    return false;
+  }
+  assert(isFor(id, bytes), `${id} has ${show(bytes)}`);
+  assertEquals(lifetime, lifetimeOf(decoded), show(bytes));
+  assertShape(decoded, bytes);
+  assert(typeof decodeRecord(id, encodeRecord(id, decoded)) === "object");
+  return true;
+}
+
+function read(id: string, bytes: Uint8Array): SessionRecord {
+  const record = decodeRecord(id, bytes);
+  if (typeof record === "object") return record;
+  throw new Error(`${record}: ${show(bytes)}`);
+}
+
+function assertShape(record: SessionRecord, bytes: Uint8Array): void {
+  const { data, createdAt, flash = {}, formTokens = [], ...rest } = record;
+  const { secretHash = "", user = "" } = rest;
+  const isRecord = Number.isSafeInteger(createdAt) && createdAt >= 0 &&
+    [data, flash].every((object) =>
+      Object.getPrototypeOf(object) === Object.prototype
+    ) &&
+    [secretHash, user, ...formTokens].every((text) => typeof text === "string");
+  assert(isRecord, `it is no record: ${show(bytes)}`);
+}
+
+Deno.test("what an accident made of a session file is no session, or still that one", () => {
+  explore("damaged session files", 40_000, (random) => {
+    const whole = random.pick(WHOLES);
+    const bytes = damage(random, whole.bytes);
+    assertAccident(whole.id, bytes);
+    assertAccident(random.pick(IDS), bytes);
+  });
+  assertUnpolluted();
+});
+
+Deno.test("random bytes are no session", () => {
+  explore("random bytes", 10_000, (random) => {
+    const bytes = random.bytes(300);
+    const head = random.pick(WHOLES).bytes;
+    if (random.oneIn(2)) {
+      bytes.set(head.subarray(0, Math.min(bytes.length, random.below(72))));
+    }
+    assertAccident(random.pick(IDS), bytes);
+  });
+  assertUnpolluted();
+});
+
+Deno.test("a right checksum over wrong content is no session, or a record in full", () => {
+  let believed = 0;
+  explore("resealed session files", 20_000, (random) => {
+    const bytes = forgeAny(random);
+    for (const id of [random.pick(IDS), random.pick(IDS)]) {
+      if (assertForgery(id, bytes)) believed++;
+    }
+  });
+  console.log(`  of which ${believed} times a record was believed`);
+  assertUnpolluted();
+});
+
+function forgeAny(random: Random): Uint8Array {
+  return random.oneIn(2)
+    ? forge(random.pick(IDS), randomBody(random))
+    : reseal(damage(random, random.pick(WHOLES).bytes));
+}
+
+for (const body of DEEP_BODIES) {
+  const title = body.replaceAll(/(.{5,7}?)\1+/g, "$1…").slice(0, 60);
+  Deno.test(`100,000 levels are read, and written or refused: ${title}`, () => {
+    try {
+      for (const id of IDS) assertForgery(id, forge(IDS[0]!, body));
+    } catch (error) {
+      // Objects whose keys are numbers are written by recursion.
+      assert(error instanceof TypeError, `${error}`);
+      assertStringIncludes(error.message, "is too deep or too large");
+    }
+    assertUnpolluted();
+  });
+}
+
+Deno.test("decoding takes time in proportion to the bytes (printed)", () => {
+  const id = IDS[0]!;
+  for (let size = 1024; size <= 1024 * 1024; size *= 32) {
+    const unit = '{"__proto__":[1,"ä"]},';
+    const list = `[${unit.repeat(size / unit.length)}1]`;
+    const bytes = forge(id, `{"createdAt":1,"data":{"list":${list}}}`);
+    const begin = performance.now();
+    const rounds = 4 * 1024 * 1024 / size;
+    for (let round = 0; round < rounds; round++) read(id, bytes);
+    const perByte = (performance.now() - begin) / rounds / bytes.length;
+    console.log(`${size / 1024} KiB: ${(1e6 * perByte).toFixed(1)} ns a byte`);
+  }
+});

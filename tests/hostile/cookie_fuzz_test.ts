@@ -1,0 +1,151 @@
+/**
+ * Any `Cookie` header at all: reading it never throws, finds what is there by
+ * the book, and opens the session whose token it carries or a new one.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { hashSecret, isSessionId, parseToken } from "../../src/core/token.ts";
+import { readCookie } from "../../src/http/cookie.ts";
+import { SessionManager } from "../../src/http/manager.ts";
+import { MemorySessionStore } from "../../src/stores/memory_store.ts";
+import { findCookie, randomHeader } from "./cookie_headers.ts";
+import { assertUnpolluted } from "./prototypes.ts";
+import { explore, exploreSlowly, type Random, show } from "./random.ts";
+
+const TOKENS = [
+  `${"0123456789abcdef".repeat(2)}abcdefghijklmnopqrs-_Z`,
+  `${"0".repeat(32)}${"0".repeat(22)}`,
+  `${"f".repeat(32)}${"_".repeat(22)}`,
+];
+const NAMES = ["session", "__Host-session", "s", "a.b", "$&", "^"];
+
+Deno.test("readCookie() finds what the grammar says, in any header", () => {
+  explore("cookie headers", 30_000, (random) => {
+    const name = random.pick(NAMES);
+    const header = randomHeader(random, name, TOKENS);
+    assertEquals(
+      readCookie(header, name),
+      findCookie(header, name),
+      `${name} in ${show(header)}`,
+    );
+  });
+  assertUnpolluted();
+});
+
+Deno.test("readCookie() reads no character too often, in 1 KiB as in 1 MiB", () => {
+  let most = 0;
+  explore("long cookie headers", 20, (random) => {
+    const part = randomHeader(random, "s", TOKENS) +
+      random.pick([";", " ", ""]);
+    for (const size of [2 ** 10, 2 ** 15, 2 ** 20]) {
+      const header = part.repeat(Math.ceil(size / (part.length + 1)));
+      const reads = countReads(header, "s") / (header.length + 1);
+      assert(reads < 8, `${reads} a character, ${size} of ${show(part)}`);
+      most = Math.max(most, reads);
+    }
+  });
+  console.log(`  at most ${most.toFixed(2)} reads a character`);
+});
+
+/** Counts in place of a clock; see the same in tests/http/cookie_test.ts. */
+function countReads(header: string, name: string): number {
+  let reads = 0;
+  const counted = {
+    length: header.length,
+    indexOf: (text: string, from = 0) => {
+      const found = header.indexOf(text, from);
+      reads += (found === -1 ? header.length : found) - from;
+      return found;
+    },
+    charCodeAt: (at: number) => (reads++, header.charCodeAt(at)),
+    slice: (from: number, to: number) => {
+      reads += to - from;
+      return header.slice(from, to);
+    },
+  };
+  readCookie(counted as unknown as string, name);
+  return reads;
+}
+
+/** Characters and lengths, one by one. */
+function isToken(text: string): boolean {
+  const characters = [...text];
+  return text.length === 54 && characters.length === 54 &&
+    characters.every((character, at) =>
+      (at < 32 ? "0123456789abcdef" : LETTERS).includes(character)
+    );
+}
+
+const LETTERS =
+  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+function randomTokenText(random: Random): string {
+  const token = random.pick(TOKENS);
+  const at = random.below(55);
+  const character = random.oneIn(2)
+    ? random.pick([...`${LETTERS}+/=.\n\0 "`])
+    : String.fromCharCode(random.below(0x10000));
+  return random.pick([
+    token,
+    token.slice(0, at) + character + token.slice(at + 1),
+    token.slice(0, at) + character + token.slice(at),
+    token.slice(0, at) + token.slice(at + 1),
+    String.fromCharCode(...random.list(60, () => random.below(0x100))),
+  ]);
+}
+
+Deno.test("parseToken() takes what a token is made of, and nothing else", () => {
+  explore("tokens", 20_000, (random) => {
+    const text = randomTokenText(random);
+    const token = parseToken(text);
+    assertEquals(token !== undefined, isToken(text), show(text));
+    if (token === undefined) return;
+    assertEquals(token.id + token.secret, text);
+    assertEquals(token.secret.length, 22);
+    assert(isSessionId(token.id), show(text));
+  });
+});
+
+/** Sessions of several people by the token that opens them. */
+async function openSessions() {
+  const store = new MemorySessionStore();
+  const owners = new Map<string, string>();
+  for (const [at, user] of ["ann", "bob", "eve"].entries()) {
+    const { id, secret } = parseToken(TOKENS[at]!)!;
+    const secretHash = hashSecret(secret);
+    owners.set(id + secret, user);
+    await store.save(id, { data: { user }, createdAt: 1, user, secretHash });
+  }
+  return { store, owners };
+}
+
+function requestWith(cookie: string): Request {
+  // `Headers` refuses what no server would pass on; the manager must not care.
+  const headers = { get: (name: string) => name === "cookie" ? cookie : null };
+  const request = new Request("http://localhost/");
+  return Object.defineProperty(request, "headers", { value: headers });
+}
+
+Deno.test("open() gives each the session of his token, and anybody else a new one", async () => {
+  const { store, owners } = await openSessions();
+  const before = await Array.fromAsync(store.entries());
+  const manager = new SessionManager({ store });
+  let opened = 0;
+  await exploreSlowly("requests with a cookie", 20_000, async (random) => {
+    const header = randomHeader(random, "session", TOKENS);
+    const session = await manager.open(requestWith(header));
+    const value = findCookie(header, "session");
+    const user = value === undefined ? undefined : owners.get(value);
+    assertEquals(session.user, user ?? null, show(header));
+    assertEquals(session.get("user"), user, show(header));
+    assertEquals(session.isNew, user === undefined, show(header));
+    assert(user === undefined || value!.startsWith(session.id), show(header));
+    const headers = new Headers();
+    await manager.commit(session, headers);
+    assertEquals(headers.getSetCookie(), [], show(header));
+    if (user !== undefined) opened++;
+  });
+  console.log(`  of which ${opened} carried a token of somebody`);
+  assertEquals(await Array.fromAsync(store.entries()), before);
+  assertUnpolluted();
+});

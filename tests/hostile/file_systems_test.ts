@@ -1,0 +1,153 @@
+/**
+ * Real file systems, as far as this machine has them and lets us mount them:
+ * those that lack something are refused and told what, the others keep
+ * sessions. tests/disk/prepare_directory_test.ts has each lack by itself.
+ */
+
+import { assertEquals } from "@std/assert";
+import { isSessionId } from "../../src/core/token.ts";
+import { type System, system } from "../../src/disk/system.ts";
+import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { replaceSystem } from "../replaced_system.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
+import type { FileSystem, Outcome } from "./mounted_script.ts";
+
+const NO_LINKS =
+  "Cannot keep sessions in DIR: its file system makes no hard links";
+const NO_MODE =
+  "Cannot keep sessions in DIR: its file system does not keep the mode of a file";
+
+/** What one of everything gives where it works: see `live()` of the script. */
+const KEPT = [
+  true,
+  false,
+  null,
+  true,
+  { n: 2 },
+  { n: 2 },
+  1,
+  { deleted: 0, remaining: 1, remnants: 0 },
+  true,
+  false,
+  [".latchkey"],
+];
+
+/** Each file system, and what it is refused for, if it is. */
+const FILE_SYSTEMS: Readonly<Record<string, readonly [FileSystem, string?]>> = {
+  "ext4": [{ type: "ext4", make: ["mkfs.ext4", "-q", "-F"] }],
+  "ext4 that ignores case": [{
+    type: "ext4",
+    make: ["mkfs.ext4", "-q", "-F", "-O", "casefold"],
+    prepare: ["chattr", "+F"],
+  }],
+  "tmpfs": [{ type: "tmpfs" }],
+  "ramfs": [{ type: "ramfs" }],
+  "an overlay, as containers have it": [{ type: "overlay", isOverlay: true }],
+  "message queues, which have no links": [{ type: "mqueue" }, NO_LINKS],
+  "FAT, which has no links and no modes": [
+    { type: "vfat", make: ["mkfs.vfat"], options: "umask=077" },
+    NO_MODE,
+  ],
+  "FAT with the modes that we want": [
+    { type: "vfat", make: ["mkfs.vfat"], options: "dmask=077,fmask=177" },
+    NO_LINKS,
+  ],
+  "exFAT": [
+    { type: "exfat", make: ["mkfs.exfat"], options: "dmask=077,fmask=177" },
+    NO_LINKS,
+  ],
+};
+
+/** Runs the script as root in a mount namespace of its own. */
+const UNSHARE = `
+try {
+  const [script, ...args] = Deno.args;
+  const { code } = new Deno.Command("unshare", {
+    args: ["--mount", Deno.execPath(), "run", "--quiet", "-A", script, ...args],
+    stdout: "inherit",
+    stderr: "inherit",
+  }).outputSync();
+  Deno.exit(code);
+} catch (error) {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
+  Deno.exit(1);
+}`;
+
+async function tryOut(fileSystem: FileSystem): Promise<Outcome> {
+  using parent = new TemporaryDirectory();
+  const script = new URL("./mounted_script.ts", import.meta.url);
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "eval",
+      UNSHARE,
+      script.href,
+      JSON.stringify(fileSystem),
+      parent.path,
+    ],
+    cwd: new URL("../../", import.meta.url).pathname,
+  }).output();
+  const said = new TextDecoder();
+  if (code === 0) return JSON.parse(said.decode(stdout));
+  const why = said.decode(stderr).trim().split("\n")[0] || "no unshare";
+  return { is: "missing", why };
+}
+
+for (const [what, [fileSystem, message]] of Object.entries(FILE_SYSTEMS)) {
+  Deno.test(`${what}: ${message ? "refused" : "keeps sessions"}`, async () => {
+    const outcome = await tryOut(fileSystem);
+    if (outcome.is === "missing") {
+      console.log(`skipped, not on this machine: ${outcome.why}`);
+    } else if (message === undefined) {
+      assertEquals(outcome, { is: "kept", seen: KEPT });
+    } else {
+      const name = "SessionDirectoryError";
+      assertEquals(outcome, { is: "refused", name, message });
+    }
+  });
+}
+
+/** A system whose file system takes one case of a name for the other. */
+function ignoreCase(real: System): Partial<System> {
+  const find = (path: string) => {
+    const [, directory = "", name = ""] = /^(.*)\/(.*)$/.exec(path) ?? [];
+    const [found = name] = [...Deno.readDirSync(directory)]
+      .map((entry) => entry.name)
+      .filter((other) => other.toLowerCase() === name.toLowerCase());
+    return `${directory}/${found}`;
+  };
+  return {
+    open: (path, options) => real.open(find(path), options),
+    lstat: (path) => real.lstat(find(path)),
+    link: (from, to) => real.link(find(from), find(to)),
+    rename: (from, to) => real.rename(find(from), find(to)),
+    remove: (path) => real.remove(find(path)),
+    changeMode: (path, mode) => real.changeMode(find(path), mode),
+  };
+}
+
+Deno.test("where case is ignored no two IDs are one, and no other case is one", async () => {
+  using directory = new TemporaryDirectory();
+  const id = "abcdef-abcdef_abcdef";
+  const record = { data: { n: 1 }, createdAt: 1 };
+  using _replaced = replaceSystem(ignoreCase({ ...system }));
+  const store = new DirectorySessionStore(directory.path);
+  await store.save(id, record);
+  for (const other of [id.toUpperCase(), `A${id.slice(1)}`]) {
+    assertEquals(isSessionId(other), false);
+    assertEquals(await store.load(other), undefined);
+    assertEquals(await store.touch(other), false);
+    assertEquals(await store.delete(other), false);
+  }
+  assertEquals(await store.create(id, record), false);
+  // As another program may have renamed it: read, but not listed or cleaned.
+  Deno.renameSync(directory.join(id), directory.join(id.toUpperCase()));
+  assertEquals(await store.load(id), record);
+  assertEquals(await Array.fromAsync(store.entries()), []);
+  assertEquals(await store.deleteOldSessions(0), {
+    deleted: 0,
+    remaining: 0,
+    remnants: 0,
+  });
+  assertEquals(await store.delete(id), true);
+  assertEquals(directory.list(), [".latchkey"]);
+});

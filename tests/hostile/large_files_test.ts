@@ -1,0 +1,188 @@
+/**
+ * A file of any size under a session's name is known for none at the price of
+ * the largest record: 16 MiB. Counted where the store reads, not measured.
+ */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { encodeRecord, LARGEST_RECORD } from "../../src/core/codec.ts";
+import type { SessionRecord } from "../../src/core/record.ts";
+import { system } from "../../src/disk/system.ts";
+import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { replaceSystem } from "../replaced_system.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
+import { putObstacle } from "./obstacles.ts";
+import { forge } from "./session_bytes.ts";
+
+const MIB = 1024 * 1024;
+const ID = "0123456789abcdef";
+const SMALL = { data: { n: 1 }, createdAt: 1 };
+const FULL = recordOfSize(LARGEST_RECORD);
+
+/** A record whose file has exactly so many bytes. */
+function recordOfSize(bytes: number): SessionRecord {
+  const withText = (text: string) => ({ data: { text }, createdAt: 1 });
+  const rest = encodeRecord(ID, withText("")).length;
+  return withText("x".repeat(bytes - rest));
+}
+
+interface Reading extends Disposable {
+  /** The most bytes that were read of one open file. */
+  readonly bytes: number;
+  /** The largest buffer that was read into. */
+  readonly buffer: number;
+}
+
+/** Watches what is read until the end of the block. */
+function watchReading(): Reading {
+  const { read } = system;
+  const found = { bytes: 0, buffer: 0 };
+  const files = new WeakMap<Deno.FsFile, number>();
+  const replaced = replaceSystem({
+    read: (file, into) => {
+      const length = read(file, into);
+      const bytes = (files.get(file) ?? 0) + (length ?? 0);
+      files.set(file, bytes);
+      found.bytes = Math.max(found.bytes, bytes);
+      found.buffer = Math.max(found.buffer, into.buffer.byteLength);
+      return length;
+    },
+  });
+  return Object.assign(found, {
+    [Symbol.dispose]: () => replaced[Symbol.dispose](),
+  });
+}
+
+function write(path: string, head: Uint8Array, size: number, fill = 0): void {
+  using file = Deno.openSync(path, { write: true, create: true });
+  const block = new Uint8Array(MIB).fill(fill);
+  if (fill !== 0) {
+    for (let at = 0; at < size; at += MIB) file.writeSync(block);
+  }
+  file.seekSync(0, Deno.SeekMode.Start);
+  file.writeSync(head);
+  // A hole, if nothing was written: no disk is that large.
+  file.truncateSync(size);
+}
+
+const NO_HEAD = new Uint8Array();
+const WHOLE = encodeRecord(ID, SMALL);
+/** Its checksum is right, and nothing else is wrong with it. */
+const TOO_LARGE = forge(
+  ID,
+  `${JSON.stringify({ createdAt: 1, data: FULL.data })} \n`,
+);
+const LARGE: Readonly<Record<string, (path: string) => void>> = {
+  "64 MiB of garbage": (path) => write(path, NO_HEAD, 64 * MIB, 0xa5),
+  "64 MiB that begin as a session": (path) =>
+    write(path, WHOLE.subarray(0, 72), 64 * MIB, 0x20),
+  "a session with 1 GiB behind it": (path) => write(path, WHOLE, 1024 * MIB),
+  "a session of 64 KiB with 1 GiB behind it": (path) =>
+    write(path, encodeRecord(ID, recordOfSize(64 * 1024)), 1024 * MIB),
+  "the largest session with a byte behind it": (path) =>
+    write(path, encodeRecord(ID, FULL), LARGEST_RECORD + 1),
+  "a whole session of a byte too many": (path) =>
+    Deno.writeFileSync(path, TOO_LARGE),
+  "the largest session with 1 GiB behind it": (path) =>
+    write(path, encodeRecord(ID, FULL), 1024 * MIB),
+  "a hole of 1 GiB": (path) => write(path, NO_HEAD, 1024 * MIB),
+};
+
+type Call = (store: DirectorySessionStore) => Promise<unknown>;
+
+const CALLS: Readonly<Record<string, readonly [Call, unknown]>> = {
+  load: [(store) => store.load(ID), undefined],
+  "load, touching": [
+    (store) => store.load(ID, { touch: () => true }),
+    undefined,
+  ],
+  touch: [(store) => store.touch(ID), false],
+  update: [(store) => store.update(ID, (record) => record), undefined],
+  delete: [(store) => store.delete(ID), false],
+  entries: [(store) => Array.fromAsync(store.entries()), []],
+  cleanup: [
+    (store) => store.deleteOldSessions(0),
+    { deleted: 0, remaining: 0, remnants: 0 },
+  ],
+  "a dry cleanup": [
+    (store) => store.deleteOldSessions(0, { dryRun: true }),
+    { deleted: 0, remaining: 0, remnants: 0 },
+  ],
+};
+
+for (const [what, put] of Object.entries(LARGE)) {
+  Deno.test(`${what} is no session to anybody, and read up to 16 MiB`, async () => {
+    using directory = new TemporaryDirectory();
+    const store = new DirectorySessionStore(directory.path, {
+      onWarning: () => {},
+    });
+    await store.setup();
+    put(directory.join("large"));
+    using reading = watchReading();
+    for (const [name, [call, expected]] of Object.entries(CALLS)) {
+      // It is set aside, and put back for the next one.
+      Deno.renameSync(directory.join("large"), directory.join(ID));
+      assertEquals(await call(store), expected, name);
+      const left = directory.list().filter((name) => name !== ".latchkey");
+      assertEquals(left, name === "a dry cleanup" ? [ID] : [`${ID}.bad`], name);
+      Deno.renameSync(directory.join(left[0]!), directory.join("large"));
+    }
+    assert(reading.bytes <= LARGEST_RECORD + 1, `${reading.bytes} bytes`);
+    assert(reading.buffer <= LARGEST_RECORD + 1, `${reading.buffer} bytes`);
+    console.log(`${what}: ${reading.bytes} bytes read at most`);
+    await store.save(ID, SMALL);
+    assertEquals(await store.load(ID), SMALL);
+  });
+}
+
+Deno.test("a link to what never ends is no session to a plain load", async () => {
+  using directory = new TemporaryDirectory();
+  const store = new DirectorySessionStore(directory.path, {
+    onWarning: () => {},
+  });
+  await store.setup();
+  putObstacle(directory.join(ID), { link: "/dev/zero" });
+  using reading = watchReading();
+  assertEquals(await store.load(ID), undefined);
+  assert(reading.bytes <= LARGEST_RECORD + 1, `${reading.bytes} bytes`);
+  console.log(`/dev/zero: ${reading.bytes} bytes read`);
+});
+
+Deno.test("what is a byte too large is whole but for that", () => {
+  assertEquals(TOO_LARGE.length, LARGEST_RECORD + 1);
+});
+
+Deno.test("a session of 16 MiB is kept, and one of a byte more is refused", async () => {
+  using directory = new TemporaryDirectory();
+  const store = new DirectorySessionStore(directory.path);
+  await store.save(ID, FULL);
+  assertEquals(Deno.statSync(directory.join(ID)).size, LARGEST_RECORD);
+  const isSame = (record: SessionRecord | undefined) =>
+    record?.data.text === FULL.data.text;
+  assert(isSame(await store.load(ID)));
+  assert(isSame(await store.update(ID, (record) => record)));
+
+  const tooLarge = { ...FULL, createdAt: 10 };
+  const refused = "Cannot encode a record: it is too large";
+  for (
+    const write of [
+      () => store.save(ID, tooLarge),
+      () => store.create("other-session-0001", tooLarge),
+      () => store.update(ID, () => tooLarge),
+    ]
+  ) {
+    await assertRejects(write, TypeError, refused);
+  }
+  assertEquals(directory.list(), [".latchkey", ID]);
+  assert(isSame(await store.load(ID)));
+});
+
+Deno.test("what was read last does not keep its memory", async () => {
+  using directory = new TemporaryDirectory();
+  const store = new DirectorySessionStore(directory.path);
+  await store.save(ID, FULL);
+  await store.load(ID);
+  await store.save(ID, SMALL);
+  using reading = watchReading();
+  await store.load(ID);
+  assertEquals(reading.buffer, 64 * 1024);
+});

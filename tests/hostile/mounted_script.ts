@@ -1,0 +1,124 @@
+/**
+ * Mounts a file system, keeps sessions there, and reports what came of it. It
+ * runs as root in a mount namespace of its own (`unshare --mount`): what it
+ * mounts nobody else sees, and it is gone with the process.
+ */
+
+import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+
+/** A file system, and how to get one. */
+export interface FileSystem {
+  /** Its type, for `mount`. */
+  readonly type: string;
+  /** Options of `mount`. */
+  readonly options?: string;
+  /** The command that makes one in a file, its last argument; else it needs none. */
+  readonly make?: readonly string[];
+  /** A command that prepares an empty directory in it, its last argument. */
+  readonly prepare?: readonly string[];
+  /** Whether it lies over two directories of another one. */
+  readonly isOverlay?: boolean;
+}
+
+/** What came of it. */
+export type Outcome =
+  /** The machine has no such file system, or cannot make one. */
+  | { readonly is: "missing"; readonly why: string }
+  | { readonly is: "refused"; readonly name: string; readonly message: string }
+  | { readonly is: "kept"; readonly seen: readonly unknown[] };
+
+const IMAGE_SIZE = 16 * 1024 * 1024;
+const ID = "0123456789abcdef";
+const RECORD = { data: { n: 1 }, createdAt: 1 };
+
+/** A step towards the file system that this machine cannot take. */
+class Missing extends Error {}
+
+function run(command: string, ...args: readonly string[]): void {
+  try {
+    const { success, stderr } = new Deno.Command(command, { args: [...args] })
+      .outputSync();
+    if (success) return;
+    throw new Missing(new TextDecoder().decode(stderr).trim().split("\n")[0]);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new Missing(`there is no ${command}`);
+  }
+}
+
+function mount(fileSystem: FileSystem, parent: string): string {
+  const { type, options = "", make, prepare, isOverlay } = fileSystem;
+  const point = `${parent}/point`;
+  Deno.mkdirSync(point);
+  const image = `${parent}/image`;
+  const layers = ["lower", "upper", "work"].map((name) => `${parent}/${name}`);
+  let given = options;
+  if (make !== undefined) {
+    Deno.writeFileSync(image, new Uint8Array());
+    Deno.truncateSync(image, IMAGE_SIZE);
+    const [command = "", ...args] = make;
+    run(command, ...args, image);
+    given = `loop,${options}`;
+  } else if (isOverlay) {
+    for (const layer of layers) Deno.mkdirSync(layer);
+    const [lower, upper, work] = layers;
+    given = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
+  }
+  const flags = given === "" ? [] : ["-o", given];
+  run("mount", "-t", type, ...flags, make ? image : "none", point);
+  const directory = make || isOverlay ? `${point}/sessions` : point;
+  if (directory !== point) Deno.mkdirSync(directory, { mode: 0o700 });
+  else Deno.chmodSync(directory, 0o700);
+  if (prepare !== undefined) {
+    const [command = "", ...args] = prepare;
+    run(command, ...args, directory);
+  }
+  return directory;
+}
+
+/** One of everything that a store does. */
+async function live(directory: string): Promise<unknown[]> {
+  const store = new DirectorySessionStore(directory);
+  const seen: unknown[] = [
+    await store.create(ID, RECORD),
+    await store.create(ID, RECORD),
+    await store.load(ID.toUpperCase()),
+  ];
+  await store.save(ID, { ...RECORD, idleTimeout: 60_000 });
+  seen.push(
+    await store.touch(ID),
+    (await store.update(ID, (record) => ({ ...record, data: { n: 2 } })))?.data,
+    (await store.load(ID, { touch: () => true }))?.data,
+    (await Array.fromAsync(store.entries())).length,
+    await store.deleteOldSessions(0),
+    await store.delete(ID),
+    await store.has(ID),
+    [...Deno.readDirSync(directory)].map(({ name }) => name)
+      .filter((name) => name !== "lost+found"),
+  );
+  return seen;
+}
+
+async function tryOut(
+  fileSystem: FileSystem,
+  parent: string,
+): Promise<Outcome> {
+  let directory: string;
+  try {
+    directory = mount(fileSystem, parent);
+  } catch (error) {
+    if (!(error instanceof Missing)) throw error;
+    return { is: "missing", why: error.message };
+  }
+  try {
+    return { is: "kept", seen: await live(directory) };
+  } catch (error) {
+    const { name, message } = error as Error;
+    return { is: "refused", name, message: message.replace(directory, "DIR") };
+  }
+}
+
+if (import.meta.main) {
+  const [fileSystem = "", parent = ""] = Deno.args;
+  console.log(JSON.stringify(await tryOut(JSON.parse(fileSystem), parent)));
+}

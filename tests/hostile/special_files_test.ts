@@ -1,0 +1,240 @@
+/**
+ * Devices, sockets, pipes, links and directories under a session's name: who
+ * looks before he reads serves none of them and hangs at none, neither does
+ * whoever goes through the directory. tests/stores/directory_names_test.ts has
+ * links and directories one operation at a time; here is the rest.
+ *
+ * A plain `load` (and `has`, which is one) does not look before it reads: the
+ * directory is private, so only its owner could have planted anything, and one
+ * that others may write is refused (tests/disk/prepare_directory_test.ts and
+ * tests/stores/directory_store_test.ts show it). The last test states what it
+ * makes of each kind. A pipe is not among them: a plain load waits there until
+ * somebody writes to it.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { encodeRecord } from "../../src/core/codec.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
+import { runBounded } from "./bounded_child.ts";
+import type { Calls } from "./caller_script.ts";
+import { type Obstacle, putObstacle } from "./obstacles.ts";
+
+const LIVE = "live-session-0001";
+const RECORD = { data: { n: 1 }, createdAt: 1 };
+
+/** A directory with one live session, and beside it what is none. */
+class Scene implements Disposable {
+  readonly #parent = new TemporaryDirectory();
+  readonly path: string = this.#parent.join("sessions");
+  readonly ids: string[] = [];
+
+  constructor() {
+    Deno.mkdirSync(this.path, { mode: 0o700 });
+    Deno.mkdirSync(this.elsewhere(""), { mode: 0o700 });
+    this.write(`${this.path}/${LIVE}`, LIVE);
+  }
+
+  /** Returns a path outside of the directory of sessions. */
+  elsewhere(name: string): string {
+    return this.#parent.join(`elsewhere/${name}`);
+  }
+
+  /** Writes a whole session file. */
+  write(path: string, id: string): void {
+    Deno.writeFileSync(path, encodeRecord(id, RECORD), { mode: 0o600 });
+  }
+
+  /** Puts an obstacle under an ID; a machine that cannot make it goes without. */
+  put(id: string, obstacle: Obstacle): void {
+    if (putObstacle(`${this.path}/${id}`, obstacle)) this.ids.push(id);
+    else console.log(`left out: this user or machine makes no ${obstacle}`);
+  }
+
+  /** Everything that can stand under a name. */
+  putAll(): void {
+    const at = (id: string) => `${this.path}/${id}`;
+    this.put("a-device-00000000", "device");
+    this.put("a-socket-00000000", "socket");
+    this.put("a-directory-00000", "directory");
+    for (const device of ["zero", "null", "full", "random"]) {
+      this.put(`link-to-${device}-000000`, { link: `/dev/${device}` });
+    }
+    this.put("link-to-live-0000", { link: at(LIVE) });
+    this.put("link-to-nowhere-0", { link: this.elsewhere("nowhere") });
+    this.put("link-to-itself-00", { link: at("link-to-itself-00") });
+    this.put("loop-of-two-00000", { link: at("loop-of-two-00001") });
+    this.put("loop-of-two-00001", { link: at("loop-of-two-00000") });
+    this.write(this.elsewhere("same"), "link-to-own-00000");
+    this.put("link-to-own-00000", { link: this.elsewhere("same") });
+    this.put("link-relative-000", { link: "../elsewhere/same" });
+    this.put("link-to-link-0000", { link: at("link-to-own-00000") });
+  }
+
+  /** The pipes, which a plain load must be kept from. */
+  putPipes(): void {
+    this.put("a-pipe-0000000000", "pipe");
+    if (putObstacle(this.elsewhere("pipe"), "pipe")) {
+      this.put("link-to-a-pipe-00", { link: this.elsewhere("pipe") });
+    }
+  }
+
+  /** What stands under each name, by its inode. */
+  describe(): Record<string, unknown> {
+    return Object.fromEntries(
+      [...Deno.readDirSync(this.path)].map(({ name }) => [
+        name,
+        Deno.lstatSync(`${this.path}/${name}`).ino,
+      ]),
+    );
+  }
+
+  /** Calls a store in a process that may see devices and elsewhere too. */
+  async call(
+    calls: Omit<Calls, "directory">,
+  ): Promise<Record<string, unknown>> {
+    const { code, stdout, stderr } = await runBounded(
+      `${this.#parent.path},/dev`,
+      "tests/hostile/caller_script.ts",
+      JSON.stringify({ directory: this.path, ...calls }),
+    );
+    assertEquals(code, 0, stderr);
+    return JSON.parse(stdout);
+  }
+
+  [Symbol.dispose](): void {
+    this.#parent[Symbol.dispose]();
+  }
+}
+
+Deno.test("nothing but a file is touched, updated, deleted, or hangs who tries", async () => {
+  using scene = new Scene();
+  scene.putAll();
+  scene.putPipes();
+  const before = scene.describe();
+  const report = await scene.call({
+    ids: scene.ids,
+    calls: ["touch", "update", "delete"],
+  });
+  for (const id of scene.ids) {
+    assertEquals(report[`touch ${id}`], false, id);
+    assertEquals(report[`update ${id}`], "none", id);
+    assertEquals(report[`delete ${id}`], false, id);
+  }
+  const { ".latchkey": _marker, ...after } = scene.describe();
+  assertEquals(after, before);
+  console.log(
+    `${Object.keys(report).length} calls on ${scene.ids.length} kinds`,
+  );
+});
+
+Deno.test("nothing but a file is written over", async () => {
+  using scene = new Scene();
+  scene.putAll();
+  scene.putPipes();
+  const before = scene.describe();
+  const report = await scene.call({
+    ids: scene.ids,
+    calls: ["save", "create"],
+  });
+  for (const id of scene.ids) {
+    // A name that leads nowhere looks missing, and cannot be linked to.
+    assert(String(report[`save ${id}`]).match(/^[A-Z]/), id);
+    assert(String(report[`create ${id}`]).match(/^[A-Z]/), id);
+  }
+  const { ".latchkey": _marker, ...after } = scene.describe();
+  assertEquals(after, before);
+});
+
+Deno.test("entries and cleanup pass by what is no file", async () => {
+  using scene = new Scene();
+  scene.putAll();
+  scene.putPipes();
+  const { [LIVE]: _live, ...before } = scene.describe();
+  const report = await scene.call({
+    ids: [LIVE],
+    calls: ["entries", "cleanup"],
+  });
+  assertEquals(report[`entries ${LIVE}`], [LIVE]);
+  assertEquals(report[`cleanup ${LIVE}`], {
+    deleted: 1,
+    remaining: 0,
+    remnants: 0,
+  });
+  const { ".latchkey": _marker, ...after } = scene.describe();
+  assertEquals(after, before);
+});
+
+Deno.test("the command line passes by what is no file", async () => {
+  using scene = new Scene();
+  scene.putAll();
+  scene.putPipes();
+  Deno.writeTextFileSync(`${scene.path}/.latchkey`, "");
+  const old = new Date(0);
+  Deno.utimeSync(`${scene.path}/${LIVE}`, old, old);
+  const { [LIVE]: _live, ...before } = scene.describe();
+  const clean = (...flags: string[]) =>
+    runBounded(
+      scene.path,
+      "mod.ts",
+      "cleanup",
+      scene.path,
+      "--minutes=30",
+      ...flags,
+    );
+  const stdout = "Deleted: 1, Remaining: 0";
+  assertEquals(await clean("--dry-run"), {
+    code: 0,
+    stdout: `${stdout} (dry run: nothing was deleted)\n`,
+    stderr: "",
+  });
+  assertEquals(await clean(), { code: 0, stdout: `${stdout}\n`, stderr: "" });
+  assertEquals(scene.describe(), before);
+});
+
+/** What takes a name after it was listed as a file's. */
+const SWAPS: Readonly<Record<string, (scene: Scene) => Obstacle>> = {
+  "a pipe": () => "pipe",
+  "a device": () => "device",
+  "a socket": () => "socket",
+  "a directory": () => "directory",
+  "a link to a pipe": (scene) => {
+    putObstacle(scene.elsewhere("pipe"), "pipe");
+    return { link: scene.elsewhere("pipe") };
+  },
+  "a link to an endless file": () => ({ link: "/dev/zero" }),
+  "a link to itself": (scene) => ({ link: `${scene.path}/${LIVE}` }),
+  "a link to nowhere": (scene) => ({ link: scene.elsewhere("nowhere") }),
+};
+
+for (const [what, obstacleOf] of Object.entries(SWAPS)) {
+  for (const call of ["entries", "cleanup"] as const) {
+    Deno.test(`${what} that takes a name after the listing stops no ${call}`, async () => {
+      using scene = new Scene();
+      const swap = scene.elsewhere("swap");
+      if (!putObstacle(swap, obstacleOf(scene))) {
+        console.log(`left out: this user or machine makes no such thing`);
+        return;
+      }
+      scene.write(`${scene.path}/other-session-0001`, "other-session-0001");
+      const report = await scene.call({ ids: [LIVE], calls: [call], swap });
+      assertEquals(
+        report[`${call} ${LIVE}`],
+        call === "entries"
+          ? ["other-session-0001"]
+          : { deleted: 1, remaining: 0, remnants: 0 },
+      );
+    });
+  }
+}
+
+Deno.test("a plain load follows a link to a whole file of its ID, and serves nothing else", async () => {
+  using scene = new Scene();
+  scene.putAll();
+  const report = await scene.call({ ids: scene.ids, calls: ["load", "has"] });
+  const served = scene.ids.filter((id) => report[`load ${id}`] !== "none");
+  assertEquals(served, ["link-to-own-00000"]);
+  assertEquals(report["load link-to-own-00000"], RECORD);
+  for (const id of scene.ids) {
+    assertEquals(report[`has ${id}`], served.includes(id), id);
+  }
+});

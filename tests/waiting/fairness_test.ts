@@ -1,0 +1,50 @@
+/** Who hammers one session with others gets a fair part of it. */
+
+import { assert, assertEquals } from "@std/assert";
+import { EFFORT } from "../effort.ts";
+import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
+import { startHammer } from "./hammer.ts";
+
+const HAMMERS = 8;
+const COMMON = "common-session-0";
+const SECONDS = Math.min(3 * EFFORT, 10);
+
+/** What the least of them has for one of the most. */
+function ratioOf(counts: readonly number[]): number {
+  return Math.min(...counts) / Math.max(...counts);
+}
+
+Deno.test("of 8 processes that hammer a session, the slowest gets half of the fastest", async () => {
+  using directory = new TemporaryDirectory();
+  const store = new DirectorySessionStore(directory.path);
+  const owns = Array.from({ length: HAMMERS }, (_, n) => `own-session-of-${n}`);
+  for (const id of [COMMON, ...owns]) {
+    await store.save(id, { data: { n: 0 }, createdAt: 1 });
+  }
+  await using stack = new AsyncDisposableStack();
+  const hammers = await Promise.all(owns.map(async (own) => {
+    const duration = 2_000 * SECONDS;
+    const task = { directory: directory.path, common: COMMON, own, duration };
+    return stack.use(await startHammer(task));
+  }));
+  const reports = await Promise.all(hammers.map((hammer) => hammer.run()));
+
+  const commons = reports.map(({ common }) => common);
+  const total = commons.reduce((sum, common) => sum + common);
+  const { n } = (await store.load(COMMON))!.data;
+  assertEquals(n, total, "an update was lost");
+
+  const common = ratioOf(commons);
+  // What each has done alone at the same time: the machine's own fairness.
+  const own = ratioOf(reports.map(({ own }) => own));
+  const longest = Math.max(...reports.map(({ longest }) => longest));
+  console.log(
+    `${HAMMERS} processes, ${total} updates in ${SECONDS} s: the slowest got ${
+      common.toFixed(2)
+    } of the fastest (${own.toFixed(2)} with sessions of their own); one took ${
+      longest.toFixed(0)
+    } ms at most`,
+  );
+  assert(common >= Math.min(0.5, own), `${commons}`);
+});
