@@ -15,6 +15,10 @@
  * session; the checksum covers both. Bytes of any other version are unreadable,
  * and so is what is longer than LARGEST_RECORD, or no record in some part.
  *
+ * A key that JSON would have to escape is refused: V8's `JSON.parse` may take
+ * it for another one that any code of the process has parsed before
+ * (https://github.com/nodejs/node/issues/63785). Values are not concerned.
+ *
  * Not promised: protection against somebody who may write the directory. The
  * checksum finds accidents, not forgeries.
  */
@@ -39,6 +43,9 @@ const NONE = "-".repeat(DIGITS);
 const ZERO = 0x30;
 const DASH = 0x2d;
 const NEWLINE = 0x0a;
+// deno-lint-ignore no-control-regex
+const ESCAPED = /["\\\u0000-\u001f\p{Surrogate}]/u;
+const WHITE_SPACE = " \t\n\r";
 const NO_TIME = "is not whole milliseconds from 0 up";
 
 const encoder = new TextEncoder();
@@ -70,12 +77,27 @@ export function encodeRecord(
   const objects = (flash ? `"flash":${encodeObject("flash", flash)},` : "") +
     `"data":${encodeObject("data", data)}`;
   const lifetime = `${digits(expiresAt)} ${digits(idleTimeout)}`;
+  const body = `${rest.slice(0, -1)},${objects}}`;
+  if (hasEscapedKey(body)) {
+    throw cannotEncode("JSON would have to escape a key");
+  }
   const bytes = encoder.encode(
-    `${MAGIC}00000000 ${lifetime} ${id}\n${rest.slice(0, -1)},${objects}}\n`,
+    `${MAGIC}00000000 ${lifetime} ${id}\n${body}\n`,
   );
   if (bytes.length > LARGEST_RECORD) throw cannotEncode("it is too large");
   encoder.encodeInto(hex(checksum(bytes)), bytes.subarray(CHECKSUM_AT));
   return bytes;
+}
+
+/**
+ * Tells whether a key of an object comes back as what it was.
+ *
+ * @param key Any text at all.
+ * @returns `false` when it holds what JSON escapes: a quote, a backslash, a
+ * control character, half a surrogate pair.
+ */
+export function isSafeKey(key: string): boolean {
+  return !ESCAPED.test(key);
 }
 
 /**
@@ -122,9 +144,11 @@ function findProblem(id: string, bytes: Uint8Array): Unusable | undefined {
 }
 
 function parseBody(bytes: Uint8Array): SessionRecord | undefined {
+  const text = decoder.decode(bytes);
+  if (hasEscapedKey(text)) return undefined;
   let body: unknown;
   try {
-    body = JSON.parse(decoder.decode(bytes));
+    body = JSON.parse(text);
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;
@@ -172,6 +196,22 @@ function isTime(value: unknown): boolean {
 
 function isText(value: unknown): boolean {
   return typeof value === "string";
+}
+
+/** Tells whether a key in a JSON text is escaped; it need not be JSON. */
+function hasEscapedKey(json: string): boolean {
+  if (!json.includes("\\")) return false;
+  for (let at = json.indexOf('"'); at >= 0; at = json.indexOf('"', at + 1)) {
+    const start = at + 1;
+    for (at = start; at < json.length && json[at] !== '"'; at++) {
+      if (json[at] === "\\") at++;
+    }
+    if (!json.slice(start, at).includes("\\")) continue;
+    let next = at + 1;
+    while (WHITE_SPACE.includes(json.charAt(next) || "-")) next++;
+    if (json[next] === ":") return true;
+  }
+  return false;
 }
 
 /** Judges the text, because what has a `toJSON` is not what it seems. */

@@ -9,7 +9,7 @@
  *   clear             → no key of then survives; what came after it, does
  */
 import type { JsonObject, JsonValue } from "../core/record.ts";
-import { checkJson, nameKey, writeJson } from "./json_value.ts";
+import { checkJson, checkKey, nameKey, writeJson } from "./json_value.ts";
 
 /** Gives a key its new value for the one it has. */
 export type Update = (value: unknown) => unknown;
@@ -74,11 +74,7 @@ export class Bag {
   }
 
   set(key: string, value: unknown): void {
-    if (typeof key !== "string") {
-      throw new TypeError(
-        "Cannot keep a value in a session: its key is no text",
-      );
-    }
+    checkKey(key);
     checkJson(value, nameKey(key));
     this.#slots.set(key, { value, text: undefined, change: "set" });
   }

@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue } from "../core/record.ts";
-import { nameKey, writeJson } from "./json_value.ts";
+import { checkKey, nameKey, writeJson } from "./json_value.ts";
 
 /** Does to a record's flash what was done to this one. May be called again. */
 export type FlashChange = (flash: JsonObject) => JsonObject;
@@ -36,11 +36,7 @@ export class Flash {
   }
 
   leave(key: string, value: unknown): void {
-    if (typeof key !== "string") {
-      throw new TypeError(
-        "Cannot keep a flash in a session: its key is no text",
-      );
-    }
+    checkKey(key);
     this.#left.set(key, writeJson(value, `the flash ${nameKey(key)}`));
   }
 

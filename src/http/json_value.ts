@@ -1,7 +1,9 @@
+import { isSafeKey } from "../core/codec.ts";
 import type { JsonValue } from "../core/record.ts";
 
 /** How deep a value may nest; far below where `JSON.stringify` would overflow. */
 const MAX_DEPTH = 100;
+const ESCAPED_KEY = "under a key that JSON would have to escape";
 const IDENTIFIER = /^[A-Za-z_$][\w$]{0,39}$/;
 
 /**
@@ -27,6 +29,23 @@ export function checkJson(
   throw new TypeError(
     `Cannot keep ${what} in a session: ${describe(path)} is ${problem}`,
   );
+}
+
+/**
+ * Refuses a key that would not come back: no text, or JSON would escape it.
+ *
+ * @param key Any value at all.
+ * @throws {TypeError} If it can be no key.
+ */
+export function checkKey(key: unknown): asserts key is string {
+  if (typeof key !== "string") {
+    throw new TypeError("Cannot keep a value in a session: its key is no text");
+  }
+  if (!isSafeKey(key)) {
+    throw new TypeError(
+      `Cannot keep ${nameKey(key)} in a session: it is ${ESCAPED_KEY}`,
+    );
+  }
 }
 
 /**
@@ -89,6 +108,7 @@ function findInside(
   ancestors.push(value);
   for (const key of Object.keys(value)) {
     path.push(isArray ? Number(key) : key);
+    if (!isSafeKey(key)) return ESCAPED_KEY;
     const inner = findProblem(Reflect.get(value, key), path, ancestors);
     if (inner !== undefined) return inner;
     path.pop();

@@ -3,6 +3,7 @@ import {
   decodeLifetime,
   decodeRecord,
   encodeRecord,
+  isSafeKey,
 } from "../../src/core/codec.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 
@@ -126,7 +127,7 @@ Deno.test("decodeRecord() gives back what encodeRecord() was given", () => {
     { ...bare, idleTimeout: Number.MAX_SAFE_INTEGER },
     { ...bare, createdAt: Number.MAX_SAFE_INTEGER },
     { ...bare, data: JSON.parse(`{"__proto__":{"a":1}}`) },
-    { ...bare, data: { "\ud800": "\udfff", "": "\ufeff\x00\n" } },
+    { ...bare, data: { "": "\ufeff\x00\n", text: '\udfff":"\\":' } },
   ];
   for (const record of records) {
     const decoded = decodeRecord(ID, encodeRecord(ID, record));
@@ -289,4 +290,27 @@ Deno.test("decoding does not keep or change the bytes", () => {
   assertEquals(bytes, before);
   bytes.fill(0);
   assertEquals(decoded, RECORD);
+});
+
+Deno.test("encodeRecord() refuses a key that JSON would have to escape, at any depth", () => {
+  for (const key of ['"', "\\", "\n", "\x00", "a\x1f", "\ud800", "x\udfff"]) {
+    assertEquals(isSafeKey(key), false);
+    const object = { a: 'text": ', [key]: 1 };
+    for (const data of [object, { list: ["\\", { object }] }]) {
+      assertThrows(
+        () => encodeRecord(ID, { data, createdAt: 0 }),
+        TypeError,
+        "JSON would have to escape a key",
+      );
+      assertThrows(
+        () => encodeRecord(ID, { data: {}, flash: data, createdAt: 0 }),
+        TypeError,
+      );
+    }
+  }
+  for (const key of ["", "é", "\x7f", "\u2028", "🍪", "a:b", "'"]) {
+    assertEquals(isSafeKey(key), true);
+    const record = { data: { [key]: '":\\' }, createdAt: 0 };
+    assertEquals(decodeRecord(ID, encodeRecord(ID, record)), record);
+  }
 });

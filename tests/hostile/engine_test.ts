@@ -1,45 +1,48 @@
 /**
  * What the store rests on and the engine does not do. V8 from 13 on may take an
  * escaped key of an object for another one of the same length, a part of whose
- * text it is, when it has parsed an object with that one before
+ * text it is, once any code of the process has parsed an object with that one
  * (https://github.com/nodejs/node/issues/63785): after `{"a":0,"x\\":0}` the
- * key of `{"a":0,"x\n":0}` is read as `x\`. The other tests here keep away from
- * keys with a backslash; this one tells when that is no longer needed.
+ * key of `{"a":0,"x\n":0}` is read as `x\`. A client's JSON is such an object.
  */
 
-import { assert, assertEquals } from "@std/assert";
-import { decodeRecord, encodeRecord } from "../../src/core/codec.ts";
-import type { SessionRecord } from "../../src/core/record.ts";
+import { assertEquals, assertThrows } from "@std/assert";
+import { decodeRecord, encodeRecord, isSafeKey } from "../../src/core/codec.ts";
+import { Session } from "../../src/http/session.ts";
 
 const ID = "0123456789abcdef";
 
-function roundTrip(data: SessionRecord["data"]): string {
-  const bytes = encodeRecord(ID, { data, createdAt: 1 });
-  const decoded = decodeRecord(ID, bytes);
-  assert(typeof decoded === "object", "no record");
-  return JSON.stringify(decoded.data);
+/** Puts the engine into the state in which it misreads escaped keys. */
+function parseOddKey(): unknown {
+  return JSON.parse(String.raw`{"a":0,"x\\":0}`);
 }
 
-Deno.test("an escaped key comes back, or the engine has taken it for another", () => {
-  const odd = { a: 0, "x\\": 1 };
-  assertEquals(roundTrip(odd), JSON.stringify(odd));
-  const expected = JSON.stringify({ a: 0, "x\n": 1 });
-  const found = roundTrip({ a: 0, "x\n": 1 });
-  const isMisread = found === JSON.stringify(odd);
-  assert(isMisread || found === expected, found);
+Deno.test("no session holds a key that the engine may take for another", () => {
+  parseOddKey();
+  const [, read] = Object.keys(JSON.parse(String.raw`{"a":0,"x\n":0}`));
   console.log(
-    isMisread ? "this engine misreads escaped keys" : "this engine reads them",
+    read === "x\n"
+      ? "this engine reads escaped keys"
+      : "this engine misreads escaped keys",
   );
+
+  const session = new Session<Record<string, unknown>>();
+  for (const key of ["x\n", "x\\", 'x"', "x\ud800"]) {
+    assertThrows(() => session.set(key, 1), TypeError);
+    assertThrows(() => session.set("a", { a: 0, [key]: 1 }), TypeError);
+    assertThrows(() => session.flash(key, 1), TypeError);
+    const data = { a: 0, [key]: 1 };
+    assertThrows(() => encodeRecord(ID, { data, createdAt: 1 }), TypeError);
+  }
 });
 
-Deno.test("escaped keys come back where no key holds a backslash", () => {
-  const keys = ['"', "\n", "\u0000", "\ud800", "\u001f"];
-  for (let round = 0; round < 2; round++) {
-    for (const one of keys) {
-      for (const other of keys) {
-        const data = { b: 0, [`y${one}`]: 1, [`y${other}z`]: 2, [other]: 3 };
-        assertEquals(roundTrip(data), JSON.stringify(data));
-      }
-    }
+Deno.test("every other key comes back, whatever the process has parsed", () => {
+  for (let unit = 0; unit < 0x10000; unit++) {
+    const key = `x${String.fromCharCode(unit)}`;
+    if (!isSafeKey(key)) continue;
+    parseOddKey();
+    const data = { a: 0, [key]: 1 };
+    const decoded = decodeRecord(ID, encodeRecord(ID, { data, createdAt: 1 }));
+    assertEquals((decoded as { data: unknown }).data, data);
   }
 });

@@ -100,6 +100,7 @@ const REFUSED: Readonly<Record<string, unknown>> = {
   "infinity": { a: [Infinity] },
   "a function as toJSON": { toJSON: () => 1 },
   "a prototype of its own": Object.create({ inherited: 1 }),
+  "a key that JSON would escape": { a: [{ "\\": 1 }] },
   "a hole that a name makes up for": hole,
   "a hole in between that a name makes up for": [mixed],
 };
@@ -143,8 +144,8 @@ const NAMES = [
   "createdAt",
   "expiresAt",
   "secretHash",
-  "\ud800",
-  "\0",
+  "\u2028",
+  "\x7f",
   "k".repeat(2 ** 16),
 ];
 

@@ -31,7 +31,8 @@ const REFUSED: [what: string, value: unknown, message: string][] = [
   ["an undefined field", { a: [{ b: undefined }] }, ".a[0].b is undefined"],
   ["a cycle", cycle(), ".b.c is a cycle"],
   ["101 levels", nest(101), "… is below 100 levels"],
-  ["an odd key", { "a b\n": 1n }, '["a b\\n"] is a bigint'],
+  ["a value under an odd key", { "a b": 1n }, '["a b"] is a bigint'],
+  ["an escaped key", { "a\n": 1 }, '["a\\n"] is under a key that JSON'],
 ];
 
 for (const [what, value, message] of REFUSED) {
