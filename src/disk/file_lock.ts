@@ -132,11 +132,11 @@ export interface Patience {
 
 /**
  * Takes a step that nobody can cut into, again and again while somebody else
- * is at work there. Between two tries nothing is held. The second try follows
- * at once, because a name that has just been replaced is free; later ones wait
- * a random while that grows to 16 ms, so that waiters do not march in step. It
- * is short more often than long (a product of two draws): with long waits, who
- * has waited long would get less than who comes anew.
+ * is at work there: at once, for a name that has just been replaced is free,
+ * and then after random whiles that grow to 16 ms, so that waiters do not march
+ * in step. Between two tries nothing is held. A while is more often short than
+ * long (a product of two draws): with long ones, who has waited long would get
+ * less than who comes anew.
  *
  * Of the flows of this process that wait for one name, the first looks and the
  * others stand in line: a thousand cost no more than one, and each process has
@@ -153,8 +153,6 @@ export async function persist<T>(
 ): Promise<T> {
   const { path, timeout, signal } = patience;
   signal?.throwIfAborted();
-  const first = step();
-  if (first !== AGAIN) return first;
   const end = system.monotonic() + timeout;
   using place = new PlaceInLine(path);
   for (let longest = SHORTEST_WAIT;;) {

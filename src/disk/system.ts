@@ -3,7 +3,7 @@
  * one object, so that a test can put itself in between: run several actors one
  * call at a time in any order, end a process before its k-th call, let the
  * k-th call fail. Nothing else may call the operating system, read the clock
- * or draw a random number on the way of a session.
+ * or make a name up on the way of a session.
  */
 
 /** The operating system, as the directory store sees it. */

@@ -28,7 +28,7 @@ export class SmallDisk implements Disposable {
 
   /** Takes it away. */
   [Symbol.dispose](): void {
-    run("umount", [this.path]);
+    run("umount", ["-l", this.path]); // lazily: a failed test may have files open
     this.#place[Symbol.dispose]();
   }
 
