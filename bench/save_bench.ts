@@ -1,18 +1,18 @@
 /*
  * How much dearer than the bare system calls is it to change a session?
  *
- * 2026-11-20, Deno 2.9.6, ext4, 2 cores. Speed, the system calls being 1:
+ * 2026-11-20, Deno 2.9.6, ext4, 2 cores, the middle of three rounds (p75).
+ * Speed, the system calls being 1:
  *
  *             500 B   4 KiB
- *   save       0.84    0.86
- *   update     0.88    0.88
- *   create     0.77    0.88
- *   delete     0.67    0.58
+ *   save       0.91    0.94
+ *   update     0.89    0.92
+ *   create     0.80    0.88
+ *   delete     0.79    0.84
  *
  * The rename on ext4 is most of a save and of an update: the system calls of a
- * save take 190 µs there and 32 µs in memory (tmpfs). A save decodes the record
- * that it is about to replace, a delete parses the one that it is about to
- * remove: half of what the store adds at 500 B, two thirds at 4 KiB.
+ * save take 190 µs there and 32 µs in memory (tmpfs). Before a save read
+ * nothing and a delete parsed nothing, they stood at 0.84 and 0.67.
  *
  * On a disk that others use the time of a rename can change fourfold within a
  * minute: compare only in one group, and only on a quiet machine.
