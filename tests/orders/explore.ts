@@ -28,14 +28,18 @@ export interface Exploration {
   readonly states: number;
 }
 
-/** An order that breaks a promise; its text replays it. */
+/**
+ * An order that breaks a promise. Its text ends with the command that performs
+ * it again, call by call.
+ */
 export class Violation extends Error {
   override readonly name = "Violation";
   readonly order: readonly string[];
 
   constructor(play: Play, order: readonly string[], what: string) {
     super(
-      `${what}\n  play: ${JSON.stringify(play)}\n  order: ${order.join(" ")}`,
+      `${what}\n  deno task test orders --filter replay -- ` +
+        `'${JSON.stringify(play)}' '${order.join(" ")}'`,
     );
     this.order = order;
   }
