@@ -6,7 +6,7 @@ import { hashSecret } from "../../src/core/token.ts";
 import { SessionManager } from "../../src/http/manager.ts";
 import type { Session } from "../../src/http/session.ts";
 import type { DirectorySessionStore } from "../../src/stores/directory_store.ts";
-import { Random } from "../hostile/random.ts";
+import { Random } from "../random.ts";
 import type { Act, Answer, Call, HistoryWriter } from "./history.ts";
 
 /** The sessions that everybody is after. */

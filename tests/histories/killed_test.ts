@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { EFFORT } from "../effort.ts";
-import { Random } from "../hostile/random.ts";
+import { Random } from "../random.ts";
 import { Ground } from "./crowd.ts";
 import { IDS } from "./flow.ts";
 import { judge } from "./judgement.ts";

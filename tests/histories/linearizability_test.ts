@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { EFFORT } from "../effort.ts";
-import { Random } from "../hostile/random.ts";
+import { Random } from "../random.ts";
 import { SESSION_MODEL, type State } from "./abstract_session.ts";
 import { type Act, type Answer, type Event, pairSteps } from "./history.ts";
 import type { Call, Operation } from "./history.ts";

@@ -11,7 +11,8 @@ import {
 } from "../../src/core/codec.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { assertUnpolluted } from "./prototypes.ts";
-import { explore, type Random, show } from "./random.ts";
+import type { Random } from "../random.ts";
+import { explore, show } from "./search.ts";
 import {
   damage,
   DEEP_BODIES,

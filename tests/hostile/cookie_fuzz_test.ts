@@ -10,7 +10,8 @@ import { SessionManager } from "../../src/http/manager.ts";
 import { MemorySessionStore } from "../../src/stores/memory_store.ts";
 import { findCookie, randomHeader } from "./cookie_headers.ts";
 import { assertUnpolluted } from "./prototypes.ts";
-import { explore, exploreSlowly, type Random, show } from "./random.ts";
+import type { Random } from "../random.ts";
+import { explore, exploreSlowly, show } from "./search.ts";
 
 const TOKENS = [
   `${"0123456789abcdef".repeat(2)}abcdefghijklmnopqrs-_Z`,

@@ -1,6 +1,6 @@
 /** Cookie headers as no browser sends them, and what is in them by the book. */
 
-import type { Random } from "./random.ts";
+import type { Random } from "../random.ts";
 
 const BLANKS = ["", "", " ", "  ", "\t", " \t "];
 const JUNK = [

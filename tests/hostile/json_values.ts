@@ -2,7 +2,7 @@
 
 import type { JsonObject, JsonValue } from "../../src/core/record.ts";
 import { isSafeKey } from "../../src/core/codec.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../random.ts";
 
 const KEYS = [
   "a",

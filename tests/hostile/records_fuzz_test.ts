@@ -9,7 +9,8 @@ import {
 import type { SessionRecord } from "../../src/core/record.ts";
 import { randomObject, randomText } from "./json_values.ts";
 import { assertUnpolluted } from "./prototypes.ts";
-import { explore, type Random, show } from "./random.ts";
+import type { Random } from "../random.ts";
+import { explore, show } from "./search.ts";
 import { IDS } from "./session_bytes.ts";
 
 /** By text: deep equality has its own ideas of `-0` and an own `__proto__`. */

@@ -4,7 +4,7 @@ import { crc32 } from "node:zlib";
 import { encodeRecord } from "../../src/core/codec.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { nest, randomJson, randomKey } from "./json_values.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../random.ts";
 
 const CHECKSUM_AT = 11;
 const COVERED_AT = 19;

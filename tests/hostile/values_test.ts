@@ -11,7 +11,8 @@ import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { nest, randomKey, randomValue } from "./json_values.ts";
 import { assertUnpolluted } from "./prototypes.ts";
-import { exploreSlowly, type Random } from "./random.ts";
+import type { Random } from "../random.ts";
+import { exploreSlowly } from "./search.ts";
 
 /** A browser, and the server it speaks to: a new one for each request. */
 class Visitor implements Disposable {

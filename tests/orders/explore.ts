@@ -3,6 +3,7 @@
  * stage, disk and actors into the same state go on in the same way, so each
  * state is gone on from once, and the orders through it are counted.
  */
+import type { Random } from "../random.ts";
 import { findViolation, type Part } from "./oracle.ts";
 import { Cast, type OperationName, OPERATIONS, TICK } from "./scenes.ts";
 import type { Opening } from "./scenes.ts";
@@ -191,32 +192,21 @@ export async function explore(
 /**
  * Performs orders of a play at random.
  *
- * @param random Numbers from 0 to below 1, the same for the same seed.
+ * @param random Chooses what happens next.
  * @throws {Violation} If one of them breaks a promise.
  */
 export async function sample(
   stage: Stage,
   play: Play,
   stores: Stores,
-  random: () => number,
+  random: Random,
 ): Promise<void> {
   const performance = await Performance.begin(stage, play, stores);
   for (;;) {
     const choices = performance.choices();
     if (choices.length === 0) break;
-    await performance.take(choices[Math.floor(random() * choices.length)]!);
+    await performance.take(random.pick(choices));
     if (performance.order.length > MOST_CALLS) performance.fail("no end");
   }
   performance.check();
-}
-
-/** Mulberry32: the same numbers for the same seed. */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let bits = Math.imul(state ^ (state >>> 15), 1 | state);
-    bits = (bits + Math.imul(bits ^ (bits >>> 7), 61 | bits)) ^ bits;
-    return ((bits ^ (bits >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

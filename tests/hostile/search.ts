@@ -1,44 +1,7 @@
-/** Random choices that a number repeats, and the loop that every search runs in. */
+/** The loop that every search runs in, and how one of its cases is repeated. */
 
 import { EFFORT } from "../effort.ts";
-
-/** A generator of random numbers with a seed (mulberry32). */
-export class Random {
-  #state: number;
-
-  /** @param seed The same seed gives the same numbers. */
-  constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  /** Draws a whole number from 0 up, below `end`. */
-  below(end: number): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return Math.floor(((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32 * end);
-  }
-
-  /** Draws `true` once in so many times. */
-  oneIn(times: number): boolean {
-    return this.below(times) === 0;
-  }
-
-  /** Draws one of a list. */
-  pick<T>(list: readonly T[]): T {
-    return list[this.below(list.length)]!;
-  }
-
-  /** Draws a list, of fewer than `end`. */
-  list<T>(end: number, draw: () => T): T[] {
-    return Array.from({ length: this.below(end) }, draw);
-  }
-
-  /** Draws bytes, fewer than `end`. */
-  bytes(end: number): Uint8Array {
-    return Uint8Array.from({ length: this.below(end) }, () => this.below(256));
-  }
-}
+import { Random } from "../random.ts";
 
 /** One case alone, given as `case=NUMBER` after `--`. */
 const ONLY = Deno.args.find((arg) => arg.startsWith("case="))?.slice(5);
