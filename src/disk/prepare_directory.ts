@@ -12,6 +12,8 @@
  *   a fresh mtime is near the clock     else the last access is another clock's
  *   nobody but the owner may write      else anybody plants links and pipes,
  *                                       which a plain load does not look for
+ *
+ * Who is killed meanwhile leaves two temporary files at most.
  */
 import { SessionDirectoryError } from "../core/errors.ts";
 import { discard, removeIfThere } from "./atomic_file.ts";

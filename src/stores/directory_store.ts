@@ -41,6 +41,8 @@ export interface DirectorySessionStoreOptions {
    * process; `"power"`, also a power loss, at the price of three `fsync` a
    * change. After a power loss `"process"` may have lost the last seconds of
    * changes, a logout among them; what is torn is recognised and is no session.
+   * With `"power"` make the directory beforehand: that `create` made it is not
+   * on the disk at once.
    *
    * @default {"process"}
    */
@@ -72,7 +74,9 @@ export interface DirectorySessionStoreOptions {
  * Not promised: network file systems (NFS is refused, because a name there
  * may lead to a file that is gone) and Windows (not tested). A plain load does
  * not look for links and pipes that bear a session's name, as only the owner
- * can plant them: a directory that others may write is refused.
+ * can plant them: a directory that others may write is refused. Where the
+ * directory is removed or unmounted under a running server, whoever creates or
+ * saves hears of it, and whoever reads finds no session until it is back.
  *
  * @example A session that survives the process
  * ```ts
