@@ -1,0 +1,248 @@
+/*
+ * One process of one contestant. It is told on stdin, one line of JSON each,
+ * what to do, and answers each line with one line on stdout that begins with
+ * "@" (a package may print lines of its own). Runs under Deno and Node.
+ *
+ *   runner.ts ADAPTER WORKLOAD      the module's name, a file of JSON
+ */
+import { readFileSync } from "node:fs";
+import process from "node:process";
+import { createInterface } from "node:readline";
+import type { Adapter, Contestant, Value } from "./contestant.ts";
+import { changesOf, isWhole, valueOf, type Workload } from "./values.ts";
+
+/** What is measured in one process. */
+export type Column = "load" | "touch" | "save" | "update" | "mixed";
+
+/** What a runner is told. */
+export type Request =
+  /** Opens the directory for a size, and writes so many sessions. */
+  | {
+    readonly act: "open";
+    readonly size: number;
+    readonly directory: string;
+    readonly sessions: number;
+  }
+  /** Works for so long on so many sessions; `turn` shifts the walk. */
+  | {
+    readonly act: "run";
+    readonly column: Column | "race";
+    readonly size: number;
+    readonly sessions: number;
+    readonly turn: number;
+    readonly milliseconds: number;
+    /** Begins at this time, in milliseconds since the epoch. */
+    readonly at?: number;
+  }
+  /** Reads how often each session was changed. */
+  | {
+    readonly act: "count";
+    readonly size: number;
+    readonly sessions: number;
+  }
+  /** Ends the process. */
+  | { readonly act: "close" };
+
+/** What was done in a run. */
+export interface Tally {
+  /** How many operations succeeded. */
+  ops: number;
+  /** How long they took, in milliseconds. */
+  milliseconds: number;
+  /** How many reads gave nothing, or not the whole value of its owner. */
+  corrupt: number;
+  /** How many changes were refused. */
+  failed: number;
+  /** The first thing that went wrong. */
+  trouble?: string;
+  /** For each session how many updates succeeded; in a race only. */
+  updates?: number[];
+}
+
+type Kind = Exclude<Column, "mixed">;
+
+class CorruptRead extends Error {}
+
+async function serve(name: string, workload: string): Promise<void> {
+  const extension = import.meta.url.endsWith(".ts") ? ".ts" : ".mjs";
+  const module = new URL(`adapters/${name}${extension}`, import.meta.url).href;
+  const { adapter } = await import(module) as { adapter: Adapter };
+  const runner = new Runner(
+    adapter,
+    JSON.parse(readFileSync(workload, "utf8")) as Workload,
+  );
+  for await (const line of createInterface({ input: process.stdin })) {
+    const request = JSON.parse(line) as Request;
+    let answer: object;
+    try {
+      answer = { done: await runner.do(request) ?? null };
+    } catch (error) {
+      answer = { error: String(error) };
+    }
+    process.stdout.write(`@${JSON.stringify(answer)}\n`);
+    if (request.act === "close") break;
+  }
+  process.exit();
+}
+
+class Runner {
+  readonly #adapter: Adapter;
+  readonly #workload: Workload;
+  readonly #stores: Contestant[] = [];
+
+  constructor(adapter: Adapter, workload: Workload) {
+    this.#adapter = adapter;
+    this.#workload = workload;
+  }
+
+  do(request: Request): unknown {
+    switch (request.act) {
+      case "open":
+        return this.#open(request);
+      case "run":
+        return this.#run(request);
+      case "count":
+        return this.#count(request);
+      case "close":
+        return Promise.all(this.#stores.map((store) => store.close()));
+    }
+  }
+
+  async #open(request: Request & { act: "open" }): Promise<string[]> {
+    const { size, directory, sessions } = request;
+    const store = await this.#adapter.open(directory);
+    this.#stores[size] = store;
+    const like = this.#workload.values[size]!;
+    const ids = this.#workload.ids.slice(0, sessions).values();
+    await flows(32, async () => {
+      for (const id of ids) {
+        const value = valueOf(like, id, 0);
+        await (store.create?.(id, value) ?? store.save(id, value));
+      }
+    });
+    return store.touch === undefined ? [] : ["touch"];
+  }
+
+  async #run(request: Request & { act: "run" }): Promise<Tally> {
+    const { column, size, sessions, turn, milliseconds, at } = request;
+    const { ids, steps, values } = this.#workload;
+    const store = this.#stores[size]!;
+    const like = values[size]!;
+    const tally: Tally = { ops: 0, milliseconds: 0, corrupt: 0, failed: 0 };
+    const updates = new Array<number>(sessions).fill(0);
+
+    // Two walks, so that what is done does not depend on the session.
+    let step = turn * 1_009;
+    let choice = turn * 1_013 + 7_919;
+    const chance = (percent: number) =>
+      steps[choice++ % steps.length]! % 100 < percent;
+    let changes = turn;
+
+    const check = (found: unknown, id: string): Value => {
+      if (isWhole(found, like, id)) return found;
+      throw new CorruptRead(`read ${JSON.stringify(found)?.slice(0, 80)}`);
+    };
+    const increased = (found: unknown, id: string): Value => {
+      const value = check(found, id);
+      return valueOf(value, id, changesOf(value) + 1);
+    };
+    // No promise of its own where the contestant needs none.
+    const read = (found: unknown, id: string): unknown => {
+      if (found instanceof Promise) return found.then((it) => check(it, id));
+      return check(found, id);
+    };
+    const update = async (id: string): Promise<void> => {
+      let isFound = false;
+      const change = (found: unknown): Value => {
+        isFound = true;
+        return increased(found, id);
+      };
+      if (store.update !== undefined) await store.update(id, change);
+      else await store.save(id, change(await load(id)));
+      if (!isFound) throw new CorruptRead("an update found no session");
+    };
+    const load = async (id: string): Promise<unknown> => {
+      try {
+        return await store.load(id);
+      } catch (error) {
+        throw new CorruptRead(String(error));
+      }
+    };
+    const operate = (kind: Kind, id: string): unknown => {
+      switch (kind) {
+        case "load":
+          return read(store.load(id), id);
+        case "touch":
+          return read(store.touch!(id), id);
+        case "save":
+          return store.save(id, valueOf(like, id, ++changes));
+        case "update":
+          return update(id);
+      }
+    };
+    const kindOf = (): Kind => {
+      switch (column) {
+        case "mixed":
+          return chance(90) ? "load" : "save";
+        case "race":
+          return chance(50) ? "load" : "update";
+        default:
+          return column;
+      }
+    };
+
+    while (at !== undefined && Date.now() < at) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    const begin = performance.now();
+    const end = begin + milliseconds;
+    await flows(column === "mixed" ? 32 : 1, async () => {
+      do {
+        const n = steps[step++ % steps.length]! % sessions;
+        const kind = kindOf();
+        try {
+          const done = operate(kind, ids[n]!);
+          if (done instanceof Promise) await done;
+          tally.ops++;
+          if (kind === "update") updates[n]!++;
+        } catch (error) {
+          const isRead = kind === "load" || kind === "touch" ||
+            error instanceof CorruptRead || error instanceof SyntaxError;
+          if (isRead) tally.corrupt++;
+          else tally.failed++;
+          tally.trouble ??= String(error);
+        }
+      } while (performance.now() < end);
+    });
+    tally.milliseconds = performance.now() - begin;
+    return column === "race" ? { ...tally, updates } : tally;
+  }
+
+  async #count(
+    request: Request & { act: "count" },
+  ): Promise<(number | null)[]> {
+    const { size, sessions } = request;
+    const counts: (number | null)[] = [];
+    for (const id of this.#workload.ids.slice(0, sessions)) {
+      let found: unknown;
+      try {
+        found = await this.#stores[size]!.load(id);
+      } catch {
+        // It cannot be read: counted as none.
+      }
+      const like = this.#workload.values[size]!;
+      counts.push(isWhole(found, like, id) ? changesOf(found) : null);
+    }
+    return counts;
+  }
+}
+
+async function flows(count: number, flow: () => Promise<void>): Promise<void> {
+  await Promise.all(Array.from({ length: count }, flow));
+}
+
+const [, , name, workload] = process.argv;
+if (name === undefined || workload === undefined) {
+  throw new TypeError("Cannot run: which contestant, on what?");
+}
+await serve(name, workload);
