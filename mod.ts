@@ -45,7 +45,7 @@ export type {
 // Stores
 export { DirectorySessionStore } from "./src/stores/directory_store.ts";
 export { MemorySessionStore } from "./src/stores/memory_store.ts";
-export type { DirectorySessionStoreOptions } from "./src/stores/directory_store.ts";
+export type { DirectorySessionStoreOptions } from "./src/stores/directory_store_options.ts";
 export type { MemorySessionStoreOptions } from "./src/stores/memory_store.ts";
 export type { StoreWarning } from "./src/stores/quarantine.ts";
 export type { Durability } from "./src/disk/atomic_file.ts";

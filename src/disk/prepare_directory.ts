@@ -55,13 +55,28 @@ export function prepareDirectory(directory: string, create: boolean): Findings {
  */
 export function checkMarked(directory: string): void {
   checkDirectory(directory, false);
+  checkMark(directory, "no sessions were ever kept there");
+}
+
+/**
+ * Notices that a directory in which sessions were kept is gone: removed, or
+ * its volume unmounted.
+ *
+ * @param directory The directory.
+ * @throws {SessionDirectoryError} If its mark is not there.
+ */
+export function checkStillThere(directory: string): void {
+  checkMark(directory, "it is gone, or not the one that it was");
+}
+
+function checkMark(directory: string, state: string): void {
   try {
     system.lstat(markerPath(directory));
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new SessionDirectoryError(
       directory,
-      "no sessions were ever kept there (it has no file .latchkey)",
+      `${state} (it has no file .latchkey)`,
       { cause: error },
     );
   }

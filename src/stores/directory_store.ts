@@ -14,46 +14,14 @@ import type { Durability, Place } from "../disk/atomic_file.ts";
 import { AGAIN, type Again, isNoFile, persist } from "../disk/file_lock.ts";
 import { sessionPath } from "../disk/layout.ts";
 import { listFiles } from "../disk/list_directory.ts";
-import { prepareDirectory } from "../disk/prepare_directory.ts";
+import {
+  checkStillThere,
+  prepareDirectory,
+} from "../disk/prepare_directory.ts";
 import { cleanDirectory } from "./clean_directory.ts";
-import { Quarantine, type StoreWarning } from "./quarantine.ts";
+import type { DirectorySessionStoreOptions } from "./directory_store_options.ts";
+import { Quarantine } from "./quarantine.ts";
 import { SessionFile } from "./session_file.ts";
-
-/** What {@linkcode DirectorySessionStore} takes. */
-export interface DirectorySessionStoreOptions {
-  /**
-   * Makes the directory, mode 0700, when it is missing. Without it a missing
-   * directory is an error, as in session3: a mistyped path logs everybody out.
-   *
-   * @default {false}
-   */
-  readonly create?: boolean | undefined;
-  /**
-   * How long an operation waits for a session that another process holds, in
-   * milliseconds. A hold takes microseconds, so who waits longer than this
-   * waits for a process that was stopped.
-   *
-   * @default {5000}
-   */
-  readonly lockTimeout?: number | undefined;
-  /**
-   * What an acknowledged change survives: `"process"`, the death of any
-   * process; `"power"`, also a power loss, at the price of three `fsync` a
-   * change. After a power loss `"process"` may have lost the last seconds of
-   * changes, a logout among them; what is torn is recognised and is no session.
-   * With `"power"` make the directory beforehand: that `create` made it is not
-   * on the disk at once.
-   *
-   * @default {"process"}
-   */
-  readonly durability?: Durability | undefined;
-  /**
-   * Is told, once each, of files that bear a session's name and hold none.
-   *
-   * @default {console.warn} of its message
-   */
-  readonly onWarning?: ((warning: StoreWarning) => void) | undefined;
-}
 
 /**
  * Keeps sessions in a directory, one file each, that any number of processes
@@ -75,8 +43,8 @@ export interface DirectorySessionStoreOptions {
  * may lead to a file that is gone) and Windows (not tested). A plain load does
  * not look for links and pipes that bear a session's name, as only the owner
  * can plant them: a directory that others may write is refused. Where the
- * directory is removed or unmounted under a running server, whoever creates or
- * saves hears of it, and whoever reads finds no session until it is back.
+ * directory is removed or unmounted under a running server, whoever changes a
+ * session hears of it, and whoever reads finds none until it is back.
  *
  * @example A session that survives the process
  * ```ts
@@ -188,24 +156,34 @@ export class DirectorySessionStore implements SessionStore {
   }
 
   /** See {@linkcode SessionStore.update}. */
-  update(
+  async update(
     id: string,
     change: (record: SessionRecord) => SessionRecord | undefined,
     options: StoreOptions = {},
   ): Promise<SessionRecord | undefined> {
-    return this.#read(id, (file) => file.update(change), options.signal);
+    let isThere = false;
+    const step = (file: SessionFile) =>
+      file.update((record) => {
+        isThere = true;
+        return change(record);
+      });
+    const kept = await this.#read(id, step, options.signal);
+    if (!isThere) this.#absent(id);
+    return kept;
   }
 
   /** See {@linkcode SessionStore.touch}. */
   async touch(id: string, options: StoreOptions = {}): Promise<boolean> {
     const { signal } = options;
-    return await this.#read(id, (file) => file.touch(), signal) ?? false;
+    return await this.#read(id, (file) => file.touch(), signal) ??
+      this.#absent(id);
   }
 
   /** See {@linkcode SessionStore.delete}. */
   async delete(id: string, options: StoreOptions = {}): Promise<boolean> {
     const { signal } = options;
-    return await this.#read(id, (file) => file.delete(), signal) ?? false;
+    return await this.#read(id, (file) => file.delete(), signal) ??
+      this.#absent(id);
   }
 
   /** See {@linkcode SessionStore.has}. */
@@ -246,6 +224,12 @@ export class DirectorySessionStore implements SessionStore {
       quarantine: this.#quarantine,
       lockTimeout: this.#lockTimeout,
     });
+  }
+
+  /** There is no such session, unless all are gone: a logout would be undone. */
+  #absent(id: string): false {
+    if (isSessionId(id)) checkStillThere(this.directory);
+    return false;
   }
 
   /** A step that finds "no session" for a malformed ID, and where no file is. */

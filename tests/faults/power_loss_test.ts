@@ -7,10 +7,8 @@
 
 import { assertEquals } from "@std/assert";
 import { encodeRecord } from "../../src/core/codec.ts";
-import {
-  DirectorySessionStore,
-  type DirectorySessionStoreOptions,
-} from "../../src/stores/directory_store.ts";
+import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import type { DirectorySessionStoreOptions } from "../../src/stores/directory_store_options.ts";
 import type { StoreWarning } from "../../src/stores/quarantine.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { cleanUpAfter, goOn } from "./aftermath.ts";

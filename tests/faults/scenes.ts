@@ -10,10 +10,8 @@ import type { JsonObject, SessionRecord } from "../../src/core/record.ts";
 import { hashSecret } from "../../src/core/token.ts";
 import { SessionManager } from "../../src/http/manager.ts";
 import type { Session } from "../../src/http/session.ts";
-import {
-  DirectorySessionStore,
-  type DirectorySessionStoreOptions,
-} from "../../src/stores/directory_store.ts";
+import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import type { DirectorySessionStoreOptions } from "../../src/stores/directory_store_options.ts";
 
 /** The session that the scenes are about. */
 export const ID = "0123456789abcdef0123456789abcdef";

@@ -4,13 +4,14 @@
  */
 
 import { assertEquals, assertRejects } from "@std/assert";
+import { SessionDirectoryError } from "../../src/core/errors.ts";
 import { SessionManager } from "../../src/http/manager.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { goOn } from "./aftermath.ts";
 import { ID, recordOf } from "./scenes.ts";
 
-Deno.test("a directory that is gone: whoever writes hears it, whoever reads finds no session, and nobody has lost one when it is back", async () => {
+Deno.test("a directory that is gone: whoever changes a session hears it, whoever reads finds none, and nobody has lost one when it is back", async () => {
   using place = new TemporaryDirectory();
   const directory = place.join("sessions");
   const store = new DirectorySessionStore(directory, { create: true });
@@ -18,9 +19,16 @@ Deno.test("a directory that is gone: whoever writes hears it, whoever reads find
   Deno.renameSync(directory, place.join("away"));
 
   assertEquals(await store.load(ID), undefined);
-  assertEquals(await store.touch(ID), false);
-  assertEquals(await store.update(ID, (record) => record), undefined);
-  assertEquals(await store.delete(ID), false);
+  assertEquals(await store.has(ID), false);
+  for (
+    const change of [
+      () => store.touch(ID),
+      () => store.update(ID, (record) => record),
+      () => store.delete(ID),
+    ]
+  ) {
+    await assertRejects(change, SessionDirectoryError, "it is gone");
+  }
   const manager = new SessionManager<{ n: number }>({ store });
   const writes: Record<string, () => Promise<unknown>> = {
     save: () => store.save(ID, recordOf(2)),

@@ -140,6 +140,9 @@ export class Cast {
     const { stage, opening } = this;
     stage.clear();
     for (const actor of actors) await this.store(actor).setup();
+    const mark = `${stage.directory}/.latchkey`;
+    Deno.writeTextFileSync(mark, "");
+    Deno.utimeSync(mark, new Date(START), new Date(START));
     const first = openAbstract(opening);
     if (first === undefined) return;
     const path = `${stage.directory}/${ID}`;

@@ -2,10 +2,8 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { system } from "../../src/disk/system.ts";
-import {
-  DirectorySessionStore,
-  type DirectorySessionStoreOptions,
-} from "../../src/stores/directory_store.ts";
+import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import type { DirectorySessionStoreOptions } from "../../src/stores/directory_store_options.ts";
 import {
   actBefore,
   type RecordedCalls,

@@ -4,10 +4,8 @@ import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { SessionLockTimeoutError } from "../../src/core/errors.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { system } from "../../src/disk/system.ts";
-import {
-  DirectorySessionStore,
-  type DirectorySessionStoreOptions,
-} from "../../src/stores/directory_store.ts";
+import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import type { DirectorySessionStoreOptions } from "../../src/stores/directory_store_options.ts";
 import { replaceSystem } from "../replaced_system.ts";
 import { type Client, startProcess } from "../stores/clients.ts";
 import { ID, OTHER_ID, recordOf } from "../stores/contract.ts";
