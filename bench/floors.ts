@@ -9,7 +9,11 @@
  *   load, touch   the same, and fstat for the mtime; when the touch is due also
  *                 open · try the exclusive lock · fstat · lstat · futimes · close
  *   save          stringify · open · try the exclusive lock · fstat · lstat ·
- *                 open T new · write T · close T · rename T over it · close
+ *                 open S · try the exclusive lock · fstat · write S · link it
+ *                 to the next S · rename S over it · seek · write one byte ·
+ *                 close S · close
+ *   save afresh   the same without a spare: open T new · write T · rename T
+ *                 over it · close T in the place of what is done with S
  *   update        as save, and read · parse after the lstat
  *   create        stringify · open T new · write T · close T · link T · unlink T
  *   delete        open · try the exclusive lock · fstat · lstat · unlink · close
@@ -29,6 +33,7 @@ export class Floors {
   readonly #directory: string;
   readonly #buffer = new Uint8Array(64 * 1024);
   #temporary = 0;
+  #spare: string | undefined;
 
   /** @param directory Where it works; there may be one of it in each. */
   constructor(directory: string) {
@@ -66,6 +71,15 @@ export class Floors {
     const path = this.#path(id);
     const bytes = encoder.encode(JSON.stringify(value));
     const held = this.#hold(path);
+    this.#replace(path, bytes);
+    held.close();
+  }
+
+  /** Replaces a file that is there by one that was made for it. */
+  saveAfresh(id: string, value: unknown): void {
+    const path = this.#path(id);
+    const bytes = encoder.encode(JSON.stringify(value));
+    const held = this.#hold(path);
     Deno.renameSync(this.#write(bytes), path);
     held.close();
   }
@@ -75,8 +89,7 @@ export class Floors {
     const path = this.#path(id);
     const held = this.#hold(path);
     const value = change(this.#read(held));
-    const bytes = encoder.encode(JSON.stringify(value));
-    Deno.renameSync(this.#write(bytes), path);
+    this.#replace(path, encoder.encode(JSON.stringify(value)));
     held.close();
   }
 
@@ -116,8 +129,28 @@ export class Floors {
     return JSON.parse(decoder.decode(this.#buffer.subarray(0, length)));
   }
 
+  /** Writes over the file that was replaced last, and keeps this one. */
+  #replace(path: string, bytes: Uint8Array): void {
+    const source = this.#spare ?? this.#write(bytes);
+    const spare = Deno.openSync(source, { read: true, write: true });
+    spare.tryLockSync(true);
+    const { size } = spare.statSync();
+    spare.writeSync(bytes);
+    if (size > bytes.length) spare.truncateSync(bytes.length);
+    this.#spare = this.#nextPath();
+    Deno.linkSync(path, this.#spare);
+    Deno.renameSync(source, path);
+    spare.seekSync(0, Deno.SeekMode.Start);
+    spare.writeSync(bytes.subarray(0, 1));
+    spare.close();
+  }
+
+  #nextPath(): string {
+    return `${this.#directory}/${this.#temporary++}.tmp`;
+  }
+
   #write(bytes: Uint8Array): string {
-    const path = `${this.#directory}/${this.#temporary++}.tmp`;
+    const path = this.#nextPath();
     const file = Deno.openSync(path, {
       write: true,
       createNew: true,

@@ -47,8 +47,12 @@ for (const [title, size] of SIZES) {
   {
     const group = `save, ${title}`;
     const [next, nextInDirectory, nextInMemory] = [walk(), walk(), walk()];
+    const nextAfresh = walk();
     Deno.bench("system calls", { group, baseline: true }, () => {
       floors.save(next(), record);
+    });
+    Deno.bench("system calls, a fresh file each time", { group }, () => {
+      floors.saveAfresh(nextAfresh(), record);
     });
     Deno.bench("DirectorySessionStore", { group }, async () => {
       await directory.save(nextInDirectory(), record);

@@ -38,6 +38,8 @@ const RECORDED = [
   "close",
   "read",
   "write",
+  "overwrite",
+  "truncate",
   "sync",
   "setModified",
   "fstat",

@@ -1,3 +1,5 @@
+import { spares } from "../src/disk/spare_file.ts";
+
 /** A directory of one test's own, gone at the end of its block. */
 export class TemporaryDirectory implements Disposable {
   /** Where it is; mode 0700. */
@@ -8,9 +10,17 @@ export class TemporaryDirectory implements Disposable {
     return `${this.path}/${name}`;
   }
 
-  /** Returns the names in it, sorted. */
+  /** Returns the names in it, sorted, without the spare that this process keeps. */
   list(): string[] {
-    return [...Deno.readDirSync(this.path)].map(({ name }) => name).sort();
+    return [...Deno.readDirSync(this.path)].map(({ name }) => name)
+      .filter((name) => this.join(name) !== spares.get(this.path)).sort();
+  }
+
+  /** Returns the path of the spare in it, of which there must be one. */
+  get spare(): string {
+    const spare = spares.get(this.path);
+    if (spare === undefined) throw new Error("There is no spare");
+    return spare;
   }
 
   /** Removes it with all that is in it. */

@@ -1,10 +1,12 @@
 /*
  * The stored format, version 1: one line of ASCII at fixed places, then JSON.
  *
- *   0          11       20               37               54
- *   latchkey/1 cccccccc eeeeeeeeeeeeeeee iiiiiiiiiiiiiiii <session ID>\n
+ *   0         10        20               37               54
+ *   latchkey/1pcccccccc eeeeeeeeeeeeeeee iiiiiiiiiiiiiiii <session ID>\n
  *   {"createdAt":…,"data":{…}}\n
  *
+ *   p  a space: published; `?`: as yet unpublished, or its writer died before
+ *      he could say so. Not covered by the checksum; see disk/spare_file.ts
  *   c  CRC-32 of all that follows it (from 19 to the end), 8 lower-case hex
  *   e  `expiresAt`, 16 decimal digits, or 16 times `-` for none
  *   i  `idleTimeout`, the same
@@ -32,7 +34,14 @@ import type { JsonObject, Lifetime, SessionRecord } from "./record.ts";
  */
 export const LARGEST_RECORD: number = 16 * 1024 * 1024;
 
-const MAGIC = "latchkey/1 ";
+/** Where the mark is, the one byte that changes behind a name. */
+export const MARK_AT = 10;
+/** The mark of a record that is, or once was, what its name led to. */
+export const PUBLISHED = 0x20;
+/** The mark of a record of which that is not known. */
+export const UNPUBLISHED = 0x3f;
+
+const MAGIC = "latchkey/1";
 const CHECKSUM_AT = 11;
 const COVERED_AT = 19;
 const EXPIRES_AT = 20;
@@ -82,7 +91,7 @@ export function encodeRecord(
     throw cannotEncode("JSON would have to escape a key");
   }
   const bytes = encoder.encode(
-    `${MAGIC}00000000 ${lifetime} ${id}\n${body}\n`,
+    `${MAGIC} 00000000 ${lifetime} ${id}\n${body}\n`,
   );
   if (bytes.length > LARGEST_RECORD) throw cannotEncode("it is too large");
   encoder.encodeInto(hex(checksum(bytes)), bytes.subarray(CHECKSUM_AT));
@@ -135,6 +144,9 @@ export function decodeLifetime(
 
 function findProblem(id: string, bytes: Uint8Array): Unusable | undefined {
   if (bytes.length <= ID_AT || !holdsAt(bytes, 0, MAGIC)) return "unreadable";
+  if (bytes[MARK_AT] !== PUBLISHED && bytes[MARK_AT] !== UNPUBLISHED) {
+    return "unreadable";
+  }
   if (bytes.length > LARGEST_RECORD) return "unreadable";
   if (parseHex(bytes) !== checksum(bytes)) return "unreadable";
   const end = ID_AT + id.length;

@@ -37,11 +37,21 @@ export class LockedFile implements Disposable {
 
   /** Unlocks, then closes. */
   [Symbol.dispose](): void {
-    try {
-      system.unlock(this.file);
-    } finally {
-      system.close(this.file);
-    }
+    release(this.file, true);
+  }
+}
+
+/**
+ * Unlocks, then closes.
+ *
+ * @param file The open file.
+ * @param isLocked Whether there is a lock to let go.
+ */
+export function release(file: Deno.FsFile, isLocked: boolean): void {
+  try {
+    if (isLocked) system.unlock(file);
+  } finally {
+    system.close(file);
   }
 }
 

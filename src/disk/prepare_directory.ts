@@ -16,7 +16,7 @@
  * Who is killed meanwhile leaves two temporary files at most.
  */
 import { SessionDirectoryError } from "../core/errors.ts";
-import { discard, removeIfThere } from "./atomic_file.ts";
+import { discard, removeIfThere } from "./remove_if_there.ts";
 import { markerPath, temporaryPath } from "./layout.ts";
 import { system } from "./system.ts";
 

@@ -24,6 +24,9 @@ export interface System {
   close(file: Deno.FsFile): void;
   read(file: Deno.FsFile, into: Uint8Array): number | null;
   write(file: Deno.FsFile, bytes: Uint8Array): number;
+  /** Writes over what is at a place, and leaves the rest as it is. */
+  overwrite(file: Deno.FsFile, at: number, bytes: Uint8Array): void;
+  truncate(file: Deno.FsFile, length: number): void;
   sync(file: Deno.FsFile): void;
   /** Sets mtime (and atime) to `at`, in ms since the epoch. */
   setModified(file: Deno.FsFile, at: number): void;
@@ -53,6 +56,11 @@ export const system: System = {
   close: (file) => file.close(),
   read: (file, into) => file.readSync(into),
   write: (file, bytes) => file.writeSync(bytes),
+  overwrite: (file, at, bytes) => {
+    file.seekSync(at, Deno.SeekMode.Start);
+    file.writeSync(bytes);
+  },
+  truncate: (file, length) => file.truncateSync(length),
   sync: (file) => file.syncSync(),
   setModified: (file, at) => file.utimeSync(new Date(at), new Date(at)),
   fstat: (file) => file.statSync(),

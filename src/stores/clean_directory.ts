@@ -2,7 +2,7 @@ import { decodeLifetime, type Unusable } from "../core/codec.ts";
 import type { IsOld } from "../core/record.ts";
 import type { CleanupOptions, CleanupResult } from "../core/store.ts";
 import { isSessionId } from "../core/token.ts";
-import { type Place, readOnce, removeIfThere } from "../disk/atomic_file.ts";
+import type { Place } from "../disk/atomic_file.ts";
 import {
   AGAIN,
   isNoFile,
@@ -19,6 +19,8 @@ import {
 } from "../disk/layout.ts";
 import { listFiles } from "../disk/list_directory.ts";
 import { markDirectory } from "../disk/prepare_directory.ts";
+import { readOnce } from "../disk/read_file.ts";
+import { removeIfThere } from "../disk/remove_if_there.ts";
 import { system } from "../disk/system.ts";
 import type { Quarantine } from "./quarantine.ts";
 import { SessionFile } from "./session_file.ts";

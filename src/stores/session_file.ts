@@ -4,9 +4,9 @@
  * this process in between, and returns AGAIN, having changed nothing, where
  * somebody of another process is. Two ways to have the file:
  *
- *   read   shared lock; what is whole and not over is the answer, whatever has
- *          happened to the name since: it was current when the name was opened.
- *          "Over" and "unreadable" are no answers yet.
+ *   read   shared lock; what is whole, marked as published and not over is the
+ *          answer, whatever has happened to the name since: it was current at
+ *          some time since the name was opened. Anything else is no answer yet.
  *   hold   exclusive lock, then look: is this still the file behind the name?
  *          Then read the clock, the mtime, the record, in this order. Now
  *          nobody else can replace, touch or remove it.
@@ -15,6 +15,8 @@ import {
   decodeLifetime,
   decodeRecord,
   encodeRecord,
+  MARK_AT,
+  PUBLISHED,
   type Unusable,
 } from "../core/codec.ts";
 import {
@@ -27,9 +29,6 @@ import type { LoadOptions } from "../core/store.ts";
 import {
   createFile,
   type Place,
-  readOnce,
-  readRest,
-  readWhole,
   removeFile,
   replaceFile,
 } from "../disk/atomic_file.ts";
@@ -42,6 +41,7 @@ import {
   underLock,
 } from "../disk/file_lock.ts";
 import { sessionPath } from "../disk/layout.ts";
+import { readOnce, readRest, readWhole } from "../disk/read_file.ts";
 import { system } from "../disk/system.ts";
 import type { Quarantine } from "./quarantine.ts";
 
@@ -176,15 +176,16 @@ export class SessionFile {
         found = decodeRecord(this.#id, readRest(file, first));
       }
       if (typeof found === "string") return found;
+      const isKnown = first[MARK_AT] === PUBLISHED;
       const now = system.now();
-      if (touch === undefined && found.idleTimeout === undefined) {
+      if (isKnown && touch === undefined && found.idleTimeout === undefined) {
         if (!isExpired(found, now, now)) return found;
       }
       const info = system.fstat(file);
       const lastAccess = info.mtime!.getTime();
-      if (isExpired(found, lastAccess, now)) {
-        return leadsTo(this.path, info) ? undefined : AGAIN;
-      }
+      const isOver = isExpired(found, lastAccess, now);
+      if ((isOver || !isKnown) && !leadsTo(this.path, info)) return AGAIN;
+      if (isOver) return undefined;
       return touch?.(found, lastAccess) ? "hold" : found;
     }, isWary);
   }

@@ -4,22 +4,23 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
+import { MARK_AT, PUBLISHED } from "../../src/core/codec.ts";
 import {
   createFile,
   type Place,
-  readOnce,
-  readWhole,
   removeFile,
-  removeIfThere,
   replaceFile,
 } from "../../src/disk/atomic_file.ts";
 import { AGAIN } from "../../src/disk/file_lock.ts";
+import { readOnce, readWhole } from "../../src/disk/read_file.ts";
+import { removeIfThere } from "../../src/disk/remove_if_there.ts";
 import { type System, system } from "../../src/disk/system.ts";
 import { recordSystem, replaceSystem } from "../replaced_system.ts";
 import { makeLinks } from "../special_files.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 
 const NAME = "0123456789abcdef";
+const MODE = { mode: 0o600 };
 
 function placeOf(
   { path: directory }: TemporaryDirectory,
@@ -139,7 +140,7 @@ Deno.test("replaceFile() puts another file behind the name", () => {
   using old = Deno.openSync(path);
   assertEquals(replaceFile(placeOf(directory), path, bytesOf("second")), true);
   assertEquals(Deno.readTextFileSync(path), "second");
-  // The bytes behind a name never change: who has the old file still reads it.
+  // Its bytes are those of a spare now: who has it still reads them.
   assertEquals(
     new TextDecoder().decode(readWhole(old)),
     "first, and longer",
@@ -152,13 +153,15 @@ Deno.test("a file written in pieces is whole", () => {
   using directory = new TemporaryDirectory();
   const { write } = system;
   const bytes = longBytes(10_000);
+  bytes[MARK_AT] = PUBLISHED;
   for (const put of [createFile, replaceFile]) {
     for (const piece of [1, 999, 10_000]) {
       using _replaced = replaceSystem({
         write: (file, from) => write(file, from.subarray(0, piece)),
       });
       const path = directory.join(`${put.name}-${piece}`);
-      assertEquals(put(placeOf(directory), path, bytes), true);
+      if (put === replaceFile) Deno.writeFileSync(path, bytes, MODE);
+      assertEquals(put(placeOf(directory), path, bytes.slice()), true);
       assertEquals(Deno.readFileSync(path), bytes);
     }
   }
@@ -314,6 +317,7 @@ Deno.test("changes are the calls that are drawn, for process", () => {
   assertEquals(changesOf("process", replace, true), [
     "open temporary",
     "write temporary",
+    "link session to temporary",
     "rename temporary to session",
     "close temporary",
   ]);

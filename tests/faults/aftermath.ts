@@ -7,6 +7,8 @@ import { decodeRecord } from "../../src/core/codec.ts";
 import { isExpired, type SessionRecord } from "../../src/core/record.ts";
 import type { SessionStore } from "../../src/core/store.ts";
 import { temporaryBirth } from "../../src/disk/layout.ts";
+import { removeIfThere } from "../../src/disk/remove_if_there.ts";
+import { spares } from "../../src/disk/spare_file.ts";
 import { SessionManager } from "../../src/http/manager.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import { replaceSystem, stopClock } from "../replaced_system.ts";
@@ -130,6 +132,13 @@ function readLive(path: string): SessionRecord | undefined {
   return isExpired(found, lastAccess, Date.now()) ? undefined : found;
 }
 
+/** Removes what this process left when it went on. */
+function removeOwnSpare(directory: string): void {
+  const spare = spares.get(directory);
+  if (spare !== undefined) removeIfThere(spare);
+  spares.delete(directory);
+}
+
 /**
  * Checks that the cleaner removes temporary files when they are an hour old,
  * not a millisecond before, and nothing else.
@@ -138,6 +147,7 @@ export async function cleanUpAfter(
   directory: string,
   temporaries: readonly string[],
 ): Promise<void> {
+  removeOwnSpare(directory);
   const store = new DirectorySessionStore(directory);
   await store.setup();
   const list = () => [...Deno.readDirSync(directory)].map(({ name }) => name);

@@ -12,7 +12,7 @@
 
 import type { Durability } from "../../src/disk/atomic_file.ts";
 import { replaceEveryCall } from "./every_call.ts";
-import { isSetup, openStore, SCENES } from "./scenes.ts";
+import { isSetup, openStore, SCENES, takeOverSpare } from "./scenes.ts";
 
 /** What a process is told. */
 export interface Death {
@@ -40,6 +40,7 @@ async function play(death: Death, index: number): Promise<void> {
   const scene = SCENES[death.scene]!;
   const store = openStore(directory, scene, { durability });
   if (!isSetup(scene)) await store.setup();
+  takeOverSpare(directory, scene);
   let steps = 0;
   using _calls = replaceEveryCall((call) => {
     steps++;

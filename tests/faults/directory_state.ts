@@ -3,8 +3,10 @@
 import { decodeRecord } from "../../src/core/codec.ts";
 import { isSessionId } from "../../src/core/token.ts";
 import { temporaryBirth } from "../../src/disk/layout.ts";
+import { spares } from "../../src/disk/spare_file.ts";
 import {
   ID,
+  laySpare,
   LONG_AGO,
   OTHER_ID,
   type Scene,
@@ -16,7 +18,10 @@ import {
 export interface DirectoryState {
   /** What lies there by its name, as in a scene's `after`. */
   readonly files: Readonly<Record<string, string>>;
-  /** The names of temporary files that the scene did not put there. */
+  /**
+   * The names of temporary files, without those of which the scene is about
+   * and without the spare that this process keeps.
+   */
   readonly temporaries: readonly string[];
 }
 
@@ -31,6 +36,7 @@ export function layOut(directory: string, scene: Scene): void {
   if (scene.isWithoutDirectory) {
     Deno.removeSync(directory, { recursive: true });
   }
+  laySpare(directory, scene);
   for (const [name, bytes] of Object.entries(scene.files)) {
     const path = `${directory}/${name}`;
     Deno.writeFileSync(path, bytes, { mode: 0o600 });
@@ -47,6 +53,7 @@ export function describeDirectory(
   const temporaries: string[] = [];
   for (const { name } of list(directory)) {
     if (name === ".latchkey") continue;
+    if (`${directory}/${name}` === spares.get(directory)) continue;
     const isKnown = name in scene.files || name === OTHER_ID ||
       name.replace(/\.bad$/, "") in scene.files || name === ID;
     if (!isKnown && temporaryBirth(name) !== undefined) temporaries.push(name);

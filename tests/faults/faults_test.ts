@@ -29,7 +29,14 @@ import {
   layOut,
 } from "./directory_state.ts";
 import { type Fault, FaultySystem, type Manner } from "./faulty_system.ts";
-import { isSetup, openStore, type Scene, SCENES } from "./scenes.ts";
+import {
+  isForPower,
+  isSetup,
+  openStore,
+  type Scene,
+  SCENES,
+  takeOverSpare,
+} from "./scenes.ts";
 import { ERROR_NAMES, type ErrorName, makeError } from "./system_errors.ts";
 
 /** Where a scene is played again and again. */
@@ -66,6 +73,7 @@ class Playground implements Disposable {
       if (!isSetup(scene)) await this.#store.setup();
     }
     layOut(directory, scene);
+    takeOverSpare(directory, scene);
     return this.#store;
   }
 }
@@ -203,7 +211,7 @@ for (const [key, [what, names]] of Object.entries(MANNERS)) {
     let faults = 0;
     for (const scene of SCENES) {
       for (const durability of ["process", "power"] as const) {
-        if (durability === "power" && !scene.isChange) continue;
+        if (durability === "power" && !isForPower(scene)) continue;
         using ground = new Playground(scene, durability);
         for (const name of names) {
           faults += await failAtEveryStep(ground, manner, name);

@@ -10,7 +10,14 @@ import { TemporaryDirectory } from "../temporary_directory.ts";
 import { goOn } from "./aftermath.ts";
 import { describeDirectory, layOut } from "./directory_state.ts";
 import { FaultySystem } from "./faulty_system.ts";
-import { ID, isSetup, openStore, recordOf, SCENES } from "./scenes.ts";
+import {
+  ID,
+  isSetup,
+  openStore,
+  recordOf,
+  SCENES,
+  takeOverSpare,
+} from "./scenes.ts";
 import { makeError } from "./system_errors.ts";
 
 /** A medium that moves so many bytes a call. */
@@ -32,6 +39,7 @@ for (const most of [1, 7, 100]) {
       const store = openStore(directory, scene);
       if (!isSetup(scene)) await store.setup();
       layOut(directory, scene);
+      takeOverSpare(directory, scene);
       assertEquals(await scene.run(store), scene.answer, scene.title);
       const { files, temporaries } = describeDirectory(directory, scene);
       assertEquals(files, scene.after, scene.title);
@@ -54,6 +62,7 @@ Deno.test("a medium that takes no bytes at all is an error, not an endless loop"
     const store = openStore(directory, scene);
     await store.setup();
     layOut(directory, scene);
+    takeOverSpare(directory, scene);
     const before = describeDirectory(directory, scene);
     {
       using _full = replaceSystem({ write: () => 0 });
@@ -88,6 +97,7 @@ Deno.test('bytes that come in pieces are never "no session", whatever fails afte
       const store = openStore(directory, scene);
       await store.setup();
       layOut(directory, scene);
+      takeOverSpare(directory, scene);
       const error = makeError("EMFILE");
       using _pieces = inPieces(30);
       using faulty = new FaultySystem({ step, manner, makeError: () => error });

@@ -10,6 +10,8 @@ import type { JsonObject, SessionRecord } from "../../src/core/record.ts";
 import { hashSecret } from "../../src/core/token.ts";
 import { SessionManager } from "../../src/http/manager.ts";
 import type { Session } from "../../src/http/session.ts";
+import { temporaryPath } from "../../src/disk/layout.ts";
+import { spares } from "../../src/disk/spare_file.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import type { DirectorySessionStoreOptions } from "../../src/stores/directory_store_options.ts";
 
@@ -50,13 +52,15 @@ export interface Scene {
   readonly files: Readonly<Record<string, Uint8Array>>;
   /** Whether to begin without a directory. */
   readonly isWithoutDirectory?: boolean;
-  /** Whether `durability: "power"` makes other calls. */
+  /** Whether it changes what is on the disk, which `"power"` does otherwise. */
   readonly isChange?: boolean;
   run(store: DirectorySessionStore): Promise<unknown>;
   /** What it answers, as JSON holds it. */
   readonly answer: unknown;
   /** What lies there then, as `describeDirectory` says it. */
   readonly after: Readonly<Record<string, string>>;
+  /** What the spare of the process holds; without it, there is none. Not for `power`. */
+  readonly spare?: Uint8Array;
   /** What lies there between its two steps, where it is made of two. */
   readonly between?: Readonly<Record<string, string>>;
 }
@@ -74,6 +78,27 @@ export function openStore(
   });
 }
 
+/** Puts the spare of a scene into a directory. */
+export function laySpare(directory: string, { spare }: Scene): void {
+  if (spare === undefined) return;
+  const path = temporaryPath(directory, Date.now(), SPARE_ID);
+  Deno.writeFileSync(path, spare, { mode: 0o600 });
+}
+
+/** Lets this process have the spare that lies in a directory, or none. */
+export function takeOverSpare(directory: string, { spare }: Scene): void {
+  spares.delete(directory);
+  if (spare === undefined) return;
+  const [found] = [...Deno.readDirSync(directory)]
+    .filter(({ name }) => name.endsWith(SPARE_ID));
+  spares.set(directory, `${directory}/${found!.name}`);
+}
+
+/** Whether `durability: "power"` makes other calls in a scene. */
+export function isForPower({ isChange, spare }: Scene): boolean {
+  return isChange === true && spare === undefined;
+}
+
 /** Whether a scene begins before setup. */
 export function isSetup({ title }: Scene): boolean {
   return title.startsWith("a setup");
@@ -81,8 +106,11 @@ export function isSetup({ title }: Scene): boolean {
 
 const LIVE = { [ID]: encodeRecord(ID, recordOf(1)) };
 const OVER = { [ID]: encodeRecord(ID, recordOf(1, { expiresAt: LONG_AGO })) };
+const LONGER = encodeRecord(ID, { ...recordOf(1), user: "x".repeat(1_000) });
 const UNREADABLE = { [ID]: LIVE[ID]!.subarray(0, 100) };
 const FOREIGN = { [ID]: encodeRecord(OTHER_ID, recordOf(1)) };
+/** What a save over a session leaves, and the next one writes over. */
+const SPARE_ID = "5".repeat(32);
 const ORPHAN = `.tmp-${String(LONG_AGO).padStart(15, "0")}-${ID}`;
 
 const REQUEST = new Request("http://localhost/", {
@@ -120,8 +148,7 @@ async function numbersOf(
 const dataOf = (record: SessionRecord | undefined): JsonObject | null =>
   record?.data ?? null;
 
-/** Every operation. */
-export const SCENES: readonly Scene[] = [
+const WITHOUT_SPARE: readonly Scene[] = [
   {
     title: "a load",
     files: LIVE,
@@ -355,3 +382,17 @@ export const SCENES: readonly Scene[] = [
     after: {},
   },
 ];
+
+/** Every operation; those that replace a file, also with a spare to do it with. */
+export const SCENES: readonly Scene[] = [
+  ...WITHOUT_SPARE,
+  ...WITHOUT_SPARE.filter(isReplacing).flatMap((scene) => [
+    { ...scene, title: `${scene.title}, into a spare`, spare: LIVE[ID]! },
+    { ...scene, title: `${scene.title}, into a longer spare`, spare: LONGER },
+  ]),
+];
+
+function isReplacing({ title, files, after }: Scene): boolean {
+  return !isSetup({ title } as Scene) && ID in files &&
+    after[ID]?.startsWith("n=2") === true;
+}

@@ -4,6 +4,7 @@
  * mounts nobody else sees, and it is gone with the process.
  */
 
+import { temporaryBirth } from "../../src/disk/layout.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 
 /** A file system, and how to get one. */
@@ -94,7 +95,9 @@ async function live(directory: string): Promise<unknown[]> {
     await store.delete(ID),
     await store.has(ID),
     [...Deno.readDirSync(directory)].map(({ name }) => name)
-      .filter((name) => name !== "lost+found"),
+      .filter((name) => name !== "lost+found")
+      .map((name) => temporaryBirth(name) === undefined ? name : "a spare")
+      .sort(),
   );
   return seen;
 }

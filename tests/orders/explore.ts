@@ -19,6 +19,8 @@ export interface Play {
   readonly ticks?: number;
   /** How many actors may be killed in between. */
   readonly kills?: number;
+  /** Whether each begins with a spare, which a cleaner would collect. */
+  readonly spares?: boolean;
 }
 
 /** What was explored. */
@@ -76,7 +78,8 @@ export class Performance {
     for (const [i, name] of names.entries()) {
       const operation = OPERATIONS[play.operations[i]!];
       const script = () => operation.run(cast, name);
-      const actor = await stage.enter(name, script);
+      const spare = play.spares ? cast.laySpare(name) : undefined;
+      const actor = await stage.enter(name, script, spare);
       performance.#parts.push({ actor, operation });
     }
     return performance;

@@ -4,6 +4,7 @@
  * nothing.
  */
 import { assert, assertInstanceOf, assertStringIncludes } from "@std/assert";
+import { MARK_AT, PUBLISHED } from "../../src/core/codec.ts";
 import type { System } from "../../src/disk/system.ts";
 import type { LoadOptions } from "../../src/core/store.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
@@ -16,6 +17,7 @@ import {
   type Stores,
   Violation,
 } from "./explore.ts";
+import { ID } from "./scenes.ts";
 import { Stage, START } from "./stage.ts";
 
 interface Mutant {
@@ -171,6 +173,37 @@ const MUTANTS: readonly Mutant[] = [
     },
     play: { opening: "unused", operations: ["touch", "cleanup"] },
     shown: "no order of",
+  },
+  {
+    title: "a spare written over as if it were published",
+    mutate: (calls) => {
+      const { write } = calls;
+      calls.write = (file, bytes) => {
+        const marked = bytes.slice();
+        marked[MARK_AT] = PUBLISHED;
+        return write(file, marked);
+      };
+    },
+    play: { opening: "live", operations: ["update twice", "load"], kills: 1 },
+    shown: "no order of",
+  },
+  {
+    title: "a spare written over that has a second name, the session's",
+    mutate: (calls) => {
+      const { open, fstat } = calls;
+      calls.open = (path, options) => {
+        if (path.endsWith("a".repeat(32)) && !options.createNew) {
+          Deno.removeSync(path);
+          Deno.linkSync(path.replace(/[^/]*$/, ID), path);
+        }
+        return open(path, options);
+      };
+      calls.tryLock = () => true;
+      calls.fstat = (file) => ({ ...fstat(file), nlink: 1 });
+    },
+    // A rename between two names of one file does nothing.
+    play: { opening: "live", operations: ["update"], spares: true },
+    shown: "left behind",
   },
 ];
 

@@ -16,8 +16,11 @@ import {
   type Opening,
   type Operation,
   OTHER_HASH,
+  OTHER_ID,
   TICK,
 } from "./scenes.ts";
+
+const NAMES = [ID, OTHER_ID, ".latchkey"];
 
 /** An actor that has ended or died, and what it was to do. */
 export interface Part {
@@ -44,15 +47,23 @@ export function findViolation(
   }
   const deaths = parts.filter(({ actor }) => actor.isDead).length;
   const files = [...Deno.readDirSync(stage.directory)].map(({ name }) => name);
-  const temporary = files.filter((name) => name.startsWith(".tmp-"));
-  if (temporary.length > deaths) return `left behind: ${temporary}`;
+  const spares = parts.filter(({ actor }) => !actor.isDead)
+    .map(({ actor }) => actor.spare);
+  const temporary = files.filter((name) =>
+    name.startsWith(".tmp-") && !spares.includes(`${stage.directory}/${name}`)
+  );
+  // Of one that died: what it was writing, and a second name of what it was to
+  // replace, or its spare.
+  if (temporary.length > 2 * deaths) return `left behind: ${temporary}`;
   const strange = files.filter((name) =>
-    name !== ID && name !== ".latchkey" && !name.startsWith(".tmp-")
+    !NAMES.includes(name) && !name.startsWith(".tmp-")
   );
   if (strange.length > 0) return `set aside or strange: ${strange}`;
 
   const found = readDisk(stage);
-  if (found === "no record") return `on the disk: ${found}`;
+  if (found === "no record" || !isOtherWhole(stage)) {
+    return "on the disk: no record";
+  }
   const search: Search = { stage, opening, parts, found };
   const places = parts.map(() => ({ next: 0, memory: undefined }));
   return explains(search, openAbstract(opening), places, 0)
@@ -126,6 +137,17 @@ function isAnswer(actor: Actor, index: number, answer: unknown): boolean {
 function isSame(state: Abstract | undefined, found: Abstract | undefined) {
   if (state === undefined || found === undefined) return state === found;
   return JSON.stringify(state) === JSON.stringify(found);
+}
+
+/** Whether the session beside it, if there is one, is whole. */
+function isOtherWhole({ directory }: Stage): boolean {
+  try {
+    const bytes = Deno.readFileSync(`${directory}/${OTHER_ID}`);
+    return typeof decodeRecord(OTHER_ID, bytes) !== "string";
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return true;
+    throw error;
+  }
 }
 
 function readDisk(stage: Stage): Abstract | undefined | "no record" {

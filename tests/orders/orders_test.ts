@@ -7,10 +7,25 @@ import {
   OPENINGS,
   type OperationName,
   OPERATIONS,
+  type Recycling,
 } from "./scenes.ts";
 import { Stage } from "./stage.ts";
 
-const NAMES = Object.keys(OPERATIONS) as OperationName[];
+const ALL_NAMES = Object.keys(OPERATIONS) as OperationName[];
+const RECYCLING: readonly Recycling[] = [
+  "update twice",
+  "update and save another",
+];
+const NAMES = ALL_NAMES.filter((name) =>
+  !RECYCLING.includes(name as Recycling)
+);
+const SHORT: readonly OperationName[] = [
+  "load",
+  "load+touch",
+  "update",
+  "delete",
+  "cleanup",
+];
 const ALL = Object.keys(OPENINGS) as Opening[];
 
 function pairs(): [OperationName, OperationName][] {
@@ -61,6 +76,49 @@ for (const opening of ["live", "missing", "expired"] as const) {
     ));
 }
 
+/** With a spare at hand, which a cleaner may collect at any time. */
+function recycle(one: Recycling, others: readonly OperationName[]): Play[] {
+  return others.map((other) => ({
+    opening: "live",
+    operations: [one, other],
+    spares: true,
+  }));
+}
+
+function recycleAndKill(
+  one: Recycling,
+  others: readonly OperationName[],
+): Play[] {
+  return others.map((other) => ({
+    opening: "live",
+    operations: [one, other],
+    kills: 1,
+  }));
+}
+
+Deno.test("every order of two operations, one of which writes over what was a session's file, keeps every promise", () =>
+  exploreAll(
+    "written over",
+    EFFORT > 1 ? RECYCLING.flatMap((one) => recycle(one, ALL_NAMES)) : [
+      ...recycle("update and save another", [
+        "load",
+        "update",
+        "delete",
+        "cleanup",
+      ]),
+      ...recycle("update twice", ["load", "delete"]),
+    ],
+  ));
+
+Deno.test("every order and every death of two operations, one of which writes over what was a session's file, keeps every promise", () =>
+  exploreAll(
+    "written over, killed",
+    EFFORT > 1 ? RECYCLING.flatMap((one) => recycleAndKill(one, SHORT)) : [
+      ...recycleAndKill("update and save another", ["load"]),
+      ...recycleAndKill("update twice", ["load"]),
+    ],
+  ));
+
 if (EFFORT > 1) {
   Deno.test("every order of every two operations on a session that is unused keeps every promise", () =>
     exploreAll(
@@ -71,8 +129,13 @@ if (EFFORT > 1) {
 
 function choosePlay(random: Random, actors: number, kills: number): Play {
   const opening = random.pick(ALL);
-  const operations = Array.from({ length: actors }, () => random.pick(NAMES));
-  return { opening, operations, kills, ticks: opening === "ageing" ? 2 : 0 };
+  const operations = Array.from(
+    { length: actors },
+    () => random.pick(ALL_NAMES),
+  );
+  const spares = random.below(2) === 0;
+  const ticks = opening === "ageing" ? 2 : 0;
+  return { opening, operations, kills, ticks, spares };
 }
 
 Deno.test("orders of two operations while the clock ticks keep every promise", () =>

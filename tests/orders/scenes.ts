@@ -9,12 +9,15 @@ import type { SessionRecord } from "../../src/core/record.ts";
 import { hashSecret } from "../../src/core/token.ts";
 import { SessionManager } from "../../src/http/manager.ts";
 import type { Session } from "../../src/http/session.ts";
+import { temporaryPath } from "../../src/disk/layout.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import { system } from "../../src/disk/system.ts";
 import { type Stage, START } from "./stage.ts";
 
 /** The session that everybody is after. */
 export const ID = "0123456789abcdef0123456789abcdef";
+/** A session beside it, which some save after it. */
+export const OTHER_ID = "fedcba9876543210fedcba9876543210";
 const SECRET = "AAAAAAAAAAAAAAAAAAAAAA";
 /** The hash of the secret that every request's cookie brings. */
 export const FIRST_HASH: string = hashSecret(SECRET);
@@ -135,6 +138,21 @@ export class Cast {
     return new Request("http://localhost/", { headers });
   }
 
+  /**
+   * Puts a spare for an actor into the directory, so old that a cleaner would
+   * collect it.
+   */
+  laySpare(actor: string): string {
+    const { directory } = this.stage;
+    const birth = START - 2 * 60 * 60_000;
+    const random = actor.toLowerCase().repeat(32);
+    const path = temporaryPath(directory, birth, random);
+    const bytes = encodeRecord(ID, { ...ownRecord("spare", "unused") });
+    Deno.writeFileSync(path, bytes, { mode: 0o600 });
+    Deno.utimeSync(path, new Date(birth), new Date(birth));
+    return path;
+  }
+
   /** Empties the directory and puts there what the opening begins with. */
   async set(actors: readonly string[]): Promise<void> {
     const { stage, opening } = this;
@@ -147,7 +165,8 @@ export class Cast {
     if (first === undefined) return;
     const path = `${stage.directory}/${ID}`;
     const at = new Date(first.lastAccess);
-    Deno.writeFileSync(path, encodeRecord(ID, firstRecord(opening)));
+    const bytes = encodeRecord(ID, firstRecord(opening));
+    Deno.writeFileSync(path, bytes, { mode: 0o600 });
     Deno.utimeSync(path, at, at);
   }
 }
@@ -274,6 +293,19 @@ async function request(
   return [opened, "kept"];
 }
 
+async function add(cast: Cast, actor: string): Promise<unknown> {
+  return listOf(
+    await cast.store(actor).update(ID, (record) => added(record, actor)),
+  );
+}
+
+const addStep: Step = (moment) => {
+  const { state, now, actor } = moment;
+  if (!isLive(state, now)) return [{ state, answer: null }];
+  const list = [...state.list, actor];
+  return written(moment, { ...state, list }, list);
+};
+
 /** The name of an operation. */
 export type OperationName =
   | "load"
@@ -285,7 +317,14 @@ export type OperationName =
   | "delete"
   | "cleanup"
   | "commit"
-  | "regenerate";
+  | "regenerate"
+  | Recycling;
+
+/**
+ * Changes after which the file that was the session's is written over, as
+ * another version of it or as another session.
+ */
+export type Recycling = "update twice" | "update and save another";
 
 /** Every operation. */
 export const OPERATIONS: Record<OperationName, Operation> = {
@@ -332,17 +371,23 @@ export const OPERATIONS: Record<OperationName, Operation> = {
     ],
   },
   update: {
+    run: async (cast, actor) => [await add(cast, actor)],
+    steps: [addStep],
+  },
+  "update twice": {
     run: async (cast, actor) => [
-      listOf(
-        await cast.store(actor).update(ID, (record) => added(record, actor)),
-      ),
+      await add(cast, actor),
+      await add(cast, actor),
     ],
-    steps: [(moment) => {
-      const { state, now, actor } = moment;
-      if (!isLive(state, now)) return [{ state, answer: null }];
-      const list = [...state.list, actor];
-      return written(moment, { ...state, list }, list);
-    }],
+    steps: [addStep, addStep],
+  },
+  "update and save another": {
+    run: async (cast, actor) => {
+      const list = await add(cast, actor);
+      await cast.store(actor).save(OTHER_ID, ownRecord(actor, cast.opening));
+      return [list];
+    },
+    steps: [addStep],
   },
   delete: {
     run: async (cast, actor) => [await cast.store(actor).delete(ID)],

@@ -7,10 +7,13 @@
  * the calls it has made before are answered from its log, the next one is made
  * for real and added to the log, and the one after that throws. An actor must
  * therefore do the same whenever it gets the same answers; the clock, random
- * numbers and waiting are calls too, or constant.
+ * numbers and waiting are calls too, or constant, and the one thing that a
+ * process remembers of the disk, its spare, is given back to it first.
  *
  * Time is a number that only the stage changes; files get it as their mtime.
  */
+import { MARK_AT, UNPUBLISHED } from "../../src/core/codec.ts";
+import { spares } from "../../src/disk/spare_file.ts";
 import { type System, system } from "../../src/disk/system.ts";
 
 /** The instant at which every scene begins, in ms since the epoch. */
@@ -39,6 +42,9 @@ export class Actor {
   /** The call that it makes next, as text. */
   pending = "";
   outcome: Outcome | undefined;
+  /** The spare that it came with, and the one that it has. */
+  readonly firstSpare: string | undefined;
+  spare: string | undefined;
   /** When it began and ended, in steps of the stage; for who was before whom. */
   firstStep: number | undefined;
   lastStep = -1;
@@ -61,9 +67,10 @@ export class Actor {
   previousTry = 0;
   lastTry = 0;
 
-  constructor(name: string, script: Script) {
+  constructor(name: string, script: Script, spare?: string) {
     this.name = name;
     this.script = script;
+    this.firstSpare = spare;
   }
 }
 
@@ -106,6 +113,14 @@ export class Stage implements Disposable {
       this.#real.setModified(file, this.now);
       return length;
     };
+    calls.overwrite = (file, at, bytes) => {
+      this.#real.overwrite(file, at, bytes);
+      this.#real.setModified(file, this.now);
+    };
+    calls.truncate = (file, length) => {
+      this.#real.truncate(file, length);
+      this.#real.setModified(file, this.now);
+    };
     calls.open = (path, options) => {
       const file = this.#real.open(path, options);
       if (options.createNew) this.#real.setModified(file, this.now);
@@ -137,8 +152,8 @@ export class Stage implements Disposable {
   }
 
   /** Brings an actor on; nothing runs yet but what precedes its first call. */
-  async enter(name: string, script: Script): Promise<Actor> {
-    const actor = new Actor(name, script);
+  async enter(name: string, script: Script, spare?: string): Promise<Actor> {
+    const actor = new Actor(name, script, spare);
     this.actors.push(actor);
     await this.#run(actor, 0);
     return actor;
@@ -184,6 +199,8 @@ export class Stage implements Disposable {
   /** Ends an actor as SIGKILL does: its files are closed, its locks are free. */
   kill(actor: Actor): void {
     actor.isDead = true;
+    // Who waits for what it held may go on.
+    this.steps++;
     for (const file of actor.openFiles) this.#real.close(file);
     actor.openFiles.clear();
   }
@@ -215,6 +232,7 @@ export class Stage implements Disposable {
         outcome === undefined && !isDead ? actor.known.join(";") : "",
         actor.failedLockAt === this.steps,
         held,
+        this.#labelOf(actor.spare),
       ].join("|");
     });
     return [this.now, ...files, ...actors].join("\n");
@@ -227,6 +245,9 @@ export class Stage implements Disposable {
     actor.randoms = 0;
     actor.pending = "";
     this.#active = actor;
+    if (actor.firstSpare !== undefined) {
+      spares.set(this.directory, actor.firstSpare);
+    }
     let outcome: Outcome;
     try {
       outcome = { value: await actor.script() };
@@ -234,6 +255,8 @@ export class Stage implements Disposable {
       outcome = { error };
     } finally {
       this.#active = undefined;
+      actor.spare = spares.get(this.directory);
+      spares.delete(this.directory);
     }
     if (!actor.isSuspended) actor.outcome = outcome;
   }
@@ -306,8 +329,15 @@ export class Stage implements Disposable {
       return (args[1] as Deno.OpenOptions).createNew ?? false;
     }
     if (name === "remove") return (args[0] as string).includes("/.tmp-");
-    if (name === "now" || name === "write") return !this.isTicking;
+    if (name === "now") return !this.isTicking;
+    if (name === "write") return !this.isTicking && this.#isFresh(args[0]);
     return name === "changeMode";
+  }
+
+  /** Whether a file was made by the actor at work: nobody else can have it open. */
+  #isFresh(file: unknown): boolean {
+    const label = this.#labels.get(this.#real.fstat(file as Deno.FsFile).ino!);
+    return label?.endsWith("new") ?? false;
   }
 
   #make(
@@ -347,12 +377,12 @@ export class Stage implements Disposable {
       const file = result as Deno.FsFile;
       actor.openFiles.add(file);
       if ((args[1] as Deno.OpenOptions).createNew) {
-        const made = actor.known.filter((text) => text.startsWith("open .tmp"));
-        this.#labels.set(
-          this.#real.fstat(file).ino!,
-          `${actor.name}${made.length}`,
-        );
+        this.#labels.set(this.#real.fstat(file).ino!, "new");
       }
+    }
+    const isWriting = ["write", "overwrite", "truncate"].includes(name);
+    if (isWriting && error === undefined) {
+      this.#relabel(actor, name, args);
     }
     if (name === "close") actor.openFiles.delete(args[0] as Deno.FsFile);
     if (name === "wait") {
@@ -362,7 +392,8 @@ export class Stage implements Disposable {
       return;
     }
     if (name === "tryLock" && result === false) actor.failedLockAt = this.steps;
-    actor.known.push(`${shown}:${this.#showResult(result, error)}`);
+    const seen = this.#showResult(result, error);
+    actor.known.push(`${shown}:${seen}${this.#showFile(name, args[0])}`);
   }
 
   #noteTry(): number {
@@ -387,6 +418,46 @@ export class Stage implements Disposable {
     const seed = this.actors.indexOf(actor) * 64 + ++actor.randoms;
     return new Uint8Array(length).fill(seed % 251, 0, length - 1)
       .fill(seed >> 8, length - 1);
+  }
+
+  /** Names what a file holds after who has written it, and how far. */
+  #relabel(actor: Actor, name: string, args: unknown[]): void {
+    const { ino, size } = this.#real.fstat(args[0] as Deno.FsFile);
+    const label = this.#labels.get(ino!) ?? "first";
+    if (name === "write") {
+      const bytes = args[1] as Uint8Array;
+      const count = actor.known.filter((text) => text.startsWith("write"));
+      this.#labels.set(
+        ino!,
+        actor.name + count.length +
+          (bytes[MARK_AT] === UNPUBLISHED ? "?" : "") +
+          (size > bytes.length ? "~" : ""),
+      );
+    } else {
+      this.#labels.set(
+        ino!,
+        label.replace(name === "truncate" ? "~" : "?", ""),
+      );
+    }
+  }
+
+  /** What a call learned of a file that its result does not show. */
+  #showFile(name: string, file: unknown): string {
+    if (name !== "read" && name !== "fstat") return "";
+    const { ino, nlink } = this.#real.fstat(file as Deno.FsFile);
+    return name === "read"
+      ? ` of ${this.#labels.get(ino!) ?? "first"}`
+      : ` ${nlink}`;
+  }
+
+  #labelOf(path: string | undefined): string {
+    if (path === undefined) return "no spare";
+    try {
+      return this.#label(Deno.lstatSync(path));
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return "collected";
+      throw error;
+    }
   }
 
   #label(info: Deno.FileInfo): string {

@@ -130,16 +130,31 @@ Deno.test("a change is written and renamed under one lock", async () => {
   await store.save(ID, recordOf());
   recorded.take();
   await store.update(ID, () => recordOf({ n: 2 }));
-  const replacing = [
+  assertEquals(recorded.take(), [
+    ...HOLD,
     "open temporary",
     "write temporary",
+    "link session to temporary",
     "rename temporary to session",
     "close temporary",
     ...LET_GO,
+  ]);
+  const recycling = [
+    "open temporary",
+    "tryLock temporary",
+    "fstat temporary",
+    "write temporary",
+    "link session to temporary",
+    "rename temporary to session",
+    "overwrite temporary",
+    "unlock temporary",
+    "close temporary",
+    ...LET_GO,
   ];
-  assertEquals(recorded.take(), [...HOLD, ...replacing]);
   await store.save(ID, recordOf());
-  assertEquals(recorded.take(), [...LOOK, ...replacing]);
+  assertEquals(recorded.take(), [...LOOK, ...recycling]);
+  await store.update(ID, (record) => record);
+  assertEquals(recorded.take(), [...HOLD, ...recycling]);
 });
 
 Deno.test("a touch opens the file, and writes no bytes", async () => {

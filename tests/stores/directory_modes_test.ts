@@ -1,6 +1,7 @@
 /** Directory 0700, files 0600, whatever the umask. */
 
 import { assertEquals } from "@std/assert";
+import { temporaryBirth } from "../../src/disk/layout.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { ID, OTHER_ID, recordOf } from "./contract.ts";
@@ -14,7 +15,7 @@ function modesOf(path: string): Record<string, string> {
   const names = [...Deno.readDirSync(path)].map(({ name }) => name);
   return Object.fromEntries(
     [".", ...names].sort().map((name) => [
-      name,
+      temporaryBirth(name) === undefined ? name : "a spare",
       (Deno.lstatSync(`${path}/${name}`).mode! & 0o7777).toString(8),
     ]),
   );
@@ -48,7 +49,8 @@ for (const umask of [0, 0o002, 0o022, 0o077, 0o177, 0o277, 0o777]) {
           await store.deleteOldSessions(30);
           assertEquals(await store.load(ID), recordOf({ n: 2 }));
         }
-        assertEquals(modesOf(path), PRIVATE);
+        const spare = durability === "process" ? { "a spare": "600" } : {};
+        assertEquals(modesOf(path), { ...PRIVATE, ...spare });
         // Who comes later finds all of it usable.
         const later = new DirectorySessionStore(path);
         assertEquals(await later.load(OTHER_ID), recordOf());
