@@ -54,6 +54,8 @@ const DASH = 0x2d;
 const NEWLINE = 0x0a;
 // deno-lint-ignore no-control-regex
 const ESCAPED = /["\\\u0000-\u001f\p{Surrogate}]/u;
+/** Most keys; a class of ASCII is found faster than one of Unicode. */
+const PLAIN = /^[\w.:-]*$/;
 const WHITE_SPACE = " \t\n\r";
 const NO_TIME = "is not whole milliseconds from 0 up";
 
@@ -106,7 +108,7 @@ export function encodeRecord(
  * control character, half a surrogate pair.
  */
 export function isSafeKey(key: string): boolean {
-  return !ESCAPED.test(key);
+  return PLAIN.test(key) || !ESCAPED.test(key);
 }
 
 /**

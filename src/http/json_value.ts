@@ -23,11 +23,11 @@ export function checkJson(
   value: unknown,
   what: string,
 ): asserts value is JsonValue {
-  const path: Step[] = [];
-  const problem = findProblem(value, path, []);
+  const problem = findProblem(value, []);
   if (problem === undefined) return;
+  const { path, is } = problem;
   throw new TypeError(
-    `Cannot keep ${what} in a session: ${describe(path)} is ${problem}`,
+    `Cannot keep ${what} in a session: ${describe(path)} is ${is}`,
   );
 }
 
@@ -73,48 +73,73 @@ export function nameKey(key: string): string {
 
 type Step = string | number;
 
-/** Leaves `path` at the problem that it answers with. */
+/** What JSON cannot hold, and the way there, which is made on the way back. */
+interface Problem {
+  readonly is: string;
+  readonly path: Step[];
+}
+
 function findProblem(
   value: unknown,
-  path: Step[],
   ancestors: object[],
-): string | undefined {
+): Problem | undefined {
   switch (typeof value) {
     case "string":
     case "boolean":
       return undefined;
     case "number":
-      return Number.isFinite(value) ? undefined : "NaN or infinite";
+      return Number.isFinite(value) ? undefined : at("NaN or infinite");
     case "object":
-      return value === null ? undefined : findInside(value, path, ancestors);
+      return value === null ? undefined : findInside(value, ancestors);
     case "undefined":
-      return "undefined";
+      return at("undefined");
     default:
-      return `a ${typeof value}`;
+      return at(`a ${typeof value}`);
   }
 }
 
-function findInside(
-  value: object,
-  path: Step[],
-  ancestors: object[],
-): string | undefined {
-  if (ancestors.includes(value)) return "a cycle";
-  if (ancestors.length === MAX_DEPTH) return `below ${MAX_DEPTH} levels`;
-  const isArray = Array.isArray(value);
-  const problem = isArray ? findInArray(value) : findInObject(value);
-  if (problem !== undefined) return problem;
+function at(is: string): Problem {
+  return { is, path: [] };
+}
+
+function findInside(value: object, ancestors: object[]): Problem | undefined {
+  if (ancestors.includes(value)) return at("a cycle");
+  if (ancestors.length === MAX_DEPTH) return at(`below ${MAX_DEPTH} levels`);
+  const is = Array.isArray(value) ? findInArray(value) : findInObject(value);
+  if (is !== undefined) return at(is);
 
   ancestors.push(value);
-  for (const key of Object.keys(value)) {
-    path.push(isArray ? Number(key) : key);
-    if (!isSafeKey(key)) return ESCAPED_KEY;
-    const inner = findProblem(Reflect.get(value, key), path, ancestors);
-    if (inner !== undefined) return inner;
-    path.pop();
-  }
+  const problem = Array.isArray(value)
+    ? findInItems(value, ancestors)
+    : findInMembers(value as Record<string, unknown>, ancestors);
   ancestors.pop();
-  return undefined;
+  return problem;
+}
+
+function findInItems(
+  value: readonly unknown[],
+  ancestors: object[],
+): Problem | undefined {
+  for (let i = 0; i < value.length; i++) {
+    const problem = findProblem(value[i], ancestors);
+    if (problem === undefined) continue;
+    problem.path.unshift(i);
+    return problem;
+  }
+}
+
+function findInMembers(
+  value: Readonly<Record<string, unknown>>,
+  ancestors: object[],
+): Problem | undefined {
+  for (const key of Object.keys(value)) {
+    const problem = isSafeKey(key)
+      ? findProblem(value[key], ancestors)
+      : at(ESCAPED_KEY);
+    if (problem === undefined) continue;
+    problem.path.unshift(key);
+    return problem;
+  }
 }
 
 function findInArray(value: readonly unknown[]): string | undefined {
