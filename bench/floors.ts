@@ -31,7 +31,7 @@ const encoder = new TextEncoder();
  */
 export class Floors {
   readonly #directory: string;
-  readonly #buffer = new Uint8Array(64 * 1024);
+  readonly #buffer = new Uint8Array(4 * 1024 * 1024);
   #temporary = 0;
   #spare: string | undefined;
 

@@ -1,6 +1,6 @@
 import type { Competitor } from "./competitor.ts";
-import { type RaceCell, sum, toCell } from "./results.ts";
-import type { Tally } from "./runner.ts";
+import type { Tally } from "./protocol.ts";
+import { firstTrouble, type RaceCell, sum, toCell } from "./results.ts";
 import { RunnerProcess } from "./runner_process.ts";
 import { settle } from "./settle.ts";
 
@@ -11,7 +11,7 @@ export async function holdRaces(
   competitors: readonly Competitor[],
   { base, rounds, turn }: { base: string; rounds: number; turn: number },
 ): Promise<void> {
-  const racing = competitors.filter(({ adapter }) => !adapter.isAlone);
+  const racing = competitors.filter(({ columns }) => columns.includes("race"));
   const heats = new Map<Competitor, Heat[]>(racing.map((each) => [each, []]));
   for (let round = 0; round < rounds; round++) {
     for (const [n, each] of racing.entries()) {
@@ -20,11 +20,14 @@ export async function holdRaces(
       heats.get(each)!.push(await holdHeat(each, directory, turn, round));
     }
   }
+  const floor = racing.find(({ profile }) => profile.kind === "floor");
+  const speeds = floor &&
+    toCell(heats.get(floor)!.map(({ tally }) => tally)).rounds;
   for (const [{ result }, all] of heats) {
     const total = (key: "updates" | "lost" | "ruined") =>
       sum(all.map((heat) => heat[key]));
     result.race = {
-      ...toCell(all.map(({ tally }) => tally)),
+      ...toCell(all.map(({ tally }) => tally), speeds),
       updates: total("updates"),
       lost: total("lost"),
       ruined: total("ruined"),
@@ -81,7 +84,7 @@ async function holdHeat(
   const acknowledged = counts.map((_, n) =>
     sum(both.map(({ updates }) => updates![n]!))
   );
-  const trouble = both.find((each) => each.trouble !== undefined)?.trouble;
+  const trouble = firstTrouble(both);
   return {
     tally: {
       ops: sum(timed.map(({ ops }) => ops)),

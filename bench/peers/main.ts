@@ -6,7 +6,9 @@
  * the same walk over them, and they take turns: A B C A B C. Between two turns
  * the file system writes out what it holds. Every read is judged. Four
  * processes then update 100 sessions, and what was acknowledged is counted
- * against what is there. Writes peers.md, peers.json and peers.svg.
+ * against what is there. Those that can clean up do so among 100,000 sessions,
+ * half of them over; what is left is counted. Writes peers.md, peers.json and
+ * peers.svg. What is not installed (Node, PHP, Django) is skipped, and said so.
  *
  * 2026-11-20, Deno 2.9.6, Node 20, ext4, 2 cores, a busy disk: at 500 B saves
  * and updates are at 0.95 and 0.84 of the bare calls, a load at 0.70 in this run
@@ -19,17 +21,23 @@
  *
  *   --rounds 5          how many rounds count; one more warms up
  *   --milliseconds 80   how long a turn lasts; a race lasts 2.5 times that
+ *   --cleanup-sessions 100000
+ *                       how many there are to clean up; 0 leaves it out
+ *   --many 1000000      also loads among so many sessions; takes minutes, 5 GB
+ *                       of disk and 6 GB of memory, and so is not the default
  *   --directory DIR     where the sessions are; a temporary one by default
- *   --only TEXT         contestants whose name contains it, and the floor
+ *   --only TEXT         peers whose name contains it, beside us and the floors
  *   --output DIR        where the results are written; bench/results by default
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { fromFileUrl } from "@std/path/from-file-url";
 import { makeDataSet, SIZES } from "../data_set.ts";
 import type { Competitor, Entry } from "./competitor.ts";
-import type { Adapter, Runtime } from "./contestant.ts";
+import { enter } from "./enter.ts";
+import { holdCleanups } from "./hold_cleanups.ts";
 import { holdRaces } from "./hold_races.ts";
-import { installForNode } from "./node_installation.ts";
+import { loadAmongMany } from "./load_among_many.ts";
+import type { Column } from "./protocol.ts";
 import { COLUMNS, type Results } from "./results.ts";
 import { RunnerProcess } from "./runner_process.ts";
 import { takeTurns } from "./take_turns.ts";
@@ -37,46 +45,51 @@ import { toMarkdown } from "./to_markdown.ts";
 import { toPlot } from "./to_plot.ts";
 import { makeValue, type Workload } from "./values.ts";
 
-const MODULES = [
-  "floors",
-  "latchkey",
-  "sqlite",
-  "lmdb",
-  "session_file_store",
-  "react_router",
-  "remix_session",
-  "unstorage",
-  "write_file_atomic",
-];
 const SESSIONS = 1_000;
 const STEPS = 1 << 14;
 
-type Skipped = Results["skipped"][number];
+interface Options {
+  readonly base: string;
+  readonly rounds: number;
+  readonly turn: number;
+  readonly cleanupSessions: number;
+  readonly many: number;
+  readonly only: string;
+}
 
 if (import.meta.main) {
-  const { rounds, milliseconds, directory, only, output } = parseArgs(
-    Deno.args,
-    {
-      string: ["rounds", "milliseconds", "directory", "only", "output"],
-      default: {
-        rounds: "5",
-        milliseconds: "80",
-        only: "",
-        output: fromFileUrl(new URL("../results", import.meta.url)),
-      },
+  const { directory, output, only, ...numbers } = parseArgs(Deno.args, {
+    string: [
+      "rounds",
+      "milliseconds",
+      "cleanup-sessions",
+      "many",
+      "directory",
+      "only",
+      "output",
+    ],
+    default: {
+      rounds: "5",
+      milliseconds: "80",
+      "cleanup-sessions": "100000",
+      many: "0",
+      only: "",
+      output: fromFileUrl(new URL("../results", import.meta.url)),
     },
-  );
+  });
   const base = await Deno.makeTempDir({
     ...(directory !== undefined && { dir: directory }),
     prefix: "latchkey-peers-",
   });
   try {
-    const options = {
-      rounds: Number(rounds),
-      turn: Number(milliseconds),
+    const results = await hold({
+      base,
+      rounds: Number(numbers.rounds),
+      turn: Number(numbers.milliseconds),
+      cleanupSessions: Number(numbers["cleanup-sessions"]),
+      many: Number(numbers.many),
       only,
-    };
-    const results = await hold(base, options);
+    });
     await write(output, results);
   } finally {
     await Deno.remove(base, { recursive: true });
@@ -84,33 +97,38 @@ if (import.meta.main) {
 }
 
 /** Holds the race, all of it. */
-async function hold(
-  base: string,
-  options: { rounds: number; turn: number; only: string },
-): Promise<Results> {
-  const { rounds, turn, only } = options;
+async function hold(options: Options): Promise<Results> {
+  const { base, rounds, turn, cleanupSessions, many, only } = options;
   const workload = `${base}/workload.json`;
   await Deno.writeTextFile(workload, JSON.stringify(makeWorkload()));
-  const skipped: Skipped[] = [
-    { name: "Django, PHP", reason: "there is no adapter for them yet" },
-  ];
-  const { entries, node } = await enter(base, workload, only, skipped);
+  const skipped: Results["skipped"][number][] = [];
+  const skip = (name: string, error: unknown) => {
+    const reason = reasonOf(error);
+    skipped.push({ name, reason });
+    say(`skipped ${name}: ${reason}`);
+  };
+  const { entries, runtimes } = await enter({ base, workload, only, skip });
 
   await using stack = new AsyncDisposableStack();
   const competitors: Competitor[] = [];
   for (const entry of entries) {
     const process = new RunnerProcess(entry.command);
     try {
-      const hasTouch = await openAll(process, entry, base);
-      competitors.push({ ...entry, process: stack.use(process), hasTouch });
+      competitors.push(await present(entry, process, base));
+      stack.use(process);
       say(`opened ${entry.label}`);
     } catch (error) {
       await process[Symbol.asyncDispose]();
-      skip(skipped, entry.label, error);
+      skip(entry.label, error);
     }
   }
 
   for (const [size, [title]] of SIZES.entries()) {
+    if (size > 0) {
+      for (const each of competitors) {
+        await open(each, each.process, base, size);
+      }
+    }
     for (const [column] of COLUMNS) {
       await takeTurns(competitors, {
         base,
@@ -123,17 +141,37 @@ async function hold(
       });
       say(`measured ${column}, ${title}`);
     }
+    if (size === 0) await weigh(competitors);
   }
   await holdRaces(competitors, { base, rounds, turn });
+  say("raced");
+  if (cleanupSessions > 0) {
+    await holdCleanups(competitors, {
+      base,
+      rounds,
+      sessions: cleanupSessions,
+      skip,
+    });
+    say("cleaned up");
+  }
+  if (many > 0) {
+    await loadAmongMany(competitors, {
+      base,
+      rounds,
+      turn,
+      sessions: many,
+      say,
+      skip,
+    });
+  }
 
   return {
     date: new Date().toISOString().slice(0, 10),
     machine: {
       cores: navigator.hardwareConcurrency,
-      os: Deno.build.os,
-      fileSystem: await fileSystemOf(base),
-      deno: Deno.version.deno,
-      node,
+      os: await saidBy("uname", ["-sr"]),
+      fileSystem: await saidBy("df", ["--output=fstype", base]),
+      runtimes,
     },
     rounds,
     results: competitors.map(({ result }) => result),
@@ -153,84 +191,43 @@ function makeWorkload(): Workload {
   };
 }
 
-/** Finds out who can take part: under Deno all, under Node when it is there. */
-async function enter(
+/** Opens the first size; tells in what it takes part. */
+async function present(
+  entry: Entry,
+  process: RunnerProcess,
   base: string,
-  workload: string,
-  only: string,
-  skipped: Skipped[],
-): Promise<{ entries: Entry[]; node: string | null }> {
-  const adapters = new Map<string, Adapter>();
-  for (const name of MODULES) {
-    const { adapter } = await import(`./adapters/${name}.ts`) as {
-      adapter: Adapter;
-    };
-    const isWanted = adapter.kind === "floor" || adapter.name.includes(only);
-    if (isWanted) adapters.set(name, adapter);
-  }
-  const entry = (name: string, runtime: Runtime, command: Entry["command"]) => {
-    const adapter = adapters.get(name)!;
-    const { kind, note, packages } = adapter;
-    return {
-      adapter,
-      runtime,
-      label: `${adapter.name}, ${runtime}`,
-      command,
-      result: { name: adapter.name, runtime, kind, note, packages, cells: {} },
-    };
-  };
-
-  const runner = fromFileUrl(new URL("runner.ts", import.meta.url));
-  const entries = [...adapters.keys()].map((name): Entry =>
-    entry(name, "Deno", [
-      Deno.execPath(),
-      "run",
-      "--quiet",
-      "--no-prompt",
-      "--allow-read",
-      `--allow-write=${base}`,
-      "--allow-env",
-      "--allow-sys",
-      ...(name === "lmdb" ? ["--allow-ffi"] : []),
-      runner,
-      name,
-      workload,
-    ])
+): Promise<Competitor> {
+  await process.ask({ act: "greet" });
+  const empty = await process.peakMemory();
+  const can = await open(entry, process, base, 0);
+  const columns = can.filter((column) =>
+    entry.profile.columns?.includes(column) ?? true
   );
-  const forNode = new Map(
-    [...adapters].filter(([, { runtimes }]) => runtimes.includes("Node")),
-  );
-  if (forNode.size === 0) return { entries, node: null };
-  try {
-    const directory = `${base}/node`;
-    await Deno.mkdir(directory);
-    const node = await installForNode(directory, forNode);
-    for (const name of forNode.keys()) {
-      const command = ["node", `${directory}/runner.mjs`, name, workload];
-      entries.push(entry(name, "Node", command as [string, ...string[]]));
-    }
-    return { entries, node };
-  } catch (error) {
-    skip(skipped, "everything on Node", error);
-    return { entries, node: null };
-  }
+  return { ...entry, process, columns, empty };
 }
 
-/** Opens and fills a directory for each size; tells whether it can touch. */
-async function openAll(
+/** Opens and fills the directory for a size; tells what can be measured. */
+async function open(
+  { profile, runtime }: Entry,
   process: RunnerProcess,
-  { adapter, runtime }: Entry,
   base: string,
-): Promise<boolean> {
-  let can: readonly string[] = [];
-  for (const size of SIZES.keys()) {
-    const name = adapter.beside ?? adapter.name;
-    const directory = `${base}/${plain(name)}-${runtime}-${size}`;
-    await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
-    const sessions = SESSIONS;
-    can = await process.ask({ act: "open", size, directory, sessions });
+  size: number,
+): Promise<Column[]> {
+  const name = profile.beside ?? profile.name;
+  const plain = name.replaceAll(/[^a-z0-9]+/gi, "-");
+  const directory = `${base}/${plain}-${runtime}-${size}`;
+  await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
+  const sessions = SESSIONS;
+  return await process.ask({ act: "open", size, directory, sessions });
+}
+
+/** Asks how much memory those had who have been in all columns. */
+async function weigh(competitors: readonly Competitor[]): Promise<void> {
+  for (const { columns, empty, process, result } of competitors) {
+    if (!columns.includes("mixed") || empty === undefined) continue;
+    const peak = await process.peakMemory();
+    if (peak !== undefined) result.memory = { empty, peak };
   }
-  return can.includes("touch");
 }
 
 async function write(directory: string, results: Results): Promise<void> {
@@ -249,29 +246,22 @@ async function write(directory: string, results: Results): Promise<void> {
   console.log(`\n${markdown}`);
 }
 
-async function fileSystemOf(path: string): Promise<string> {
+/** What a program says of this machine, in its last line. */
+async function saidBy(program: string, args: string[]): Promise<string> {
   try {
-    const { stdout } = await new Deno.Command("df", {
-      args: ["--output=fstype", path],
-    }).output();
+    const { stdout } = await new Deno.Command(program, { args }).output();
     return new TextDecoder().decode(stdout).trim().split("\n").at(-1)!;
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    return "file system unknown";
+    return `${program} unknown`;
   }
 }
 
-function skip(skipped: Skipped[], name: string, error: unknown): void {
+/** Why somebody does not take part; without paths, as others read it. */
+function reasonOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
-  // No paths: a table is read on other machines.
-  const reason = message.replaceAll(/(file:\/\/)?\/[^\s:]+\//g, "")
+  return message.replaceAll(/(file:\/\/)?\/[^\s:]+\//g, "")
     .replaceAll(/\s+/g, " ").slice(0, 200);
-  skipped.push({ name, reason });
-  say(`skipped ${name}: ${reason}`);
-}
-
-function plain(name: string): string {
-  return name.replaceAll(/[^a-z0-9]+/gi, "-");
 }
 
 function say(text: string): void {

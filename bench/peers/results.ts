@@ -1,14 +1,17 @@
 import type { Adapter, Runtime } from "./contestant.ts";
-import type { Column, Tally } from "./runner.ts";
+import type { Tally } from "./protocol.ts";
 
 /** What is measured in one process, with what the tables call it. */
-export const COLUMNS: readonly (readonly [column: Column, title: string])[] = [
+export const COLUMNS = [
   ["load", "load"],
   ["touch", "load + touch"],
   ["save", "save"],
   ["update", "update"],
   ["mixed", "mixed 90/10, 32 flows"],
-];
+] as const;
+
+/** One of these. */
+export type MeasuredColumn = typeof COLUMNS[number][0];
 
 /** What one contestant did in one column. */
 export interface Cell {
@@ -36,6 +39,43 @@ export interface RaceCell extends Cell {
   readonly ruined: number;
 }
 
+/** How the cleanups of one contestant went. */
+export interface CleanupCell {
+  /** How many sessions there were, each time; half of them over. */
+  readonly sessions: number;
+  /** How many of them it went through in a second, round by round. */
+  readonly rounds: readonly number[];
+  /** The middle of these. */
+  readonly median: number;
+  /** The middle of the ratios to the floor of the same round. */
+  readonly ratio?: number;
+  /** The longest pause of the event loop, in milliseconds, round by round. */
+  readonly pauses: readonly number[];
+  /** The middle of these. */
+  readonly pause: number;
+  /** How much of the time the deletions themselves took, if it tells. */
+  readonly deleting?: number;
+  /** How many stayed that were over, or went that were not. */
+  readonly wrong: number;
+}
+
+/** How fast one contestant loads among few sessions, and among very many. */
+export interface ManyCell {
+  /** How many are many. */
+  readonly sessions: number;
+  readonly few: Cell;
+  /** Its ratio is that to the few. */
+  readonly many: Cell;
+}
+
+/** The most memory that a process ever had, in bytes. */
+export interface MemoryCell {
+  /** Before the store was opened. */
+  readonly empty: number;
+  /** After the columns of the first size. */
+  readonly peak: number;
+}
+
 /** What one contestant did. */
 export interface Result {
   readonly name: string;
@@ -44,8 +84,11 @@ export interface Result {
   readonly note: string;
   readonly packages: Readonly<Record<string, string>>;
   /** By the title of the size, and the column. */
-  readonly cells: Record<string, Partial<Record<Column, Cell>>>;
+  readonly cells: Record<string, Partial<Record<MeasuredColumn, Cell>>>;
   race?: RaceCell;
+  cleanup?: CleanupCell;
+  many?: ManyCell;
+  memory?: MemoryCell;
 }
 
 /** All that is written down. */
@@ -55,8 +98,8 @@ export interface Results {
     readonly cores: number;
     readonly os: string;
     readonly fileSystem: string;
-    readonly deno: string;
-    readonly node: string | null;
+    /** Deno first. */
+    readonly runtimes: readonly string[];
   };
   readonly rounds: number;
   readonly results: readonly Result[];
@@ -80,7 +123,7 @@ export function toCell(
   const rounds = tallies.map(({ ops, milliseconds }) =>
     1_000 * ops / milliseconds
   );
-  const trouble = tallies.find((each) => each.trouble !== undefined)?.trouble;
+  const trouble = firstTrouble(tallies);
   return {
     rounds,
     median: median(rounds),
@@ -93,12 +136,19 @@ export function toCell(
   };
 }
 
+/** Returns the first thing that went wrong. */
+export function firstTrouble(tallies: readonly Tally[]): string | undefined {
+  return tallies.find(({ trouble }) => typeof trouble === "string")?.trouble ??
+    undefined;
+}
+
 /** Adds. */
 export function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, each) => total + each, 0);
 }
 
-function median(numbers: readonly number[]): number {
+/** Returns the middle one, or the middle between the two middle ones. */
+export function median(numbers: readonly number[]): number {
   const sorted = numbers.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1

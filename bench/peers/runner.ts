@@ -1,65 +1,23 @@
 /*
- * One process of one contestant. It is told on stdin, one line of JSON each,
- * what to do, and answers each line with one line on stdout that begins with
- * "@" (a package may print lines of its own). Runs under Deno and Node.
+ * One process of one contestant in Deno or Node. See protocol.ts.
  *
  *   runner.ts ADAPTER WORKLOAD      the module's name, a file of JSON
  */
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { createInterface } from "node:readline";
-import type { Adapter, Contestant, Value } from "./contestant.ts";
-import { changesOf, isWhole, valueOf, type Workload } from "./values.ts";
+import type { Adapter, Contestant, Given, Value } from "./contestant.ts";
+import type { Cleanup, Column, Request, Tally } from "./protocol.ts";
+import {
+  changesOf,
+  isWhole,
+  nameOf,
+  scattered,
+  valueOf,
+  type Workload,
+} from "./values.ts";
 
-/** What is measured in one process. */
-export type Column = "load" | "touch" | "save" | "update" | "mixed";
-
-/** What a runner is told. */
-export type Request =
-  /** Opens the directory for a size, and writes so many sessions. */
-  | {
-    readonly act: "open";
-    readonly size: number;
-    readonly directory: string;
-    readonly sessions: number;
-  }
-  /** Works for so long on so many sessions; `turn` shifts the walk. */
-  | {
-    readonly act: "run";
-    readonly column: Column | "race";
-    readonly size: number;
-    readonly sessions: number;
-    readonly turn: number;
-    readonly milliseconds: number;
-    /** Begins at this time, in milliseconds since the epoch. */
-    readonly at?: number;
-  }
-  /** Reads how often each session was changed. */
-  | {
-    readonly act: "count";
-    readonly size: number;
-    readonly sessions: number;
-  }
-  /** Ends the process. */
-  | { readonly act: "close" };
-
-/** What was done in a run. */
-export interface Tally {
-  /** How many operations succeeded. */
-  ops: number;
-  /** How long they took, in milliseconds. */
-  milliseconds: number;
-  /** How many reads gave nothing, or not the whole value of its owner. */
-  corrupt: number;
-  /** How many changes were refused. */
-  failed: number;
-  /** The first thing that went wrong. */
-  trouble?: string;
-  /** For each session how many updates succeeded; in a race only. */
-  updates?: number[];
-}
-
-type Kind = Exclude<Column, "mixed">;
+type Kind = "load" | "touch" | "save" | "update";
 
 class CorruptRead extends Error {}
 
@@ -97,18 +55,24 @@ class Runner {
 
   do(request: Request): unknown {
     switch (request.act) {
+      case "greet":
+        return;
       case "open":
         return this.#open(request);
       case "run":
         return this.#run(request);
       case "count":
         return this.#count(request);
+      case "fill":
+        return this.#stores[request.size]!.fill!(this.#given(request));
+      case "clean":
+        return this.#clean(request);
       case "close":
         return Promise.all(this.#stores.map((store) => store.close()));
     }
   }
 
-  async #open(request: Request & { act: "open" }): Promise<string[]> {
+  async #open(request: Request & { act: "open" }): Promise<Column[]> {
     const { size, directory, sessions } = request;
     const store = await this.#adapter.open(directory);
     this.#stores[size] = store;
@@ -120,7 +84,11 @@ class Runner {
         await (store.create?.(id, value) ?? store.save(id, value));
       }
     });
-    return store.touch === undefined ? [] : ["touch"];
+    const columns: Column[] = ["load", "save", "update", "mixed", "race"];
+    if (store.touch !== undefined) columns.push("touch");
+    if (store.clean !== undefined) columns.push("clean");
+    if (store.fill !== undefined) columns.push("many");
+    return columns;
   }
 
   async #run(request: Request & { act: "run" }): Promise<Tally> {
@@ -143,8 +111,7 @@ class Runner {
       throw new CorruptRead(`read ${JSON.stringify(found)?.slice(0, 80)}`);
     };
     const increased = (found: unknown, id: string): Value => {
-      const value = check(found, id);
-      return valueOf(value, id, changesOf(value) + 1);
+      return valueOf(like, id, changesOf(check(found, id)) + 1);
     };
     // No promise of its own where the contestant needs none.
     const read = (found: unknown, id: string): unknown => {
@@ -180,12 +147,19 @@ class Runner {
           return update(id);
       }
     };
+    const next = (): number => {
+      const now = step++;
+      return (column === "many" ? scattered(now) : steps[now % steps.length]!) %
+        sessions;
+    };
     const kindOf = (): Kind => {
       switch (column) {
         case "mixed":
           return chance(90) ? "load" : "save";
         case "race":
           return chance(50) ? "load" : "update";
+        case "many":
+          return "load";
         default:
           return column;
       }
@@ -198,10 +172,11 @@ class Runner {
     const end = begin + milliseconds;
     await flows(column === "mixed" ? 32 : 1, async () => {
       do {
-        const n = steps[step++ % steps.length]! % sessions;
+        const n = next();
+        const id = column === "many" ? nameOf(n) : ids[n]!;
         const kind = kindOf();
         try {
-          const done = operate(kind, ids[n]!);
+          const done = operate(kind, id);
           if (done instanceof Promise) await done;
           tally.ops++;
           if (kind === "update") updates[n]!++;
@@ -216,6 +191,33 @@ class Runner {
     });
     tally.milliseconds = performance.now() - begin;
     return column === "race" ? { ...tally, updates } : tally;
+  }
+
+  *#given(request: Request & { act: "fill" }): Generator<Given> {
+    const { size, from, to, isOver } = request;
+    const like = this.#workload.values[size]!;
+    for (let n = from; n < to; n++) {
+      const id = nameOf(n);
+      yield { id, value: valueOf(like, id, 0), isOver };
+    }
+  }
+
+  async #clean({ size }: Request & { act: "clean" }): Promise<Cleanup> {
+    const store = this.#stores[size]!;
+    let last = performance.now();
+    let pause = 0;
+    const look = () => {
+      const now = performance.now();
+      pause = Math.max(pause, now - last);
+      last = now;
+    };
+    const timer = setInterval(look, 1);
+    const begin = last;
+    const deleting = await store.clean!() ?? null;
+    look();
+    clearInterval(timer);
+    const left = store.count?.() ?? null;
+    return { milliseconds: last - begin, pause, deleting, left };
   }
 
   async #count(

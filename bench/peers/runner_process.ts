@@ -1,8 +1,8 @@
-import type { Request } from "./runner.ts";
+import type { Request } from "./protocol.ts";
 
 const TROUBLE_LENGTH = 2_000;
 
-/** A running `runner.ts`, and the way to tell it something. */
+/** A running runner, and the way to tell it something. */
 export class RunnerProcess {
   readonly #process: Deno.ChildProcess;
   readonly #input: WritableStreamDefaultWriter<Uint8Array>;
@@ -50,6 +50,27 @@ export class RunnerProcess {
       const answer = JSON.parse(value.slice(1)) as { done: T; error?: string };
       if (answer.error !== undefined) throw new Error(answer.error);
       return answer.done;
+    }
+  }
+
+  /**
+   * Tells the most memory that it ever had.
+   *
+   * @returns In bytes; `undefined` where that cannot be told, as outside of Linux.
+   */
+  async peakMemory(): Promise<number | undefined> {
+    // Deno itself reads nothing there without all permissions.
+    const path = `/proc/${this.#process.pid}/status`;
+    try {
+      const { stdout } = await new Deno.Command("grep", {
+        args: ["^VmHWM:", path],
+        stderr: "null",
+      }).output();
+      const [kibibytes] = new TextDecoder().decode(stdout).match(/\d+/) ?? [];
+      return kibibytes === undefined ? undefined : Number(kibibytes) * 1_024;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw error;
     }
   }
 

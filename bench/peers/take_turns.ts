@@ -1,6 +1,6 @@
 import type { Competitor } from "./competitor.ts";
-import { toCell } from "./results.ts";
-import type { Column, Tally } from "./runner.ts";
+import type { Tally } from "./protocol.ts";
+import { type MeasuredColumn, toCell } from "./results.ts";
 import { settle } from "./settle.ts";
 
 /** Lets everybody take turns in one column. */
@@ -8,7 +8,7 @@ export async function takeTurns(
   competitors: readonly Competitor[],
   { base, column, size, title, sessions, rounds, turn }: {
     base: string;
-    column: Column;
+    column: MeasuredColumn;
     size: number;
     title: string;
     sessions: number;
@@ -17,28 +17,29 @@ export async function takeTurns(
   },
 ): Promise<void> {
   const tallies = new Map<Competitor, Tally[]>();
+  const able = competitors.filter(({ columns }) => columns.includes(column));
   for (let round = 0; round <= rounds; round++) {
-    for (const each of competitors) {
-      if (column === "touch" && !each.hasTouch) continue;
+    for (const each of able) {
       await settle(base);
-      const run = (milliseconds: number): Promise<Tally> =>
+      // Another walk each time: who finds what it is to save may save nothing.
+      const run = (milliseconds: number, walk: number): Promise<Tally> =>
         each.process.ask({
           act: "run",
           column,
           size,
           sessions,
-          turn: round,
+          turn: walk,
           milliseconds,
         });
       // What it needs is in the caches of others until it has begun.
-      await run(turn / 8);
-      const tally = await run(turn);
+      await run(turn / 8, 2 * round);
+      const tally = await run(turn, 2 * round + 1);
       // The first one warms up.
       if (round === 0) tallies.set(each, []);
       else tallies.get(each)!.push(tally);
     }
   }
-  const floor = competitors.find(({ adapter }) => adapter.kind === "floor");
+  const floor = able.find(({ profile }) => profile.kind === "floor");
   const speeds = floor && toCell(tallies.get(floor)!).rounds;
   for (const [{ result }, each] of tallies) {
     (result.cells[title] ??= {})[column] = toCell(each, speeds);

@@ -1,4 +1,4 @@
-import { COLUMNS, type Result, type Results } from "./results.ts";
+import { type Cell, COLUMNS, type Result, type Results } from "./results.ts";
 
 const LABELS = 258;
 const SCALE = 250;
@@ -8,7 +8,7 @@ const ROW = 19;
 const TOP = 34;
 const BOTTOM = 48;
 const MARGIN = 16;
-const HEAD = 62;
+const HEAD = 80;
 const ACROSS = 2;
 
 const STYLE = `
@@ -32,57 +32,57 @@ const COUNT = new Intl.NumberFormat("en", {
   maximumSignificantDigits: 3,
 });
 
+const SPEED = "operations per second";
+
 interface Point {
   readonly result: Result;
-  readonly speed: number;
+  readonly value: number;
   readonly isBad: boolean;
 }
 
-/** Draws one panel for each column and one for the four processes, as SVG. */
-export function toPlot(all: Results, size: string): string {
-  const { machine, results } = all;
-  const panels = [
-    ...COLUMNS.map(([column, title]) => ({
-      title,
-      points: results.flatMap((result): Point[] => {
-        const cell = result.cells[size]?.[column];
-        if (cell === undefined) return [];
-        const isBad = cell.corrupt + cell.failed > 0;
-        return [{ result, speed: cell.median, isBad }];
-      }),
-    })),
-    {
-      title: "4 processes, load and update, 50/50",
-      points: results.flatMap((result): Point[] => {
-        const { race } = result;
-        if (race === undefined) return [];
-        const isBad = race.corrupt + race.failed + race.lost > 0;
-        return [{ result, speed: race.median, isBad }];
-      }),
-    },
-  ].filter(({ points }) => points.length > 0);
+interface Panel {
+  readonly title: string;
+  /** Panels of the same unit have the same scale. */
+  readonly unit: string;
+  readonly points: readonly Point[];
+}
 
-  const speeds = panels.flatMap(({ points }) => points.map((it) => it.speed));
-  const from = Math.floor(Math.log10(Math.max(1, Math.min(...speeds))));
-  const to = Math.ceil(Math.log10(Math.max(10, ...speeds)));
-  const rows = Math.max(...panels.map(({ points }) => points.length));
-  const height = TOP + rows * ROW + BOTTOM;
+/** From and to which power of ten. */
+type Scale = readonly [from: number, to: number];
+
+/** Draws one panel for each thing that was measured, as SVG. */
+export function toPlot(all: Results, size: string): string {
+  const { machine } = all;
+  const panels = panelsOf(all, size).filter(({ points }) => points.length > 0);
+  const scales = new Map<string, Scale>();
+  for (const { unit } of panels) {
+    const values = panels.filter((panel) => panel.unit === unit)
+      .flatMap(({ points }) => points.map(({ value }) => value));
+    const from = Math.floor(Math.log10(Math.max(1, Math.min(...values))));
+    const to = Math.ceil(Math.log10(Math.max(10, ...values)));
+    scales.set(unit, [from, Math.max(to, from + 1)]);
+  }
   const width = 2 * MARGIN + ACROSS * PANEL;
-  const total = HEAD + Math.ceil(panels.length / ACROSS) * height + MARGIN;
-  const drawn = panels.map(({ title, points }, n) => {
-    const x = MARGIN + (n % ACROSS) * PANEL;
-    const y = HEAD + Math.floor(n / ACROSS) * height;
-    return `<g transform="translate(${x} ${y})">${
-      panel(title, points, from, to)
-    }</g>`;
-  });
-  const heading = `Operations per second, 1,000 sessions of ${size}`;
+  let total = HEAD;
+  const drawn: string[] = [];
+  for (let n = 0; n < panels.length; n += ACROSS) {
+    const row = panels.slice(n, n + ACROSS);
+    row.forEach((panel, column) => {
+      const x = MARGIN + column * PANEL;
+      const scale = scales.get(panel.unit)!;
+      drawn.push(
+        `<g transform="translate(${x} ${total})">${draw(panel, scale)}</g>`,
+      );
+    });
+    const rows = Math.max(...row.map(({ points }) => points.length));
+    total += TOP + rows * ROW + BOTTOM;
+  }
+  const heading = `The store and its peers, 1,000 sessions of ${size}`;
   const legend =
-    `${all.date}, ${machine.cores} cores, ${machine.fileSystem}, ` +
-    `Deno ${machine.deno}` +
-    (machine.node === null ? "" : `, Node ${machine.node}`) +
-    `; the middle of ${all.rounds} rounds, further right is faster. ` +
-    "× in red: lost updates, corrupt reads or refused changes.";
+    `${all.date}, ${machine.os}, ${machine.cores} cores, ${machine.fileSystem}, ` +
+    `${machine.runtimes.join(", ")}; the middle of ${all.rounds} rounds`;
+  const key = "Further right is faster, but for memory. " +
+    "× in red: lost updates, corrupt reads, refused changes, wrong cleanup.";
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${total}" viewBox="0 0 ${width} ${total}" role="img">
 <title>${escape(heading)}</title>
 <style>${STYLE}
@@ -90,19 +90,78 @@ export function toPlot(all: Results, size: string): string {
 <rect class="paper" width="${width}" height="${total}"/>
 <text class="title" x="${MARGIN}" y="26">${escape(heading)}</text>
 <text class="faint" x="${MARGIN}" y="46">${escape(legend)}</text>
+<text class="faint" x="${MARGIN}" y="64">${escape(key)}</text>
 ${drawn.join("\n")}
 </svg>
 `;
 }
 
-function panel(
-  title: string,
-  points: readonly Point[],
-  from: number,
-  to: number,
-): string {
-  const xOf = (speed: number) =>
-    LABELS + SCALE * (Math.log10(speed) - from) / (to - from);
+function panelsOf({ results }: Results, size: string): Panel[] {
+  const pointsOf = (find: (result: Result) => Omit<Point, "result"> | false) =>
+    results.flatMap((result): Point[] => {
+      const point = find(result);
+      return point ? [{ result, ...point }] : [];
+    });
+  const many = results.find((result) => result.many !== undefined)?.many;
+  const cleanup = results.find((result) => result.cleanup !== undefined)
+    ?.cleanup;
+  return [
+    ...COLUMNS.map(([column, title]): Panel => ({
+      title,
+      unit: SPEED,
+      points: pointsOf(({ cells }) => {
+        const cell = cells[size]?.[column];
+        return cell !== undefined && toPoint(cell);
+      }),
+    })),
+    {
+      title: "4 processes, load and update, 50/50",
+      unit: SPEED,
+      points: pointsOf(({ race }) =>
+        race !== undefined && {
+          value: race.median,
+          isBad: toPoint(race).isBad || race.lost > 0,
+        }
+      ),
+    },
+    {
+      title: `cleanup of ${
+        cleanup?.sessions.toLocaleString("en")
+      }, half expired`,
+      unit: "sessions per second",
+      points: pointsOf(({ cleanup }) =>
+        cleanup !== undefined &&
+        { value: cleanup.median, isBad: cleanup.wrong > 0 }
+      ),
+    },
+    {
+      title: "memory, the peak of the process",
+      unit: "MiB",
+      points: pointsOf(({ memory }) =>
+        memory !== undefined &&
+        { value: memory.peak / (1_024 * 1_024), isBad: false }
+      ),
+    },
+    {
+      title: `load among 1,000`,
+      unit: SPEED,
+      points: pointsOf(({ many }) => many !== undefined && toPoint(many.few)),
+    },
+    {
+      title: `load among ${many?.sessions.toLocaleString("en")}`,
+      unit: SPEED,
+      points: pointsOf(({ many }) => many !== undefined && toPoint(many.many)),
+    },
+  ];
+}
+
+function toPoint({ median, corrupt, failed }: Cell): Omit<Point, "result"> {
+  return { value: median, isBad: corrupt + failed > 0 };
+}
+
+function draw({ title, unit, points }: Panel, [from, to]: Scale): string {
+  const xOf = (value: number) =>
+    LABELS + SCALE * (Math.log10(value) - from) / (to - from);
   const bottom = TOP + points.length * ROW;
   const parts = [
     `<text class="title" x="${LABELS}" y="20">${escape(title)}</text>`,
@@ -119,13 +178,13 @@ function panel(
   parts.push(
     `<text class="faint" x="${LABELS + SCALE / 2}" y="${
       bottom + 32
-    }" text-anchor="middle">operations per second (logarithmic)</text>`,
+    }" text-anchor="middle">${unit} (logarithmic)</text>`,
   );
-  points.forEach(({ result, speed, isBad }, row) => {
-    const { kind, name, runtime } = result;
+  points.forEach(({ result, value, isBad }, row) => {
+    const { kind, name } = result;
     const y = TOP + row * ROW + ROW / 2;
-    const x = xOf(Math.max(speed, 10 ** from));
-    const text = kind === "ours" ? name : `${name}, ${runtime}`;
+    const x = xOf(Math.max(value, 10 ** from));
+    const text = kind === "ours" ? name : `${name}, ${result.runtime}`;
     parts.push(
       `<text class="${kind === "ours" ? "ours" : "name"}" x="${
         LABELS - 8
@@ -137,7 +196,7 @@ function panel(
         : `<circle class="${kind}" cx="${x.toFixed(1)}" cy="${y}" r="4.5"/>`,
       `<text class="${isBad ? "bad" : kind}" x="${(x + 9).toFixed(1)}" y="${
         y + 4
-      }">${COUNT.format(speed)}</text>`,
+      }">${COUNT.format(value)}</text>`,
     );
   });
   return parts.join("\n");

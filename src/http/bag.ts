@@ -115,6 +115,7 @@ export class Bag {
    * @throws {TypeError} If a value was given something that JSON cannot hold.
    */
   takeChange(): DataChange | undefined {
+    if (this.#slots.size === 0 && !this.#isCleared) return undefined;
     this.#texts = new Map();
     const changes: [key: string, change: KeyChange][] = [];
     for (const [key, slot] of this.#slots) {

@@ -2,16 +2,9 @@ import { SessionGoneError } from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
 import { createSecret, hashSecret, isSameHash } from "../core/token.ts";
 import { clearCookie, writeCookie } from "./cookie.ts";
+import { isHttps } from "./is_https.ts";
 import type { ManagerSettings } from "./manager_options.ts";
-import type { SessionChange, SessionState } from "./session_state.ts";
-
-/** How a request came to its session. */
-export interface Visit {
-  /** Whether over https. */
-  readonly isHttps: boolean;
-  /** The hash of the secret that it brought; none for a new session. */
-  secretHash: string | undefined;
-}
+import type { SessionChange, SessionState, Visit } from "./session_state.ts";
 
 /** What the last run of a change made of the record. */
 type Outcome = "not run" | "ended" | "kept";
@@ -97,18 +90,28 @@ async function updateRecord(
   // Only who ended the session clears the cookie: one who merely found it gone
   // could wipe the new cookie that a parallel request has just been given.
   if (isGone) return undefined;
-  if (kept === undefined) return clearCookie(settings.cookie, visit);
+  if (kept === undefined) {
+    return clearCookie(settings.cookie, howItCame(settings, visit));
+  }
   return secret && setCookie(settings, visit, id + secret, kept);
 }
 
 function setCookie(
   settings: ManagerSettings,
-  { isHttps }: Visit,
+  visit: Visit,
   token: string,
   { expiresAt }: SessionRecord,
 ): string {
   const maxAge = expiresAt === undefined
     ? undefined
     : expiresAt - settings.now();
-  return writeCookie(settings.cookie, token, { isHttps, maxAge });
+  const options = { ...howItCame(settings, visit), maxAge };
+  return writeCookie(settings.cookie, token, options);
+}
+
+function howItCame(
+  { trustProxy }: ManagerSettings,
+  { request }: Visit,
+): { isHttps: boolean } {
+  return { isHttps: isHttps(request, trustProxy) };
 }

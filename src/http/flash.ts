@@ -41,9 +41,9 @@ export class Flash {
   }
 
   takeChange(): FlashChange | undefined {
+    if (this.#read.size === 0 && this.#left.size === 0) return undefined;
     const read = new Map(this.#read);
     const left = new Map(this.#left);
-    if (read.size === 0 && left.size === 0) return undefined;
     return (flash) => {
       const rest = Object.entries(flash)
         .filter(([key, value]) => read.get(key) !== JSON.stringify(value));

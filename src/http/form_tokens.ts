@@ -57,8 +57,8 @@ export class FormTokens {
 
   takeChange(): FormTokensChange | undefined {
     const added = this.#added;
+    if (added.length === 0 && this.#removed.size === 0) return undefined;
     const removed = new Set(this.#removed);
-    if (added.length === 0 && removed.size === 0) return undefined;
     return (tokens) => merge(tokens, added, removed);
   }
 

@@ -1,4 +1,4 @@
-import { commitChange, type Visit } from "./commit_change.ts";
+import { commitChange } from "./commit_change.ts";
 import { SessionGoneError } from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
 import {
@@ -13,9 +13,9 @@ import {
   resolveManagerOptions,
   type SessionManagerOptions,
 } from "./manager_options.ts";
-import { addHeaders, varyOnCookie } from "./response_headers.ts";
+import { addHeaders, completeResponse } from "./response_headers.ts";
 import { Session, stateOf } from "./session.ts";
-import type { StoredSession } from "./session_state.ts";
+import type { SessionState, StoredSession, Visit } from "./session_state.ts";
 
 /**
  * Gives each request its session and keeps what the request did to it: the one
@@ -64,7 +64,6 @@ import type { StoredSession } from "./session_state.ts";
  */
 export class SessionManager<Data extends object = Record<string, unknown>> {
   readonly #settings: ManagerSettings;
-  readonly #visits: WeakMap<Session<Data>, Visit> = new WeakMap();
 
   /**
    * Makes a manager; it does no I/O.
@@ -115,13 +114,14 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     handle: (session: Session<Data>) => Response | Promise<Response>,
   ): Promise<Response> {
     const session = await this.open(request);
-    const headers = new Headers();
+    const state = stateOf(session);
     try {
       const response = await handle(session);
-      await this.#commitOrTell(session, headers);
-      return addHeaders(response, headers);
+      const cookie = await this.#commitOrTell(state);
+      const isVaried = state.isUsed;
+      return completeResponse(response, { cookie, isVaried });
     } finally {
-      stateOf(session).close();
+      state.close();
     }
   }
 
@@ -141,10 +141,12 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     const stored = token && await this.#load(token, secretHash!);
 
     const session = new Session<Data>({ stored, now });
-    this.#visits.set(session, {
-      isHttps: this.#isHttps(request),
+    const owner = this.#settings;
+    stateOf(session).visit = {
+      request,
+      owner,
       secretHash: stored && secretHash,
-    });
+    };
     return session;
   }
 
@@ -163,17 +165,11 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * @throws What the store throws; the cookie is then not in the headers.
    */
   async commit(session: Session<Data>, headers: Headers): Promise<void> {
-    const visit = this.#visitOf(session);
     const state = stateOf(session);
-    if (state.isUsed) varyOnCookie(headers);
-    const change = state.begin();
-    if (change === undefined) return;
-    try {
-      const cookie = await commitChange(this.#settings, visit, state, change);
-      if (cookie !== undefined) headers.append("set-cookie", cookie);
-    } finally {
-      state.unlock();
-    }
+    const { isUsed } = state;
+    addHeaders(headers, { cookie: undefined, isVaried: isUsed });
+    const cookie = await this.#commit(state);
+    addHeaders(headers, { cookie, isVaried: false });
   }
 
   /**
@@ -191,8 +187,8 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     session: Session<Data>,
     token: string,
   ): Promise<boolean> {
-    const { secretHash } = this.#visitOf(session);
     const state = stateOf(session);
+    const { secretHash } = this.#visitOf(state);
     if (!session.hasFormToken(token)) return false;
     if (secretHash === undefined || state.formTokens.isAdded(token)) {
       return session.removeFormToken(token);
@@ -261,32 +257,32 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
       : undefined;
   }
 
-  async #commitOrTell(
-    session: Session<Data>,
-    headers: Headers,
-  ): Promise<void> {
+  async #commit(state: SessionState): Promise<string | undefined> {
+    const visit = this.#visitOf(state);
+    const change = state.begin();
+    if (change === undefined) return undefined;
     try {
-      await this.commit(session, headers);
+      return await commitChange(this.#settings, visit, state, change);
+    } finally {
+      state.unlock();
+    }
+  }
+
+  async #commitOrTell(state: SessionState): Promise<string | undefined> {
+    try {
+      return await this.#commit(state);
     } catch (error) {
       if (!(error instanceof SessionGoneError)) throw error;
       const { sessionId } = error;
       this.#settings.onEvent?.({ type: "refused", sessionId, error });
+      return undefined;
     }
   }
 
-  #visitOf(session: Session<Data>): Visit {
-    const visit = this.#visits.get(session);
-    if (visit !== undefined) return visit;
+  #visitOf({ visit }: SessionState): Visit {
+    if (visit?.owner === this.#settings) return visit;
     throw new TypeError(
       "Cannot commit the session: this manager did not open it",
     );
-  }
-
-  #isHttps(request: Request): boolean {
-    if (request.url.startsWith("https:")) return true;
-    if (!this.#settings.trustProxy) return false;
-    // Of several proxies the first spoke to the browser.
-    const protocol = request.headers.get("x-forwarded-proto")?.split(",", 1)[0];
-    return protocol?.trim().toLowerCase() === "https";
   }
 }

@@ -44,6 +44,16 @@ export interface SessionChange {
   apply(record: SessionRecord): SessionRecord | undefined;
 }
 
+/** How a request came to its session; the manager's, which fills it in. */
+export interface Visit {
+  /** The request. */
+  readonly request: Request;
+  /** The manager's own mark: another's sessions are none of its business. */
+  readonly owner: object;
+  /** The hash of the secret that it brought; none for a new session. */
+  secretHash: string | undefined;
+}
+
 const COMMITTING = "it is being committed";
 const CLOSED = "its request is over";
 
@@ -63,6 +73,8 @@ export class SessionState {
   createdAt: number;
   lastAccess: number;
   user: string | undefined;
+  /** Of a session that a manager has opened. */
+  visit: Visit | undefined;
   /** Whether the request looked at the session in any way. */
   isUsed = false;
   #id: string | undefined;

@@ -50,6 +50,8 @@ interface Held {
   readonly file: Deno.FsFile;
   /** The file's mtime, in ms since the epoch. */
   readonly lastAccess: number;
+  /** How many bytes it has. */
+  readonly size: number;
   /** The clock as it was read under the lock, before the mtime. */
   readonly now: number;
 }
@@ -196,11 +198,11 @@ export class SessionFile {
     act: (held: HeldRecord<R>) => T,
   ): T | undefined | Again {
     return this.#hold((held) => {
-      const { file, lastAccess, now } = held;
-      const found = decode(this.#id, readWhole(file));
+      const { file, lastAccess, size, now } = held;
+      const found = decode(this.#id, readWhole(file, size));
       if (typeof found === "object") {
         const isLive = !isExpired(found, lastAccess, now);
-        return act({ file, lastAccess, now, record: found, isLive });
+        return act({ file, lastAccess, size, now, record: found, isLive });
       }
       if (found === "unreadable") {
         this.#quarantine.setAside(this.path, this.#id, file);
@@ -211,8 +213,8 @@ export class SessionFile {
     });
   }
 
-  #isLive({ file, lastAccess, now }: Held): boolean {
-    const found = decodeLifetime(this.#id, readWhole(file));
+  #isLive({ file, lastAccess, size, now }: Held): boolean {
+    const found = decodeLifetime(this.#id, readWhole(file, size));
     return typeof found === "object" && !isExpired(found, lastAccess, now);
   }
 
@@ -222,7 +224,8 @@ export class SessionFile {
       const now = system.now();
       const info = system.fstat(file);
       if (!leadsTo(this.path, info)) return AGAIN;
-      return act({ file, lastAccess: info.mtime!.getTime(), now });
+      const lastAccess = info.mtime!.getTime();
+      return act({ file, lastAccess, size: info.size, now });
     });
   }
 

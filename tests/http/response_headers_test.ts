@@ -1,10 +1,14 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { addHeaders, varyOnCookie } from "../../src/http/response_headers.ts";
+import {
+  addHeaders,
+  completeResponse,
+} from "../../src/http/response_headers.ts";
 
-const cookie = new Headers([["set-cookie", "s=1"], ["vary", "Cookie"]]);
-const vary = new Headers({ vary: "Cookie" });
+const NOTHING = { cookie: undefined, isVaried: false };
+const VARY = { cookie: undefined, isVaried: true };
+const COOKIE = { cookie: "s=1", isVaried: true };
 
-Deno.test("varyOnCookie() merges with what is there, once", () => {
+Deno.test("addHeaders() merges Vary with what is there, once", () => {
   for (
     const [before, after] of [
       [undefined, "Cookie"],
@@ -16,22 +20,22 @@ Deno.test("varyOnCookie() merges with what is there, once", () => {
     ] as const
   ) {
     const headers = new Headers(before === undefined ? {} : { vary: before });
-    varyOnCookie(headers);
-    varyOnCookie(headers);
+    addHeaders(headers, VARY);
+    addHeaders(headers, VARY);
     assertEquals(headers.get("vary"), after);
   }
 });
 
-Deno.test("addHeaders() leaves a response alone when there is nothing to add", () => {
+Deno.test("completeResponse() leaves a response alone when there is nothing to add", () => {
   const response = Response.redirect("http://localhost/");
-  assertStrictEquals(addHeaders(response, new Headers()), response);
+  assertStrictEquals(completeResponse(response, NOTHING), response);
 });
 
-Deno.test("addHeaders() appends after the application's own cookies", async () => {
+Deno.test("completeResponse() appends after the application's own cookies", async () => {
   const headers = new Headers([["set-cookie", "a=1"], ["set-cookie", "b=2"]]);
-  const response = addHeaders(
+  const response = completeResponse(
     new Response("text", { status: 201, statusText: "Made", headers }),
-    cookie,
+    COOKIE,
   );
   assertEquals(response.headers.getSetCookie(), ["a=1", "b=2", "s=1"]);
   assertEquals(response.headers.get("vary"), "Cookie");
@@ -39,42 +43,45 @@ Deno.test("addHeaders() appends after the application's own cookies", async () =
   assertEquals(await response.text(), "text");
 });
 
-Deno.test("addHeaders() gives no cookie to an object that may be sent again", () => {
+Deno.test("completeResponse() gives no cookie to an object that may be sent again", () => {
   const shared = new Response(null, { status: 204 });
-  const sent = addHeaders(shared, cookie);
+  const sent = completeResponse(shared, COOKIE);
   assertEquals(sent.headers.getSetCookie(), ["s=1"]);
   assertEquals(shared.headers.getSetCookie(), []);
 });
 
-Deno.test("addHeaders() copies a response whose headers are immutable", () => {
-  for (const added of [cookie, vary]) {
-    const response = addHeaders(Response.redirect("http://a/", 303), added);
+Deno.test("completeResponse() copies a response whose headers are immutable", () => {
+  for (const added of [COOKIE, VARY]) {
+    const response = completeResponse(
+      Response.redirect("http://a/", 303),
+      added,
+    );
     assertEquals(response.status, 303);
     assertEquals(response.headers.get("location"), "http://a/");
     assertEquals(response.headers.get("vary"), "Cookie");
   }
 });
 
-Deno.test("addHeaders() keeps the status of a response without a body", () => {
+Deno.test("completeResponse() keeps the status of a response without a body", () => {
   for (const status of [101, 204, 205, 304]) {
-    const response = addHeaders(new Response(null, { status }), cookie);
+    const response = completeResponse(new Response(null, { status }), COOKIE);
     assertEquals(response.status, status);
     assertEquals(response.body, null);
     assertEquals(response.headers.getSetCookie(), ["s=1"]);
   }
 });
 
-Deno.test("addHeaders() keeps an upgrade the object that it is", () => {
+Deno.test("completeResponse() keeps an upgrade the object that it is", () => {
   const response = new Response(null, { status: 101 });
-  assertStrictEquals(addHeaders(response, cookie), response);
+  assertStrictEquals(completeResponse(response, COOKIE), response);
 });
 
-Deno.test("addHeaders() passes an error response on", () => {
+Deno.test("completeResponse() passes an error response on", () => {
   const response = Response.error();
-  assertStrictEquals(addHeaders(response, cookie), response);
+  assertStrictEquals(completeResponse(response, COOKIE), response);
 });
 
-Deno.test("addHeaders() hands a stream on without reading it", async () => {
+Deno.test("completeResponse() hands a stream on without reading it", async () => {
   let pulls = 0;
   const stream = new ReadableStream<Uint8Array>({
     pull(controller) {
@@ -83,7 +90,7 @@ Deno.test("addHeaders() hands a stream on without reading it", async () => {
       if (pulls === 3) controller.close();
     },
   }, { highWaterMark: 0 });
-  const response = addHeaders(new Response(stream), cookie);
+  const response = completeResponse(new Response(stream), COOKIE);
   assertEquals(pulls, 0);
   assert(response.body !== null);
   assertEquals([...await response.bytes()], [1, 2, 3]);

@@ -53,7 +53,7 @@ const LOOK = [
   "fstat session",
   "lstat session",
 ];
-const HOLD = [...LOOK, "read session", "read session"];
+const HOLD = [...LOOK, "read session"];
 
 Deno.test("a load is one open file and one shared lock", async () => {
   using scene = await openScene();

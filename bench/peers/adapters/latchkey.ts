@@ -1,6 +1,8 @@
 import { DirectorySessionStore } from "../../../src/stores/directory_store.ts";
 import type { Adapter, Value } from "../contestant.ts";
 
+const DAY = 24 * 60 * 60 * 1000;
+
 export const adapter: Adapter = {
   name: "@latchkey/session",
   kind: "ours",
@@ -15,6 +17,16 @@ export const adapter: Adapter = {
       save: (id, value) => store.save(id, value),
       async update(id, change) {
         await store.update(id, (record): Value => change(record));
+      },
+      async fill(sessions) {
+        const now = Date.now();
+        for (const { id, value, isOver } of sessions) {
+          const expiresAt = isOver ? now - 1 : now + DAY;
+          await store.save(id, { ...value, expiresAt });
+        }
+      },
+      async clean() {
+        await store.deleteOldSessions(60);
       },
       close() {},
     };

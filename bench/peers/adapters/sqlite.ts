@@ -1,10 +1,13 @@
 import { join } from "node:path";
 import type { Adapter } from "../contestant.ts";
 
+const HOUR = 60 * 60 * 1000;
+
 export const adapter: Adapter = {
   name: "node:sqlite",
   kind: "database",
-  note: "one table, WAL, `synchronous = NORMAL`, waits up to 5 s for the lock",
+  note: "one table, WAL, `synchronous = NORMAL`, waits up to 5 s for the " +
+    "lock; cleanup: one `DELETE` over a column without an index",
   runtimes: ["Deno", "Node"],
   packages: {},
   async open(directory) {
@@ -25,6 +28,8 @@ export const adapter: Adapter = {
       "UPDATE session SET accessed = ? WHERE id = ?",
     );
     const replaced = db.prepare("REPLACE INTO session VALUES (?, ?, ?)");
+    const deleted = db.prepare("DELETE FROM session WHERE accessed < ?");
+    const counted = db.prepare("SELECT count(*) AS left FROM session");
     const load = (id: string): unknown => {
       const row = selected.get(id);
       return row === undefined ? undefined : JSON.parse(String(row.value));
@@ -39,6 +44,18 @@ export const adapter: Adapter = {
       save(id, value) {
         replaced.run(id, JSON.stringify(value), Date.now());
       },
+      fill(sessions) {
+        const now = Date.now();
+        db.exec("BEGIN IMMEDIATE");
+        for (const { id, value, isOver } of sessions) {
+          replaced.run(id, JSON.stringify(value), isOver ? 0 : now);
+        }
+        db.exec("COMMIT");
+      },
+      clean() {
+        deleted.run(Date.now() - HOUR);
+      },
+      count: () => Number(counted.get()!.left),
       update(id, change) {
         db.exec("BEGIN IMMEDIATE");
         try {

@@ -1,0 +1,141 @@
+/*
+ * The process whose event loop is measured. What it does 1,000 times a second:
+ *
+ *   nothing        the noise of the machine
+ *   store          `save` of the store
+ *   asynchronous   `Deno.writeTextFile` and `Deno.rename`, without any lock
+ *   serve          answers requests that change a session; they come from outside
+ */
+import { hashSecret } from "../../src/core/token.ts";
+import { SessionManager } from "../../src/http/manager.ts";
+import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { makeDataSet } from "../data_set.ts";
+import { type Delays, LoopDelay } from "./loop_delay.ts";
+import { percentile } from "./percentile.ts";
+import { type CallTimes, SystemTimes } from "./system_times.ts";
+
+/** What the process does. */
+export type Kind = "nothing" | "store" | "asynchronous" | "serve";
+
+/** What the process tells at its end. */
+export interface Report {
+  readonly delays: Delays;
+  /** Changes per second. */
+  readonly speed: number;
+  /** How long a change took from its call to its answer, in milliseconds. */
+  readonly took: Delays | null;
+  readonly calls: readonly CallTimes[];
+}
+
+/** The secret of every session, so that who asks the server can make a cookie. */
+export const SECRET: string = "A".repeat(22);
+
+const { ids, record, walk } = makeDataSet(500);
+
+if (import.meta.main) {
+  const [kind, directory, seconds, rate] = Deno.args as [
+    Kind,
+    string,
+    string,
+    string,
+  ];
+  const store = new DirectorySessionStore(directory);
+  const kept = { ...record, secretHash: hashSecret(SECRET) };
+  for (const id of ids) await store.save(id, kept);
+  const took: number[] = [];
+  const next = walk();
+  let temporary = 0;
+  const change: Record<Kind, () => Promise<unknown> | undefined> = {
+    nothing: () => undefined,
+    serve: () => undefined,
+    store: () => store.save(next(), kept),
+    asynchronous: async () => {
+      const path = `${directory}/${temporary++}.part`;
+      await Deno.writeTextFile(path, JSON.stringify(kept));
+      await Deno.rename(path, `${directory}/${next()}.json`);
+    },
+  };
+
+  const times = new SystemTimes();
+  const delay = await LoopDelay.start();
+  const start = performance.now();
+  const milliseconds = 1_000 * Number(seconds);
+  if (kind === "serve") await serve(store, took);
+  else await pace(change[kind], { milliseconds, rate: Number(rate), took });
+  const spent = performance.now() - start;
+  const report: Report = {
+    delays: delay.stop(),
+    speed: 1_000 * took.length / spent,
+    took: took.length === 0 ? null : {
+      p50: percentile(took, 0.5),
+      p99: percentile(took, 0.99),
+      p999: percentile(took, 0.999),
+      max: percentile(took, 1),
+    },
+    calls: times.toList(),
+  };
+  console.log(JSON.stringify(report));
+}
+
+/** Begins changes at a rate, however long they take. */
+async function pace(
+  change: () => Promise<unknown> | undefined,
+  { milliseconds, rate, took }: {
+    milliseconds: number;
+    rate: number;
+    took: number[];
+  },
+): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const start = performance.now();
+  let begun = 0;
+  let pending = 0;
+  const timer = setInterval(() => {
+    const spent = performance.now() - start;
+    if (spent >= milliseconds) {
+      clearInterval(timer);
+      if (pending === 0) resolve();
+      return;
+    }
+    for (; begun < spent * rate / 1_000; begun++) {
+      const before = performance.now();
+      const changed = change();
+      if (changed === undefined) continue;
+      pending++;
+      changed.then(() => {
+        took.push(performance.now() - before);
+        pending--;
+        const isOver = performance.now() - start >= milliseconds;
+        if (isOver && pending === 0) resolve();
+      }, reject);
+    }
+  }, 1);
+  await promise;
+}
+
+/** Serves until the input ends; says on which port. */
+async function serve(
+  store: DirectorySessionStore,
+  took: number[],
+): Promise<void> {
+  const manager = new SessionManager<{ visits: number }>({ store });
+  const handle = manager.handler((_request, session) => {
+    session.update("visits", (visits = 0) => visits + 1);
+    return new Response();
+  });
+  const server = Deno.serve(
+    {
+      hostname: "127.0.0.1",
+      port: 0,
+      onListen: ({ port }) => console.log(port),
+    },
+    async (request, info) => {
+      const before = performance.now();
+      const response = await handle(request, info);
+      took.push(performance.now() - before);
+      return response;
+    },
+  );
+  for await (const _part of Deno.stdin.readable);
+  await server.shutdown();
+}

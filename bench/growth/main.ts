@@ -1,0 +1,135 @@
+/*
+ * What does an operation cost as a session, a directory or the number of flows
+ * grows, and is it the store or the system that makes it dearer?
+ *
+ * The bare system calls do the same in the same run, A B A B. Writes growth.md,
+ * growth.json and a plot for each chapter.
+ *
+ *   --rounds 5           how many rounds count; one more warms up
+ *   --milliseconds 100   how long a turn lasts
+ *   --files 100000       the most files: 1,000, 10,000 … up to it. A million
+ *                        takes 8 GB and a quarter of an hour, where others use
+ *                        the disk several
+ *   --only CHAPTER       size, files or flows; growth.md then holds no other
+ *   --directory DIR      where the sessions are; a temporary one by default
+ *   --output DIR         where the results go; bench/results by default
+ */
+import { parseArgs } from "@std/cli/parse-args";
+import { fromFileUrl } from "@std/path/from-file-url";
+import type { Growth } from "./chart.ts";
+import { measureFiles } from "./files.ts";
+import { measureFlows } from "./flows.ts";
+import { measureSize } from "./size.ts";
+import { toLinePlot } from "./to_line_plot.ts";
+import { toMarkdown } from "./to_markdown.ts";
+
+const SIZES = [100, 500, 4_096, 32_768, 262_144, 1_048_576];
+const FLOWS = [1, 3, 10, 32, 100, 320, 1_000];
+const FILES = [1_000, 10_000, 100_000, 1_000_000];
+
+if (import.meta.main) {
+  const args = parseArgs(Deno.args, {
+    string: [
+      "rounds",
+      "milliseconds",
+      "files",
+      "only",
+      "directory",
+      "output",
+    ],
+    default: {
+      rounds: "5",
+      milliseconds: "100",
+      files: "100000",
+      output: fromFileUrl(new URL("../results", import.meta.url)),
+    },
+  });
+  const base = await Deno.makeTempDir({
+    ...(args.directory !== undefined && { dir: args.directory }),
+    prefix: "latchkey-growth-",
+  });
+  try {
+    const growth = await measure(base, {
+      rounds: Number(args.rounds),
+      turn: Number(args.milliseconds),
+      files: Number(args.files),
+      only: args.only,
+    });
+    await write(args.output, growth);
+  } finally {
+    await Deno.remove(base, { recursive: true });
+  }
+}
+
+async function measure(
+  base: string,
+  options: {
+    rounds: number;
+    turn: number;
+    files: number;
+    only: string | undefined;
+  },
+): Promise<Growth> {
+  const { only, files } = options;
+  const isWanted = (chapter: string) => only === undefined || only === chapter;
+  const counts = FILES.filter((count) => count <= files);
+  const size = isWanted("size")
+    ? await measureSize(base, { ...options, sizes: SIZES })
+    : [];
+  const flows = isWanted("flows")
+    ? await measureFlows(base, { ...options, flows: FLOWS })
+    : [];
+  const { charts, memory } = isWanted("files")
+    ? await measureFiles(base, { ...options, counts })
+    : { charts: [], memory: [] };
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    machine: {
+      cores: navigator.hardwareConcurrency,
+      os: Deno.build.os,
+      fileSystem: await fileSystemOf(base),
+      deno: Deno.version.deno,
+    },
+    size,
+    files: charts,
+    flows,
+    memory,
+  };
+}
+
+async function write(directory: string, growth: Growth): Promise<void> {
+  const { date, machine, size, files, flows } = growth;
+  const markdown = toMarkdown(growth);
+  const legend = `${date}, ${machine.cores} cores, ${machine.fileSystem}, ` +
+    `Deno ${machine.deno}; the middle of the rounds`;
+  await Deno.mkdir(directory, { recursive: true });
+  await Deno.writeTextFile(`${directory}/growth.md`, markdown);
+  await Deno.writeTextFile(
+    `${directory}/growth.json`,
+    `${JSON.stringify(growth, null, 2)}\n`,
+  );
+  for (
+    const [name, heading, charts] of [
+      ["size", "Cost over the size of a session", size],
+      ["files", "Cost over the number of files in the directory", files],
+      ["flows", "1 to 1,000 flows of one process", flows],
+    ] as const
+  ) {
+    if (charts.length === 0) continue;
+    const plot = toLinePlot(heading, legend, charts);
+    await Deno.writeTextFile(`${directory}/growth-${name}.svg`, plot);
+  }
+  console.log(`\n${markdown}`);
+}
+
+async function fileSystemOf(path: string): Promise<string> {
+  try {
+    const { stdout } = await new Deno.Command("df", {
+      args: ["--output=fstype", path],
+    }).output();
+    return new TextDecoder().decode(stdout).trim().split("\n").at(-1)!;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    return "file system unknown";
+  }
+}

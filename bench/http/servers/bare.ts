@@ -1,0 +1,7 @@
+import type { Open } from "../contestant.ts";
+
+/** Answers a constant: what a server costs that does nothing. */
+export const open: Open = () => {
+  const answer = () => new Response("0 0");
+  return { make: answer, read: answer, change: answer };
+};
