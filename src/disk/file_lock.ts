@@ -21,7 +21,7 @@ export const AGAIN: unique symbol = Symbol("again");
 export type Again = typeof AGAIN;
 
 const SHORTEST_WAIT = 1;
-const LONGEST_WAIT = 16;
+const LONGEST_WAIT = 8;
 /** A timer of more than 2 ** 31 ms would be over at once. */
 const LONGEST_TIMER = 2 ** 30;
 
@@ -143,7 +143,7 @@ export interface Patience {
 /**
  * Takes a step that nobody can cut into, again and again while somebody else
  * is at work there: at once, for a name that has just been replaced is free,
- * and then after random whiles that grow to 16 ms, so that waiters do not march
+ * and then after random whiles that grow to 8 ms, so that waiters do not march
  * in step. Between two tries nothing is held. A while is more often short than
  * long (a product of two draws): with long ones, who has waited long would get
  * less than who comes anew.

@@ -230,7 +230,7 @@ Deno.test("persist() tries at once, then waits before each try", async () => {
   assertEquals([steps, clock.waits.length], [3, 2]);
 });
 
-Deno.test("persist() waits random whiles that grow to 16 ms", async () => {
+Deno.test("persist() waits random whiles that grow to 8 ms", async () => {
   using clock = fakeWaiting();
   const rounds = 200;
   const longest: number[] = [];
@@ -244,7 +244,7 @@ Deno.test("persist() waits random whiles that grow to 16 ms", async () => {
   }
   assertEquals(longest.length, 10);
   for (const [at, wait] of longest.entries()) {
-    const most = Math.min(2 ** at, 16);
+    const most = Math.min(2 ** at, 8);
     // Of 200 products of two draws none in the upper half: once in 10 ** 14.
     assert(wait <= most && wait > most / 2, `wait ${at}: ${wait} of ${most}`);
   }

@@ -8,7 +8,7 @@ import { startHammer } from "./hammer.ts";
 
 const HAMMERS = 8;
 const COMMON = "common-session-0";
-const SECONDS = Math.min(3 * EFFORT, 10);
+const SECONDS = Math.min(6 * EFFORT, 10);
 
 /** What the least of them has for one of the most. */
 function ratioOf(counts: readonly number[]): number {
