@@ -47,6 +47,8 @@ import { makeValue, type Workload } from "./values.ts";
 
 const SESSIONS = 1_000;
 const STEPS = 1 << 14;
+/** Rounds of cleaning up: one is as long as all the rest of a round. */
+const CLEANUPS = 3;
 
 interface Options {
   readonly base: string;
@@ -148,7 +150,7 @@ async function hold(options: Options): Promise<Results> {
   if (cleanupSessions > 0) {
     await holdCleanups(competitors, {
       base,
-      rounds,
+      rounds: Math.min(rounds, CLEANUPS),
       sessions: cleanupSessions,
       skip,
     });
