@@ -48,6 +48,7 @@ const RECORDED = [
   "link",
   "rename",
   "remove",
+  "removeLater",
   "makeDirectory",
   "changeMode",
   "readDirectory",

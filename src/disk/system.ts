@@ -36,6 +36,8 @@ export interface System {
   link(from: string, to: string): void;
   rename(from: string, to: string): void;
   remove(path: string): void;
+  /** Removes in another thread: the end of a file can take the disk a while. */
+  removeLater(path: string): Promise<void>;
   makeDirectory(path: string): void;
   changeMode(path: string, mode: number): void;
   readDirectory(path: string): AsyncIterable<Deno.DirEntry>;
@@ -69,6 +71,7 @@ export const system: System = {
   link: (from, to) => Deno.linkSync(from, to),
   rename: (from, to) => Deno.renameSync(from, to),
   remove: (path) => Deno.removeSync(path),
+  removeLater: (path) => Deno.remove(path),
   makeDirectory: (path) =>
     Deno.mkdirSync(path, { recursive: true, mode: 0o700 }),
   changeMode: (path, mode) => Deno.chmodSync(path, mode),

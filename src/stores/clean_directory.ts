@@ -20,6 +20,7 @@ import {
 import { listFiles } from "../disk/list_directory.ts";
 import { markDirectory } from "../disk/prepare_directory.ts";
 import { readOnce } from "../disk/read_file.ts";
+import { Removals } from "../disk/removals.ts";
 import { removeIfThere } from "../disk/remove_if_there.ts";
 import { system } from "../disk/system.ts";
 import type { Quarantine } from "./quarantine.ts";
@@ -39,12 +40,17 @@ export interface DirectoryCleanupOptions extends CleanupOptions {
 
 type Verdict = "live" | "old" | "gone" | Unusable;
 
+/** What was a session, under a name that nobody knows. */
+interface Unnamed {
+  readonly path: string;
+}
+
 /**
  * Deletes old sessions from a directory, and what dead processes left there.
- * A file is first read without a lock; only one that seems to be old is
- * locked, looked at again, judged again, and then removed: a session that was
- * saved or touched meanwhile, or that somebody holds, stays. The event loop is
- * given back every few milliseconds.
+ * A file is first read without a lock; only one that seems to be old, or is
+ * none of this session's, is locked, looked at again, judged again, and then
+ * renamed and removed: a session that was saved or touched meanwhile, or that
+ * somebody holds, stays. The event loop is given back every few milliseconds.
  *
  * @param place A directory that is ready.
  * @param isOld Decides which are old, see `cleanupRule`.
@@ -61,17 +67,26 @@ export async function cleanDirectory(
   using _lock = await lockCleaner(directory, options);
   const count = { deleted: 0, remaining: 0, remnants: 0 };
   const onPause = () => onProgress?.({ ...count });
-  for await (const name of listFiles(directory, { signal, onPause })) {
-    const path = sessionPath(directory, name);
-    if (!isSessionId(name)) {
-      const isLeft = isRemnant(path, name);
-      if (isLeft && (dryRun || removeIfThere(path))) count.remnants++;
-      continue;
+  const removals = new Removals();
+  try {
+    for await (const name of listFiles(directory, { signal, onPause })) {
+      const path = sessionPath(directory, name);
+      if (!isSessionId(name)) {
+        const isLeft = isRemnant(path, name);
+        if (isLeft && (dryRun || removeIfThere(path))) count.remnants++;
+        continue;
+      }
+      const file = new SessionFile(place, name, quarantine);
+      const verdict = judge(file, name, isOld, dryRun);
+      if (verdict === "live") count.remaining++;
+      else if (verdict === "old") count.deleted++;
+      else if (typeof verdict === "object") {
+        count.deleted++;
+        await removals.add(verdict.path);
+      }
     }
-    const file = new SessionFile(place, name, quarantine);
-    const verdict = judge(file, name, isOld, dryRun);
-    if (verdict === "old") count.deleted++;
-    if (verdict === "live") count.remaining++;
+  } finally {
+    await removals.end();
   }
   return count;
 }
@@ -109,11 +124,11 @@ function judge(
   id: string,
   isOld: IsOld,
   dryRun: boolean,
-): Verdict {
+): Verdict | Unnamed {
   try {
     const verdict = peek(file.path, id, isOld);
-    if (dryRun || verdict !== "old" && verdict !== "unreadable") return verdict;
-    const judged = file.deleteIfOld(isOld);
+    if (dryRun || verdict === "live" || verdict === "gone") return verdict;
+    const judged = file.unnameIfOld(isOld);
     return judged === AGAIN ? "live" : judged ?? "gone";
   } catch (error) {
     if (!isNoFile(file.path)) throw error;

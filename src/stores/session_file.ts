@@ -40,7 +40,7 @@ import {
   noFile,
   underLock,
 } from "../disk/file_lock.ts";
-import { sessionPath } from "../disk/layout.ts";
+import { sessionPath, temporaryPath } from "../disk/layout.ts";
 import { readOnce, readRest, readWhole } from "../disk/read_file.ts";
 import { system } from "../disk/system.ts";
 import type { Quarantine } from "./quarantine.ts";
@@ -157,12 +157,20 @@ export class SessionFile {
     });
   }
 
-  /** Removes a session that is old; whoever holds it keeps it. */
-  deleteIfOld(isOld: IsOld): "old" | "live" | undefined | Again {
+  /**
+   * Takes the name off a session that is old; whoever holds it keeps it.
+   *
+   * @returns Under which name the file is now, to be removed.
+   */
+  unnameIfOld(
+    isOld: IsOld,
+  ): { readonly path: string } | "live" | undefined | Again {
     return this.#holdRecord(decodeLifetime, ({ record, lastAccess, now }) => {
       if (!isOld(record, lastAccess, now)) return "live";
-      system.remove(this.path);
-      return "old";
+      const { directory } = this.#place;
+      const path = temporaryPath(directory, now, system.random());
+      system.rename(this.path, path);
+      return { path };
     });
   }
 

@@ -82,9 +82,11 @@ export class FaultySystem implements Disposable {
         if (this.#locked.has(first)) this.closedLocked.push(this.failed);
         break;
       case "link":
-      case "rename":
       case "remove":
         if (!isTemporary(call.args.at(-1))) this.isChanged = true;
+        break;
+      case "rename":
+        if (!call.args.every(isTemporary)) this.isChanged = true;
         break;
       case "setModified":
         this.isChanged = true;

@@ -126,6 +126,10 @@ export class Stage implements Disposable {
       if (options.createNew) this.#real.setModified(file, this.now);
       return file;
     };
+    calls.removeLater = (path) => {
+      this.#real.remove(path);
+      return Promise.resolve();
+    };
     calls.now = () => this.now;
     calls.wait = () => Promise.resolve();
     mutate(calls, () => this.#active?.name ?? "");
@@ -328,7 +332,9 @@ export class Stage implements Disposable {
     if (name === "open") {
       return (args[1] as Deno.OpenOptions).createNew ?? false;
     }
-    if (name === "remove") return (args[0] as string).includes("/.tmp-");
+    if (name === "remove" || name === "removeLater") {
+      return (args[0] as string).includes("/.tmp-");
+    }
     if (name === "now") return !this.isTicking;
     if (name === "write") return !this.isTicking && this.#isFresh(args[0]);
     return name === "changeMode";
