@@ -10,31 +10,41 @@ const MOST_AT_ONCE = 8;
  */
 export class Removals {
   readonly #running: Set<Promise<void>> = new Set();
+  #noted: string[] = [];
   #errors: unknown[] = [];
 
   /**
-   * Removes a file whose name nobody else uses.
+   * Notes a file that is to be removed, not before it is closed.
    *
-   * @param path The file.
-   * @throws What removing this or an earlier one threw.
+   * @param path Its name, which nobody else uses.
    */
-  async add(path: string): Promise<void> {
-    const removal = this.#remove(path).then(() => {
-      this.#running.delete(removal);
-    });
-    this.#running.add(removal);
-    if (this.#running.size >= MOST_AT_ONCE) {
-      await Promise.race(this.#running);
-      this.#throwAny();
-    }
+  note(path: string): void {
+    this.#noted.push(path);
   }
 
   /**
-   * Resolves when all are removed.
+   * Begins to remove what was noted; resolves when there is room for more.
+   *
+   * @throws What removing one of them, or an earlier one, threw.
+   */
+  async run(): Promise<void> {
+    for (const path of this.#noted.splice(0)) {
+      const removal = this.#remove(path).then(() => {
+        this.#running.delete(removal);
+      });
+      this.#running.add(removal);
+    }
+    if (this.#running.size >= MOST_AT_ONCE) await Promise.race(this.#running);
+    this.#throwAny();
+  }
+
+  /**
+   * Removes what is left; resolves when all are gone.
    *
    * @throws What removing one of them threw.
    */
   async end(): Promise<void> {
+    await this.run();
     await Promise.all(this.#running);
     this.#throwAny();
   }

@@ -40,11 +40,6 @@ export interface DirectoryCleanupOptions extends CleanupOptions {
 
 type Verdict = "live" | "old" | "gone" | Unusable;
 
-/** What was a session, under a name that nobody knows. */
-interface Unnamed {
-  readonly path: string;
-}
-
 /**
  * Deletes old sessions from a directory, and what dead processes left there.
  * A file is first read without a lock; only one that seems to be old, or is
@@ -77,17 +72,19 @@ export async function cleanDirectory(
         continue;
       }
       const file = new SessionFile(place, name, quarantine);
-      const verdict = judge(file, name, isOld, dryRun);
+      const verdict = judge(file, name, isOld, dryRun ? undefined : removals);
       if (verdict === "live") count.remaining++;
-      else if (verdict === "old") count.deleted++;
-      else if (typeof verdict === "object") {
+      if (verdict === "old") {
         count.deleted++;
-        await removals.add(verdict.path);
+        await removals.run();
       }
     }
-  } finally {
-    await removals.end();
+  } catch (error) {
+    // What is wrong besides is not what went wrong first.
+    await removals.end().catch(() => {});
+    throw error;
   }
+  await removals.end();
   return count;
 }
 
@@ -118,17 +115,21 @@ function isRemnant(path: string, name: string): boolean {
   }
 }
 
-/** What was listed as a file may be anything by now: it is left, then. */
+/**
+ * Judges a file and, where there is somebody to remove it, deletes one that is
+ * old. What was listed as a file may be anything by now: it is left, then.
+ */
 function judge(
   file: SessionFile,
   id: string,
   isOld: IsOld,
-  dryRun: boolean,
-): Verdict | Unnamed {
+  removals: Removals | undefined,
+): Verdict {
   try {
     const verdict = peek(file.path, id, isOld);
-    if (dryRun || verdict === "live" || verdict === "gone") return verdict;
-    const judged = file.unnameIfOld(isOld);
+    if (verdict === "live" || verdict === "gone") return verdict;
+    if (removals === undefined) return verdict;
+    const judged = file.deleteIfOld(isOld, (path) => removals.note(path));
     return judged === AGAIN ? "live" : judged ?? "gone";
   } catch (error) {
     if (!isNoFile(file.path)) throw error;

@@ -158,19 +158,26 @@ export class SessionFile {
   }
 
   /**
-   * Takes the name off a session that is old; whoever holds it keeps it.
+   * Deletes a session that is old, by taking its name off; whoever holds it
+   * keeps it.
    *
-   * @returns Under which name the file is now, to be removed.
+   * @param isOld Decides.
+   * @param note Is told under which name the file is now, to be removed.
    */
-  unnameIfOld(
+  deleteIfOld(
     isOld: IsOld,
-  ): { readonly path: string } | "live" | undefined | Again {
+    note: (path: string) => void,
+  ): "old" | "live" | undefined | Again {
     return this.#holdRecord(decodeLifetime, ({ record, lastAccess, now }) => {
       if (!isOld(record, lastAccess, now)) return "live";
       const { directory } = this.#place;
       const path = temporaryPath(directory, now, system.random());
-      system.rename(this.path, path);
-      return { path };
+      try {
+        system.rename(this.path, path);
+      } finally {
+        note(path);
+      }
+      return "old";
     });
   }
 

@@ -327,16 +327,51 @@ Deno.test("a cleaning that fails lets the marker go", async () => {
   using directory = new TemporaryDirectory();
   const store = await openOld(directory, 0);
   const error = new Deno.errors.PermissionDenied("not yours");
+  const fail = () => {
+    throw error;
+  };
+  const clean = () => store.deleteOldSessions(30);
+  {
+    using _replaced = replaceSystem({ rename: fail });
+    assertStrictEquals(await assertRejects(clean), error);
+    assertEquals(await store.has(ID), true);
+  }
+  {
+    using _replaced = replaceSystem({ removeLater: fail });
+    assertStrictEquals(await assertRejects(clean), error);
+    // It has its name no more, so it is gone; and so is what was left of it.
+    assertEquals(directory.list(), [".latchkey"]);
+  }
+  await store.save(ID, recordOf());
+  age(directory, HOUR);
+  assertEquals((await clean()).deleted, 1);
+});
+
+Deno.test("what the cleaner deletes is gone when it says so, and the first error is told", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await openOld(directory);
+  const ids = Array.from({ length: 50 }, (_, n) => `session-number-${n}`);
+  for (const id of ids) await store.save(id, recordOf({}, { expiresAt: 1 }));
+  let atOnce = 0;
+  let most = 0;
+  let calls = 0;
+  const error = new Error("the 30th");
+  const { removeLater } = system;
   {
     using _replaced = replaceSystem({
-      remove: () => {
-        throw error;
+      removeLater: async (path) => {
+        most = Math.max(most, ++atOnce);
+        if (++calls === 30) throw error;
+        await removeLater(path);
+        atOnce--;
       },
     });
     const clean = () => store.deleteOldSessions(30);
     assertStrictEquals(await assertRejects(clean), error);
+    assertEquals((await clean()).deleted > 0, true);
   }
-  assertEquals((await store.deleteOldSessions(30)).deleted, 1);
+  assert(most > 1 && most <= 9, `${most} at once`);
+  assertEquals(directory.list(), [".latchkey"]);
 });
 
 Deno.test("entries() passes over a session that vanishes meanwhile", async () => {
