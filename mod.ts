@@ -32,7 +32,10 @@
 export { Session } from "./src/http/session.ts";
 export { SessionManager } from "./src/http/manager.ts";
 export type { CookieOptions } from "./src/http/cookie.ts";
+export type { SessionLifetime } from "./src/http/lifetime.ts";
+export type { TransportOption } from "./src/http/transport.ts";
 export type {
+  SecretReusedEvent,
   SessionEvent,
   SessionManagerOptions,
   SessionRefusedEvent,
@@ -61,6 +64,7 @@ export type {
 export type {
   JsonObject,
   JsonValue,
+  PreviousSecret,
   SessionRecord,
 } from "./src/core/record.ts";
 

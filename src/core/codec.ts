@@ -25,6 +25,7 @@
  * checksum finds accidents, not forgeries.
  */
 import { crc32 } from "node:zlib";
+import { findFault, isPlainObject } from "./find_fault.ts";
 import type { JsonObject, Lifetime, SessionRecord } from "./record.ts";
 
 /**
@@ -57,7 +58,6 @@ const ESCAPED = /["\\\u0000-\u001f\p{Surrogate}]/u;
 /** Most keys; a class of ASCII is found faster than one of Unicode. */
 const PLAIN = /^[\w.:-]*$/;
 const WHITE_SPACE = " \t\n\r";
-const NO_TIME = "is not whole milliseconds from 0 up";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -82,9 +82,21 @@ export function encodeRecord(
 ): Uint8Array<ArrayBuffer> {
   const fault = findFault(record);
   if (fault !== undefined) throw cannotEncode(fault);
-  const { createdAt, expiresAt, idleTimeout, secretHash, user } = record;
-  const { data, flash, formTokens } = record;
-  const rest = JSON.stringify({ createdAt, secretHash, user, formTokens });
+  const { expiresAt, idleTimeout, data, flash } = record;
+  const { createdAt, secretHash, user, formTokens } = record;
+  const { untilBrowserCloses, cookieSentAt, rotatedAt, previous, sealed } =
+    record;
+  const rest = JSON.stringify({
+    createdAt,
+    secretHash,
+    user,
+    formTokens,
+    untilBrowserCloses,
+    cookieSentAt,
+    rotatedAt,
+    previous,
+    sealed,
+  });
   const objects = (flash ? `"flash":${encodeObject("flash", flash)},` : "") +
     `"data":${encodeObject("data", data)}`;
   const lifetime = `${digits(expiresAt)} ${digits(idleTimeout)}`;
@@ -173,10 +185,6 @@ function parseBody(bytes: Uint8Array): SessionRecord | undefined {
   return isBody ? body as unknown as SessionRecord : undefined;
 }
 
-function isPlainObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 function addLifetime<T extends Lifetime>(target: T, bytes: Uint8Array): T {
   const expiresAt = parseDigits(bytes, EXPIRES_AT);
   const idleTimeout = parseDigits(bytes, IDLE_TIMEOUT_AT);
@@ -186,30 +194,6 @@ function addLifetime<T extends Lifetime>(target: T, bytes: Uint8Array): T {
     expiresAt !== undefined && { expiresAt },
     idleTimeout !== undefined && { idleTimeout },
   );
-}
-
-/** Tells what keeps a value from being the record that its type says it is. */
-function findFault(record: SessionRecord): string | undefined {
-  const { createdAt, expiresAt = 0, idleTimeout = 0 } = record;
-  const { data, flash = {}, formTokens = [] } = record;
-  const { secretHash = "", user = "" } = record;
-  if (!isTime(createdAt)) return `createdAt ${NO_TIME}`;
-  if (!isTime(expiresAt)) return `expiresAt ${NO_TIME}`;
-  if (!isTime(idleTimeout)) return `idleTimeout ${NO_TIME}`;
-  if (!isPlainObject(data)) return "data is not an object";
-  if (!isPlainObject(flash)) return "flash is not an object";
-  if (!isText(secretHash)) return "secretHash is not text";
-  if (!isText(user)) return "user is not text";
-  const isList = Array.isArray(formTokens) && formTokens.every(isText);
-  return isList ? undefined : "formTokens is not a list of texts";
-}
-
-function isTime(value: unknown): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function isText(value: unknown): boolean {
-  return typeof value === "string";
 }
 
 /** Tells whether a key in a JSON text is escaped; it need not be JSON. */

@@ -29,12 +29,32 @@ export interface SessionRecord {
   readonly idleTimeout?: number;
   /** The SHA-256 of the cookie's secret, base64url. */
   readonly secretHash?: string;
+  /** When it got this secret, where it gets another from time to time. */
+  readonly rotatedAt?: number;
+  /** The secret before, for requests that still carry it. */
+  readonly previous?: PreviousSecret;
+  /** `data`, `flash` and `formTokens`, encrypted; they are empty then. */
+  readonly sealed?: string;
   /** Who is logged in. */
   readonly user?: string;
+  /** Whether the browser is to forget the cookie when it closes. */
+  readonly untilBrowserCloses?: boolean;
+  /** When the browser was last sent its cookie, in whole ms since the epoch. */
+  readonly cookieSentAt?: number;
   /** What one request leaves for the next to read once. */
   readonly flash?: JsonObject;
   /** Form tokens handed out and not yet used, oldest first. */
   readonly formTokens?: readonly string[];
+}
+
+/** A secret that was replaced, and the way from it to the new one. */
+export interface PreviousSecret {
+  /** Its SHA-256, base64url. */
+  readonly hash: string;
+  /** Until when it is good, in whole milliseconds since the epoch. */
+  readonly until: number;
+  /** The new secret, encrypted under a key that comes from this one. */
+  readonly sealed: string;
 }
 
 /** The part of a record that decides how long it lives. */

@@ -1,10 +1,14 @@
 import { SessionGoneError } from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
-import { createSecret, hashSecret, isSameHash } from "../core/token.ts";
-import { clearCookie, writeCookie } from "./cookie.ts";
+import { createSecret, hashSecret } from "../core/token.ts";
+import { admit, type Claim } from "./admit.ts";
 import { isHttps } from "./is_https.ts";
+import { beginLife, cookieAge, isCookieStale } from "./lifetime.ts";
 import type { ManagerSettings } from "./manager_options.ts";
+import { isSecretOld, rotateSecret } from "./rotation.ts";
+import { sealRecord } from "./sealed_record.ts";
 import type { SessionChange, SessionState, Visit } from "./session_state.ts";
+import type { Header } from "./transport.ts";
 
 /** What the last run of a change made of the record. */
 type Outcome = "not run" | "ended" | "kept";
@@ -17,8 +21,8 @@ type Outcome = "not run" | "ended" | "kept";
  * @param visit How the request came.
  * @param state What lies behind the session.
  * @param change What the request did.
- * @returns A `Set-Cookie` header, or `undefined` when the browser has nothing
- * to learn.
+ * @returns What hands the client its token, or takes it back; `undefined` when
+ * it has nothing to learn.
  * @throws {SessionGoneError} If the record is gone, or has another secret.
  * @throws What the store throws.
  */
@@ -27,11 +31,11 @@ export function commitChange(
   visit: Visit,
   state: SessionState,
   change: SessionChange,
-): Promise<string | undefined> {
-  const { secretHash } = visit;
-  return secretHash === undefined
+): Promise<Header | undefined> {
+  const { claim } = visit;
+  return claim === undefined
     ? createRecord(settings, visit, state, change)
-    : updateRecord(settings, visit, state, change, secretHash);
+    : updateRecord(settings, visit, state, change, claim);
 }
 
 async function createRecord(
@@ -39,27 +43,24 @@ async function createRecord(
   visit: Visit,
   state: SessionState,
   change: SessionChange,
-): Promise<string | undefined> {
-  const { store, idleTimeout, absoluteTimeout } = settings;
+): Promise<Header | undefined> {
+  const { store, lifetime, sealing } = settings;
   const { createdAt } = state;
-  const record = change.apply({
-    data: {},
-    createdAt,
-    ...(idleTimeout !== undefined && { idleTimeout }),
-    ...(absoluteTimeout !== undefined &&
-      { expiresAt: createdAt + absoluteTimeout }),
-  });
-  if (record === undefined) return undefined;
+  const life = beginLife(lifetime, createdAt);
+  const begun = change.apply({ data: {}, createdAt, ...life });
+  if (begun === undefined) return undefined;
 
   const { id } = state;
   const secret = createSecret();
   const secretHash = hashSecret(secret);
-  if (!await store.create(id, { ...record, secretHash })) {
+  const claim = { id, secret, secretHash };
+  const record = noteCookie({ ...begun, secretHash }, settings.now());
+  if (!await store.create(id, sealRecord(record, claim, sealing))) {
     throw new Error(`Cannot create session ${id}: its ID is taken`);
   }
-  visit.secretHash = secretHash;
+  visit.claim = claim;
   state.finish(record);
-  return setCookie(settings, visit, id + secret, record);
+  return setCookie(settings, visit, record);
 }
 
 async function updateRecord(
@@ -67,46 +68,102 @@ async function updateRecord(
   visit: Visit,
   state: SessionState,
   change: SessionChange,
-  secretHash: string,
-): Promise<string | undefined> {
-  const { id } = state;
-  const secret = change.isRegenerated ? createSecret() : undefined;
-  const newHash = secret === undefined ? secretHash : hashSecret(secret);
+  claim: Claim,
+): Promise<Header | undefined> {
+  const { id } = claim;
+  const { rotateEvery, rotateGrace: grace } = settings;
+  const newSecret = createSecret();
   let outcome = "not run" as Outcome;
-  const kept = await settings.store.update(id, (record) => {
+  let secret = claim.secret;
+  let isCookieDue = false;
+  let record: SessionRecord | undefined;
+  const stored = await settings.store.update(id, (found) => {
+    const admission = admit(settings, found, claim);
     // Thrown, since whatever is returned would be written.
-    if (!isSameHash(secretHash, record.secretHash)) {
-      throw new SessionGoneError(id);
-    }
-    const merged = change.isDestroyed ? undefined : change.apply(record);
+    if (admission === undefined) throw new SessionGoneError(id);
+    const merged = change.isDestroyed
+      ? undefined
+      : change.apply(admission.record);
     outcome = merged === undefined ? "ended" : "kept";
-    return merged && { ...merged, secretHash: newHash };
+    if (merged === undefined) return undefined;
+
+    const now = settings.now();
+    const renewed = change.isRegenerated
+      ? replaceSecret(settings, merged, newSecret)
+      : admission.fit === "current" && isSecretOld(merged, rotateEvery, now)
+      ? rotateSecret(merged, { ...claim, to: newSecret, now, grace })
+      : merged;
+    secret = renewed === merged ? admission.secret : newSecret;
+    isCookieDue = visit.renewed !== undefined || change.isLifeChanged ||
+      secret !== claim.secret ||
+      isCookieStale(merged, merged.cookieSentAt ?? merged.createdAt, now);
+    record = isCookieDue ? noteCookie(renewed, now) : renewed;
+    return sealRecord(record, { id, secret }, settings.sealing);
   });
 
-  const isGone = kept === undefined && outcome !== "ended";
+  const isGone = stored === undefined && outcome !== "ended";
   if (isGone && !change.isDestroyed) throw new SessionGoneError(id);
-  visit.secretHash = kept && newHash;
+  const kept = stored && record;
+  visit.claim = kept && { id, secret, secretHash: kept.secretHash! };
+  visit.renewed = undefined;
+  visit.isSecretOld = false;
   state.finish(kept);
   // Only who ended the session clears the cookie: one who merely found it gone
   // could wipe the new cookie that a parallel request has just been given.
   if (isGone) return undefined;
   if (kept === undefined) {
-    return clearCookie(settings.cookie, howItCame(settings, visit));
+    return settings.transport.takeBack(howItCame(settings, visit));
   }
-  return secret && setCookie(settings, visit, id + secret, kept);
+  return isCookieDue ? setCookie(settings, visit, kept) : undefined;
+}
+
+/** Gives a record another secret, with no way from the old one to it. */
+function replaceSecret(
+  { rotateEvery, now }: ManagerSettings,
+  record: SessionRecord,
+  secret: string,
+): SessionRecord {
+  const { previous: _previous, rotatedAt: _rotatedAt, ...rest } = record;
+  return {
+    ...rest,
+    secretHash: hashSecret(secret),
+    ...(rotateEvery !== Infinity && { rotatedAt: now() }),
+  };
+}
+
+/**
+ * Sends the browser its cookie again when the request marked an access: it is
+ * to keep it as long as the session lives now.
+ *
+ * @param settings The manager's.
+ * @param visit How the request came.
+ * @returns What hands it the token, or `undefined` when there is no need.
+ */
+export function renewCookie(
+  settings: ManagerSettings,
+  visit: Visit,
+): Header | undefined {
+  const { renewed } = visit;
+  visit.renewed = undefined;
+  return renewed && setCookie(settings, visit, renewed);
+}
+
+/** Keeps in the record when the cookie was sent, where that matters. */
+function noteCookie(record: SessionRecord, now: number): SessionRecord {
+  const { idleTimeout, untilBrowserCloses } = record;
+  const isAged = idleTimeout !== undefined && !untilBrowserCloses;
+  return isAged ? { ...record, cookieSentAt: now } : record;
 }
 
 function setCookie(
   settings: ManagerSettings,
   visit: Visit,
-  token: string,
-  { expiresAt }: SessionRecord,
-): string {
-  const maxAge = expiresAt === undefined
-    ? undefined
-    : expiresAt - settings.now();
+  record: SessionRecord,
+): Header {
+  const { id, secret } = visit.claim!;
+  const maxAge = cookieAge(record, settings.now());
   const options = { ...howItCame(settings, visit), maxAge };
-  return writeCookie(settings.cookie, token, options);
+  return settings.transport.give(id + secret, options);
 }
 
 function howItCame(

@@ -39,6 +39,13 @@ export interface CookieOptions {
    * @default {"auto"}
    */
   readonly secure?: boolean | "auto" | undefined;
+  /**
+   * Whether each site that embeds this one gets a cookie of its own (CHIPS);
+   * with `sameSite: "None"`, and `secure` is then `true`.
+   *
+   * @default {false}
+   */
+  readonly partitioned?: boolean | undefined;
 }
 
 /** A cookie whose options were checked and completed. */
@@ -84,8 +91,9 @@ export function resolveCookie(options: CookieOptions = {}): Cookie {
   // Browsers compare the prefixes without regard to case, and so does this.
   const isHost = /^__host-/i.test(name);
   const isPrefixed = isHost || /^__secure-/i.test(name);
-  const { secure: asked = "auto" } = options;
-  const secure = isPrefixed && asked === "auto" ? true : asked;
+  const { secure: asked = "auto", partitioned = false } = options;
+  const mustBeSecure = isPrefixed || partitioned;
+  const secure = mustBeSecure && asked === "auto" ? true : asked;
 
   check(NAME.test(name), "its name is not a token of RFC 6265");
   check(PATH.test(path), 'its path does not begin with "/" or holds ";"');
@@ -96,6 +104,8 @@ export function resolveCookie(options: CookieOptions = {}): Cookie {
     'secure is not true, false or "auto"',
   );
   check(!isPrefixed || secure === true, `${name} takes secure: true`);
+  check(typeof partitioned === "boolean", "partitioned is not true or false");
+  check(!partitioned || secure === true, "partitioned takes secure: true");
   check(!isHost || path === "/", `${name} takes the path "/"`);
   check(!isHost || domain === undefined, `${name} takes no domain`);
   check(
@@ -107,7 +117,9 @@ export function resolveCookie(options: CookieOptions = {}): Cookie {
   return {
     name,
     secure,
-    attributes: `; Path=${path}${scope}; HttpOnly; SameSite=${sameSite}`,
+    attributes: `; Path=${path}${scope}; HttpOnly; SameSite=${sameSite}${
+      partitioned ? "; Partitioned" : ""
+    }`,
   };
 }
 

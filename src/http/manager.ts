@@ -1,13 +1,9 @@
-import { commitChange } from "./commit_change.ts";
+import { commitChange, renewCookie } from "./commit_change.ts";
 import { SessionGoneError } from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
-import {
-  hashSecret,
-  isSameHash,
-  parseToken,
-  type Token,
-} from "../core/token.ts";
-import { readCookie } from "./cookie.ts";
+import { hashSecret, parseToken } from "../core/token.ts";
+import { admit } from "./admit.ts";
+import { findSession } from "./find_session.ts";
 import {
   type ManagerSettings,
   resolveManagerOptions,
@@ -15,7 +11,11 @@ import {
 } from "./manager_options.ts";
 import { addHeaders, completeResponse } from "./response_headers.ts";
 import { Session, stateOf } from "./session.ts";
-import type { SessionState, StoredSession, Visit } from "./session_state.ts";
+import { sealRecord } from "./sealed_record.ts";
+import type { SessionState, Visit } from "./session_state.ts";
+import type { Header } from "./transport.ts";
+
+const NOBODY = { claim: undefined, renewed: undefined, isSecretOld: false };
 
 /**
  * Gives each request its session and keeps what the request did to it: the one
@@ -117,9 +117,8 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     const state = stateOf(session);
     try {
       const response = await handle(session);
-      const cookie = await this.#commitOrTell(state);
-      const isVaried = state.isUsed;
-      return completeResponse(response, { cookie, isVaried });
+      const header = await this.#commitOrTell(state);
+      return completeResponse(response, { header, vary: this.#vary(state) });
     } finally {
       state.close();
     }
@@ -134,18 +133,19 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * @throws What the store throws.
    */
   async open(request: Request): Promise<Session<Data>> {
-    const { cookie, now } = this.#settings;
-    const value = readCookie(request.headers.get("cookie"), cookie.name);
+    const { transport, now } = this.#settings;
+    const value = transport.read(request.headers);
     const token = value === undefined ? undefined : parseToken(value);
-    const secretHash = token && hashSecret(token.secret);
-    const stored = token && await this.#load(token, secretHash!);
+    const found = token && await findSession(this.#settings, {
+      ...token,
+      secretHash: hashSecret(token.secret),
+    });
 
-    const session = new Session<Data>({ stored, now });
-    const owner = this.#settings;
+    const session = new Session<Data>({ stored: found, now });
     stateOf(session).visit = {
       request,
-      owner,
-      secretHash: stored && secretHash,
+      owner: this.#settings,
+      ...(found?.visit ?? NOBODY),
     };
     return session;
   }
@@ -166,10 +166,9 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    */
   async commit(session: Session<Data>, headers: Headers): Promise<void> {
     const state = stateOf(session);
-    const { isUsed } = state;
-    addHeaders(headers, { cookie: undefined, isVaried: isUsed });
-    const cookie = await this.#commit(state);
-    addHeaders(headers, { cookie, isVaried: false });
+    addHeaders(headers, { header: undefined, vary: this.#vary(state) });
+    const header = await this.#commit(state);
+    addHeaders(headers, { header, vary: undefined });
   }
 
   /**
@@ -188,28 +187,33 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     token: string,
   ): Promise<boolean> {
     const state = stateOf(session);
-    const { secretHash } = this.#visitOf(state);
+    const { claim } = this.#visitOf(state);
     if (!session.hasFormToken(token)) return false;
-    if (secretHash === undefined || state.formTokens.isAdded(token)) {
+    if (claim === undefined || state.formTokens.isAdded(token)) {
       return session.removeFormToken(token);
     }
-    const { id } = state;
+    const { id } = claim;
+    const { store, sealing } = this.#settings;
     let isConsumed = false;
+    let record: SessionRecord | undefined;
     let kept: SessionRecord | undefined;
     try {
-      kept = await this.#settings.store.update(id, (record) => {
-        const { formTokens = [], ...rest } = record;
-        isConsumed = formTokens.includes(token) &&
-          isSameHash(secretHash, record.secretHash);
+      kept = await store.update(id, (stored) => {
+        const admission = admit(this.#settings, stored, claim);
+        const formTokens = admission?.record.formTokens ?? [];
+        isConsumed = formTokens.includes(token);
         // Thrown, since whatever is returned would be written.
         if (!isConsumed) throw new SessionGoneError(id);
+        const { secret, record: { formTokens: _formTokens, ...rest } } =
+          admission!;
         const left = formTokens.filter((other) => other !== token);
-        return left.length === 0 ? rest : { ...rest, formTokens: left };
+        record = left.length === 0 ? rest : { ...rest, formTokens: left };
+        return sealRecord(record, { id, secret }, sealing);
       });
     } catch (error) {
       if (!(error instanceof SessionGoneError)) throw error;
     }
-    state.forgetFormToken(token, kept);
+    state.forgetFormToken(token, kept && record);
     return isConsumed && kept !== undefined;
   }
 
@@ -236,31 +240,10 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     return await this.#settings.store.delete(id);
   }
 
-  async #load(
-    { id }: Token,
-    secretHash: string,
-  ): Promise<StoredSession | undefined> {
-    const { store, touchAfter, now } = this.#settings;
-    let lastAccess = now();
-    const record = await store.load(id, {
-      touch: (record, accessedAt) => {
-        lastAccess = accessedAt;
-        if (!isSameHash(secretHash, record.secretHash)) return false;
-        const { idleTimeout = Infinity } = record;
-        const age = now() - accessedAt;
-        // Below 0 the clock was set back, and the access would never be due.
-        return age < 0 || age >= Math.min(touchAfter, idleTimeout / 10);
-      },
-    });
-    return isSameHash(secretHash, record?.secretHash)
-      ? { id, record: record!, lastAccess }
-      : undefined;
-  }
-
-  async #commit(state: SessionState): Promise<string | undefined> {
+  async #commit(state: SessionState): Promise<Header | undefined> {
     const visit = this.#visitOf(state);
-    const change = state.begin();
-    if (change === undefined) return undefined;
+    const change = state.begin(visit.isSecretOld);
+    if (change === undefined) return renewCookie(this.#settings, visit);
     try {
       return await commitChange(this.#settings, visit, state, change);
     } finally {
@@ -268,7 +251,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     }
   }
 
-  async #commitOrTell(state: SessionState): Promise<string | undefined> {
+  async #commitOrTell(state: SessionState): Promise<Header | undefined> {
     try {
       return await this.#commit(state);
     } catch (error) {
@@ -277,6 +260,10 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
       this.#settings.onEvent?.({ type: "refused", sessionId, error });
       return undefined;
     }
+  }
+
+  #vary({ isUsed }: SessionState): string | undefined {
+    return isUsed ? this.#settings.transport.vary : undefined;
   }
 
   #visitOf({ visit }: SessionState): Visit {

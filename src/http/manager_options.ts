@@ -1,6 +1,13 @@
 import type { SessionGoneError } from "../core/errors.ts";
 import type { SessionStore } from "../core/store.ts";
-import { type Cookie, type CookieOptions, resolveCookie } from "./cookie.ts";
+import type { Sealing } from "./sealed_record.ts";
+import { checkLifetime, type SessionLifetime, TENTHS } from "./lifetime.ts";
+import type { CookieOptions } from "./cookie.ts";
+import {
+  resolveTransport,
+  type Transport,
+  type TransportOption,
+} from "./transport.ts";
 
 /** Reports that a request's changes were refused; its response went out. */
 export interface SessionRefusedEvent {
@@ -12,13 +19,31 @@ export interface SessionRefusedEvent {
   readonly error: SessionGoneError;
 }
 
+/**
+ * Reports that a request brought a secret that was replaced by rotation, after
+ * its grace: somebody has a copy of the cookie, or the browser never got the
+ * new one. The request gets a new session.
+ */
+export interface SecretReusedEvent {
+  /** Tells the events apart. */
+  readonly type: "reused";
+  /** The session ID; it opens nothing, so it may be logged. */
+  readonly sessionId: string;
+}
+
 /** What {@linkcode SessionManagerOptions.onEvent} is told. */
-export type SessionEvent = SessionRefusedEvent;
+export type SessionEvent = SessionRefusedEvent | SecretReusedEvent;
 
 /** What {@linkcode SessionManager} takes. */
 export interface SessionManagerOptions {
   /** Where the records are. */
   readonly store: SessionStore;
+  /**
+   * How tokens come and go.
+   *
+   * @default {"cookie"}
+   */
+  readonly transport?: TransportOption | undefined;
   /**
    * What the cookie looks like. It is `HttpOnly` always.
    *
@@ -34,12 +59,19 @@ export interface SessionManagerOptions {
   readonly idleTimeout?: number | undefined;
   /**
    * How long after its beginning a new session ends, however busy it is, in
-   * milliseconds. The browser keeps the cookie that long; without it, until
-   * the browser closes.
+   * milliseconds.
    *
    * @default {undefined} never
    */
   readonly absoluteTimeout?: number | undefined;
+  /**
+   * Whether the browser forgets the cookie of a new session when it closes.
+   * Otherwise it keeps it as long as the session can live: the `Max-Age` is
+   * what is left, and sent again when a tenth of the idle timeout is over.
+   *
+   * @default {false} forgotten only where neither timeout is set
+   */
+  readonly untilBrowserCloses?: boolean | undefined;
   /**
    * How old the last access must be for a request that changes nothing to
    * mark a new one, in milliseconds. Below it such a request writes nothing at
@@ -49,6 +81,44 @@ export interface SessionManagerOptions {
    * @default {idleTimeout / 10} a minute without `idleTimeout`
    */
   readonly touchAfter?: number | undefined;
+  /**
+   * How old a secret may grow, in milliseconds: the next request gives the
+   * session another one, and the browser another cookie, so that a copy of the
+   * cookie is soon worth nothing.
+   *
+   * @default {undefined} it changes at login, logout and `regenerate` only
+   */
+  readonly rotateEvery?: number | undefined;
+  /**
+   * How long the secret before stays good after a rotation, in milliseconds,
+   * for requests that are under way.
+   *
+   * @default {30000}
+   */
+  readonly rotateGrace?: number | undefined;
+  /**
+   * Whether a session ends when somebody brings a secret of it that was
+   * replaced, after its grace. `onEvent` is told in any case.
+   *
+   * @default {false}
+   */
+  readonly endOnReuse?: boolean | undefined;
+  /**
+   * Whether the store gets data, flash and form tokens encrypted (AES-256-GCM),
+   * under a key that comes from the secret in the cookie and the newest of
+   * `secrets`: who has the store cannot read them. User, times and size are in
+   * clear. Sessions from before are sealed when they are next saved.
+   *
+   * @default {false}
+   */
+  readonly seal?: boolean | undefined;
+  /**
+   * Secrets of the server, the newest first, at least 32 characters each: the
+   * newest seals, all of them open. A session is sealed anew when it is saved.
+   *
+   * @default {[]} the key comes from the cookie alone
+   */
+  readonly secrets?: readonly string[] | undefined;
   /**
    * Whether `X-Forwarded-Proto` tells if a request came over https. Only
    * behind a proxy that always sets it: elsewhere the client could.
@@ -73,16 +143,21 @@ export interface SessionManagerOptions {
 /** The options of a manager, checked and completed. */
 export interface ManagerSettings {
   readonly store: SessionStore;
-  readonly cookie: Cookie;
-  readonly idleTimeout: number | undefined;
-  readonly absoluteTimeout: number | undefined;
+  readonly transport: Transport;
+  /** Of a new session. */
+  readonly lifetime: SessionLifetime;
   readonly touchAfter: number;
+  readonly rotateEvery: number;
+  readonly rotateGrace: number;
+  readonly endOnReuse: boolean;
+  readonly sealing: Sealing;
   readonly trustProxy: boolean;
   readonly onEvent: ((event: SessionEvent) => void) | undefined;
   readonly now: () => number;
 }
 
 const MINUTE = 60_000;
+const SHORTEST_SECRET = 32;
 
 /**
  * Checks a manager's options and completes them.
@@ -97,45 +172,60 @@ const MINUTE = 60_000;
 export function resolveManagerOptions(
   options: SessionManagerOptions,
 ): ManagerSettings {
-  const { store, idleTimeout, absoluteTimeout, trustProxy = false } = options;
-  const { onEvent, now = Date.now } = options;
-  const longest = idleTimeout === undefined ? Infinity : idleTimeout / 10;
+  const { idleTimeout, absoluteTimeout, untilBrowserCloses } = options;
+  const { store, trustProxy = false, onEvent, now = Date.now } = options;
+  const { rotateEvery = Infinity, rotateGrace = 30_000 } = options;
+  const { endOnReuse = false, seal = false, secrets = [] } = options;
+  const longest = idleTimeout === undefined ? Infinity : idleTimeout / TENTHS;
   const { touchAfter = longest === Infinity ? MINUTE : longest } = options;
   if (typeof store?.load !== "function") {
     throw new TypeError("Cannot manage sessions: there is no store");
   }
-  checkDuration("idleTimeout", idleTimeout, 1, Number.MAX_SAFE_INTEGER);
-  checkDuration("absoluteTimeout", absoluteTimeout, 1, Number.MAX_SAFE_INTEGER);
-  checkDuration("touchAfter", touchAfter, 0, longest);
+  const lifetime = { idleTimeout, absoluteTimeout, untilBrowserCloses };
+  checkLifetime(lifetime, "manage sessions");
+  checkNumber("touchAfter", touchAfter, 0, longest);
+  checkNumber("rotateEvery", rotateEvery, 1, Infinity);
+  checkNumber("rotateGrace", rotateGrace, 0, Number.MAX_SAFE_INTEGER);
+  checkSecrets(secrets);
 
-  const cookie = resolveCookie(options.cookie);
+  const { transport = "cookie", cookie } = options;
   return {
     store,
-    cookie,
-    idleTimeout,
-    absoluteTimeout,
+    transport: resolveTransport(transport, cookie),
+    lifetime,
     touchAfter,
+    rotateEvery,
+    rotateGrace,
+    endOnReuse,
+    sealing: { isOn: seal, secrets: [...secrets] },
     trustProxy,
     onEvent,
     now,
   };
 }
 
-function checkDuration(
+function checkNumber(
   name: string,
-  value: number | undefined,
+  value: number,
   least: number,
   most: number,
 ): void {
-  if (value === undefined) return;
   const problem = `Cannot manage sessions: ${name}`;
   if (typeof value !== "number") {
     throw new TypeError(`${problem} is not a number of milliseconds`);
   }
-  if (least === 1 && !Number.isSafeInteger(value)) {
-    throw new RangeError(`${problem} is not whole milliseconds`);
-  }
   if (!(value >= least && value <= most)) {
     throw new RangeError(`${problem} is not from ${least} to ${most} ms`);
   }
+}
+
+function checkSecrets(secrets: readonly unknown[]): void {
+  const isList = Array.isArray(secrets) &&
+    secrets.every((secret) =>
+      typeof secret === "string" && secret.length >= SHORTEST_SECRET
+    );
+  if (isList) return;
+  throw new TypeError(
+    `Cannot manage sessions: secrets is not a list of texts of at least ${SHORTEST_SECRET} characters`,
+  );
 }

@@ -1,34 +1,42 @@
-/** What a session has to say to the browser and to caches. */
+import type { Header } from "./transport.ts";
+
+/** What a session has to say to the client and to caches. */
 export interface Additions {
-  /** A `Set-Cookie` header. */
-  readonly cookie: string | undefined;
-  /** Whether the response depends on the cookie. */
-  readonly isVaried: boolean;
+  /** What hands the client its token, or takes it back. */
+  readonly header: Header | undefined;
+  /** The request header that the response depends on, if it does. */
+  readonly vary: string | undefined;
 }
 
 /**
  * Adds to the headers of a response.
  *
- * `Vary: Cookie` keeps a shared cache from handing the response to somebody
- * else; what the header already names, it keeps, and once is enough.
+ * `Vary` keeps a shared cache from handing the response to somebody else; what
+ * it already names, it keeps, and once is enough. A response with a token is
+ * `Cache-Control: no-store`, unless the application has decided: caches do not
+ * all know that `Set-Cookie` is for one.
  *
  * @param headers The headers of the response; they are changed.
  * @param additions What to add.
  * @throws {TypeError} If the headers are immutable; nothing was added.
  */
 export function addHeaders(headers: Headers, additions: Additions): void {
-  const { cookie, isVaried } = additions;
-  if (isVaried) varyOnCookie(headers);
-  if (cookie !== undefined) headers.append("set-cookie", cookie);
+  const { header, vary } = additions;
+  if (vary !== undefined) varyOn(headers, vary);
+  if (header === undefined) return;
+  const [name, value] = header;
+  if (name === "set-cookie") headers.append(name, value);
+  else headers.set(name, value);
+  if (!headers.has("cache-control")) headers.set("cache-control", "no-store");
 }
 
 /**
  * Gives a response what a session has to say. The application's own headers
  * stay.
  *
- * A cookie goes to a copy: a response without a body may be one object that
+ * A token goes to a copy: a response without a body may be one object that
  * the application answers with again and again, and the next visitor would be
- * handed this one's cookie. Only an upgrade (101) must stay the object it is.
+ * handed this one's token. Only an upgrade (101) must stay the object it is.
  *
  * @param response What the application answered.
  * @param additions What to add.
@@ -38,12 +46,12 @@ export function completeResponse(
   response: Response,
   additions: Additions,
 ): Response {
-  const { cookie, isVaried } = additions;
-  if (cookie === undefined && !isVaried) return response;
+  const { header, vary } = additions;
+  if (header === undefined && vary === undefined) return response;
   // An error response has no headers, and whoever sends it will fail.
   if (response.type === "error") return response;
 
-  if (cookie === undefined || response.status === 101) {
+  if (header === undefined || response.status === 101) {
     try {
       addHeaders(response.headers, additions);
       return response;
@@ -58,10 +66,10 @@ export function completeResponse(
   return copy;
 }
 
-function varyOnCookie(headers: Headers): void {
+function varyOn(headers: Headers, name: string): void {
   const vary = headers.get("vary");
-  if (vary === null) return headers.set("vary", "Cookie");
-  const names = vary.split(",").map((name) => name.trim().toLowerCase());
-  if (names.includes("cookie") || names.includes("*")) return;
-  headers.set("vary", vary.trim() === "" ? "Cookie" : `${vary}, Cookie`);
+  if (vary === null) return headers.set("vary", name);
+  const names = vary.split(",").map((each) => each.trim().toLowerCase());
+  if (names.includes(name.toLowerCase()) || names.includes("*")) return;
+  headers.set("vary", vary.trim() === "" ? name : `${vary}, ${name}`);
 }

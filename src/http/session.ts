@@ -1,4 +1,5 @@
 import type { JsonValue } from "../core/record.ts";
+import { checkLifetime, type SessionLifetime } from "./lifetime.ts";
 import { type SessionOptions, SessionState } from "./session_state.ts";
 
 /** What lies behind a session; the manager's way in, not in `mod.ts`. */
@@ -138,32 +139,19 @@ export class Session<Data extends object = Record<string, unknown>> {
     return this.#state.write().bag.delete(key);
   }
 
-  /**
-   * Tells whether a key has a value.
-   *
-   * @param key The key.
-   * @returns `true` when it has.
-   */
+  /** Tells whether a key has a value. */
   has(key: keyof Data & string): boolean {
     return this.#state.read().bag.has(key);
   }
 
-  /**
-   * Lists the keys that have a value.
-   *
-   * @returns The keys.
-   */
+  /** Lists the keys that have a value. */
   keys(): IterableIterator<keyof Data & string> {
     return this.#state.read().bag.keys().values() as IterableIterator<
       keyof Data & string
     >;
   }
 
-  /**
-   * Lists the keys and their values. A change inside a value is noticed.
-   *
-   * @returns Pairs of key and value.
-   */
+  /** Lists the keys and their values. A change inside a value is noticed. */
   entries(): IterableIterator<
     { [K in keyof Data & string]: [K, Data[K]] }[keyof Data & string]
   > {
@@ -269,12 +257,7 @@ export class Session<Data extends object = Record<string, unknown>> {
     return this.#state.read().formTokens.has(token);
   }
 
-  /**
-   * Removes a form token.
-   *
-   * @param token What the form sent.
-   * @returns `false` when it was not outstanding.
-   */
+  /** Removes a form token; `false` when it was not outstanding. */
   removeFormToken(token: string): boolean {
     return this.#state.write().formTokens.remove(token);
   }
@@ -285,6 +268,23 @@ export class Session<Data extends object = Record<string, unknown>> {
    */
   regenerate(): void {
     this.#state.write().regenerate();
+  }
+
+  /**
+   * Gives the session a lifetime of its own from now on, in the place of the
+   * manager's: "remember me" for a month, a terminal for ten minutes. The
+   * record carries it, so it outlives a restart and other settings. The
+   * browser gets the cookie again.
+   *
+   * @param lifetime How long it lives; what is left out is no limit.
+   * @throws {TypeError} If a duration is no number, or `untilBrowserCloses` is
+   * neither `true` nor `false`.
+   * @throws {RangeError} If a duration is not whole milliseconds above 0.
+   */
+  setLifetime(lifetime: SessionLifetime): void {
+    const state = this.#state.write();
+    checkLifetime(lifetime, "set the lifetime");
+    state.setLifetime(lifetime);
   }
 
   /**

@@ -1,7 +1,9 @@
 import type { SessionRecord } from "../core/record.ts";
 import { createSessionId } from "../core/token.ts";
+import type { Claim } from "./admit.ts";
 import { Bag } from "./bag.ts";
 import { Flash } from "./flash.ts";
+import { beginLife, changeLife, type SessionLifetime } from "./lifetime.ts";
 import { FormTokens } from "./form_tokens.ts";
 
 /** A session as a store had it. */
@@ -36,6 +38,8 @@ export interface SessionChange {
   readonly isDestroyed: boolean;
   /** Whether it is to get a new secret. */
   readonly isRegenerated: boolean;
+  /** Whether it is to live another time. */
+  readonly isLifeChanged: boolean;
   /**
    * Does the same to a record as it is by now. May be called again.
    *
@@ -50,8 +54,12 @@ export interface Visit {
   readonly request: Request;
   /** The manager's own mark: another's sessions are none of its business. */
   readonly owner: object;
-  /** The hash of the secret that it brought; none for a new session. */
-  secretHash: string | undefined;
+  /** The session and its secret, as they are now; none for a new session. */
+  claim: Claim | undefined;
+  /** The record, when the browser needs its cookie again. */
+  renewed: SessionRecord | undefined;
+  /** Whether the session is to get another secret, its old one being so old. */
+  isSecretOld: boolean;
 }
 
 const COMMITTING = "it is being committed";
@@ -80,6 +88,7 @@ export class SessionState {
   #id: string | undefined;
   #isUserChanged = false;
   #isRegenerated = false;
+  #life: ReturnType<typeof beginLife> | undefined;
   #isDestroyed = false;
   /** Whether the stored record may be one that is worth nothing by now. */
   #isSuspect = false;
@@ -135,6 +144,10 @@ export class SessionState {
     this.#isRegenerated = true;
   }
 
+  setLifetime(lifetime: SessionLifetime): void {
+    this.#life = beginLife(lifetime, this.now());
+  }
+
   destroy(): void {
     if (this.read().#isDestroyed) return;
     this.write().#rebase(undefined);
@@ -147,8 +160,12 @@ export class SessionState {
     this.#isSuspect ||= kept !== undefined && isWorthNothing(kept);
   }
 
-  /** Takes down what was done, if anything was, and locks the session. */
-  begin(): SessionChange | undefined {
+  /**
+   * Takes down what was done, if anything was, and locks the session.
+   *
+   * @param isForced Whether to commit even if nothing was.
+   */
+  begin(isForced = false): SessionChange | undefined {
     if (this.#locked !== undefined) {
       throw new TypeError(`Cannot commit the session: ${this.#locked}`);
     }
@@ -159,8 +176,11 @@ export class SessionState {
     const isRegenerated = this.#isRegenerated;
     const isUserChanged = this.#isUserChanged;
     const newUser = this.user;
-    const isChanged = isDestroyed || isRegenerated || this.#isSuspect ||
-      changeData !== undefined || changeFlash !== undefined ||
+    const life = this.#life;
+    const isChanged = isForced || isDestroyed || isRegenerated ||
+      this.#isSuspect ||
+      life !== undefined || changeData !== undefined ||
+      changeFlash !== undefined ||
       changeFormTokens !== undefined;
     if (!isChanged) return undefined;
 
@@ -168,7 +188,9 @@ export class SessionState {
     return {
       isDestroyed,
       isRegenerated,
-      apply(record) {
+      isLifeChanged: life !== undefined,
+      apply(before) {
+        const record = life === undefined ? before : changeLife(before, life);
         const { data, flash = {}, formTokens = [], user, ...rest } = record;
         const newFlash = changeFlash?.(flash) ?? flash;
         const newTokens = changeFormTokens?.(formTokens) ?? formTokens;
@@ -212,6 +234,7 @@ export class SessionState {
     this.formTokens.rebase(kept?.formTokens);
     this.user = kept?.user;
     this.#isUserChanged = this.#isRegenerated = this.#isSuspect = false;
+    this.#life = undefined;
   }
 
   /** The ID and the names of the keys; never a value. */

@@ -1,12 +1,13 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import {
   addHeaders,
+  type Additions,
   completeResponse,
 } from "../../src/http/response_headers.ts";
 
-const NOTHING = { cookie: undefined, isVaried: false };
-const VARY = { cookie: undefined, isVaried: true };
-const COOKIE = { cookie: "s=1", isVaried: true };
+const NOTHING: Additions = { header: undefined, vary: undefined };
+const VARY: Additions = { header: undefined, vary: "Cookie" };
+const COOKIE: Additions = { header: ["set-cookie", "s=1"], vary: "Cookie" };
 
 Deno.test("addHeaders() merges Vary with what is there, once", () => {
   for (

@@ -1,0 +1,99 @@
+/*
+ * What is sealed opens with its key alone: AES-256-GCM, as base64url of
+ *
+ *   0      12             n - 16      n
+ *   | nonce | ciphertext  | tag       |
+ *
+ * under a key that HKDF-SHA256 (RFC 5869) derives from secrets. The session ID
+ * is part of the key and the purpose too: what was sealed for one of them is
+ * garbage for another. A key seals few texts, so random nonces do not repeat.
+ */
+import { createCipheriv, createDecipheriv, hkdfSync } from "node:crypto";
+
+const CIPHER = "aes-256-gcm";
+const KEY_BYTES = 32;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const BASE64URL = { alphabet: "base64url", omitPadding: true } as const;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** A key that {@linkcode seal} and {@linkcode unseal} take. */
+export type SealKey = Uint8Array;
+
+/**
+ * Derives a key.
+ *
+ * @param secrets What its holder knows; in this order, any number.
+ * @param id The session ID that it is for.
+ * @param purpose What it is for.
+ */
+export function deriveKey(
+  secrets: readonly string[],
+  id: string,
+  purpose: string,
+): SealKey {
+  // As JSON, so that no other secrets make the same text.
+  const material = encoder.encode(JSON.stringify(secrets));
+  const info = `latchkey/1 ${purpose}`;
+  return new Uint8Array(hkdfSync("sha256", material, id, info, KEY_BYTES));
+}
+
+/**
+ * Seals a text.
+ *
+ * @param key The key.
+ * @param text Any text.
+ * @returns What was sealed, base64url.
+ */
+export function seal(key: SealKey, text: string): string {
+  const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES));
+  const cipher = createCipheriv(CIPHER, key, nonce);
+  const parts = [
+    nonce,
+    cipher.update(encoder.encode(text)),
+    cipher.final(),
+    cipher.getAuthTag(),
+  ];
+  return join(parts).toBase64(BASE64URL);
+}
+
+/**
+ * Opens what was sealed.
+ *
+ * @param key The key.
+ * @param sealed Any text at all.
+ * @returns The text, or `undefined` when this key did not seal it or somebody
+ * has changed it. Never throws.
+ */
+export function unseal(key: SealKey, sealed: string): string | undefined {
+  let bytes: Uint8Array;
+  try {
+    bytes = Uint8Array.fromBase64(sealed, { alphabet: "base64url" });
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+  if (bytes.length < NONCE_BYTES + TAG_BYTES) return undefined;
+  const nonce = bytes.subarray(0, NONCE_BYTES);
+  const decipher = createDecipheriv(CIPHER, key, nonce);
+  decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
+  const text = decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES));
+  try {
+    return decoder.decode(join([text, decipher.final()]));
+  } catch {
+    // The tag does not fit; `final` has no other error.
+    return undefined;
+  }
+}
+
+function join(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}

@@ -1,0 +1,49 @@
+import type { SessionRecord } from "../core/record.ts";
+import type { ManagerSettings } from "./manager_options.ts";
+import { type Fit, fitOf, followRotation } from "./rotation.ts";
+import { openRecord } from "./sealed_record.ts";
+
+/** Who asks for a record: a session ID, and the proof that it is his. */
+export interface Claim {
+  /** The session ID. */
+  readonly id: string;
+  /** The secret that he has. */
+  readonly secret: string;
+  /** Its hash. */
+  readonly secretHash: string;
+}
+
+/** A record that somebody was let to. */
+export interface Admission {
+  /** The record, in clear. */
+  readonly record: SessionRecord;
+  /** Whether the claim's secret is the record's, or was it a moment ago. */
+  readonly fit: Fit & ("current" | "previous");
+  /** The record's secret. */
+  readonly secret: string;
+}
+
+/**
+ * Lets whoever has the secret of a record to it, also with the one before while
+ * its grace lasts.
+ *
+ * @param settings The manager's.
+ * @param record As the store had it.
+ * @param claim Who asks.
+ * @returns The record in clear; `undefined` when it is not for him.
+ */
+export function admit(
+  settings: ManagerSettings,
+  record: SessionRecord,
+  claim: Claim,
+): Admission | undefined {
+  const { id, secretHash } = claim;
+  const fit = fitOf(record, secretHash, settings.now());
+  if (fit !== "current" && fit !== "previous") return undefined;
+  const secret = fit === "current"
+    ? claim.secret
+    : followRotation(record, id, claim.secret);
+  if (secret === undefined) return undefined;
+  const opened = openRecord(record, { id, secret }, settings.sealing);
+  return opened && { record: opened, fit, secret };
+}

@@ -1,0 +1,86 @@
+import { SessionGoneError } from "../core/errors.ts";
+import type { SessionRecord } from "../core/record.ts";
+import { admit, type Claim } from "./admit.ts";
+import { isCookieStale, TENTHS } from "./lifetime.ts";
+import type { ManagerSettings } from "./manager_options.ts";
+import { fitOf, isSecretOld } from "./rotation.ts";
+import type { StoredSession, Visit } from "./session_state.ts";
+
+/** A session that a request may have, and what is to be said to its browser. */
+export interface FoundSession extends StoredSession {
+  /** See {@linkcode Visit}. */
+  readonly visit: Omit<Visit, "request" | "owner">;
+}
+
+/**
+ * Finds the session that a request asks for, and marks it accessed when that
+ * is due. Whoever brings a secret that was replaced, after its grace, is told
+ * of, and gets nothing.
+ *
+ * @param settings The manager's.
+ * @param claim What the request brought.
+ * @returns The session; `undefined` when there is none for this claim.
+ * @throws What the store throws.
+ */
+export async function findSession(
+  settings: ManagerSettings,
+  claim: Claim,
+): Promise<FoundSession | undefined> {
+  const { store, touchAfter, rotateEvery, now } = settings;
+  const { id, secretHash } = claim;
+  let lastAccess = now();
+  let isTouched = false;
+  const stored = await store.load(id, {
+    touch: (record, accessedAt) => {
+      lastAccess = accessedAt;
+      const fit = fitOf(record, secretHash, now());
+      const { idleTimeout = Infinity } = record;
+      const age = now() - accessedAt;
+      // Below 0 the clock was set back, and the access would never be due.
+      const isDue = age < 0 ||
+        age >= Math.min(touchAfter, idleTimeout / TENTHS);
+      isTouched = isDue && (fit === "current" || fit === "previous");
+      return isTouched;
+    },
+  });
+  if (stored === undefined) return undefined;
+  const admission = admit(settings, stored, claim);
+  if (admission === undefined) {
+    if (fitOf(stored, secretHash, now()) === "spent") {
+      await tellOfReuse(settings, claim);
+    }
+    return undefined;
+  }
+
+  const { record, fit, secret } = admission;
+  const sentAt = record.cookieSentAt ?? record.createdAt;
+  const isStale = isTouched && isCookieStale(record, sentAt, now());
+  return {
+    id,
+    record,
+    lastAccess,
+    visit: {
+      claim: { id, secret, secretHash: record.secretHash! },
+      renewed: isStale || fit === "previous" ? record : undefined,
+      isSecretOld: fit === "current" && isSecretOld(record, rotateEvery, now()),
+    },
+  };
+}
+
+async function tellOfReuse(
+  settings: ManagerSettings,
+  { id, secretHash }: Claim,
+): Promise<void> {
+  const { store, onEvent, endOnReuse, now } = settings;
+  onEvent?.({ type: "reused", sessionId: id });
+  if (!endOnReuse) return;
+  try {
+    await store.update(id, (record: SessionRecord) => {
+      if (fitOf(record, secretHash, now()) === "spent") return undefined;
+      throw new SessionGoneError(id);
+    });
+  } catch (error) {
+    // It has been logged in again meanwhile: that one is nobody's prey.
+    if (!(error instanceof SessionGoneError)) throw error;
+  }
+}

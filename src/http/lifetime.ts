@@ -1,0 +1,133 @@
+import type { SessionRecord } from "../core/record.ts";
+
+/** How long a session lives, and how long the browser keeps its cookie. */
+export interface SessionLifetime {
+  /**
+   * How long after its last access it ends, in milliseconds.
+   *
+   * @default {undefined} never, by lying unused
+   */
+  readonly idleTimeout?: number | undefined;
+  /**
+   * How long from its beginning, or from `setLifetime`, it ends, however busy
+   * it is, in milliseconds.
+   *
+   * @default {undefined} never, by growing old
+   */
+  readonly absoluteTimeout?: number | undefined;
+  /**
+   * Whether the browser forgets the cookie when it closes. Otherwise it keeps
+   * it as long as the session can live, if that is limited.
+   *
+   * @default {false}
+   */
+  readonly untilBrowserCloses?: boolean | undefined;
+}
+
+/** The members of a record that a lifetime decides. */
+type Life = Pick<
+  SessionRecord,
+  "expiresAt" | "idleTimeout" | "untilBrowserCloses"
+>;
+
+/** An idle timeout in tenths: how exact a last access and a cookie's age are. */
+export const TENTHS = 10;
+
+/**
+ * Checks a lifetime.
+ *
+ * @param lifetime What was asked for.
+ * @param act What it is for, for the message: `Cannot <act>: …`.
+ * @throws {TypeError} If a duration is no number, or `untilBrowserCloses` is
+ * neither `true` nor `false`.
+ * @throws {RangeError} If a duration is not whole milliseconds above 0.
+ */
+export function checkLifetime(lifetime: SessionLifetime, act: string): void {
+  const { idleTimeout, absoluteTimeout, untilBrowserCloses } = lifetime;
+  checkDuration(idleTimeout, `Cannot ${act}: idleTimeout`);
+  checkDuration(absoluteTimeout, `Cannot ${act}: absoluteTimeout`);
+  if (!["boolean", "undefined"].includes(typeof untilBrowserCloses)) {
+    throw new TypeError(
+      `Cannot ${act}: untilBrowserCloses is neither true nor false`,
+    );
+  }
+}
+
+function checkDuration(value: unknown, what: string): void {
+  if (value === undefined) return;
+  if (typeof value !== "number") {
+    throw new TypeError(`${what} is not a number of milliseconds`);
+  }
+  if (!Number.isSafeInteger(value) || value < 1) {
+    throw new RangeError(`${what} is not whole milliseconds above 0`);
+  }
+}
+
+/**
+ * Makes of a lifetime what a record keeps.
+ *
+ * @param lifetime How long it lives.
+ * @param from When that begins, in ms since the epoch.
+ */
+export function beginLife(lifetime: SessionLifetime, from: number): Life {
+  const { idleTimeout, absoluteTimeout, untilBrowserCloses } = lifetime;
+  return {
+    ...(idleTimeout !== undefined && { idleTimeout }),
+    ...(absoluteTimeout !== undefined && { expiresAt: from + absoluteTimeout }),
+    ...(untilBrowserCloses === true && { untilBrowserCloses }),
+  };
+}
+
+/**
+ * Gives a record another lifetime.
+ *
+ * @param record The record.
+ * @param life What a record keeps of it.
+ */
+export function changeLife(record: SessionRecord, life: Life): SessionRecord {
+  const {
+    expiresAt: _expiresAt,
+    idleTimeout: _idleTimeout,
+    untilBrowserCloses: _untilBrowserCloses,
+    ...rest
+  } = record;
+  return { ...rest, ...life };
+}
+
+/**
+ * Tells how long the browser is to keep the cookie of a session that is
+ * accessed now: as long as it can live.
+ *
+ * @param record The record.
+ * @param now In ms since the epoch.
+ * @returns Milliseconds; `undefined` for until the browser closes.
+ */
+export function cookieAge(
+  record: SessionRecord,
+  now: number,
+): number | undefined {
+  const { expiresAt = Infinity, idleTimeout = Infinity } = record;
+  const age = Math.min(expiresAt - now, idleTimeout);
+  return record.untilBrowserCloses || age === Infinity ? undefined : age;
+}
+
+/**
+ * Tells whether the browser would forget the cookie too early: it was sent so
+ * long ago that a tenth of the idle timeout is over, and it may live longer.
+ *
+ * @param record The record.
+ * @param sentAt When, at the latest, the cookie was sent, in ms since the epoch.
+ * @param now In ms since the epoch.
+ */
+export function isCookieStale(
+  record: SessionRecord,
+  sentAt: number,
+  now: number,
+): boolean {
+  const { idleTimeout, expiresAt = Infinity, untilBrowserCloses } = record;
+  if (idleTimeout === undefined || untilBrowserCloses) return false;
+  // Below 0 the clock was set back.
+  const age = now - sentAt;
+  const isOld = age < 0 || age >= idleTimeout / TENTHS;
+  return isOld && sentAt + idleTimeout < expiresAt;
+}

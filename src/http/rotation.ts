@@ -1,0 +1,99 @@
+/*
+ * The secret of a session may be changed from time to time, without anybody
+ * logging in or out: who has copied a cookie then holds it for that long only.
+ * Requests that are under way carry the secret from before, so that one stays
+ * good for a while; whoever brings it is handed the new one.
+ *
+ *   record   secretHash   of the secret
+ *            previous     hash    of the secret before
+ *                         until   when the grace is over
+ *                         sealed  the secret, under a key that comes from the one before
+ *
+ * It is one record and one `update` of it, so that a crash leaves the old state
+ * or the new one. There is no such thing for `regenerate`: after a login the
+ * cookie from before it must not lead to the session that it became.
+ */
+import type { SessionRecord } from "../core/record.ts";
+import { deriveKey, seal, unseal } from "../core/seal.ts";
+import { hashSecret, isSameHash } from "../core/token.ts";
+
+/**
+ * How a secret fits a record: it is the one; it was, until a moment ago; it
+ * was, and should be in nobody's hands any more; it never was.
+ */
+export type Fit = "current" | "previous" | "spent" | "none";
+
+const PURPOSE = "rotation";
+
+/**
+ * Tells how a secret fits a record.
+ *
+ * @param record The record.
+ * @param secretHash The hash of the secret.
+ * @param now In ms since the epoch.
+ */
+export function fitOf(
+  record: SessionRecord,
+  secretHash: string,
+  now: number,
+): Fit {
+  if (isSameHash(secretHash, record.secretHash)) return "current";
+  const { previous } = record;
+  if (!isSameHash(secretHash, previous?.hash)) return "none";
+  return now < previous!.until ? "previous" : "spent";
+}
+
+/** Tells whether a record has had its secret for so long that it gets another. */
+export function isSecretOld(
+  { rotatedAt, createdAt }: SessionRecord,
+  rotateEvery: number,
+  now: number,
+): boolean {
+  return now - (rotatedAt ?? createdAt) >= rotateEvery;
+}
+
+/** What {@linkcode rotateSecret} takes. */
+export interface Rotation {
+  readonly id: string;
+  /** The secret so far. */
+  readonly secret: string;
+  /** The one from now on. */
+  readonly to: string;
+  /** The present, and how long the secret so far stays good, in ms. */
+  readonly now: number;
+  readonly grace: number;
+}
+
+/** Gives a record another secret, and whoever has the one so far the way to it. */
+export function rotateSecret(
+  record: SessionRecord,
+  { id, secret, to, now, grace }: Rotation,
+): SessionRecord {
+  const sealed = seal(deriveKey([secret], id, PURPOSE), to);
+  return {
+    ...record,
+    secretHash: hashSecret(to),
+    rotatedAt: now,
+    previous: { hash: hashSecret(secret), until: now + grace, sealed },
+  };
+}
+
+/**
+ * Finds the secret of a record for who has the one before.
+ *
+ * @param record The record.
+ * @param id Its session ID.
+ * @param from The secret before.
+ * @returns The secret; `undefined` when the record is not what we wrote.
+ */
+export function followRotation(
+  record: SessionRecord,
+  id: string,
+  from: string,
+): string | undefined {
+  const { previous, secretHash } = record;
+  if (previous === undefined) return undefined;
+  const to = unseal(deriveKey([from], id, PURPOSE), previous.sealed);
+  const isIt = to !== undefined && isSameHash(hashSecret(to), secretHash);
+  return isIt ? to : undefined;
+}

@@ -1,0 +1,167 @@
+import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import type { SessionLifetime } from "../../src/http/lifetime.ts";
+import { Session } from "../../src/http/session.ts";
+import { BEGIN, MINUTE, setUp } from "./set_up.ts";
+
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** The seconds that a `Set-Cookie` gives the cookie; `undefined` for none. */
+function maxAgeOf(cookie: string): number | undefined {
+  const seconds = /; Max-Age=(\d+)/.exec(cookie)?.[1];
+  return seconds === undefined ? undefined : Number(seconds);
+}
+
+Deno.test("the cookie lives as long as the session can: the shorter of both timeouts", async () => {
+  const cases: [SessionLifetime, number | undefined][] = [
+    [{}, undefined],
+    [{ idleTimeout: HOUR }, 3_600],
+    [{ absoluteTimeout: DAY }, 86_400],
+    [{ idleTimeout: HOUR, absoluteTimeout: DAY }, 3_600],
+    [{ idleTimeout: DAY, absoluteTimeout: HOUR }, 3_600],
+    [{ idleTimeout: 1_001 }, 2],
+    [{ idleTimeout: HOUR, untilBrowserCloses: true }, undefined],
+    [{ absoluteTimeout: DAY, untilBrowserCloses: true }, undefined],
+  ];
+  for (const [lifetime, seconds] of cases) {
+    const { open, commit } = setUp(lifetime);
+    const session = await open();
+    session.set("n", 1);
+    assertEquals(maxAgeOf(await commit(session)), seconds);
+  }
+});
+
+Deno.test("a cookie is sent again when a tenth of the idle timeout is over, not before", async () => {
+  const acts = {
+    read: (session: Session) => session.get("n"),
+    write: (session: Session) => session.set("n", Math.random()),
+  };
+  for (const act of Object.values(acts)) {
+    const { open, commit, begin, clock } = setUp({ idleTimeout: HOUR });
+    const { cookie } = await begin();
+    const sent: number[] = [];
+    for (let minute = 1; minute <= 30; minute++) {
+      clock.now = BEGIN + minute * MINUTE;
+      const session = await open(cookie);
+      act(session);
+      const header = await commit(session);
+      if (header === "") continue;
+      assertEquals(maxAgeOf(header), 3_600);
+      assertEquals(header.split(";")[0], cookie);
+      sent.push(minute);
+    }
+    assertEquals(sent, [6, 12, 18, 24, 30]);
+  }
+});
+
+Deno.test("a cookie whose end does not move is sent once", async () => {
+  for (
+    const lifetime of [
+      { absoluteTimeout: DAY },
+      { absoluteTimeout: HOUR, idleTimeout: HOUR },
+      { idleTimeout: HOUR, untilBrowserCloses: true },
+    ]
+  ) {
+    const { open, commit, begin, clock } = setUp(lifetime);
+    const { cookie } = await begin();
+    for (let minute = 10; minute < 60; minute += 10) {
+      clock.now = BEGIN + minute * MINUTE;
+      const session = await open(cookie);
+      session.set("n", minute);
+      assertEquals(await commit(session), "");
+    }
+  }
+});
+
+Deno.test("setLifetime() outlives a restart with other settings", async () => {
+  const { open, commit, begin, clock, restart } = setUp({ idleTimeout: HOUR });
+  const { cookie } = await begin();
+  const session = await open(cookie);
+  session.setLifetime({ idleTimeout: 30 * DAY });
+  assertEquals(maxAgeOf(await commit(session)), 30 * 86_400);
+  clock.now += 29 * DAY;
+  const later = restart({ idleTimeout: MINUTE });
+  const request = new Request("http://localhost/", { headers: { cookie } });
+  assertEquals((await later.open(request)).get("n"), 1);
+});
+
+Deno.test("setLifetime() takes the place of all limits, also the absolute one", async () => {
+  const { open, commit, begin, clock, store } = setUp({
+    idleTimeout: HOUR,
+    absoluteTimeout: DAY,
+  });
+  const { id, cookie } = await begin();
+  const session = await open(cookie);
+  clock.now += MINUTE;
+  session.setLifetime({ absoluteTimeout: HOUR, untilBrowserCloses: true });
+  assertEquals(maxAgeOf(await commit(session)), undefined);
+  const record = (await store.load(id))!;
+  assertEquals(record.idleTimeout, undefined);
+  assertEquals(record.expiresAt, BEGIN + MINUTE + HOUR);
+  const again = await open(cookie);
+  again.setLifetime({});
+  await commit(again);
+  assertEquals((await store.load(id))!.expiresAt, undefined);
+});
+
+Deno.test("setLifetime() of what is never kept keeps nothing", async () => {
+  const { open, commit, store } = setUp();
+  const session = await open();
+  session.setLifetime({ idleTimeout: HOUR });
+  assertEquals(await commit(session), "");
+  assertEquals(store.takeCalls(), []);
+  session.set("n", 1);
+  assertEquals(maxAgeOf(await commit(session)), 3_600);
+});
+
+Deno.test("the cleaner goes by each session's own lifetime", async () => {
+  const { open, commit, begin, clock, store } = setUp({ idleTimeout: HOUR });
+  const remembered = await begin();
+  const session = await open(remembered.cookie);
+  session.setLifetime({ idleTimeout: 30 * DAY });
+  await commit(session);
+  const short = await begin();
+  clock.now += 2 * HOUR;
+  // Neither early nor late, whatever the minutes for those without.
+  assertEquals((await store.deleteOldSessions(30)).deleted, 1);
+  assertEquals(await store.has(short.id), false);
+  assertEquals(await store.has(remembered.id), true);
+  clock.now += 31 * DAY;
+  assertEquals((await store.deleteOldSessions(1e9)).deleted, 1);
+});
+
+Deno.test("a clock that is set back ends no session, and forward none for good", async () => {
+  const { open, commit, begin, clock } = setUp({ idleTimeout: HOUR });
+  const { cookie } = await begin();
+  clock.now = BEGIN - 10 * DAY;
+  assertEquals((await open(cookie)).get("n"), 1);
+  clock.now = BEGIN + 365 * DAY;
+  assertEquals((await open(cookie)).isNew, true);
+  clock.now = BEGIN - 10 * DAY + MINUTE;
+  assertEquals((await open(cookie)).get("n"), 1);
+  // An access in the future is brought back, so it does not live for ever.
+  clock.now = BEGIN - 10 * DAY + 2 * HOUR;
+  assertEquals((await open(cookie)).isNew, true);
+  const session = await open();
+  assertEquals(await commit(session), "");
+});
+
+Deno.test("setLifetime() refuses what is no lifetime", () => {
+  const session = new Session();
+  const bad = (lifetime: unknown) => () =>
+    session.setLifetime(lifetime as SessionLifetime);
+  for (const value of [0, -1, 1.5, NaN, Infinity]) {
+    assertThrows(bad({ idleTimeout: value }), RangeError, "idleTimeout");
+    assertThrows(
+      bad({ absoluteTimeout: value }),
+      RangeError,
+      "absoluteTimeout",
+    );
+  }
+  for (const value of ["1", null, {}]) {
+    assertThrows(bad({ idleTimeout: value }), TypeError, "milliseconds");
+    assertThrows(bad({ untilBrowserCloses: value }), TypeError, "until");
+  }
+  const { message } = assertThrows(bad({ idleTimeout: 0 }), RangeError);
+  assertMatch(message, /^Cannot set the lifetime: /);
+});
