@@ -75,6 +75,7 @@ const VALUE = /^[!#-+\--:<-[\]-~]*$/;
 const PATH = /^\/[ -:<-~]*$/;
 const DOMAIN = /^\.?[a-z0-9-]+(?:\.[a-z0-9-]+)*$/i;
 const SAME_SITE: readonly unknown[] = ["Lax", "Strict", "None"];
+const MOST_OCCURRENCES = 256;
 const SEMICOLON = 0x3b;
 const SPACE = 0x20;
 const TAB = 0x09;
@@ -129,7 +130,9 @@ export function resolveCookie(options: CookieOptions = {}): Cookie {
  *
  * A name that occurs with two different values answers `undefined`. One of
  * them may have been planted by a neighbouring host or on a deeper path, and
- * no order tells which; a name with `__Host-` rules that out.
+ * no order tells which; a name with `__Host-` rules that out. A header in
+ * which the name and its `=` occur more than 256 times, wherever, answers the
+ * same: no browser sends that, and nobody is to make the server look at each.
  *
  * @param header The `Cookie` header, or `null` when there is none.
  * @param name The cookie's name.
@@ -142,11 +145,13 @@ export function readCookie(
   if (header === null) return undefined;
   const start = `${name}=`;
   let found: string | undefined;
+  let occurrences = 0;
   for (
     let at = header.indexOf(start);
     at !== -1;
     at = header.indexOf(start, at + start.length)
   ) {
+    if (++occurrences > MOST_OCCURRENCES) return undefined;
     if (!beginsPair(header, at)) continue;
     const semicolon = header.indexOf(";", at);
     const end = semicolon === -1 ? header.length : semicolon;

@@ -1,4 +1,5 @@
 import type { JsonValue } from "../core/record.ts";
+import type { SetOptions } from "./key_ends.ts";
 import { checkLifetime, type SessionLifetime } from "./lifetime.ts";
 import { type SessionOptions, SessionState } from "./session_state.ts";
 
@@ -14,10 +15,10 @@ export let stateOf: <Data extends object>(
  * same to the stored record when the request has succeeded. Two requests that
  * change different keys both survive, and `update` even on the same key.
  *
- * Keys are any text; values are what JSON holds without loss, and anything else
- * is refused with a `TypeError` that says where inside the value it is
- * (`-0` becomes `0`). A change inside an object or array that was set, or that
- * `get`, `update` or `entries` handed out, counts as setting its key.
+ * Keys are any text; values are what JSON holds without loss, or the manager's
+ * `types`, and anything else is refused with a `TypeError` that says where it is
+ * (`-0` becomes `0`). A change inside an object that was set, or that `get`,
+ * `update` or `entries` handed out, counts as setting its key.
  *
  * After {@linkcode Session.destroy}, and once `run` has committed the session,
  * whatever changes it throws a `TypeError`.
@@ -87,10 +88,7 @@ export class Session<Data extends object = Record<string, unknown>> {
     return this.#state.read().createdAt;
   }
 
-  /**
-   * When it was last accessed before this request, in ms since the epoch. It
-   * is as exact as the manager's `touchAfter`.
-   */
+  /** When the access before was, in ms since the epoch; see `touchAfter`. */
   get lastAccess(): number {
     return this.#state.read().lastAccess;
   }
@@ -119,14 +117,17 @@ export class Session<Data extends object = Record<string, unknown>> {
    * Sets a key, whatever others set it to in the meantime.
    *
    * @param key The key.
-   * @param value Its value, as JSON holds it.
-   * @throws {TypeError} If JSON cannot hold the value.
+   * @param value Its value.
+   * @param options How long it lives; `update` leaves it at that.
+   * @throws {TypeError} If the value cannot be kept, or `ttl` is no number.
+   * @throws {RangeError} If `ttl` is not whole milliseconds above 0.
    */
   set<Key extends keyof Data & string>(
     key: Key,
     value: Exclude<Data[Key], undefined>,
+    options?: SetOptions,
   ): void {
-    this.#state.write().bag.set(key, value);
+    this.#state.write().bag.set(key, value, options);
   }
 
   /**
@@ -156,8 +157,8 @@ export class Session<Data extends object = Record<string, unknown>> {
     { [K in keyof Data & string]: [K, Data[K]] }[keyof Data & string]
   > {
     const { bag } = this.#state.read();
-    const pairs = bag.keys().map((key) => [key, bag.get(key)]);
-    return pairs.values() as ReturnType<Session<Data>["entries"]>;
+    return bag.keys().map((key) => [key, bag.get(key)])
+      .values() as ReturnType<Session<Data>["entries"]>;
   }
 
   /**
