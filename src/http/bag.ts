@@ -68,8 +68,8 @@ export class Bag {
   /** The texts of the objects as the last change was taken. */
   #texts = new Map<string, string>();
 
-  constructor(base: BagContent = NOTHING, { format, now }: BagTools) {
-    this.#base = base;
+  constructor(base: BagContent | undefined, { format, now }: BagTools) {
+    this.#base = base ?? NOTHING;
     this.#format = format;
     this.#now = now;
   }

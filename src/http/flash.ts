@@ -18,8 +18,8 @@ export class Flash {
   /** By key, the text of what was left. */
   #left = new Map<string, string>();
 
-  constructor(base: JsonObject = {}, format: ValueFormat) {
-    this.#base = base;
+  constructor(base: JsonObject | undefined, format: ValueFormat) {
+    this.#base = base ?? {};
     this.#format = format;
   }
 

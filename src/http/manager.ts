@@ -144,7 +144,11 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
       secretHash: hashSecret(token.secret),
     });
 
-    const session = new Session<Data>({ stored: found, now, types: data.types });
+    const session = new Session<Data>({
+      stored: found,
+      now,
+      types: data.types,
+    });
     stateOf(session).visit = {
       request,
       owner: this.#settings,

@@ -1,4 +1,3 @@
-import type { JsonValue } from "../core/record.ts";
 import type { SetOptions } from "./key_ends.ts";
 import { checkLifetime, type SessionLifetime } from "./lifetime.ts";
 import { type SessionOptions, SessionState } from "./session_state.ts";
@@ -218,7 +217,7 @@ export class Session<Data extends object = Record<string, unknown>> {
    * @param key The key; flash has keys of its own, apart from the data's.
    * @returns What an earlier request left, or `undefined`.
    */
-  flash(key: string): JsonValue | undefined;
+  flash(key: string): unknown;
   /**
    * Leaves a value for a later request.
    *
@@ -230,7 +229,7 @@ export class Session<Data extends object = Record<string, unknown>> {
   flash(
     key: string,
     ...values: readonly [] | readonly [unknown]
-  ): JsonValue | undefined {
+  ): unknown {
     if (values.length === 0) return this.#state.read().flash.read(key);
     this.#state.write().flash.leave(key, values[0]);
     return undefined;

@@ -185,7 +185,5 @@ function countBytes(
 ): number {
   const text = JSON.stringify({ data, flash, formTokens });
   // One unit of UTF-16 is at most three bytes of UTF-8.
-  return text.length * 3 <= limit
-    ? text.length
-    : encoder.encode(text).length;
+  return text.length * 3 <= limit ? text.length : encoder.encode(text).length;
 }
