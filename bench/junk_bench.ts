@@ -2,7 +2,20 @@
  * What does it cost the server that anybody may send any cookie?
  *
  * One `open` of the manager on a directory, without the making of the request.
- * 2026-11-20, Deno 2.9.6, ext4, 2 cores. Not measured yet.
+ * 2026-11-20, Deno 2.9.6, ext4, 2 cores that others used, so the fastest
+ * samples ("min"), in µs:
+ *
+ *   no cookie                   0.5
+ *   malformed                   0.6 to 2.4
+ *   well-formed, unknown       21     one open of a file that is not there
+ *
+ *   56 KiB of `session=;`       4.1
+ *             `xsession=;`      2.6
+ *             blanks            1.8
+ *             `session`        58     which `indexOf` runs through, 1 ns each
+ *
+ * Before the occurrences of the name were counted, `session=;` took 216, and
+ * blanks before a pair 94 before those were.
  */
 import { readCookie } from "../src/http/cookie.ts";
 import { SessionManager } from "../src/http/manager.ts";

@@ -21,7 +21,33 @@ export interface SessionMisfitEvent {
   readonly error: SessionDataError;
 }
 
-/** What data the sessions of a manager hold. */
+/**
+ * What data the sessions of a manager hold: what fits, what becomes of older
+ * data, other types than JSON has, and how large it may be.
+ *
+ * @example Data that a schema checks, with dates and bigints
+ * ```ts
+ * import { MemorySessionStore, SessionManager } from "@latchkey/session";
+ * import * as devalue from "npm:devalue@6.0.3";
+ * import { z } from "npm:zod@4.6.7";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const sessions = new SessionManager({
+ *   store: new MemorySessionStore(),
+ *   schema: z.object({ due: z.date().optional(), cents: z.bigint().optional() }),
+ *   types: devalue,
+ * });
+ * const session = await sessions.open(new Request("http://localhost/"));
+ * session.set("due", new Date(0));
+ * session.set("cents", 995n, { ttl: 10 * 60 * 1000 });
+ * const headers = new Headers();
+ * await sessions.commit(session, headers);
+ *
+ * const cookie = headers.getSetCookie()[0]!.split(";")[0]!;
+ * const next = new Request("http://localhost/", { headers: { cookie } });
+ * assertEquals((await sessions.open(next)).get("due"), new Date(0));
+ * ```
+ */
 export interface SessionDataOptions {
   /**
    * Says what fits: any validator by Standard Schema (Zod, Valibot, ArkType, …)
@@ -29,8 +55,9 @@ export interface SessionDataOptions {
    * opened and, as a commit would leave it, inside the commit; one that would
    * leave what does not fit throws `SessionDataError` and writes nothing. It is
    * only checked: what the schema would make of it, such as defaults, is not
-   * taken. Data that holds nothing fits. The schema has to answer at once; one
-   * that answers with a promise is refused with a `TypeError`.
+   * taken. Data that holds nothing fits; keys that may be missing, deleted or
+   * over, are optional in it. The schema has to answer at once; one that answers
+   * with a promise is refused with a `TypeError`.
    *
    * @default {undefined} everything fits
    */

@@ -169,7 +169,7 @@ export class Session<Data extends object = Record<string, unknown>> {
    * @param change Takes a copy of the value, or `undefined`, and returns the
    * new one. It is synchronous and depends on nothing else.
    * @returns The new value, as this request sees it.
-   * @throws {TypeError} If JSON cannot hold the new value.
+   * @throws {TypeError} If the new value cannot be kept.
    */
   update<Key extends keyof Data & string>(
     key: Key,
@@ -222,8 +222,8 @@ export class Session<Data extends object = Record<string, unknown>> {
    * Leaves a value for a later request.
    *
    * @param key The key.
-   * @param value Its value, as JSON holds it.
-   * @throws {TypeError} If JSON cannot hold the value.
+   * @param value Its value.
+   * @throws {TypeError} If the value cannot be kept.
    */
   flash(key: string, value: unknown): void;
   flash(

@@ -73,12 +73,18 @@ for (const medium of STORES) {
   });
 }
 
-Deno.test("a cookie among hundreds is found; one that repeats endlessly is none", () => {
-  const others = Array.from({ length: 255 }, (_, at) => `xs=${at}`).join("; ");
+Deno.test("a cookie among a hundred is found; one that repeats endlessly is none", () => {
+  const others = Array.from({ length: 127 }, (_, at) => `xs=${at}`).join("; ");
   assertEquals(readCookie(`${others}; s=1`, "s"), "1");
-  assertEquals(readCookie("s=1; ".repeat(256), "s"), "1");
-  assertEquals(readCookie("s=1; ".repeat(257), "s"), undefined);
+  assertEquals(readCookie("s=1; ".repeat(128), "s"), "1");
+  assertEquals(readCookie("s=1; ".repeat(129), "s"), undefined);
   assertEquals(readCookie(`${others}; xs=1; s=1`, "s"), undefined);
+  for (
+    const [blanks, value] of [[0, "1"], [32, "1"], [33, undefined]] as const
+  ) {
+    const header = `a=b;${" ".repeat(blanks)}s=1`;
+    assertEquals(readCookie(header, "s"), value);
+  }
 });
 
 Deno.test("readCookie() looks at a part of a header that repeats the name", () => {
@@ -97,5 +103,5 @@ Deno.test("readCookie() looks at a part of a header that repeats the name", () =
     readCookie(counted as unknown as string, "session"),
     undefined,
   );
-  assert(finds < 600, `${finds}`);
+  assert(finds < 300, `${finds}`);
 });

@@ -21,6 +21,8 @@ const VALUES: Readonly<Record<string, unknown>> = {
   date: new Date(86_400_000),
   map: new Map<unknown, unknown>([["a", 1], [2, new Map([["b", [3n]]])]]),
   set: new Set(["a", 1, new Date(0)]),
+  // Keys of a map are values: any text will do.
+  odd: new Map([['a"\n<', 1], ["\\", 2], ["__proto__", 3]]),
   bigint: 2n ** 70n,
   url: new URL("https://example.org/a?b=c#d"),
   bytes: new Uint8Array([0, 1, 254, 255]),
