@@ -32,6 +32,11 @@
 export { Session } from "./src/http/session.ts";
 export { SessionManager } from "./src/http/manager.ts";
 export type { CookieOptions } from "./src/http/cookie.ts";
+export type {
+  SessionDataOptions,
+  SessionMisfitEvent,
+} from "./src/http/data_options.ts";
+export type { SetOptions } from "./src/http/key_ends.ts";
 export type { SessionLifetime } from "./src/http/lifetime.ts";
 export type { TransportOption } from "./src/http/transport.ts";
 export type {
@@ -44,6 +49,13 @@ export type {
   SessionOptions,
   StoredSession,
 } from "./src/http/session_state.ts";
+export type {
+  SchemaIssue,
+  SchemaOf,
+  SchemaResult,
+  StandardSchema,
+} from "./src/http/standard_schema.ts";
+export type { TypesCodec } from "./src/http/value_format.ts";
 
 // Stores
 export { DirectorySessionStore } from "./src/stores/directory_store.ts";
@@ -69,10 +81,13 @@ export type {
 } from "./src/core/record.ts";
 
 // Errors
+export type { DataPath, SessionDataErrorOptions } from "./src/core/errors.ts";
 export {
+  SessionDataError,
   SessionDirectoryError,
   SessionGoneError,
   SessionLockTimeoutError,
+  SessionTooLargeError,
 } from "./src/core/errors.ts";
 
 if (import.meta.main) {

@@ -6,9 +6,11 @@ Deno.test("mod.ts exports these values and no others", () => {
     "DirectorySessionStore",
     "MemorySessionStore",
     "Session",
+    "SessionDataError",
     "SessionDirectoryError",
     "SessionGoneError",
     "SessionLockTimeoutError",
     "SessionManager",
+    "SessionTooLargeError",
   ]);
 });

@@ -86,6 +86,7 @@ export function encodeRecord(
   const { createdAt, secretHash, user, formTokens } = record;
   const { untilBrowserCloses, cookieSentAt, rotatedAt, previous, sealed } =
     record;
+  const { typed, typedFlash, keyEnds, dataVersion } = record;
   const rest = JSON.stringify({
     createdAt,
     secretHash,
@@ -96,6 +97,10 @@ export function encodeRecord(
     rotatedAt,
     previous,
     sealed,
+    typed,
+    typedFlash,
+    keyEnds,
+    dataVersion,
   });
   const objects = (flash ? `"flash":${encodeObject("flash", flash)},` : "") +
     `"data":${encodeObject("data", data)}`;
@@ -197,7 +202,7 @@ function addLifetime<T extends Lifetime>(target: T, bytes: Uint8Array): T {
 }
 
 /** Tells whether a key in a JSON text is escaped; it need not be JSON. */
-function hasEscapedKey(json: string): boolean {
+export function hasEscapedKey(json: string): boolean {
   if (!json.includes("\\")) return false;
   for (let at = json.indexOf('"'); at >= 0; at = json.indexOf('"', at + 1)) {
     const start = at + 1;

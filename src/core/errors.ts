@@ -20,6 +20,84 @@ export class SessionGoneError extends Error {
   }
 }
 
+/** Where inside a session's data something is: the keys that lead there. */
+export type DataPath = readonly (string | number)[];
+
+/** What {@linkcode SessionDataError} takes beside its text. */
+export interface SessionDataErrorOptions extends ErrorOptions {
+  /**
+   * Where the data does not fit.
+   *
+   * @default {[]}
+   */
+  readonly paths?: readonly DataPath[] | undefined;
+}
+
+/**
+ * Reports that the data of a session is not what the application expects: at
+ * a commit, what a request made of it does not fit the schema, and nothing was
+ * written; at `open` with `onMisfit: "throw"`, what is stored cannot be used.
+ * It tells where, and never shows a value; `cause` holds what `migrate` or the
+ * schema threw, if that was it.
+ */
+export class SessionDataError extends Error {
+  /** Tells the classes apart where `instanceof` cannot. */
+  override readonly name = "SessionDataError";
+  /** The session ID; it opens nothing, so it may be logged. */
+  readonly sessionId: string;
+  /** Where the data does not fit; empty when that is not the trouble. */
+  readonly paths: readonly DataPath[];
+
+  /**
+   * Makes the error.
+   *
+   * @param sessionId The session whose data it is.
+   * @param state What is wrong with it.
+   * @param options Where, and what was thrown.
+   */
+  constructor(
+    sessionId: string,
+    state: string,
+    options: SessionDataErrorOptions = {},
+  ) {
+    const { paths = [], ...cause } = options;
+    super(`Cannot use the data of session ${sessionId}: ${state}`, cause);
+    this.sessionId = sessionId;
+    this.paths = paths;
+  }
+}
+
+/**
+ * Reports that a commit was refused, because data, flash and form tokens of
+ * the session would be larger than `maxBytes`. Nothing was written.
+ */
+export class SessionTooLargeError extends Error {
+  /** Tells the classes apart where `instanceof` cannot. */
+  override readonly name = "SessionTooLargeError";
+  /** The session ID; it opens nothing, so it may be logged. */
+  readonly sessionId: string;
+  /** How large it would be, in bytes. */
+  readonly bytes: number;
+  /** How large it may be, in bytes. */
+  readonly maxBytes: number;
+
+  /**
+   * Makes the error.
+   *
+   * @param sessionId The session that is too large.
+   * @param bytes How large it would be, in bytes.
+   * @param maxBytes How large it may be, in bytes.
+   */
+  constructor(sessionId: string, bytes: number, maxBytes: number) {
+    super(
+      `Cannot commit session ${sessionId}: it would hold ${bytes} bytes, more than ${maxBytes}`,
+    );
+    this.sessionId = sessionId;
+    this.bytes = bytes;
+    this.maxBytes = maxBytes;
+  }
+}
+
 /**
  * Reports that a lock which another process holds did not become free within
  * the store's `lockTimeout`. Nothing was read or written.

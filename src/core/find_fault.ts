@@ -14,6 +14,7 @@ export function findFault(record: SessionRecord): string | undefined {
   const { secretHash = "", user = "" } = record;
   const { cookieSentAt = 0, untilBrowserCloses = false } = record;
   const { rotatedAt = 0, previous, sealed = "" } = record;
+  const { typed = [], typedFlash = [], keyEnds = {}, dataVersion = 0 } = record;
   if (!isTime(createdAt)) return `createdAt ${NO_TIME}`;
   if (!isTime(expiresAt)) return `expiresAt ${NO_TIME}`;
   if (!isTime(idleTimeout)) return `idleTimeout ${NO_TIME}`;
@@ -30,8 +31,19 @@ export function findFault(record: SessionRecord): string | undefined {
   if (!isPlainObject(flash)) return "flash is not an object";
   if (!isText(secretHash)) return "secretHash is not text";
   if (!isText(user)) return "user is not text";
-  const isList = Array.isArray(formTokens) && formTokens.every(isText);
-  return isList ? undefined : "formTokens is not a list of texts";
+  if (!isTextList(formTokens)) return "formTokens is not a list of texts";
+  if (!isTextList(typed)) return "typed is not a list of texts";
+  if (!isTextList(typedFlash)) return "typedFlash is not a list of texts";
+  if (!isPlainObject(keyEnds) || !Object.values(keyEnds).every(isTime)) {
+    return "keyEnds is not an object of times";
+  }
+  return isTime(dataVersion)
+    ? undefined
+    : "dataVersion is not a whole number from 0 up";
+}
+
+function isTextList(value: unknown): boolean {
+  return Array.isArray(value) && value.every(isText);
 }
 
 function isPrevious(value: unknown): boolean {

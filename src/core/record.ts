@@ -45,6 +45,14 @@ export interface SessionRecord {
   readonly flash?: JsonObject;
   /** Form tokens handed out and not yet used, oldest first. */
   readonly formTokens?: readonly string[];
+  /** The keys of `data` whose value is a text of the codec for other types. */
+  readonly typed?: readonly string[];
+  /** The keys of `flash` whose value is one. */
+  readonly typedFlash?: readonly string[];
+  /** When keys of `data` end, in whole milliseconds since the epoch. */
+  readonly keyEnds?: { readonly [key: string]: number };
+  /** The version of the application's `data`, from 1; `undefined` for none. */
+  readonly dataVersion?: number;
 }
 
 /** A secret that was replaced, and the way from it to the new one. */

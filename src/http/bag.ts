@@ -7,15 +7,29 @@
  *   update            → the functions; they run again on the value of then
  *   a nested change   → found by comparing JSON texts, counts as a set
  *   clear             → no key of then survives; what came after it, does
+ *
+ * A key that was set to end has that end wherever its value goes. Once it is
+ * over the key has no value, here and in the record of then.
  */
-import type { JsonObject, JsonValue } from "../core/record.ts";
-import { checkJson, checkKey, nameKey, writeJson } from "./json_value.ts";
+import type { JsonValue, SessionRecord } from "../core/record.ts";
+import { checkKey, nameKey } from "./json_value.ts";
+import { keyEnd, type SetOptions } from "./key_ends.ts";
+import type { ValueFormat } from "./value_format.ts";
 
 /** Gives a key its new value for the one it has. */
 export type Update = (value: unknown) => unknown;
 
+/** What a bag holds, as a record has it. */
+export type BagContent = Pick<SessionRecord, "data" | "keyEnds">;
+
 /** Does to a record's data what was done to the bag. May be called again. */
-export type DataChange = (data: JsonObject) => JsonObject;
+export type DataChange = (content: BagContent) => BagContent;
+
+/** What a {@linkcode Bag} works with. */
+export interface BagTools {
+  readonly format: ValueFormat;
+  readonly now: () => number;
+}
 
 /** One key that was looked into or changed. */
 interface Slot {
@@ -25,23 +39,39 @@ interface Slot {
   readonly text: string | undefined;
   /** What was done: nothing so far, a set (or delete), or these updates. */
   readonly change: "none" | "set" | readonly Update[];
+  /** When it ends, in ms since the epoch; `undefined` for never. */
+  readonly end: number | undefined;
 }
 
-type KeyChange = { readonly value: unknown } | readonly Update[];
+type KeyChange =
+  | { readonly value: unknown; readonly end: number | undefined }
+  | readonly Update[];
+
+const NOTHING: BagContent = { data: {} };
+const ABSENT: Slot = {
+  value: undefined,
+  text: undefined,
+  change: "set",
+  end: undefined,
+};
 
 /**
  * What the application keeps in a session, and how it changed since it was
  * loaded. Reading a key that holds no object costs a look-up and nothing else.
  */
 export class Bag {
-  #base: JsonObject;
+  readonly #format: ValueFormat;
+  readonly #now: () => number;
+  #base: BagContent;
   #slots = new Map<string, Slot>();
   #isCleared = false;
   /** The texts of the objects as the last change was taken. */
   #texts = new Map<string, string>();
 
-  constructor(base: JsonObject = {}) {
-    this.#base = base;
+  constructor(base: BagContent | undefined, { format, now }: BagTools) {
+    this.#base = base ?? NOTHING;
+    this.#format = format;
+    this.#now = now;
   }
 
   /** Whether no key holds a value. */
@@ -51,8 +81,9 @@ export class Bag {
 
   /** The names of the keys that hold a value. */
   keys(): string[] {
-    const keys = this.#isCleared ? [] : Object.keys(this.#base);
-    if (this.#slots.size === 0) return keys;
+    const { data, keyEnds } = this.#base;
+    const keys = this.#isCleared ? [] : Object.keys(data);
+    if (this.#slots.size === 0 && keyEnds === undefined) return keys;
     return [...new Set([...keys, ...this.#slots.keys()])]
       .filter((key) => this.has(key));
   }
@@ -65,41 +96,39 @@ export class Bag {
   get(key: string): unknown {
     const value = this.#peek(key);
     if (typeof value !== "object" || value === null) return value;
-    const slot = this.#slots.get(key) ??
-      { value, text: undefined, change: "none" };
+    const slot: Slot = this.#slots.get(key) ??
+      { value, text: undefined, change: "none", end: this.#endOf(key) };
     if (slot.change !== "set" && slot.text === undefined) {
-      this.#slots.set(key, { ...slot, text: JSON.stringify(value) });
+      this.#slots.set(key, { ...slot, text: this.#format.write(value) });
     }
     return value;
   }
 
-  set(key: string, value: unknown): void {
-    checkKey(key);
-    checkJson(value, nameKey(key));
-    this.#slots.set(key, { value, text: undefined, change: "set" });
+  set(key: string, value: unknown, options: SetOptions = {}): void {
+    const end = keyEnd(options, this.#now());
+    this.#put(key, { value, text: undefined, change: "set", end });
   }
 
   delete(key: string): boolean {
     if (!this.has(key)) return false;
-    this.#slots.set(key, { value: undefined, text: undefined, change: "set" });
+    this.#slots.set(key, ABSENT);
     return true;
   }
 
   /** Runs on a copy: it will run again, and must not find its own traces. */
   update(key: string, change: Update): unknown {
     const before = this.#peek(key);
-    const value = change(copy(before, key));
+    const value = change(this.#copy(before, key));
     const slot = this.#slots.get(key);
     const isSet = slot !== undefined &&
-      (slot.change === "set" || wasChangedInside(slot));
-    this.set(key, value);
-    if (!isSet) {
-      const earlier = slot === undefined || slot.change === "none"
-        ? []
-        : slot.change as readonly Update[];
-      const updates = [...earlier, change];
-      this.#slots.set(key, { value, text: undefined, change: updates });
-    }
+      (slot.change === "set" || this.#wasChangedInside(slot));
+    const earlier = typeof slot?.change === "object" ? slot.change : [];
+    this.#put(key, {
+      value,
+      text: undefined,
+      change: isSet ? "set" : [...earlier, change],
+      end: before === undefined ? undefined : this.#endOf(key),
+    });
     return this.get(key);
   }
 
@@ -124,20 +153,24 @@ export class Bag {
     }
     const isCleared = this.#isCleared;
     if (changes.length === 0 && !isCleared) return undefined;
-    return (data) => applyChanges(isCleared ? {} : data, changes);
+    const format = this.#format;
+    return (content) =>
+      applyChanges(isCleared ? NOTHING : content, changes, format);
   }
 
   /**
    * Starts anew from what was kept. An object that was handed out stays the
    * one that is handed out, unless somebody else changed the same key.
    */
-  rebase(base: JsonObject = {}): void {
+  rebase(base: BagContent = NOTHING): void {
+    const { data, keyEnds } = base;
     const slots = new Map<string, Slot>();
     for (const [key, text] of this.#texts) {
       const value = this.#slots.get(key)?.value;
-      const isKept = Object.hasOwn(base, key) &&
-        JSON.stringify(base[key]) === text;
-      if (isKept) slots.set(key, { value, text, change: "none" });
+      const isKept = Object.hasOwn(data, key) &&
+        this.#format.write(data[key]) === text;
+      const end = endIn(keyEnds, key);
+      if (isKept) slots.set(key, { value, text, change: "none", end });
     }
     this.#base = base;
     this.#slots = slots;
@@ -146,61 +179,104 @@ export class Bag {
 
   #peek(key: string): unknown {
     const slot = this.#slots.get(key);
-    if (slot !== undefined) return slot.value;
+    if (slot !== undefined) return this.#isOver(slot) ? undefined : slot.value;
+    const { data, keyEnds } = this.#base;
     // `hasOwn`, so that "constructor" is a key like any other.
-    const isHeld = !this.#isCleared && Object.hasOwn(this.#base, key);
-    return isHeld ? this.#base[key] : undefined;
+    const isHeld = !this.#isCleared && Object.hasOwn(data, key) &&
+      (keyEnds === undefined || !this.#isOver({ end: endIn(keyEnds, key) }));
+    return isHeld ? data[key] : undefined;
+  }
+
+  #put(key: string, slot: Slot): void {
+    checkKey(key);
+    this.#format.check(slot.value, nameKey(key));
+    this.#slots.set(key, slot);
+  }
+
+  #endOf(key: string): number | undefined {
+    const slot = this.#slots.get(key);
+    if (slot !== undefined) return slot.end;
+    return this.#isCleared ? undefined : endIn(this.#base.keyEnds, key);
+  }
+
+  #isOver({ end }: Pick<Slot, "end">): boolean {
+    return end !== undefined && this.#now() >= end;
+  }
+
+  #write(value: unknown, key: string): string {
+    this.#format.check(value, nameKey(key));
+    return this.#format.write(value);
+  }
+
+  #copy(value: unknown, key: string): unknown {
+    return typeof value === "object" && value !== null
+      ? this.#format.parse(this.#write(value, key))
+      : value;
+  }
+
+  #wasChangedInside({ value, text }: Slot): boolean {
+    return text !== undefined && this.#format.write(value) !== text;
   }
 
   #takeSlot(key: string, slot: Slot): KeyChange | undefined {
-    const { value, text: before, change } = slot;
+    const { text: before, change, end } = slot;
+    const value = this.#isOver(slot) ? undefined : slot.value;
     const isObject = typeof value === "object" && value !== null;
     if (isObject && (change === "set" || before !== undefined)) {
-      const text = writeJson(value, nameKey(key));
+      const text = this.#write(value, key);
       this.#texts.set(key, text);
       // Parsed here, so that nothing is shared with the store.
-      if (text !== before) return { value: JSON.parse(text) };
+      if (text !== before) return { value: this.#format.parse(text), end };
     } else if (change === "set") {
-      return { value };
+      return { value, end };
     }
     return typeof change === "string" ? undefined : change;
   }
 }
 
-function wasChangedInside({ value, text }: Slot): boolean {
-  return text !== undefined && JSON.stringify(value) !== text;
-}
-
-function copy(value: unknown, key: string): unknown {
-  return typeof value === "object" && value !== null
-    ? JSON.parse(writeJson(value, nameKey(key)))
-    : value;
+function endIn(
+  keyEnds: BagContent["keyEnds"],
+  key: string,
+): number | undefined {
+  return keyEnds !== undefined && Object.hasOwn(keyEnds, key)
+    ? keyEnds[key]
+    : undefined;
 }
 
 function applyChanges(
-  data: JsonObject,
+  { data, keyEnds = {} }: BagContent,
   changes: readonly (readonly [key: string, change: KeyChange])[],
-): JsonObject {
+  format: ValueFormat,
+): BagContent {
   // Entries and back: an assignment would take "__proto__" for the prototype.
   const merged = new Map<string, unknown>(Object.entries(data));
+  const ends = new Map(Object.entries(keyEnds));
   for (const [key, change] of changes) {
-    const value = "value" in change
-      ? change.value
-      : runUpdates(key, merged.get(key), change);
+    const { value, end } = "value" in change ? change : {
+      value: runUpdates(merged.get(key), change, (after) => {
+        format.check(after, nameKey(key));
+      }),
+      end: ends.get(key),
+    };
     if (value === undefined) merged.delete(key);
     else merged.set(key, value);
+    if (value === undefined || end === undefined) ends.delete(key);
+    else ends.set(key, end);
   }
-  return Object.fromEntries(merged) as Record<string, JsonValue>;
+  return {
+    data: Object.fromEntries(merged) as Record<string, JsonValue>,
+    ...(ends.size > 0 && { keyEnds: Object.fromEntries(ends) }),
+  };
 }
 
 function runUpdates(
-  key: string,
   before: unknown,
   updates: readonly Update[],
+  check: (after: unknown) => void,
 ): unknown {
   return updates.reduce((value, update) => {
     const after = update(value);
-    checkJson(after, nameKey(key));
+    check(after);
     return after;
   }, before);
 }

@@ -8,6 +8,7 @@ import type { ManagerSettings } from "./manager_options.ts";
 import { isSecretOld, rotateSecret } from "./rotation.ts";
 import { sealRecord } from "./sealed_record.ts";
 import type { SessionChange, SessionState, Visit } from "./session_state.ts";
+import { readData, writeData } from "./stored_data.ts";
 import type { Header } from "./transport.ts";
 
 /** What the last run of a change made of the record. */
@@ -24,6 +25,8 @@ type Outcome = "not run" | "ended" | "kept";
  * @returns What hands the client its token, or takes it back; `undefined` when
  * it has nothing to learn.
  * @throws {SessionGoneError} If the record is gone, or has another secret.
+ * @throws {SessionDataError} If the data would not fit the schema.
+ * @throws {SessionTooLargeError} If it would be more than may be.
  * @throws What the store throws.
  */
 export function commitChange(
@@ -55,7 +58,8 @@ async function createRecord(
   const secretHash = hashSecret(secret);
   const claim = { id, secret, secretHash };
   const record = noteCookie({ ...begun, secretHash }, settings.now());
-  if (!await store.create(id, sealRecord(record, claim, sealing))) {
+  const written = writeData(settings, id, record);
+  if (!await store.create(id, sealRecord(written, claim, sealing))) {
     throw new Error(`Cannot create session ${id}: its ID is taken`);
   }
   visit.claim = claim;
@@ -83,7 +87,7 @@ async function updateRecord(
     if (admission === undefined) throw new SessionGoneError(id);
     const merged = change.isDestroyed
       ? undefined
-      : change.apply(admission.record);
+      : change.apply(readData(settings, id, admission.record));
     outcome = merged === undefined ? "ended" : "kept";
     if (merged === undefined) return undefined;
 
@@ -98,7 +102,8 @@ async function updateRecord(
       secret !== claim.secret ||
       isCookieStale(merged, merged.cookieSentAt ?? merged.createdAt, now);
     record = isCookieDue ? noteCookie(renewed, now) : renewed;
-    return sealRecord(record, { id, secret }, settings.sealing);
+    const written = writeData(settings, id, record, admission.record);
+    return sealRecord(written, { id, secret }, settings.sealing);
   });
 
   const isGone = stored === undefined && outcome !== "ended";

@@ -75,6 +75,8 @@ const VALUE = /^[!#-+\--:<-[\]-~]*$/;
 const PATH = /^\/[ -:<-~]*$/;
 const DOMAIN = /^\.?[a-z0-9-]+(?:\.[a-z0-9-]+)*$/i;
 const SAME_SITE: readonly unknown[] = ["Lax", "Strict", "None"];
+const MOST_OCCURRENCES = 128;
+const MOST_BLANKS = 32;
 const SEMICOLON = 0x3b;
 const SPACE = 0x20;
 const TAB = 0x09;
@@ -129,7 +131,10 @@ export function resolveCookie(options: CookieOptions = {}): Cookie {
  *
  * A name that occurs with two different values answers `undefined`. One of
  * them may have been planted by a neighbouring host or on a deeper path, and
- * no order tells which; a name with `__Host-` rules that out.
+ * no order tells which; a name with `__Host-` rules that out. A header in
+ * which the name and its `=` occur more than 128 times, wherever, answers the
+ * same: no browser sends that, and nobody is to make the server look at each.
+ * Nor is a pair found behind more than 32 blanks.
  *
  * @param header The `Cookie` header, or `null` when there is none.
  * @param name The cookie's name.
@@ -142,11 +147,13 @@ export function readCookie(
   if (header === null) return undefined;
   const start = `${name}=`;
   let found: string | undefined;
+  let occurrences = 0;
   for (
     let at = header.indexOf(start);
     at !== -1;
     at = header.indexOf(start, at + start.length)
   ) {
+    if (++occurrences > MOST_OCCURRENCES) return undefined;
     if (!beginsPair(header, at)) continue;
     const semicolon = header.indexOf(";", at);
     const end = semicolon === -1 ? header.length : semicolon;
@@ -206,14 +213,15 @@ function format(
   return `${cookie.name}=${value}${cookie.attributes}${secure}${age}`;
 }
 
-/** Tells whether only blanks lie between here and the pair before, if any. */
+/** Tells whether only a few blanks lie between here and the pair before, if any. */
 function beginsPair(header: string, at: number): boolean {
-  for (let before = at - 1; before >= 0; before--) {
+  const first = Math.max(0, at - 1 - MOST_BLANKS);
+  for (let before = at - 1; before >= first; before--) {
     const code = header.charCodeAt(before);
     if (code === SEMICOLON) return true;
     if (code !== SPACE && code !== TAB) return false;
   }
-  return true;
+  return first === 0;
 }
 
 function unquote(value: string): string {

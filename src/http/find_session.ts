@@ -5,6 +5,7 @@ import { isCookieStale, TENTHS } from "./lifetime.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import { fitOf, isSecretOld } from "./rotation.ts";
 import type { StoredSession, Visit } from "./session_state.ts";
+import { loadData } from "./stored_data.ts";
 
 /** A session that a request may have, and what is to be said to its browser. */
 export interface FoundSession extends StoredSession {
@@ -52,7 +53,10 @@ export async function findSession(
     return undefined;
   }
 
-  const { record, fit, secret } = admission;
+  const { fit, secret } = admission;
+  const record = loadData(settings, id, admission.record);
+  if (record === undefined) return undefined;
+
   const sentAt = record.cookieSentAt ?? record.createdAt;
   const isStale = isTouched && isCookieStale(record, sentAt, now());
   return {

@@ -1,5 +1,6 @@
 import type { JsonObject, JsonValue } from "../core/record.ts";
-import { checkKey, nameKey, writeJson } from "./json_value.ts";
+import { checkKey, nameKey } from "./json_value.ts";
+import type { ValueFormat } from "./value_format.ts";
 
 /** Does to a record's flash what was done to this one. May be called again. */
 export type FlashChange = (flash: JsonObject) => JsonObject;
@@ -10,14 +11,16 @@ export type FlashChange = (flash: JsonObject) => JsonObject;
  * key in the meantime stays for its own reader.
  */
 export class Flash {
+  readonly #format: ValueFormat;
   #base: JsonObject;
-  /** By key, the JSON of what was read. */
+  /** By key, the text of what was read. */
   #read = new Map<string, string>();
-  /** By key, the JSON of what was left. */
+  /** By key, the text of what was left. */
   #left = new Map<string, string>();
 
-  constructor(base: JsonObject = {}) {
-    this.#base = base;
+  constructor(base: JsonObject | undefined, format: ValueFormat) {
+    this.#base = base ?? {};
+    this.#format = format;
   }
 
   /** Whether there is nothing to be kept. */
@@ -31,24 +34,28 @@ export class Flash {
       return undefined;
     }
     const value = this.#base[key];
-    this.#read.set(key, JSON.stringify(value));
+    this.#read.set(key, this.#format.write(value));
     return value;
   }
 
   leave(key: string, value: unknown): void {
     checkKey(key);
-    this.#left.set(key, writeJson(value, `the flash ${nameKey(key)}`));
+    this.#format.check(value, `the flash ${nameKey(key)}`);
+    this.#left.set(key, this.#format.write(value));
   }
 
   takeChange(): FlashChange | undefined {
     if (this.#read.size === 0 && this.#left.size === 0) return undefined;
     const read = new Map(this.#read);
     const left = new Map(this.#left);
+    const format = this.#format;
     return (flash) => {
       const rest = Object.entries(flash)
-        .filter(([key, value]) => read.get(key) !== JSON.stringify(value));
+        .filter(([key, value]) => read.get(key) !== format.write(value));
       const merged = new Map<string, JsonValue>(rest);
-      for (const [key, text] of left) merged.set(key, JSON.parse(text));
+      for (const [key, text] of left) {
+        merged.set(key, format.parse(text) as JsonValue);
+      }
       return Object.fromEntries(merged);
     };
   }

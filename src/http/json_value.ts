@@ -31,6 +31,11 @@ export function checkJson(
   );
 }
 
+/** Tells whether JSON holds a value without loss; see {@linkcode checkJson}. */
+export function isJson(value: unknown): value is JsonValue {
+  return findProblem(value, []) === undefined;
+}
+
 /**
  * Refuses a key that would not come back: no text, or JSON would escape it.
  *
@@ -46,19 +51,6 @@ export function checkKey(key: unknown): asserts key is string {
       `Cannot keep ${nameKey(key)} in a session: it is ${ESCAPED_KEY}`,
     );
   }
-}
-
-/**
- * Writes a value as JSON.
- *
- * @param value Any value at all.
- * @param what What the value is, for the message.
- * @returns The JSON text.
- * @throws {TypeError} If JSON cannot hold the value, as {@linkcode checkJson} says.
- */
-export function writeJson(value: unknown, what: string): string {
-  checkJson(value, what);
-  return JSON.stringify(value);
 }
 
 /**
@@ -163,7 +155,8 @@ function findInObject(value: object): string | undefined {
     : undefined;
 }
 
-function describe(path: readonly Step[]): string {
+/** Writes a path inside a value for a message: `.cart[0].price`. */
+export function describe(path: readonly Step[]): string {
   if (path.length === 0) return "it";
   return path.slice(0, 10).map((step) =>
     typeof step === "number"

@@ -53,7 +53,15 @@ export function checkLifetime(lifetime: SessionLifetime, act: string): void {
   }
 }
 
-function checkDuration(value: unknown, what: string): void {
+/**
+ * Checks a duration.
+ *
+ * @param value Any value at all; `undefined` is none, and fine.
+ * @param what What it is, for the message.
+ * @throws {TypeError} If it is no number.
+ * @throws {RangeError} If it is not whole milliseconds above 0.
+ */
+export function checkDuration(value: unknown, what: string): void {
   if (value === undefined) return;
   if (typeof value !== "number") {
     throw new TypeError(`${what} is not a number of milliseconds`);

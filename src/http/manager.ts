@@ -13,6 +13,7 @@ import { addHeaders, completeResponse } from "./response_headers.ts";
 import { Session, stateOf } from "./session.ts";
 import { sealRecord } from "./sealed_record.ts";
 import type { SessionState, Visit } from "./session_state.ts";
+import type { SchemaOf } from "./standard_schema.ts";
 import type { Header } from "./transport.ts";
 
 const NOBODY = { claim: undefined, renewed: undefined, isSecretOld: false };
@@ -69,12 +70,12 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * Makes a manager; it does no I/O.
    *
    * @param options The store, and what differs from the defaults.
-   * @throws {TypeError} If there is no store, a duration is no number, or
+   * @throws {TypeError} If there is no store, an option is not of its type, or
    * browsers would refuse such a cookie.
    * @throws {RangeError} If a duration is not whole milliseconds above 0, or
    * `touchAfter` is more than a tenth of `idleTimeout`.
    */
-  constructor(options: SessionManagerOptions) {
+  constructor(options: SessionManagerOptions & SchemaOf<Data>) {
     this.#settings = resolveManagerOptions(options);
   }
 
@@ -130,10 +131,12 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    *
    * @param request The request; its body is not touched.
    * @returns Its session, or a new one. No client can make this throw.
+   * @throws {SessionDataError} If `onMisfit` is `"throw"` and its data is of no
+   * use any more.
    * @throws What the store throws.
    */
   async open(request: Request): Promise<Session<Data>> {
-    const { transport, now } = this.#settings;
+    const { transport, now, data } = this.#settings;
     const value = transport.read(request.headers);
     const token = value === undefined ? undefined : parseToken(value);
     const found = token && await findSession(this.#settings, {
@@ -141,7 +144,11 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
       secretHash: hashSecret(token.secret),
     });
 
-    const session = new Session<Data>({ stored: found, now });
+    const session = new Session<Data>({
+      stored: found,
+      now,
+      types: data.types,
+    });
     stateOf(session).visit = {
       request,
       owner: this.#settings,
@@ -160,6 +167,8 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * @param headers The headers of the response.
    * @throws {SessionGoneError} If the session ended or was given a new secret
    * since it was opened. Nothing was written.
+   * @throws {SessionDataError} If the data would not fit the schema.
+   * @throws {SessionTooLargeError} If it would be more than `maxBytes`.
    * @throws {TypeError} If another manager opened the session, it is being
    * committed, or a value in it was given something that JSON cannot hold.
    * @throws What the store throws; the cookie is then not in the headers.

@@ -4,6 +4,12 @@ import type { Sealing } from "./sealed_record.ts";
 import { checkLifetime, type SessionLifetime, TENTHS } from "./lifetime.ts";
 import type { CookieOptions } from "./cookie.ts";
 import {
+  type DataSettings,
+  resolveDataOptions,
+  type SessionDataOptions,
+  type SessionMisfitEvent,
+} from "./data_options.ts";
+import {
   resolveTransport,
   type Transport,
   type TransportOption,
@@ -32,10 +38,13 @@ export interface SecretReusedEvent {
 }
 
 /** What {@linkcode SessionManagerOptions.onEvent} is told. */
-export type SessionEvent = SessionRefusedEvent | SecretReusedEvent;
+export type SessionEvent =
+  | SessionRefusedEvent
+  | SecretReusedEvent
+  | SessionMisfitEvent;
 
 /** What {@linkcode SessionManager} takes. */
-export interface SessionManagerOptions {
+export interface SessionManagerOptions extends SessionDataOptions {
   /** Where the records are. */
   readonly store: SessionStore;
   /**
@@ -151,6 +160,7 @@ export interface ManagerSettings {
   readonly rotateGrace: number;
   readonly endOnReuse: boolean;
   readonly sealing: Sealing;
+  readonly data: DataSettings;
   readonly trustProxy: boolean;
   readonly onEvent: ((event: SessionEvent) => void) | undefined;
   readonly now: () => number;
@@ -198,6 +208,7 @@ export function resolveManagerOptions(
     rotateGrace,
     endOnReuse,
     sealing: { isOn: seal, secrets: [...secrets] },
+    data: resolveDataOptions(options),
     trustProxy,
     onEvent,
     now,

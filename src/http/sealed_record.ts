@@ -4,7 +4,7 @@
  * from a secret of its own: the store alone opens nothing, and neither does the
  * store together with the server's secret.
  *
- *   sealed     data, flash, form tokens
+ *   sealed     data, flash, form tokens, and what says how to read them
  *   in clear   session ID, user, times, the hash of the secret; and the size
  */
 import type { SessionRecord } from "../core/record.ts";
@@ -39,8 +39,11 @@ export function sealRecord(
   { isOn, secrets }: Sealing,
 ): SessionRecord {
   if (!isOn) return record;
-  const { data, flash, formTokens, ...rest } = record;
-  const text = JSON.stringify({ data, flash, formTokens });
+  const { data, flash, formTokens, ...others } = record;
+  const { typed, typedFlash, keyEnds, ...rest } = others;
+  const text = JSON.stringify(
+    { data, flash, formTokens, typed, typedFlash, keyEnds },
+  );
   const sealed = seal(keyOf(owner, secrets[0]), text);
   return { ...rest, data: {}, sealed };
 }

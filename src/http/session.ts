@@ -1,4 +1,4 @@
-import type { JsonValue } from "../core/record.ts";
+import type { SetOptions } from "./key_ends.ts";
 import { checkLifetime, type SessionLifetime } from "./lifetime.ts";
 import { type SessionOptions, SessionState } from "./session_state.ts";
 
@@ -14,10 +14,10 @@ export let stateOf: <Data extends object>(
  * same to the stored record when the request has succeeded. Two requests that
  * change different keys both survive, and `update` even on the same key.
  *
- * Keys are any text; values are what JSON holds without loss, and anything else
- * is refused with a `TypeError` that says where inside the value it is
- * (`-0` becomes `0`). A change inside an object or array that was set, or that
- * `get`, `update` or `entries` handed out, counts as setting its key.
+ * Keys are any text; values are what JSON holds without loss, or the manager's
+ * `types`, and anything else is refused with a `TypeError` that says where it is
+ * (`-0` becomes `0`). A change inside an object that was set, or that `get`,
+ * `update` or `entries` handed out, counts as setting its key.
  *
  * After {@linkcode Session.destroy}, and once `run` has committed the session,
  * whatever changes it throws a `TypeError`.
@@ -87,10 +87,7 @@ export class Session<Data extends object = Record<string, unknown>> {
     return this.#state.read().createdAt;
   }
 
-  /**
-   * When it was last accessed before this request, in ms since the epoch. It
-   * is as exact as the manager's `touchAfter`.
-   */
+  /** When the access before was, in ms since the epoch; see `touchAfter`. */
   get lastAccess(): number {
     return this.#state.read().lastAccess;
   }
@@ -119,14 +116,17 @@ export class Session<Data extends object = Record<string, unknown>> {
    * Sets a key, whatever others set it to in the meantime.
    *
    * @param key The key.
-   * @param value Its value, as JSON holds it.
-   * @throws {TypeError} If JSON cannot hold the value.
+   * @param value Its value.
+   * @param options How long it lives; `update` leaves it at that.
+   * @throws {TypeError} If the value cannot be kept, or `ttl` is no number.
+   * @throws {RangeError} If `ttl` is not whole milliseconds above 0.
    */
   set<Key extends keyof Data & string>(
     key: Key,
     value: Exclude<Data[Key], undefined>,
+    options?: SetOptions,
   ): void {
-    this.#state.write().bag.set(key, value);
+    this.#state.write().bag.set(key, value, options);
   }
 
   /**
@@ -156,8 +156,8 @@ export class Session<Data extends object = Record<string, unknown>> {
     { [K in keyof Data & string]: [K, Data[K]] }[keyof Data & string]
   > {
     const { bag } = this.#state.read();
-    const pairs = bag.keys().map((key) => [key, bag.get(key)]);
-    return pairs.values() as ReturnType<Session<Data>["entries"]>;
+    return bag.keys().map((key) => [key, bag.get(key)])
+      .values() as ReturnType<Session<Data>["entries"]>;
   }
 
   /**
@@ -169,7 +169,7 @@ export class Session<Data extends object = Record<string, unknown>> {
    * @param change Takes a copy of the value, or `undefined`, and returns the
    * new one. It is synchronous and depends on nothing else.
    * @returns The new value, as this request sees it.
-   * @throws {TypeError} If JSON cannot hold the new value.
+   * @throws {TypeError} If the new value cannot be kept.
    */
   update<Key extends keyof Data & string>(
     key: Key,
@@ -217,19 +217,19 @@ export class Session<Data extends object = Record<string, unknown>> {
    * @param key The key; flash has keys of its own, apart from the data's.
    * @returns What an earlier request left, or `undefined`.
    */
-  flash(key: string): JsonValue | undefined;
+  flash(key: string): unknown;
   /**
    * Leaves a value for a later request.
    *
    * @param key The key.
-   * @param value Its value, as JSON holds it.
-   * @throws {TypeError} If JSON cannot hold the value.
+   * @param value Its value.
+   * @throws {TypeError} If the value cannot be kept.
    */
   flash(key: string, value: unknown): void;
   flash(
     key: string,
     ...values: readonly [] | readonly [unknown]
-  ): JsonValue | undefined {
+  ): unknown {
     if (values.length === 0) return this.#state.read().flash.read(key);
     this.#state.write().flash.leave(key, values[0]);
     return undefined;

@@ -5,6 +5,7 @@ import { Bag } from "./bag.ts";
 import { Flash } from "./flash.ts";
 import { beginLife, changeLife, type SessionLifetime } from "./lifetime.ts";
 import { FormTokens } from "./form_tokens.ts";
+import { type TypesCodec, valueFormat } from "./value_format.ts";
 
 /** A session as a store had it. */
 export interface StoredSession {
@@ -30,6 +31,12 @@ export interface SessionOptions {
    * @default {Date.now}
    */
   readonly now?: (() => number) | undefined;
+  /**
+   * Keeps what JSON cannot hold; see {@linkcode SessionDataOptions.types}.
+   *
+   * @default {undefined} JSON only
+   */
+  readonly types?: TypesCodec | undefined;
 }
 
 /** What a request did to its session, taken down for the store. */
@@ -96,11 +103,12 @@ export class SessionState {
   #locked: string | undefined;
 
   constructor(options: SessionOptions) {
-    const { stored, now = Date.now } = options;
+    const { stored, now = Date.now, types } = options;
+    const format = valueFormat(types);
     const record = stored?.record;
     this.now = now;
-    this.bag = new Bag(record?.data);
-    this.flash = new Flash(record?.flash);
+    this.bag = new Bag(record, { format, now });
+    this.flash = new Flash(record?.flash, format);
     this.formTokens = new FormTokens(record?.formTokens);
     this.isNew = stored === undefined;
     this.createdAt = record?.createdAt ?? now();
@@ -191,13 +199,16 @@ export class SessionState {
       isLifeChanged: life !== undefined,
       apply(before) {
         const record = life === undefined ? before : changeLife(before, life);
-        const { data, flash = {}, formTokens = [], user, ...rest } = record;
+        const { flash = {}, formTokens = [], user, ...others } = record;
+        const { data: _data, keyEnds: _keyEnds, ...rest } = others;
+        const { data, keyEnds } = changeData?.(record) ?? record;
         const newFlash = changeFlash?.(flash) ?? flash;
         const newTokens = changeFormTokens?.(formTokens) ?? formTokens;
         const kept = isUserChanged ? newUser : user;
         const merged = {
           ...rest,
-          data: changeData?.(data) ?? data,
+          data,
+          ...(keyEnds !== undefined && { keyEnds }),
           ...(kept !== undefined && { user: kept }),
           ...(Object.keys(newFlash).length > 0 && { flash: newFlash }),
           ...(newTokens.length > 0 && { formTokens: newTokens }),
@@ -229,7 +240,7 @@ export class SessionState {
   }
 
   #rebase(kept: SessionRecord | undefined): void {
-    this.bag.rebase(kept?.data);
+    this.bag.rebase(kept);
     this.flash.rebase(kept?.flash);
     this.formTokens.rebase(kept?.formTokens);
     this.user = kept?.user;

@@ -1,8 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import {
+  SessionDataError,
   SessionDirectoryError,
   SessionGoneError,
   SessionLockTimeoutError,
+  SessionTooLargeError,
 } from "../../src/core/errors.ts";
 
 Deno.test("errors have their class's name, as their text shows it", () => {
@@ -11,6 +13,8 @@ Deno.test("errors have their class's name, as their text shows it", () => {
     new SessionGoneError("0123456789abcdef"),
     new SessionLockTimeoutError("sessions/0123456789abcdef", 5_000),
     new SessionDirectoryError("sessions", "it is missing", { cause }),
+    new SessionDataError("0123456789abcdef", "it does not fit", { cause }),
+    new SessionTooLargeError("0123456789abcdef", 2, 1),
   ];
   for (const error of errors) {
     assert(error instanceof Error);

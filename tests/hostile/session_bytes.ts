@@ -188,6 +188,9 @@ const FIELDS = [
   "user",
   "flash",
   "formTokens",
+  "typed",
+  "keyEnds",
+  "dataVersion",
   "expiresAt",
   "idleTimeout",
   "__proto__",
@@ -200,6 +203,9 @@ const FITTING: Readonly<Record<string, string>> = {
   user: '"ann"',
   flash: '{"a":1}',
   formTokens: '["a","b"]',
+  typed: '["a"]',
+  keyEnds: '{"a":1}',
+  dataVersion: "1",
 };
 
 /** Writes a body that is nearly a record's: a field too many, one of another kind. */

@@ -23,7 +23,7 @@ class Visitor implements Disposable {
     const store = new DirectorySessionStore(this.#directory.path);
     const headers = new Headers({ cookie: this.#cookie });
     const request = new Request("http://localhost/", { headers });
-    const response = await new SessionManager({ store })
+    const response = await new SessionManager({ store, maxBytes: Infinity })
       .run(request, (session) => {
         handle(session);
         return new Response();

@@ -126,6 +126,13 @@ export function listUnkeepable(): Record<string, unknown> {
     "idleTimeout negative": { data, createdAt, idleTimeout: -1 },
     "idleTimeout fractional": { data, createdAt, idleTimeout: 0.1 },
     "idleTimeout a string": { data, createdAt, idleTimeout: "60" },
+    "typed a text": { data, createdAt, typed: "a" },
+    "typed a list of numbers": { data, createdAt, typed: [1] },
+    "typedFlash null": { data, createdAt, typedFlash: null },
+    "keyEnds a list": { data, createdAt, keyEnds: [1] },
+    "keyEnds of no times": { data, createdAt, keyEnds: { a: "1" } },
+    "keyEnds with an escaped key": { data, createdAt, keyEnds: { "a\n": 1 } },
+    "dataVersion fractional": { data, createdAt, dataVersion: 0.5 },
   };
 }
 
@@ -190,9 +197,18 @@ export function testRecords(declare: Declare, longestString: number): void {
       expiresAt: Date.now() + HOUR,
       idleTimeout: HOUR,
       secretHash: "n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg",
+      rotatedAt: 1_763_629_200_001,
+      previous: { hash: "hash", until: 1_763_629_200_002, sealed: "text" },
+      sealed: "text",
       user: "ann \ud800 🍪",
       flash: { notice: ["saved"], "": null },
       formTokens: ["one", "two"],
+      untilBrowserCloses: true,
+      cookieSentAt: 1_763_629_200_004,
+      typed: ["a"],
+      typedFlash: [""],
+      keyEnds: { a: 1_763_629_200_005, b: 0 },
+      dataVersion: 3,
     };
     await assertKept(store, parts);
     for (const name of Object.keys(parts) as (keyof SessionRecord)[]) {

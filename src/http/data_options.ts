@@ -1,0 +1,176 @@
+import type { JsonObject } from "../core/record.ts";
+import type { SessionDataError } from "../core/errors.ts";
+import type { StandardSchema } from "./standard_schema.ts";
+import {
+  type TypesCodec,
+  type ValueFormat,
+  valueFormat,
+} from "./value_format.ts";
+
+/**
+ * Reports that the data of a session could not be used: it does not fit the
+ * schema, it is of a newer version, `migrate` or the codec failed at it. The
+ * request got a new session; the record stays until its time is over.
+ */
+export interface SessionMisfitEvent {
+  /** Tells the events apart. */
+  readonly type: "misfit";
+  /** The session ID; it opens nothing, so it may be logged. */
+  readonly sessionId: string;
+  /** What is wrong with its data. */
+  readonly error: SessionDataError;
+}
+
+/**
+ * What data the sessions of a manager hold: what fits, what becomes of older
+ * data, other types than JSON has, and how large it may be.
+ *
+ * @example Data that a schema checks, with dates and bigints
+ * ```ts
+ * import { MemorySessionStore, SessionManager } from "@latchkey/session";
+ * import * as devalue from "npm:devalue@6.0.3";
+ * import { z } from "npm:zod@4.6.7";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const sessions = new SessionManager({
+ *   store: new MemorySessionStore(),
+ *   schema: z.object({ due: z.date().optional(), cents: z.bigint().optional() }),
+ *   types: devalue,
+ * });
+ * const session = await sessions.open(new Request("http://localhost/"));
+ * session.set("due", new Date(0));
+ * session.set("cents", 995n, { ttl: 10 * 60 * 1000 });
+ * const headers = new Headers();
+ * await sessions.commit(session, headers);
+ *
+ * const cookie = headers.getSetCookie()[0]!.split(";")[0]!;
+ * const next = new Request("http://localhost/", { headers: { cookie } });
+ * assertEquals((await sessions.open(next)).get("due"), new Date(0));
+ * ```
+ */
+export interface SessionDataOptions {
+  /**
+   * Says what fits: any validator by Standard Schema (Zod, Valibot, ArkType, …)
+   * for the object of all keys and values. Data is checked when a session is
+   * opened and, as a commit would leave it, inside the commit; one that would
+   * leave what does not fit throws `SessionDataError` and writes nothing. It is
+   * only checked: what the schema would make of it, such as defaults, is not
+   * taken. Data that holds nothing fits; keys that may be missing, deleted or
+   * over, are optional in it. The schema has to answer at once; one that answers
+   * with a promise is refused with a `TypeError`.
+   *
+   * @default {undefined} everything fits
+   */
+  readonly schema?: StandardSchema | undefined;
+  /**
+   * The version of the data, a whole number from 0 up. Every commit marks the
+   * record with it; a record without a mark is of version 0.
+   *
+   * @default {0}
+   */
+  readonly version?: number | undefined;
+  /**
+   * Makes of the data of an older version, which holds something, data of this
+   * one. It is synchronous, depends on nothing else and may be called again:
+   * on load, for the request, and at the next commit, which keeps it. Without
+   * it older data is taken as it is.
+   *
+   * @default {undefined}
+   */
+  readonly migrate?:
+    | ((
+      old: Record<string, unknown>,
+      fromVersion: number,
+    ) => Record<string, unknown>)
+    | undefined;
+  /**
+   * What becomes of a request whose session holds data that cannot be used,
+   * also after `migrate`: `"new"`, it gets a new session, as for an unknown
+   * cookie, and `onEvent` is told; `"throw"`, `open` throws `SessionDataError`.
+   *
+   * @default {"new"}
+   */
+  readonly onMisfit?: "new" | "throw" | undefined;
+  /**
+   * Keeps what JSON cannot hold: a module such as `npm:devalue`. `Date`, `Map`,
+   * `Set`, `bigint`, `URL`, `Uint8Array` and what else it knows are then values
+   * like any other. What JSON can hold is stored as JSON, with and without it.
+   *
+   * @default {undefined} JSON only
+   */
+  readonly types?: TypesCodec | undefined;
+  /**
+   * How large data, flash and form tokens of a session may be together, in
+   * bytes of their JSON. A commit that would make them larger throws
+   * `SessionTooLargeError` and writes nothing.
+   *
+   * @default {65536}
+   */
+  readonly maxBytes?: number | undefined;
+}
+
+/** The same, checked and completed. */
+export interface DataSettings {
+  readonly schema: StandardSchema | undefined;
+  readonly version: number;
+  readonly migrate: ((old: JsonObject, from: number) => unknown) | undefined;
+  readonly onMisfit: "new" | "throw";
+  readonly format: ValueFormat;
+  readonly types: TypesCodec | undefined;
+  readonly maxBytes: number;
+}
+
+const KIB = 1024;
+
+/**
+ * Checks what data sessions are to hold, and completes it.
+ *
+ * @param options What was asked for.
+ * @throws {TypeError} If one of them is not of its type.
+ * @throws {RangeError} If `version` is not a whole number from 0 up, or
+ * `maxBytes` not above 0.
+ */
+export function resolveDataOptions(options: SessionDataOptions): DataSettings {
+  const { schema, version = 0, migrate, onMisfit = "new" } = options;
+  const { types, maxBytes = 64 * KIB } = options;
+  const standard = schema?.["~standard"];
+  const isSchema = schema === undefined ||
+    (standard?.version === 1 && typeof standard.validate === "function");
+  check(isSchema, "schema is no Standard Schema of version 1");
+  check(typeof version === "number", "version is no number");
+  check(
+    ["function", "undefined"].includes(typeof migrate),
+    "migrate is no function",
+  );
+  check(
+    onMisfit === "new" || onMisfit === "throw",
+    'onMisfit is neither "new" nor "throw"',
+  );
+  const isCodec = types === undefined ||
+    (typeof types?.stringify === "function" &&
+      typeof types.parse === "function");
+  check(isCodec, "types has no stringify and parse");
+  check(typeof maxBytes === "number", "maxBytes is no number");
+  checkRange(
+    Number.isSafeInteger(version) && version >= 0,
+    "version is not a whole number from 0 up",
+  );
+  checkRange(maxBytes > 0, "maxBytes is not above 0");
+  return {
+    schema,
+    version,
+    migrate: migrate as DataSettings["migrate"],
+    onMisfit,
+    format: valueFormat(types),
+    types,
+    maxBytes,
+  };
+}
+
+function check(isFit: boolean, problem: string): void {
+  if (!isFit) throw new TypeError(`Cannot manage sessions: ${problem}`);
+}
+
+function checkRange(isFit: boolean, problem: string): void {
+  if (!isFit) throw new RangeError(`Cannot manage sessions: ${problem}`);
+}

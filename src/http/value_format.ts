@@ -1,0 +1,155 @@
+/*
+ * How values become text and back: as JSON, and, where the application gives a
+ * codec for other types, by that codec what JSON cannot hold. A value is
+ * wholly the one or wholly the other, and the same value gives the same text.
+ *
+ *   text      JSON, or `~` and the codec's text; no JSON begins so
+ *   record    data    { "n": 1, "due": "<the codec's text>" }
+ *             typed   ["due"]
+ *
+ * What is plain JSON stays plain in the record, so sessions from before the
+ * codec load as they are. What is a text of the codec is named beside the
+ * data, where no value of the application's can pass itself off as one. That
+ * text is JSON too, as a rule, so a key that it escapes is refused, for the
+ * reason that core/codec.ts gives.
+ */
+import { hasEscapedKey } from "../core/codec.ts";
+import type { JsonObject, JsonValue } from "../core/record.ts";
+import { checkJson, isJson } from "./json_value.ts";
+
+/**
+ * Writes values of more types than JSON has, and reads them again, as the
+ * module `npm:devalue` does: `Date`, `Map`, `Set`, `bigint`, `URL`,
+ * `Uint8Array`. It refuses, by throwing, what it cannot hold. What it has
+ * written it must be able to read after an update: pin its version.
+ */
+export interface TypesCodec {
+  /** Writes a value; the same value always as the same text. */
+  stringify(value: unknown): string;
+  /** Reads what was written. */
+  parse(text: string): unknown;
+}
+
+/** See the head of this file. */
+export interface ValueFormat {
+  /**
+   * Refuses what the format cannot hold.
+   *
+   * @param value Any value at all.
+   * @param what What the value is, for the message.
+   * @throws {TypeError} If the format cannot hold it.
+   */
+  check(value: unknown, what: string): void;
+  /** Writes a value that is fit. */
+  write(value: unknown): string;
+  /** Reads what was written. */
+  parse(text: string): unknown;
+}
+
+/** An object of a record, and which of its values are texts of the codec. */
+export interface TypedObject {
+  readonly object: JsonObject;
+  readonly typed: readonly string[];
+}
+
+const TYPED = "~";
+
+const JSON_FORMAT: ValueFormat = {
+  check: checkJson,
+  write: (value) => JSON.stringify(value),
+  parse: (text) => JSON.parse(text),
+};
+
+/**
+ * Makes the format of an application.
+ *
+ * @param types Its codec for other types, if it has one.
+ */
+export function valueFormat(types: TypesCodec | undefined): ValueFormat {
+  if (types === undefined) return JSON_FORMAT;
+  return {
+    check: (value, what) => {
+      if (!isJson(value)) checkTyped(types, value, what);
+    },
+    write: (value) =>
+      isJson(value) ? JSON.stringify(value) : TYPED + types.stringify(value),
+    parse: (text) =>
+      text.startsWith(TYPED)
+        ? types.parse(text.slice(TYPED.length))
+        : JSON.parse(text),
+  };
+}
+
+/**
+ * Brings the values of an object into the form that a record has.
+ *
+ * @param format The format.
+ * @param values The values, by key.
+ * @throws {TypeError} If the format cannot hold one.
+ */
+export function toTypedObject(
+  format: ValueFormat,
+  values: JsonObject,
+): TypedObject {
+  if (format === JSON_FORMAT) return { object: values, typed: [] };
+  const typed: string[] = [];
+  const entries = Object.entries(values).map(
+    ([key, value]): [string, JsonValue] => {
+      if (isJson(value)) return [key, value];
+      typed.push(key);
+      return [key, format.write(value).slice(TYPED.length)];
+    },
+  );
+  return { object: Object.fromEntries(entries), typed };
+}
+
+/**
+ * Brings an object of a record into the values that it stands for.
+ *
+ * @param format The format.
+ * @param stored The object, and the keys whose values are texts of the codec.
+ * @returns The values by key, of more types than this says; `undefined` when
+ * one cannot be read. Never throws.
+ */
+export function fromTypedObject(
+  format: ValueFormat,
+  { object, typed }: TypedObject,
+): JsonObject | undefined {
+  if (typed.length === 0) return object;
+  if (format === JSON_FORMAT) return undefined;
+  const values = new Map<string, unknown>(Object.entries(object));
+  for (const key of typed) {
+    const value = readTyped(format, values.get(key));
+    if (value === undefined) return undefined;
+    values.set(key, value);
+  }
+  return Object.fromEntries(values) as JsonObject;
+}
+
+function readTyped(format: ValueFormat, text: unknown): unknown {
+  if (typeof text !== "string" || hasEscapedKey(text)) return undefined;
+  try {
+    return format.parse(TYPED + text);
+  } catch {
+    // Whatever it is: it may quote the text, and is not to be logged.
+    return undefined;
+  }
+}
+
+/** Also reads what it writes: what does not come back would be lost later. */
+function checkTyped(types: TypesCodec, value: unknown, what: string): void {
+  // Nothing at all is no value to any codec.
+  if (value === undefined) checkJson(value, what);
+  let isHeld = false;
+  try {
+    const text: unknown = types.stringify(value);
+    isHeld = typeof text === "string" && !hasEscapedKey(text) &&
+      types.parse(text) !== undefined;
+  } catch {
+    // Whatever it is: it may hold the value, and is not to be logged.
+  }
+  if (isHeld) return;
+  throw new TypeError(
+    `Cannot keep ${what} in a session: neither JSON nor the codec, types, can hold it`,
+  );
+}

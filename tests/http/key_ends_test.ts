@@ -1,0 +1,214 @@
+/** Keys with a time to live of their own. */
+
+import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
+import { Session } from "../../src/http/session.ts";
+import { BEGIN, MINUTE, setUp } from "./set_up.ts";
+import { Browser, serve, STORES } from "./session_server.ts";
+
+Deno.test("a key with a time to live reads as absent when it is over", async () => {
+  const { open, begin, commit, clock } = setUp();
+  const { cookie } = await begin({ kept: 1 });
+  const session = await open(cookie);
+  session.set("code", "4711", { ttl: MINUTE });
+  await commit(session);
+  clock.now += MINUTE - 1;
+  assertEquals((await open(cookie)).get("code"), "4711");
+  clock.now += 1;
+  const later = await open(cookie);
+  assertEquals(later.get("code"), undefined);
+  assertFalse(later.has("code"));
+  assertEquals([...later.keys()], ["kept"]);
+  assertEquals([...later.entries()], [["kept", 1]]);
+  assertFalse(later.delete("code"));
+});
+
+Deno.test("it ends also within a request, by the manager's clock", async () => {
+  const { open, begin, commit, clock } = setUp();
+  const { cookie } = await begin({ kept: 1 });
+  const session = await open(cookie);
+  session.set("code", ["4711"], { ttl: MINUTE });
+  assertEquals(session.get("code"), ["4711"]);
+  clock.now += MINUTE;
+  assertEquals(session.get("code"), undefined);
+  assertEquals([...session.keys()], ["kept"]);
+  await commit(session);
+  assertEquals([...(await open(cookie)).keys()], ["kept"]);
+});
+
+Deno.test("the next commit drops what is over, and a reader writes nothing", async () => {
+  const { open, begin, commit, clock, store } = setUp({ touchAfter: Infinity });
+  const { id, cookie } = await begin({ kept: 1 });
+  const session = await open(cookie);
+  session.set("code", "4711", { ttl: MINUTE });
+  await commit(session);
+  const { keyEnds, data } = (await store.load(id))!;
+  assertEquals(keyEnds, { code: BEGIN + MINUTE });
+  assertEquals(data, { kept: 1, code: "4711" });
+  clock.now += MINUTE;
+  store.takeCalls();
+  await commit(await open(cookie));
+  assertEquals(store.takeCalls(), ["load"]);
+  const other = await open(cookie);
+  other.set("other", 2);
+  await commit(other);
+  const after = (await store.load(id))!;
+  assertEquals(after.data, { kept: 1, other: 2 });
+  assertEquals(after.keyEnds, undefined);
+});
+
+Deno.test("a session of which every key is over holds nothing, and is deleted by the next commit", async () => {
+  const { open, commit, clock, store } = setUp();
+  const session = await open();
+  session.set("code", "4711", { ttl: MINUTE });
+  const cookie = (await commit(session)).split(";")[0]!;
+  clock.now += MINUTE;
+  const later = await open(cookie);
+  assertFalse(later.hasInfo);
+  later.set("x", 1);
+  later.delete("x");
+  assert((await commit(later)).includes("Max-Age=0"));
+  assertFalse(await store.has(session.id));
+});
+
+Deno.test("set() without a time to live takes the end away; update() and a change inside leave it", async () => {
+  const { open, begin, commit, store } = setUp();
+  const { id, cookie } = await begin({ kept: 1 });
+  const ends = async () => (await store.load(id))?.keyEnds;
+  const session = await open(cookie);
+  session.set("n", 1, { ttl: MINUTE });
+  session.set("cart", ["tea"], { ttl: MINUTE });
+  session.update("n", (n = 0) => n + 1);
+  await commit(session);
+  const both = { n: BEGIN + MINUTE, cart: BEGIN + MINUTE };
+  assertEquals(await ends(), both);
+  session.update("n", (n = 0) => n + 1);
+  session.get("cart")!.push("milk");
+  await commit(session);
+  assertEquals(await ends(), both);
+  session.set("n", 9);
+  session.delete("cart");
+  await commit(session);
+  assertEquals(await ends(), undefined);
+  assertEquals((await open(cookie)).get("n"), 9);
+});
+
+Deno.test("update() of a key that is over begins anew, without an end", async () => {
+  const { open, begin, commit, clock, store } = setUp();
+  const { id, cookie } = await begin({ kept: 1 });
+  const session = await open(cookie);
+  session.set("n", 5, { ttl: MINUTE });
+  await commit(session);
+  clock.now += MINUTE;
+  const later = await open(cookie);
+  assertEquals(later.update("n", (n = 0) => n + 1), 1);
+  await commit(later);
+  assertEquals((await store.load(id))?.data.n, 1);
+  assertEquals((await store.load(id))?.keyEnds, undefined);
+  // Over between the update and its commit: it runs again, on nothing.
+  later.set("n", 5, { ttl: MINUTE });
+  await commit(later);
+  const slow = await open(cookie);
+  assertEquals(slow.update("n", (n = 0) => n + 1), 6);
+  clock.now += MINUTE;
+  await commit(slow);
+  assertEquals((await open(cookie)).get("n"), 1);
+});
+
+Deno.test("a change inside what is over by the commit brings nothing back", async () => {
+  const { open, begin, commit, clock } = setUp();
+  const { cookie } = await begin({ kept: 1 });
+  const session = await open(cookie);
+  session.set("cart", ["tea"], { ttl: MINUTE });
+  await commit(session);
+  const slow = await open(cookie);
+  slow.get("cart")!.push("milk");
+  slow.set("kept", 2);
+  clock.now += MINUTE;
+  await commit(slow);
+  assertEquals([...(await open(cookie)).entries()], [["kept", 2]]);
+});
+
+Deno.test("of two requests the last to set a key decides on value and end; other keys keep theirs", async () => {
+  const { open, begin, commit, store } = setUp();
+  const { id, cookie } = await begin({ kept: 1 });
+  const [one, other] = [await open(cookie), await open(cookie)];
+  one.set("code", 1, { ttl: MINUTE });
+  one.set("mine", 1, { ttl: MINUTE });
+  other.set("code", 2, { ttl: 2 * MINUTE });
+  await commit(one);
+  await commit(other);
+  const { data, keyEnds } = (await store.load(id))!;
+  assertEquals(data, { kept: 1, code: 2, mine: 1 });
+  assertEquals(keyEnds, { code: BEGIN + 2 * MINUTE, mine: BEGIN + MINUTE });
+  const clearing = await open(cookie);
+  clearing.clear();
+  clearing.set("mine", 3);
+  await commit(clearing);
+  assertEquals((await store.load(id))?.keyEnds, undefined);
+});
+
+Deno.test("sealed, the store does not see which keys end", async () => {
+  const { open, commit, store } = setUp({ seal: true });
+  const session = await open();
+  session.set("code", "4711", { ttl: MINUTE });
+  const cookie = (await commit(session)).split(";")[0]!;
+  assertEquals((await store.load(session.id))?.keyEnds, undefined);
+  assertEquals((await open(cookie)).get("code"), "4711");
+});
+
+Deno.test("names of prototypes end like any other key", async () => {
+  const { open, commit, clock, store } = setUp();
+  const session = await open();
+  for (const key of ["__proto__", "prototype", "__defineGetter__"]) {
+    session.set(key, key, { ttl: MINUTE });
+  }
+  session.set("valueof", 1);
+  const cookie = (await commit(session)).split(";")[0]!;
+  assertEquals((await open(cookie)).get("__proto__"), "__proto__");
+  assertEquals(Object.keys((await store.load(session.id))!.keyEnds!).length, 3);
+  clock.now += MINUTE;
+  assertEquals([...(await open(cookie)).keys()], ["valueof"]);
+});
+
+Deno.test("a time to live is whole milliseconds above 0", () => {
+  const session = new Session();
+  for (const ttl of [0, -1, 0.5, NaN, Infinity]) {
+    assertThrows(() => session.set("n", 1, { ttl }), RangeError, "ttl");
+  }
+  assertThrows(
+    () => session.set("n", 1, { ttl: "1" as unknown as number }),
+    TypeError,
+  );
+  assertFalse(session.has("n"));
+  session.set("n", 1, { ttl: Number.MAX_SAFE_INTEGER });
+  assertEquals(session.get("n"), 1);
+});
+
+for (const medium of STORES) {
+  Deno.test(`50 requests at once each set a key of their own to end, and none is lost: ${medium}`, async () => {
+    await using server = await serve(medium, {
+      "/begin": (session) => {
+        session.set("n", 0, { ttl: MINUTE });
+        return new Response();
+      },
+      "/add": (session, { url }) => {
+        const { search } = new URL(url);
+        session.set(search, 1, { ttl: 60 * MINUTE });
+        session.update("n", (n = 0) => n + 1);
+        return new Response();
+      },
+    });
+    const browser = new Browser(server);
+    await browser.get("/begin");
+    await Promise.all(
+      Array.from(
+        { length: 50 },
+        (_, at) => new Browser(server, browser.cookie).get(`/add?${at}`),
+      ),
+    );
+    const [record] = (await server.records()).values();
+    assertEquals(record?.data.n, 50);
+    assertEquals(Object.keys(record?.data ?? {}).length, 51);
+    assertEquals(Object.keys(record?.keyEnds ?? {}).length, 51);
+  });
+}
