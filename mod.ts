@@ -34,6 +34,7 @@ export { SessionManager } from "./src/http/manager.ts";
 export type { CookieOptions } from "./src/http/cookie.ts";
 export type { SessionLifetime } from "./src/http/lifetime.ts";
 export type { TransportOption } from "./src/http/transport.ts";
+export type { RevokeUserOptions, UserSession } from "./src/http/user_sessions.ts";
 export type {
   SecretReusedEvent,
   SessionEvent,
@@ -57,6 +58,7 @@ export type { Durability } from "./src/disk/atomic_file.ts";
 export type {
   CleanupOptions,
   CleanupResult,
+  EntriesOptions,
   LoadOptions,
   SessionStore,
   StoreOptions,

@@ -14,6 +14,7 @@ export function findFault(record: SessionRecord): string | undefined {
   const { secretHash = "", user = "" } = record;
   const { cookieSentAt = 0, untilBrowserCloses = false } = record;
   const { rotatedAt = 0, previous, sealed = "" } = record;
+  const { userGeneration = 0, label = "" } = record;
   if (!isTime(createdAt)) return `createdAt ${NO_TIME}`;
   if (!isTime(expiresAt)) return `expiresAt ${NO_TIME}`;
   if (!isTime(idleTimeout)) return `idleTimeout ${NO_TIME}`;
@@ -30,6 +31,8 @@ export function findFault(record: SessionRecord): string | undefined {
   if (!isPlainObject(flash)) return "flash is not an object";
   if (!isText(secretHash)) return "secretHash is not text";
   if (!isText(user)) return "user is not text";
+  if (!isTime(userGeneration)) return `userGeneration ${NO_TIME}`;
+  if (!isText(label)) return "label is not text";
   const isList = Array.isArray(formTokens) && formTokens.every(isText);
   return isList ? undefined : "formTokens is not a list of texts";
 }

@@ -9,6 +9,7 @@ import { isSecretOld, rotateSecret } from "./rotation.ts";
 import { sealRecord } from "./sealed_record.ts";
 import type { SessionChange, SessionState, Visit } from "./session_state.ts";
 import type { Header } from "./transport.ts";
+import { isSignedOut, loadMarks } from "./user_marks.ts";
 
 /** What the last run of a change made of the record. */
 type Outcome = "not run" | "ended" | "kept";
@@ -23,7 +24,8 @@ type Outcome = "not run" | "ended" | "kept";
  * @param change What the request did.
  * @returns What hands the client its token, or takes it back; `undefined` when
  * it has nothing to learn.
- * @throws {SessionGoneError} If the record is gone, or has another secret.
+ * @throws {SessionGoneError} If the record is gone, has another secret, or was
+ * revoked with the others of its user.
  * @throws What the store throws.
  */
 export function commitChange(
@@ -47,7 +49,8 @@ async function createRecord(
   const { store, lifetime, sealing } = settings;
   const { createdAt } = state;
   const life = beginLife(lifetime, createdAt);
-  const begun = change.apply({ data: {}, createdAt, ...life });
+  const marks = await loadMarks(store, change.users);
+  const begun = change.apply({ data: {}, createdAt, ...life }, marks);
   if (begun === undefined) return undefined;
 
   const { id } = state;
@@ -72,6 +75,7 @@ async function updateRecord(
 ): Promise<Header | undefined> {
   const { id } = claim;
   const { rotateEvery, rotateGrace: grace } = settings;
+  const marks = await loadMarks(settings.store, change.users);
   const newSecret = createSecret();
   let outcome = "not run" as Outcome;
   let secret = claim.secret;
@@ -81,9 +85,11 @@ async function updateRecord(
     const admission = admit(settings, found, claim);
     // Thrown, since whatever is returned would be written.
     if (admission === undefined) throw new SessionGoneError(id);
+    outcome = "not run";
+    if (isSignedOut(id, found, marks)) return undefined;
     const merged = change.isDestroyed
       ? undefined
-      : change.apply(admission.record);
+      : change.apply(admission.record, marks);
     outcome = merged === undefined ? "ended" : "kept";
     if (merged === undefined) return undefined;
 

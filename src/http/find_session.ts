@@ -5,6 +5,7 @@ import { isCookieStale, TENTHS } from "./lifetime.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import { fitOf, isSecretOld } from "./rotation.ts";
 import type { StoredSession, Visit } from "./session_state.ts";
+import { endIfRevoked } from "./user_sessions.ts";
 
 /** A session that a request may have, and what is to be said to its browser. */
 export interface FoundSession extends StoredSession {
@@ -53,6 +54,7 @@ export async function findSession(
   }
 
   const { record, fit, secret } = admission;
+  if (await endIfRevoked(settings, id, record)) return undefined;
   const sentAt = record.cookieSentAt ?? record.createdAt;
   const isStale = isTouched && isCookieStale(record, sentAt, now());
   return {

@@ -5,11 +5,13 @@ import { cleanupRule, type SessionRecord } from "../core/record.ts";
 import type {
   CleanupOptions,
   CleanupResult,
+  EntriesOptions,
   LoadOptions,
   SessionStore,
   StoreOptions,
 } from "../core/store.ts";
 import { checkSessionId, isSessionId } from "../core/token.ts";
+import { userTag } from "../core/user_tag.ts";
 import type { Durability, Place } from "../disk/atomic_file.ts";
 import { AGAIN, type Again, isNoFile, persist } from "../disk/file_lock.ts";
 import { sessionPath } from "../disk/layout.ts";
@@ -191,20 +193,32 @@ export class DirectorySessionStore implements SessionStore {
     return await this.load(id, { signal: options.signal }) !== undefined;
   }
 
-  /** See {@linkcode SessionStore.entries}. */
+  /**
+   * See {@linkcode SessionStore.entries}. There is no index of users, which
+   * could drift: each file is opened, and passed over by the tag in its head.
+   */
   async *entries(
-    options: StoreOptions = {},
-  ): AsyncGenerator<readonly [id: string, record: SessionRecord]> {
-    const { signal } = options;
+    options: EntriesOptions = {},
+  ): AsyncGenerator<
+    readonly [id: string, record: SessionRecord, lastAccess: number]
+  > {
+    const { signal, user } = options;
     signal?.throwIfAborted();
     const { directory } = this.#ready();
+    const tag = user === undefined ? undefined : userTag(user);
+    let lastAccess = 0;
+    const note = (_record: SessionRecord, accessedAt: number) => {
+      lastAccess = accessedAt;
+      return false;
+    };
+    const step = (file: SessionFile) =>
+      tag !== undefined && file.isOfAnother(tag)
+        ? undefined
+        : file.load(note, true);
     for await (const name of listFiles(directory, { signal })) {
-      const record = await this.#read(
-        name,
-        (file) => file.load(undefined, true),
-        signal,
-      );
-      if (record !== undefined) yield [name, record];
+      const record = await this.#read(name, step, signal);
+      const isWanted = user === undefined || record?.user === user;
+      if (record !== undefined && isWanted) yield [name, record, lastAccess];
     }
   }
 

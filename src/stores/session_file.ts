@@ -15,6 +15,7 @@ import {
   decodeLifetime,
   decodeRecord,
   encodeRecord,
+  hasOtherTag,
   MARK_AT,
   PUBLISHED,
   type Unusable,
@@ -38,6 +39,7 @@ import {
   isNoFile,
   leadsTo,
   noFile,
+  openExisting,
   underLock,
 } from "../disk/file_lock.ts";
 import { sessionPath } from "../disk/layout.ts";
@@ -108,6 +110,25 @@ export class SessionFile {
     }
   }
 
+  /**
+   * Tells, for one open file and no lock, whether this was a session of
+   * somebody else than the tag is for when its name was opened, or since.
+   * Without a lock the bytes may be written over meanwhile: see `hasOtherTag`.
+   *
+   * @param tag Made by `userTag`.
+   */
+  isOfAnother(tag: string): boolean {
+    // To write, too: a pipe then makes nobody wait.
+    const file = openExisting(this.path, true);
+    if (file === undefined) return true;
+    try {
+      return system.fstat(file).isFile &&
+        hasOtherTag(this.#id, readOnce(file), tag);
+    } finally {
+      system.close(file);
+    }
+  }
+
   /** Replaces what there is, or creates. */
   save(bytes: Uint8Array): true | Again {
     const replaced = this.#hold(() => this.#replace(bytes));
@@ -171,7 +192,8 @@ export class SessionFile {
     isWary: boolean,
   ): SessionRecord | undefined | Again | "hold" | Unusable {
     return underLock(this.path, false, (file) => {
-      if (isWary && !system.fstat(file).isFile) throw noFile(this.path);
+      const wary = isWary ? system.fstat(file) : undefined;
+      if (wary?.isFile === false) throw noFile(this.path);
       const first = readOnce(file);
       let found = decodeRecord(this.#id, first);
       if (typeof found === "string") {
@@ -183,7 +205,8 @@ export class SessionFile {
       if (isKnown && touch === undefined && found.idleTimeout === undefined) {
         if (!isExpired(found, now, now)) return found;
       }
-      const info = system.fstat(file);
+      // Under the lock nobody touches it.
+      const info = wary ?? system.fstat(file);
       const lastAccess = info.mtime!.getTime();
       const isOver = isExpired(found, lastAccess, now);
       if ((isOver || !isKnown) && !leadsTo(this.path, info)) return AGAIN;

@@ -16,7 +16,7 @@ import { assert, assertEquals } from "@std/assert";
 import { encodeRecord } from "../../src/core/codec.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { runBounded } from "./bounded_child.ts";
-import type { Calls } from "./caller_script.ts";
+import type { CallName, Calls } from "./caller_script.ts";
 import { type Obstacle, putObstacle } from "./obstacles.ts";
 
 const LIVE = "live-session-0001";
@@ -152,9 +152,10 @@ Deno.test("entries and cleanup pass by what is no file", async () => {
   const { [LIVE]: _live, ...before } = scene.describe();
   const report = await scene.call({
     ids: [LIVE],
-    calls: ["entries", "cleanup"],
+    calls: ["entries", "entries of a user", "cleanup"],
   });
   assertEquals(report[`entries ${LIVE}`], [LIVE]);
+  assertEquals(report[`entries of a user ${LIVE}`], []);
   assertEquals(report[`cleanup ${LIVE}`], {
     deleted: 1,
     remaining: 0,
@@ -191,6 +192,13 @@ Deno.test("the command line passes by what is no file", async () => {
   assertEquals(scene.describe(), before);
 });
 
+/** What goes through a directory, and what it answers if nothing stops it. */
+const UNHARMED: Partial<Record<CallName, unknown>> = {
+  "entries": ["other-session-0001"],
+  "entries of a user": [],
+  "cleanup": { deleted: 1, remaining: 0, remnants: 0 },
+};
+
 /** What takes a name after it was listed as a file's. */
 const SWAPS: Readonly<Record<string, (scene: Scene) => Obstacle>> = {
   "a pipe": () => "pipe",
@@ -207,7 +215,7 @@ const SWAPS: Readonly<Record<string, (scene: Scene) => Obstacle>> = {
 };
 
 for (const [what, obstacleOf] of Object.entries(SWAPS)) {
-  for (const call of ["entries", "cleanup"] as const) {
+  for (const call of Object.keys(UNHARMED) as CallName[]) {
     Deno.test(`${what} that takes a name after the listing stops no ${call}`, async () => {
       using scene = new Scene();
       const swap = scene.elsewhere("swap");
@@ -217,12 +225,7 @@ for (const [what, obstacleOf] of Object.entries(SWAPS)) {
       }
       scene.write(`${scene.path}/other-session-0001`, "other-session-0001");
       const report = await scene.call({ ids: [LIVE], calls: [call], swap });
-      assertEquals(
-        report[`${call} ${LIVE}`],
-        call === "entries"
-          ? ["other-session-0001"]
-          : { deleted: 1, remaining: 0, remnants: 0 },
-      );
+      assertEquals(report[`${call} ${LIVE}`], UNHARMED[call]);
     });
   }
 }
