@@ -34,7 +34,10 @@ export { SessionManager } from "./src/http/manager.ts";
 export type { CookieOptions } from "./src/http/cookie.ts";
 export type { SessionLifetime } from "./src/http/lifetime.ts";
 export type { TransportOption } from "./src/http/transport.ts";
-export type { RevokeUserOptions, UserSession } from "./src/http/user_sessions.ts";
+export type {
+  RevokeUserOptions,
+  UserSession,
+} from "./src/http/user_sessions.ts";
 export type {
   SecretReusedEvent,
   SessionEvent,

@@ -21,6 +21,7 @@
  */
 import { createHash } from "node:crypto";
 import type { SessionRecord } from "./record.ts";
+import { isSessionId } from "./token.ts";
 
 /** What a user's mark says. */
 export interface Mark {
@@ -65,7 +66,7 @@ export function readMark(record: SessionRecord | undefined): Mark | undefined {
  *
  * @param before The record of the mark so far, if there is one.
  * @param now In ms since the epoch.
- * @param except The ID of the session to spare.
+ * @param except The ID of the session to spare; any other text spares none.
  * @returns The record of the new mark.
  */
 export function renewMark(
@@ -75,7 +76,7 @@ export function renewMark(
 ): SessionRecord {
   const mark = readMark(before);
   const generation = Math.max(now, (mark?.generation ?? 0) + 1);
-  const spared = except !== undefined &&
+  const spared = isSessionId(except) &&
     { except: { id: except, generation: generationFor(except, mark) } };
   return {
     data: { generation, ...spared },

@@ -29,7 +29,7 @@ export interface LoadOptions extends StoreOptions {
 export interface EntriesOptions extends StoreOptions {
   /**
    * Streams the sessions of this user only: those whose record has this text,
-   * and no other, as its `user`.
+   * and no other, as its `user`. A store without an index looks at all.
    *
    * @default {undefined} the sessions of everybody, and of nobody
    */

@@ -3,11 +3,11 @@
  *
  *   1. write his mark, see core/revocation.ts: from here on no open and no
  *      commit that begins takes one of these sessions
- *   2. list and delete, again and again until a listing finds none: so that
- *      they are gone, and so are the data in them
+ *   2. list them and delete each, so that the data in them are gone, too
  *
- * A crash in between, or a session that every listing missed, leaves records
- * that the mark keeps shut; whoever opens one deletes it.
+ * A crash in between, or a session that the listing missed, leaves records that
+ * the mark keeps shut; whoever opens one deletes it. A store whose listing may
+ * miss some lists again until nothing more turns up.
  */
 import { SessionGoneError } from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
@@ -40,15 +40,13 @@ export interface UserSession {
 /** What `revokeUser` takes. */
 export interface RevokeUserOptions {
   /**
-   * The ID of a session that stays, such as the one that asks.
+   * The ID of a session that stays, such as the one that asks. One that is not
+   * the user's, or was ended before, is not spared.
    *
    * @default {undefined} all end
    */
   readonly except?: string | undefined;
 }
-
-/** Each finds but what those before it missed. */
-const MOST_PASSES = 10;
 
 /**
  * Lists the sessions that a user has open, the one accessed last first.
@@ -90,21 +88,16 @@ export async function revokeUser(
 ): Promise<number> {
   checkUser(user, "revoke");
   if (except !== undefined && typeof except !== "string") {
-    throw new TypeError("Cannot revoke: except is no session ID");
+    throw new TypeError("Cannot revoke: except is not text");
   }
   const mark = await writeMark(store, user, (before) => {
     return renewMark(before, now(), except);
   });
 
   let ended = 0;
-  for (let pass = 0; pass < MOST_PASSES; pass++) {
-    let found = 0;
-    for await (const [id, record] of store.entries({ user })) {
-      if (!isRevoked(id, record, mark)) continue;
-      found++;
-      if (await deleteRevoked(store, id, { user, mark })) ended++;
-    }
-    if (found === 0) break;
+  for await (const [id, record] of store.entries({ user })) {
+    if (!isRevoked(id, record, mark)) continue;
+    if (await deleteRevoked(store, id, { user, mark })) ended++;
   }
   return ended;
 }

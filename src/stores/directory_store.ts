@@ -11,16 +11,15 @@ import type {
   StoreOptions,
 } from "../core/store.ts";
 import { checkSessionId, isSessionId } from "../core/token.ts";
-import { userTag } from "../core/user_tag.ts";
 import type { Durability, Place } from "../disk/atomic_file.ts";
 import { AGAIN, type Again, isNoFile, persist } from "../disk/file_lock.ts";
 import { sessionPath } from "../disk/layout.ts";
-import { listFiles } from "../disk/list_directory.ts";
 import {
   checkStillThere,
   prepareDirectory,
 } from "../disk/prepare_directory.ts";
 import { cleanDirectory } from "./clean_directory.ts";
+import { directoryEntries } from "./directory_entries.ts";
 import type { DirectorySessionStoreOptions } from "./directory_store_options.ts";
 import { Quarantine } from "./quarantine.ts";
 import { SessionFile } from "./session_file.ts";
@@ -193,10 +192,7 @@ export class DirectorySessionStore implements SessionStore {
     return await this.load(id, { signal: options.signal }) !== undefined;
   }
 
-  /**
-   * See {@linkcode SessionStore.entries}. There is no index of users, which
-   * could drift: each file is opened, and passed over by the tag in its head.
-   */
+  /** See {@linkcode SessionStore.entries}. */
   async *entries(
     options: EntriesOptions = {},
   ): AsyncGenerator<
@@ -205,21 +201,11 @@ export class DirectorySessionStore implements SessionStore {
     const { signal, user } = options;
     signal?.throwIfAborted();
     const { directory } = this.#ready();
-    const tag = user === undefined ? undefined : userTag(user);
-    let lastAccess = 0;
-    const note = (_record: SessionRecord, accessedAt: number) => {
-      lastAccess = accessedAt;
-      return false;
-    };
-    const step = (file: SessionFile) =>
-      tag !== undefined && file.isOfAnother(tag)
-        ? undefined
-        : file.load(note, true);
-    for await (const name of listFiles(directory, { signal })) {
-      const record = await this.#read(name, step, signal);
-      const isWanted = user === undefined || record?.user === user;
-      if (record !== undefined && isWanted) yield [name, record, lastAccess];
-    }
+    yield* directoryEntries(directory, {
+      signal,
+      user,
+      read: (name, step) => this.#read(name, step, signal),
+    });
   }
 
   /**

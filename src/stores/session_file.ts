@@ -114,16 +114,15 @@ export class SessionFile {
    * Tells, for one open file and no lock, whether this was a session of
    * somebody else than the tag is for when its name was opened, or since.
    * Without a lock the bytes may be written over meanwhile: see `hasOtherTag`.
+   * As a plain load it does not look for pipes; whoever calls has listed a file.
    *
    * @param tag Made by `userTag`.
    */
   isOfAnother(tag: string): boolean {
-    // To write, too: a pipe then makes nobody wait.
-    const file = openExisting(this.path, true);
+    const file = openExisting(this.path, false);
     if (file === undefined) return true;
     try {
-      return system.fstat(file).isFile &&
-        hasOtherTag(this.#id, readOnce(file), tag);
+      return hasOtherTag(this.#id, readOnce(file), tag);
     } finally {
       system.close(file);
     }

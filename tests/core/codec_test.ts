@@ -77,7 +77,7 @@ Deno.test("encodeRecord() writes the same bytes for ever", () => {
   const record = { data: { n: 1 }, createdAt: 5 };
   assertEquals(
     textOf(encodeRecord(ID, record)),
-    `latchkey/1 CHECKSUM ${NONE} ${NONE} -------- ${ID}\n{"createdAt":5,"data":{"n":1}}\n`,
+    `latchkey/1 d217b49c ${NONE} ${NONE} -------- ${ID}\n{"createdAt":5,"data":{"n":1}}\n`,
   );
 });
 
