@@ -22,7 +22,27 @@ import type { SessionStore } from "../core/store.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import { loadMarks } from "./user_marks.ts";
 
-/** One of the sessions that a user has open. */
+/**
+ * One of the sessions that a user has open.
+ *
+ * @example Devices, and the end of all but this one
+ * ```ts
+ * import { MemorySessionStore, SessionManager } from "@latchkey/session";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const sessions = new SessionManager({ store: new MemorySessionStore() });
+ * for (const label of ["Firefox on Linux", "Safari on iPhone"]) {
+ *   await sessions.run(new Request("http://localhost/"), (session) => {
+ *     session.setUser("ann");
+ *     session.setLabel(label);
+ *     return new Response();
+ *   });
+ * }
+ * const [mine] = await sessions.sessionsOf("ann");
+ * assertEquals(await sessions.revokeUser("ann", { except: mine!.id }), 1);
+ * assertEquals(await sessions.sessionsOf("ann"), [mine]);
+ * ```
+ */
 export interface UserSession {
   /** The session ID; it opens nothing. */
   readonly id: string;
