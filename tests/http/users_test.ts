@@ -15,11 +15,14 @@ const DAY = 24 * 60 * MINUTE;
 /** A store whose listing has none of these. */
 class BlindStore extends MemorySessionStore {
   readonly missed: Set<string> = new Set();
+  /** What somebody does between the listing and the answer to it. */
+  meanwhile: (() => Promise<unknown>) | undefined;
 
   override async *entries(
     options?: EntriesOptions,
   ): AsyncGenerator<readonly [string, SessionRecord, number]> {
     for await (const entry of super.entries(options)) {
+      await this.meanwhile?.();
       if (!this.missed.has(entry[0])) yield entry;
     }
   }
@@ -213,6 +216,45 @@ Deno.test("a session that was ended and missed is not brought back by sparing it
   }
   assert(await blind.has(id));
   assert((await open(cookie)).isNew);
+});
+
+Deno.test("a session to which somebody logs in between listing and deletion stays", async () => {
+  for (const user of ["bob", "ann"]) {
+    const scene = setUpBlind();
+    const { manager, open, commit, blind } = scene;
+    const { cookie } = await signIn(scene, "ann");
+    await manager.revokeUser("ann");
+    const { cookie: again } = await signIn(scene, "ann");
+    const session = await open(again);
+    session.setUser(null);
+    const loggedOut = (await commit(session)).split(";")[0]!;
+    session.setUser("ann");
+    const running = (await commit(session)).split(";")[0]!;
+    let signedIn = "";
+    blind.meanwhile = async () => {
+      blind.meanwhile = undefined;
+      const visitor = await open(running);
+      visitor.setUser(null);
+      // The mark is there, so that the session it was commits no more.
+      await assertRejects(() => commit(visitor), SessionGoneError);
+      signedIn = (await signIn(scene, user)).cookie;
+    };
+    assertEquals(await manager.revokeUser("ann"), 0);
+    for (const old of [cookie, again, loggedOut, running]) {
+      assert((await open(old)).isNew);
+    }
+    assertEquals((await open(signedIn)).user, user);
+  }
+});
+
+Deno.test("a record that became another user's between listing and deletion stays", async () => {
+  const scene = setUpBlind();
+  const { manager, blind } = scene;
+  const { id } = await signIn(scene, "ann");
+  blind.meanwhile = () =>
+    blind.update(id, (record) => ({ ...record, user: "bob" }));
+  assertEquals(await manager.revokeUser("ann"), 0);
+  assertEquals((await blind.load(id))?.user, "bob");
 });
 
 Deno.test("a form token of a session that a listing missed is worth nothing", async () => {
