@@ -40,6 +40,10 @@ export type { SetOptions } from "./src/http/key_ends.ts";
 export type { SessionLifetime } from "./src/http/lifetime.ts";
 export type { TransportOption } from "./src/http/transport.ts";
 export type {
+  RevokeUserOptions,
+  UserSession,
+} from "./src/http/user_sessions.ts";
+export type {
   SecretReusedEvent,
   SessionEvent,
   SessionManagerOptions,
@@ -69,6 +73,7 @@ export type { Durability } from "./src/disk/atomic_file.ts";
 export type {
   CleanupOptions,
   CleanupResult,
+  EntriesOptions,
   LoadOptions,
   SessionStore,
   StoreOptions,

@@ -212,7 +212,7 @@ for (const [title, size] of SIZES) {
   });
   Deno.bench(`and applied, ${title}`, { group: "compare" }, () => {
     const state = stateOf(changed);
-    state.begin()!.apply(record);
+    state.begin()!.apply(record, new Map());
     state.unlock();
   });
 

@@ -1,8 +1,8 @@
 /*
  * The stored format, version 1: one line of ASCII at fixed places, then JSON.
  *
- *   0         10        20               37               54
- *   latchkey/1pcccccccc eeeeeeeeeeeeeeee iiiiiiiiiiiiiiii <session ID>\n
+ *   0         10        20               37               54       63
+ *   latchkey/1pcccccccc eeeeeeeeeeeeeeee iiiiiiiiiiiiiiii uuuuuuuu <session ID>\n
  *   {"createdAt":…,"data":{…}}\n
  *
  *   p  a space: published; `?`: as yet unpublished, or its writer died before
@@ -10,11 +10,12 @@
  *   c  CRC-32 of all that follows it (from 19 to the end), 8 lower-case hex
  *   e  `expiresAt`, 16 decimal digits, or 16 times `-` for none
  *   i  `idleTimeout`, the same
+ *   u  the tag of `user`, see user_tag.ts
  *
- * Invariants: the lifetime is at a fixed place, so that a touch and the
- * cleaner need no JSON; the file carries its own ID, so that one which a
+ * Invariants: lifetime and tag are at a fixed place, so that a touch, the
+ * cleaner and whoever looks for a user need no JSON; the file carries its own ID, so that one which a
  * backup or a power loss put behind another name gives nobody somebody else's
- * session; the checksum covers both. Bytes of any other version are unreadable,
+ * session; the checksum covers it all. Bytes of any other version are unreadable,
  * and so is what is longer than LARGEST_RECORD, or no record in some part.
  *
  * A key that JSON would have to escape is refused: V8's `JSON.parse` may take
@@ -27,6 +28,7 @@
 import { crc32 } from "node:zlib";
 import { findFault, isPlainObject } from "./find_fault.ts";
 import type { JsonObject, Lifetime, SessionRecord } from "./record.ts";
+import { userTag } from "./user_tag.ts";
 
 /**
  * The most bytes of a record, 16 MiB. More is refused when it is written and
@@ -47,7 +49,8 @@ const CHECKSUM_AT = 11;
 const COVERED_AT = 19;
 const EXPIRES_AT = 20;
 const IDLE_TIMEOUT_AT = 37;
-const ID_AT = 54;
+const TAG_AT = 54;
+const ID_AT = 63;
 const DIGITS = 16;
 const NONE = "-".repeat(DIGITS);
 const ZERO = 0x30;
@@ -87,10 +90,13 @@ export function encodeRecord(
   const { untilBrowserCloses, cookieSentAt, rotatedAt, previous, sealed } =
     record;
   const { typed, typedFlash, keyEnds, dataVersion } = record;
+  const { userGeneration, label } = record;
   const rest = JSON.stringify({
     createdAt,
     secretHash,
     user,
+    userGeneration,
+    label,
     formTokens,
     untilBrowserCloses,
     cookieSentAt,
@@ -110,7 +116,7 @@ export function encodeRecord(
     throw cannotEncode("JSON would have to escape a key");
   }
   const bytes = encoder.encode(
-    `${MAGIC} 00000000 ${lifetime} ${id}\n${body}\n`,
+    `${MAGIC} 00000000 ${lifetime} ${userTag(user)} ${id}\n${body}\n`,
   );
   if (bytes.length > LARGEST_RECORD) throw cannotEncode("it is too large");
   encoder.encodeInto(hex(checksum(bytes)), bytes.subarray(CHECKSUM_AT));
@@ -159,6 +165,25 @@ export function decodeLifetime(
   bytes: Uint8Array,
 ): Lifetime | Unusable {
   return findProblem(id, bytes) ?? addLifetime({}, bytes);
+}
+
+/**
+ * Tells whether bytes are, beyond doubt, a session of somebody else than a tag
+ * is for. They may have been read without a lock, while they were written over:
+ * what is not whole, not marked as published, or another session's, is in doubt.
+ *
+ * @param id The session ID that the bytes were found under.
+ * @param bytes Any bytes at all; they are not kept.
+ * @param tag Made by `userTag`.
+ * @returns `false` when they may be his. Never throws.
+ */
+export function hasOtherTag(
+  id: string,
+  bytes: Uint8Array,
+  tag: string,
+): boolean {
+  return bytes[MARK_AT] === PUBLISHED && !holdsAt(bytes, TAG_AT, tag) &&
+    findProblem(id, bytes) === undefined;
 }
 
 function findProblem(id: string, bytes: Uint8Array): Unusable | undefined {

@@ -15,6 +15,7 @@ export function findFault(record: SessionRecord): string | undefined {
   const { cookieSentAt = 0, untilBrowserCloses = false } = record;
   const { rotatedAt = 0, previous, sealed = "" } = record;
   const { typed = [], typedFlash = [], keyEnds = {}, dataVersion = 0 } = record;
+  const { userGeneration = 0, label = "" } = record;
   if (!isTime(createdAt)) return `createdAt ${NO_TIME}`;
   if (!isTime(expiresAt)) return `expiresAt ${NO_TIME}`;
   if (!isTime(idleTimeout)) return `idleTimeout ${NO_TIME}`;
@@ -31,6 +32,8 @@ export function findFault(record: SessionRecord): string | undefined {
   if (!isPlainObject(flash)) return "flash is not an object";
   if (!isText(secretHash)) return "secretHash is not text";
   if (!isText(user)) return "user is not text";
+  if (!isTime(userGeneration)) return `userGeneration ${NO_TIME}`;
+  if (!isText(label)) return "label is not text";
   if (!isTextList(formTokens)) return "formTokens is not a list of texts";
   if (!isTextList(typed)) return "typed is not a list of texts";
   if (!isTextList(typedFlash)) return "typedFlash is not a list of texts";

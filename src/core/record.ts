@@ -37,6 +37,10 @@ export interface SessionRecord {
   readonly sealed?: string;
   /** Who is logged in. */
   readonly user?: string;
+  /** Since which revocation of that user's sessions; see `core/revocation.ts`. */
+  readonly userGeneration?: number;
+  /** What a list of the user's sessions calls this one. */
+  readonly label?: string;
   /** Whether the browser is to forget the cookie when it closes. */
   readonly untilBrowserCloses?: boolean;
   /** When the browser was last sent its cookie, in whole ms since the epoch. */

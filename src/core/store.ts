@@ -25,6 +25,17 @@ export interface LoadOptions extends StoreOptions {
     | undefined;
 }
 
+/** What {@linkcode SessionStore.entries} takes. */
+export interface EntriesOptions extends StoreOptions {
+  /**
+   * Streams the sessions of this user only: those whose record has this text,
+   * and no other, as its `user`. A store without an index looks at all.
+   *
+   * @default {undefined} the sessions of everybody, and of nobody
+   */
+  readonly user?: string | undefined;
+}
+
 /** What {@linkcode SessionStore.deleteOldSessions} takes. */
 export interface CleanupOptions extends StoreOptions {
   /**
@@ -166,11 +177,18 @@ export interface SessionStore {
   /**
    * Streams the live sessions, one at a time, in no order. A session that
    * vanishes meanwhile is skipped; one that is created, or written again,
-   * meanwhile may be missed. Each record was current when it was read.
+   * meanwhile may be missed: whoever must reach them all cannot rest on one
+   * listing. Each record was current when it was read; with it comes when it
+   * was last accessed, in ms since the epoch.
+   *
+   * All records are shown, also those that a manager keeps for itself: where
+   * it revoked a user's sessions, one named `user-…`.
    */
   entries(
-    options?: StoreOptions,
-  ): AsyncIterable<readonly [id: string, record: SessionRecord]>;
+    options?: EntriesOptions,
+  ): AsyncIterable<
+    readonly [id: string, record: SessionRecord, lastAccess: number]
+  >;
 
   /**
    * Deletes the sessions that are over, and those without a lifetime of their

@@ -10,6 +10,7 @@ import { sealRecord } from "./sealed_record.ts";
 import type { SessionChange, SessionState, Visit } from "./session_state.ts";
 import { readData, writeData } from "./stored_data.ts";
 import type { Header } from "./transport.ts";
+import { isSignedOut, loadMarks } from "./user_marks.ts";
 
 /** What the last run of a change made of the record. */
 type Outcome = "not run" | "ended" | "kept";
@@ -24,7 +25,8 @@ type Outcome = "not run" | "ended" | "kept";
  * @param change What the request did.
  * @returns What hands the client its token, or takes it back; `undefined` when
  * it has nothing to learn.
- * @throws {SessionGoneError} If the record is gone, or has another secret.
+ * @throws {SessionGoneError} If the record is gone, has another secret, or was
+ * revoked with the others of its user.
  * @throws {SessionDataError} If the data would not fit the schema.
  * @throws {SessionTooLargeError} If it would be more than may be.
  * @throws What the store throws.
@@ -50,7 +52,8 @@ async function createRecord(
   const { store, lifetime, sealing } = settings;
   const { createdAt } = state;
   const life = beginLife(lifetime, createdAt);
-  const begun = change.apply({ data: {}, createdAt, ...life });
+  const marks = await loadMarks(store, change.users);
+  const begun = change.apply({ data: {}, createdAt, ...life }, marks);
   if (begun === undefined) return undefined;
 
   const { id } = state;
@@ -76,6 +79,7 @@ async function updateRecord(
 ): Promise<Header | undefined> {
   const { id } = claim;
   const { rotateEvery, rotateGrace: grace } = settings;
+  const marks = await loadMarks(settings.store, change.users);
   const newSecret = createSecret();
   let outcome = "not run" as Outcome;
   let secret = claim.secret;
@@ -85,9 +89,11 @@ async function updateRecord(
     const admission = admit(settings, found, claim);
     // Thrown, since whatever is returned would be written.
     if (admission === undefined) throw new SessionGoneError(id);
+    outcome = "not run";
+    if (isSignedOut(id, found, marks)) return undefined;
     const merged = change.isDestroyed
       ? undefined
-      : change.apply(readData(settings, id, admission.record));
+      : change.apply(readData(settings, id, admission.record), marks);
     outcome = merged === undefined ? "ended" : "kept";
     if (merged === undefined) return undefined;
 

@@ -6,6 +6,7 @@ import type { ManagerSettings } from "./manager_options.ts";
 import { fitOf, isSecretOld } from "./rotation.ts";
 import type { StoredSession, Visit } from "./session_state.ts";
 import { loadData } from "./stored_data.ts";
+import { endIfRevoked } from "./user_sessions.ts";
 
 /** A session that a request may have, and what is to be said to its browser. */
 export interface FoundSession extends StoredSession {
@@ -54,6 +55,7 @@ export async function findSession(
   }
 
   const { fit, secret } = admission;
+  if (await endIfRevoked(settings, id, admission.record)) return undefined;
   const record = loadData(settings, id, admission.record);
   if (record === undefined) return undefined;
 

@@ -1,8 +1,8 @@
 import { commitChange, renewCookie } from "./commit_change.ts";
 import { SessionGoneError } from "../core/errors.ts";
-import type { SessionRecord } from "../core/record.ts";
+import { isMarkId } from "../core/revocation.ts";
 import { hashSecret, parseToken } from "../core/token.ts";
-import { admit } from "./admit.ts";
+import { consumeFormToken } from "./consume_form_token.ts";
 import { findSession } from "./find_session.ts";
 import {
   type ManagerSettings,
@@ -11,10 +11,15 @@ import {
 } from "./manager_options.ts";
 import { addHeaders, completeResponse } from "./response_headers.ts";
 import { Session, stateOf } from "./session.ts";
-import { sealRecord } from "./sealed_record.ts";
 import type { SessionState, Visit } from "./session_state.ts";
 import type { SchemaOf } from "./standard_schema.ts";
 import type { Header } from "./transport.ts";
+import {
+  listSessionsOf,
+  revokeUser,
+  type RevokeUserOptions,
+  type UserSession,
+} from "./user_sessions.ts";
 
 const NOBODY = { claim: undefined, renewed: undefined, isSecretOld: false };
 
@@ -201,29 +206,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     if (claim === undefined || state.formTokens.isAdded(token)) {
       return session.removeFormToken(token);
     }
-    const { id } = claim;
-    const { store, sealing } = this.#settings;
-    let isConsumed = false;
-    let record: SessionRecord | undefined;
-    let kept: SessionRecord | undefined;
-    try {
-      kept = await store.update(id, (stored) => {
-        const admission = admit(this.#settings, stored, claim);
-        const formTokens = admission?.record.formTokens ?? [];
-        isConsumed = formTokens.includes(token);
-        // Thrown, since whatever is returned would be written.
-        if (!isConsumed) throw new SessionGoneError(id);
-        const { secret, record: { formTokens: _formTokens, ...rest } } =
-          admission!;
-        const left = formTokens.filter((other) => other !== token);
-        record = left.length === 0 ? rest : { ...rest, formTokens: left };
-        return sealRecord(record, { id, secret }, sealing);
-      });
-    } catch (error) {
-      if (!(error instanceof SessionGoneError)) throw error;
-    }
-    state.forgetFormToken(token, kept && record);
-    return isConsumed && kept !== undefined;
+    return await consumeFormToken(this.#settings, state, { claim, token });
   }
 
   /**
@@ -234,7 +217,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * @throws What the store throws.
    */
   async hasSession(id: string): Promise<boolean> {
-    return await this.#settings.store.has(id);
+    return !isMarkId(id) && await this.#settings.store.has(id);
   }
 
   /**
@@ -246,7 +229,45 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * @throws What the store throws.
    */
   async expire(id: string): Promise<boolean> {
-    return await this.#settings.store.delete(id);
+    return !isMarkId(id) && await this.#settings.store.delete(id);
+  }
+
+  /**
+   * Lists what a user has open, the session accessed last first: his devices.
+   * It costs what `entries` of the store with a `user` does; the directory
+   * store has no index and opens every file.
+   *
+   * @param user The user, as `setUser` was given him.
+   * @returns His sessions; empty when there are none.
+   * @throws {TypeError} If the user is not a name.
+   * @throws What the store throws.
+   */
+  async sessionsOf(user: string): Promise<UserSession[]> {
+    return await listSessionsOf(this.#settings, user);
+  }
+
+  /**
+   * Ends the sessions of a user on all devices: a password was changed, a
+   * laptop was lost. No request that opens one afterwards gets it, and none
+   * that is still running can commit. Who logs in afterwards is not concerned.
+   *
+   * This rests on a mark that is written first, not on finding the sessions: a
+   * listing can miss one. The mark is a record of the store named `user-…`; it
+   * lives 400 days, longer than any browser keeps a cookie. For it, whoever
+   * opens a session with a user, or commits one, loads one record more.
+   *
+   * @param user The user, as `setUser` was given him.
+   * @param options Which session stays.
+   * @returns How many were ended.
+   * @throws {TypeError} If the user is not a name, or `except` no text.
+   * @throws What the store throws. Once the mark is written, the sessions are
+   * ended all the same; to call it again deletes what is left of them.
+   */
+  async revokeUser(
+    user: string,
+    options: RevokeUserOptions = {},
+  ): Promise<number> {
+    return await revokeUser(this.#settings, user, options);
   }
 
   async #commit(state: SessionState): Promise<Header | undefined> {

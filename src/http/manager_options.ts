@@ -115,8 +115,8 @@ export interface SessionManagerOptions extends SessionDataOptions {
   /**
    * Whether the store gets data, flash and form tokens encrypted (AES-256-GCM),
    * under a key that comes from the secret in the cookie and the newest of
-   * `secrets`: who has the store cannot read them. User, times and size are in
-   * clear. Sessions from before are sealed when they are next saved.
+   * `secrets`: who has the store cannot read them. User, label, times and size
+   * are in clear. Sessions from before are sealed when they are next saved.
    *
    * @default {false}
    */

@@ -5,7 +5,8 @@
  * store together with the server's secret.
  *
  *   sealed     data, flash, form tokens, and what says how to read them
- *   in clear   session ID, user, times, the hash of the secret; and the size
+ *   in clear   session ID, user and since which revocation of his sessions,
+ *              label, times, the hash of the secret; and the size
  */
 import type { SessionRecord } from "../core/record.ts";
 import { deriveKey, seal, type SealKey, unseal } from "../core/seal.ts";

@@ -1,5 +1,6 @@
+import { defineInspect } from "./define_inspect.ts";
 import type { SetOptions } from "./key_ends.ts";
-import { checkLifetime, type SessionLifetime } from "./lifetime.ts";
+import type { SessionLifetime } from "./lifetime.ts";
 import { type SessionOptions, SessionState } from "./session_state.ts";
 
 /** What lies behind a session; the manager's way in, not in `mod.ts`. */
@@ -45,14 +46,7 @@ export class Session<Data extends object = Record<string, unknown>> {
 
   static {
     stateOf = (session) => session.#state;
-    // Not as members: `isolatedDeclarations` takes no computed names.
-    for (const name of ["Deno.customInspect", "nodejs.util.inspect.custom"]) {
-      Object.defineProperty(Session.prototype, Symbol.for(name), {
-        value: function (this: Session): string {
-          return this.#state.inspect();
-        },
-      });
-    }
+    defineInspect(Session.prototype, (session) => session.#state.inspect());
   }
 
   /**
@@ -129,12 +123,7 @@ export class Session<Data extends object = Record<string, unknown>> {
     this.#state.write().bag.set(key, value, options);
   }
 
-  /**
-   * Deletes a key.
-   *
-   * @param key The key.
-   * @returns `false` when it had no value.
-   */
+  /** Deletes a key; `false` when it had no value. */
   delete(key: keyof Data & string): boolean {
     return this.#state.write().bag.delete(key);
   }
@@ -203,11 +192,23 @@ export class Session<Data extends object = Record<string, unknown>> {
    * @throws {TypeError} If it is neither.
    */
   setUser(user: string | null): void {
-    const state = this.#state.write();
-    if (user !== null && (typeof user !== "string" || user === "")) {
-      throw new TypeError("Cannot set the user: it is neither a name nor null");
-    }
-    state.setUser(user ?? undefined);
+    this.#state.write().setUser(user);
+  }
+
+  /** What a list of the user's sessions calls this one, or `null`. */
+  get label(): string | null {
+    return this.#state.read().label ?? null;
+  }
+
+  /**
+   * Names the session for a list of the user's: "Firefox on Linux".
+   *
+   * @param label 1 to 256 characters, or `null` for none.
+   * @throws {TypeError} If it is neither text nor `null`.
+   * @throws {RangeError} If it is empty or longer.
+   */
+  setLabel(label: string | null): void {
+    this.#state.write().setLabel(label);
   }
 
   /**
@@ -282,9 +283,7 @@ export class Session<Data extends object = Record<string, unknown>> {
    * @throws {RangeError} If a duration is not whole milliseconds above 0.
    */
   setLifetime(lifetime: SessionLifetime): void {
-    const state = this.#state.write();
-    checkLifetime(lifetime, "set the lifetime");
-    state.setLifetime(lifetime);
+    this.#state.write().setLifetime(lifetime);
   }
 
   /**

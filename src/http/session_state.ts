@@ -3,8 +3,15 @@ import { createSessionId } from "../core/token.ts";
 import type { Claim } from "./admit.ts";
 import { Bag } from "./bag.ts";
 import { Flash } from "./flash.ts";
-import { beginLife, changeLife, type SessionLifetime } from "./lifetime.ts";
+import { changeLabel, checkLabel } from "./label.ts";
+import {
+  beginLife,
+  changeLife,
+  checkLifetime,
+  type SessionLifetime,
+} from "./lifetime.ts";
 import { FormTokens } from "./form_tokens.ts";
+import { bindUser, type UserMarks } from "./user_marks.ts";
 import { type TypesCodec, valueFormat } from "./value_format.ts";
 
 /** A session as a store had it. */
@@ -47,12 +54,16 @@ export interface SessionChange {
   readonly isRegenerated: boolean;
   /** Whether it is to live another time. */
   readonly isLifeChanged: boolean;
+  /** Who was logged in when it was opened, and who is to be. */
+  readonly users: readonly (string | undefined)[];
   /**
    * Does the same to a record as it is by now. May be called again.
    *
+   * @param record The record.
+   * @param marks Those of the users.
    * @returns The new record; `undefined` when nothing in it is worth keeping.
    */
-  apply(record: SessionRecord): SessionRecord | undefined;
+  apply(record: SessionRecord, marks: UserMarks): SessionRecord | undefined;
 }
 
 /** How a request came to its session; the manager's, which fills it in. */
@@ -88,12 +99,16 @@ export class SessionState {
   createdAt: number;
   lastAccess: number;
   user: string | undefined;
+  label: string | undefined;
+  /** Who was logged in when the store was last asked. */
+  storedUser: string | undefined;
   /** Of a session that a manager has opened. */
   visit: Visit | undefined;
   /** Whether the request looked at the session in any way. */
   isUsed = false;
   #id: string | undefined;
   #isUserChanged = false;
+  #isLabelChanged = false;
   #isRegenerated = false;
   #life: ReturnType<typeof beginLife> | undefined;
   #isDestroyed = false;
@@ -113,7 +128,8 @@ export class SessionState {
     this.isNew = stored === undefined;
     this.createdAt = record?.createdAt ?? now();
     this.lastAccess = stored?.lastAccess ?? this.createdAt;
-    this.user = record?.user;
+    this.user = this.storedUser = record?.user;
+    this.label = record?.label;
     this.#id = stored?.id;
   }
 
@@ -141,11 +157,21 @@ export class SessionState {
     return this.read();
   }
 
-  setUser(user: string | undefined): void {
-    if (user === this.user) return;
-    this.user = user;
+  setUser(user: string | null): void {
+    if (user !== null && (typeof user !== "string" || user === "")) {
+      throw new TypeError("Cannot set the user: it is neither a name nor null");
+    }
+    if (user === (this.user ?? null)) return;
+    this.user = user ?? undefined;
     this.#isUserChanged = true;
     this.#isRegenerated = true;
+  }
+
+  setLabel(label: string | null): void {
+    checkLabel(label);
+    if (label === (this.label ?? null)) return;
+    this.label = label ?? undefined;
+    this.#isLabelChanged = true;
   }
 
   regenerate(): void {
@@ -153,6 +179,7 @@ export class SessionState {
   }
 
   setLifetime(lifetime: SessionLifetime): void {
+    checkLifetime(lifetime, "set the lifetime");
     this.#life = beginLife(lifetime, this.now());
   }
 
@@ -184,9 +211,11 @@ export class SessionState {
     const isRegenerated = this.#isRegenerated;
     const isUserChanged = this.#isUserChanged;
     const newUser = this.user;
+    const newLabel = this.#isLabelChanged ? this.label ?? null : undefined;
     const life = this.#life;
     const isChanged = isForced || isDestroyed || isRegenerated ||
       this.#isSuspect ||
+      newLabel !== undefined ||
       life !== undefined || changeData !== undefined ||
       changeFlash !== undefined ||
       changeFormTokens !== undefined;
@@ -197,19 +226,24 @@ export class SessionState {
       isDestroyed,
       isRegenerated,
       isLifeChanged: life !== undefined,
-      apply(before) {
-        const record = life === undefined ? before : changeLife(before, life);
-        const { flash = {}, formTokens = [], user, ...others } = record;
+      users: [this.storedUser, newUser],
+      apply(before, marks) {
+        const lasting = life === undefined ? before : changeLife(before, life);
+        const bound = isUserChanged
+          ? bindUser(lasting, newUser, marks)
+          : lasting;
+        const record = newLabel === undefined
+          ? bound
+          : changeLabel(bound, newLabel);
+        const { flash = {}, formTokens = [], ...others } = record;
         const { data: _data, keyEnds: _keyEnds, ...rest } = others;
         const { data, keyEnds } = changeData?.(record) ?? record;
         const newFlash = changeFlash?.(flash) ?? flash;
         const newTokens = changeFormTokens?.(formTokens) ?? formTokens;
-        const kept = isUserChanged ? newUser : user;
         const merged = {
           ...rest,
           data,
           ...(keyEnds !== undefined && { keyEnds }),
-          ...(kept !== undefined && { user: kept }),
           ...(Object.keys(newFlash).length > 0 && { flash: newFlash }),
           ...(newTokens.length > 0 && { formTokens: newTokens }),
         };
@@ -243,8 +277,10 @@ export class SessionState {
     this.bag.rebase(kept);
     this.flash.rebase(kept?.flash);
     this.formTokens.rebase(kept?.formTokens);
-    this.user = kept?.user;
-    this.#isUserChanged = this.#isRegenerated = this.#isSuspect = false;
+    this.user = this.storedUser = kept?.user;
+    this.label = kept?.label;
+    this.#isUserChanged = this.#isLabelChanged = false;
+    this.#isRegenerated = this.#isSuspect = false;
     this.#life = undefined;
   }
 

@@ -5,6 +5,7 @@ import { cleanupRule, type SessionRecord } from "../core/record.ts";
 import type {
   CleanupOptions,
   CleanupResult,
+  EntriesOptions,
   LoadOptions,
   SessionStore,
   StoreOptions,
@@ -13,12 +14,12 @@ import { checkSessionId, isSessionId } from "../core/token.ts";
 import type { Durability, Place } from "../disk/atomic_file.ts";
 import { AGAIN, type Again, isNoFile, persist } from "../disk/file_lock.ts";
 import { sessionPath } from "../disk/layout.ts";
-import { listFiles } from "../disk/list_directory.ts";
 import {
   checkStillThere,
   prepareDirectory,
 } from "../disk/prepare_directory.ts";
 import { cleanDirectory } from "./clean_directory.ts";
+import { directoryEntries } from "./directory_entries.ts";
 import type { DirectorySessionStoreOptions } from "./directory_store_options.ts";
 import { Quarantine } from "./quarantine.ts";
 import { SessionFile } from "./session_file.ts";
@@ -193,19 +194,18 @@ export class DirectorySessionStore implements SessionStore {
 
   /** See {@linkcode SessionStore.entries}. */
   async *entries(
-    options: StoreOptions = {},
-  ): AsyncGenerator<readonly [id: string, record: SessionRecord]> {
-    const { signal } = options;
+    options: EntriesOptions = {},
+  ): AsyncGenerator<
+    readonly [id: string, record: SessionRecord, lastAccess: number]
+  > {
+    const { signal, user } = options;
     signal?.throwIfAborted();
     const { directory } = this.#ready();
-    for await (const name of listFiles(directory, { signal })) {
-      const record = await this.#read(
-        name,
-        (file) => file.load(undefined, true),
-        signal,
-      );
-      if (record !== undefined) yield [name, record];
-    }
+    yield* directoryEntries(directory, {
+      signal,
+      user,
+      read: (name, step) => this.#read(name, step, signal),
+    });
   }
 
   /**

@@ -1,13 +1,15 @@
-import { decodeRecord, encodeRecord } from "../core/codec.ts";
+import { decodeRecord, encodeRecord, hasOtherTag } from "../core/codec.ts";
 import { cleanupRule, isExpired, type SessionRecord } from "../core/record.ts";
 import type {
   CleanupOptions,
   CleanupResult,
+  EntriesOptions,
   LoadOptions,
   SessionStore,
   StoreOptions,
 } from "../core/store.ts";
 import { checkSessionId } from "../core/token.ts";
+import { userTag } from "../core/user_tag.ts";
 
 /** What {@linkcode MemorySessionStore} takes. */
 export interface MemorySessionStoreOptions {
@@ -148,12 +150,23 @@ export class MemorySessionStore implements SessionStore {
 
   /** See {@linkcode SessionStore.entries}. */
   async *entries(
-    options: StoreOptions = {},
-  ): AsyncGenerator<readonly [id: string, record: SessionRecord]> {
-    options.signal?.throwIfAborted();
-    for (const id of this.#entries.keys()) {
-      const record = await this.load(id, options);
-      if (record !== undefined) yield [id, record];
+    options: EntriesOptions = {},
+  ): AsyncGenerator<
+    readonly [id: string, record: SessionRecord, lastAccess: number]
+  > {
+    const { signal, user } = options;
+    signal?.throwIfAborted();
+    const tag = user === undefined ? undefined : userTag(user);
+    let lastAccess = 0;
+    const touch = (_record: SessionRecord, accessedAt: number) => {
+      lastAccess = accessedAt;
+      return false;
+    };
+    for (const [id, { bytes }] of this.#entries) {
+      if (tag !== undefined && hasOtherTag(id, bytes, tag)) continue;
+      const record = await this.load(id, { signal, touch });
+      const isWanted = user === undefined || record?.user === user;
+      if (record !== undefined && isWanted) yield [id, record, lastAccess];
     }
   }
 

@@ -15,6 +15,7 @@ import {
   decodeLifetime,
   decodeRecord,
   encodeRecord,
+  hasOtherTag,
   MARK_AT,
   PUBLISHED,
   type Unusable,
@@ -38,6 +39,7 @@ import {
   isNoFile,
   leadsTo,
   noFile,
+  openExisting,
   underLock,
 } from "../disk/file_lock.ts";
 import { sessionPath, temporaryPath } from "../disk/layout.ts";
@@ -105,6 +107,24 @@ export class SessionFile {
       if (read === "hold" || isNoFile(this.path)) throw error;
       this.#quarantine.leave(read, this.path, this.#id, error);
       return undefined;
+    }
+  }
+
+  /**
+   * Tells, for one open file and no lock, whether this was a session of
+   * somebody else than the tag is for when its name was opened, or since.
+   * Without a lock the bytes may be written over meanwhile: see `hasOtherTag`.
+   * As a plain load it does not look for pipes; whoever calls has listed a file.
+   *
+   * @param tag Made by `userTag`.
+   */
+  isOfAnother(tag: string): boolean {
+    const file = openExisting(this.path, false);
+    if (file === undefined) return true;
+    try {
+      return hasOtherTag(this.#id, readOnce(file), tag);
+    } finally {
+      system.close(file);
     }
   }
 
@@ -186,7 +206,8 @@ export class SessionFile {
     isWary: boolean,
   ): SessionRecord | undefined | Again | "hold" | Unusable {
     return underLock(this.path, false, (file) => {
-      if (isWary && !system.fstat(file).isFile) throw noFile(this.path);
+      const wary = isWary ? system.fstat(file) : undefined;
+      if (wary?.isFile === false) throw noFile(this.path);
       const first = readOnce(file);
       let found = decodeRecord(this.#id, first);
       if (typeof found === "string") {
@@ -198,7 +219,8 @@ export class SessionFile {
       if (isKnown && touch === undefined && found.idleTimeout === undefined) {
         if (!isExpired(found, now, now)) return found;
       }
-      const info = system.fstat(file);
+      // Under the lock nobody touches it.
+      const info = wary ?? system.fstat(file);
       const lastAccess = info.mtime!.getTime();
       const isOver = isExpired(found, lastAccess, now);
       if ((isOver || !isKnown) && !leadsTo(this.path, info)) return AGAIN;

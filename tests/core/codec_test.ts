@@ -3,9 +3,13 @@ import {
   decodeLifetime,
   decodeRecord,
   encodeRecord,
+  hasOtherTag,
   isSafeKey,
+  MARK_AT,
+  UNPUBLISHED,
 } from "../../src/core/codec.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
+import { userTag } from "../../src/core/user_tag.ts";
 
 const ID = "0123456789abcdef";
 const RECORD: SessionRecord = {
@@ -15,6 +19,8 @@ const RECORD: SessionRecord = {
   idleTimeout: 1_800_000,
   secretHash: "hash",
   user: "ann",
+  userGeneration: 7,
+  label: "Firefox",
   flash: { notice: "saved" },
   formTokens: ["one"],
 };
@@ -60,9 +66,10 @@ Deno.test("encodeRecord() writes the format as drawn", () => {
   assert(/^[0-9a-f]{8} $/.test(text.slice(11, 20)));
   assertEquals(text.slice(20, 37), "0001766221200000 ");
   assertEquals(text.slice(37, 54), "0000000001800000 ");
-  assertEquals(text.slice(54, 71), `${ID}\n`);
+  assertEquals(text.slice(54, 63), `${userTag("ann")} `);
+  assertEquals(text.slice(63, 80), `${ID}\n`);
   const { expiresAt: _e, idleTimeout: _i, ...body } = RECORD;
-  assertEquals(JSON.parse(text.slice(71)), body);
+  assertEquals(JSON.parse(text.slice(80)), body);
   assertEquals(text.at(-1), "\n");
 });
 
@@ -70,7 +77,7 @@ Deno.test("encodeRecord() writes the same bytes for ever", () => {
   const record = { data: { n: 1 }, createdAt: 5 };
   assertEquals(
     textOf(encodeRecord(ID, record)),
-    `latchkey/1 656bac4f ${NONE} ${NONE} ${ID}\n{"createdAt":5,"data":{"n":1}}\n`,
+    `latchkey/1 d217b49c ${NONE} ${NONE} -------- ${ID}\n{"createdAt":5,"data":{"n":1}}\n`,
   );
 });
 
@@ -164,6 +171,40 @@ Deno.test("decodeLifetime() gives the lifetime alone", () => {
   assertEquals(decodeLifetime(ID, encodeRecord(ID, idle)), { idleTimeout: 7 });
 });
 
+Deno.test("encodeRecord() tags a record with its user, and one of nobody with dashes", () => {
+  const bare = { data: {}, createdAt: 1 };
+  const tagOf = (record: SessionRecord) =>
+    textOf(encodeRecord(ID, record).subarray(54, 62));
+  assertEquals(tagOf(bare), "--------");
+  for (const user of ["ann", "", "\ud800", "é", "x".repeat(1_000)]) {
+    assertEquals(tagOf({ ...bare, user }), userTag(user));
+  }
+  // The check value of CRC-32.
+  assertEquals(tagOf({ ...bare, user: "123456789" }), "cbf43926");
+});
+
+Deno.test("hasOtherTag() knows whole, published bytes of that ID with another tag, and nothing else", () => {
+  const bytes = encodeRecord(ID, RECORD);
+  const bob = userTag("bob");
+  assert(hasOtherTag(ID, bytes, bob));
+  assert(hasOtherTag(ID, bytes, userTag(undefined)));
+  assertEquals(hasOtherTag(ID, bytes, userTag("ann")), false);
+  assertEquals(hasOtherTag("0123456789abcdee", bytes, bob), false);
+  assertEquals(hasOtherTag("0123456789abcdef0", bytes, bob), false);
+  for (let length = 0; length < bytes.length; length++) {
+    assertEquals(hasOtherTag(ID, bytes.subarray(0, length), bob), false);
+  }
+  for (let bit = 0; bit < 8 * bytes.length; bit++) {
+    const flipped = bytes.slice();
+    flipped[bit >> 3]! ^= 1 << (bit & 7);
+    assertEquals(hasOtherTag(ID, flipped, bob), false, `bit ${bit}`);
+  }
+  const unpublished = bytes.slice();
+  unpublished[MARK_AT] = UNPUBLISHED;
+  assertEquals(hasOtherTag(ID, unpublished, bob), false);
+  assertEquals(typeof decodeRecord(ID, unpublished), "object");
+});
+
 Deno.test("bytes under another ID are foreign", () => {
   const bytes = encodeRecord(ID, RECORD);
   const others = [
@@ -247,7 +288,7 @@ Deno.test("whole bytes without a record in them are unreadable", () => {
     '{"createdAt":1,"data":{}',
     "<html>",
   ];
-  const head = textOf(encodeRecord(ID, RECORD)).slice(0, 71);
+  const head = textOf(encodeRecord(ID, RECORD)).slice(0, 80);
   for (const body of bodies) {
     const bytes = reseal(new TextEncoder().encode(`${head}${body}\n`));
     assertEquals(decodeRecord(ID, bytes), "unreadable", body);
@@ -261,7 +302,7 @@ Deno.test("decoding never throws, and believes no random bytes", () => {
     const length = random.next().value;
     const bytes = Uint8Array.from({ length }, () => random.next().value);
     // Half of them begin as a record does.
-    if (round % 2) bytes.set(whole.subarray(0, Math.min(length, 71)));
+    if (round % 2) bytes.set(whole.subarray(0, Math.min(length, 80)));
     assertEquals(decodeRecord(ID, bytes), "unreadable");
     assertEquals(decodeLifetime(ID, bytes), "unreadable");
   }
@@ -269,14 +310,14 @@ Deno.test("decoding never throws, and believes no random bytes", () => {
 
 Deno.test("decoding never throws on whole random bodies", () => {
   const random = randomBytes(42);
-  const head = encodeRecord(ID, RECORD).subarray(0, 71);
+  const head = encodeRecord(ID, RECORD).subarray(0, 80);
   for (let round = 0; round < 5_000; round++) {
-    const bytes = new Uint8Array(71 + random.next().value);
+    const bytes = new Uint8Array(80 + random.next().value);
     for (let at = 20; at < bytes.length; at++) {
       bytes[at] = random.next().value;
     }
     bytes.set(head.subarray(0, 20));
-    bytes.set(head.subarray(54), 54);
+    bytes.set(head.subarray(63), 63);
     const body = decodeRecord(ID, reseal(bytes));
     assertEquals(body, "unreadable");
     assertEquals(typeof decodeLifetime(ID, bytes), "object");

@@ -139,7 +139,7 @@ async function request(
 }
 
 async function numbersOf(
-  records: AsyncIterable<readonly [string, SessionRecord]>,
+  records: AsyncIterable<readonly [string, SessionRecord, number]>,
 ): Promise<unknown> {
   const found = await Array.fromAsync(records);
   return found.map(([, { data }]) => data.n).sort();
@@ -306,6 +306,21 @@ const WITHOUT_SPARE: readonly Scene[] = [
     },
     run: (store) => numbersOf(store.entries()),
     answer: [1, 3],
+    after: {
+      [ID]: "n=1, long ago",
+      [OTHER_ID]: "n=3, long ago",
+      "unreadable-session.bad": "unreadable",
+    },
+  },
+  {
+    title: "entries of a user",
+    files: {
+      ...LIVE,
+      [OTHER_ID]: encodeRecord(OTHER_ID, { ...recordOf(3), user: "ann" }),
+      "unreadable-session": new Uint8Array(10),
+    },
+    run: (store) => numbersOf(store.entries({ user: "ann" })),
+    answer: [3],
     after: {
       [ID]: "n=1, long ago",
       [OTHER_ID]: "n=3, long ago",

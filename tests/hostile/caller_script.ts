@@ -16,6 +16,7 @@ export type CallName =
   | "save"
   | "create"
   | "entries"
+  | "entries of a user"
   | "cleanup";
 
 /** What is done, in this order. */
@@ -41,6 +42,8 @@ const CALLS: Readonly<Record<CallName, Call>> = {
   create: (store, id) => store.create(id, RECORD),
   entries: async (store) =>
     (await Array.fromAsync(store.entries())).map(([id]) => id).sort(),
+  "entries of a user": (store) =>
+    Array.fromAsync(store.entries({ user: "ann" })),
   cleanup: (store) => store.deleteOldSessions(0),
 };
 

@@ -99,6 +99,10 @@ const CALLS: Readonly<Record<string, readonly [Call, unknown]>> = {
   update: [(store) => store.update(ID, (record) => record), undefined],
   delete: [(store) => store.delete(ID), false],
   entries: [(store) => Array.fromAsync(store.entries()), []],
+  "entries of a user": [
+    (store) => Array.fromAsync(store.entries({ user: "ann" })),
+    [],
+  ],
   cleanup: [
     (store) => store.deleteOldSessions(0),
     { deleted: 0, remaining: 0, remnants: 0 },

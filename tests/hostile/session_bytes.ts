@@ -9,7 +9,7 @@ import type { Random } from "../random.ts";
 const CHECKSUM_AT = 11;
 const COVERED_AT = 19;
 const LIFETIMES_AT = [20, 37];
-const ID_AT = 54;
+const ID_AT = 63;
 const DEEP = 100_000;
 
 /** A session file that is as it should be. */
@@ -174,9 +174,8 @@ export function reseal(bytes: Uint8Array): Uint8Array {
 
 /** Writes a file with the right head and checksum, whatever its body is. */
 export function forge(id: string, body: Uint8Array | string): Uint8Array {
-  const head = `latchkey/1 00000000 ${"-".repeat(16)} ${
-    "-".repeat(16)
-  } ${id}\n`;
+  const none = "-".repeat(16);
+  const head = `latchkey/1 00000000 ${none} ${none} -------- ${id}\n`;
   const rest = typeof body === "string" ? bytesOf(body) : body;
   return reseal(join(bytesOf(head), rest));
 }

@@ -9,7 +9,9 @@
  * that others may write is refused (tests/disk/prepare_directory_test.ts and
  * tests/stores/directory_store_test.ts show it). The last test states what it
  * makes of each kind. A pipe is not among them: a plain load waits there until
- * somebody writes to it.
+ * somebody writes to it. `entries` of one user opens as a plain load does what
+ * was listed as a file, and has nothing against one that becomes a pipe just
+ * then.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -152,9 +154,10 @@ Deno.test("entries and cleanup pass by what is no file", async () => {
   const { [LIVE]: _live, ...before } = scene.describe();
   const report = await scene.call({
     ids: [LIVE],
-    calls: ["entries", "cleanup"],
+    calls: ["entries", "entries of a user", "cleanup"],
   });
   assertEquals(report[`entries ${LIVE}`], [LIVE]);
+  assertEquals(report[`entries of a user ${LIVE}`], []);
   assertEquals(report[`cleanup ${LIVE}`], {
     deleted: 1,
     remaining: 0,

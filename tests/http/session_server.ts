@@ -72,7 +72,10 @@ export async function serve(
         redirect: "manual",
         headers: cookie === undefined ? {} : { cookie },
       }),
-    records: async () => new Map(await Array.fromAsync(store.entries())),
+    records: async () =>
+      new Map(
+        await Array.fromAsync(store.entries(), ([id, record]) => [id, record]),
+      ),
     async [Symbol.asyncDispose]() {
       await server.shutdown();
       if (directory !== undefined) {

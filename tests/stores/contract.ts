@@ -12,6 +12,7 @@ import { testCleanup } from "./contract_cleanup.ts";
 import { testIds } from "./contract_ids.ts";
 import { testReading } from "./contract_reading.ts";
 import { testRecords } from "./contract_records.ts";
+import { testUsers } from "./contract_users.ts";
 import { testWriting } from "./contract_writing.ts";
 
 /** A store for one test, empty, and what lies beneath it. */
@@ -74,6 +75,7 @@ export function testContract(
   };
   testIds(declare);
   testReading(declare);
+  testUsers(declare);
   testWriting(declare);
   testRecords(declare, options.longestString ?? 1024 * 1024);
   testCleanup(declare);

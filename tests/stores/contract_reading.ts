@@ -37,6 +37,8 @@ const OPERATIONS: Record<
   delete: (store, options) => store.delete(ID, options),
   has: (store, options) => store.has(ID, options),
   entries: (store, options) => Array.fromAsync(store.entries(options)),
+  "entries of a user": (store, options) =>
+    Array.fromAsync(store.entries({ ...options, user: "ann" })),
   deleteOldSessions: (store, options) => store.deleteOldSessions(0, options),
 };
 
@@ -189,7 +191,10 @@ export function testReading(declare: Declare): void {
     await age(OTHER_ID, HOUR);
     const found = await Array.fromAsync(store.entries());
     assertEquals(found.length, 50);
-    assertEquals(Object.fromEntries(found), kept);
+    assertEquals(
+      Object.fromEntries(found.map(([id, record]) => [id, record])),
+      kept,
+    );
   });
 
   declare("entries() tolerates deletion meanwhile", async ({ store }) => {
@@ -279,7 +284,8 @@ export function testReading(declare: Declare): void {
     assertEquals(await store.load(ID, { signal }), recordOf({ n: 1 }));
     assertEquals(await store.create(ID, recordOf(), { signal }), false);
     await store.update(ID, () => recordOf({ n: 2 }), { signal });
-    assertEquals(await Array.fromAsync(store.entries({ signal })), [
+    const entries = await Array.fromAsync(store.entries({ signal }));
+    assertEquals(entries.map(([id, record]) => [id, record]), [
       [ID, recordOf({ n: 2 })],
     ]);
     assertEquals(await store.touch(ID, { signal }), true);

@@ -68,7 +68,7 @@ const KINDS: Record<string, Uint8Array> = {
   "text": new TextEncoder().encode("this is no session"),
   "a pickle": new TextEncoder().encode("\x80\x04\x95(dp0\nVuser\np1\n."),
   "JSON": new TextEncoder().encode(JSON.stringify(recordOf())),
-  "a record without its head": WHOLE.subarray(54),
+  "a record without its head": WHOLE.subarray(63),
   "a record twice": new Uint8Array([...WHOLE, ...WHOLE]),
   "a record in UTF-16": Uint8Array.from([...WHOLE].flatMap((b) => [b, 0])),
   "a future version": withVersion("2"),
