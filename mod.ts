@@ -32,6 +32,8 @@
 export { Session } from "./src/http/session.ts";
 export { SessionManager } from "./src/http/manager.ts";
 export type { CookieOptions } from "./src/http/cookie.ts";
+export type { IsolationLevel, IsolationOptions } from "./src/http/isolation.ts";
+export type { SessionCounters } from "./src/http/session_counters.ts";
 export type { SessionLifetime } from "./src/http/lifetime.ts";
 export type { TransportOption } from "./src/http/transport.ts";
 export type {
@@ -58,6 +60,7 @@ export type {
   CleanupOptions,
   CleanupResult,
   LoadOptions,
+  LockOptions,
   SessionStore,
   StoreOptions,
 } from "./src/core/store.ts";
@@ -70,6 +73,7 @@ export type {
 
 // Errors
 export {
+  SessionConflictError,
   SessionDirectoryError,
   SessionGoneError,
   SessionLockTimeoutError,

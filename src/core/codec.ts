@@ -86,6 +86,7 @@ export function encodeRecord(
   const { createdAt, secretHash, user, formTokens } = record;
   const { untilBrowserCloses, cookieSentAt, rotatedAt, previous, sealed } =
     record;
+  const { commits } = record;
   const rest = JSON.stringify({
     createdAt,
     secretHash,
@@ -96,6 +97,7 @@ export function encodeRecord(
     rotatedAt,
     previous,
     sealed,
+    commits,
   });
   const objects = (flash ? `"flash":${encodeObject("flash", flash)},` : "") +
     `"data":${encodeObject("data", data)}`;

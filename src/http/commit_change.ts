@@ -1,4 +1,3 @@
-import { SessionGoneError } from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
 import { createSecret, hashSecret } from "../core/token.ts";
 import { admit, type Claim } from "./admit.ts";
@@ -24,6 +23,7 @@ type Outcome = "not run" | "ended" | "kept";
  * @returns What hands the client its token, or takes it back; `undefined` when
  * it has nothing to learn.
  * @throws {SessionGoneError} If the record is gone, or has another secret.
+ * @throws {SessionConflictError} If somebody came between who must not.
  * @throws What the store throws.
  */
 export function commitChange(
@@ -59,6 +59,7 @@ async function createRecord(
     throw new Error(`Cannot create session ${id}: its ID is taken`);
   }
   visit.claim = claim;
+  visit.isolation.create(record);
   state.finish(record);
   return setCookie(settings, visit, record);
 }
@@ -80,10 +81,10 @@ async function updateRecord(
   const stored = await settings.store.update(id, (found) => {
     const admission = admit(settings, found, claim);
     // Thrown, since whatever is returned would be written.
-    if (admission === undefined) throw new SessionGoneError(id);
-    const merged = change.isDestroyed
-      ? undefined
-      : change.apply(admission.record);
+    if (admission === undefined) throw visit.isolation.refuse(id);
+    const { isChanged } = change;
+    const before = visit.isolation.advance(id, admission.record, isChanged);
+    const merged = change.isDestroyed ? undefined : change.apply(before);
     outcome = merged === undefined ? "ended" : "kept";
     if (merged === undefined) return undefined;
 
@@ -102,8 +103,9 @@ async function updateRecord(
   });
 
   const isGone = stored === undefined && outcome !== "ended";
-  if (isGone && !change.isDestroyed) throw new SessionGoneError(id);
+  if (isGone && !change.isDestroyed) throw visit.isolation.refuse(id);
   const kept = stored && record;
+  if (!isGone) visit.isolation.settle(kept, true);
   visit.claim = kept && { id, secret, secretHash: kept.secretHash! };
   visit.renewed = undefined;
   visit.isSecretOld = false;

@@ -9,7 +9,7 @@ import type { StoredSession, Visit } from "./session_state.ts";
 /** A session that a request may have, and what is to be said to its browser. */
 export interface FoundSession extends StoredSession {
   /** See {@linkcode Visit}. */
-  readonly visit: Omit<Visit, "request" | "owner">;
+  readonly visit: Omit<Visit, "request" | "owner" | "isolation">;
 }
 
 /**

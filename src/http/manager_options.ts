@@ -1,6 +1,11 @@
 import type { SessionGoneError } from "../core/errors.ts";
 import type { SessionStore } from "../core/store.ts";
 import type { Sealing } from "./sealed_record.ts";
+import {
+  type IsolationOptions,
+  resolveIsolation,
+  type Terms,
+} from "./isolation.ts";
 import { checkLifetime, type SessionLifetime, TENTHS } from "./lifetime.ts";
 import type { CookieOptions } from "./cookie.ts";
 import {
@@ -35,7 +40,7 @@ export interface SecretReusedEvent {
 export type SessionEvent = SessionRefusedEvent | SecretReusedEvent;
 
 /** What {@linkcode SessionManager} takes. */
-export interface SessionManagerOptions {
+export interface SessionManagerOptions extends IsolationOptions {
   /** Where the records are. */
   readonly store: SessionStore;
   /**
@@ -151,6 +156,8 @@ export interface ManagerSettings {
   readonly rotateGrace: number;
   readonly endOnReuse: boolean;
   readonly sealing: Sealing;
+  /** Of a request that does not say otherwise. */
+  readonly terms: Terms;
   readonly trustProxy: boolean;
   readonly onEvent: ((event: SessionEvent) => void) | undefined;
   readonly now: () => number;
@@ -164,8 +171,8 @@ const SHORTEST_SECRET = 32;
  *
  * @param options What was asked for.
  * @returns The settings.
- * @throws {TypeError} If there is no store, a duration is no number, or
- * browsers would refuse such a cookie.
+ * @throws {TypeError} If there is no store, a duration is no number, browsers
+ * would refuse such a cookie, or the store cannot isolate like that.
  * @throws {RangeError} If a duration is not whole milliseconds above 0, or
  * `touchAfter` is more than a tenth of `idleTimeout`.
  */
@@ -198,6 +205,7 @@ export function resolveManagerOptions(
     rotateGrace,
     endOnReuse,
     sealing: { isOn: seal, secrets: [...secrets] },
+    terms: resolveIsolation(store, options),
     trustProxy,
     onEvent,
     now,

@@ -4,10 +4,12 @@ import type {
   CleanupOptions,
   CleanupResult,
   LoadOptions,
+  LockOptions,
   SessionStore,
   StoreOptions,
 } from "../core/store.ts";
 import { checkSessionId } from "../core/token.ts";
+import { LockQueue } from "./lock_queue.ts";
 
 /** What {@linkcode MemorySessionStore} takes. */
 export interface MemorySessionStoreOptions {
@@ -50,6 +52,7 @@ export class MemorySessionStore implements SessionStore {
   readonly isThreadSafe = false;
 
   readonly #entries: Map<string, Entry> = new Map();
+  readonly #locks: LockQueue = new LockQueue();
   readonly #now: () => number;
 
   /**
@@ -178,6 +181,11 @@ export class MemorySessionStore implements SessionStore {
       onProgress?.({ ...count });
       return count;
     });
+  }
+
+  /** See {@linkcode SessionStore.lock}. It waits for five seconds at most. */
+  lock(id: string, options: LockOptions = {}): Promise<AsyncDisposable> {
+    return this.#locks.lock(id, options);
   }
 
   #find(id: string, now: number): SessionRecord | undefined {

@@ -190,7 +190,13 @@ export function testRecords(declare: Declare, longestString: number): void {
       expiresAt: Date.now() + HOUR,
       idleTimeout: HOUR,
       secretHash: "n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg",
+      rotatedAt: 1_763_629_200_001,
+      previous: { hash: "a hash", until: 1_763_629_200_002, sealed: "sealed" },
+      sealed: "sealed",
       user: "ann \ud800 🍪",
+      untilBrowserCloses: true,
+      cookieSentAt: 1_763_629_200_003,
+      commits: 4,
       flash: { notice: ["saved"], "": null },
       formTokens: ["one", "two"],
     };

@@ -1,0 +1,62 @@
+import { SessionGoneError } from "../core/errors.ts";
+import type { SessionRecord } from "../core/record.ts";
+import { admit } from "./admit.ts";
+import type { ManagerSettings } from "./manager_options.ts";
+import { sealRecord } from "./sealed_record.ts";
+import type { SessionState, Visit } from "./session_state.ts";
+
+/**
+ * Uses up a form token, in one step of the store.
+ *
+ * @param settings The manager's.
+ * @param visit How the request came.
+ * @param state What lies behind the session.
+ * @param token What the form sent.
+ * @returns `true` for the one request that may act on the form.
+ * @throws {SessionConflictError} If the request is strict, and another one has
+ * committed to the session.
+ * @throws {TypeError} If the request is read-only.
+ * @throws What the store throws.
+ */
+export async function consumeFormToken(
+  settings: ManagerSettings,
+  visit: Visit,
+  state: SessionState,
+  token: string,
+): Promise<boolean> {
+  const { claim, isolation } = visit;
+  const { formTokens } = state.use();
+  if (!formTokens.has(token)) return false;
+  if (claim === undefined || formTokens.isAdded(token)) {
+    return state.write().formTokens.remove(token);
+  }
+  const { id } = claim;
+  const { store, sealing } = settings;
+  let isConsumed = false;
+  let record: SessionRecord | undefined;
+  let kept: SessionRecord | undefined;
+  try {
+    kept = await store.update(id, (stored) => {
+      const admission = admit(settings, stored, claim);
+      const formTokens = admission?.record.formTokens ?? [];
+      isConsumed = formTokens.includes(token);
+      // Thrown, since whatever is returned would be written.
+      if (!isConsumed) throw new SessionGoneError(id);
+      const { secret, record: found } = admission!;
+      const { formTokens: _formTokens, ...rest } = isolation.advance(
+        id,
+        found,
+        true,
+      );
+      const left = formTokens.filter((other) => other !== token);
+      record = left.length === 0 ? rest : { ...rest, formTokens: left };
+      return sealRecord(record, { id, secret }, sealing);
+    });
+  } catch (error) {
+    if (!(error instanceof SessionGoneError)) throw error;
+  }
+  // The request has not seen what else is new in it.
+  if (kept !== undefined) isolation.settle(record, false);
+  state.forgetFormToken(token, kept && record);
+  return isConsumed && kept !== undefined;
+}
