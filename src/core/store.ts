@@ -28,17 +28,11 @@ export interface LoadOptions extends StoreOptions {
 /** What {@linkcode SessionStore.lock} takes. */
 export interface LockOptions extends StoreOptions {
   /**
-   * How long to wait for the lock, in milliseconds.
+   * How long to wait for the lock, in milliseconds; 0 tries once.
    *
    * @default {undefined} as long as the store waits for anything
    */
   readonly timeout?: number | undefined;
-  /**
-   * Is told, once, that somebody else has the lock and it begins to wait.
-   *
-   * @default {undefined}
-   */
-  readonly onWait?: (() => void) | undefined;
 }
 
 /** What {@linkcode SessionStore.deleteOldSessions} takes. */

@@ -23,32 +23,20 @@ import {
 import { checkStillThere } from "./prepare_directory.ts";
 import { system } from "./system.ts";
 
-/** How long to wait for a lock file, and who is told. */
-export interface RequestLockOptions extends Patience {
-  /** The directory that it is in. */
-  readonly directory: string;
-  /** Is told, once, when it has to wait. */
-  readonly onWait?: (() => void) | undefined;
-}
-
 /**
  * Takes the lock of a lock file, which is made if it is missing.
  *
- * @param options See there; `path` is the lock file.
+ * @param directory The directory that it is in.
+ * @param patience Which one it is, and how long to wait.
  * @returns The locked file.
  * @throws {SessionLockTimeoutError} When the time is over.
  * @throws {SessionDirectoryError} If the directory is gone.
  */
 export async function lockForRequest(
-  options: RequestLockOptions,
+  directory: string,
+  patience: Patience,
 ): Promise<LockedFile> {
-  const { path, directory, signal, onWait } = options;
-  signal?.throwIfAborted();
-  const attempt = () => tryLock(path, directory);
-  const locked = attempt();
-  if (locked !== AGAIN) return locked;
-  onWait?.();
-  return await persist(attempt, options);
+  return await persist(() => tryLock(patience.path, directory), patience);
 }
 
 function tryLock(path: string, directory: string): LockedFile | Again {

@@ -28,7 +28,7 @@ export async function findIsolated(
   if (token === undefined) return undefined;
   const claim = { ...token, secretHash: hashSecret(token.secret) };
   if (isolation.needsLock && await isGood(settings, claim)) {
-    await isolation.enter(settings.store, claim.id, request.signal);
+    await isolation.enter(settings.store, claim.id, request);
   }
   let found: FoundSession | undefined;
   try {

@@ -234,9 +234,8 @@ export class DirectorySessionStore implements SessionStore {
     const timeout = checkLock(id, options, this.#lockTimeout);
     const { directory } = this.#ready();
     const path = lockPath(directory, id);
-    const { signal, onWait } = options;
-    const waiting = { path, directory, timeout, signal, onWait };
-    const locked = await lockForRequest(waiting);
+    const patience = { path, timeout, signal: options.signal };
+    const locked = await lockForRequest(directory, patience);
     return new SessionLock(() => locked[Symbol.dispose]());
   }
 

@@ -23,8 +23,7 @@ export class LockQueue {
     const place = new AbortController();
     queue.add(place);
     try {
-      if (queue.size > 1) {
-        options.onWait?.();
+      if (queue.size > 1 && timeout > 0) {
         await waitForTurn(place, timeout, options.signal);
       }
       const [first] = queue;

@@ -23,10 +23,9 @@ const FLOWS = 100;
 /** The store's lock; a store without one is not tested here. */
 type Lock = (id: string, options?: LockOptions) => Promise<AsyncDisposable>;
 
-/** Tells that it waits, by resolving. */
-function noteWait(): { onWait: () => void; isWaiting: Promise<void> } {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  return { onWait: resolve, isWaiting: promise };
+/** Time for who has begun to wait. */
+function pause(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Declares the tests of `lock`. */
@@ -43,22 +42,17 @@ export function testLock(declare: Declare): void {
   declareLock(
     "is one's at a time, and the next one's when freed",
     async (lock) => {
-      const { onWait, isWaiting } = noteWait();
       const first = await lock(ID);
       let hasSecond = false;
-      const second = lock(ID, { onWait }).then((held) => {
+      const second = lock(ID).then((held) => {
         hasSecond = true;
         return held;
       });
-      await isWaiting;
+      await pause();
       assertEquals(hasSecond, false);
       await first[Symbol.asyncDispose]();
       await (await second)[Symbol.asyncDispose]();
-      await using _third = await lock(ID, {
-        onWait: () => {
-          throw new Error("it is free");
-        },
-      });
+      await using _third = await lock(ID, { timeout: 0 });
     },
   );
 
@@ -132,10 +126,9 @@ export function testLock(declare: Declare): void {
     const held = await lock(ID);
     const controller = new AbortController();
     const { signal } = controller;
-    const { onWait, isWaiting } = noteWait();
     const reason = new Error("no longer wanted");
-    const waiting = assertRejects(() => lock(ID, { signal, onWait }));
-    await isWaiting;
+    const waiting = assertRejects(() => lock(ID, { signal }));
+    await pause();
     controller.abort(reason);
     assertStrictEquals(await waiting, reason);
     assertStrictEquals(await assertRejects(() => lock(ID, { signal })), reason);
@@ -150,11 +143,10 @@ export function testLock(declare: Declare): void {
       const held = await lock(ID);
       const controller = new AbortController();
       const { signal } = controller;
-      const [first, second] = [noteWait(), noteWait()];
-      const gone = assertRejects(() => lock(ID, { signal, ...first }));
-      await first.isWaiting;
-      const next = lock(ID, second);
-      await second.isWaiting;
+      const gone = assertRejects(() => lock(ID, { signal }));
+      await pause();
+      const next = lock(ID);
+      await pause();
       controller.abort(new Error("no longer wanted"));
       await gone;
       await held[Symbol.asyncDispose]();

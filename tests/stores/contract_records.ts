@@ -126,6 +126,8 @@ export function listUnkeepable(): Record<string, unknown> {
     "idleTimeout negative": { data, createdAt, idleTimeout: -1 },
     "idleTimeout fractional": { data, createdAt, idleTimeout: 0.1 },
     "idleTimeout a string": { data, createdAt, idleTimeout: "60" },
+    "commits negative": { data, createdAt, commits: -1 },
+    "commits fractional": { data, createdAt, commits: 0.5 },
   };
 }
 
