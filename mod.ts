@@ -36,7 +36,9 @@ export type {
   SessionDataOptions,
   SessionMisfitEvent,
 } from "./src/http/data_options.ts";
+export type { IsolationLevel, IsolationOptions } from "./src/http/isolation.ts";
 export type { SetOptions } from "./src/http/key_ends.ts";
+export type { SessionCounters } from "./src/http/session_counters.ts";
 export type { SessionLifetime } from "./src/http/lifetime.ts";
 export type { TransportOption } from "./src/http/transport.ts";
 export type {
@@ -75,6 +77,7 @@ export type {
   CleanupResult,
   EntriesOptions,
   LoadOptions,
+  LockOptions,
   SessionStore,
   StoreOptions,
 } from "./src/core/store.ts";
@@ -88,6 +91,7 @@ export type {
 // Errors
 export type { DataPath, SessionDataErrorOptions } from "./src/core/errors.ts";
 export {
+  SessionConflictError,
   SessionDataError,
   SessionDirectoryError,
   SessionGoneError,

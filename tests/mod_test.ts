@@ -6,6 +6,7 @@ Deno.test("mod.ts exports these values and no others", () => {
     "DirectorySessionStore",
     "MemorySessionStore",
     "Session",
+    "SessionConflictError",
     "SessionDataError",
     "SessionDirectoryError",
     "SessionGoneError",

@@ -91,6 +91,7 @@ export function encodeRecord(
     record;
   const { typed, typedFlash, keyEnds, dataVersion } = record;
   const { userGeneration, label } = record;
+  const { commits } = record;
   const rest = JSON.stringify({
     createdAt,
     secretHash,
@@ -107,6 +108,7 @@ export function encodeRecord(
     typedFlash,
     keyEnds,
     dataVersion,
+    commits,
   });
   const objects = (flash ? `"flash":${encodeObject("flash", flash)},` : "") +
     `"data":${encodeObject("data", data)}`;

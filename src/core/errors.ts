@@ -99,8 +99,34 @@ export class SessionTooLargeError extends Error {
 }
 
 /**
- * Reports that a lock which another process holds did not become free within
- * the store's `lockTimeout`. Nothing was read or written.
+ * Reports that a commit under the isolation `strict` failed, because another
+ * request committed to the session since this one opened it. Nothing was
+ * written. Whoever runs the request again, on what the session holds by now,
+ * may succeed.
+ */
+export class SessionConflictError extends Error {
+  /** Tells the classes apart where `instanceof` cannot. */
+  override readonly name = "SessionConflictError";
+  /** The session ID; it opens nothing, so it may be logged. */
+  readonly sessionId: string;
+
+  /**
+   * Makes the error.
+   *
+   * @param sessionId The session that another request has changed.
+   */
+  constructor(sessionId: string) {
+    super(
+      `Cannot commit session ${sessionId}: another request has changed it meanwhile`,
+    );
+    this.sessionId = sessionId;
+  }
+}
+
+/**
+ * Reports that a lock which somebody else holds did not become free in time:
+ * within the store's `lockTimeout`, or what was given for an isolation
+ * `exclusive`. Nothing was read or written.
  */
 export class SessionLockTimeoutError extends Error {
   /** Tells the classes apart where `instanceof` cannot. */
@@ -111,12 +137,12 @@ export class SessionLockTimeoutError extends Error {
   /**
    * Makes the error.
    *
-   * @param path The file whose lock was waited for.
+   * @param what The file, or the session, whose lock was waited for.
    * @param timeout How long was waited, in milliseconds.
    */
-  constructor(path: string, timeout: number) {
+  constructor(what: string, timeout: number) {
     super(
-      `Cannot lock ${path}: still held by another process after ${timeout} ms`,
+      `Cannot lock ${what}: still held by somebody else after ${timeout} ms`,
     );
     this.timeout = timeout;
   }

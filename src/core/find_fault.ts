@@ -13,7 +13,7 @@ export function findFault(record: SessionRecord): string | undefined {
   const { data, flash = {}, formTokens = [] } = record;
   const { secretHash = "", user = "" } = record;
   const { cookieSentAt = 0, untilBrowserCloses = false } = record;
-  const { rotatedAt = 0, previous, sealed = "" } = record;
+  const { rotatedAt = 0, previous, sealed = "", commits = 0 } = record;
   const { typed = [], typedFlash = [], keyEnds = {}, dataVersion = 0 } = record;
   const { userGeneration = 0, label = "" } = record;
   if (!isTime(createdAt)) return `createdAt ${NO_TIME}`;
@@ -25,6 +25,8 @@ export function findFault(record: SessionRecord): string | undefined {
     return "previous is not a secret that was replaced";
   }
   if (!isText(sealed)) return "sealed is not text";
+  // A number of the same range as a time's.
+  if (!isTime(commits)) return "commits is not a whole number from 0 up";
   if (typeof untilBrowserCloses !== "boolean") {
     return "untilBrowserCloses is neither true nor false";
   }

@@ -45,6 +45,8 @@ export interface SessionRecord {
   readonly untilBrowserCloses?: boolean;
   /** When the browser was last sent its cookie, in whole ms since the epoch. */
   readonly cookieSentAt?: number;
+  /** How many commits have changed it since it began, where any has. */
+  readonly commits?: number;
   /** What one request leaves for the next to read once. */
   readonly flash?: JsonObject;
   /** Form tokens handed out and not yet used, oldest first. */

@@ -36,6 +36,16 @@ export interface EntriesOptions extends StoreOptions {
   readonly user?: string | undefined;
 }
 
+/** What {@linkcode SessionStore.lock} takes. */
+export interface LockOptions extends StoreOptions {
+  /**
+   * How long to wait for the lock, in milliseconds; 0 tries once.
+   *
+   * @default {undefined} as long as the store waits for anything
+   */
+  readonly timeout?: number | undefined;
+}
+
 /** What {@linkcode SessionStore.deleteOldSessions} takes. */
 export interface CleanupOptions extends StoreOptions {
   /**
@@ -204,4 +214,23 @@ export interface SessionStore {
     minutes: number,
     options?: CleanupOptions,
   ): Promise<CleanupResult>;
+
+  /**
+   * Takes the lock of a session, for as long as the application works on it:
+   * of all who ask for it, as far as the medium is shared, one has it at a
+   * time, until he frees it or dies. It is apart from the session: there need
+   * be none, none is made, and no other operation looks at it, whoever has it.
+   * Who has it and asks again waits for himself. Different sessions may share
+   * a lock, if few do.
+   *
+   * A store need not have locks. Its sessions cannot be `exclusive`, then.
+   *
+   * @param id The session ID.
+   * @param options How long to wait.
+   * @returns What frees the lock; twice is as good as once.
+   * @throws {SessionLockTimeoutError} If it does not become free in time.
+   * @throws {TypeError} If the ID is malformed.
+   * @throws {RangeError} If the timeout is not a number from 0 up.
+   */
+  lock?(id: string, options?: LockOptions): Promise<AsyncDisposable>;
 }

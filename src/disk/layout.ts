@@ -6,6 +6,7 @@
  *     0f3c…e1                                            0600  a session, named by its ID
  *     .tmp-001763629200000-5d0a…9b                       0600  being written: birth in ms, 128 random bits
  *     0f3c…e1.bad                                        0600  was unreadable, set aside for inspection
+ *     .lock-000 … .lock-3ff                              0600  empty; whose requests run one after the other
  *
  * Any other name is somebody else's and is never opened, counted or removed.
  * No name of ours but a session's is a session ID, because of the dots. No
@@ -15,6 +16,7 @@ import { isSessionId } from "../core/token.ts";
 
 const TEMPORARY = /^\.tmp-(\d{15})-[0-9a-f]{32}$/;
 const QUARANTINE = ".bad";
+const LOCK_FILES = 1024;
 
 /**
  * Names the file of a session.
@@ -68,4 +70,21 @@ export function temporaryPath(
 export function temporaryBirth(name: string): number | undefined {
   const birth = TEMPORARY.exec(name)?.[1];
   return birth === undefined ? undefined : Number(birth);
+}
+
+/**
+ * Names the lock file of a session. There is a fixed number of them, so that
+ * none need ever be removed: two sessions share one by chance, 1 in 1,024.
+ *
+ * @param directory The directory of sessions.
+ * @param id A session ID; whoever calls has checked that it is one.
+ */
+export function lockPath(directory: string, id: string): string {
+  // FNV-1a, folded: any process must come to the same name.
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < id.length; i++) {
+    hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193);
+  }
+  const number = ((hash ^ (hash >>> 16)) >>> 0) % LOCK_FILES;
+  return `${directory}/.lock-${number.toString(16).padStart(3, "0")}`;
 }

@@ -1,4 +1,3 @@
-import { SessionGoneError } from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
 import { createSecret, hashSecret } from "../core/token.ts";
 import { admit, type Claim } from "./admit.ts";
@@ -27,6 +26,7 @@ type Outcome = "not run" | "ended" | "kept";
  * it has nothing to learn.
  * @throws {SessionGoneError} If the record is gone, has another secret, or was
  * revoked with the others of its user.
+ * @throws {SessionConflictError} If somebody came between who must not.
  * @throws {SessionDataError} If the data would not fit the schema.
  * @throws {SessionTooLargeError} If it would be more than may be.
  * @throws What the store throws.
@@ -66,6 +66,7 @@ async function createRecord(
     throw new Error(`Cannot create session ${id}: its ID is taken`);
   }
   visit.claim = claim;
+  visit.isolation.create(record);
   state.finish(record);
   return setCookie(settings, visit, record);
 }
@@ -88,12 +89,14 @@ async function updateRecord(
   const stored = await settings.store.update(id, (found) => {
     const admission = admit(settings, found, claim);
     // Thrown, since whatever is returned would be written.
-    if (admission === undefined) throw new SessionGoneError(id);
+    if (admission === undefined) throw visit.isolation.refuse(id);
     outcome = "not run";
     if (isSignedOut(id, found, marks)) return undefined;
+    const { isChanged } = change;
+    const before = visit.isolation.advance(id, admission.record, isChanged);
     const merged = change.isDestroyed
       ? undefined
-      : change.apply(readData(settings, id, admission.record), marks);
+      : change.apply(readData(settings, id, before), marks);
     outcome = merged === undefined ? "ended" : "kept";
     if (merged === undefined) return undefined;
 
@@ -113,8 +116,9 @@ async function updateRecord(
   });
 
   const isGone = stored === undefined && outcome !== "ended";
-  if (isGone && !change.isDestroyed) throw new SessionGoneError(id);
+  if (isGone && !change.isDestroyed) throw visit.isolation.refuse(id);
   const kept = stored && record;
+  if (!isGone) visit.isolation.settle(kept, true);
   visit.claim = kept && { id, secret, secretHash: kept.secretHash! };
   visit.renewed = undefined;
   visit.isSecretOld = false;

@@ -1,25 +1,36 @@
 import { SessionGoneError } from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
-import { admit, type Claim } from "./admit.ts";
+import { admit } from "./admit.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import { sealRecord } from "./sealed_record.ts";
-import type { SessionState } from "./session_state.ts";
+import type { SessionState, Visit } from "./session_state.ts";
 import { isSignedOut, loadMarks } from "./user_marks.ts";
 
 /**
- * Uses up a form token of a stored record, in one step of the store.
+ * Uses up a form token, in one step of the store.
  *
  * @param settings The manager's.
- * @param state What lies behind the session; it is brought up to date.
- * @param form Who asks, and the token.
- * @returns `true` for the one who may act on the form.
+ * @param visit How the request came.
+ * @param state What lies behind the session.
+ * @param token What the form sent.
+ * @returns `true` for the one request that may act on the form.
+ * @throws {SessionConflictError} If the request is strict, and another one has
+ * committed to the session.
+ * @throws {TypeError} If the request is read-only.
  * @throws What the store throws.
  */
 export async function consumeFormToken(
   settings: ManagerSettings,
+  visit: Visit,
   state: SessionState,
-  { claim, token }: { claim: Claim; token: string },
+  token: string,
 ): Promise<boolean> {
+  const { claim, isolation } = visit;
+  const { formTokens } = state.use();
+  if (!formTokens.has(token)) return false;
+  if (claim === undefined || formTokens.isAdded(token)) {
+    return state.write().formTokens.remove(token);
+  }
   const { id } = claim;
   const { store, sealing } = settings;
   const marks = await loadMarks(store, [state.storedUser]);
@@ -35,8 +46,12 @@ export async function consumeFormToken(
       isConsumed = formTokens.includes(token);
       // Thrown, since whatever is returned would be written.
       if (!isConsumed) throw new SessionGoneError(id);
-      const { secret, record: { formTokens: _formTokens, ...rest } } =
-        admission!;
+      const { secret, record: found } = admission!;
+      const { formTokens: _formTokens, ...rest } = isolation.advance(
+        id,
+        found,
+        true,
+      );
       const left = formTokens.filter((other) => other !== token);
       record = left.length === 0 ? rest : { ...rest, formTokens: left };
       return sealRecord(record, { id, secret }, sealing);
@@ -44,6 +59,8 @@ export async function consumeFormToken(
   } catch (error) {
     if (!(error instanceof SessionGoneError)) throw error;
   }
+  // The request has not seen what else is new in it.
+  if (kept !== undefined) isolation.settle(record, false);
   state.forgetFormToken(token, kept && record);
   return isConsumed && kept !== undefined;
 }

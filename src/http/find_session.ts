@@ -11,7 +11,7 @@ import { endIfRevoked } from "./user_sessions.ts";
 /** A session that a request may have, and what is to be said to its browser. */
 export interface FoundSession extends StoredSession {
   /** See {@linkcode Visit}. */
-  readonly visit: Omit<Visit, "request" | "owner">;
+  readonly visit: Omit<Visit, "request" | "owner" | "isolation">;
 }
 
 /**

@@ -1,9 +1,13 @@
 import { commitChange, renewCookie } from "./commit_change.ts";
+import { consumeFormToken } from "./consume_form_token.ts";
 import { SessionGoneError } from "../core/errors.ts";
 import { isMarkId } from "../core/revocation.ts";
-import { hashSecret, parseToken } from "../core/token.ts";
-import { consumeFormToken } from "./consume_form_token.ts";
-import { findSession } from "./find_session.ts";
+import { findIsolated } from "./find_isolated.ts";
+import {
+  Isolation,
+  type IsolationOptions,
+  resolveIsolation,
+} from "./isolation.ts";
 import {
   type ManagerSettings,
   resolveManagerOptions,
@@ -11,6 +15,7 @@ import {
 } from "./manager_options.ts";
 import { addHeaders, completeResponse } from "./response_headers.ts";
 import { Session, stateOf } from "./session.ts";
+import { type SessionCounters, startCounting } from "./session_counters.ts";
 import type { SessionState, Visit } from "./session_state.ts";
 import type { SchemaOf } from "./standard_schema.ts";
 import type { Header } from "./transport.ts";
@@ -33,7 +38,7 @@ const NOBODY = { claim: undefined, renewed: undefined, isSecretOld: false };
  *   made up is never adopted.
  * - **Nothing is lost.** A commit does to the record, as it is by then, what
  *   the request did, in one `update` of the store. No lock is held while the
- *   application's code runs.
+ *   application's code runs, unless it asks to be `exclusive`.
  * - **Nothing comes back.** A session that ended or was given a new secret
  *   since the request opened it takes no more changes from that request.
  * - **Nothing is promised too early.** A handler that throws saves nothing; a
@@ -70,13 +75,14 @@ const NOBODY = { claim: undefined, renewed: undefined, isSecretOld: false };
  */
 export class SessionManager<Data extends object = Record<string, unknown>> {
   readonly #settings: ManagerSettings;
+  readonly #counters = startCounting();
 
   /**
    * Makes a manager; it does no I/O.
    *
    * @param options The store, and what differs from the defaults.
-   * @throws {TypeError} If there is no store, an option is not of its type, or
-   * browsers would refuse such a cookie.
+   * @throws {TypeError} If there is no store, an option is not of its type,
+   * browsers would refuse such a cookie, or the store cannot isolate like that.
    * @throws {RangeError} If a duration is not whole milliseconds above 0, or
    * `touchAfter` is more than a tenth of `idleTimeout`.
    */
@@ -84,11 +90,17 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     this.#settings = resolveManagerOptions(options);
   }
 
+  /** How often what happened so far: the numbers of this moment. */
+  get counters(): SessionCounters {
+    return { ...this.#counters };
+  }
+
   /**
    * Makes a handler for `Deno.serve`. See {@linkcode SessionManager.run}.
    *
    * @typeParam Info What the server says about the connection.
    * @param handle Answers a request with its session.
+   * @param options How far its requests are kept apart.
    * @returns The handler.
    */
   handler<Info = Deno.ServeHandlerInfo>(
@@ -97,9 +109,11 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
       session: Session<Data>,
       info: Info,
     ) => Response | Promise<Response>,
+    options: IsolationOptions = {},
   ): (request: Request, info: Info) => Promise<Response> {
+    resolveIsolation(this.#settings.store, options);
     return (request, info) =>
-      this.run(request, (session) => handle(request, session, info));
+      this.run(request, (session) => handle(request, session, info), options);
   }
 
   /**
@@ -112,21 +126,29 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    *
    * @param request The request.
    * @param handle Answers it.
+   * @param options How far it is kept apart from others of the session.
    * @returns The response, or a copy of it with our headers.
-   * @throws What `handle` throws, and nothing is saved; what the store throws.
+   * @throws {SessionConflictError} If it is `strict`, and another one committed
+   * meanwhile. It is thrown, unlike a refusal: the handler has answered for a
+   * state that was not kept. Run the request again, or answer 409.
+   * @throws {SessionLockTimeoutError} If it is `exclusive`, and others hold the
+   * session for too long; `handle` has not run.
+   * @throws What `handle` throws, and nothing is saved; what the store throws;
+   * the reason of the request's signal, when it is aborted while it waits.
    */
   async run(
     request: Request,
     handle: (session: Session<Data>) => Response | Promise<Response>,
+    options: IsolationOptions = {},
   ): Promise<Response> {
-    const session = await this.open(request);
+    const session = await this.open(request, options);
     const state = stateOf(session);
     try {
       const response = await handle(session);
       const header = await this.#commitOrTell(state);
       return completeResponse(response, { header, vary: this.#vary(state) });
     } finally {
-      state.close();
+      await this.close(session);
     }
   }
 
@@ -135,28 +157,26 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * SessionManager.run} is made of, for servers that need it in two parts.
    *
    * @param request The request; its body is not touched.
-   * @returns Its session, or a new one. No client can make this throw.
+   * @param options How far it is kept apart. Commit or close what is `exclusive`.
+   * @returns Its session, or a new one. No cookie can make this throw.
+   * @throws {SessionLockTimeoutError} As of `run`.
    * @throws {SessionDataError} If `onMisfit` is `"throw"` and its data is of no
    * use any more.
-   * @throws What the store throws.
+   * @throws What the store throws; the reason of the request's signal.
    */
-  async open(request: Request): Promise<Session<Data>> {
-    const { transport, now, data } = this.#settings;
-    const value = transport.read(request.headers);
-    const token = value === undefined ? undefined : parseToken(value);
-    const found = token && await findSession(this.#settings, {
-      ...token,
-      secretHash: hashSecret(token.secret),
-    });
-
-    const session = new Session<Data>({
-      stored: found,
-      now,
-      types: data.types,
-    });
+  async open(
+    request: Request,
+    options: IsolationOptions = {},
+  ): Promise<Session<Data>> {
+    const { now, store, terms, data: { types } } = this.#settings;
+    const own = resolveIsolation(store, options, terms);
+    const isolation = new Isolation(own, this.#counters);
+    const found = await findIsolated(this.#settings, request, isolation);
+    const session = new Session<Data>({ stored: found, now, types });
     stateOf(session).visit = {
       request,
       owner: this.#settings,
+      isolation,
       ...(found?.visit ?? NOBODY),
     };
     return session;
@@ -168,21 +188,45 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * session was looked at. The session is then up to date, and can be changed
    * and committed again. When this throws, the session still holds its changes.
    *
+   * Whatever comes of it, an `exclusive` request then lets the next one have
+   * the session. When it commits again, that is `strict`.
+   *
    * @param session A session that this manager opened.
    * @param headers The headers of the response.
    * @throws {SessionGoneError} If the session ended or was given a new secret
    * since it was opened. Nothing was written.
    * @throws {SessionDataError} If the data would not fit the schema.
    * @throws {SessionTooLargeError} If it would be more than `maxBytes`.
+   * @throws {SessionConflictError} As of `run`. Nothing was written.
    * @throws {TypeError} If another manager opened the session, it is being
    * committed, or a value in it was given something that JSON cannot hold.
    * @throws What the store throws; the cookie is then not in the headers.
    */
   async commit(session: Session<Data>, headers: Headers): Promise<void> {
     const state = stateOf(session);
-    addHeaders(headers, { header: undefined, vary: this.#vary(state) });
-    const header = await this.#commit(state);
-    addHeaders(headers, { header, vary: undefined });
+    const { isolation } = this.#visitOf(state);
+    try {
+      addHeaders(headers, { header: undefined, vary: this.#vary(state) });
+      const header = await this.#commit(state);
+      addHeaders(headers, { header, vary: undefined });
+    } finally {
+      await isolation.leave();
+    }
+  }
+
+  /**
+   * Ends the request of a session without a commit, as `run` does by itself:
+   * whatever changes the session throws from here on, and an `exclusive`
+   * request lets the next one have it.
+   *
+   * @param session A session that this manager opened.
+   * @throws {TypeError} If another manager opened the session.
+   */
+  async close(session: Session<Data>): Promise<void> {
+    const state = stateOf(session);
+    const { isolation } = this.#visitOf(state);
+    state.close();
+    await isolation.leave();
   }
 
   /**
@@ -193,7 +237,9 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * @param session A session that this manager opened.
    * @param token What the form sent.
    * @returns `true` for the one request that may act on the form.
-   * @throws {TypeError} If another manager opened the session.
+   * @throws {SessionConflictError} As of `run`; the token is still good then.
+   * @throws {TypeError} If another manager opened the session, or it is
+   * `readOnly`.
    * @throws What the store throws.
    */
   async consumeFormToken(
@@ -201,12 +247,8 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     token: string,
   ): Promise<boolean> {
     const state = stateOf(session);
-    const { claim } = this.#visitOf(state);
-    if (!session.hasFormToken(token)) return false;
-    if (claim === undefined || state.formTokens.isAdded(token)) {
-      return session.removeFormToken(token);
-    }
-    return await consumeFormToken(this.#settings, state, { claim, token });
+    const visit = this.#visitOf(state);
+    return await consumeFormToken(this.#settings, visit, state, token);
   }
 
   /**
@@ -272,7 +314,8 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
 
   async #commit(state: SessionState): Promise<Header | undefined> {
     const visit = this.#visitOf(state);
-    const change = state.begin(visit.isSecretOld);
+    const isDue = visit.isSecretOld && !visit.isolation.isReadOnly;
+    const change = state.begin(isDue);
     if (change === undefined) return renewCookie(this.#settings, visit);
     try {
       return await commitChange(this.#settings, visit, state, change);

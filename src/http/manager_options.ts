@@ -1,6 +1,11 @@
 import type { SessionGoneError } from "../core/errors.ts";
 import type { SessionStore } from "../core/store.ts";
 import type { Sealing } from "./sealed_record.ts";
+import {
+  type IsolationOptions,
+  resolveIsolation,
+  type Terms,
+} from "./isolation.ts";
 import { checkLifetime, type SessionLifetime, TENTHS } from "./lifetime.ts";
 import type { CookieOptions } from "./cookie.ts";
 import {
@@ -44,7 +49,8 @@ export type SessionEvent =
   | SessionMisfitEvent;
 
 /** What {@linkcode SessionManager} takes. */
-export interface SessionManagerOptions extends SessionDataOptions {
+export interface SessionManagerOptions
+  extends SessionDataOptions, IsolationOptions {
   /** Where the records are. */
   readonly store: SessionStore;
   /**
@@ -161,6 +167,8 @@ export interface ManagerSettings {
   readonly endOnReuse: boolean;
   readonly sealing: Sealing;
   readonly data: DataSettings;
+  /** Of a request that does not say otherwise. */
+  readonly terms: Terms;
   readonly trustProxy: boolean;
   readonly onEvent: ((event: SessionEvent) => void) | undefined;
   readonly now: () => number;
@@ -174,8 +182,8 @@ const SHORTEST_SECRET = 32;
  *
  * @param options What was asked for.
  * @returns The settings.
- * @throws {TypeError} If there is no store, a duration is no number, or
- * browsers would refuse such a cookie.
+ * @throws {TypeError} If there is no store, a duration is no number, browsers
+ * would refuse such a cookie, or the store cannot isolate like that.
  * @throws {RangeError} If a duration is not whole milliseconds above 0, or
  * `touchAfter` is more than a tenth of `idleTimeout`.
  */
@@ -209,6 +217,7 @@ export function resolveManagerOptions(
     endOnReuse,
     sealing: { isOn: seal, secrets: [...secrets] },
     data: resolveDataOptions(options),
+    terms: resolveIsolation(store, options),
     trustProxy,
     onEvent,
     now,

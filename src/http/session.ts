@@ -231,7 +231,7 @@ export class Session<Data extends object = Record<string, unknown>> {
     key: string,
     ...values: readonly [] | readonly [unknown]
   ): unknown {
-    if (values.length === 0) return this.#state.read().flash.read(key);
+    if (values.length === 0) return this.#state.use().flash.read(key);
     this.#state.write().flash.leave(key, values[0]);
     return undefined;
   }

@@ -11,6 +11,7 @@ import {
   type SessionLifetime,
 } from "./lifetime.ts";
 import { FormTokens } from "./form_tokens.ts";
+import type { Isolation } from "./isolation.ts";
 import { bindUser, type UserMarks } from "./user_marks.ts";
 import { type TypesCodec, valueFormat } from "./value_format.ts";
 
@@ -48,6 +49,8 @@ export interface SessionOptions {
 
 /** What a request did to its session, taken down for the store. */
 export interface SessionChange {
+  /** Whether it did anything; a commit may be due for another reason. */
+  readonly isChanged: boolean;
   /** Whether the session is to end. */
   readonly isDestroyed: boolean;
   /** Whether it is to get a new secret. */
@@ -78,10 +81,13 @@ export interface Visit {
   renewed: SessionRecord | undefined;
   /** Whether the session is to get another secret, its old one being so old. */
   isSecretOld: boolean;
+  /** How far the request is kept apart from others of the session. */
+  readonly isolation: Isolation;
 }
 
 const COMMITTING = "it is being committed";
 const CLOSED = "its request is over";
+const READ_ONLY = "it was opened with the isolation readOnly";
 
 /**
  * What lies behind a `Session`, for that class and the manager alone: the parts
@@ -150,11 +156,20 @@ export class SessionState {
 
   /** Says that the request is about to change the session. */
   write(): this {
-    const problem = this.#isDestroyed ? "it was destroyed" : this.#locked;
+    const problem = this.visit?.isolation.isReadOnly
+      ? READ_ONLY
+      : this.#isDestroyed
+      ? "it was destroyed"
+      : this.#locked;
     if (problem !== undefined) {
       throw new TypeError(`Cannot change the session: ${problem}`);
     }
     return this.read();
+  }
+
+  /** Says that the request is about to use up what an earlier one left. */
+  use(): this {
+    return this.visit?.isolation.isReadOnly ? this.write() : this.read();
   }
 
   setUser(user: string | null): void {
@@ -213,16 +228,23 @@ export class SessionState {
     const newUser = this.user;
     const newLabel = this.#isLabelChanged ? this.label ?? null : undefined;
     const life = this.#life;
-    const isChanged = isForced || isDestroyed || isRegenerated ||
+    const isChanged = isDestroyed || isRegenerated ||
       this.#isSuspect ||
       newLabel !== undefined ||
       life !== undefined || changeData !== undefined ||
       changeFlash !== undefined ||
       changeFormTokens !== undefined;
-    if (!isChanged) return undefined;
+    if (!isChanged && !isForced) return undefined;
+    // A change inside a value is not seen before.
+    if (isChanged && this.visit?.isolation.isReadOnly) {
+      throw new TypeError(
+        `Cannot commit the session: ${READ_ONLY}, and a value in it was changed`,
+      );
+    }
 
     this.#locked = COMMITTING;
     return {
+      isChanged,
       isDestroyed,
       isRegenerated,
       isLifeChanged: life !== undefined,

@@ -5,11 +5,13 @@ import type {
   CleanupResult,
   EntriesOptions,
   LoadOptions,
+  LockOptions,
   SessionStore,
   StoreOptions,
 } from "../core/store.ts";
 import { checkSessionId } from "../core/token.ts";
 import { userTag } from "../core/user_tag.ts";
+import { LockQueue } from "./lock_queue.ts";
 
 /** What {@linkcode MemorySessionStore} takes. */
 export interface MemorySessionStoreOptions {
@@ -52,6 +54,7 @@ export class MemorySessionStore implements SessionStore {
   readonly isThreadSafe = false;
 
   readonly #entries: Map<string, Entry> = new Map();
+  readonly #locks: LockQueue = new LockQueue();
   readonly #now: () => number;
 
   /**
@@ -191,6 +194,11 @@ export class MemorySessionStore implements SessionStore {
       onProgress?.({ ...count });
       return count;
     });
+  }
+
+  /** See {@linkcode SessionStore.lock}. It waits for five seconds at most. */
+  lock(id: string, options: LockOptions = {}): Promise<AsyncDisposable> {
+    return this.#locks.lock(id, options);
   }
 
   #find(id: string, now: number): SessionRecord | undefined {

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import {
+  SessionConflictError,
   SessionDataError,
   SessionDirectoryError,
   SessionGoneError,
@@ -11,6 +12,7 @@ Deno.test("errors have their class's name, as their text shows it", () => {
   const cause = new Error("cause");
   const errors = [
     new SessionGoneError("0123456789abcdef"),
+    new SessionConflictError("0123456789abcdef"),
     new SessionLockTimeoutError("sessions/0123456789abcdef", 5_000),
     new SessionDirectoryError("sessions", "it is missing", { cause }),
     new SessionDataError("0123456789abcdef", "it does not fit", { cause }),
@@ -33,12 +35,21 @@ Deno.test("SessionGoneError says which session", () => {
   );
 });
 
+Deno.test("SessionConflictError says which session, and why", () => {
+  const error = new SessionConflictError("0123456789abcdef");
+  assertEquals(error.sessionId, "0123456789abcdef");
+  assertEquals(
+    error.message,
+    "Cannot commit session 0123456789abcdef: another request has changed it meanwhile",
+  );
+});
+
 Deno.test("SessionLockTimeoutError says which file, and how long", () => {
   const error = new SessionLockTimeoutError("sessions/0123456789abcdef", 250);
   assertEquals(error.timeout, 250);
   assertEquals(
     error.message,
-    "Cannot lock sessions/0123456789abcdef: still held by another process after 250 ms",
+    "Cannot lock sessions/0123456789abcdef: still held by somebody else after 250 ms",
   );
 });
 
@@ -60,6 +71,11 @@ Deno.test("errors hold what their message says, and no more", () => {
   const own = (error: Error) =>
     Object.getOwnPropertyNames(error).filter((key) => key !== "stack").sort();
   assertEquals(own(new SessionGoneError("0123456789abcdef")), [
+    "message",
+    "name",
+    "sessionId",
+  ]);
+  assertEquals(own(new SessionConflictError("0123456789abcdef")), [
     "message",
     "name",
     "sessionId",

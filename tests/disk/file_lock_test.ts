@@ -260,7 +260,7 @@ Deno.test("persist() gives up when the time is over, not before", async () => {
   const error = await assertRejects(
     () => persist(step, PATIENCE),
     SessionLockTimeoutError,
-    "Cannot lock sessions/x: still held by another process after 5000 ms",
+    "Cannot lock sessions/x: still held by somebody else after 5000 ms",
   );
   assertEquals(error.timeout, 5_000);
   const waited = clock.waits.reduce((sum, wait) => sum + wait);

@@ -1,7 +1,8 @@
-import { assertEquals } from "@std/assert";
-import { isSessionId } from "../../src/core/token.ts";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { createSessionId, isSessionId } from "../../src/core/token.ts";
 import {
   isQuarantineName,
+  lockPath,
   markerPath,
   quarantinePath,
   sessionPath,
@@ -16,6 +17,8 @@ Deno.test("names are as drawn", () => {
   assertEquals(sessionPath("sessions", ID), `sessions/${ID}`);
   assertEquals(quarantinePath("sessions", ID), `sessions/${ID}.bad`);
   assertEquals(markerPath("sessions"), "sessions/.latchkey");
+  // Any other version of the code must find the same one.
+  assertEquals(lockPath("sessions", ID), "sessions/.lock-081");
   assertEquals(
     temporaryPath("sessions", 1_763_629_200_000, RANDOM),
     `sessions/.tmp-001763629200000-${RANDOM}`,
@@ -27,6 +30,7 @@ Deno.test("no name of ours but a session's is a session ID", () => {
     quarantinePath("", ID),
     markerPath(""),
     temporaryPath("", 1, RANDOM),
+    lockPath("", ID),
   ].map((path) => path.slice(1));
   assertEquals(names.filter(isSessionId), []);
   assertEquals(names.filter(isQuarantineName), [`${ID}.bad`]);
@@ -74,5 +78,19 @@ Deno.test("isQuarantineName() is true for a session ID with .bad", () => {
   const names = ["", ".bad", "short.bad", `${ID}`, `${ID}.BAD`, `${ID}.bad2`];
   for (const name of [...names, `${ID}.bad.bad`, `.${ID}.bad`, `X${ID}.bad`]) {
     assertEquals(isQuarantineName(name), false, name);
+  }
+});
+
+Deno.test("lockPath() spreads session IDs over 1,024 names, and not more", () => {
+  const counts = new Map<string, number>();
+  for (let n = 0; n < 64 * 1024; n++) {
+    const path = lockPath("sessions", createSessionId());
+    counts.set(path, (counts.get(path) ?? 0) + 1);
+  }
+  assertEquals(counts.size, 1024);
+  for (const [path, count] of counts) {
+    assertMatch(path, /^sessions\/\.lock-[0-3][0-9a-f]{2}$/);
+    // 64 are expected, give or take 8; this is far beyond chance.
+    assert(count > 10 && count < 140, `${path}: ${count}`);
   }
 });

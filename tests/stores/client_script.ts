@@ -4,8 +4,11 @@
  * message; both say when they are ready, wait to be told to begin, and report.
  */
 
+import { SessionConflictError } from "../../src/core/errors.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { openLocked } from "../../src/disk/file_lock.ts";
+import type { IsolationLevel } from "../../src/http/isolation.ts";
+import { SessionManager } from "../../src/http/manager.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 
 /** What a client does. */
@@ -26,6 +29,23 @@ export type Task =
   }
   /** Takes the exclusive lock of a file, and keeps it until it is killed. */
   | { readonly act: "hold"; readonly path: string }
+  /**
+   * Sends requests with one cookie, one after the other; each sets `n` to 1
+   * more than it has read. It reports how many failed with a conflict.
+   */
+  | {
+    readonly act: "request";
+    readonly directory: string;
+    readonly cookie: string;
+    readonly times: number;
+    readonly isolation: IsolationLevel;
+  }
+  /** Begins an exclusive request, and is in its handler until it is killed. */
+  | {
+    readonly act: "stay";
+    readonly directory: string;
+    readonly cookie: string;
+  }
   /** Asks a store in every way that looks before it reads. */
   | {
     readonly act: "look";
@@ -57,6 +77,20 @@ async function prepare(task: Task): Promise<() => Promise<Report>> {
       if (typeof held !== "object") throw new Error("the lock is not free");
       return () => new Promise(() => setInterval(() => held, 1e6));
     }
+    case "request": {
+      const manager = await openManager(task.directory);
+      return () => sendRequests(manager, task);
+    }
+    case "stay": {
+      const manager = await openManager(task.directory);
+      await new Promise<void>((resolve, reject) => {
+        manager.run(requestWith(task.cookie), () => {
+          resolve();
+          return new Promise(() => setInterval(() => {}, 1e6));
+        }, { isolation: "exclusive" }).catch(reject);
+      });
+      return () => new Promise(() => {});
+    }
     case "look": {
       const store = openStore(task.directory);
       await store.setup();
@@ -78,6 +112,39 @@ async function increment(
     }));
   }
   return { ms: performance.now() - begin };
+}
+
+async function openManager(
+  directory: string,
+): Promise<SessionManager<{ n: number }>> {
+  const store = openStore(directory);
+  await store.setup();
+  return new SessionManager<{ n: number }>({ store, lockTimeout: 60_000 });
+}
+
+function requestWith(cookie: string): Request {
+  return new Request("http://localhost/", { headers: { cookie } });
+}
+
+async function sendRequests(
+  manager: SessionManager<{ n: number }>,
+  { cookie, times, isolation }: Task & { readonly act: "request" },
+): Promise<Report> {
+  let failed = 0;
+  for (let time = 0; time < times; time++) {
+    try {
+      await manager.run(requestWith(cookie), async (session) => {
+        const n = session.get("n")!;
+        await new Promise(setImmediate);
+        session.set("n", n + 1);
+        return new Response();
+      }, { isolation });
+    } catch (error) {
+      if (!(error instanceof SessionConflictError)) throw error;
+      failed++;
+    }
+  }
+  return { failed, counters: manager.counters };
 }
 
 async function create(

@@ -10,6 +10,7 @@ import type { SessionRecord } from "../../src/core/record.ts";
 import type { SessionStore } from "../../src/core/store.ts";
 import { testCleanup } from "./contract_cleanup.ts";
 import { testIds } from "./contract_ids.ts";
+import { testLock } from "./contract_lock.ts";
 import { testReading } from "./contract_reading.ts";
 import { testRecords } from "./contract_records.ts";
 import { testUsers } from "./contract_users.ts";
@@ -79,6 +80,7 @@ export function testContract(
   testWriting(declare);
   testRecords(declare, options.longestString ?? 1024 * 1024);
   testCleanup(declare);
+  testLock(declare);
 }
 
 /** A session ID for tests. */

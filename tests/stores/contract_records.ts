@@ -133,6 +133,8 @@ export function listUnkeepable(): Record<string, unknown> {
     "keyEnds of no times": { data, createdAt, keyEnds: { a: "1" } },
     "keyEnds with an escaped key": { data, createdAt, keyEnds: { "a\n": 1 } },
     "dataVersion fractional": { data, createdAt, dataVersion: 0.5 },
+    "commits negative": { data, createdAt, commits: -1 },
+    "commits fractional": { data, createdAt, commits: 0.5 },
   };
 }
 
@@ -205,6 +207,7 @@ export function testRecords(declare: Declare, longestString: number): void {
       label: "Firefox \ud800 🍪",
       untilBrowserCloses: true,
       cookieSentAt: 1_763_629_200_004,
+      commits: 4,
       flash: { notice: ["saved"], "": null },
       formTokens: ["one", "two"],
       typed: ["a"],

@@ -73,7 +73,7 @@ for (const [name, operate] of Object.entries(ALL)) {
         SessionLockTimeoutError,
         `Cannot lock ${
           directory.join(ID)
-        }: still held by another process after 700 ms`,
+        }: still held by somebody else after 700 ms`,
       );
       assertEquals(error.timeout, 700);
       const waited = waiting.waits.reduce((sum, wait) => sum + wait, 0);

@@ -1,0 +1,74 @@
+/*
+ * The lock of a request that wants a session for itself. It cannot be the lock
+ * of the session's file: that is held for microseconds, and each save puts
+ * another file in its place. It is the lock (flock) of one of a fixed set of
+ * empty files, see layout.ts. Beside the rules of file_lock.ts:
+ *
+ * - It is taken before the lock of a session's file, never while one is held:
+ *   whoever has one of those waits for nothing. So no two can wait for each
+ *   other, unless one request wants two of these.
+ * - Lock files are made when they are first wanted, and never removed: one that
+ *   is removed while it is held locks nobody out any more.
+ * - Whoever does not want a session for itself never looks at them.
+ */
+import {
+  AGAIN,
+  type Again,
+  leadsTo,
+  type LockedFile,
+  openLocked,
+  type Patience,
+  persist,
+} from "./file_lock.ts";
+import { checkStillThere } from "./prepare_directory.ts";
+import { system } from "./system.ts";
+
+/**
+ * Takes the lock of a lock file, which is made if it is missing.
+ *
+ * @param directory The directory that it is in.
+ * @param patience Which one it is, and how long to wait.
+ * @returns The locked file.
+ * @throws {SessionLockTimeoutError} When the time is over.
+ * @throws {SessionDirectoryError} If the directory is gone.
+ */
+export async function lockForRequest(
+  directory: string,
+  patience: Patience,
+): Promise<LockedFile> {
+  return await persist(() => tryLock(patience.path, directory), patience);
+}
+
+function tryLock(path: string, directory: string): LockedFile | Again {
+  let locked = openLocked(path, true);
+  if (locked === undefined) {
+    makeLockFile(path, directory);
+    locked = openLocked(path, true);
+  }
+  if (locked === undefined || locked === AGAIN) return AGAIN;
+  let isIt = false;
+  try {
+    isIt = leadsTo(path, system.fstat(locked.file));
+  } finally {
+    if (!isIt) locked[Symbol.dispose]();
+  }
+  return isIt ? locked : AGAIN;
+}
+
+function makeLockFile(path: string, directory: string): void {
+  checkStillThere(directory);
+  const options = { write: true, createNew: true, mode: 0o600 };
+  let file: Deno.FsFile;
+  try {
+    file = system.open(path, options);
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return;
+    throw error;
+  }
+  try {
+    // The umask may have taken rights of the owner's own.
+    system.changeMode(path, 0o600);
+  } finally {
+    system.close(file);
+  }
+}

@@ -1,0 +1,52 @@
+import { hashSecret, parseToken } from "../core/token.ts";
+import type { Claim } from "./admit.ts";
+import { findSession, type FoundSession } from "./find_session.ts";
+import type { Isolation } from "./isolation.ts";
+import type { ManagerSettings } from "./manager_options.ts";
+import { fitOf } from "./rotation.ts";
+
+/**
+ * Finds the session that a request asks for, as {@linkcode findSession} does;
+ * for an exclusive request after it has waited for the others.
+ *
+ * @param settings The manager's.
+ * @param request The request.
+ * @param isolation How far it is to be kept apart.
+ * @returns The session, which is locked then; `undefined` when there is none
+ * for this request, and nothing is locked.
+ * @throws {SessionLockTimeoutError} If the others take too long.
+ * @throws The reason of the request's signal, if it is aborted meanwhile; what
+ * the store throws.
+ */
+export async function findIsolated(
+  settings: ManagerSettings,
+  request: Request,
+  isolation: Isolation,
+): Promise<FoundSession | undefined> {
+  const value = settings.transport.read(request.headers);
+  const token = value === undefined ? undefined : parseToken(value);
+  if (token === undefined) return undefined;
+  const claim = { ...token, secretHash: hashSecret(token.secret) };
+  if (isolation.needsLock && await isGood(settings, claim)) {
+    await isolation.enter(settings.store, claim.id, request);
+  }
+  let found: FoundSession | undefined;
+  try {
+    found = await findSession(settings, claim);
+  } finally {
+    if (found === undefined) await isolation.leave();
+  }
+  isolation.see(found?.record);
+  return found;
+}
+
+/** Who has no secret of a session waits for nobody, and nobody for him. */
+async function isGood(
+  { store, now }: ManagerSettings,
+  { id, secretHash }: Claim,
+): Promise<boolean> {
+  const record = await store.load(id);
+  if (record === undefined) return false;
+  const fit = fitOf(record, secretHash, now());
+  return fit === "current" || fit === "previous";
+}

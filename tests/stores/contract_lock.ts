@@ -1,0 +1,180 @@
+/** The contract: the lock of a session, of a store that has locks. */
+
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStrictEquals,
+} from "@std/assert";
+import { SessionLockTimeoutError } from "../../src/core/errors.ts";
+import type { LockOptions, SessionStore } from "../../src/core/store.ts";
+import { MALFORMED_IDS } from "../malformed_ids.ts";
+import {
+  type Declare,
+  entriesOf,
+  HOUR,
+  ID,
+  OTHER_ID,
+  recordOf,
+} from "./contract.ts";
+
+const FLOWS = 100;
+
+/** The store's lock; a store without one is not tested here. */
+type Lock = (id: string, options?: LockOptions) => Promise<AsyncDisposable>;
+
+/** Time for who has begun to wait. */
+function pause(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Declares the tests of `lock`. */
+export function testLock(declare: Declare): void {
+  const declareLock = (
+    title: string,
+    test: (lock: Lock, store: SessionStore) => Promise<void>,
+  ) =>
+    declare(`lock() ${title}`, async ({ store }) => {
+      if (store.lock === undefined) return;
+      await test((id, options) => store.lock!(id, options), store);
+    });
+
+  declareLock(
+    "is one's at a time, and the next one's when freed",
+    async (lock) => {
+      const first = await lock(ID);
+      let hasSecond = false;
+      const second = lock(ID).then((held) => {
+        hasSecond = true;
+        return held;
+      });
+      await pause();
+      assertEquals(hasSecond, false);
+      await first[Symbol.asyncDispose]();
+      await (await second)[Symbol.asyncDispose]();
+      await using _third = await lock(ID, { timeout: 0 });
+    },
+  );
+
+  declareLock(`is one's at a time, of ${FLOWS} flows at once`, async (lock) => {
+    let inside = 0;
+    let most = 0;
+    let count = 0;
+    await Promise.all(Array.from({ length: FLOWS }, async () => {
+      await using _held = await lock(ID, { timeout: 60_000 });
+      most = Math.max(most, ++inside);
+      const before = count;
+      await new Promise(setImmediate);
+      count = before + 1;
+      inside--;
+    }));
+    assertEquals([most, count], [1, FLOWS]);
+  });
+
+  declareLock("is each session's own", async (lock) => {
+    await using _held = await lock(ID);
+    await using _other = await lock(OTHER_ID, { timeout: 0 });
+  });
+
+  declareLock("needs no session and makes none", async (lock, store) => {
+    await using _held = await lock(ID);
+    assertEquals(await store.has(ID), false);
+    assertEquals(await entriesOf(store), {});
+    assertEquals(await store.deleteOldSessions(0), {
+      deleted: 0,
+      remaining: 0,
+      remnants: 0,
+    });
+  });
+
+  declareLock("is looked at by no other operation", async (lock, store) => {
+    await using _held = await lock(ID);
+    assertEquals(await store.create(ID, recordOf()), true);
+    await store.save(ID, recordOf({ n: 2 }));
+    assertEquals(await store.load(ID), recordOf({ n: 2 }));
+    assert(await store.load(ID, { touch: () => true }));
+    assert(await store.touch(ID));
+    assert(await store.has(ID));
+    await store.update(ID, () => recordOf({ n: 3 }));
+    assertEquals(await entriesOf(store), { [ID]: recordOf({ n: 3 }) });
+    assertEquals((await store.deleteOldSessions(HOUR)).remaining, 1);
+    assertEquals(await store.delete(ID), true);
+    await assertRejects(
+      () => lock(ID, { timeout: 0 }),
+      SessionLockTimeoutError,
+    );
+  });
+
+  declareLock(
+    "gives up after the timeout, and leaves nothing",
+    async (lock) => {
+      const held = await lock(ID);
+      for (const timeout of [0, 20]) {
+        const error = await assertRejects(
+          () => lock(ID, { timeout }),
+          SessionLockTimeoutError,
+          "Cannot lock ",
+        );
+        assertEquals(error.timeout, timeout);
+      }
+      await held[Symbol.asyncDispose]();
+      await using _held = await lock(ID, { timeout: 0 });
+    },
+  );
+
+  declareLock("stops waiting when its signal is aborted", async (lock) => {
+    const held = await lock(ID);
+    const controller = new AbortController();
+    const { signal } = controller;
+    const reason = new Error("no longer wanted");
+    const waiting = assertRejects(() => lock(ID, { signal }));
+    await pause();
+    controller.abort(reason);
+    assertStrictEquals(await waiting, reason);
+    assertStrictEquals(await assertRejects(() => lock(ID, { signal })), reason);
+    await held[Symbol.asyncDispose]();
+    assertStrictEquals(await assertRejects(() => lock(ID, { signal })), reason);
+    await using _held = await lock(ID, { timeout: 0 });
+  });
+
+  declareLock(
+    "goes to the next one when the first stops waiting",
+    async (lock) => {
+      const held = await lock(ID);
+      const controller = new AbortController();
+      const { signal } = controller;
+      const gone = assertRejects(() => lock(ID, { signal }));
+      await pause();
+      const next = lock(ID);
+      await pause();
+      controller.abort(new Error("no longer wanted"));
+      await gone;
+      await held[Symbol.asyncDispose]();
+      await using _held = await next;
+    },
+  );
+
+  declareLock("freed twice is freed once", async (lock) => {
+    const first = await lock(ID);
+    await first[Symbol.asyncDispose]();
+    await using _second = await lock(ID);
+    await first[Symbol.asyncDispose]();
+    await assertRejects(
+      () => lock(ID, { timeout: 0 }),
+      SessionLockTimeoutError,
+    );
+  });
+
+  declareLock("refuses what makes no sense", async (lock) => {
+    for (const [why, id] of MALFORMED_IDS) {
+      await assertRejects(() => lock(id as string), TypeError, "Cannot", why);
+    }
+    for (const timeout of [-1, NaN, "1"]) {
+      await assertRejects(
+        () => lock(ID, { timeout: timeout as number }),
+        RangeError,
+        "Cannot lock a session: timeout is not a number from 0 up",
+      );
+    }
+  });
+}

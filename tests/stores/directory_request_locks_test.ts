@@ -1,0 +1,178 @@
+/** The lock files of a directory, which are nobody's sessions. */
+
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStrictEquals,
+} from "@std/assert";
+import {
+  SessionDirectoryError,
+  SessionLockTimeoutError,
+} from "../../src/core/errors.ts";
+import { createSessionId } from "../../src/core/token.ts";
+import { AGAIN, openLocked } from "../../src/disk/file_lock.ts";
+import { lockPath } from "../../src/disk/layout.ts";
+import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { actBefore, fakeWaiting, recordSystem } from "../replaced_system.ts";
+import { makeLinks, makePipe } from "../special_files.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
+import { entriesOf, ID, OTHER_ID, recordOf } from "./contract.ts";
+
+const LONG_AGO = new Date(1_000);
+
+/** Finds another session ID that has the same lock file. */
+function findNeighbour(): string {
+  for (;;) {
+    const id = createSessionId();
+    if (lockPath("", id) === lockPath("", ID)) return id;
+  }
+}
+
+function lockFile(directory: TemporaryDirectory, id = ID): string {
+  return lockPath(directory.path, id);
+}
+
+Deno.test("lock() makes an empty lock file, which stays", async () => {
+  using directory = new TemporaryDirectory();
+  const store = new DirectorySessionStore(directory.path);
+  const names = [".latchkey", lockFile(directory).split("/").at(-1)!];
+  for (let time = 0; time < 2; time++) {
+    {
+      await using _held = await store.lock(ID);
+      assertEquals(directory.list(), names);
+    }
+    assertEquals(directory.list(), names);
+  }
+  const { size, mode } = Deno.lstatSync(lockFile(directory));
+  assertEquals([size, mode! & 0o777], [0, 0o600]);
+});
+
+Deno.test("lock files are owner-only, whatever the umask", async () => {
+  using directory = new TemporaryDirectory();
+  const store = new DirectorySessionStore(directory.path);
+  await store.setup();
+  const before = Deno.umask(0o277);
+  try {
+    await using _held = await store.lock(ID);
+  } finally {
+    Deno.umask(before);
+  }
+  assertEquals(Deno.lstatSync(lockFile(directory)).mode! & 0o777, 0o600);
+});
+
+Deno.test("a lock costs two looks at its file, and freeing it unlocks before it closes", async () => {
+  using directory = new TemporaryDirectory();
+  const store = new DirectorySessionStore(directory.path);
+  await (await store.lock(ID))[Symbol.asyncDispose]();
+  using record = recordSystem(directory.path);
+  const held = await store.lock(ID);
+  // The recorder calls every name without an extension of ours a session.
+  assertEquals(record.take(), [
+    "open session",
+    "tryLock session",
+    "fstat session",
+    "lstat session",
+  ]);
+  await held[Symbol.asyncDispose]();
+  assertEquals(record.take(), ["unlock session", "close session"]);
+});
+
+Deno.test("two sessions that share a lock file wait for each other", async () => {
+  using directory = new TemporaryDirectory();
+  const store = new DirectorySessionStore(directory.path);
+  const neighbour = findNeighbour();
+  await using _held = await store.lock(ID);
+  await assertRejects(
+    () => store.lock(neighbour, { timeout: 0 }),
+    SessionLockTimeoutError,
+    `Cannot lock ${lockFile(directory)}: still held by somebody else`,
+  );
+});
+
+Deno.test("lock() waits for lockTimeout, unless it is told otherwise", async () => {
+  using directory = new TemporaryDirectory();
+  const store = new DirectorySessionStore(directory.path, { lockTimeout: 700 });
+  await using _held = await store.lock(ID);
+  using _waiting = fakeWaiting();
+  for (
+    const [options, timeout] of [[{}, 700], [{ timeout: 30 }, 30]] as const
+  ) {
+    const error = await assertRejects(
+      () => store.lock(ID, options),
+      SessionLockTimeoutError,
+    );
+    assertEquals(error.timeout, timeout);
+  }
+});
+
+Deno.test("lock files are no sessions, and cleanup leaves them, however old", async () => {
+  using directory = new TemporaryDirectory();
+  const store = new DirectorySessionStore(directory.path);
+  await store.save(OTHER_ID, recordOf());
+  for (let number = 0; number < 1024; number++) {
+    const name = `.lock-${number.toString(16).padStart(3, "0")}`;
+    Deno.writeFileSync(directory.join(name), new Uint8Array());
+    Deno.utimeSync(directory.join(name), LONG_AGO, LONG_AGO);
+  }
+  const names = directory.list();
+  assertEquals(Object.keys(await entriesOf(store)), [OTHER_ID]);
+  assertEquals(await store.deleteOldSessions(30), {
+    deleted: 0,
+    remaining: 1,
+    remnants: 0,
+  });
+  assertEquals(directory.list(), names);
+  assert(names.includes(lockFile(directory).split("/").at(-1)!));
+});
+
+Deno.test("a lock file that was removed between open and lock is made again", async () => {
+  using directory = new TemporaryDirectory();
+  const store = new DirectorySessionStore(directory.path);
+  await (await store.lock(ID))[Symbol.asyncDispose]();
+  using removal = actBefore(
+    "tryLock",
+    () => true,
+    () => Deno.removeSync(lockFile(directory)),
+  );
+  await using _held = await store.lock(ID);
+  assert(removal.hasActed);
+  assert(Deno.lstatSync(lockFile(directory)).isFile);
+  assertStrictEquals(openLocked(lockFile(directory), true), AGAIN);
+});
+
+Deno.test("lock() refuses what is no file, and leaves it", async () => {
+  for (const what of ["link", "directory", "pipe"]) {
+    using directory = new TemporaryDirectory();
+    const store = new DirectorySessionStore(directory.path);
+    await store.save(OTHER_ID, recordOf());
+    const path = lockFile(directory);
+    if (what === "link") makeLinks({ [path]: directory.join(OTHER_ID) });
+    else if (what === "pipe") makePipe(path);
+    else Deno.mkdirSync(path);
+    await assertRejects(() => store.lock(ID, { timeout: 50 }));
+    assertEquals(Deno.lstatSync(path).isFile, false);
+    assertEquals(await store.load(OTHER_ID), recordOf());
+    await using _other = await store.lock(OTHER_ID);
+  }
+});
+
+Deno.test("lock() hears that the directory is gone, or is another one", async () => {
+  using parent = new TemporaryDirectory();
+  const path = parent.join("sessions");
+  const store = new DirectorySessionStore(path, { create: true });
+  await store.setup();
+  Deno.removeSync(path, { recursive: true });
+  await assertRejects(
+    () => store.lock(ID),
+    SessionDirectoryError,
+    "it is gone",
+  );
+  Deno.mkdirSync(path, { mode: 0o700 });
+  await assertRejects(
+    () => store.lock(ID),
+    SessionDirectoryError,
+    "it is gone",
+  );
+  assertEquals([...Deno.readDirSync(path)], []);
+});

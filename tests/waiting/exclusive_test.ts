@@ -1,0 +1,152 @@
+/** Exclusive requests of one session, in several processes. */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { SessionLockTimeoutError } from "../../src/core/errors.ts";
+import { lockPath, temporaryBirth } from "../../src/disk/layout.ts";
+import type { IsolationLevel } from "../../src/http/isolation.ts";
+import { SessionManager } from "../../src/http/manager.ts";
+import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { runTogether, startProcess, startWorker } from "../stores/clients.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
+
+const TIMES = 50;
+
+/** A directory with one session, whose `n` is 0. */
+class Scene implements Disposable {
+  readonly directory: TemporaryDirectory = new TemporaryDirectory();
+  readonly store: DirectorySessionStore;
+  readonly manager: SessionManager<{ n: number }>;
+  cookie = "";
+  id = "";
+
+  constructor() {
+    this.store = new DirectorySessionStore(this.directory.path);
+    this.manager = new SessionManager({ store: this.store });
+  }
+
+  static async open(): Promise<Scene> {
+    const scene = new Scene();
+    scene.cookie = await scene.begin((id) => scene.id = id);
+    return scene;
+  }
+
+  /** Begins a session, and returns its cookie. */
+  async begin(tell: (id: string) => void = () => {}): Promise<string> {
+    const request = new Request("http://localhost/");
+    const response = await this.manager.run(request, (session) => {
+      session.set("n", 0);
+      tell(session.id);
+      return new Response();
+    });
+    return response.headers.getSetCookie()[0]!.split(";", 1)[0]!;
+  }
+
+  /** Adds 1 to what it has read. */
+  async add(
+    isolation: IsolationLevel,
+    lockTimeout: number,
+    cookie = this.cookie,
+  ): Promise<void> {
+    const request = new Request("http://localhost/", { headers: { cookie } });
+    await this.manager.run(request, (session) => {
+      session.set("n", session.get("n")! + 1);
+      return new Response();
+    }, { isolation, lockTimeout });
+  }
+
+  async read(): Promise<unknown> {
+    return (await this.store.load(this.id))?.data.n;
+  }
+
+  [Symbol.dispose](): void {
+    this.directory[Symbol.dispose]();
+  }
+}
+
+for (
+  const [who, starts] of [
+    ["2 processes", [startProcess, startProcess]],
+    ["processes and workers", [startProcess, startWorker, startWorker]],
+  ] as const
+) {
+  Deno.test(`exclusive: ${who} that read, then set, lose nothing`, async () => {
+    using scene = await Scene.open();
+    const task = {
+      act: "request",
+      directory: scene.directory.path,
+      cookie: scene.cookie,
+      times: TIMES,
+      isolation: "exclusive",
+    } as const;
+    const reports = await runTogether(
+      starts.map((start) => [start, task] as const),
+    );
+    assertEquals(await scene.read(), TIMES * starts.length);
+    const names = scene.directory.list()
+      .filter((name) => temporaryBirth(name) === undefined);
+    const lock = lockPath(scene.directory.path, scene.id).split("/").at(-1)!;
+    assertEquals(names, [".latchkey", lock, scene.id].sort());
+    console.log(`${who}: ${JSON.stringify(reports)}`);
+  });
+}
+
+Deno.test("strict: 2 processes that read, then set, have as many conflicts as are missing", async () => {
+  using scene = await Scene.open();
+  const task = {
+    act: "request",
+    directory: scene.directory.path,
+    cookie: scene.cookie,
+    times: TIMES,
+    isolation: "strict",
+  } as const;
+  const reports = await runTogether([
+    [startProcess, task],
+    [startProcess, task],
+  ]);
+  const failed = reports.reduce((sum, { failed }) => sum + Number(failed), 0);
+  assertEquals(await scene.read(), 2 * TIMES - failed);
+  console.log(`${failed} of ${2 * TIMES} requests failed with a conflict`);
+});
+
+Deno.test("exclusive: while another process holds a session, all but exclusive requests of it go on", async () => {
+  using scene = await Scene.open();
+  const { directory, cookie } = scene;
+  const other = await scene.begin();
+  await using _holder = await startProcess({
+    act: "stay",
+    directory: directory.path,
+    cookie,
+  });
+  const error = await assertRejects(
+    () => scene.add("exclusive", 50),
+    SessionLockTimeoutError,
+  );
+  assertEquals(error.timeout, 50);
+  await scene.add("exclusive", 0, other);
+  await scene.add("merge", 0);
+  await scene.add("strict", 0);
+  assertEquals(await scene.read(), 2);
+  assertEquals((await scene.store.deleteOldSessions(30)).remaining, 2);
+  assertEquals((await Array.fromAsync(scene.store.entries())).length, 2);
+});
+
+for (const start of [startProcess, startWorker]) {
+  Deno.test(`exclusive: the holder's death lets the next one in (${start.name})`, async () => {
+    using scene = await Scene.open();
+    const { directory, cookie, manager } = scene;
+    await using holder = await start({
+      act: "stay",
+      directory: directory.path,
+      cookie,
+    });
+    const added = scene.add("exclusive", 60_000);
+    while (manager.counters.lockWaits === 0) await new Promise(setImmediate);
+    assertEquals(await Promise.race([added, "waits"]), "waits");
+    const killed = performance.now();
+    await holder.kill();
+    await added;
+    console.log(`free ${(performance.now() - killed).toFixed(1)} ms later`);
+    assertEquals(await scene.read(), 1);
+    assert(await scene.store.has(scene.id));
+  });
+}
