@@ -12,6 +12,7 @@ import {
 import { addHeaders, completeResponse } from "./response_headers.ts";
 import { Session, stateOf } from "./session.ts";
 import { sealRecord } from "./sealed_record.ts";
+import { thrownResponse } from "./thrown_response.ts";
 import type { SessionState, Visit } from "./session_state.ts";
 import type { Header } from "./transport.ts";
 
@@ -102,12 +103,17 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * goes out without a cookie and `onEvent` is told.
    *
    * The session is committed before the response leaves: a body that is
-   * streamed later may read it, and throws when it writes to it.
+   * streamed later may read it, and throws when it writes to it. It is also
+   * committed when the client has hung up meanwhile.
+   *
+   * A `Response` that `handle` throws, such as a redirect, is an answer like
+   * one that it returns: the session is committed, and `run` returns it.
    *
    * @param request The request.
    * @param handle Answers it.
    * @returns The response, or a copy of it with our headers.
-   * @throws What `handle` throws, and nothing is saved; what the store throws.
+   * @throws What else `handle` throws, and nothing is saved; what the store
+   * throws.
    */
   async run(
     request: Request,
@@ -116,7 +122,12 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     const session = await this.open(request);
     const state = stateOf(session);
     try {
-      const response = await handle(session);
+      let response: Response;
+      try {
+        response = await handle(session);
+      } catch (thrown) {
+        response = thrownResponse(thrown);
+      }
       const header = await this.#commitOrTell(state);
       return completeResponse(response, { header, vary: this.#vary(state) });
     } finally {
