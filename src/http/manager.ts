@@ -31,7 +31,7 @@ const NOBODY = { claim: undefined, renewed: undefined, isSecretOld: false };
  *   application's code runs.
  * - **Nothing comes back.** A session that ended or was given a new secret
  *   since the request opened it takes no more changes from that request.
- * - **Nothing is promised too early.** A handler that throws saves nothing; a
+ * - **Nothing is promised too early.** A handler that fails saves nothing; a
  *   store that fails is the caller's error; a cookie goes out only when the
  *   store has answered.
  *
@@ -107,7 +107,9 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * committed when the client has hung up meanwhile.
    *
    * A `Response` that `handle` throws, such as a redirect, is an answer like
-   * one that it returns: the session is committed, and `run` returns it.
+   * one that it returns: the session is committed, and `run` returns it. One
+   * that upgrades to a WebSocket takes the cookie along; since Deno ends a
+   * server whose handler upgrades and then fails, `commit` before you upgrade.
    *
    * @param request The request.
    * @param handle Answers it.

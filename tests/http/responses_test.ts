@@ -175,14 +175,29 @@ Deno.test("a handler that commits before it upgrades hears when the store fails,
   await using server = await serve("memory", {
     "/socket": async (session, request) => {
       session.set("n", 1);
-      await server.manager.commit(session, new Headers());
-      return Deno.upgradeWebSocket(request).response;
+      const headers = new Headers();
+      await server.manager.commit(session, headers);
+      const { response } = Deno.upgradeWebSocket(request);
+      for (const [name, value] of headers) response.headers.append(name, value);
+      return response;
     },
     "/other": () => new Response("other"),
   }, { store });
+  const connect = async () => {
+    const client = await RawClient.connect(server.port);
+    await client.ask("GET /socket", ...UPGRADE);
+    return client;
+  };
+  {
+    await using client = await connect();
+    const { status, headers } = await client.head();
+    assertEquals(status, 101);
+    assert(await store.has(idOf(cookieOf(headers))));
+    await client.send(CLOSE);
+    await client.body();
+  }
   store.failure = new Error("disk full");
-  await using client = await RawClient.connect(server.port);
-  await client.ask("GET /socket", ...UPGRADE);
+  await using client = await connect();
   assertEquals((await client.head()).status, 500);
   assertEquals(await (await server.get("/other")).text(), "other");
 });
