@@ -16,6 +16,7 @@ import {
 import { addHeaders, completeResponse } from "./response_headers.ts";
 import { Session, stateOf } from "./session.ts";
 import { type SessionCounters, startCounting } from "./session_counters.ts";
+import { thrownResponse } from "./thrown_response.ts";
 import type { SessionState, Visit } from "./session_state.ts";
 import type { SchemaOf } from "./standard_schema.ts";
 import type { Header } from "./transport.ts";
@@ -41,7 +42,7 @@ const NOBODY = { claim: undefined, renewed: undefined, isSecretOld: false };
  *   application's code runs, unless it asks to be `exclusive`.
  * - **Nothing comes back.** A session that ended or was given a new secret
  *   since the request opened it takes no more changes from that request.
- * - **Nothing is promised too early.** A handler that throws saves nothing; a
+ * - **Nothing is promised too early.** A handler that fails saves nothing; a
  *   store that fails is the caller's error; a cookie goes out only when the
  *   store has answered.
  *
@@ -122,7 +123,13 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * goes out without a cookie and `onEvent` is told.
    *
    * The session is committed before the response leaves: a body that is
-   * streamed later may read it, and throws when it writes to it.
+   * streamed later may read it, and throws when it writes to it. It is also
+   * committed when the client has hung up meanwhile.
+   *
+   * A `Response` that `handle` throws, such as a redirect, is an answer like
+   * one that it returns: the session is committed, and `run` returns it. One
+   * that upgrades to a WebSocket takes the cookie along; since Deno ends a
+   * server whose handler upgrades and then fails, `commit` before you upgrade.
    *
    * @param request The request.
    * @param handle Answers it.
@@ -133,8 +140,8 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * state that was not kept. Run the request again, or answer 409.
    * @throws {SessionLockTimeoutError} If it is `exclusive`, and others hold the
    * session for too long; `handle` has not run.
-   * @throws What `handle` throws, and nothing is saved; what the store throws;
-   * the reason of the request's signal, when it is aborted while it waits.
+   * @throws What else `handle` throws, and nothing is saved; what the store
+   * throws; the reason of the request's signal, when it is aborted while it waits.
    */
   async run(
     request: Request,
@@ -144,7 +151,12 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     const session = await this.open(request, options);
     const state = stateOf(session);
     try {
-      const response = await handle(session);
+      let response: Response;
+      try {
+        response = await handle(session);
+      } catch (thrown) {
+        response = thrownResponse(thrown);
+      }
       const header = await this.#commitOrTell(state);
       return completeResponse(response, { header, vary: this.#vary(state) });
     } finally {

@@ -1,5 +1,8 @@
 import type { Header } from "./transport.ts";
 
+/** A directive that keeps a response out of shared caches, and that alone. */
+const PRIVATE = /(?:^|,)\s*(?:no-store|private)\s*(?:,|$)/i;
+
 /** What a session has to say to the client and to caches. */
 export interface Additions {
   /** What hands the client its token, or takes it back. */
@@ -13,8 +16,9 @@ export interface Additions {
  *
  * `Vary` keeps a shared cache from handing the response to somebody else; what
  * it already names, it keeps, and once is enough. A response with a token is
- * `Cache-Control: no-store`, unless the application has decided: caches do not
- * all know that `Set-Cookie` is for one.
+ * `Cache-Control: no-store`, unless the application has kept shared caches out
+ * itself, with `no-store` or `private`: not all of them know that `Set-Cookie`
+ * is for one, and a page that is `public` would hand it to everybody.
  *
  * @param headers The headers of the response; they are changed.
  * @param additions What to add.
@@ -27,7 +31,9 @@ export function addHeaders(headers: Headers, additions: Additions): void {
   const [name, value] = header;
   if (name === "set-cookie") headers.append(name, value);
   else headers.set(name, value);
-  if (!headers.has("cache-control")) headers.set("cache-control", "no-store");
+  if (!PRIVATE.test(headers.get("cache-control") ?? "")) {
+    headers.set("cache-control", "no-store");
+  }
 }
 
 /**

@@ -1,15 +1,20 @@
 /** What lies in a directory of sessions, as text that can be compared. */
 
 import { decodeRecord } from "../../src/core/codec.ts";
+import type { SessionRecord } from "../../src/core/record.ts";
 import { isSessionId } from "../../src/core/token.ts";
 import { temporaryBirth } from "../../src/disk/layout.ts";
 import { spares } from "../../src/disk/spare_file.ts";
+import { followRotation } from "../../src/http/rotation.ts";
+import { openRecord } from "../../src/http/sealed_record.ts";
 import {
   ID,
   laySpare,
   LONG_AGO,
   OTHER_ID,
   type Scene,
+  SEALING,
+  SECRET,
   SECRET_HASH,
   TEMPORARY_FOR,
 } from "./scenes.ts";
@@ -76,10 +81,28 @@ function describeFile(path: string, name: string): string {
   const at = Deno.lstatSync(path).mtime!.getTime();
   const when = at === LONG_AGO ? "long ago" : isNow(at) ? "now" : `at ${at}`;
   if (typeof found === "string") return `${found}, ${when}`;
-  const { data: { n }, expiresAt, secretHash } = found;
+  const { expiresAt, sealed } = found;
   const over = expiresAt === LONG_AGO ? " over" : "";
-  const secret = secretHash === SECRET_HASH ? "" : " of a new secret";
-  return `n=${n}${over}${secret}, ${when}`;
+  const how = sealed === undefined ? "" : " sealed";
+  const { n, secret } = open(name, found);
+  return `n=${n}${how}${over}${secret}, ${when}`;
+}
+
+/** What the first secret, or the one that it leads to, finds in a record. */
+function open(
+  id: string,
+  record: SessionRecord,
+): { n: unknown; secret: string } {
+  const { secretHash, sealed, data } = record;
+  const next = followRotation(record, id, SECRET);
+  const secret = secretHash === SECRET_HASH
+    ? ""
+    : next === undefined
+    ? " of a new secret"
+    : " of a rotated secret";
+  if (sealed === undefined) return { n: data.n, secret };
+  const owner = { id, secret: next ?? SECRET };
+  return { n: openRecord(record, owner, SEALING)?.data.n ?? "?", secret };
 }
 
 /** Within this run of the tests, that is; its clock and the kernel's are one. */

@@ -9,6 +9,8 @@ import { encodeRecord } from "../../src/core/codec.ts";
 import type { JsonObject, SessionRecord } from "../../src/core/record.ts";
 import { hashSecret } from "../../src/core/token.ts";
 import { SessionManager } from "../../src/http/manager.ts";
+import type { SessionManagerOptions } from "../../src/http/manager_options.ts";
+import { type Sealing, sealRecord } from "../../src/http/sealed_record.ts";
 import type { Session } from "../../src/http/session.ts";
 import { temporaryPath } from "../../src/disk/layout.ts";
 import { spares } from "../../src/disk/spare_file.ts";
@@ -19,9 +21,16 @@ import type { DirectorySessionStoreOptions } from "../../src/stores/directory_st
 export const ID = "0123456789abcdef0123456789abcdef";
 /** A session beside it, which nothing shall happen to. */
 export const OTHER_ID = "fedcba9876543210fedcba9876543210";
-const SECRET = "AAAAAAAAAAAAAAAAAAAAAA";
+/** The secret that every request's cookie brings. */
+export const SECRET = "AAAAAAAAAAAAAAAAAAAAAA";
 /** What the record of `ID` keeps of its secret. */
 export const SECRET_HASH: string = hashSecret(SECRET);
+
+/** How records are sealed where they are. */
+export const SEALING: Sealing = {
+  isOn: true,
+  secrets: ["a secret of the server's own, long enough for it"],
+};
 
 /** How long a temporary file is kept, in milliseconds. */
 export const TEMPORARY_FOR: number = 60 * 60 * 1000;
@@ -107,6 +116,10 @@ export function isSetup({ title }: Scene): boolean {
 const LIVE = { [ID]: encodeRecord(ID, recordOf(1)) };
 const OVER = { [ID]: encodeRecord(ID, recordOf(1, { expiresAt: LONG_AGO })) };
 const LONGER = encodeRecord(ID, { ...recordOf(1), user: "x".repeat(1_000) });
+const OWNER = { id: ID, secret: SECRET };
+const SEALED = {
+  [ID]: encodeRecord(ID, sealRecord(recordOf(1), OWNER, SEALING)),
+};
 const UNREADABLE = { [ID]: LIVE[ID]!.subarray(0, 100) };
 const FOREIGN = { [ID]: encodeRecord(OTHER_ID, recordOf(1)) };
 /** What a save over a session leaves, and the next one writes over. */
@@ -117,17 +130,23 @@ const REQUEST = new Request("http://localhost/", {
   headers: { cookie: `session=${ID}${SECRET}` },
 });
 
+/** Its secret is old to such a manager, which comes a moment later. */
+const ROTATION = { rotateEvery: 1, now: () => CREATED + 1 };
+const SEAL = { seal: true, secrets: SEALING.secrets };
+
 /** What one request does, from its cookie to its `Set-Cookie`. */
 async function request(
   store: DirectorySessionStore,
   request: Request,
   handle: (session: Session<{ n: number }>) => void,
+  options: Partial<SessionManagerOptions> = {},
 ): Promise<string> {
   const manager = new SessionManager<{ n: number }>({
     store,
     // Before the last access, so that a touch is due.
     now: () => CREATED,
     absoluteTimeout: FOR_EVER - CREATED,
+    ...options,
   });
   const response = await manager.run(request, (session) => {
     handle(session);
@@ -386,6 +405,45 @@ const WITHOUT_SPARE: readonly Scene[] = [
     answer: "cookie set",
     between: { [ID]: "n=1, now" },
     after: { [ID]: "n=2 of a new secret, now" },
+  },
+  {
+    title: "a request that rotates its session",
+    files: LIVE,
+    isChange: true,
+    run: (store) => request(store, REQUEST, () => {}, ROTATION),
+    answer: "cookie set",
+    between: { [ID]: "n=1, now" },
+    after: { [ID]: "n=1 of a rotated secret, now" },
+  },
+  {
+    title: "a request that changes a sealed session",
+    files: SEALED,
+    isChange: true,
+    run: (store) =>
+      request(store, REQUEST, (session) => session.set("n", 2), SEAL),
+    answer: "no cookie",
+    between: { [ID]: "n=1 sealed, now" },
+    after: { [ID]: "n=2 sealed, now" },
+  },
+  {
+    title: "a request that rotates a sealed session",
+    files: SEALED,
+    isChange: true,
+    run: (store) => request(store, REQUEST, () => {}, { ...SEAL, ...ROTATION }),
+    answer: "cookie set",
+    between: { [ID]: "n=1 sealed, now" },
+    after: { [ID]: "n=1 sealed of a rotated secret, now" },
+  },
+  {
+    title: "a request that regenerates a sealed session",
+    files: SEALED,
+    isChange: true,
+    run: (store) =>
+      request(store, REQUEST, (session) => session.regenerate(), SEAL),
+    answer: "cookie set",
+    between: { [ID]: "n=1 sealed, now" },
+    // Nobody has the secret here: whether it opens the seal, tests/orders shows.
+    after: { [ID]: "n=? sealed of a new secret, now" },
   },
   {
     title: "a request that destroys its session",

@@ -21,6 +21,8 @@ export interface Play {
   readonly kills?: number;
   /** Whether each begins with a spare, which a cleaner would collect. */
   readonly spares?: boolean;
+  /** Whether the record is sealed, and every manager seals. */
+  readonly isSealed?: boolean;
 }
 
 /** What was explored. */
@@ -69,7 +71,7 @@ export class Performance {
     play: Play,
     stores: ConstructorParameters<typeof Cast>[2],
   ): Promise<Performance> {
-    const cast = new Cast(stage, play.opening, stores);
+    const cast = new Cast(stage, play.opening, stores, play.isSealed);
     const performance = new Performance(stage, play, cast);
     stage.isTicking = (play.ticks ?? 0) > 0;
     stage.isFineGrained = (play.kills ?? 0) > 0;
@@ -132,8 +134,7 @@ export class Performance {
 
   /** Looks whether all promises were kept. */
   check(): void {
-    const { opening } = this.play;
-    const violation = findViolation(this.stage, opening, this.#parts);
+    const violation = findViolation(this.stage, this.play, this.#parts);
     if (violation !== undefined) this.fail(violation);
   }
 

@@ -56,6 +56,38 @@ class UpsertingStore extends DirectorySessionStore {
   }
 }
 
+/** Keeps the way from the secret before in a second step. */
+class TwoStepStore extends DirectorySessionStore {
+  override async update(
+    id: string,
+    change: (record: SessionRecord) => SessionRecord | undefined,
+  ): Promise<SessionRecord | undefined> {
+    let way: Pick<SessionRecord, "previous"> = {};
+    const kept = await super.update(id, (record) => {
+      const changed = change(record);
+      if (changed?.previous === undefined) return changed;
+      const { previous, ...rest } = changed;
+      way = { previous };
+      return rest;
+    });
+    if (way.previous === undefined || kept === undefined) return kept;
+    return await super.update(id, (record) => ({ ...record, ...way }));
+  }
+}
+
+/** Changes the secret, and leaves sealed what was sealed with the old one. */
+class StaleSealStore extends DirectorySessionStore {
+  override update(
+    id: string,
+    change: (record: SessionRecord) => SessionRecord | undefined,
+  ): Promise<SessionRecord | undefined> {
+    return super.update(id, (record) => {
+      const changed = change(record);
+      return changed && { ...changed, sealed: record.sealed! };
+    });
+  }
+}
+
 const MUTANTS: readonly Mutant[] = [
   {
     title: "no look after the lock",
@@ -143,6 +175,24 @@ const MUTANTS: readonly Mutant[] = [
     makeStore: (directory) => new UpsertingStore(directory),
     play: { opening: "live", operations: ["commit", "delete"] },
     shown: "no order of",
+  },
+  {
+    title: "a rotation in two steps",
+    makeStore: (directory) => new TwoStepStore(directory),
+    play: { opening: "live", operations: ["rotate", "read"] },
+    shown: "no order of",
+  },
+  {
+    title: "a rotation in two steps, killed between them",
+    makeStore: (directory) => new TwoStepStore(directory),
+    play: { opening: "live", operations: ["rotate"], kills: 1 },
+    shown: "no order of",
+  },
+  {
+    title: "a new secret without a new seal",
+    makeStore: (directory) => new StaleSealStore(directory),
+    play: { opening: "live", operations: ["rotate"], isSealed: true },
+    shown: "sealed for nobody",
   },
   {
     title: "renamed onto a name found missing",

@@ -6,6 +6,10 @@
  * search over all orders is enough.
  */
 import { decodeRecord } from "../../src/core/codec.ts";
+import type { SessionRecord } from "../../src/core/record.ts";
+import { hashSecret } from "../../src/core/token.ts";
+import { followRotation } from "../../src/http/rotation.ts";
+import { openRecord } from "../../src/http/sealed_record.ts";
 import { type Actor, showOutcome, type Stage } from "./stage.ts";
 import {
   type Abstract,
@@ -17,6 +21,9 @@ import {
   type Operation,
   OTHER_HASH,
   OTHER_ID,
+  ROTATED_HASH,
+  SEALING,
+  SECRET,
   TICK,
 } from "./scenes.ts";
 
@@ -28,6 +35,12 @@ export interface Part {
   readonly operation: Operation;
 }
 
+/** What the actors began with. */
+export interface Scenery {
+  readonly opening: Opening;
+  readonly isSealed?: boolean;
+}
+
 /**
  * Looks for what is wrong once nobody acts any more.
  *
@@ -35,7 +48,7 @@ export interface Part {
  */
 export function findViolation(
   stage: Stage,
-  opening: Opening,
+  scenery: Scenery,
   parts: readonly Part[],
 ): string | undefined {
   const failed = parts.find(({ actor }) =>
@@ -60,11 +73,23 @@ export function findViolation(
   );
   if (strange.length > 0) return `set aside or strange: ${strange}`;
 
-  const found = readDisk(stage);
-  if (found === "no record" || !isOtherWhole(stage)) {
+  const record = readDisk(stage);
+  if (record === "no record" || !isOtherWhole(stage)) {
     return "on the disk: no record";
   }
-  const search: Search = { stage, opening, parts, found };
+  const { opening, isSealed = false } = scenery;
+  const isDue = record !== undefined && isSealed;
+  if (isDue && record.sealed === undefined) return "on the disk: in clear";
+  const secrets = secretsOf(parts);
+  const isOpen = record === undefined || deaths > 0 ||
+    secrets.some((secret) => hashSecret(secret) === record.secretHash);
+  if (!isOpen) return "nobody was handed the cookie that opens it";
+
+  const found = record && toAbstract(stage, record, secrets);
+  if (found?.list === undefined && record !== undefined && deaths === 0) {
+    return "on the disk: sealed for nobody";
+  }
+  const search: Search = { stage, opening, isSealed, parts, found };
   const places = parts.map(() => ({ next: 0, memory: undefined }));
   return explains(search, openAbstract(opening), places, 0)
     ? undefined
@@ -74,9 +99,15 @@ export function findViolation(
 interface Search {
   readonly stage: Stage;
   readonly opening: Opening;
+  readonly isSealed: boolean;
   readonly parts: readonly Part[];
-  readonly found: Abstract | undefined;
+  readonly found: Found | undefined;
 }
+
+/** What lies on the disk; its list may be sealed for somebody who died. */
+type Found = Omit<Abstract, "list"> & {
+  readonly list: readonly string[] | undefined;
+};
 
 /** How far a part has come in the order that is tried. */
 interface Place {
@@ -114,6 +145,7 @@ function explains(
         ended: last,
         actor: actor.name,
         opening: search.opening,
+        isSealed: search.isSealed,
         memory: place.memory,
       };
       for (const transition of step(moment)) {
@@ -134,9 +166,20 @@ function isAnswer(actor: Actor, index: number, answer: unknown): boolean {
   return JSON.stringify(value[index]) === JSON.stringify(answer);
 }
 
-function isSame(state: Abstract | undefined, found: Abstract | undefined) {
+function isSame(state: Abstract | undefined, found: Found | undefined) {
   if (state === undefined || found === undefined) return state === found;
-  return JSON.stringify(state) === JSON.stringify(found);
+  const { list } = found;
+  const known = list === undefined ? { ...state, list } : state;
+  return JSON.stringify(known) === JSON.stringify(found);
+}
+
+/** The secrets of all cookies: the one to begin with, and those handed out. */
+function secretsOf(parts: readonly Part[]): string[] {
+  const secrets = parts.map(({ actor: { outcome } }) => {
+    const value = outcome !== undefined && "value" in outcome && outcome.value;
+    return Array.isArray(value) ? value[2] : undefined;
+  });
+  return [SECRET, ...secrets.filter((secret) => typeof secret === "string")];
 }
 
 /** Whether the session beside it, if there is one, is whole. */
@@ -150,23 +193,41 @@ function isOtherWhole({ directory }: Stage): boolean {
   }
 }
 
-function readDisk(stage: Stage): Abstract | undefined | "no record" {
-  const path = `${stage.directory}/${ID}`;
+function readDisk(stage: Stage): SessionRecord | undefined | "no record" {
   let bytes: Uint8Array;
   try {
-    bytes = Deno.readFileSync(path);
+    bytes = Deno.readFileSync(`${stage.directory}/${ID}`);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
   const record = decodeRecord(ID, bytes);
-  if (typeof record === "string") return "no record";
-  const { data, idleTimeout, secretHash } = record;
+  return typeof record === "string" ? "no record" : record;
+}
+
+function toAbstract(
+  stage: Stage,
+  record: SessionRecord,
+  secrets: readonly string[],
+): Found {
+  const { idleTimeout, secretHash } = record;
+  const next = followRotation(record, ID, SECRET);
+  const known = next === undefined ? secrets : [...secrets, next];
+  const owner = known.find((secret) => hashSecret(secret) === secretHash);
+  const opened = record.sealed === undefined
+    ? record
+    : owner === undefined
+    ? undefined
+    : openRecord(record, { id: ID, secret: owner }, SEALING);
   return {
-    list: data.list as string[],
-    hash: secretHash === FIRST_HASH ? FIRST_HASH : OTHER_HASH,
+    list: opened?.data.list as string[] | undefined,
+    hash: secretHash === FIRST_HASH
+      ? FIRST_HASH
+      : next === undefined
+      ? OTHER_HASH
+      : ROTATED_HASH,
     idleTimeout,
-    lastAccess: Deno.lstatSync(path).mtime!.getTime(),
+    lastAccess: Deno.lstatSync(`${stage.directory}/${ID}`).mtime!.getTime(),
   };
 }
 
@@ -176,6 +237,6 @@ function tell({ actor }: Part): string {
   }`;
 }
 
-function tellState(state: Abstract | undefined): string {
+function tellState(state: Found | undefined): string {
   return state === undefined ? "no session" : JSON.stringify(state);
 }

@@ -8,6 +8,7 @@ import {
   type OperationName,
   OPERATIONS,
   type Recycling,
+  type Rotating,
 } from "./scenes.ts";
 import { Stage } from "./stage.ts";
 
@@ -16,9 +17,22 @@ const RECYCLING: readonly Recycling[] = [
   "update twice",
   "update and save another",
 ];
+const ROTATING: readonly Rotating[] = ["rotate", "read"];
 const NAMES = ALL_NAMES.filter((name) =>
-  !RECYCLING.includes(name as Recycling)
+  !RECYCLING.includes(name as Recycling) &&
+  !ROTATING.includes(name as Rotating)
 );
+/** What can be done to a sealed session, by a store that cannot open it. */
+const SEALABLE: readonly OperationName[] = [
+  "load",
+  "load+touch",
+  "touch",
+  "delete",
+  "cleanup",
+  "commit",
+  "regenerate",
+  ...ROTATING,
+];
 const SHORT: readonly OperationName[] = [
   "load",
   "load+touch",
@@ -119,6 +133,55 @@ Deno.test("every order and every death of two operations, one of which writes ov
     ],
   ));
 
+/** Each of the first with each of the others, once. */
+function pairsWith(
+  firsts: readonly OperationName[],
+  others: readonly OperationName[],
+): [OperationName, OperationName][] {
+  return firsts.flatMap((one, i) =>
+    others.filter((other) => !firsts.slice(0, i).includes(other))
+      .map((other): [OperationName, OperationName] => [one, other])
+  );
+}
+
+Deno.test("every order of a request that rotates the secret, or comes with the one before, and any other operation keeps every promise", () =>
+  exploreAll(
+    "rotated",
+    (EFFORT > 1 ? ALL : ["live"] as const).flatMap((opening) =>
+      pairsWith(ROTATING, [...NAMES, ...ROTATING])
+        .map((operations) => ({ opening, operations }))
+    ),
+  ));
+
+const SEALING: readonly OperationName[] = ["regenerate", "rotate", "commit"];
+
+Deno.test("every order of two operations on a sealed session keeps every promise, and leaves it sealed for who has its cookie", () =>
+  exploreAll(
+    "sealed",
+    pairsWith(
+      SEALING,
+      EFFORT > 1 ? SEALABLE : [...SEALING, "delete", "load+touch"],
+    ).map((operations) => ({ opening: "live", operations, isSealed: true })),
+  ));
+
+function dieChangingSecret(isSealed: boolean): Play[] {
+  const others = EFFORT > 1
+    ? [...SHORT.filter((name) => name !== "update"), ...SEALING]
+    : ["read"] as const;
+  return pairsWith(["rotate", "regenerate"], others).map((operations) => ({
+    opening: "live",
+    operations,
+    kills: 1,
+    isSealed,
+  }));
+}
+
+Deno.test("every order and every death of two operations, one of which changes the secret, keeps every promise, sealed or not", () =>
+  exploreAll(
+    "secrets, killed",
+    [false, true].flatMap(dieChangingSecret),
+  ));
+
 if (EFFORT > 1) {
   Deno.test("every order of every two operations on a session that is unused keeps every promise", () =>
     exploreAll(
@@ -135,7 +198,9 @@ function choosePlay(random: Random, actors: number, kills: number): Play {
   );
   const spares = random.below(2) === 0;
   const ticks = opening === "ageing" ? 2 : 0;
-  return { opening, operations, kills, ticks, spares };
+  const isSealed = operations.every((name) => SEALABLE.includes(name)) &&
+    random.below(2) === 0;
+  return { opening, operations, kills, ticks, spares, isSealed };
 }
 
 Deno.test("orders of two operations while the clock ticks keep every promise", () =>

@@ -8,6 +8,8 @@ import { SessionGoneError } from "../../src/core/errors.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { hashSecret } from "../../src/core/token.ts";
 import { SessionManager } from "../../src/http/manager.ts";
+import type { SessionManagerOptions } from "../../src/http/manager_options.ts";
+import { type Sealing, sealRecord } from "../../src/http/sealed_record.ts";
 import type { Session } from "../../src/http/session.ts";
 import { temporaryPath } from "../../src/disk/layout.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
@@ -18,12 +20,21 @@ import { type Stage, START } from "./stage.ts";
 export const ID = "0123456789abcdef0123456789abcdef";
 /** A session beside it, which some save after it. */
 export const OTHER_ID = "fedcba9876543210fedcba9876543210";
-const SECRET = "AAAAAAAAAAAAAAAAAAAAAA";
-/** The hash of the secret that every request's cookie brings. */
+/** The secret that every request's cookie brings. */
+export const SECRET = "AAAAAAAAAAAAAAAAAAAAAA";
+/** Its hash. */
 export const FIRST_HASH: string = hashSecret(SECRET);
 
+/** Stands for the hash of a secret that replaced it by rotation. */
+export const ROTATED_HASH = "rotated";
 /** Stands for the hash of any other secret. */
 export const OTHER_HASH = "another";
+
+/** How records are sealed where they are. */
+export const SEALING: Sealing = {
+  isOn: true,
+  secrets: ["a secret of the server's own, long enough for it"],
+};
 
 /** How far one tick moves the clock. */
 export const TICK = 1_000;
@@ -32,6 +43,8 @@ const IDLE_TIMEOUT = 10 * TICK;
 export const MINUTES = 30;
 const UNUSED_FOR = MINUTES * 60_000;
 const TOUCH_AFTER = 60_000;
+/** Every record of a scene has had its first secret for so long. */
+const ROTATE_EVERY = UNUSED_FOR;
 
 /** What the actors find. */
 export type Opening = "live" | "missing" | "expired" | "ageing" | "unused";
@@ -71,6 +84,7 @@ export interface Moment {
   readonly ended: number;
   readonly actor: string;
   readonly opening: Opening;
+  readonly isSealed: boolean;
   readonly memory: unknown;
 }
 
@@ -88,15 +102,19 @@ export interface Operation {
 export class Cast {
   readonly stage: Stage;
   readonly opening: Opening;
+  /** Whether the records are sealed. */
+  readonly isSealed: boolean;
   readonly #stores: Map<string, DirectorySessionStore>;
 
   constructor(
     stage: Stage,
     opening: Opening,
     stores: Map<string, DirectorySessionStore> = new Map(),
+    isSealed = false,
   ) {
     this.stage = stage;
     this.opening = opening;
+    this.isSealed = isSealed;
     this.#stores = stores;
   }
 
@@ -112,11 +130,17 @@ export class Cast {
     return store;
   }
 
-  manager(actor: string): SessionManager<{ list: string[] }> {
+  manager(
+    actor: string,
+    options: Partial<SessionManagerOptions> = {},
+  ): SessionManager<{ list: string[] }> {
     return new SessionManager<{ list: string[] }>({
       store: this.store(actor),
       touchAfter: TOUCH_AFTER,
       now: () => system.now(),
+      seal: this.isSealed,
+      secrets: SEALING.secrets,
+      ...options,
     });
   }
 
@@ -165,7 +189,12 @@ export class Cast {
     if (first === undefined) return;
     const path = `${stage.directory}/${ID}`;
     const at = new Date(first.lastAccess);
-    const bytes = encodeRecord(ID, firstRecord(opening));
+    const record = firstRecord(opening);
+    const owner = { id: ID, secret: SECRET };
+    const bytes = encodeRecord(
+      ID,
+      this.isSealed ? sealRecord(record, owner, SEALING) : record,
+    );
     Deno.writeFileSync(path, bytes, { mode: 0o600 });
     Deno.utimeSync(path, at, at);
   }
@@ -249,48 +278,82 @@ export function added(
   return { ...record, data: { list } };
 }
 
-const listOf = (record: SessionRecord | undefined) => record?.data.list ?? null;
+/** What a store shows of what it found. */
+const listOf = (record: SessionRecord | undefined) =>
+  record?.sealed === undefined ? record?.data.list ?? null : "sealed";
+
+const shown = ({ isSealed }: Moment, { list }: Abstract) =>
+  isSealed ? "sealed" : list;
+
+/** The hash of the secret that a request goes on with; `false` for none. */
+type Claim = string | false;
+
+/**
+ * Whether a secret opens a session: its own, and the first one after a rotation
+ * too. No scene is so long that the grace could be over.
+ */
+function isAdmitted({ hash }: Abstract, claim: Claim): boolean {
+  return hash === claim || (hash === ROTATED_HASH && claim === FIRST_HASH);
+}
 
 const open: Step = ({ state, now }) => {
-  if (!isLive(state, now) || state.hash !== FIRST_HASH) {
+  if (!isLive(state, now) || !isAdmitted(state, FIRST_HASH)) {
     return [{ state, answer: null, memory: false }];
   }
-  const { lastAccess, idleTimeout = Infinity, list } = state;
+  const { lastAccess, idleTimeout = Infinity, list, hash } = state;
   const isDue = now - lastAccess >= Math.min(TOUCH_AFTER, idleTimeout / 10);
   const touched = isDue ? { ...state, lastAccess: now } : state;
-  return [{ state: touched, answer: list, memory: true }];
+  // Who comes with the secret before is handed the new one.
+  return [{ state: touched, answer: list, memory: hash }];
 };
 
 function commitStep(
   change: (state: Abstract, actor: string) => Abstract,
 ): Step {
   return (moment) => {
-    const { state, now, actor, memory } = moment;
-    if (memory === false) return [{ state, answer: "new" }];
-    if (!isLive(state, now) || state.hash !== FIRST_HASH) {
+    const { state, now, actor } = moment;
+    const claim = moment.memory as Claim;
+    if (claim === false) return [{ state, answer: "new" }];
+    if (!isLive(state, now) || !isAdmitted(state, claim)) {
       return [{ state, answer: "refused" }];
     }
     return written(moment, change(state, actor), "kept");
   };
 }
 
+/** Of a request that changes nothing. */
+const leave: Step = ({ state, memory }) => [
+  { state, answer: memory === false ? "new" : "kept" },
+];
+
+const renewSecret = commitStep((state) => ({
+  ...state,
+  // Of two that want to, one does, and the other is handed the new one.
+  hash: ROTATED_HASH,
+}));
+
+/** Answers with one answer for each step, and the secret of the cookie then. */
 async function request(
   cast: Cast,
   actor: string,
   handle: (session: Session<{ list: string[] }>) => void,
+  options: Partial<SessionManagerOptions> = {},
 ): Promise<unknown[]> {
-  const manager = cast.manager(actor);
+  const manager = cast.manager(actor, options);
   const session = await manager.open(cast.request());
   if (session.isNew) return [null, "new"];
   const opened = [...session.get("list")!];
   handle(session);
+  const headers = new Headers();
   try {
-    await manager.commit(session, new Headers());
+    await manager.commit(session, headers);
   } catch (error) {
     if (error instanceof SessionGoneError) return [opened, "refused"];
     throw error;
   }
-  return [opened, "kept"];
+  const [cookie] = headers.getSetCookie();
+  const token = cookie?.split(";", 1)[0];
+  return [opened, "kept", token?.slice(-SECRET.length)];
 }
 
 async function add(cast: Cast, actor: string): Promise<unknown> {
@@ -306,6 +369,18 @@ const addStep: Step = (moment) => {
   return written(moment, { ...state, list }, list);
 };
 
+const read: Step = (moment) => {
+  const { state, now } = moment;
+  return [{ state, answer: isLive(state, now) ? shown(moment, state) : null }];
+};
+
+const readAndTouch: Step = (moment) => {
+  const { state, now } = moment;
+  return isLive(state, now)
+    ? [{ state: { ...state, lastAccess: now }, answer: shown(moment, state) }]
+    : [{ state, answer: null }];
+};
+
 /** The name of an operation. */
 export type OperationName =
   | "load"
@@ -318,7 +393,11 @@ export type OperationName =
   | "cleanup"
   | "commit"
   | "regenerate"
+  | Rotating
   | Recycling;
+
+/** Requests that change nothing, the first where secrets grow old. */
+export type Rotating = "rotate" | "read";
 
 /**
  * Changes after which the file that was the session's is written over, as
@@ -330,19 +409,13 @@ export type Recycling = "update twice" | "update and save another";
 export const OPERATIONS: Record<OperationName, Operation> = {
   load: {
     run: async (cast, actor) => [listOf(await cast.store(actor).load(ID))],
-    steps: [({ state, now }) => [
-      { state, answer: isLive(state, now) ? state.list : null },
-    ]],
+    steps: [read],
   },
   "load+touch": {
     run: async (cast, actor) => [
       listOf(await cast.store(actor).load(ID, { touch: () => true })),
     ],
-    steps: [({ state, now }) => [
-      isLive(state, now)
-        ? { state: { ...state, lastAccess: now }, answer: state.list }
-        : { state, answer: null },
-    ]],
+    steps: [readAndTouch],
   },
   touch: {
     run: async (cast, actor) => [await cast.store(actor).touch(ID)],
@@ -426,5 +499,19 @@ export const OPERATIONS: Record<OperationName, Operation> = {
       open,
       commitStep((state) => ({ ...state, hash: OTHER_HASH })),
     ],
+  },
+  rotate: {
+    run: (cast, actor) =>
+      request(cast, actor, () => {}, { rotateEvery: ROTATE_EVERY }),
+    steps: [
+      open,
+      // A request that was handed the new secret has nothing to renew.
+      (moment) =>
+        moment.memory === ROTATED_HASH ? leave(moment) : renewSecret(moment),
+    ],
+  },
+  read: {
+    run: (cast, actor) => request(cast, actor, () => {}),
+    steps: [open, leave],
   },
 };

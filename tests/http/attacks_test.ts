@@ -1,0 +1,321 @@
+/**
+ * What somebody may try who wants another's session, where no other test shows
+ * that he fails. `SECURITY.md` lists all of it.
+ */
+
+import { assert, assertEquals, assertFalse } from "@std/assert";
+import { createSessionId, isSameHash } from "../../src/core/token.ts";
+import { SessionManager } from "../../src/http/manager.ts";
+import { openRecord } from "../../src/http/sealed_record.ts";
+import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { recordSystem } from "../replaced_system.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
+import {
+  Browser,
+  cookieOf,
+  type Data,
+  serve,
+  STORES,
+} from "./session_server.ts";
+import { BEGIN, MINUTE, setUp } from "./set_up.ts";
+
+const SERVER_SECRET = "a secret of the server's own, long enough for it";
+const SECRET_LENGTH = 22;
+
+function request(cookie: string): Request {
+  return new Request("http://localhost/", { headers: { cookie } });
+}
+
+for (const medium of STORES) {
+  Deno.test(`fixation: who planted his own cookie in a browser is signed out by the login there (${medium})`, async () => {
+    await using server = await serve(medium, {
+      "/cart": (session) => {
+        session.set("cart", ["tea"]);
+        return new Response();
+      },
+      "/login": (session) => {
+        session.setUser("ann");
+        return new Response();
+      },
+      "/show": (session) =>
+        Response.json(
+          session.isNew ? null : [session.user, session.get("cart")],
+        ),
+    });
+    const attacker = new Browser(server);
+    await attacker.get("/cart");
+    const planted = attacker.cookie!;
+    const victim = new Browser(server, planted);
+    await victim.get("/login");
+    assertEquals(JSON.parse(await victim.get("/show")), ["ann", ["tea"]]);
+    assertEquals(JSON.parse(await attacker.get("/show")), null);
+    // Not by guessing on from what he knows: the ID is the same, and no help.
+    const id = planted.slice(0, -SECRET_LENGTH);
+    for (const secret of ["A".repeat(22), planted.slice(-22), "_".repeat(22)]) {
+      const response = await server.get("/show", id + secret);
+      assertEquals(await response.json(), null);
+    }
+  });
+
+  Deno.test(`replay: the cookie from before a logout, a login or a rotation's end opens nothing (${medium})`, async () => {
+    let now = Date.now();
+    await using server = await serve(medium, {
+      "/login": (session, { url }) => {
+        session.setUser(new URL(url).searchParams.get("user"));
+        return new Response();
+      },
+      "/logout": (session) => {
+        session.destroy();
+        return new Response();
+      },
+      "/show": (session) => Response.json(session.isNew ? null : session.user),
+    }, { rotateEvery: 10 * MINUTE, now: () => now });
+    const browser = new Browser(server);
+    const spent: string[] = [];
+    const go = async (path: string) => {
+      if (browser.cookie !== undefined) spent.push(browser.cookie);
+      await browser.get(path);
+    };
+    await go("/login?user=ann");
+    await go("/login?user=ben");
+    now += 10 * MINUTE;
+    await go("/show");
+    now += MINUTE;
+    assertEquals(JSON.parse(await browser.get("/show")), "ben");
+    await go("/logout");
+    assertEquals(browser.cookie, undefined);
+    await go("/login?user=eve");
+    assertEquals([spent.length, new Set(spent).size], [3, 3]);
+    for (const cookie of spent) {
+      assertEquals(await (await server.get("/show", cookie)).json(), null);
+    }
+  });
+}
+
+Deno.test("theft of the directory: nothing in it opens a session, neither as a secret nor as a token", async () => {
+  using directory = new TemporaryDirectory();
+  let now = BEGIN;
+  const manager = new SessionManager<Data>({
+    store: new DirectorySessionStore(directory.path),
+    rotateEvery: 10 * MINUTE,
+    now: () => now,
+  });
+  const headers = new Headers();
+  const session = await manager.open(new Request("http://localhost/"));
+  session.set("n", 1);
+  session.createFormToken();
+  session.setUser("ann");
+  await manager.commit(session, headers);
+  now += 10 * MINUTE;
+  await manager.commit(await manager.open(request(cookieOf(headers))), headers);
+
+  const texts = new Set<string>();
+  for (const { name } of Deno.readDirSync(directory.path)) {
+    const text = Deno.readTextFileSync(directory.join(name)) + name;
+    for (const run of text.match(/[A-Za-z0-9_-]{22,}/g) ?? []) {
+      for (let at = 0; at + SECRET_LENGTH <= run.length; at++) {
+        texts.add(run.slice(at, at + SECRET_LENGTH));
+      }
+    }
+  }
+  assert(texts.size > 100, `${texts.size} texts`);
+  for (const text of texts) {
+    const opened = await manager.open(request(`session=${session.id}${text}`));
+    assert(opened.isNew, text);
+  }
+});
+
+Deno.test("theft of the directory and the server's secret: nothing in it opens what is sealed", async () => {
+  const options = { seal: true, secrets: [SERVER_SECRET] };
+  const { begin, store, clock, open, commit } = setUp({
+    ...options,
+    rotateEvery: 10 * MINUTE,
+  });
+  const { id, cookie } = await begin({ n: 1, cart: ["tea"] });
+  clock.now += 10 * MINUTE;
+  const renewed = (await commit(await open(cookie))).split(";")[0]!;
+  const record = (await store.load(id))!;
+  const { secretHash = "", previous, sealed = "" } = record;
+  const known = [
+    "",
+    id,
+    SERVER_SECRET,
+    secretHash,
+    sealed,
+    previous!.hash,
+    previous!.sealed,
+    secretHash.slice(0, SECRET_LENGTH),
+    previous!.hash.slice(0, SECRET_LENGTH),
+  ];
+  for (const secret of known) {
+    for (const secrets of [[SERVER_SECRET], [], [secret]]) {
+      const opened = openRecord(record, { id, secret }, {
+        isOn: true,
+        secrets,
+      });
+      assertEquals(opened, undefined);
+    }
+  }
+  assertEquals((await open(renewed)).get("cart"), ["tea"]);
+});
+
+Deno.test("who may write the directory, and has the server's secret, puts nothing of one session into another's that is sealed", async () => {
+  const { begin, store, open } = setUp({
+    seal: true,
+    secrets: [SERVER_SECRET],
+  });
+  const [victim, attacker] = [await begin({ n: 1 }), await begin({ n: 2 })];
+  const [his, own] = [
+    (await store.load(victim.id))!,
+    (await store.load(attacker.id))!,
+  ];
+  // Under his ID, the attacker's record in whole or in part.
+  for (const forged of [own, { ...his, sealed: own.sealed! }]) {
+    await store.save(victim.id, forged);
+    assert((await open(victim.cookie)).isNew);
+  }
+  // Under the attacker's ID, the victim's record with the attacker's hash.
+  await store.save(attacker.id, { ...his, secretHash: own.secretHash! });
+  assert((await open(attacker.cookie)).isNew);
+});
+
+Deno.test("tossing: a cookie that a neighbouring host adds hides a session, and gives nobody another's", async () => {
+  await using server = await serve("memory", {
+    "/login": (session) => {
+      session.setUser("ann");
+      return new Response();
+    },
+    "/cart": (session) => {
+      session.set("n", 1);
+      return new Response();
+    },
+    "/show": (session) => Response.json(session.isNew ? null : session.user),
+  });
+  const [victim, attacker] = [new Browser(server), new Browser(server)];
+  await victim.get("/login");
+  await attacker.get("/cart");
+  const own = victim.cookie!;
+  for (
+    const both of [`${own}; ${attacker.cookie}`, `${attacker.cookie}; ${own}`]
+  ) {
+    const shown = await server.get("/show", both);
+    assertEquals(await shown.json(), null);
+    assertEquals(shown.headers.getSetCookie(), []);
+    // What is put into the cart goes into neither's.
+    const put = cookieOf((await server.get("/cart", both)).headers);
+    assertFalse([own, attacker.cookie].includes(put));
+  }
+  // As soon as the other is gone, all is as it was.
+  assertEquals(JSON.parse(await victim.get("/show")), "ann");
+});
+
+Deno.test("path tricks: no cookie reaches a file but one that is named by a session ID", async () => {
+  using directory = new TemporaryDirectory();
+  const inside = directory.join("sessions");
+  const store = new DirectorySessionStore(inside, { create: true });
+  await store.setup();
+  const outside = "0".repeat(32);
+  Deno.writeTextFileSync(directory.join(outside), "not yours");
+  const manager = new SessionManager<Data>({ store });
+  const secret = "A".repeat(SECRET_LENGTH);
+  const tricks = [
+    `../${outside}`,
+    `..%2f${outside}`,
+    `./../${outside}`.padEnd(32, "/"),
+    `${"../".repeat(10)}etc/passwd`.slice(0, 32),
+    `${inside}/${outside}`.slice(-32),
+    ".latchkey".padEnd(32, "\0"),
+    `${"0".repeat(31)}.`,
+    `${"0".repeat(28)}.bad`,
+    `.tmp-${"0".repeat(27)}`,
+    `${"0".repeat(31)}ſ`,
+    `${"A".repeat(32)}`,
+    `con${"0".repeat(29)}`,
+  ];
+  using recorded = recordSystem(inside);
+  for (const trick of tricks) {
+    const header = `session=${trick}${secret}`;
+    const headers = { get: () => header };
+    const asked = Object.defineProperty(
+      new Request("http://localhost/"),
+      "headers",
+      { value: headers },
+    );
+    assert((await manager.open(asked)).isNew);
+    assertFalse(await manager.hasSession(trick));
+    assertFalse(await manager.expire(trick));
+  }
+  const touched = recorded.take().filter((call) =>
+    !/ (?:directory|marker|session)$/.test(call)
+  );
+  assertEquals(touched, []);
+  assertEquals(
+    Deno.readTextFileSync(directory.join(outside)),
+    "not yours",
+  );
+});
+
+Deno.test("timing: hashes are compared to their end, wherever they differ", () => {
+  const hash = "x".repeat(43);
+  const others = [0, 1, 21, 42].map((at) =>
+    `${hash.slice(0, at)}y${hash.slice(at + 1)}`
+  );
+  const charCodeAt = String.prototype.charCodeAt;
+  const looks: number[] = [];
+  String.prototype.charCodeAt = function (this: string, at: number) {
+    looks[looks.length - 1]!++;
+    return charCodeAt.call(this, at);
+  };
+  try {
+    for (const other of [hash, ...others]) {
+      looks.push(0);
+      isSameHash(other, hash);
+    }
+  } finally {
+    String.prototype.charCodeAt = charCodeAt;
+  }
+  assertEquals(looks, looks.map(() => 2 * hash.length));
+});
+
+Deno.test("timing: the store is asked by the ID alone, which is no secret, and the same for a right secret and a wrong one", async () => {
+  using directory = new TemporaryDirectory();
+  const manager = new SessionManager<Data>({
+    store: new DirectorySessionStore(directory.path),
+  });
+  const session = await manager.open(new Request("http://localhost/"));
+  session.set("n", 1);
+  const headers = new Headers();
+  await manager.commit(session, headers);
+  const cookie = cookieOf(headers);
+  const wrong = `${cookie.slice(0, -SECRET_LENGTH)}${
+    "A".repeat(SECRET_LENGTH)
+  }`;
+  const unknown = `session=${createSessionId()}${cookie.slice(-SECRET_LENGTH)}`;
+  using recorded = recordSystem(directory.path);
+  const callsOf = async (cookie: string, isNew: boolean) => {
+    assertEquals((await manager.open(request(cookie))).isNew, isNew);
+    return recorded.take();
+  };
+  const right = await callsOf(cookie, false);
+  assertEquals(await callsOf(wrong, true), right);
+  // One call, which finds nothing.
+  assertEquals((await callsOf(unknown, true)).length, 1);
+});
+
+Deno.test("clocks: set forward, a rotation's grace is over early; set back, it lasts as much longer; the session stays", async () => {
+  const { begin, open, commit, clock } = setUp({ rotateEvery: 10 * MINUTE });
+  const { cookie } = await begin();
+  clock.now += 10 * MINUTE;
+  const renewed = (await commit(await open(cookie))).split(";")[0]!;
+  for (
+    const [jump, isNew] of [[-60 * MINUTE, false], [60 * MINUTE, true]] as const
+  ) {
+    clock.now += jump;
+    assertEquals((await open(cookie)).isNew, isNew);
+    assertEquals((await open(renewed)).get("n"), 1);
+    clock.now -= jump;
+  }
+  // Back in time it is not rotated anew before it is due.
+  clock.now -= 60 * MINUTE;
+  assertEquals(await commit(await open(renewed)), "");
+});
