@@ -21,7 +21,8 @@ async function tryAll(store: DirectorySessionStore): Promise<Told> {
     create: () => store.create("one-more-session", recordOf(2)),
     update: () => store.update(ID, () => recordOf(2)),
     delete: () => store.delete(ID),
-    entries: () => Array.fromAsync(store.entries()),
+    entries: () =>
+      Array.fromAsync(store.entries(), ([id, record]) => [id, record]),
     cleanup: () => store.deleteOldSessions(30),
     setup: () => new DirectorySessionStore(store.directory).setup(),
   };
