@@ -44,7 +44,7 @@ import {
 } from "../src/core/token.ts";
 import { readCookie } from "../src/http/cookie.ts";
 import { SessionManager } from "../src/http/manager.ts";
-import { addHeaders, varyOnCookie } from "../src/http/response_headers.ts";
+import { completeResponse } from "../src/http/response_headers.ts";
 import { Session, stateOf } from "../src/http/session.ts";
 import { DirectorySessionStore } from "../src/stores/directory_store.ts";
 import { makeDataSet, SIZES, temporaryDirectory } from "./data_set.ts";
@@ -226,9 +226,7 @@ for (const [title, size] of SIZES) {
 }
 
 Deno.bench("without a cookie", { group: "respond" }, () => {
-  const headers = new Headers();
-  varyOnCookie(headers);
-  addHeaders(new Response(), headers);
+  completeResponse(new Response(), { header: undefined, vary: "Cookie" });
 });
 
 for (const [title, size] of SIZES) {

@@ -90,8 +90,7 @@ export function encodeRecord(
   const { untilBrowserCloses, cookieSentAt, rotatedAt, previous, sealed } =
     record;
   const { typed, typedFlash, keyEnds, dataVersion } = record;
-  const { userGeneration, label } = record;
-  const { commits } = record;
+  const { userGeneration, label, commits } = record;
   const rest = JSON.stringify({
     createdAt,
     secretHash,

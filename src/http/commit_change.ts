@@ -6,10 +6,11 @@ import { beginLife, cookieAge, isCookieStale } from "./lifetime.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import { isSecretOld, rotateSecret } from "./rotation.ts";
 import { sealRecord } from "./sealed_record.ts";
-import type { SessionChange, SessionState, Visit } from "./session_state.ts";
+import type { SessionState } from "./session_state.ts";
 import { readData, writeData } from "./stored_data.ts";
 import type { Header } from "./transport.ts";
 import { isSignedOut, loadMarks } from "./user_marks.ts";
+import type { SessionChange, Visit } from "./visit.ts";
 
 /** What the last run of a change made of the record. */
 type Outcome = "not run" | "ended" | "kept";

@@ -3,8 +3,9 @@ import type { SessionRecord } from "../core/record.ts";
 import { admit } from "./admit.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import { sealRecord } from "./sealed_record.ts";
-import type { SessionState, Visit } from "./session_state.ts";
+import type { SessionState } from "./session_state.ts";
 import { isSignedOut, loadMarks } from "./user_marks.ts";
+import type { Visit } from "./visit.ts";
 
 /**
  * Uses up a form token, in one step of the store.

@@ -4,9 +4,10 @@ import { admit, type Claim } from "./admit.ts";
 import { isCookieStale, TENTHS } from "./lifetime.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import { fitOf, isSecretOld } from "./rotation.ts";
-import type { StoredSession, Visit } from "./session_state.ts";
+import type { StoredSession } from "./session_state.ts";
 import { loadData } from "./stored_data.ts";
 import { endIfRevoked } from "./user_sessions.ts";
+import type { Visit } from "./visit.ts";
 
 /** A session that a request may have, and what is to be said to its browser. */
 export interface FoundSession extends StoredSession {

@@ -1,6 +1,10 @@
-import { commitChange, renewCookie } from "./commit_change.ts";
+import {
+  commitOrTell,
+  commitSession,
+  varyOf,
+  visitOf,
+} from "./commit_session.ts";
 import { consumeFormToken } from "./consume_form_token.ts";
-import { SessionGoneError } from "../core/errors.ts";
 import { isMarkId } from "../core/revocation.ts";
 import { findIsolated } from "./find_isolated.ts";
 import {
@@ -17,9 +21,7 @@ import { addHeaders, completeResponse } from "./response_headers.ts";
 import { Session, stateOf } from "./session.ts";
 import { type SessionCounters, startCounting } from "./session_counters.ts";
 import { thrownResponse } from "./thrown_response.ts";
-import type { SessionState, Visit } from "./session_state.ts";
 import type { SchemaOf } from "./standard_schema.ts";
-import type { Header } from "./transport.ts";
 import {
   listSessionsOf,
   revokeUser,
@@ -70,8 +72,8 @@ const NOBODY = { claim: undefined, renewed: undefined, isSecretOld: false };
  * });
  * const cookie = first.headers.getSetCookie()[0]!.split(";")[0]!;
  * const request = new Request("http://localhost/", { headers: { cookie } });
- * const info = {} as Deno.ServeHandlerInfo;
- * assertEquals(await (await handler(request, info)).text(), "42");
+ * const second = await handler(request, {} as Deno.ServeHandlerInfo);
+ * assertEquals(await second.text(), "42");
  * ```
  */
 export class SessionManager<Data extends object = Record<string, unknown>> {
@@ -81,7 +83,6 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
   /**
    * Makes a manager; it does no I/O.
    *
-   * @param options The store, and what differs from the defaults.
    * @throws {TypeError} If there is no store, an option is not of its type,
    * browsers would refuse such a cookie, or the store cannot isolate like that.
    * @throws {RangeError} If a duration is not whole milliseconds above 0, or
@@ -100,9 +101,6 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * Makes a handler for `Deno.serve`. See {@linkcode SessionManager.run}.
    *
    * @typeParam Info What the server says about the connection.
-   * @param handle Answers a request with its session.
-   * @param options How far its requests are kept apart.
-   * @returns The handler.
    */
   handler<Info = Deno.ServeHandlerInfo>(
     handle: (
@@ -131,9 +129,6 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * that upgrades to a WebSocket takes the cookie along; since Deno ends a
    * server whose handler upgrades and then fails, `commit` before you upgrade.
    *
-   * @param request The request.
-   * @param handle Answers it.
-   * @param options How far it is kept apart from others of the session.
    * @returns The response, or a copy of it with our headers.
    * @throws {SessionConflictError} If it is `strict`, and another one committed
    * meanwhile. It is thrown, unlike a refusal: the handler has answered for a
@@ -157,24 +152,22 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
       } catch (thrown) {
         response = thrownResponse(thrown);
       }
-      const header = await this.#commitOrTell(state);
-      return completeResponse(response, { header, vary: this.#vary(state) });
+      const header = await commitOrTell(this.#settings, state);
+      return completeResponse(response, {
+        header,
+        vary: varyOf(this.#settings, state),
+      });
     } finally {
       await this.close(session);
     }
   }
 
   /**
-   * Opens the session that a request's cookie belongs to. What {@linkcode
-   * SessionManager.run} is made of, for servers that need it in two parts.
+   * Opens the session that a request's cookie belongs to, for servers that need
+   * `run` in two parts. Throws what `run` does before `handle`.
    *
-   * @param request The request; its body is not touched.
-   * @param options How far it is kept apart. Commit or close what is `exclusive`.
-   * @returns Its session, or a new one. No cookie can make this throw.
-   * @throws {SessionLockTimeoutError} As of `run`.
-   * @throws {SessionDataError} If `onMisfit` is `"throw"` and its data is of no
-   * use any more.
-   * @throws What the store throws; the reason of the request's signal.
+   * @returns Its session, or a new one. No cookie can make this throw. Commit or
+   * close what is `exclusive`.
    */
   async open(
     request: Request,
@@ -203,8 +196,6 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * Whatever comes of it, an `exclusive` request then lets the next one have
    * the session. When it commits again, that is `strict`.
    *
-   * @param session A session that this manager opened.
-   * @param headers The headers of the response.
    * @throws {SessionGoneError} If the session ended or was given a new secret
    * since it was opened. Nothing was written.
    * @throws {SessionDataError} If the data would not fit the schema.
@@ -216,10 +207,13 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    */
   async commit(session: Session<Data>, headers: Headers): Promise<void> {
     const state = stateOf(session);
-    const { isolation } = this.#visitOf(state);
+    const { isolation } = visitOf(this.#settings, state);
     try {
-      addHeaders(headers, { header: undefined, vary: this.#vary(state) });
-      const header = await this.#commit(state);
+      addHeaders(headers, {
+        header: undefined,
+        vary: varyOf(this.#settings, state),
+      });
+      const header = await commitSession(this.#settings, state);
       addHeaders(headers, { header, vary: undefined });
     } finally {
       await isolation.leave();
@@ -230,13 +224,10 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * Ends the request of a session without a commit, as `run` does by itself:
    * whatever changes the session throws from here on, and an `exclusive`
    * request lets the next one have it.
-   *
-   * @param session A session that this manager opened.
-   * @throws {TypeError} If another manager opened the session.
    */
   async close(session: Session<Data>): Promise<void> {
     const state = stateOf(session);
-    const { isolation } = this.#visitOf(state);
+    const { isolation } = visitOf(this.#settings, state);
     state.close();
     await isolation.leave();
   }
@@ -250,37 +241,25 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * @param token What the form sent.
    * @returns `true` for the one request that may act on the form.
    * @throws {SessionConflictError} As of `run`; the token is still good then.
-   * @throws {TypeError} If another manager opened the session, or it is
-   * `readOnly`.
-   * @throws What the store throws.
+   * @throws {TypeError} If another manager opened it, or it is `readOnly`.
    */
   async consumeFormToken(
     session: Session<Data>,
     token: string,
   ): Promise<boolean> {
     const state = stateOf(session);
-    const visit = this.#visitOf(state);
+    const visit = visitOf(this.#settings, state);
     return await consumeFormToken(this.#settings, visit, state, token);
   }
 
-  /**
-   * Tells whether there is a session.
-   *
-   * @param id A session ID, or any text at all.
-   * @returns `true` when there is one.
-   * @throws What the store throws.
-   */
+  /** Tells whether there is a session of this ID, which may be any text. */
   async hasSession(id: string): Promise<boolean> {
     return !isMarkId(id) && await this.#settings.store.has(id);
   }
 
   /**
-   * Ends a session by its ID, for an administrator. A request of it that is
-   * still running cannot save any more.
-   *
-   * @param id A session ID, or any text at all.
-   * @returns `false` when there was none.
-   * @throws What the store throws.
+   * Ends a session by its ID, for an administrator; `false` when there was none.
+   * A request of it that is still running cannot save any more.
    */
   async expire(id: string): Promise<boolean> {
     return !isMarkId(id) && await this.#settings.store.delete(id);
@@ -290,11 +269,6 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * Lists what a user has open, the session accessed last first: his devices.
    * It costs what `entries` of the store with a `user` does; the directory
    * store has no index and opens every file.
-   *
-   * @param user The user, as `setUser` was given him.
-   * @returns His sessions; empty when there are none.
-   * @throws {TypeError} If the user is not a name.
-   * @throws What the store throws.
    */
   async sessionsOf(user: string): Promise<UserSession[]> {
     return await listSessionsOf(this.#settings, user);
@@ -310,9 +284,6 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * lives 400 days, longer than any browser keeps a cookie. For it, whoever
    * opens a session with a user, or commits one, loads one record more.
    *
-   * @param user The user, as `setUser` was given him.
-   * @param options Which session stays.
-   * @returns How many were ended.
    * @throws {TypeError} If the user is not a name, or `except` no text.
    * @throws What the store throws. Once the mark is written, the sessions are
    * ended all the same; to call it again deletes what is left of them.
@@ -322,39 +293,5 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     options: RevokeUserOptions = {},
   ): Promise<number> {
     return await revokeUser(this.#settings, user, options);
-  }
-
-  async #commit(state: SessionState): Promise<Header | undefined> {
-    const visit = this.#visitOf(state);
-    const isDue = visit.isSecretOld && !visit.isolation.isReadOnly;
-    const change = state.begin(isDue);
-    if (change === undefined) return renewCookie(this.#settings, visit);
-    try {
-      return await commitChange(this.#settings, visit, state, change);
-    } finally {
-      state.unlock();
-    }
-  }
-
-  async #commitOrTell(state: SessionState): Promise<Header | undefined> {
-    try {
-      return await this.#commit(state);
-    } catch (error) {
-      if (!(error instanceof SessionGoneError)) throw error;
-      const { sessionId } = error;
-      this.#settings.onEvent?.({ type: "refused", sessionId, error });
-      return undefined;
-    }
-  }
-
-  #vary({ isUsed }: SessionState): string | undefined {
-    return isUsed ? this.#settings.transport.vary : undefined;
-  }
-
-  #visitOf({ visit }: SessionState): Visit {
-    if (visit?.owner === this.#settings) return visit;
-    throw new TypeError(
-      "Cannot commit the session: this manager did not open it",
-    );
   }
 }

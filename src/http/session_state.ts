@@ -1,6 +1,5 @@
 import type { SessionRecord } from "../core/record.ts";
 import { createSessionId } from "../core/token.ts";
-import type { Claim } from "./admit.ts";
 import { Bag } from "./bag.ts";
 import { Flash } from "./flash.ts";
 import { changeLabel, checkLabel } from "./label.ts";
@@ -11,9 +10,9 @@ import {
   type SessionLifetime,
 } from "./lifetime.ts";
 import { FormTokens } from "./form_tokens.ts";
-import type { Isolation } from "./isolation.ts";
-import { bindUser, type UserMarks } from "./user_marks.ts";
+import { bindUser } from "./user_marks.ts";
 import { type TypesCodec, valueFormat } from "./value_format.ts";
+import type { SessionChange, Visit } from "./visit.ts";
 
 /** A session as a store had it. */
 export interface StoredSession {
@@ -45,44 +44,6 @@ export interface SessionOptions {
    * @default {undefined} JSON only
    */
   readonly types?: TypesCodec | undefined;
-}
-
-/** What a request did to its session, taken down for the store. */
-export interface SessionChange {
-  /** Whether it did anything; a commit may be due for another reason. */
-  readonly isChanged: boolean;
-  /** Whether the session is to end. */
-  readonly isDestroyed: boolean;
-  /** Whether it is to get a new secret. */
-  readonly isRegenerated: boolean;
-  /** Whether it is to live another time. */
-  readonly isLifeChanged: boolean;
-  /** Who was logged in when it was opened, and who is to be. */
-  readonly users: readonly (string | undefined)[];
-  /**
-   * Does the same to a record as it is by now. May be called again.
-   *
-   * @param record The record.
-   * @param marks Those of the users.
-   * @returns The new record; `undefined` when nothing in it is worth keeping.
-   */
-  apply(record: SessionRecord, marks: UserMarks): SessionRecord | undefined;
-}
-
-/** How a request came to its session; the manager's, which fills it in. */
-export interface Visit {
-  /** The request. */
-  readonly request: Request;
-  /** The manager's own mark: another's sessions are none of its business. */
-  readonly owner: object;
-  /** The session and its secret, as they are now; none for a new session. */
-  claim: Claim | undefined;
-  /** The record, when the browser needs its cookie again. */
-  renewed: SessionRecord | undefined;
-  /** Whether the session is to get another secret, its old one being so old. */
-  isSecretOld: boolean;
-  /** How far the request is kept apart from others of the session. */
-  readonly isolation: Isolation;
 }
 
 const COMMITTING = "it is being committed";
