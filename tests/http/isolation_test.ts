@@ -443,3 +443,14 @@ Deno.test("counters tell what happened since the manager was made", async () => 
   assertEquals(manager.counters, { ...counted, commits: 6, refused: 1 });
   assertEquals(atFirst, none);
 });
+
+Deno.test("counters: who consumes a form token has not seen what came before it", async () => {
+  const scene = setUp();
+  const { cookie } = await begin(scene);
+  const session = await scene.open(cookie);
+  await interfere(scene, cookie);
+  assert(await scene.manager.consumeFormToken(session, formToken));
+  session.set("n", 2);
+  await scene.commit(session);
+  assertEquals(scene.manager.counters.merged, 2);
+});

@@ -1,6 +1,6 @@
 /** Exclusive requests of one session, in several processes. */
 
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert";
 import { SessionLockTimeoutError } from "../../src/core/errors.ts";
 import { lockPath, temporaryBirth } from "../../src/disk/layout.ts";
 import type { IsolationLevel } from "../../src/http/isolation.ts";
@@ -140,7 +140,12 @@ for (const start of [startProcess, startWorker]) {
       cookie,
     });
     const added = scene.add("exclusive", 60_000);
-    while (manager.counters.lockWaits === 0) await new Promise(setImmediate);
+    let isOver = false;
+    added.catch(() => {}).then(() => isOver = true);
+    while (manager.counters.lockWaits === 0) {
+      assertFalse(isOver, "it did not wait");
+      await new Promise(setImmediate);
+    }
     assertEquals(await Promise.race([added, "waits"]), "waits");
     const killed = performance.now();
     await holder.kill();
