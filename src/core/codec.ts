@@ -87,10 +87,9 @@ export function encodeRecord(
   if (fault !== undefined) throw cannotEncode(fault);
   const { expiresAt, idleTimeout, data, flash } = record;
   const { createdAt, secretHash, user, formTokens } = record;
-  const { untilBrowserCloses, cookieSentAt, rotatedAt, previous, sealed } =
-    record;
+  const { untilBrowserCloses, cookieSentAt, rotatedAt } = record;
   const { typed, typedFlash, keyEnds, dataVersion } = record;
-  const { userGeneration, label, commits } = record;
+  const { userGeneration, label, commits, previous, sealed } = record;
   const rest = JSON.stringify({
     createdAt,
     secretHash,
