@@ -25,7 +25,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   disk: {
     below: ["core"],
-    packages: ["@std/path", "@std/fs"],
+    packages: ["@std/path", "@std/fs", "node:fs"],
   },
   stores: {
     below: ["core", "disk"],

@@ -19,7 +19,9 @@ export async function loadMarks(
   const marks = new Map<string, Mark>();
   for (const user of new Set(users)) {
     if (user === undefined) continue;
-    const mark = readMark(await store.load(markId(user)));
+    const id = markId(user);
+    if (!await store.has(id)) continue;
+    const mark = readMark(await store.load(id));
     if (mark !== undefined) marks.set(user, mark);
   }
   return marks;

@@ -14,11 +14,12 @@ import type {
 import { checkSessionId, isSessionId } from "../core/token.ts";
 import type { Durability, Place } from "../disk/atomic_file.ts";
 import { AGAIN, type Again, isNoFile, persist } from "../disk/file_lock.ts";
-import { lockPath, sessionPath } from "../disk/layout.ts";
+import { lockPath, markerPath, sessionPath } from "../disk/layout.ts";
 import {
   checkStillThere,
   prepareDirectory,
 } from "../disk/prepare_directory.ts";
+import { system } from "../disk/system.ts";
 import { lockForRequest } from "../disk/request_lock.ts";
 import { cleanDirectory } from "./clean_directory.ts";
 import { directoryEntries } from "./directory_entries.ts";
@@ -192,7 +193,10 @@ export class DirectorySessionStore implements SessionStore {
 
   /** See {@linkcode SessionStore.has}. */
   async has(id: string, options: StoreOptions = {}): Promise<boolean> {
-    return await this.load(id, { signal: options.signal }) !== undefined;
+    const { signal } = options;
+    signal?.throwIfAborted();
+    if (isSessionId(id) && this.#isMissing(id)) return false;
+    return await this.load(id, { signal }) !== undefined;
   }
 
   /** See {@linkcode SessionStore.entries}. */
@@ -237,6 +241,13 @@ export class DirectorySessionStore implements SessionStore {
     const patience = { path, timeout, signal: options.signal };
     const locked = await lockForRequest(directory, patience);
     return new SessionLock(() => locked[Symbol.dispose]());
+  }
+
+  /** Tells so where it can be told without an error; for many it is the rule. */
+  #isMissing(id: string): boolean {
+    const { directory } = this.#ready();
+    return !system.exists(sessionPath(directory, id)) &&
+      system.exists(markerPath(directory));
   }
 
   /** There is no such session, unless all are gone: a logout would be undone. */
