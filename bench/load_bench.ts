@@ -5,9 +5,9 @@
  * Speed, the system calls being 1:
  *
  *                             500 B   4 KiB
- *   load                       0.84    0.92
+ *   load                       0.85    0.92
  *   load and touch, not due    0.89    0.93
- *   load and touch, due        0.84    0.74
+ *   load and touch, due        0.94    0.75
  *
  * What is left of a load: the unlock before the close, the promise, the header
  * and its checksum. A touch that is due decodes the record twice, which shows

@@ -82,7 +82,7 @@ async function updateRecord(
   const { id } = claim;
   const { rotateEvery, rotateGrace: grace } = settings;
   const marks = await loadMarks(settings.store, change.users);
-  const newSecret = createSecret();
+  let newSecret: string | undefined;
   let outcome = "not run" as Outcome;
   let secret = claim.secret;
   let isCookieDue = false;
@@ -103,11 +103,16 @@ async function updateRecord(
 
     const now = settings.now();
     const renewed = change.isRegenerated
-      ? replaceSecret(settings, merged, newSecret)
+      ? replaceSecret(settings, merged, newSecret ??= createSecret())
       : admission.fit === "current" && isSecretOld(merged, rotateEvery, now)
-      ? rotateSecret(merged, { ...claim, to: newSecret, now, grace })
+      ? rotateSecret(merged, {
+        ...claim,
+        to: newSecret ??= createSecret(),
+        now,
+        grace,
+      })
       : merged;
-    secret = renewed === merged ? admission.secret : newSecret;
+    secret = renewed === merged ? admission.secret : newSecret!;
     isCookieDue = visit.renewed !== undefined || change.isLifeChanged ||
       secret !== claim.secret ||
       isCookieStale(merged, merged.cookieSentAt ?? merged.createdAt, now);

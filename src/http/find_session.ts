@@ -56,7 +56,10 @@ export async function findSession(
   }
 
   const { fit, secret } = admission;
-  if (await endIfRevoked(settings, id, admission.record)) return undefined;
+  const isSignedIn = admission.record.user !== undefined;
+  if (isSignedIn && await endIfRevoked(settings, id, admission.record)) {
+    return undefined;
+  }
   const record = loadData(settings, id, admission.record);
   if (record === undefined) return undefined;
 

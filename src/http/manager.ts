@@ -8,6 +8,7 @@ import { consumeFormToken } from "./consume_form_token.ts";
 import { isMarkId } from "../core/revocation.ts";
 import { findIsolated } from "./find_isolated.ts";
 import {
+  AS_THE_MANAGER,
   Isolation,
   type IsolationOptions,
   resolveIsolation,
@@ -48,9 +49,9 @@ const NOBODY = { claim: undefined, renewed: undefined, isSecretOld: false };
  *   store that fails is the caller's error; a cookie goes out only when the
  *   store has answered.
  *
- * A request that changes nothing writes nothing, but for a touch when the last
- * access is older than `touchAfter`. A session that comes to hold nothing, no
- * data, user, flash or form token, is deleted, and its cookie with it.
+ * A request that changes nothing writes nothing, but for a touch that is due. A
+ * session that comes to hold nothing, no data, user, flash or form token, is
+ * deleted, and its cookie with it.
  *
  * @typeParam Data The keys of the sessions and what they hold.
  *
@@ -108,7 +109,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
       session: Session<Data>,
       info: Info,
     ) => Response | Promise<Response>,
-    options: IsolationOptions = {},
+    options: IsolationOptions = AS_THE_MANAGER,
   ): (request: Request, info: Info) => Promise<Response> {
     resolveIsolation(this.#settings.store, options);
     return (request, info) =>
@@ -136,12 +137,12 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * @throws {SessionLockTimeoutError} If it is `exclusive`, and others hold the
    * session for too long; `handle` has not run.
    * @throws What else `handle` throws, and nothing is saved; what the store
-   * throws; the reason of the request's signal, when it is aborted while it waits.
+   * throws; the reason why the request was aborted, if it waited then.
    */
   async run(
     request: Request,
     handle: (session: Session<Data>) => Response | Promise<Response>,
-    options: IsolationOptions = {},
+    options: IsolationOptions = AS_THE_MANAGER,
   ): Promise<Response> {
     const session = await this.open(request, options);
     const state = stateOf(session);
@@ -158,7 +159,8 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
         vary: varyOf(this.#settings, state),
       });
     } finally {
-      await this.close(session);
+      state.close();
+      if (state.visit?.isolation.hasLock) await state.visit.isolation.leave();
     }
   }
 
@@ -171,7 +173,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    */
   async open(
     request: Request,
-    options: IsolationOptions = {},
+    options: IsolationOptions = AS_THE_MANAGER,
   ): Promise<Session<Data>> {
     const { now, store, terms, data: { types } } = this.#settings;
     const own = resolveIsolation(store, options, terms);
