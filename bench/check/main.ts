@@ -18,7 +18,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { SIZES } from "../data_set.ts";
 import { alternate, type AlternateOptions } from "../growth/alternate.ts";
-import { medianRatio } from "../growth/median.ts";
+import { medianRatio } from "../median.ts";
 import { KNOWN, MARGIN } from "./limits.ts";
 import { makeOperations, type Operation } from "./operations.ts";
 

@@ -1,4 +1,4 @@
-import { median, medianRatio } from "./median.ts";
+import { median, medianRatio } from "../median.ts";
 
 /** One thing that was measured, over what it may grow with. */
 export interface Chart {

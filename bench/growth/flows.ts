@@ -3,7 +3,7 @@ import { makeDataSet } from "../data_set.ts";
 import { Floors } from "../floors.ts";
 import type { AlternateOptions } from "./alternate.ts";
 import type { Chart } from "./chart.ts";
-import { median, medianRatio } from "./median.ts";
+import { median, medianRatio } from "../median.ts";
 
 /** A tenth of the operations saves, the others load. */
 const SAVE_EVERY = 10;

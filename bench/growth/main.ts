@@ -22,6 +22,7 @@ import { measureFlows } from "./flows.ts";
 import { measureSize } from "./size.ts";
 import { toLinePlot } from "./to_line_plot.ts";
 import { toMarkdown } from "./to_markdown.ts";
+import { fileSystemOf } from "../file_system_of.ts";
 
 const SIZES = [100, 500, 4_096, 32_768, 262_144, 1_048_576];
 const FLOWS = [1, 3, 10, 32, 100, 320, 1_000];
@@ -120,16 +121,4 @@ async function write(directory: string, growth: Growth): Promise<void> {
     await Deno.writeTextFile(`${directory}/growth-${name}.svg`, plot);
   }
   console.log(`\n${markdown}`);
-}
-
-async function fileSystemOf(path: string): Promise<string> {
-  try {
-    const { stdout } = await new Deno.Command("df", {
-      args: ["--output=fstype", path],
-    }).output();
-    return new TextDecoder().decode(stdout).trim().split("\n").at(-1)!;
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    return "file system unknown";
-  }
 }

@@ -26,6 +26,7 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { fromFileUrl } from "@std/path/from-file-url";
+import { fileSystemOf } from "../file_system_of.ts";
 import { makeDataSet } from "../data_set.ts";
 import type { Action, Visit } from "./contestant.ts";
 import { type Contestant, CONTESTANTS } from "./contestants.ts";
@@ -198,18 +199,6 @@ async function write(directory: string, results: Results): Promise<void> {
   );
   await Deno.writeTextFile(`${directory}/http.svg`, toPlot(results));
   console.log(`\n${markdown}`);
-}
-
-async function fileSystemOf(path: string): Promise<string> {
-  try {
-    const { stdout } = await new Deno.Command("df", {
-      args: ["--output=fstype", path],
-    }).output();
-    return new TextDecoder().decode(stdout).trim().split("\n").at(-1)!;
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    return "file system unknown";
-  }
 }
 
 /** Why somebody does not run, without paths: it is read on other machines. */

@@ -1,4 +1,4 @@
-import { median } from "../peers/results.ts";
+import { median } from "../median.ts";
 import type { Action } from "./contestant.ts";
 import type { Contestant } from "./contestants.ts";
 import type { Run } from "./run_wrk.ts";

@@ -1,6 +1,7 @@
 import type { Competitor } from "./competitor.ts";
 import type { Cleanup } from "./protocol.ts";
-import { median, sum } from "./results.ts";
+import { median } from "../median.ts";
+import { sum } from "./results.ts";
 import { RunnerProcess } from "./runner_process.ts";
 import { settle } from "./settle.ts";
 import { numberIn } from "./values.ts";

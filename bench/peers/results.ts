@@ -1,3 +1,4 @@
+import { median } from "../median.ts";
 import type { Adapter, Runtime } from "./contestant.ts";
 import type { Tally } from "./protocol.ts";
 
@@ -145,13 +146,4 @@ export function firstTrouble(tallies: readonly Tally[]): string | undefined {
 /** Adds. */
 export function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, each) => total + each, 0);
-}
-
-/** Returns the middle one, or the middle between the two middle ones. */
-export function median(numbers: readonly number[]): number {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1
-    ? sorted[middle]!
-    : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
