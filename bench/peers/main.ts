@@ -10,14 +10,12 @@
  * half of them over; what is left is counted. Writes peers.md, peers.json and
  * peers.svg. What is not installed (Node, PHP, Django) is skipped, and said so.
  *
- * 2026-11-20, Deno 2.9.6, Node 20, ext4, 2 cores, a busy disk: at 500 B saves
- * and updates are at 0.95 and 0.84 of the bare calls, a load at 0.70 in this run
- * and 0.88 and 1.1 in two before. Of the peers over files only write-file-atomic
- * with proper-lockfile loses and tears nothing; its load runs at half our speed,
- * its save at a third. With 32 flows whoever saves asynchronously overtakes,
- * probably as our rename, like the bare one, holds up the other flows: there
- * the floor is no bound. node:sqlite and lmdb load, and node:sqlite saves, a
- * good deal faster.
+ * 2026-11-20, Deno 2.9.6, Node 20, PHP 8.2, ext4, 2 cores: at 500 B a load is at
+ * 0.82 of the bare calls and a save at 0.74, 1.06 and 1.4 times what PHP does. Of
+ * the peers over files only PHP and write-file-atomic with proper-lockfile lose
+ * and tear nothing; PHP, which writes in place, is twice as fast where four
+ * processes race. node:sqlite and lmdb load twice, and node:sqlite saves three
+ * times as fast. The loads among a million were disturbed by other work.
  *
  *   --rounds 5          how many rounds count; one more warms up
  *   --milliseconds 80   how long a turn lasts; a race lasts 2.5 times that
