@@ -116,7 +116,6 @@ export function removeFile(place: Place, path: string): void {
   if (place.durability === "power") syncDirectory(place.directory);
 }
 
-/** Writes a temporary file, a fresh one if there is no spare, and puts it. */
 /** Writes over the spare, or a fresh file if there is none, and puts it. */
 function publish<T extends boolean | Again>(
   place: Place,

@@ -14,6 +14,7 @@
  */
 import { SessionLockTimeoutError } from "../core/errors.ts";
 import { system } from "./system.ts";
+import { MY_TURN, waitForTurn } from "./wait_for_turn.ts";
 
 /** Somebody else is at work here: nothing was done, start again. */
 export const AGAIN: unique symbol = Symbol("again");
@@ -22,8 +23,6 @@ export type Again = typeof AGAIN;
 
 const SHORTEST_WAIT = 1;
 const LONGEST_WAIT = 8;
-/** A timer of more than 2 ** 31 ms would be over at once. */
-const LONGEST_TIMER = 2 ** 30;
 
 /** An open file under a lock; disposing unlocks, then closes. */
 export class LockedFile implements Disposable {
@@ -183,8 +182,6 @@ export async function persist<T>(
 /** Who of this process waits for a name, in the order in which they came. */
 const lines = new Map<string, Set<PlaceInLine>>();
 
-const MY_TURN = Symbol("my turn");
-
 /** A place in the line for a name; disposing leaves it to the next one. */
 class PlaceInLine implements Disposable {
   readonly #path: string;
@@ -209,16 +206,8 @@ class PlaceInLine implements Disposable {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     signal?.throwIfAborted();
-    const turn = this.#turn = new AbortController();
-    const abort = () => turn.abort(signal!.reason);
-    signal?.addEventListener("abort", abort);
-    try {
-      await system.wait(Math.min(left, LONGEST_TIMER), turn.signal);
-    } catch (reason) {
-      if (reason !== MY_TURN) throw reason;
-    } finally {
-      signal?.removeEventListener("abort", abort);
-    }
+    this.#turn = new AbortController();
+    await waitForTurn(this.#turn, left, signal);
     // A long line that moves on must not keep the event loop to itself.
     await system.pause();
     signal?.throwIfAborted();

@@ -1,6 +1,11 @@
 import type { SessionRecord } from "../core/record.ts";
 import type { ManagerSettings } from "./manager_options.ts";
-import { type Fit, fitOf, followRotation } from "./rotation.ts";
+import {
+  fitOf,
+  followRotation,
+  isOpening,
+  type OpeningFit,
+} from "./rotation.ts";
 import { openRecord } from "./sealed_record.ts";
 
 /** Who asks for a record: a session ID, and the proof that it is his. */
@@ -18,7 +23,7 @@ export interface Admission {
   /** The record, in clear. */
   readonly record: SessionRecord;
   /** Whether the claim's secret is the record's, or was it a moment ago. */
-  readonly fit: Fit & ("current" | "previous");
+  readonly fit: OpeningFit;
   /** The record's secret. */
   readonly secret: string;
 }
@@ -39,7 +44,7 @@ export function admit(
 ): Admission | undefined {
   const { id, secretHash } = claim;
   const fit = fitOf(record, secretHash, settings.now());
-  if (fit !== "current" && fit !== "previous") return undefined;
+  if (!isOpening(fit)) return undefined;
   const secret = fit === "current"
     ? claim.secret
     : followRotation(record, id, claim.secret);

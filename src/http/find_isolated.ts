@@ -3,7 +3,7 @@ import type { Claim } from "./admit.ts";
 import { findSession, type FoundSession } from "./find_session.ts";
 import type { Isolation } from "./isolation.ts";
 import type { ManagerSettings } from "./manager_options.ts";
-import { fitOf } from "./rotation.ts";
+import { fitOf, isOpening } from "./rotation.ts";
 
 /**
  * Finds the session that a request asks for, as {@linkcode findSession} does;
@@ -46,7 +46,5 @@ async function isGood(
   { id, secretHash }: Claim,
 ): Promise<boolean> {
   const record = await store.load(id);
-  if (record === undefined) return false;
-  const fit = fitOf(record, secretHash, now());
-  return fit === "current" || fit === "previous";
+  return record !== undefined && isOpening(fitOf(record, secretHash, now()));
 }

@@ -3,7 +3,7 @@ import type { SessionRecord } from "../core/record.ts";
 import { admit, type Claim } from "./admit.ts";
 import { isCookieStale, TENTHS } from "./lifetime.ts";
 import type { ManagerSettings } from "./manager_options.ts";
-import { fitOf, isSecretOld } from "./rotation.ts";
+import { fitOf, isOpening, isSecretOld } from "./rotation.ts";
 import type { StoredSession } from "./session_state.ts";
 import { loadData } from "./stored_data.ts";
 import { endIfRevoked } from "./user_sessions.ts";
@@ -36,13 +36,13 @@ export async function findSession(
   const stored = await store.load(id, {
     touch: (record, accessedAt) => {
       lastAccess = accessedAt;
-      const fit = fitOf(record, secretHash, now());
+      const time = now();
       const { idleTimeout = Infinity } = record;
-      const age = now() - accessedAt;
+      const age = time - accessedAt;
       // Below 0 the clock was set back, and the access would never be due.
       const isDue = age < 0 ||
         age >= Math.min(touchAfter, idleTimeout / TENTHS);
-      isTouched = isDue && (fit === "current" || fit === "previous");
+      isTouched = isDue && isOpening(fitOf(record, secretHash, time));
       return isTouched;
     },
   });
@@ -56,10 +56,7 @@ export async function findSession(
   }
 
   const { fit, secret } = admission;
-  const isSignedIn = admission.record.user !== undefined;
-  if (isSignedIn && await endIfRevoked(settings, id, admission.record)) {
-    return undefined;
-  }
+  if (await endIfRevoked(settings, id, admission.record)) return undefined;
   const record = loadData(settings, id, admission.record);
   if (record === undefined) return undefined;
 

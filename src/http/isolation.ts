@@ -87,9 +87,6 @@ export interface Terms {
   readonly lockTimeout: number | undefined;
 }
 
-/** Of a call that asks for nothing. */
-export const AS_THE_MANAGER: IsolationOptions = {};
-
 const LEVELS = ["merge", "readOnly", "strict", "exclusive"];
 const DEFAULTS: Terms = { level: "merge", lockTimeout: undefined };
 
@@ -107,7 +104,6 @@ export function resolveIsolation(
   options: IsolationOptions,
   defaults: Terms = DEFAULTS,
 ): Terms {
-  if (options === AS_THE_MANAGER) return defaults;
   const { isolation: level = defaults.level } = options;
   const { lockTimeout = defaults.lockTimeout } = options;
   if (!LEVELS.includes(level)) {
@@ -169,11 +165,6 @@ export class Isolation {
       const { lockTimeout: timeout } = this.#terms;
       this.#lock = await store.lock!(id, { timeout, signal });
     }
-  }
-
-  /** Whether others wait for this request to {@linkcode Isolation.leave}. */
-  get hasLock(): boolean {
-    return this.#lock !== undefined;
   }
 
   /** Lets the next one have the session; twice is as good as once. */

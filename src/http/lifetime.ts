@@ -1,25 +1,30 @@
 import type { SessionRecord } from "../core/record.ts";
 
-/** How long a session lives, and how long the browser keeps its cookie. */
+/**
+ * How long a session lives, and how long the browser keeps its cookie. The
+ * record carries it: what a manager is given is for the sessions that begin
+ * later, what `setLifetime` is given for one session from then on.
+ */
 export interface SessionLifetime {
   /**
    * How long after its last access it ends, in milliseconds.
    *
-   * @default {undefined} never, by lying unused
+   * @default {undefined} never, or when somebody deletes old sessions
    */
   readonly idleTimeout?: number | undefined;
   /**
    * How long from its beginning, or from `setLifetime`, it ends, however busy
    * it is, in milliseconds.
    *
-   * @default {undefined} never, by growing old
+   * @default {undefined} never
    */
   readonly absoluteTimeout?: number | undefined;
   /**
    * Whether the browser forgets the cookie when it closes. Otherwise it keeps
-   * it as long as the session can live, if that is limited.
+   * it as long as the session can live: the `Max-Age` is what is left, and sent
+   * again when a tenth of the idle timeout is over.
    *
-   * @default {false}
+   * @default {false} forgotten only where neither timeout is set
    */
   readonly untilBrowserCloses?: boolean | undefined;
 }

@@ -8,7 +8,6 @@ import { consumeFormToken } from "./consume_form_token.ts";
 import { isMarkId } from "../core/revocation.ts";
 import { findIsolated } from "./find_isolated.ts";
 import {
-  AS_THE_MANAGER,
   Isolation,
   type IsolationOptions,
   resolveIsolation,
@@ -109,7 +108,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
       session: Session<Data>,
       info: Info,
     ) => Response | Promise<Response>,
-    options: IsolationOptions = AS_THE_MANAGER,
+    options: IsolationOptions = {},
   ): (request: Request, info: Info) => Promise<Response> {
     resolveIsolation(this.#settings.store, options);
     return (request, info) =>
@@ -142,7 +141,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
   async run(
     request: Request,
     handle: (session: Session<Data>) => Response | Promise<Response>,
-    options: IsolationOptions = AS_THE_MANAGER,
+    options: IsolationOptions = {},
   ): Promise<Response> {
     const session = await this.open(request, options);
     const state = stateOf(session);
@@ -159,8 +158,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
         vary: varyOf(this.#settings, state),
       });
     } finally {
-      state.close();
-      if (state.visit?.isolation.hasLock) await state.visit.isolation.leave();
+      await this.close(session);
     }
   }
 
@@ -173,7 +171,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    */
   async open(
     request: Request,
-    options: IsolationOptions = AS_THE_MANAGER,
+    options: IsolationOptions = {},
   ): Promise<Session<Data>> {
     const { now, store, terms, data: { types } } = this.#settings;
     const own = resolveIsolation(store, options, terms);

@@ -50,7 +50,7 @@ export type SessionEvent =
 
 /** What {@linkcode SessionManager} takes. */
 export interface SessionManagerOptions
-  extends SessionDataOptions, IsolationOptions {
+  extends SessionLifetime, SessionDataOptions, IsolationOptions {
   /** Where the records are. */
   readonly store: SessionStore;
   /**
@@ -65,28 +65,6 @@ export interface SessionManagerOptions
    * @default {{}} see {@linkcode CookieOptions}
    */
   readonly cookie?: CookieOptions | undefined;
-  /**
-   * How long after its last access a new session ends, in milliseconds. The
-   * record carries it: a change here is for the sessions that begin later.
-   *
-   * @default {undefined} when somebody deletes old sessions
-   */
-  readonly idleTimeout?: number | undefined;
-  /**
-   * How long after its beginning a new session ends, however busy it is, in
-   * milliseconds.
-   *
-   * @default {undefined} never
-   */
-  readonly absoluteTimeout?: number | undefined;
-  /**
-   * Whether the browser forgets the cookie of a new session when it closes.
-   * Otherwise it keeps it as long as the session can live: the `Max-Age` is
-   * what is left, and sent again when a tenth of the idle timeout is over.
-   *
-   * @default {false} forgotten only where neither timeout is set
-   */
-  readonly untilBrowserCloses?: boolean | undefined;
   /**
    * How old the last access must be for a request that changes nothing to
    * mark a new one, in milliseconds. Below it such a request writes nothing at

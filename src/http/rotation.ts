@@ -23,6 +23,9 @@ import { hashSecret, isSameHash } from "../core/token.ts";
  */
 export type Fit = "current" | "previous" | "spent" | "none";
 
+/** How a secret fits that opens its session. */
+export type OpeningFit = Exclude<Fit, "spent" | "none">;
+
 const PURPOSE = "rotation";
 
 /**
@@ -41,6 +44,11 @@ export function fitOf(
   const { previous } = record;
   if (!isSameHash(secretHash, previous?.hash)) return "none";
   return now < previous!.until ? "previous" : "spent";
+}
+
+/** Tells whether a secret that fits like that opens its session. */
+export function isOpening(fit: Fit): fit is OpeningFit {
+  return fit === "current" || fit === "previous";
 }
 
 /** Tells whether a record has had its secret for so long that it gets another. */

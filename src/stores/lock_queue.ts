@@ -1,12 +1,9 @@
 import { SessionLockTimeoutError } from "../core/errors.ts";
 import type { LockOptions } from "../core/store.ts";
-import { system } from "../disk/system.ts";
+import { MY_TURN, waitForTurn } from "../disk/wait_for_turn.ts";
 import { checkLock, SessionLock } from "./session_lock.ts";
 
 const LOCK_TIMEOUT = 5_000;
-/** A timer of more than 2 ** 31 ms would be over at once. */
-const LONGEST_TIMER = 2 ** 30;
-const YOUR_TURN = Symbol("your turn");
 
 /**
  * The locks of sessions in the memory of one process: a queue for each that
@@ -43,23 +40,6 @@ export class LockQueue {
     queue.delete(place);
     const [next] = queue;
     if (next === undefined) this.#queues.delete(id);
-    else next.abort(YOUR_TURN);
-  }
-}
-
-/** Resolves when the turn has come, or the time is over. */
-async function waitForTurn(
-  place: AbortController,
-  timeout: number,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const abort = () => place.abort(signal!.reason);
-  signal?.addEventListener("abort", abort);
-  try {
-    await system.wait(Math.min(timeout, LONGEST_TIMER), place.signal);
-  } catch (reason) {
-    if (reason !== YOUR_TURN) throw reason;
-  } finally {
-    signal?.removeEventListener("abort", abort);
+    else next.abort(MY_TURN);
   }
 }

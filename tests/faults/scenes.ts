@@ -465,7 +465,8 @@ export const SCENES: readonly Scene[] = [
   ]),
 ];
 
-function isReplacing({ title, files, after }: Scene): boolean {
-  return !isSetup({ title } as Scene) && ID in files &&
+function isReplacing(scene: Scene): boolean {
+  const { files, after } = scene;
+  return !isSetup(scene) && ID in files &&
     after[ID]?.startsWith("n=2") === true;
 }

@@ -63,6 +63,20 @@ function slowRoute(change: (session: Session<Data>) => void): SlowRoute {
   };
 }
 
+/** Asks for the slow route, hangs up while its handler is at work, lets it go on. */
+async function hangUpOn(
+  slow: SlowRoute,
+  { port }: SessionServer,
+  { cookie }: Browser,
+): Promise<void> {
+  await using client = await RawClient.connect(port);
+  await client.ask("GET /slow", `cookie: ${cookie}`);
+  await slow.opened;
+  client.hangUp();
+  await slow.hungUp;
+  slow.release();
+}
+
 for (const medium of STORES) {
   const name = (sentence: string) => `${sentence} (${medium})`;
 
@@ -80,12 +94,7 @@ for (const medium of STORES) {
         "/show": shows,
       });
       const browser = await begin(server);
-      await using client = await RawClient.connect(server.port);
-      await client.ask("GET /slow", `cookie: ${browser.cookie}`);
-      await slow.opened;
-      client.hangUp();
-      await slow.hungUp;
-      slow.release();
+      await hangUpOn(slow, server, browser);
       await slow.committing;
       assertEquals(await browser.get("/add"), "2");
       assertEquals(JSON.parse(await browser.get("/show")), { n: 2, late: 1 });
@@ -168,12 +177,7 @@ for (const medium of STORES) {
         "/show": shows,
       });
       const browser = await begin(server);
-      await using client = await RawClient.connect(server.port);
-      await client.ask("GET /slow", `cookie: ${browser.cookie}`);
-      await slow.opened;
-      client.hangUp();
-      await slow.hungUp;
-      slow.release();
+      await hangUpOn(slow, server, browser);
       await slow.committing;
       assertEquals(await browser.get("/show"), "null");
     },
