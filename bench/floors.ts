@@ -68,8 +68,12 @@ export class Floors {
 
   /** Replaces a file that is there. */
   save(id: string, value: unknown): void {
+    this.replace(id, encoder.encode(JSON.stringify(value)));
+  }
+
+  /** What a save does once it has the bytes. */
+  replace(id: string, bytes: Uint8Array): void {
     const path = this.#path(id);
-    const bytes = encoder.encode(JSON.stringify(value));
     const held = this.#hold(path);
     this.#replace(path, bytes);
     held.close();
@@ -77,8 +81,12 @@ export class Floors {
 
   /** Replaces a file that is there by one that was made for it. */
   saveAfresh(id: string, value: unknown): void {
+    this.replaceAfresh(id, encoder.encode(JSON.stringify(value)));
+  }
+
+  /** What it does then. */
+  replaceAfresh(id: string, bytes: Uint8Array): void {
     const path = this.#path(id);
-    const bytes = encoder.encode(JSON.stringify(value));
     const held = this.#hold(path);
     Deno.renameSync(this.#write(bytes), path);
     held.close();

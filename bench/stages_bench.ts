@@ -48,6 +48,7 @@ import { completeResponse } from "../src/http/response_headers.ts";
 import { Session, stateOf } from "../src/http/session.ts";
 import { DirectorySessionStore } from "../src/stores/directory_store.ts";
 import { makeDataSet, SIZES, temporaryDirectory } from "./data_set.ts";
+import { Floors } from "./floors.ts";
 
 const DAY = 24 * 60 * 60 * 1000;
 
@@ -56,67 +57,6 @@ interface Data {
   readonly visits: number;
   readonly theme: string;
   readonly cart: readonly unknown[];
-}
-
-/** Replaces a session's file with bare calls, in two ways. */
-class Replacement {
-  readonly #directory: string;
-  readonly #mark = new Uint8Array([0x20]);
-  #temporary = 0;
-  #spare: string | undefined;
-
-  constructor(directory: string) {
-    this.#directory = directory;
-  }
-
-  byFresh(id: string, bytes: Uint8Array): void {
-    const path = `${this.#directory}/${id}`;
-    const held = this.#hold(path);
-    const temporary = this.#name();
-    const file = Deno.openSync(temporary, {
-      write: true,
-      createNew: true,
-      mode: 0o600,
-    });
-    file.writeSync(bytes);
-    Deno.renameSync(temporary, path);
-    file.close();
-    held.close();
-  }
-
-  byRecycled(id: string, bytes: Uint8Array): void {
-    const spare = this.#spare;
-    const retired = this.#spare = this.#name();
-    const path = `${this.#directory}/${id}`;
-    if (spare === undefined) {
-      Deno.linkSync(path, retired);
-      this.byFresh(id, bytes);
-      return;
-    }
-    const held = this.#hold(path);
-    const file = Deno.openSync(spare, { read: true, write: true });
-    file.tryLockSync(true);
-    file.statSync();
-    file.writeSync(bytes);
-    Deno.linkSync(path, retired);
-    Deno.renameSync(spare, path);
-    file.seekSync(10, Deno.SeekMode.Start);
-    file.writeSync(this.#mark);
-    file.close();
-    held.close();
-  }
-
-  #name(): string {
-    return `${this.#directory}/${this.#temporary++}.tmp`;
-  }
-
-  #hold(path: string): Deno.FsFile {
-    const file = Deno.openSync(path, { read: true, write: true });
-    file.tryLockSync(true);
-    file.statSync();
-    Deno.lstatSync(path);
-    return file;
-  }
 }
 
 const secret = createSecret();
@@ -216,12 +156,13 @@ for (const [title, size] of SIZES) {
     state.unlock();
   });
 
-  const replacement = new Replacement(path);
+  const floors = new Floors(path);
+  for (const id of ids) floors.create(id, record);
   Deno.bench(`by a fresh file, ${title}`, { group: "replace" }, () => {
-    replacement.byFresh(next(), bytes);
+    floors.replaceAfresh(next(), bytes);
   });
   Deno.bench(`by a recycled file, ${title}`, { group: "replace" }, () => {
-    replacement.byRecycled(next(), bytes);
+    floors.replace(next(), bytes);
   });
 }
 

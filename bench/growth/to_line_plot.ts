@@ -1,3 +1,4 @@
+import { escape, svgDocument } from "../svg_document.ts";
 import type { Chart, ChartPoint } from "./chart.ts";
 
 const LEFT = 74;
@@ -14,15 +15,7 @@ const ACROSS = 2;
 const NEAR = 1e-9;
 
 const STYLE = `
-  svg { --ink: #1f2328; --faint: #59636e; --line: #d1d9e0; --paper: #ffffff;
-    --ours: #0a5fd6; --floor: #7a5af5; font: 12px system-ui, sans-serif; }
-  @media (prefers-color-scheme: dark) {
-    svg { --ink: #f0f6fc; --faint: #a4adb8; --line: #3d444d; --paper: #0d1117;
-      --ours: #6cb0ff; --floor: #b9a4ff; }
-  }
-  text { fill: var(--ink); } .faint { fill: var(--faint); }
-  .title { font-weight: 600; font-size: 14px; }
-  .paper { fill: var(--paper); } .grid { stroke: var(--line); }
+  .grid { stroke: var(--line); }
   circle.ours, text.ours { fill: var(--ours); }
   circle.floor, text.floor { fill: var(--floor); }
   path { fill: none; stroke-width: 2; } path.grid { stroke-width: 1; }
@@ -70,17 +63,12 @@ export function toLinePlot(
     return `<path class="${name}" d="M${x} 62h30"/>
 <text class="${name}" x="${x + 38}" y="66">${title}</text>`;
   });
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img">
-<title>${escape(heading)}</title>
-<style>${STYLE}
-</style>
-<rect class="paper" width="${width}" height="${height}"/>
-<text class="title" x="${MARGIN}" y="24">${escape(heading)}</text>
-<text class="faint" x="${MARGIN}" y="43">${escape(legend)}</text>
-${keys.join("\n")}
-${panels.join("\n")}
-</svg>
-`;
+  return svgDocument({ heading, width, height, style: STYLE }, [
+    `<text class="title" x="${MARGIN}" y="24">${escape(heading)}</text>`,
+    `<text class="faint" x="${MARGIN}" y="43">${escape(legend)}</text>`,
+    ...keys,
+    ...panels,
+  ]);
 }
 
 function panel({ title, xTitle, yTitle, points }: Chart): string {
@@ -155,8 +143,4 @@ function axisFrom(logs: readonly number[]): Axis {
 function powersAround(value: number): [number, number] {
   const from = Math.floor(Math.log10(value) + NEAR);
   return [from, Math.max(from + 1, Math.ceil(Math.log10(value) - NEAR))];
-}
-
-function escape(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 }

@@ -1,4 +1,5 @@
 import { stripTypeScriptTypes } from "node:module";
+import { installPackages } from "../install_packages.ts";
 
 /**
  * Installs Express and its packages for Node, and the server beside them,
@@ -13,32 +14,10 @@ export async function installExpress(
   directory: string,
   dependencies: Readonly<Record<string, string>>,
 ): Promise<{ node: string; server: string }> {
-  const node = (await run("node", ["--version"], directory)).trim();
-  await Deno.writeTextFile(
-    `${directory}/package.json`,
-    JSON.stringify({ private: true, dependencies }),
-  );
-  const quiet = ["--no-audit", "--no-fund", "--no-update-notifier"];
-  await run("npm", ["install", ...quiet], directory);
+  const node = await installPackages(directory, dependencies);
   const url = new URL("servers/express.ts", import.meta.url);
   const server = `${directory}/express.mjs`;
   const source = await Deno.readTextFile(url);
   await Deno.writeTextFile(server, stripTypeScriptTypes(source));
-  return { node: node.replace(/^v/, ""), server };
-}
-
-async function run(
-  program: string,
-  args: readonly string[],
-  cwd: string,
-): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command(program, {
-    args: [...args],
-    cwd,
-  }).output();
-  const decoder = new TextDecoder();
-  if (success) return decoder.decode(stdout);
-  throw new Error(
-    `Cannot ${program} ${args.join(" ")}: ${decoder.decode(stderr).trim()}`,
-  );
+  return { node, server };
 }

@@ -1,3 +1,4 @@
+import { escape, svgDocument } from "../svg_document.ts";
 import type { Action } from "./contestant.ts";
 import type { Cell, Result, Results } from "./results.ts";
 import { circumstances, TITLES } from "./to_markdown.ts";
@@ -14,21 +15,15 @@ const BOTTOM = 54;
 const TICKS = 4;
 
 const STYLE = `
-  svg { --ink: #1f2328; --faint: #59636e; --line: #d1d9e0; --paper: #ffffff;
-    --ours: #0a5fd6; --floor: #7a5af5; --peer: #8c959f; --bare: #b6bfc8;
-    --bad: #c4261d; font: 12px system-ui, sans-serif; }
+  svg { --peer: #8c959f; --bare: #b6bfc8; }
   @media (prefers-color-scheme: dark) {
-    svg { --ink: #f0f6fc; --faint: #a4adb8; --line: #3d444d; --paper: #0d1117;
-      --ours: #6cb0ff; --floor: #b9a4ff; --peer: #8b949e; --bare: #57606a;
-      --bad: #ff8a80; }
+    svg { --peer: #8b949e; --bare: #57606a; }
   }
-  text { fill: var(--ink); } .faint { fill: var(--faint); }
-  .title { font-weight: 600; font-size: 14px; }
   text.ours { fill: var(--ours); font-weight: 600; } .bad { fill: var(--bad); }
   rect.ours { fill: var(--ours); } rect.floor { fill: var(--floor); }
   rect.peer { fill: var(--peer); } rect.bare { fill: var(--bare); }
   .value { paint-order: stroke; stroke: var(--paper); stroke-width: 4px; }
-  line { stroke: var(--line); } .paper { fill: var(--paper); }`;
+  line { stroke: var(--line); }`;
 
 const COUNT = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 const EXACT = new Intl.NumberFormat("en");
@@ -58,17 +53,15 @@ export function toPlot(all: Results): string {
   } sessions of 500 B`;
   const legend = "The middle of the rounds; wrk takes one core for itself. " +
     "In red: updates lost, in 32 flows on 100 sessions.";
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${y}" viewBox="0 0 ${width} ${y}" role="img">
-<title>${heading}</title>
-<style>${STYLE}
-</style>
-<rect class="paper" width="${width}" height="${y}"/>
-<text class="title" x="${MARGIN}" y="26">${heading}</text>
-<text class="faint" x="${MARGIN}" y="44">${escape(circumstances(all))}</text>
-<text class="faint" x="${MARGIN}" y="60">${escape(legend)}</text>
-${panels.join("\n")}
-</svg>
-`;
+  const style = STYLE;
+  return svgDocument({ heading, width, height: y, style }, [
+    `<text class="title" x="${MARGIN}" y="26">${escape(heading)}</text>`,
+    `<text class="faint" x="${MARGIN}" y="44">${
+      escape(circumstances(all))
+    }</text>`,
+    `<text class="faint" x="${MARGIN}" y="60">${escape(legend)}</text>`,
+    ...panels,
+  ]);
 }
 
 function panel(action: Action, bars: readonly Bar[]): string {
@@ -122,8 +115,4 @@ function panel(action: Action, bars: readonly Bar[]): string {
 function roundUp(speed: number): number {
   const power = 10 ** Math.floor(Math.log10(speed));
   return power * [1, 2, 4, 6, 8, 10].find((step) => speed <= step * power)!;
-}
-
-function escape(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 }

@@ -1,4 +1,5 @@
 import { stripTypeScriptTypes } from "node:module";
+import { installPackages } from "../install_packages.ts";
 import type { Adapter } from "./contestant.ts";
 
 const FILES = ["contestant.ts", "values.ts", "runner.ts"];
@@ -17,17 +18,11 @@ export async function installForNode(
   directory: string,
   adapters: ReadonlyMap<string, Adapter>,
 ): Promise<string> {
-  const version = (await run("node", ["--version"], directory)).trim();
   const dependencies = Object.assign(
     {},
     ...[...adapters.values()].map(({ packages }) => packages),
   ) as Record<string, string>;
-  await Deno.writeTextFile(
-    `${directory}/package.json`,
-    JSON.stringify({ private: true, dependencies }),
-  );
-  const quiet = ["--no-audit", "--no-fund", "--no-update-notifier"];
-  await run("npm", ["install", ...quiet], directory);
+  const version = await installPackages(directory, dependencies);
 
   await Deno.mkdir(`${directory}/adapters`);
   const modules = [...adapters.keys()].map((name) => `adapters/${name}.ts`);
@@ -41,21 +36,5 @@ export async function installForNode(
       ),
     );
   }
-  return version.replace(/^v/, "");
-}
-
-async function run(
-  program: string,
-  args: readonly string[],
-  cwd: string,
-): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command(program, {
-    args: [...args],
-    cwd,
-  }).output();
-  const decoder = new TextDecoder();
-  if (success) return decoder.decode(stdout);
-  throw new Error(
-    `Cannot ${program} ${args.join(" ")}: ${decoder.decode(stderr).trim()}`,
-  );
+  return version;
 }

@@ -1,3 +1,4 @@
+import { escape, svgDocument } from "../svg_document.ts";
 import { type Cell, COLUMNS, type Result, type Results } from "./results.ts";
 
 const LABELS = 258;
@@ -12,20 +13,14 @@ const HEAD = 80;
 const ACROSS = 2;
 
 const STYLE = `
-  svg { --ink: #1f2328; --faint: #59636e; --line: #d1d9e0; --paper: #ffffff;
-    --ours: #0a5fd6; --floor: #7a5af5; --peer: #59636e; --database: #1a7f37;
-    --bad: #c4261d; font: 12px system-ui, sans-serif; }
+  svg { --peer: #59636e; --database: #1a7f37; }
   @media (prefers-color-scheme: dark) {
-    svg { --ink: #f0f6fc; --faint: #a4adb8; --line: #3d444d; --paper: #0d1117;
-      --ours: #6cb0ff; --floor: #b9a4ff; --peer: #a4adb8; --database: #56d364;
-      --bad: #ff8a80; }
+    svg { --peer: #a4adb8; --database: #56d364; }
   }
-  text { fill: var(--ink); } .faint { fill: var(--faint); }
-  .title { font-weight: 600; font-size: 14px; } .ours { fill: var(--ours); }
-  .floor { fill: var(--floor); } .peer { fill: var(--peer); }
-  .database { fill: var(--database); } .bad { fill: var(--bad); }
-  text.ours { font-weight: 600; }
-  line { stroke: var(--line); } .paper { fill: var(--paper); }`;
+  .ours { fill: var(--ours); } .floor { fill: var(--floor); }
+  .peer { fill: var(--peer); } .database { fill: var(--database); }
+  .bad { fill: var(--bad); } text.ours { font-weight: 600; }
+  line { stroke: var(--line); }`;
 
 const COUNT = new Intl.NumberFormat("en", {
   notation: "compact",
@@ -83,17 +78,13 @@ export function toPlot(all: Results, size: string): string {
     `${machine.runtimes.join(", ")}; the middle of ${all.rounds} rounds`;
   const key = "Further right is faster, but for memory. " +
     "× in red: lost updates, corrupt reads, refused changes, wrong cleanup.";
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${total}" viewBox="0 0 ${width} ${total}" role="img">
-<title>${escape(heading)}</title>
-<style>${STYLE}
-</style>
-<rect class="paper" width="${width}" height="${total}"/>
-<text class="title" x="${MARGIN}" y="26">${escape(heading)}</text>
-<text class="faint" x="${MARGIN}" y="46">${escape(legend)}</text>
-<text class="faint" x="${MARGIN}" y="64">${escape(key)}</text>
-${drawn.join("\n")}
-</svg>
-`;
+  const style = STYLE;
+  return svgDocument({ heading, width, height: total, style }, [
+    `<text class="title" x="${MARGIN}" y="26">${escape(heading)}</text>`,
+    `<text class="faint" x="${MARGIN}" y="46">${escape(legend)}</text>`,
+    `<text class="faint" x="${MARGIN}" y="64">${escape(key)}</text>`,
+    ...drawn,
+  ]);
 }
 
 function panelsOf({ results }: Results, size: string): Panel[] {
@@ -200,8 +191,4 @@ function draw({ title, unit, points }: Panel, [from, to]: Scale): string {
     );
   });
   return parts.join("\n");
-}
-
-function escape(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 }
