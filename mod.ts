@@ -71,10 +71,61 @@ export type { MemorySessionStoreOptions } from "./src/stores/memory_store.ts";
 export type { StoreWarning } from "./src/stores/quarantine.ts";
 export type { Durability } from "./src/disk/atomic_file.ts";
 
+// From one store to another
+export { migrateSessions } from "./src/stores/migrate_sessions.ts";
+export { MigratingSessionStore } from "./src/stores/migrating_session_store.ts";
+export type { MigrationOptions } from "./src/stores/migrate_sessions.ts";
+
+// Stores on engines
+export { KvSessionStore } from "./src/engines/kv_session_store.ts";
+export { PostgresSessionStore } from "./src/engines/postgres_session_store.ts";
+export { RedisSessionStore } from "./src/engines/redis_session_store.ts";
+export { SqliteSessionStore } from "./src/engines/sqlite_session_store.ts";
+export type {
+  KvAtomicOperation,
+  KvDatabase,
+  KvEntry,
+  KvKey,
+} from "./src/engines/kv_database.ts";
+export type { KvRow } from "./src/engines/kv_engine.ts";
+export type { KvSessionStoreOptions } from "./src/engines/kv_session_store.ts";
+export type {
+  PgPool,
+  PostgresClient,
+  PostgresSql,
+} from "./src/engines/postgres_client.ts";
+export type { PostgresSessionStoreOptions } from "./src/engines/postgres_session_store.ts";
+export type {
+  IoRedisClient,
+  IoRedisCluster,
+  NodeRedisClient,
+  NodeRedisCluster,
+  RedisClient,
+} from "./src/engines/redis_client.ts";
+export type { RedisRow } from "./src/engines/redis_engine.ts";
+export type { RedisSessionStoreOptions } from "./src/engines/redis_session_store.ts";
+export type { SqliteSessionStoreOptions } from "./src/engines/sqlite_session_store.ts";
+export type { SqlValue } from "./src/engines/sql_statements.ts";
+export type {
+  SqliteDatabase,
+  SqliteStatement,
+} from "./src/engines/sqlite_database.ts";
+export { EngineSessionStore } from "./src/engines/engine_session_store.ts";
+export type { EngineStoreOptions } from "./src/engines/engine_session_store.ts";
+export type {
+  EngineAccess,
+  EngineCleaner,
+  EngineRow,
+  NewEngineRow,
+  OldSessions,
+  SessionEngine,
+} from "./src/engines/session_engine.ts";
+
 // The contract of a store
 export type {
   CleanupOptions,
   CleanupResult,
+  CreateOptions,
   EntriesOptions,
   LoadOptions,
   LockOptions,

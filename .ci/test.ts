@@ -69,6 +69,20 @@ function listRooms({ root, temporary, deno, chromium }: Place): Room[] {
       path: "tests/stores",
       flags: [read, write, children, umask],
     },
+    {
+      name: "engines",
+      path: "tests/engines",
+      flags: [
+        read,
+        write,
+        loopback,
+        // Beside children: the engines, and what starts one as another user.
+        `${children},redis-server,redis-cli,setpriv,chown,initdb,postgres`,
+        // The drivers from npm look into the environment, and for the system.
+        "--allow-env",
+        "--allow-sys",
+      ],
+    },
     { name: "orders", path: "tests/orders", flags: [read, write] },
     {
       name: "histories",

@@ -31,13 +31,24 @@ const ROOMS: Readonly<Record<string, Room>> = {
     below: ["core", "disk"],
     packages: ["@std/path", "@std/fs"],
   },
+  engines: {
+    below: ["core", "disk", "stores"],
+    packages: ["node:crypto", "node:zlib"],
+  },
   http: {
     below: ["core"],
     packages: [],
   },
   demo: {
-    below: ["core", "disk", "stores", "http"],
-    packages: ["@std/path", "@std/fs", "@std/cli"],
+    below: ["core", "disk", "stores", "engines", "http"],
+    packages: [
+      "@std/path",
+      "@std/fs",
+      "@std/cli",
+      "node:sqlite",
+      "npm:redis@^5.10.0",
+      "npm:pg@^8.16.0",
+    ],
   },
   cli: {
     below: ["core", "disk", "stores"],
@@ -45,7 +56,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
     packages: ["@std/path", "@std/fs", "@std/cli"],
   },
   "mod.ts": {
-    below: ["core", "disk", "stores", "http"],
+    below: ["core", "disk", "stores", "engines", "http"],
     lazily: ["cli"],
     packages: [],
   },

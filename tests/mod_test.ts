@@ -4,7 +4,12 @@ import * as module from "../mod.ts";
 Deno.test("mod.ts exports these values and no others", () => {
   assertEquals(Object.keys(module).sort(), [
     "DirectorySessionStore",
+    "EngineSessionStore",
+    "KvSessionStore",
     "MemorySessionStore",
+    "MigratingSessionStore",
+    "PostgresSessionStore",
+    "RedisSessionStore",
     "Session",
     "SessionConflictError",
     "SessionDataError",
@@ -13,5 +18,7 @@ Deno.test("mod.ts exports these values and no others", () => {
     "SessionLockTimeoutError",
     "SessionManager",
     "SessionTooLargeError",
+    "SqliteSessionStore",
+    "migrateSessions",
   ]);
 });

@@ -2,11 +2,12 @@ import { readArguments, readNumber, UsageError } from "./usage.ts";
 import { Interruption } from "./interruption.ts";
 
 /** How the command is called, in one line. */
-export const DEMO_USAGE = "demo [--port N] [--hostname NAME] [--dir DIR]";
+export const DEMO_USAGE =
+  "demo [--port N] [--hostname NAME] [--store KIND] [--at WHERE]";
 
 const DEFAULT_PORT = 8080;
 const DEFAULT_HOSTNAME = "localhost";
-const DEFAULT_DIRECTORY = "./sessions";
+const DEFAULT_STORE = "directory";
 const HIGHEST_PORT = 65_535;
 
 const HELP = `Usage: ${DEMO_USAGE}
@@ -16,11 +17,16 @@ Starts a web server with a page on which to try sessions. Ctrl-C ends it.
 Options:
   --port N         port to listen at, 0 for any free one (default: ${DEFAULT_PORT})
   --hostname NAME  address to listen at (default: ${DEFAULT_HOSTNAME})
-  --dir DIR        where the sessions are kept, made when it is missing
-                   (default: ${DEFAULT_DIRECTORY})
+  --store KIND     directory, sqlite, kv, redis or postgres
+                   (default: ${DEFAULT_STORE})
+  --at WHERE       where the sessions are kept: a directory or a file, made
+                   when it is missing, or the URL of a server
+                   (default: ./sessions, ./sessions.db, ./sessions.kv,
+                   redis://localhost:6379, postgres://localhost/postgres)
   -h, --help       print this
 
-Permissions: --allow-net=HOSTNAME --allow-read=DIR --allow-write=DIR`;
+Permissions: --allow-net=HOSTNAME --allow-read=DIR --allow-write=DIR; kv also
+needs --unstable-kv, redis and postgres --allow-env and their server in --allow-net`;
 
 /**
  * Serves the demo until Ctrl-C: `demo --port 8080`. Only here is it loaded.
@@ -31,7 +37,7 @@ Permissions: --allow-net=HOSTNAME --allow-read=DIR --allow-write=DIR`;
  */
 export async function demo(args: readonly string[]): Promise<number> {
   const given = readArguments(args, {
-    options: ["port", "hostname", "dir"],
+    options: ["port", "hostname", "store", "at"],
     flags: [],
     positionals: [],
   });
@@ -42,7 +48,7 @@ export async function demo(args: readonly string[]): Promise<number> {
   const {
     port: portText = String(DEFAULT_PORT),
     hostname = DEFAULT_HOSTNAME,
-    dir: directory = DEFAULT_DIRECTORY,
+    store: kind = DEFAULT_STORE,
   } = given.options;
   const port = readNumber("port", portText);
   if (!Number.isInteger(port) || port > HIGHEST_PORT) {
@@ -50,8 +56,16 @@ export async function demo(args: readonly string[]): Promise<number> {
   }
 
   using interruption = new Interruption();
+  const { DEMO_STORES, isDemoStoreKind } = await import(
+    "../demo/demo_store.ts"
+  );
+  if (!isDemoStoreKind(kind)) {
+    const kinds = Object.keys(DEMO_STORES).join(", ");
+    throw new UsageError(`--store is none of ${kinds}: ${kind}`);
+  }
+  const { at: where = DEMO_STORES[kind] } = given.options;
   const { serveDemo } = await import("../demo/server.ts");
   const { signal } = interruption;
-  await serveDemo({ hostname, port, directory, signal });
+  await serveDemo({ hostname, port, kind, where, signal });
   return 0;
 }

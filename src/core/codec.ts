@@ -18,24 +18,19 @@
  * session; the checksum covers it all. Bytes of any other version are unreadable,
  * and so is what is longer than LARGEST_RECORD, or no record in some part.
  *
- * A key that JSON would have to escape is refused: V8's `JSON.parse` may take
- * it for another one that any code of the process has parsed before
- * (https://github.com/nodejs/node/issues/63785). Values are not concerned.
- *
  * Not promised: protection against somebody who may write the directory. The
  * checksum finds accidents, not forgeries.
  */
 import { crc32 } from "node:zlib";
-import { findFault, isPlainObject } from "./find_fault.ts";
-import type { JsonObject, Lifetime, SessionRecord } from "./record.ts";
+import { findFault } from "./find_fault.ts";
+import type { Lifetime, SessionRecord } from "./record.ts";
+import {
+  cannotEncode,
+  LARGEST_RECORD,
+  parseJson,
+  toJson,
+} from "./record_json.ts";
 import { userTag } from "./user_tag.ts";
-
-/**
- * The most bytes of a record, 16 MiB. More is refused when it is written and
- * unreadable when it is found, so a stray file costs no more memory than this,
- * whatever its size.
- */
-export const LARGEST_RECORD: number = 16 * 1024 * 1024;
 
 /** Where the mark is, the one byte that changes behind a name. */
 export const MARK_AT = 10;
@@ -56,11 +51,8 @@ const NONE = "-".repeat(DIGITS);
 const ZERO = 0x30;
 const DASH = 0x2d;
 const NEWLINE = 0x0a;
-// deno-lint-ignore no-control-regex
-const ESCAPED = /["\\\u0000-\u001f\p{Surrogate}]/u;
-/** Most keys; a class of ASCII is found faster than one of Unicode. */
-const PLAIN = /^[\w.:-]*$/;
-const WHITE_SPACE = " \t\n\r";
+/** What the body says of the lifetime. */
+const IN_THE_HEAD: Lifetime = {};
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -83,55 +75,15 @@ export function encodeRecord(
   id: string,
   record: SessionRecord,
 ): Uint8Array<ArrayBuffer> {
-  const fault = findFault(record);
-  if (fault !== undefined) throw cannotEncode(fault);
-  const { expiresAt, idleTimeout, data, flash } = record;
-  const { createdAt, secretHash, user, formTokens } = record;
-  const { untilBrowserCloses, cookieSentAt, rotatedAt } = record;
-  const { typed, typedFlash, keyEnds, dataVersion } = record;
-  const { userGeneration, label, commits, previous, sealed } = record;
-  const rest = JSON.stringify({
-    createdAt,
-    secretHash,
-    user,
-    userGeneration,
-    label,
-    formTokens,
-    untilBrowserCloses,
-    cookieSentAt,
-    rotatedAt,
-    previous,
-    sealed,
-    typed,
-    typedFlash,
-    keyEnds,
-    dataVersion,
-    commits,
-  });
-  const objects = (flash ? `"flash":${encodeObject("flash", flash)},` : "") +
-    `"data":${encodeObject("data", data)}`;
+  const body = toJson(record, IN_THE_HEAD);
+  const { expiresAt, idleTimeout, user } = record;
   const lifetime = `${digits(expiresAt)} ${digits(idleTimeout)}`;
-  const body = `${rest.slice(0, -1)},${objects}}`;
-  if (hasEscapedKey(body)) {
-    throw cannotEncode("JSON would have to escape a key");
-  }
   const bytes = encoder.encode(
     `${MAGIC} 00000000 ${lifetime} ${userTag(user)} ${id}\n${body}\n`,
   );
   if (bytes.length > LARGEST_RECORD) throw cannotEncode("it is too large");
   encoder.encodeInto(hex(checksum(bytes)), bytes.subarray(CHECKSUM_AT));
   return bytes;
-}
-
-/**
- * Tells whether a key of an object comes back as what it was.
- *
- * @param key Any text at all.
- * @returns `false` when it holds what JSON escapes: a quote, a backslash, a
- * control character, half a surrogate pair.
- */
-export function isSafeKey(key: string): boolean {
-  return PLAIN.test(key) || !ESCAPED.test(key);
 }
 
 /**
@@ -200,19 +152,11 @@ function findProblem(id: string, bytes: Uint8Array): Unusable | undefined {
 }
 
 function parseBody(bytes: Uint8Array): SessionRecord | undefined {
-  const text = decoder.decode(bytes);
-  if (hasEscapedKey(text)) return undefined;
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+  const body = parseJson(decoder.decode(bytes));
   // The lifetime stands in the head, and nowhere else.
-  const isBody = isPlainObject(body) && !("expiresAt" in body) &&
+  const isBody = body !== undefined && !("expiresAt" in body) &&
     !("idleTimeout" in body);
-  return isBody ? body as unknown as SessionRecord : undefined;
+  return isBody ? body : undefined;
 }
 
 function addLifetime<T extends Lifetime>(target: T, bytes: Uint8Array): T {
@@ -224,39 +168,6 @@ function addLifetime<T extends Lifetime>(target: T, bytes: Uint8Array): T {
     expiresAt !== undefined && { expiresAt },
     idleTimeout !== undefined && { idleTimeout },
   );
-}
-
-/** Tells whether a key in a JSON text is escaped; it need not be JSON. */
-export function hasEscapedKey(json: string): boolean {
-  if (!json.includes("\\")) return false;
-  for (let at = json.indexOf('"'); at >= 0; at = json.indexOf('"', at + 1)) {
-    const start = at + 1;
-    for (at = start; at < json.length && json[at] !== '"'; at++) {
-      if (json[at] === "\\") at++;
-    }
-    if (!json.slice(start, at).includes("\\")) continue;
-    let next = at + 1;
-    while (WHITE_SPACE.includes(json.charAt(next) || "-")) next++;
-    if (json[next] === ":") return true;
-  }
-  return false;
-}
-
-/** Judges the text, because what has a `toJSON` is not what it seems. */
-function encodeObject(name: string, value: JsonObject): string {
-  let text: string | undefined;
-  try {
-    text = JSON.stringify(value);
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw cannotEncode(`${name} is too deep or too large`, { cause: error });
-  }
-  if (text?.[0] === "{") return text;
-  throw cannotEncode(`${name} is not an object`);
-}
-
-function cannotEncode(fault: string, options?: ErrorOptions): TypeError {
-  return new TypeError(`Cannot encode a record: ${fault}`, options);
 }
 
 function checksum(bytes: Uint8Array): number {

@@ -94,6 +94,34 @@ export function isExpired(
     (idleTimeout !== undefined && now >= lastAccess + idleTimeout);
 }
 
+/**
+ * Tells when a session is over if nobody accesses it again, in ms since the
+ * epoch: the instant from which {@linkcode isExpired} says so.
+ *
+ * @param lifetime The record, or the part of it that matters here.
+ * @param lastAccess When it was last accessed, in ms since the epoch.
+ * @returns `null` when it is never over by itself.
+ */
+export function endOf(lifetime: Lifetime, lastAccess: number): number | null {
+  const { expiresAt = Infinity, idleTimeout = Infinity } = lifetime;
+  const end = Math.min(expiresAt, lastAccess + idleTimeout);
+  return end > Number.MAX_SAFE_INTEGER ? null : end;
+}
+
+/**
+ * Checks what `create` of a store is given as the last access.
+ *
+ * @param lastAccess Any value at all; `undefined` is none.
+ * @throws {RangeError} If it is not whole milliseconds since the epoch.
+ */
+export function checkLastAccess(lastAccess: unknown): void {
+  if (lastAccess === undefined) return;
+  if (Number.isSafeInteger(lastAccess) && (lastAccess as number) >= 0) return;
+  throw new RangeError(
+    "Cannot create a session: lastAccess is not whole milliseconds from 0 up",
+  );
+}
+
 /** Tells whether the cleaner deletes a session, as {@linkcode isExpired} does. */
 export type IsOld = (
   lifetime: Lifetime,

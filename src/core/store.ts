@@ -25,6 +25,17 @@ export interface LoadOptions extends StoreOptions {
     | undefined;
 }
 
+/** What {@linkcode SessionStore.create} takes. */
+export interface CreateOptions extends StoreOptions {
+  /**
+   * When the session was last accessed, in whole milliseconds since the epoch:
+   * one that comes from another store is not accessed by that.
+   *
+   * @default {undefined} now
+   */
+  readonly lastAccess?: number | undefined;
+}
+
 /** What {@linkcode SessionStore.entries} takes. */
 export interface EntriesOptions extends StoreOptions {
   /**
@@ -145,27 +156,32 @@ export interface SessionStore {
    *
    * @returns `false`, and nothing changed, when a live session has the ID.
    * @throws {TypeError} If the ID is malformed or the record cannot be kept.
+   * @throws {RangeError} If `lastAccess` is not whole milliseconds from 0 up.
    */
   create(
     id: string,
     record: SessionRecord,
-    options?: StoreOptions,
+    options?: CreateOptions,
   ): Promise<boolean>;
 
   /**
    * Reads, changes and replaces as one step that nobody else can cut into.
    *
    * `change` is synchronous, may be called again, and returns the new record,
-   * or `undefined` to delete the session. When there is no session it is never
-   * called. When it throws, its error reaches the caller and nothing changed.
+   * or `undefined` to delete the session. When there is no session it is not
+   * called; a store that has to ask an engine far away may call it with what
+   * it loaded a moment ago, and nothing comes of that when it is over by now.
+   * When it throws on what is current, its error reaches the caller and nothing
+   * changed.
    *
-   * @returns The record kept; `undefined` when there is no session, or no more.
+   * @returns The record kept; `null` when this call deleted the session;
+   * `undefined` when there is none.
    */
   update(
     id: string,
     change: (record: SessionRecord) => SessionRecord | undefined,
     options?: StoreOptions,
-  ): Promise<SessionRecord | undefined>;
+  ): Promise<SessionRecord | null | undefined>;
 
   /**
    * Marks a session accessed. Never creates, never revives, never rewrites data.
@@ -188,8 +204,9 @@ export interface SessionStore {
    * Streams the live sessions, one at a time, in no order. A session that
    * vanishes meanwhile is skipped; one that is created, or written again,
    * meanwhile may be missed: whoever must reach them all cannot rest on one
-   * listing. Each record was current when it was read; with it comes when it
-   * was last accessed, in ms since the epoch.
+   * listing. Each record was current when it was read, which a store on an
+   * engine does a few hundred at a time; with it comes when it was last
+   * accessed, in ms since the epoch.
    *
    * All records are shown, also those that a manager keeps for itself: where
    * it revoked a user's sessions, one named `user-…`.

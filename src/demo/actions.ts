@@ -125,7 +125,7 @@ export const order: Action = async (demo, request, form) =>
 export const regenerate: Action = async (demo, request) =>
   await demo.visit(request, async (session) => {
     if (session.isNew) return fail(409, "There is no session yet.");
-    const record = await demo.store.load(session.id);
+    const record = await demo.place.store.load(session.id);
     session.regenerate();
     return tell(
       session,
@@ -139,7 +139,9 @@ export const deleteOld: Action = async (demo, request, form) => {
   if (minutes === undefined) {
     return fail(400, "The minutes are a whole number from 0 up.");
   }
-  const { deleted, remaining } = await demo.store.deleteOldSessions(minutes);
+  const { deleted, remaining } = await demo.place.store.deleteOldSessions(
+    minutes,
+  );
   const message = `Deleted: ${deleted}, Remaining: ${remaining}`;
   return await demo.visit(
     request,

@@ -1,6 +1,6 @@
 import { SessionGoneError } from "../core/errors.ts";
 import { SessionManager } from "../http/manager.ts";
-import type { DirectorySessionStore } from "../stores/directory_store.ts";
+import type { DemoStore } from "./demo_store.ts";
 import { fail } from "./layout.ts";
 import type { VisitorData, VisitorSession } from "./visitor.ts";
 
@@ -9,16 +9,16 @@ const ACCESS_TIME_RESOLUTION = 1000;
 /** What every route of the demo works with. */
 export class Demo {
   /** Where the sessions are. */
-  readonly store: DirectorySessionStore;
+  readonly place: DemoStore;
   /** Gives each request its session. */
   readonly manager: SessionManager<VisitorData>;
 
-  /** @param store Where the sessions are. */
-  constructor(store: DirectorySessionStore) {
-    this.store = store;
+  /** @param place Where the sessions are. */
+  constructor(place: DemoStore) {
+    this.place = place;
     // Without timeouts, so that "delete old sessions" decides.
     this.manager = new SessionManager({
-      store,
+      store: place.store,
       touchAfter: ACCESS_TIME_RESOLUTION,
     });
   }

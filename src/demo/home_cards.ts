@@ -1,6 +1,6 @@
 import type { SessionRecord } from "../core/record.ts";
+import type { StoredView } from "./demo_store.ts";
 import { type Markup, markup } from "./markup.ts";
-import type { SessionFile } from "./session_file.ts";
 import {
   type CartItem,
   MAX_ITEM_LENGTH,
@@ -22,12 +22,12 @@ export interface HomeView {
   readonly lastAccess: number;
   /** What the last action left to be read. */
   readonly notice: string | undefined;
-  /** The directory of sessions. */
-  readonly directory: string;
+  /** Where all sessions are. */
+  readonly where: string;
   /** The session as it is stored by now. */
   readonly record: SessionRecord | undefined;
-  /** The same on disk. */
-  readonly file: SessionFile | undefined;
+  /** The same as the medium has it. */
+  readonly stored: StoredView | undefined;
 }
 
 /** Who it is, and how to become somebody else. */
@@ -124,26 +124,26 @@ export function showCookie({ id, record, lastAccess }: HomeView): Markup {
 </section>`;
 }
 
-/** The session as it is on disk. */
-export function showFile({ file, directory }: HomeView): Markup {
-  if (file === undefined) {
+/** The session as it is stored. */
+export function showStored({ stored, where: place }: HomeView): Markup {
+  if (stored === undefined) {
     return markup`<section class="wide">
-<h2>File</h2>
-<p>None in <code>${directory}</code> is yours.</p>
+<h2>Stored</h2>
+<p>Nothing in <code>${place}</code> is yours.</p>
 </section>`;
   }
-  const { path, mode, size, content } = file;
+  const { what, where, note, content } = stored;
   return markup`<section class="wide">
-<h2>File</h2>
-<p><code id="file-path">${path}</code> <span class="quiet">mode ${mode}, ${size} bytes</span></p>
+<h2>${what}</h2>
+<p><code id="file-path">${where}</code> <span class="quiet">${note}</span></p>
 <pre id="file">${content}</pre>
-<p class="quiet">This is all there is on disk. The secret is not in it, only its SHA-256: nobody who
-reads this file, a backup or a log can sign in with it.</p>
+<p class="quiet">This is all that is stored. The secret is not in it, only its SHA-256: nobody who
+reads this, a backup or a log can sign in with it.</p>
 </section>`;
 }
 
 /** What the cleaner does. */
-export function showOld({ directory }: HomeView): Markup {
+export function showOld({ where }: HomeView): Markup {
   return markup`<section>
 <h2>Old sessions</h2>
 <form class="row" method="post" action="/actions/delete_old">
@@ -151,7 +151,7 @@ export function showOld({ directory }: HomeView): Markup {
 <input name="minutes" type="number" min="0" max="999999999" value="30" required></label>
 <button>Delete old sessions</button>
 </form>
-<p class="quiet">Everybody's in <code>${directory}</code>; with 0 minutes, yours too.</p>
+<p class="quiet">Everybody's in <code>${where}</code>; with 0 minutes, yours too.</p>
 </section>`;
 }
 

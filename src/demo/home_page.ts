@@ -4,17 +4,16 @@ import {
   showCart,
   showCookie,
   showCounter,
-  showFile,
   showOld,
   showOwner,
+  showStored,
 } from "./home_cards.ts";
 import { page } from "./layout.ts";
 import { type Markup, markup } from "./markup.ts";
-import { readSessionFile } from "./session_file.ts";
 import { NOTICE, type VisitorSession } from "./visitor.ts";
 
 /** What a session alone tells. */
-type Seen = Omit<HomeView, "directory" | "record" | "file">;
+type Seen = Omit<HomeView, "where" | "record" | "stored">;
 
 const NOBODY: Seen = {
   id: undefined,
@@ -44,13 +43,13 @@ export async function showHome(
     return new Response();
   });
   const { id } = seen;
-  const { directory } = demo.store;
-  const record = id === undefined ? undefined : await demo.store.load(id);
-  const file = record && await readSessionFile(directory, id!);
+  const { store, where, view } = demo.place;
+  const record = id === undefined ? undefined : await store.load(id);
+  const stored = record && await view(id!);
 
   const response = page(
     "Sessions on disk",
-    showAll({ ...seen, directory, record, file }),
+    showAll({ ...seen, where, record, stored }),
   );
   for (const [name, value] of headers) response.headers.append(name, value);
   return response;
@@ -87,7 +86,7 @@ ${showCounter(view)}
 ${showOld(view)}
 </div>
 ${showCookie(view)}
-${showFile(view)}
+${showStored(view)}
 </main>
 <footer>
 <p>All of this works without scripts, because there are none. In the words of session3, for curl:

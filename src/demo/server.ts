@@ -1,5 +1,5 @@
-import { DirectorySessionStore } from "../stores/directory_store.ts";
 import { Demo } from "./demo.ts";
+import { type DemoStoreKind, openDemoStore } from "./demo_store.ts";
 import { fail } from "./layout.ts";
 import { answer } from "./router.ts";
 
@@ -9,8 +9,10 @@ export interface DemoOptions {
   readonly hostname: string;
   /** The port to listen at; 0 for any free one. */
   readonly port: number;
-  /** Where the sessions are kept; made when it is missing. */
-  readonly directory: string;
+  /** Which store it runs on. */
+  readonly kind: DemoStoreKind;
+  /** Where the sessions are kept: a path, or the URL of a server. */
+  readonly where: string;
   /** Ends the server. */
   readonly signal: AbortSignal;
 }
@@ -24,10 +26,10 @@ export interface DemoOptions {
  * @throws {Deno.errors.AddrInUse} If the port is taken.
  */
 export async function serveDemo(options: DemoOptions): Promise<void> {
-  const { hostname, port, directory, signal } = options;
-  const store = new DirectorySessionStore(directory, { create: true });
-  await store.setup();
-  const demo = new Demo(store);
+  const { hostname, port, kind, signal } = options;
+  await using place = await openDemoStore(kind, options.where);
+  await place.store.setup();
+  const demo = new Demo(place);
 
   const underWay = new Set<Promise<Response>>();
   const server = listen({
@@ -36,7 +38,7 @@ export async function serveDemo(options: DemoOptions): Promise<void> {
     onListen: (address) => {
       const host = hostname.includes(":") ? `[${hostname}]` : hostname;
       console.log(
-        `Demo: http://${host}:${address.port}/ (sessions in ${directory}, Ctrl-C ends)`,
+        `Demo: http://${host}:${address.port}/ (sessions in ${place.where}, Ctrl-C ends)`,
       );
     },
     onError: (error) => {

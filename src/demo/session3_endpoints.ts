@@ -101,7 +101,9 @@ export const deleteOldSessions: Endpoint = async (demo, request, fields) => {
   if (minutes === undefined) {
     return fail(400, "The minutes are a whole number from 0 up.");
   }
-  const { deleted, remaining } = await demo.store.deleteOldSessions(minutes);
+  const { deleted, remaining } = await demo.place.store.deleteOldSessions(
+    minutes,
+  );
   return messagePage(`Deleted: ${deleted}, Remaining: ${remaining}`);
 };
 
@@ -121,7 +123,7 @@ async function countFormTokens(
   session: VisitorSession,
 ): Promise<number> {
   if (session.isNew) return 0;
-  const record = await demo.store.load(session.id);
+  const record = await demo.place.store.load(session.id);
   return record?.formTokens?.length ?? 0;
 }
 

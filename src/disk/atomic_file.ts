@@ -51,14 +51,16 @@ export interface Place {
  * @param place Where the name is.
  * @param path The name.
  * @param bytes The record, encoded; its mark may be changed.
+ * @param modified When it was modified, in ms since the epoch; now, without.
  * @returns `false`, and nothing changed, when the name is taken.
  */
 export function createFile(
   place: Place,
   path: string,
   bytes: Uint8Array,
+  modified?: number,
 ): boolean | Again {
-  return publish(place, bytes, undefined, (temporary) => {
+  return publish(place, { bytes, modified }, (temporary) => {
     try {
       system.link(temporary, path);
     } catch (error) {
@@ -78,17 +80,21 @@ export function createFile(
  * @param place Where the name is.
  * @param path The name.
  * @param bytes The record, encoded; its mark may be changed.
+ * @param modified When it was modified, in ms since the epoch; now, without.
  * @returns `true`; {@linkcode AGAIN} when the temporary file was collected.
  */
 export function replaceFile(
   place: Place,
   path: string,
   bytes: Uint8Array,
+  modified?: number,
 ): true | Again {
   const { directory, durability } = place;
   const isRecycling = durability === "process";
-  const spare = isRecycling ? takeSpare(directory) : undefined;
-  return publish(place, bytes, spare, (temporary) => {
+  // What is recycled is modified once more, when it is marked as published.
+  const isFresh = !isRecycling || modified !== undefined;
+  const spare = isFresh ? undefined : takeSpare(directory);
+  return publish(place, { bytes, modified, spare }, (temporary) => {
     const retired = isRecycling ? newTemporaryPath(directory) : undefined;
     try {
       if (retired !== undefined) system.link(path, retired);
@@ -116,11 +122,18 @@ export function removeFile(place: Place, path: string): void {
   if (place.durability === "power") syncDirectory(place.directory);
 }
 
+/** What is published. */
+interface Content {
+  readonly bytes: Uint8Array;
+  readonly modified: number | undefined;
+  /** What it is written over, if there is one. */
+  readonly spare?: SpareFile | undefined;
+}
+
 /** Writes over the spare, or a fresh file if there is none, and puts it. */
 function publish<T extends boolean | Again>(
   place: Place,
-  bytes: Uint8Array,
-  spare: SpareFile | undefined,
+  { bytes, modified, spare }: Content,
   put: (temporary: string) => T,
 ): T {
   const { directory, durability, needsMode } = place;
@@ -133,6 +146,7 @@ function publish<T extends boolean | Again>(
     if (spare !== undefined && spare.size > bytes.length) {
       system.truncate(file, bytes.length);
     }
+    if (modified !== undefined) system.setModified(file, modified);
     if (durability === "power") {
       system.sync(file);
       isLocked = system.tryLock(file, true);

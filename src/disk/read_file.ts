@@ -1,4 +1,4 @@
-import { LARGEST_RECORD } from "../core/codec.ts";
+import { LARGEST_RECORD } from "../core/record_json.ts";
 import { system } from "./system.ts";
 
 const FIRST_READ = 64 * 1024;

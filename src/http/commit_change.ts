@@ -1,3 +1,4 @@
+import { SessionGoneError } from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
 import { createSecret, hashSecret } from "../core/token.ts";
 import { admit, type Claim } from "./admit.ts";
@@ -11,9 +12,6 @@ import { readData, writeData } from "./stored_data.ts";
 import type { Header } from "./transport.ts";
 import { isSignedOut, loadMarks } from "./user_marks.ts";
 import type { SessionChange, Visit } from "./visit.ts";
-
-/** What the last run of a change made of the record. */
-type Outcome = "not run" | "ended" | "kept";
 
 /**
  * Does to the stored record what a request did to its session, in one step of
@@ -83,22 +81,21 @@ async function updateRecord(
   const { rotateEvery, rotateGrace: grace } = settings;
   const marks = await loadMarks(settings.store, change.users);
   let newSecret: string | undefined;
-  let outcome = "not run" as Outcome;
+  let isRevoked = false;
   let secret = claim.secret;
   let isCookieDue = false;
   let record: SessionRecord | undefined;
   const stored = await settings.store.update(id, (found) => {
     const admission = admit(settings, found, claim);
     // Thrown, since whatever is returned would be written.
-    if (admission === undefined) throw visit.isolation.refuse(id);
-    outcome = "not run";
-    if (isSignedOut(id, found, marks)) return undefined;
+    if (admission === undefined) throw new SessionGoneError(id);
+    isRevoked = isSignedOut(id, found, marks);
+    if (isRevoked) return undefined;
     const { isChanged } = change;
     const before = visit.isolation.advance(id, admission.record, isChanged);
     const merged = change.isDestroyed
       ? undefined
       : change.apply(readData(settings, id, before), marks);
-    outcome = merged === undefined ? "ended" : "kept";
     if (merged === undefined) return undefined;
 
     const now = settings.now();
@@ -119,11 +116,14 @@ async function updateRecord(
     record = isCookieDue ? noteCookie(renewed, now) : renewed;
     const written = writeData(settings, id, record, admission.record);
     return sealRecord(written, { id, secret }, settings.sealing);
+  }).catch((error) => {
+    visit.isolation.countFailure(error);
+    throw error;
   });
 
-  const isGone = stored === undefined && outcome !== "ended";
+  const isGone = stored === undefined || isRevoked;
   if (isGone && !change.isDestroyed) throw visit.isolation.refuse(id);
-  const kept = stored && record;
+  const kept = stored ? record : undefined;
   if (!isGone) visit.isolation.settle(kept, true);
   visit.claim = kept && { id, secret, secretHash: kept.secretHash! };
   visit.renewed = undefined;

@@ -37,7 +37,7 @@ export async function consumeFormToken(
   const marks = await loadMarks(store, [state.storedUser]);
   let isConsumed = false;
   let record: SessionRecord | undefined;
-  let kept: SessionRecord | undefined;
+  let kept: SessionRecord | null | undefined;
   try {
     kept = await store.update(id, (stored) => {
       const admission = isSignedOut(id, stored, marks)
@@ -58,10 +58,13 @@ export async function consumeFormToken(
       return sealRecord(record, { id, secret }, sealing);
     });
   } catch (error) {
-    if (!(error instanceof SessionGoneError)) throw error;
+    if (!(error instanceof SessionGoneError)) {
+      isolation.countFailure(error);
+      throw error;
+    }
   }
   // The request has not seen what else is new in it.
   if (kept !== undefined) isolation.settle(record, false);
-  state.forgetFormToken(token, kept && record);
+  state.forgetFormToken(token, kept ? record : undefined);
   return isConsumed && kept !== undefined;
 }

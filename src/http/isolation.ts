@@ -194,7 +194,6 @@ export class Isolation {
     const { commits = 0 } = found;
     const follows = commits === this.#seen ? "seen" : "later";
     if (follows === "later" && this.#isStrict) {
-      this.#counters.conflicts++;
       throw new SessionConflictError(id);
     }
     this.#follows = follows;
@@ -223,8 +222,18 @@ export class Isolation {
 
   /** Counts a commit that is refused, and makes its error. */
   refuse(id: string): SessionGoneError {
-    this.#counters.refused++;
-    return new SessionGoneError(id);
+    const error = new SessionGoneError(id);
+    this.countFailure(error);
+    return error;
+  }
+
+  /**
+   * Counts what came of a commit. What is thrown within `update` of a store is
+   * not counted there, because the store may begin again.
+   */
+  countFailure(error: unknown): void {
+    if (error instanceof SessionGoneError) this.#counters.refused++;
+    if (error instanceof SessionConflictError) this.#counters.conflicts++;
   }
 
   /**

@@ -1,5 +1,5 @@
 import type { SessionRecord } from "../core/record.ts";
-import { checkDuration } from "./lifetime.ts";
+import { checkDuration, instantAfter } from "./lifetime.ts";
 
 /** What `set` of a session takes. */
 export interface SetOptions {
@@ -26,7 +26,7 @@ export function keyEnd(
   now: number,
 ): number | undefined {
   checkDuration(ttl, "Cannot set a key: ttl");
-  return ttl && Math.min(now + ttl, Number.MAX_SAFE_INTEGER);
+  return ttl && instantAfter(now, ttl);
 }
 
 /**

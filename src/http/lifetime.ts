@@ -77,6 +77,16 @@ export function checkDuration(value: unknown, what: string): void {
 }
 
 /**
+ * Tells when a duration is over, as a record can keep it.
+ *
+ * @param from In ms since the epoch.
+ * @param duration In milliseconds, from 0 up; it may be huge, or a fraction.
+ */
+export function instantAfter(from: number, duration: number): number {
+  return Math.min(Math.ceil(from + duration), Number.MAX_SAFE_INTEGER);
+}
+
+/**
  * Makes of a lifetime what a record keeps.
  *
  * @param lifetime How long it lives.
@@ -86,7 +96,8 @@ export function beginLife(lifetime: SessionLifetime, from: number): Life {
   const { idleTimeout, absoluteTimeout, untilBrowserCloses } = lifetime;
   return {
     ...(idleTimeout !== undefined && { idleTimeout }),
-    ...(absoluteTimeout !== undefined && { expiresAt: from + absoluteTimeout }),
+    ...(absoluteTimeout !== undefined &&
+      { expiresAt: instantAfter(from, absoluteTimeout) }),
     ...(untilBrowserCloses === true && { untilBrowserCloses }),
   };
 }

@@ -16,6 +16,7 @@
 import type { SessionRecord } from "../core/record.ts";
 import { deriveKey, seal, unseal } from "../core/seal.ts";
 import { hashSecret, isSameHash } from "../core/token.ts";
+import { instantAfter } from "./lifetime.ts";
 
 /**
  * How a secret fits a record: it is the one; it was, until a moment ago; it
@@ -82,7 +83,11 @@ export function rotateSecret(
     ...record,
     secretHash: hashSecret(to),
     rotatedAt: now,
-    previous: { hash: hashSecret(secret), until: now + grace, sealed },
+    previous: {
+      hash: hashSecret(secret),
+      until: instantAfter(now, grace),
+      sealed,
+    },
   };
 }
 

@@ -131,7 +131,7 @@ async function writeMark(
   const id = markId(user);
   for (;;) {
     const renewed = await store.update(id, renew);
-    if (renewed !== undefined) return readMark(renewed)!;
+    if (renewed) return readMark(renewed)!;
     const first = renew(undefined);
     if (await store.create(id, first)) return readMark(first)!;
   }

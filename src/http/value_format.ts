@@ -13,7 +13,7 @@
  * text is JSON too, as a rule, so a key that it escapes is refused, for the
  * reason that core/codec.ts gives.
  */
-import { hasEscapedKey } from "../core/codec.ts";
+import { hasEscapedKey } from "../core/record_json.ts";
 import type { JsonObject, JsonValue } from "../core/record.ts";
 import { checkJson, isJson } from "./json_value.ts";
 

@@ -1,10 +1,15 @@
 import { fromFileUrl } from "@std/path/from-file-url";
 import { join } from "@std/path/join";
 import { encodeRecord } from "../core/codec.ts";
-import { cleanupRule, type SessionRecord } from "../core/record.ts";
+import {
+  checkLastAccess,
+  cleanupRule,
+  type SessionRecord,
+} from "../core/record.ts";
 import type {
   CleanupOptions,
   CleanupResult,
+  CreateOptions,
   EntriesOptions,
   LoadOptions,
   LockOptions,
@@ -23,7 +28,10 @@ import { system } from "../disk/system.ts";
 import { lockForRequest } from "../disk/request_lock.ts";
 import { cleanDirectory } from "./clean_directory.ts";
 import { directoryEntries } from "./directory_entries.ts";
-import type { DirectorySessionStoreOptions } from "./directory_store_options.ts";
+import {
+  checkDirectoryOptions,
+  type DirectorySessionStoreOptions,
+} from "./directory_store_options.ts";
 import { Quarantine } from "./quarantine.ts";
 import { SessionFile } from "./session_file.ts";
 import { checkLock, SessionLock } from "./session_lock.ts";
@@ -98,21 +106,7 @@ export class DirectorySessionStore implements SessionStore {
       durability = "process",
       onWarning = (warning) => console.warn(warning.message),
     } = options;
-    if (!("tryLockSync" in Deno.FsFile.prototype)) {
-      throw new Deno.errors.NotSupported(
-        `Cannot keep sessions in a directory: Deno 2.8 or later is needed, this is ${Deno.version.deno}`,
-      );
-    }
-    if (typeof lockTimeout !== "number" || !(lockTimeout >= 0)) {
-      throw new RangeError(
-        "Cannot use lockTimeout: it is not a number from 0 up",
-      );
-    }
-    if (durability !== "process" && durability !== "power") {
-      throw new TypeError(
-        'Cannot use durability: it is neither "process" nor "power"',
-      );
-    }
+    checkDirectoryOptions(lockTimeout, durability);
     const path = directory instanceof URL ? fromFileUrl(directory) : directory;
     if (typeof path !== "string" || path === "") {
       throw new TypeError("Cannot use directory: it is not a path");
@@ -153,11 +147,13 @@ export class DirectorySessionStore implements SessionStore {
   async create(
     id: string,
     record: SessionRecord,
-    options: StoreOptions = {},
+    { lastAccess, signal }: CreateOptions = {},
   ): Promise<boolean> {
     checkSessionId(id);
+    checkLastAccess(lastAccess);
     const bytes = encodeRecord(id, record);
-    return await this.#step(id, (file) => file.create(bytes), options.signal);
+    const step = (file: SessionFile) => file.create(bytes, lastAccess);
+    return await this.#step(id, step, signal);
   }
 
   /** See {@linkcode SessionStore.update}. */
@@ -165,7 +161,7 @@ export class DirectorySessionStore implements SessionStore {
     id: string,
     change: (record: SessionRecord) => SessionRecord | undefined,
     options: StoreOptions = {},
-  ): Promise<SessionRecord | undefined> {
+  ): Promise<SessionRecord | null | undefined> {
     let isThere = false;
     const step = (file: SessionFile) =>
       file.update((record) => {

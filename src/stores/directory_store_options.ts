@@ -36,3 +36,33 @@ export interface DirectorySessionStoreOptions {
    */
   readonly onWarning?: ((warning: StoreWarning) => void) | undefined;
 }
+
+/**
+ * Checks what a directory store is given, and that this Deno can lock files.
+ *
+ * @param lockTimeout Any value at all.
+ * @param durability Any value at all.
+ * @throws {Deno.errors.NotSupported} If this Deno is too old.
+ * @throws {RangeError} If the timeout is not a number from 0 up.
+ * @throws {TypeError} If the durability is none.
+ */
+export function checkDirectoryOptions(
+  lockTimeout: unknown,
+  durability: unknown,
+): void {
+  if (!("tryLockSync" in Deno.FsFile.prototype)) {
+    throw new Deno.errors.NotSupported(
+      `Cannot keep sessions in a directory: Deno 2.8 or later is needed, this is ${Deno.version.deno}`,
+    );
+  }
+  if (typeof lockTimeout !== "number" || !(lockTimeout >= 0)) {
+    throw new RangeError(
+      "Cannot use lockTimeout: it is not a number from 0 up",
+    );
+  }
+  if (durability !== "process" && durability !== "power") {
+    throw new TypeError(
+      'Cannot use durability: it is neither "process" nor "power"',
+    );
+  }
+}

@@ -1,8 +1,14 @@
 import { decodeRecord, encodeRecord, hasOtherTag } from "../core/codec.ts";
-import { cleanupRule, isExpired, type SessionRecord } from "../core/record.ts";
+import {
+  checkLastAccess,
+  cleanupRule,
+  isExpired,
+  type SessionRecord,
+} from "../core/record.ts";
 import type {
   CleanupOptions,
   CleanupResult,
+  CreateOptions,
   EntriesOptions,
   LoadOptions,
   LockOptions,
@@ -103,13 +109,15 @@ export class MemorySessionStore implements SessionStore {
   create(
     id: string,
     record: SessionRecord,
-    options: StoreOptions = {},
+    options: CreateOptions = {},
   ): Promise<boolean> {
     return this.#step(options, (now) => {
+      const { lastAccess } = options;
       checkSessionId(id);
+      checkLastAccess(lastAccess);
       const bytes = encodeRecord(id, record);
       const isTaken = this.#find(id, now) !== undefined;
-      if (!isTaken) this.#put(id, bytes, now);
+      if (!isTaken) this.#put(id, bytes, lastAccess ?? now);
       return !isTaken;
     });
   }
@@ -119,14 +127,14 @@ export class MemorySessionStore implements SessionStore {
     id: string,
     change: (record: SessionRecord) => SessionRecord | undefined,
     options: StoreOptions = {},
-  ): Promise<SessionRecord | undefined> {
+  ): Promise<SessionRecord | null | undefined> {
     return this.#step(options, (now) => {
       const record = this.#find(id, now);
       if (record === undefined) return undefined;
       const changed = change(record);
       if (changed === undefined) this.#entries.delete(id);
       else this.#put(id, encodeRecord(id, changed), now);
-      return changed;
+      return changed ?? null;
     });
   }
 

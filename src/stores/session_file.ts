@@ -136,11 +136,11 @@ export class SessionFile {
   }
 
   /** Creates, over a dead session too. */
-  create(bytes: Uint8Array): boolean | Again {
-    const created = createFile(this.#place, this.path, bytes);
+  create(bytes: Uint8Array, lastAccess?: number): boolean | Again {
+    const created = createFile(this.#place, this.path, bytes, lastAccess);
     if (created !== false) return created;
     const replaced = this.#hold((held) =>
-      !this.#isLive(held) && this.#replace(bytes)
+      !this.#isLive(held) && this.#replace(bytes, lastAccess)
     );
     return replaced ?? this.#again();
   }
@@ -148,13 +148,13 @@ export class SessionFile {
   /** Changes a live session; `change` runs under the lock. */
   update(
     change: (record: SessionRecord) => SessionRecord | undefined,
-  ): SessionRecord | undefined | Again {
+  ): SessionRecord | null | undefined | Again {
     return this.#holdRecord(decodeRecord, ({ record, isLive }) => {
       if (!isLive) return undefined;
       const changed = change(record);
       if (changed === undefined) {
         removeFile(this.#place, this.path);
-        return undefined;
+        return null;
       }
       const replaced = this.#replace(encodeRecord(this.#id, changed));
       return replaced === AGAIN ? AGAIN : changed;
@@ -266,8 +266,8 @@ export class SessionFile {
     });
   }
 
-  #replace(bytes: Uint8Array): true | Again {
-    return replaceFile(this.#place, this.path, bytes);
+  #replace(bytes: Uint8Array, lastAccess?: number): true | Again {
+    return replaceFile(this.#place, this.path, bytes, lastAccess);
   }
 
   /** The name is taken after all: start again, unless that would never end. */

@@ -4,10 +4,10 @@ import {
   decodeRecord,
   encodeRecord,
   hasOtherTag,
-  isSafeKey,
   MARK_AT,
   UNPUBLISHED,
 } from "../../src/core/codec.ts";
+import { isSafeKey } from "../../src/core/record_json.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { userTag } from "../../src/core/user_tag.ts";
 

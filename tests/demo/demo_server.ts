@@ -34,7 +34,7 @@ export class DemoServer implements AsyncDisposable {
         `--allow-read=${directory}`,
         `--allow-write=${directory}`,
         new URL("mod.ts", ROOT).pathname,
-        ...["demo", "--port", "0", "--dir", directory],
+        ...["demo", "--port", "0", "--at", directory],
       ],
       stdin: "null",
       stdout: "piped",

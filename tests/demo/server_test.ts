@@ -73,7 +73,7 @@ Deno.test("The demo says what keeps it from starting", async () => {
   await using server = await DemoServer.start();
   const { port } = new URL(server.url);
   const taken = await runCommand(
-    ["demo", "--port", port, "--dir", server.directory],
+    ["demo", "--port", port, "--at", server.directory],
     {
       permissions: [
         "--allow-net=localhost",
@@ -91,7 +91,7 @@ Deno.test("The demo says what keeps it from starting", async () => {
 
   const file = `${server.directory}/.file`;
   Deno.writeTextFileSync(file, "");
-  const noDirectory = await runCommand(["demo", "--port", "0", "--dir", file], {
+  const noDirectory = await runCommand(["demo", "--port", "0", "--at", file], {
     permissions: [
       "--allow-net=localhost",
       `--allow-read=${file}`,

@@ -1,10 +1,11 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { Demo } from "../../src/demo/demo.ts";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { openDemoStore } from "../../src/demo/demo_store.ts";
 
 Deno.test("Demo.visit() tells the visitor when the session ended meanwhile", async () => {
   const directory = Deno.makeTempDirSync();
-  const demo = new Demo(new DirectorySessionStore(directory));
+  await using place = await openDemoStore("directory", directory);
+  const demo = new Demo(place);
   const first = await demo.visit(
     new Request("http://localhost/"),
     (session) => {
@@ -17,7 +18,7 @@ Deno.test("Demo.visit() tells the visitor when the session ended meanwhile", asy
   const request = new Request("http://localhost/", { headers: { cookie } });
   const second = await demo.visit(request, async (session) => {
     session.set("counter", 2);
-    await demo.store.delete(session.id);
+    await place.store.delete(session.id);
     return new Response("2");
   });
   assertEquals(second.status, 409);

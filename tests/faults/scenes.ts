@@ -164,7 +164,7 @@ async function numbersOf(
   return found.map(([, { data }]) => data.n).sort();
 }
 
-const dataOf = (record: SessionRecord | undefined): JsonObject | null =>
+const dataOf = (record: SessionRecord | null | undefined): JsonObject | null =>
   record?.data ?? null;
 
 const WITHOUT_SPARE: readonly Scene[] = [

@@ -5,14 +5,14 @@
  * told to begin, and say "done".
  */
 
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { openStore, type StorePlace } from "../stores/open_store.ts";
 import { type Damage, inflict } from "./damage.ts";
 import { Flow } from "./flow.ts";
 import { HistoryWriter } from "./history.ts";
 
 /** What a client does. */
 export interface Task {
-  readonly directory: string;
+  readonly place: StorePlace;
   /** The file of the history. */
   readonly history: string;
   readonly seed: number;
@@ -31,13 +31,10 @@ export const FLOWS = 2;
 async function run(task: Task): Promise<void> {
   const { client, damage, seed } = task;
   using history = new HistoryWriter(task.history);
-  const store = new DirectorySessionStore(task.directory, {
-    // A machine that is busy may take its time.
-    lockTimeout: 60_000,
-    onWarning: ({ message }) => {
-      if (damage === undefined) throw new Error(message);
-    },
+  await using opened = await openStore(task.place, {
+    toleratesWarnings: damage !== undefined,
   });
+  const { store } = opened;
   await store.setup();
   if (damage !== undefined) inflict(damage);
   await Promise.all(Array.from({ length: FLOWS }, async (_, n) => {

@@ -1,6 +1,7 @@
 /** Starts the clients whose history is checked, and ends them. */
 
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { flagsFor, openStore, type StorePlace } from "../stores/open_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { FLOWS, type Task } from "./client.ts";
 import { type Event, HistoryWriter, readEvents } from "./history.ts";
@@ -29,31 +30,37 @@ export interface CrowdOptions extends Pick<Task, "seed" | "damage"> {
   readonly operations: number;
 }
 
-/** A directory of sessions, and the history of what was done there. */
+/** A place of sessions, and the history of what was done there. */
 export class Ground implements Disposable {
   readonly #root = new TemporaryDirectory();
+  readonly #place: StorePlace;
   #clients = 0;
 
-  /** Where the sessions are. */
-  get directory(): string {
-    return this.#root.join("sessions");
+  /** @param place Where the sessions are; in a directory of its own, without. */
+  constructor(place?: StorePlace) {
+    this.#place = place ??
+      { kind: "directory", path: this.#root.join("sessions") };
   }
 
   get #history(): string {
     return this.#root.join("history");
   }
 
-  /** Makes the directory. */
-  async setup(): Promise<void> {
-    await this.openStore().setup();
+  /** Where the directory of sessions is. */
+  get #directory(): string {
+    if (this.#place.kind === "directory") return this.#place.path;
+    throw new Error("The sessions are in no directory");
   }
 
-  /** Opens a store that waits for nobody. */
+  /** Sets the store up. */
+  async setup(): Promise<void> {
+    await using opened = await openStore(this.#place);
+    await opened.store.setup();
+  }
+
+  /** Opens the store of the directory, so that it waits for nobody. */
   openStore(): DirectorySessionStore {
-    return new DirectorySessionStore(this.directory, {
-      create: true,
-      lockTimeout: 0,
-    });
+    return new DirectorySessionStore(this.#directory, { lockTimeout: 0 });
   }
 
   /** All that has happened so far. */
@@ -63,7 +70,7 @@ export class Ground implements Disposable {
 
   /** Names what is in the directory of sessions. */
   list(): string[] {
-    return [...Deno.readDirSync(this.directory)].map(({ name }) => name);
+    return [...Deno.readDirSync(this.#directory)].map(({ name }) => name);
   }
 
   /** Lets clients work side by side, until each has done its part. */
@@ -120,7 +127,7 @@ export class Ground implements Disposable {
     const client = this.#clients;
     this.#clients += FLOWS;
     return {
-      directory: this.directory,
+      place: this.#place,
       history: this.#history,
       seed,
       client,
@@ -131,13 +138,11 @@ export class Ground implements Disposable {
 }
 
 async function startProcess(task: Task): Promise<ProcessClient> {
-  const where = `${task.directory},${task.history}`;
   const process = new Deno.Command(Deno.execPath(), {
     args: [
       "run",
       "--no-prompt",
-      `--allow-read=${where}`,
-      `--allow-write=${where}`,
+      ...flagsFor(task.place, task.history),
       SCRIPT.href,
       JSON.stringify(task),
     ],

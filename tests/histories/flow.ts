@@ -2,10 +2,10 @@
 
 import { SessionGoneError } from "../../src/core/errors.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
+import type { SessionStore } from "../../src/core/store.ts";
 import { hashSecret } from "../../src/core/token.ts";
 import { SessionManager } from "../../src/http/manager.ts";
 import type { Session } from "../../src/http/session.ts";
-import type { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import { Random } from "../random.ts";
 import type { Act, Answer, Call, HistoryWriter } from "./history.ts";
 
@@ -57,7 +57,7 @@ function valueOf(data: SessionRecord["data"] | Data | undefined): Answer {
 export interface FlowOptions {
   /** Its number in the history. */
   readonly client: number;
-  readonly store: DirectorySessionStore;
+  readonly store: SessionStore;
   readonly history: HistoryWriter;
   /** The same seed makes the same choices. */
   readonly seed: number;
@@ -68,7 +68,7 @@ export interface FlowOptions {
 /** One flow: it does one thing after the other. */
 export class Flow {
   readonly #client: number;
-  readonly #store: DirectorySessionStore;
+  readonly #store: SessionStore;
   readonly #manager: SessionManager<Data>;
   readonly #history: HistoryWriter;
   readonly #random: Random;
@@ -140,11 +140,11 @@ export class Flow {
         const value = this.#newValue();
         await this.#note({ ...call, value }, async () => {
           let before: Answer = null;
-          await store.update(id, (record) => {
+          const kept = await store.update(id, (record) => {
             before = readValue(record);
             return { ...record, data: { entry: entryOf(value) } };
           });
-          return before;
+          return kept === undefined ? null : before;
         });
         break;
       }

@@ -7,7 +7,8 @@
  */
 
 import { assertEquals, assertThrows } from "@std/assert";
-import { decodeRecord, encodeRecord, isSafeKey } from "../../src/core/codec.ts";
+import { decodeRecord, encodeRecord } from "../../src/core/codec.ts";
+import { isSafeKey } from "../../src/core/record_json.ts";
 import { Session } from "../../src/http/session.ts";
 
 const ID = "0123456789abcdef";

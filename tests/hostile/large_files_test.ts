@@ -4,7 +4,8 @@
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { encodeRecord, LARGEST_RECORD } from "../../src/core/codec.ts";
+import { encodeRecord } from "../../src/core/codec.ts";
+import { LARGEST_RECORD } from "../../src/core/record_json.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { system } from "../../src/disk/system.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
@@ -160,7 +161,7 @@ Deno.test("a session of 16 MiB is kept, and one of a byte more is refused", asyn
   const store = new DirectorySessionStore(directory.path);
   await store.save(ID, FULL);
   assertEquals(Deno.statSync(directory.join(ID)).size, LARGEST_RECORD);
-  const isSame = (record: SessionRecord | undefined) =>
+  const isSame = (record: SessionRecord | null | undefined) =>
     record?.data.text === FULL.data.text;
   assert(isSame(await store.load(ID)));
   assert(isSame(await store.update(ID, (record) => record)));

@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import type { SessionLifetime } from "../../src/http/lifetime.ts";
 import { Session } from "../../src/http/session.ts";
 import { BEGIN, MINUTE, setUp } from "./set_up.ts";
@@ -102,6 +102,18 @@ Deno.test("setLifetime() takes the place of all limits, also the absolute one", 
   again.setLifetime({});
   await commit(again);
   assertEquals((await store.load(id))!.expiresAt, undefined);
+});
+
+Deno.test("a timeout may be longer than anybody lives", async () => {
+  const longest = Number.MAX_SAFE_INTEGER;
+  for (const timeout of ["absoluteTimeout", "idleTimeout"]) {
+    const { open, begin, commit } = setUp({ [timeout]: longest });
+    const { cookie } = await begin();
+    const session = await open(cookie);
+    session.setLifetime({ [timeout]: longest });
+    assert((await commit(session)).startsWith(cookie));
+    assertEquals((await open(cookie)).get("n"), 1);
+  }
 });
 
 Deno.test("setLifetime() of what is never kept keeps nothing", async () => {

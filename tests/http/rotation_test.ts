@@ -85,6 +85,14 @@ Deno.test("after the grace the secret before opens nothing, and is told of", asy
   assertEquals((await open(after)).get("n"), 1);
 });
 
+Deno.test("a grace may be a fraction, or longer than anybody lives", async () => {
+  for (const rotateGrace of [0.5, 2 ** 53 - 1]) {
+    const { open, before, after } = await rotated({ rotateGrace });
+    assertEquals((await open(before)).get("n"), 1, String(rotateGrace));
+    assertEquals((await open(after)).get("n"), 1, String(rotateGrace));
+  }
+});
+
 Deno.test("endOnReuse ends the session of a secret that comes back", async () => {
   const { open, before, after, clock, store, id } = await rotated({
     endOnReuse: true,

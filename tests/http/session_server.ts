@@ -152,7 +152,7 @@ export class WatchedStore extends MemorySessionStore {
   override update(
     id: string,
     change: (record: SessionRecord) => SessionRecord | undefined,
-  ): Promise<SessionRecord | undefined> {
+  ): Promise<SessionRecord | null | undefined> {
     return this.#note("update") ?? super.update(id, change);
   }
 

@@ -47,7 +47,7 @@ class UpsertingStore extends DirectorySessionStore {
   override async update(
     id: string,
     change: (record: SessionRecord) => SessionRecord | undefined,
-  ): Promise<SessionRecord | undefined> {
+  ): Promise<SessionRecord | null | undefined> {
     const kept = await super.update(id, change);
     if (kept !== undefined || this.#loaded === undefined) return kept;
     const record = change(this.#loaded)!;
@@ -61,7 +61,7 @@ class TwoStepStore extends DirectorySessionStore {
   override async update(
     id: string,
     change: (record: SessionRecord) => SessionRecord | undefined,
-  ): Promise<SessionRecord | undefined> {
+  ): Promise<SessionRecord | null | undefined> {
     let way: Pick<SessionRecord, "previous"> = {};
     const kept = await super.update(id, (record) => {
       const changed = change(record);
@@ -70,7 +70,7 @@ class TwoStepStore extends DirectorySessionStore {
       way = { previous };
       return rest;
     });
-    if (way.previous === undefined || kept === undefined) return kept;
+    if (way.previous === undefined || !kept) return kept;
     return await super.update(id, (record) => ({ ...record, ...way }));
   }
 }
@@ -80,7 +80,7 @@ class StaleSealStore extends DirectorySessionStore {
   override update(
     id: string,
     change: (record: SessionRecord) => SessionRecord | undefined,
-  ): Promise<SessionRecord | undefined> {
+  ): Promise<SessionRecord | null | undefined> {
     return super.update(id, (record) => {
       const changed = change(record);
       return changed && { ...changed, sealed: record.sealed! };

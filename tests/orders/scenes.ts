@@ -357,9 +357,11 @@ async function request(
 }
 
 async function add(cast: Cast, actor: string): Promise<unknown> {
-  return listOf(
-    await cast.store(actor).update(ID, (record) => added(record, actor)),
+  const kept = await cast.store(actor).update(
+    ID,
+    (record) => added(record, actor),
   );
+  return listOf(kept ?? undefined);
 }
 
 const addStep: Step = (moment) => {

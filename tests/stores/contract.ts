@@ -47,7 +47,13 @@ export interface ContractOptions {
    *
    * @default {1048576}
    */
-  readonly longestString?: number;
+  readonly longestString?: number | undefined;
+  /**
+   * Whether `entries` reads some sessions ahead of those it gives.
+   *
+   * @default {false}
+   */
+  readonly readsAhead?: boolean | undefined;
 }
 
 /** Declares one test of the contract: what the store does, and how to see it. */
@@ -75,7 +81,7 @@ export function testContract(
     });
   };
   testIds(declare);
-  testReading(declare);
+  testReading(declare, options.readsAhead ?? false);
   testUsers(declare);
   testWriting(declare);
   testRecords(declare, options.longestString ?? 1024 * 1024);

@@ -8,6 +8,7 @@ import {
 } from "@std/assert";
 import type { SessionRecord } from "../../src/core/record.ts";
 import type { SessionStore } from "../../src/core/store.ts";
+import { BAD_NUMBERS } from "./contract_cleanup.ts";
 import {
   type Declare,
   entriesOf,
@@ -96,6 +97,32 @@ export function testWriting(declare: Declare): void {
     assertEquals(await lastAccessOf(store, ID), before);
   });
 
+  declare("create() can keep a last access from elsewhere", async (h) => {
+    const { store } = h;
+    const record = recordOf({ n: 2 }, { idleTimeout: 2 * HOUR });
+    const lastAccess = Date.now() - HOUR;
+    const isOver = recordOf({}, { expiresAt: 1 });
+    await store.save(OTHER_ID, isOver);
+    for (const id of [ID, OTHER_ID]) {
+      assertEquals(await store.create(id, record, { lastAccess }), true);
+      assertEquals(await lastAccessOf(store, id), lastAccess);
+      assertEquals(await store.load(id), record);
+    }
+    const over = Date.now() - 3 * HOUR;
+    await store.create("yet-another-session", record, { lastAccess: over });
+    assertEquals(await store.has("yet-another-session"), false);
+    const taken = await store.create(ID, recordOf(), { lastAccess: over });
+    assertEquals(taken, false);
+    assertEquals(await lastAccessOf(store, ID), lastAccess);
+    for (const bad of [...BAD_NUMBERS, 0.5, Infinity] as number[]) {
+      await assertRejects(
+        () => store.create(ID, record, { lastAccess: bad }),
+        RangeError,
+        "Cannot create a session: lastAccess is not whole milliseconds",
+      );
+    }
+  });
+
   declare("create() takes an ID that was deleted", async ({ store }) => {
     await store.create(ID, recordOf({ n: 1 }));
     await store.delete(ID);
@@ -136,6 +163,7 @@ export function testWriting(declare: Declare): void {
 
   declare("update() to undefined deletes", async ({ store }) => {
     await store.save(ID, recordOf());
+    assertEquals(await store.update(ID, () => undefined), null);
     assertEquals(await store.update(ID, () => undefined), undefined);
     assertEquals(await store.has(ID), false);
     assertEquals(await store.delete(ID), false);

@@ -1,0 +1,95 @@
+import type { IsOld } from "../core/record.ts";
+import { fromJson } from "../core/record_json.ts";
+import type { CleanupOptions, CleanupResult } from "../core/store.ts";
+import type {
+  EngineCleaner,
+  EngineRow,
+  OldSessions,
+  SessionEngine,
+} from "./session_engine.ts";
+
+const ROWS_PER_REPORT = 1_000;
+const MS_PER_MINUTE = 60 * 1000;
+
+/** Which sessions are old: `isOld` says it, and the rest what it goes by. */
+export interface CleaningRule {
+  readonly isOld: IsOld;
+  readonly minutes: number;
+  /** In milliseconds. */
+  readonly grace: number;
+  /** In ms since the epoch. */
+  readonly now: number;
+}
+
+/**
+ * Deletes the old sessions of an engine, by its index if it has one.
+ *
+ * @param engine The engine.
+ * @param rule Which are old.
+ * @param options See {@linkcode CleanupOptions}.
+ */
+export async function cleanEngine<R extends EngineRow>(
+  engine: SessionEngine<R>,
+  rule: CleaningRule,
+  options: CleanupOptions,
+): Promise<CleanupResult> {
+  const { cleaner } = engine;
+  if (cleaner === undefined) return await cleanByScan(engine, rule, options);
+  const { minutes, grace, now } = rule;
+  const endedAt = now - grace;
+  const unusedSince = endedAt - minutes * MS_PER_MINUTE;
+  return await cleanByIndex(cleaner, { endedAt, unusedSince }, options);
+}
+
+/** Deletes some at a time, so that others get their turn in between. */
+async function cleanByIndex(
+  cleaner: EngineCleaner,
+  old: OldSessions,
+  { dryRun = false, onProgress, signal }: CleanupOptions,
+): Promise<CleanupResult> {
+  let deleted = 0;
+  if (dryRun) {
+    deleted = await cleaner.countOld(old);
+  } else {
+    for (;;) {
+      const some = await cleaner.deleteSome(old);
+      deleted += some;
+      if (some < cleaner.atATime) break;
+      onProgress?.({ deleted, remaining: 0, remnants: 0 });
+      await letOthersRun();
+      signal?.throwIfAborted();
+    }
+  }
+  const remaining = await cleaner.count() - (dryRun ? deleted : 0);
+  onProgress?.({ deleted, remaining, remnants: 0 });
+  return { deleted, remaining, remnants: 0 };
+}
+
+/** Deletes each that is old, unless somebody has accessed it since it was read. */
+async function cleanByScan<R extends EngineRow>(
+  engine: SessionEngine<R>,
+  { isOld, now }: CleaningRule,
+  { dryRun = false, onProgress, signal }: CleanupOptions,
+): Promise<CleanupResult> {
+  const count = { deleted: 0, remaining: 0, remnants: 0 };
+  let rows = 0;
+  for await (const [id, row] of engine.rows(undefined)) {
+    signal?.throwIfAborted();
+    const record = fromJson(row.json);
+    const isDeleted = record !== undefined &&
+      isOld(record, row.lastAccess, now) &&
+      (dryRun || await engine.remove(id, row) !== undefined);
+    if (isDeleted) count.deleted++;
+    else count.remaining++;
+    if (++rows % ROWS_PER_REPORT === 0) {
+      onProgress?.({ ...count });
+      await letOthersRun();
+    }
+  }
+  onProgress?.({ ...count });
+  return count;
+}
+
+function letOthersRun(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
+}

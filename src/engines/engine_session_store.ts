@@ -1,0 +1,279 @@
+/*
+ * The contract of a store on any engine that can replace a row on condition
+ * that it still is the one that was read (compare and set). The version of a
+ * row is what is compared; a touch leaves it, so that it stops no commit.
+ *
+ *   load     read, judge; if due, touch what was read
+ *   save     write
+ *   create   replace nothing, or the row of a session that is over
+ *   update   read, change, replace what was read
+ *   delete   remove, judge what was removed
+ *
+ * Whoever finds that the row is another by now reads it and decides anew. So
+ * nothing is lost to anybody, what was deleted stays deleted, and no lock is
+ * held that a process could take to its grave. The flows of one process stand
+ * in line for a session, so that they do not fail each other; against other
+ * processes whoever failed waits a random while.
+ *
+ * A request loads its session and, mostly, updates it a moment later. So a
+ * load leaves the row it read for the update, which then needs one round trip:
+ * a row that is no longer current is refused like any other, and then read.
+ *
+ * Whether a session is over is decided here and by this process's clock, when
+ * it is read. What an engine deletes by itself only makes room.
+ */
+import {
+  checkLastAccess,
+  cleanupRule,
+  endOf,
+  type SessionRecord,
+} from "../core/record.ts";
+import type {
+  CleanupOptions,
+  CleanupResult,
+  CreateOptions,
+  EntriesOptions,
+  LoadOptions,
+  SessionStore,
+  StoreOptions,
+} from "../core/store.ts";
+import { checkSessionId, isSessionId } from "../core/token.ts";
+import { userTag } from "../core/user_tag.ts";
+import { LockQueue } from "../stores/lock_queue.ts";
+import { cleanEngine } from "./clean_engine.ts";
+import { Conflicts } from "./conflicts.ts";
+import { makeRow, readRow } from "./engine_row.ts";
+import { RecentReads } from "./recent_reads.ts";
+import type {
+  EngineRow,
+  NewEngineRow,
+  SessionEngine,
+} from "./session_engine.ts";
+import { untilAborted } from "./until_aborted.ts";
+
+/** What every store on an engine takes. */
+export interface EngineStoreOptions {
+  /**
+   * Tells the time, in ms since the epoch; a test passes its own.
+   *
+   * @default {Date.now}
+   */
+  readonly now?: (() => number) | undefined;
+}
+
+/**
+ * Keeps sessions in an engine: what `SqliteSessionStore` and the others have
+ * in common. Who has another engine extends it, and gives it a
+ * {@linkcode SessionEngine}.
+ *
+ * @typeParam R What the engine knows of a session beside the least.
+ */
+export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
+  implements SessionStore {
+  /** See {@linkcode SessionStore.isMultiprocessSafe}. */
+  abstract readonly isMultiprocessSafe: boolean;
+  /** See {@linkcode SessionStore.isThreadSafe}. */
+  abstract readonly isThreadSafe: boolean;
+
+  readonly #engine: SessionEngine<R>;
+  readonly #now: () => number;
+  readonly #turns: LockQueue = new LockQueue();
+  readonly #recent: RecentReads<R> = new RecentReads();
+  #setup: Promise<void> | undefined;
+  #isSetUp = false;
+
+  /**
+   * Opens nothing; the first operation does.
+   *
+   * @param engine Where the sessions are.
+   * @param options See there.
+   */
+  constructor(engine: SessionEngine<R>, options: EngineStoreOptions = {}) {
+    const { now = Date.now } = options;
+    this.#engine = engine;
+    this.#now = now;
+  }
+
+  /** See {@linkcode SessionStore.setup}. After a failure it can be tried again. */
+  setup(): Promise<void> {
+    this.#setup ??= Promise.try(() => this.#engine.setup()).then(() => {
+      this.#isSetUp = true;
+    }).catch((error) => {
+      this.#setup = undefined;
+      throw error;
+    });
+    return this.#setup;
+  }
+
+  /** See {@linkcode SessionStore.load}. */
+  async load(
+    id: string,
+    options: LoadOptions = {},
+  ): Promise<SessionRecord | undefined> {
+    const { signal, touch } = options;
+    signal?.throwIfAborted();
+    if (!isSessionId(id)) return undefined;
+    if (!this.#isSetUp) await this.setup();
+    const conflicts = new Conflicts(id, signal);
+    for (;;) {
+      const row = await untilAborted(this.#engine.read(id), signal);
+      const now = this.#now();
+      const record = readRow(row, now);
+      if (record === undefined) return undefined;
+      if (!touch?.(record, row!.lastAccess)) {
+        this.#recent.add(id, row!);
+        return record;
+      }
+      const access = { lastAccess: now, endsAt: endOf(record, now) };
+      const touched = this.#engine.touch(id, access, row!);
+      if (await untilAborted(touched, signal)) {
+        this.#recent.add(id, { ...row!, lastAccess: now });
+        return record;
+      }
+      await conflicts.wait();
+    }
+  }
+
+  /** See {@linkcode SessionStore.save}. */
+  async save(
+    id: string,
+    record: SessionRecord,
+    options: StoreOptions = {},
+  ): Promise<void> {
+    const { signal } = options;
+    signal?.throwIfAborted();
+    checkSessionId(id);
+    const row = makeRow(record, this.#now());
+    if (!this.#isSetUp) await this.setup();
+    await untilAborted(this.#engine.write(id, row), signal);
+  }
+
+  /** See {@linkcode SessionStore.create}. */
+  async create(
+    id: string,
+    record: SessionRecord,
+    options: CreateOptions = {},
+  ): Promise<boolean> {
+    const { signal, lastAccess } = options;
+    signal?.throwIfAborted();
+    checkSessionId(id);
+    checkLastAccess(lastAccess);
+    const row = makeRow(record, lastAccess ?? this.#now());
+    if (!this.#isSetUp) await this.setup();
+    const conflicts = new Conflicts(id, signal);
+    let taken: R | undefined;
+    for (;;) {
+      const isDone = this.#engine.replace(id, row, taken);
+      if (await untilAborted(isDone, signal)) return true;
+      taken = await untilAborted(this.#engine.read(id), signal);
+      if (readRow(taken, this.#now()) !== undefined) return false;
+      await conflicts.wait();
+    }
+  }
+
+  /**
+   * See {@linkcode SessionStore.update}. When somebody else has changed or
+   * ended the session since this store loaded it, `change` is given the record
+   * of then first, and nothing comes of that call.
+   *
+   * @throws {SessionLockTimeoutError} If others change the session so often
+   * that it cannot be changed within five seconds.
+   */
+  async update(
+    id: string,
+    change: (record: SessionRecord) => SessionRecord | undefined,
+    options: StoreOptions = {},
+  ): Promise<SessionRecord | null | undefined> {
+    const { signal } = options;
+    signal?.throwIfAborted();
+    if (!isSessionId(id)) return undefined;
+    if (!this.#isSetUp) await this.setup();
+    await using _turn = await this.#turns.lock(id, { signal });
+    const conflicts = new Conflicts(id, signal);
+    let guess = this.#recent.take(id);
+    for (;;) {
+      const row = guess ?? await untilAborted(this.#engine.read(id), signal);
+      const now = this.#now();
+      const record = readRow(row, now);
+      let changed: SessionRecord | undefined;
+      let next: NewEngineRow | undefined;
+      try {
+        if (record !== undefined) changed = change(record);
+        if (changed !== undefined) next = makeRow(changed, now);
+      } catch (error) {
+        if (guess === undefined) throw error;
+        // It may be due to what is no longer so.
+        guess = undefined;
+        continue;
+      }
+      if (record !== undefined) {
+        const isDone = next === undefined
+          ? this.#removes(id, row!)
+          : this.#engine.replace(id, next, row);
+        if (await untilAborted(isDone, signal)) return changed ?? null;
+      } else if (guess === undefined) {
+        return undefined;
+      }
+      if (guess === undefined) await conflicts.wait();
+      guess = undefined;
+    }
+  }
+
+  /** See {@linkcode SessionStore.touch}. */
+  async touch(id: string, options: StoreOptions = {}): Promise<boolean> {
+    const { signal } = options;
+    return await this.load(id, { signal, touch: () => true }) !== undefined;
+  }
+
+  /** See {@linkcode SessionStore.delete}. */
+  async delete(id: string, options: StoreOptions = {}): Promise<boolean> {
+    const { signal } = options;
+    signal?.throwIfAborted();
+    if (!isSessionId(id)) return false;
+    if (!this.#isSetUp) await this.setup();
+    const removed = await untilAborted(this.#engine.remove(id), signal);
+    return readRow(removed, this.#now()) !== undefined;
+  }
+
+  /** See {@linkcode SessionStore.has}. */
+  async has(id: string, options: StoreOptions = {}): Promise<boolean> {
+    const { signal } = options;
+    return await this.load(id, { signal }) !== undefined;
+  }
+
+  /** See {@linkcode SessionStore.entries}. A user's are found by an index. */
+  async *entries(
+    options: EntriesOptions = {},
+  ): AsyncGenerator<
+    readonly [id: string, record: SessionRecord, lastAccess: number]
+  > {
+    const { signal, user } = options;
+    signal?.throwIfAborted();
+    if (!this.#isSetUp) await this.setup();
+    const tag = user === undefined ? undefined : userTag(user);
+    for await (const [id, row] of this.#engine.rows(tag)) {
+      signal?.throwIfAborted();
+      const record = readRow(row, this.#now());
+      const isWanted = user === undefined || record?.user === user;
+      if (record !== undefined && isWanted) yield [id, record, row.lastAccess];
+    }
+  }
+
+  /** See {@linkcode SessionStore.deleteOldSessions}. */
+  async deleteOldSessions(
+    minutes: number,
+    options: CleanupOptions = {},
+  ): Promise<CleanupResult> {
+    const { signal, grace = 0 } = options;
+    const isOld = cleanupRule(minutes, grace);
+    signal?.throwIfAborted();
+    if (!this.#isSetUp) await this.setup();
+    const rule = { minutes, grace, isOld, now: this.#now() };
+    return await cleanEngine(this.#engine, rule, options);
+  }
+
+  /** Removes a row that was read; tells whether it still was what it was. */
+  async #removes(id: string, row: R): Promise<boolean> {
+    return await this.#engine.remove(id, row) !== undefined;
+  }
+}

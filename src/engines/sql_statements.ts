@@ -1,0 +1,128 @@
+/*
+ * A table of sessions, in SQLite and PostgreSQL:
+ *
+ *   id | version | last_access | ends_at | tag | json
+ *
+ * Its indices find what is over (ends_at; last_access where that is null) and
+ * whose a session is (tag). Another table, `latchkey_schema`, says of which
+ * version each is. Every parameter stands once, in order.
+ */
+import type { EngineRow, NewEngineRow, OldSessions } from "./session_engine.ts";
+
+/** What is bound to a statement. */
+export type SqlValue = string | number | null;
+
+/** How many rows a stream reads at a time. */
+export const ROWS_AT_A_TIME = 100;
+/** The version of the tables that this code knows. */
+export const SCHEMA_VERSION = 1;
+
+/** A row of a stream. */
+export type IdentifiedRow = EngineRow & { readonly id: string };
+
+const ROW = `json, last_access AS "lastAccess", version`;
+const OLD = "(ends_at <= $1 OR (ends_at IS NULL AND last_access <= $2))";
+const TABLE_NAME = /^[a-z_][a-z0-9_]{0,47}$/;
+const OLDEST = -1;
+const LATEST = Number.MAX_SAFE_INTEGER;
+
+/** The statements on a table. */
+export interface SqlStatements {
+  readonly read: string;
+  readonly write: string;
+  readonly insert: string;
+  readonly replace: string;
+  readonly touch: string;
+  readonly remove: string;
+  readonly removeExpected: string;
+  readonly list: string;
+  readonly listTag: string;
+  readonly count: string;
+  readonly countOld: string;
+  /** What is old, as the condition of another statement. */
+  readonly old: string;
+  readonly version: string;
+}
+
+/**
+ * Writes the statements on a table.
+ *
+ * @param table Its name.
+ * @throws {TypeError} If it is none that needs no quotes.
+ */
+export function statementsFor(table: unknown): SqlStatements {
+  if (typeof table !== "string" || !TABLE_NAME.test(table)) {
+    throw new TypeError(
+      "Cannot use table: it is not 1 to 48 of the characters a-z 0-9 _ that begin with no digit",
+    );
+  }
+  const insert =
+    `INSERT INTO ${table} (id, version, last_access, ends_at, tag, json)
+     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO`;
+  const remove = `DELETE FROM ${table} WHERE id = $1`;
+  const page = `ORDER BY id LIMIT ${ROWS_AT_A_TIME}`;
+  return {
+    read: `SELECT ${ROW} FROM ${table} WHERE id = $1`,
+    write: `${insert} UPDATE SET
+      version = excluded.version, last_access = excluded.last_access,
+      ends_at = excluded.ends_at, tag = excluded.tag, json = excluded.json`,
+    insert: `${insert} NOTHING`,
+    replace: `UPDATE ${table} SET
+      version = $1, last_access = $2, ends_at = $3, tag = $4, json = $5
+      WHERE id = $6 AND version = $7`,
+    touch: `UPDATE ${table} SET last_access = $1, ends_at = $2
+      WHERE id = $3 AND version = $4`,
+    remove: `${remove} RETURNING ${ROW}`,
+    removeExpected:
+      `${remove} AND version = $2 AND last_access = $3 RETURNING ${ROW}`,
+    list: `SELECT id, ${ROW} FROM ${table} WHERE id > $1 ${page}`,
+    listTag:
+      `SELECT id, ${ROW} FROM ${table} WHERE tag = $1 AND id > $2 ${page}`,
+    count: `SELECT count(*) AS count FROM ${table}`,
+    countOld: `SELECT count(*) AS count FROM ${table} WHERE ${OLD}`,
+    old: OLD,
+    version: `SELECT version FROM latchkey_schema WHERE name = '${table}'`,
+  };
+}
+
+/**
+ * Refuses a table of another version than this code knows.
+ *
+ * @param version What the database says.
+ * @throws {TypeError} If it is another one.
+ */
+export function checkSchemaVersion(version: number): void {
+  if (version === SCHEMA_VERSION) return;
+  throw new TypeError(
+    `Cannot keep sessions: their table is of version ${version}, this code knows ${SCHEMA_VERSION}`,
+  );
+}
+
+/** Gives what of a row is bound, in the order of the columns after the ID. */
+export function valuesOf(row: NewEngineRow): SqlValue[] {
+  const { version, lastAccess, endsAt, tag, json } = row;
+  return [version, lastAccess, endsAt, tag, json];
+}
+
+/** Gives what {@linkcode SqlStatements.old} binds: whole numbers. */
+export function boundsOf({ endedAt, unusedSince }: OldSessions): SqlValue[] {
+  return [endedAt, unusedSince].map((instant) =>
+    Math.min(Math.max(Math.floor(instant), OLDEST), LATEST)
+  );
+}
+
+/**
+ * Streams rows, a page at a time.
+ *
+ * @param readPage Reads those that come after an ID.
+ */
+export async function* streamRows(
+  readPage: (after: string) => Promise<IdentifiedRow[]> | IdentifiedRow[],
+): AsyncGenerator<readonly [id: string, row: EngineRow]> {
+  for (let after = "";;) {
+    const rows = await readPage(after);
+    for (const { id, ...row } of rows) yield [id, row];
+    if (rows.length < ROWS_AT_A_TIME) return;
+    after = rows.at(-1)!.id;
+  }
+}

@@ -1,0 +1,20 @@
+/**
+ * Waits for what an engine does, or for the end of all waiting. What is under
+ * way then goes on, unseen.
+ *
+ * @param work What the engine does; it may be done already.
+ * @param signal Ends the wait at once, with its reason.
+ */
+export function untilAborted<T>(
+  work: Promise<T> | T,
+  signal: AbortSignal | undefined,
+): Promise<T> | T {
+  if (signal === undefined || !(work instanceof Promise)) return work;
+  const { promise, reject } = Promise.withResolvers<never>();
+  const stop = () => reject(signal.reason);
+  signal.addEventListener("abort", stop, { once: true });
+  if (signal.aborted) stop();
+  return Promise.race([work, promise]).finally(() =>
+    signal.removeEventListener("abort", stop)
+  );
+}

@@ -1,0 +1,107 @@
+/**
+ * What every store on an engine is tested for, on the engine itself: the
+ * contract, and the histories of processes that work on it, some of which are
+ * killed.
+ *
+ * @module
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { EFFORT } from "../effort.ts";
+import { Ground } from "../histories/crowd.ts";
+import { judge } from "../histories/judgement.ts";
+import { Random } from "../random.ts";
+import { testContract } from "../stores/contract.ts";
+import { openStore, type StorePlace } from "../stores/open_store.ts";
+
+/** A place for one test, empty; disposing frees it. */
+export interface EnginePlace extends AsyncDisposable {
+  readonly place: StorePlace;
+}
+
+/** How an engine is tested. */
+export interface TestedEngine {
+  /** Makes an empty place. */
+  make(): Promise<EnginePlace>;
+  /** What keeps the tests from running here, if anything. */
+  readonly missing?: string | undefined;
+  /** Whether several processes may work on it. */
+  readonly isShared: boolean;
+  /** The longest text that it keeps, in characters. */
+  readonly longestString?: number;
+  /** How many operations a history has. */
+  readonly operations?: number;
+}
+
+const OPERATIONS = 6_000;
+const KILLS = 12;
+/** In ms; the first of them goes by before it has begun. */
+const LONGEST_LIFE = 500;
+
+/**
+ * Declares the tests of an engine.
+ *
+ * @param name The store's, at the start of every title.
+ * @param engine See there.
+ */
+export function testEngine(name: string, engine: TestedEngine): void {
+  if (engine.missing !== undefined) {
+    Deno.test.ignore(`${name}: ${engine.missing}`, () => {});
+    return;
+  }
+  testContract(name, async () => {
+    const made = await engine.make();
+    let now: number | undefined;
+    const clock = () => now ?? Date.now();
+    const opened = await openStore(made.place, { now: clock });
+    const stopClock = (at: number): Disposable => {
+      const before = now;
+      now = at;
+      return { [Symbol.dispose]: () => void (now = before) };
+    };
+    return {
+      store: opened.store,
+      stopClock,
+      age: async (id: string, ms: number) => {
+        using _clock = stopClock(clock() - ms);
+        await opened.store.touch(id);
+      },
+      [Symbol.asyncDispose]: async () => {
+        await opened[Symbol.asyncDispose]();
+        await made[Symbol.asyncDispose]();
+      },
+    };
+  }, { longestString: engine.longestString, readsAhead: true });
+  if (engine.isShared) testHistories(name, engine);
+}
+
+function testHistories(name: string, engine: TestedEngine): void {
+  const { operations: wanted = OPERATIONS } = engine;
+
+  Deno.test(`${name}: what 4 processes saw has one order that explains it`, async () => {
+    for (let seed = 1; seed <= EFFORT; seed++) {
+      await using made = await engine.make();
+      using ground = new Ground(made.place);
+      await ground.setup();
+      await ground.run({ processes: 4, operations: wanted, seed });
+      const { violation, operations, unanswered } = judge(ground.readEvents());
+      assert(violation === undefined, `seed ${seed}: ${violation}`);
+      assertEquals(unanswered, 0);
+      assert(operations >= wanted);
+    }
+  });
+
+  Deno.test(`${name}: what processes saw that were killed has one order that explains it`, async () => {
+    for (let seed = 1; seed <= EFFORT; seed++) {
+      await using made = await engine.make();
+      using ground = new Ground(made.place);
+      await ground.setup();
+      const random = new Random(seed);
+      const lifetime = () => random.below(LONGEST_LIFE);
+      await ground.runAndKill({ processes: 4, seed }, KILLS, lifetime);
+      const { violation, unanswered } = judge(ground.readEvents());
+      assert(violation === undefined, `seed ${seed}: ${violation}`);
+      assert(unanswered > 0, "nobody was killed at work");
+    }
+  });
+}
