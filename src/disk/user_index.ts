@@ -260,19 +260,20 @@ function openShelfLock(place: Place, tag: string): Deno.FsFile {
 function makeShelf(place: Place, tag: string): void {
   const { directory, durability } = place;
   checkStillThere(directory);
-  makeDirectory(place, userIndexPath(directory));
-  makeDirectory(place, shelfPath(directory, tag));
+  makeDirectory(userIndexPath(directory));
+  makeDirectory(shelfPath(directory, tag));
   makeLockFile(shelfLockPath(directory, tag));
   // Its own name will be on the disk with that of the session.
   if (durability === "power") syncDirectory(userIndexPath(directory));
 }
 
-function makeDirectory({ needsMode }: Place, path: string): void {
+function makeDirectory(path: string): void {
   try {
     system.makeDirectory(path, false);
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return;
     throw error;
   }
-  if (needsMode) system.changeMode(path, 0o700);
+  // The umask may have taken rights of the owner's own.
+  system.changeMode(path, 0o700);
 }
