@@ -19,7 +19,7 @@ import {
 import { listFiles } from "../disk/list_directory.ts";
 import { openRegular } from "../disk/open_regular.ts";
 import { markDirectory } from "../disk/prepare_directory.ts";
-import { readOnce } from "../disk/read_file.ts";
+import { readOnce, readRest } from "../disk/read_file.ts";
 import { Removals } from "../disk/removals.ts";
 import { removeIfThere } from "../disk/remove_if_there.ts";
 import { sweepUserIndex } from "../disk/sweep_user_index.ts";
@@ -159,8 +159,12 @@ function peek({ path }: SessionFile, id: string, isOld: IsOld): Seen {
   if (opened === undefined) return { verdict: "gone" };
   const { file, info } = opened;
   try {
-    const bytes = readOnce(file);
-    const lifetime = decodeLifetime(id, bytes);
+    let bytes = readOnce(file);
+    let lifetime = decodeLifetime(id, bytes);
+    if (typeof lifetime === "string") {
+      bytes = readRest(file, bytes);
+      lifetime = decodeLifetime(id, bytes);
+    }
     if (typeof lifetime === "string") return { verdict: lifetime };
     const lastAccess = info.mtime!.getTime();
     return isOld(lifetime, lastAccess, system.now())

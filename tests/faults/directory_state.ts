@@ -3,10 +3,17 @@
 import { decodeRecord } from "../../src/core/codec.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { isSessionId } from "../../src/core/token.ts";
-import { temporaryBirth } from "../../src/disk/layout.ts";
+import {
+  entryPath,
+  parseEntry,
+  shelfLockPath,
+  shelfPath,
+  temporaryBirth,
+} from "../../src/disk/layout.ts";
 import { spares } from "../../src/disk/spare_file.ts";
 import { followRotation } from "../../src/http/rotation.ts";
 import { openRecord } from "../../src/http/sealed_record.ts";
+import { describeIndex } from "../index_state.ts";
 import {
   ID,
   laySpare,
@@ -32,11 +39,12 @@ export interface DirectoryState {
 
 /**
  * Puts into a directory what a scene begins with, in place of all that is
- * there but the mark that setup left.
+ * there but the mark that setup left. Sessions of users are in the index.
  */
 export function layOut(directory: string, scene: Scene): void {
   for (const { name } of list(directory)) {
-    if (name !== ".latchkey") Deno.removeSync(`${directory}/${name}`);
+    if (name === ".latchkey") continue;
+    Deno.removeSync(`${directory}/${name}`, { recursive: true });
   }
   if (scene.isWithoutDirectory) {
     Deno.removeSync(directory, { recursive: true });
@@ -46,6 +54,15 @@ export function layOut(directory: string, scene: Scene): void {
     const path = `${directory}/${name}`;
     Deno.writeFileSync(path, bytes, { mode: 0o600 });
     Deno.utimeSync(path, new Date(LONG_AGO), new Date(LONG_AGO));
+  }
+  if (scene.isWithoutIndex) return;
+  const { missing } = describeIndex(directory);
+  for (const name of [...missing, ...scene.staleEntries ?? []]) {
+    const { tag, id } = parseEntry(name)!;
+    const lock = shelfLockPath(directory, tag);
+    Deno.mkdirSync(shelfPath(directory, tag), { recursive: true, mode: 0o700 });
+    Deno.writeFileSync(lock, new Uint8Array(), { mode: 0o600 });
+    Deno.linkSync(lock, entryPath(directory, { tag, id }));
   }
 }
 
@@ -57,7 +74,7 @@ export function describeDirectory(
   const files: Record<string, string> = {};
   const temporaries: string[] = [];
   for (const { name } of list(directory)) {
-    if (name === ".latchkey") continue;
+    if (name === ".latchkey" || name === ".users") continue;
     if (`${directory}/${name}` === spares.get(directory)) continue;
     const isKnown = name in scene.files || name === OTHER_ID ||
       name.replace(/\.bad$/, "") in scene.files || name === ID;
