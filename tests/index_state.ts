@@ -1,8 +1,15 @@
-/** What lies in the index of users of a directory of sessions. */
+/** What lies in the index of users of a directory of sessions, and puts it there. */
 
 import { decodeTag } from "../src/core/codec.ts";
 import { isSessionId } from "../src/core/token.ts";
-import { parseEntry, shelfPath, userIndexPath } from "../src/disk/layout.ts";
+import {
+  entryPath,
+  parseEntry,
+  shelfLockPath,
+  shelfPath,
+  type UserEntry,
+  userIndexPath,
+} from "../src/disk/layout.ts";
 
 /** The index and the sessions, compared. */
 export interface IndexState {
@@ -34,6 +41,15 @@ export function describeIndex(directory: string): IndexState {
     missing: due.filter((name) => !entries.includes(name)),
     stale: entries.filter((name) => !due.includes(name)),
   };
+}
+
+/** Puts an entry, whatever session there is. */
+export function putEntry(directory: string, entry: UserEntry): void {
+  const lock = shelfLockPath(directory, entry.tag);
+  const shelf = shelfPath(directory, entry.tag);
+  Deno.mkdirSync(shelf, { recursive: true, mode: 0o700 });
+  Deno.writeFileSync(lock, new Uint8Array(), { mode: 0o600 });
+  Deno.linkSync(lock, entryPath(directory, entry));
 }
 
 function readTagOf(path: string, id: string): string | undefined {

@@ -3,17 +3,11 @@
 import { decodeRecord } from "../../src/core/codec.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { isSessionId } from "../../src/core/token.ts";
-import {
-  entryPath,
-  parseEntry,
-  shelfLockPath,
-  shelfPath,
-  temporaryBirth,
-} from "../../src/disk/layout.ts";
+import { parseEntry, temporaryBirth } from "../../src/disk/layout.ts";
 import { spares } from "../../src/disk/spare_file.ts";
 import { followRotation } from "../../src/http/rotation.ts";
 import { openRecord } from "../../src/http/sealed_record.ts";
-import { describeIndex } from "../index_state.ts";
+import { describeIndex, putEntry } from "../index_state.ts";
 import {
   ID,
   laySpare,
@@ -58,11 +52,7 @@ export function layOut(directory: string, scene: Scene): void {
   if (scene.isWithoutIndex) return;
   const { missing } = describeIndex(directory);
   for (const name of [...missing, ...scene.staleEntries ?? []]) {
-    const { tag, id } = parseEntry(name)!;
-    const lock = shelfLockPath(directory, tag);
-    Deno.mkdirSync(shelfPath(directory, tag), { recursive: true, mode: 0o700 });
-    Deno.writeFileSync(lock, new Uint8Array(), { mode: 0o600 });
-    Deno.linkSync(lock, entryPath(directory, { tag, id }));
+    putEntry(directory, parseEntry(name)!);
   }
 }
 

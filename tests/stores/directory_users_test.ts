@@ -10,7 +10,7 @@ import { entryPath, shelfLockPath, shelfPath } from "../../src/disk/layout.ts";
 import { system } from "../../src/disk/system.ts";
 import { isStale, removeStaleEntry } from "../../src/disk/user_index.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
-import { describeIndex } from "../index_state.ts";
+import { describeIndex, putEntry } from "../index_state.ts";
 import { actBefore, recordSystem, replaceSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { HOUR, ID, OTHER_ID, recordOf } from "./contract.ts";
@@ -40,13 +40,6 @@ const login = (user: string) => (record: SessionRecord) => ({
 });
 
 const logout = ({ user: _user, ...rest }: SessionRecord): SessionRecord => rest;
-
-/** Puts an entry that is there for nothing. */
-function putEntry(directory: TemporaryDirectory, tag: string, id: string) {
-  Deno.mkdirSync(shelfPath(directory.path, tag), { recursive: true });
-  Deno.writeTextFileSync(shelfLockPath(directory.path, tag), "");
-  Deno.writeTextFileSync(entryPath(directory.path, { tag, id }), "");
-}
 
 /** Acts once, right before the first file is read. */
 function actBeforeReading(act: () => void): Disposable {
@@ -178,9 +171,9 @@ Deno.test("the cleaner removes entries of sessions that are gone or another user
   await store.save(ID, recordOf({}, ANN));
   const shelf = shelfPath(directory.path, ANNS);
   const missing = "a-session-that-is-gone";
-  putEntry(directory, BOBS, ID);
-  putEntry(directory, BOBS, missing);
-  putEntry(directory, ANNS, missing);
+  putEntry(directory.path, { tag: BOBS, id: ID });
+  putEntry(directory.path, { tag: BOBS, id: missing });
+  putEntry(directory.path, { tag: ANNS, id: missing });
   const foreign = [
     `${shelf}/notes`,
     `${shelf}/${BOBS}-${missing}`,
@@ -220,7 +213,7 @@ Deno.test("an entry stays whose session somebody is about to publish, however ol
   using directory = new TemporaryDirectory();
   const store = await open(directory);
   await store.save(OTHER_ID, recordOf({}, ANN));
-  putEntry(directory, ANNS, ID);
+  putEntry(directory.path, { tag: ANNS, id: ID });
   const { link } = system;
   let tries = 0;
   {
@@ -246,7 +239,7 @@ Deno.test("nobody logs in between the look at a session and the removal of its e
   using directory = new TemporaryDirectory();
   const store = await open(directory);
   await store.save(ID, recordOf());
-  putEntry(directory, ANNS, ID);
+  putEntry(directory.path, { tag: ANNS, id: ID });
   const other = await open(directory);
   const heard: Promise<unknown>[] = [];
   const { remove } = system;
@@ -293,7 +286,7 @@ Deno.test("an entry stays whose session is as yet unpublished, or unreadable", a
   const store = await open(directory);
   await store.save(OTHER_ID, recordOf({}, ANN));
   await store.save(ID, recordOf({}, BOB));
-  putEntry(directory, ANNS, ID);
+  putEntry(directory.path, { tag: ANNS, id: ID });
   const path = directory.join(ID);
   const bytes = Deno.readFileSync(path);
   bytes[MARK_AT] = UNPUBLISHED;
@@ -358,7 +351,7 @@ Deno.test("a cleaner who is not the directory's owner makes no directory in it, 
   Deno.removeSync(directory.join(".users"), { recursive: true });
   await cleaner.deleteOldSessions(30);
   assertEquals(directory.list().includes(".users"), false);
-  putEntry(directory, ANNS, "a-session-that-is-gone");
+  putEntry(directory.path, { tag: ANNS, id: "a-session-that-is-gone" });
   await cleaner.deleteOldSessions(30);
   assertEquals(describeIndex(directory.path).entries, [`${ANNS}-${ID}`]);
   await owner.deleteOldSessions(30);
@@ -499,7 +492,7 @@ Deno.test("the cleaner looks into 16 of the index's directories a run, chosen at
     { length: 64 },
     (_, n) => (4 * n).toString(16).padStart(2, "0") + "000000",
   );
-  for (const tag of tags) putEntry(directory, tag, ID);
+  for (const tag of tags) putEntry(directory.path, { tag, id: ID });
   const left = () => describeIndex(directory.path).stale.length;
   let first = 0;
   using _random = replaceSystem({
