@@ -12,6 +12,7 @@ import { isStale, removeStaleEntry } from "../../src/disk/user_index.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import { describeIndex, putEntry } from "../index_state.ts";
 import { actBefore, recordSystem, replaceSystem } from "../replaced_system.ts";
+import { makeLinks } from "../special_files.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { HOUR, ID, OTHER_ID, recordOf } from "./contract.ts";
 
@@ -186,7 +187,7 @@ Deno.test("the cleaner removes entries of sessions that are gone or another user
     directory.join(".users/not-a-shelf"),
   ];
   for (const path of directories) Deno.mkdirSync(path);
-  Deno.symlinkSync("nowhere", `${shelf}/${ANNS}-a-link-00000000000`);
+  makeLinks({ [`${shelf}/${ANNS}-a-link-00000000000`]: "nowhere" });
 
   await store.deleteOldSessions(30, { dryRun: true });
   const before = describeIndex(directory.path).stale;
@@ -386,7 +387,7 @@ Deno.test("an entry is a link, and a file of its own when there are too many", a
 Deno.test("what is in the place of the index is an error to who logs in, and the session is as it was", async () => {
   const places: ((directory: TemporaryDirectory) => void)[] = [
     ({ path }) => Deno.writeTextFileSync(`${path}/.users`, "mine"),
-    ({ path }) => Deno.symlinkSync("nowhere", `${path}/.users`),
+    ({ path }) => makeLinks({ [`${path}/.users`]: "nowhere" }),
     ({ path }) => {
       Deno.mkdirSync(`${path}/.users`);
       Deno.writeTextFileSync(shelfPath(path, ANNS), "mine");
