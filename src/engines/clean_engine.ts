@@ -76,8 +76,8 @@ async function cleanByScan<R extends EngineRow>(
   for await (const [id, row] of engine.rows(undefined)) {
     signal?.throwIfAborted();
     const record = fromJson(row.json);
-    const isDeleted = record !== undefined &&
-      isOld(record, row.lastAccess, now) &&
+    if (record === undefined) continue;
+    const isDeleted = isOld(record, row.lastAccess, now) &&
       (dryRun || await engine.remove(id, row) !== undefined);
     if (isDeleted) count.deleted++;
     else count.remaining++;

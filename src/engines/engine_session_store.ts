@@ -5,7 +5,7 @@
  *
  *   load     read, judge; if due, touch what was read
  *   save     write
- *   create   replace nothing, or the row of a session that is over
+ *   create   replace nothing, after removing a session that is over
  *   update   read, change, replace what was read
  *   delete   remove, judge what was removed
  *
@@ -20,7 +20,9 @@
  * a row that is no longer current is refused like any other, and then read.
  *
  * Whether a session is over is decided here and by this process's clock, when
- * it is read. What an engine deletes by itself only makes room.
+ * it is read. Whoever finds one that has just ended removes it before he says
+ * so: another who found it live a moment before, and is slower, would prolong
+ * it. What an engine deletes by itself only makes room.
  */
 import {
   checkLastAccess,
@@ -42,7 +44,7 @@ import { userTag } from "../core/user_tag.ts";
 import { LockQueue } from "../stores/lock_queue.ts";
 import { cleanEngine } from "./clean_engine.ts";
 import { Conflicts } from "./conflicts.ts";
-import { makeRow, readRow } from "./engine_row.ts";
+import { hasJustEnded, makeRow, readRow } from "./engine_row.ts";
 import { RecentReads } from "./recent_reads.ts";
 import type {
   EngineRow,
@@ -119,7 +121,13 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
       const row = await untilAborted(this.#engine.read(id), signal);
       const now = this.#now();
       const record = readRow(row, now);
-      if (record === undefined) return undefined;
+      if (record === undefined) {
+        if (await untilAborted(this.#isNone(id, row, now), signal)) {
+          return undefined;
+        }
+        await conflicts.wait();
+        continue;
+      }
       if (!touch?.(record, row!.lastAccess)) {
         this.#recent.add(id, row!);
         return record;
@@ -161,13 +169,13 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
     const row = makeRow(record, lastAccess ?? this.#now());
     if (!this.#isSetUp) await this.setup();
     const conflicts = new Conflicts(id, signal);
-    let taken: R | undefined;
     for (;;) {
-      const isDone = this.#engine.replace(id, row, taken);
+      const isDone = this.#engine.replace(id, row, undefined);
       if (await untilAborted(isDone, signal)) return true;
-      taken = await untilAborted(this.#engine.read(id), signal);
+      const taken = await untilAborted(this.#engine.read(id), signal);
       if (readRow(taken, this.#now()) !== undefined) return false;
-      await conflicts.wait();
+      const isFree = taken !== undefined && this.#removes(id, taken);
+      if (!await untilAborted(isFree, signal)) await conflicts.wait();
     }
   }
 
@@ -211,7 +219,10 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
           ? this.#removes(id, row!)
           : this.#engine.replace(id, next, row);
         if (await untilAborted(isDone, signal)) return changed ?? null;
-      } else if (guess === undefined) {
+      } else if (
+        guess === undefined &&
+        await untilAborted(this.#isNone(id, row, now), signal)
+      ) {
         return undefined;
       }
       if (guess === undefined) await conflicts.wait();
@@ -270,6 +281,15 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
     if (!this.#isSetUp) await this.setup();
     const rule = { minutes, grace, isOld, now: this.#now() };
     return await cleanEngine(this.#engine, rule, options);
+  }
+
+  /** Makes sure that what is no session stays none; false if it is another. */
+  #isNone(
+    id: string,
+    row: R | undefined,
+    now: number,
+  ): Promise<boolean> | true {
+    return !hasJustEnded(row, now) || this.#removes(id, row!);
   }
 
   /** Removes a row that was read; tells whether it still was what it was. */

@@ -29,6 +29,10 @@ export interface TestedEngine {
   readonly isShared: boolean;
   /** The longest text that it keeps, in characters. */
   readonly longestString?: number;
+  /** Puts behind an ID what is no record. */
+  readonly spoil?: (place: StorePlace, id: string) => Promise<void>;
+  /** Whether a cleanup counts all that remains, what is no record as well. */
+  readonly countsAll?: boolean;
   /** How many operations a history has. */
   readonly operations?: number;
 }
@@ -59,19 +63,31 @@ export function testEngine(name: string, engine: TestedEngine): void {
       now = at;
       return { [Symbol.dispose]: () => void (now = before) };
     };
+    const { spoil } = engine;
+    const { store, breakDown } = opened;
     return {
-      store: opened.store,
+      store,
       stopClock,
+      ...(breakDown && { breakDown }),
+      ...(spoil && { spoil: (id: string) => spoil(made.place, id) }),
       age: async (id: string, ms: number) => {
-        using _clock = stopClock(clock() - ms);
-        await opened.store.touch(id);
+        const lastAccess = clock() - ms;
+        // When every session is live.
+        using _clock = stopClock(1);
+        const record = await store.load(id);
+        await store.delete(id);
+        await store.create(id, record!, { lastAccess });
       },
       [Symbol.asyncDispose]: async () => {
         await opened[Symbol.asyncDispose]();
         await made[Symbol.asyncDispose]();
       },
     };
-  }, { longestString: engine.longestString, readsAhead: true });
+  }, {
+    longestString: engine.longestString,
+    readsAhead: true,
+    countsAll: engine.countsAll,
+  });
   if (engine.isShared) testHistories(name, engine);
 }
 

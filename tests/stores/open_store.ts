@@ -6,11 +6,14 @@ import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 /** Where a store is, and of which kind: plain JSON. */
 export type StorePlace =
   | { readonly kind: "directory"; readonly path: string }
+  | { readonly kind: "kv"; readonly path: string }
   | { readonly kind: "sqlite"; readonly path: string };
 
 /** A store, and what it holds open. */
 export interface OpenedStore extends AsyncDisposable {
   readonly store: SessionStore;
+  /** Lets every call on the engine fail with this error, until disposed. */
+  readonly breakDown?: (error: Error) => Disposable;
 }
 
 /** What {@linkcode openStore} takes. */
@@ -44,6 +47,10 @@ export async function openStore(
         }),
         [Symbol.asyncDispose]: () => Promise.resolve(),
       };
+    case "kv": {
+      const { openKv } = await import("../engines/open_kv.ts");
+      return await openKv(place.path, now);
+    }
     case "sqlite": {
       const { openSqlite } = await import("../engines/open_sqlite.ts");
       return openSqlite(place.path, now);
@@ -63,6 +70,7 @@ export function flagsFor(place: StorePlace, also: string): string[] {
     case "directory":
       paths.push(place.path);
       break;
+    case "kv":
     case "sqlite":
       paths.push(place.path, `${place.path}-wal`, `${place.path}-shm`);
       break;
