@@ -12,12 +12,12 @@
  * Whoever finds that the row is another by now reads it and decides anew. So
  * nothing is lost to anybody, what was deleted stays deleted, and no lock is
  * held that a process could take to its grave. The flows of one process stand
- * in line for a session, so that they do not fail each other; against other
- * processes whoever failed waits a random while.
+ * in line for a session; against others whoever failed waits a random while.
  *
  * A request loads its session and, mostly, updates it a moment later. So a
  * load leaves the row it read for the update, which then needs one round trip:
- * a row that is no longer current is refused like any other, and then read.
+ * a row that is no longer current is refused like any other, and then read. An
+ * engine in this process, which answers at once, is as quickly read again.
  *
  * Whether a session is over is decided here and by this process's clock, when
  * it is read. Whoever finds one that has just ended removes it before he says
@@ -118,24 +118,26 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
     if (!this.#isSetUp) await this.setup();
     const conflicts = new Conflicts(id, signal);
     for (;;) {
-      const row = await untilAborted(this.#engine.read(id), signal);
+      const reading = untilAborted(this.#engine.read(id), signal);
+      const isFar = reading instanceof Promise;
+      const row = isFar ? await reading : reading;
       const now = this.#now();
       const record = readRow(row, now);
       if (record === undefined) {
-        if (await untilAborted(this.#isNone(id, row, now), signal)) {
+        if (await untilAborted(this.#isNone(id, now, row), signal)) {
           return undefined;
         }
         await conflicts.wait();
         continue;
       }
       if (!touch?.(record, row!.lastAccess)) {
-        this.#recent.add(id, row!);
+        if (isFar) this.#recent.add(id, row!);
         return record;
       }
       const access = { lastAccess: now, endsAt: endOf(record, now) };
       const touched = this.#engine.touch(id, access, row!);
       if (await untilAborted(touched, signal)) {
-        this.#recent.add(id, { ...row!, lastAccess: now });
+        if (isFar) this.#recent.add(id, { ...row!, lastAccess: now });
         return record;
       }
       await conflicts.wait();
@@ -221,7 +223,7 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
         if (await untilAborted(isDone, signal)) return changed ?? null;
       } else if (
         guess === undefined &&
-        await untilAborted(this.#isNone(id, row, now), signal)
+        await untilAborted(this.#isNone(id, now, row), signal)
       ) {
         return undefined;
       }
@@ -232,8 +234,8 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
 
   /** See {@linkcode SessionStore.touch}. */
   async touch(id: string, options: StoreOptions = {}): Promise<boolean> {
-    const { signal } = options;
-    return await this.load(id, { signal, touch: () => true }) !== undefined;
+    const touching = { signal: options.signal, touch: () => true };
+    return await this.load(id, touching) !== undefined;
   }
 
   /** See {@linkcode SessionStore.delete}. */
@@ -248,8 +250,7 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
 
   /** See {@linkcode SessionStore.has}. */
   async has(id: string, options: StoreOptions = {}): Promise<boolean> {
-    const { signal } = options;
-    return await this.load(id, { signal }) !== undefined;
+    return await this.load(id, { signal: options.signal }) !== undefined;
   }
 
   /** See {@linkcode SessionStore.entries}. A user's are found by an index. */
@@ -284,12 +285,8 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
   }
 
   /** Makes sure that what is no session stays none; false if it is another. */
-  #isNone(
-    id: string,
-    row: R | undefined,
-    now: number,
-  ): Promise<boolean> | true {
-    return !hasJustEnded(row, now) || this.#removes(id, row!);
+  async #isNone(id: string, now: number, row?: R): Promise<boolean> {
+    return !hasJustEnded(row, now) || await this.#removes(id, row!);
   }
 
   /** Removes a row that was read; tells whether it still was what it was. */

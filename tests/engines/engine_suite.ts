@@ -94,18 +94,23 @@ export function testEngine(name: string, engine: TestedEngine): void {
 function testHistories(name: string, engine: TestedEngine): void {
   const { operations: wanted = OPERATIONS } = engine;
 
-  Deno.test(`${name}: what 4 processes saw has one order that explains it`, async () => {
-    for (let seed = 1; seed <= EFFORT; seed++) {
-      await using made = await engine.make();
-      using ground = new Ground(made.place);
-      await ground.setup();
-      await ground.run({ processes: 4, operations: wanted, seed });
-      const { violation, operations, unanswered } = judge(ground.readEvents());
-      assert(violation === undefined, `seed ${seed}: ${violation}`);
-      assertEquals(unanswered, 0);
-      assert(operations >= wanted);
-    }
-  });
+  for (const kind of ["processes", "workers"] as const) {
+    Deno.test(`${name}: what 4 ${kind} saw has one order that explains it`, async () => {
+      for (let seed = 1; seed <= EFFORT; seed++) {
+        await using made = await engine.make();
+        using ground = new Ground(made.place);
+        await ground.setup();
+        const crowd = { processes: 0, workers: 0, [kind]: 4 };
+        await ground.run({ ...crowd, operations: wanted, seed });
+        const { violation, operations, unanswered } = judge(
+          ground.readEvents(),
+        );
+        assert(violation === undefined, `seed ${seed}: ${violation}`);
+        assertEquals(unanswered, 0);
+        assert(operations >= wanted);
+      }
+    });
+  }
 
   Deno.test(`${name}: what processes saw that were killed has one order that explains it`, async () => {
     for (let seed = 1; seed <= EFFORT; seed++) {

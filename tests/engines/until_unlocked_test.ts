@@ -40,7 +40,7 @@ Deno.test("untilUnlocked() gives up after five seconds, with the original error"
 Deno.test("untilUnlocked() passes every other error on at once", async () => {
   using clock = stopTime();
   for (
-    const error of [new Error("database is locked"), new TypeError("closed")]
+    const error of [new Error("database is lockable"), new TypeError("closed")]
   ) {
     const thrown = await assertRejects(() =>
       untilUnlocked(() => Promise.reject(error))
