@@ -38,6 +38,7 @@ import type {
   LoadOptions,
   SessionStore,
   StoreOptions,
+  UpdateOptions,
 } from "../core/store.ts";
 import { checkSessionId, isSessionId } from "../core/token.ts";
 import { userTag } from "../core/user_tag.ts";
@@ -192,10 +193,11 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
   async update(
     id: string,
     change: (record: SessionRecord) => SessionRecord | undefined,
-    options: StoreOptions = {},
+    options: UpdateOptions = {},
   ): Promise<SessionRecord | null | undefined> {
-    const { signal } = options;
+    const { signal, lastAccess } = options;
     signal?.throwIfAborted();
+    checkLastAccess(lastAccess);
     if (!isSessionId(id)) return undefined;
     if (!this.#isSetUp) await this.setup();
     await using _turn = await this.#turns.lock(id, { signal });
@@ -209,7 +211,7 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
       let next: NewEngineRow | undefined;
       try {
         if (record !== undefined) changed = change(record);
-        if (changed !== undefined) next = makeRow(changed, now);
+        if (changed !== undefined) next = makeRow(changed, lastAccess ?? now);
       } catch (error) {
         if (guess === undefined) throw error;
         // It may be due to what is no longer so.
