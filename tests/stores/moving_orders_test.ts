@@ -4,49 +4,17 @@
  * done; then he goes on, or was killed there.
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import type { SessionRecord } from "../../src/core/record.ts";
 import type { SessionStore } from "../../src/core/store.ts";
-import { MemorySessionStore } from "../../src/stores/memory_store.ts";
 import { migrateSessions } from "../../src/stores/migrate_sessions.ts";
 import { MigratingSessionStore } from "../../src/stores/migrating_session_store.ts";
 import { moveSession } from "../../src/stores/move_session.ts";
 import { entriesOf, HOUR, ID, lastAccessOf, recordOf } from "./contract.ts";
 import { type HeldCall, holdBack } from "./held_store.ts";
+import { House, RECORD } from "./moving_house.ts";
 
 const MINUTE = 60_000;
-const RECORD = recordOf({ n: 1 }, { idleTimeout: HOUR, secretHash: "one" });
-
-/** Two stores, and the session in the old one. */
-class House {
-  now = Date.now();
-  readonly from: MemorySessionStore;
-  readonly to: MemorySessionStore;
-  readonly store: MigratingSessionStore;
-
-  constructor() {
-    const now = () => this.now;
-    this.from = new MemorySessionStore({ now });
-    this.to = new MemorySessionStore({ now });
-    this.store = new MigratingSessionStore(this.from, this.to, now);
-  }
-
-  static async make(record = RECORD): Promise<House> {
-    const house = new House();
-    const lastAccess = house.now - MINUTE;
-    await house.from.create(ID, record, { lastAccess });
-    return house;
-  }
-
-  /** What anybody sees of the session. */
-  async see(): Promise<unknown> {
-    return {
-      record: await this.store.load(ID),
-      lastAccess: await lastAccessOf(this.store, ID),
-      entries: await entriesOf(this.store),
-    };
-  }
-}
 
 /** The calls of a mover, in order. */
 const STEPS: readonly [store: "from" | "to", call: HeldCall, skip: number][] = [
@@ -152,6 +120,28 @@ for (const [name, act] of Object.entries(ACTS)) {
   });
 }
 
+Deno.test("moving: a mover puts nothing in the place of another's claim", async () => {
+  const house = await House.make();
+  const move = (from: SessionStore, to: SessionStore) =>
+    moveSession(from, to, ID, {});
+  const one = await holdAt(house, ["to", "update", 0], move);
+  // The other finds it in the old store still, and claims it when it is gone.
+  const claims = holdBack(house.to, "create");
+  const reads = holdBack(house.from, "load", 1);
+  const other = move(reads.store, claims.store);
+  await claims.isReached;
+  assertEquals(await house.store.delete(ID), true);
+  claims.release();
+  await reads.isReached;
+  one.release();
+  await one.done;
+  assertEquals(await house.store.has(ID), false);
+  reads.release();
+  await other;
+  assertEquals(await house.store.has(ID), false);
+  assertEquals(await entriesOf(house.to), {});
+});
+
 Deno.test("moving: a cleanup does not end what somebody else brings on", async () => {
   for (const step of STEPS) {
     const house = await House.make(recordOf({ n: 1 }));
@@ -256,51 +246,4 @@ Deno.test("moving: what is in neither store is moved, deleted and claimed by nob
   assertEquals(await house.store.update(ID, (record) => record), undefined);
   assertEquals(await moveSession(house.from, house.to, ID, {}), false);
   assertEquals(await entriesOf(house.to), {});
-});
-
-Deno.test("moving: a session that the new store refuses stays where it is", async () => {
-  const house = await House.make();
-  const refusal = new RangeError("too large");
-  const to = new Proxy(house.to, {
-    get: (store, name) => {
-      if (name === "update") {
-        return (id: string, change: (record: SessionRecord) => unknown) =>
-          store.update(id, (record) => {
-            if (change(record) !== undefined) throw refusal;
-            return undefined;
-          });
-      }
-      const value = store[name as keyof MemorySessionStore];
-      return typeof value === "function" ? value.bind(store) : value;
-    },
-  });
-  const error = await migrateSessions(house.from, to).catch((error) => error);
-  assertEquals(error, refusal);
-  assertEquals(await house.store.load(ID), RECORD);
-  assertEquals(await entriesOf(house.to), {});
-});
-
-Deno.test("moving: lifetimes and last accesses move along", async () => {
-  const house = new House();
-  const lastAccess = house.now - MINUTE;
-  const records = [
-    RECORD,
-    recordOf({ n: 2 }, { expiresAt: house.now + HOUR, user: "ann" }),
-    recordOf({ n: 3 }),
-  ];
-  for (const [n, record] of records.entries()) {
-    await house.from.create(`session-number-${n}`, record, { lastAccess });
-  }
-  let progress = 0;
-  const onProgress = (moved: number) => void (progress = moved);
-  assertEquals(await migrateSessions(house.from, house.to, { onProgress }), 3);
-  assertEquals(progress, 3);
-  assertEquals(await entriesOf(house.from), {});
-  for (const [n, record] of records.entries()) {
-    const id = `session-number-${n}`;
-    assertEquals(await house.to.load(id), record);
-    assertEquals(await lastAccessOf(house.to, id), lastAccess);
-  }
-  assertEquals(await migrateSessions(house.from, house.to), 0);
-  assert(progress === 3);
 });
