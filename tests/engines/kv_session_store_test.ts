@@ -6,6 +6,7 @@ import type { KvDatabase } from "../../src/engines/kv_database.ts";
 import { KvSessionStore } from "../../src/engines/kv_session_store.ts";
 import { SessionManager } from "../../src/http/manager.ts";
 import { HOUR, ID, OTHER_ID, recordOf } from "../stores/contract.ts";
+import type { StorePlace } from "../stores/open_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { testEngine } from "./engine_suite.ts";
 
@@ -21,7 +22,8 @@ testEngine("KvSessionStore", {
       [Symbol.asyncDispose]: () => Promise.resolve(directory[Symbol.dispose]()),
     });
   },
-  spoil: async ({ path }, id) => {
+  spoil: async (place, id) => {
+    const { path } = place as Extract<StorePlace, { kind: "kv" }>;
     using kv = await Deno.openKv(path);
     await kv.set(["latchkey", "session", id], new Uint8Array([0x7b, 0xff]));
   },

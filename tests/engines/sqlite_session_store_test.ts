@@ -1,4 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
+import type { StorePlace } from "../stores/open_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { testEngine } from "./engine_suite.ts";
 import { openSqlite } from "./open_sqlite.ts";
@@ -13,7 +14,8 @@ testEngine("SqliteSessionStore", {
       [Symbol.asyncDispose]: () => Promise.resolve(directory[Symbol.dispose]()),
     });
   },
-  spoil: async ({ path }, id) => {
+  spoil: async (place, id) => {
+    const { path } = place as Extract<StorePlace, { kind: "sqlite" }>;
     await using opened = openSqlite(path, undefined);
     await opened.store.setup();
     using database = new DatabaseSync(path);

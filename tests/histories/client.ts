@@ -5,7 +5,12 @@
  * told to begin, and say "done".
  */
 
-import { openStore, type StorePlace } from "../stores/open_store.ts";
+import { migrateSessions } from "../../src/stores/migrate_sessions.ts";
+import {
+  type MigratingPlace,
+  openStore,
+  type StorePlace,
+} from "../stores/open_store.ts";
 import { type Damage, inflict } from "./damage.ts";
 import { Flow } from "./flow.ts";
 import { HistoryWriter } from "./history.ts";
@@ -20,6 +25,8 @@ export interface Task {
   readonly client: number;
   /** How many operations each flow makes; `null`, until it is killed. */
   readonly operations: number | null;
+  /** Whether it does nothing but move sessions, where they are to be moved. */
+  readonly isMover?: boolean | undefined;
   /** What is deliberately wrong with its store. */
   readonly damage?: Damage | undefined;
 }
@@ -27,8 +34,22 @@ export interface Task {
 /** How many flows a client has, each with an operation of its own. */
 export const FLOWS = 2;
 
+/** How often all sessions are moved. */
+const ROUNDS = 20;
+
+/** Moves all sessions, again and again. */
+async function move(place: MigratingPlace): Promise<void> {
+  const { openMigrating } = await import("../engines/open_migrating.ts");
+  await using opened = await openMigrating(place);
+  for (let round = 0; round < ROUNDS; round++) {
+    await migrateSessions(opened.from, opened.to);
+    await new Promise(setImmediate);
+  }
+}
+
 /** Does its task; its flows are at work at once. */
 async function run(task: Task): Promise<void> {
+  if (task.isMover) return await move(task.place as MigratingPlace);
   const { client, damage, seed } = task;
   using history = new HistoryWriter(task.history);
   await using opened = await openStore(task.place, {

@@ -7,7 +7,15 @@ import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 export type StorePlace =
   | { readonly kind: "directory"; readonly path: string }
   | { readonly kind: "kv"; readonly path: string }
+  | MigratingPlace
   | { readonly kind: "sqlite"; readonly path: string };
+
+/** A directory whose sessions move to an SQLite file. */
+export interface MigratingPlace {
+  readonly kind: "migrating";
+  readonly from: string;
+  readonly to: string;
+}
 
 /** A store, and what it holds open. */
 export interface OpenedStore extends AsyncDisposable {
@@ -51,6 +59,10 @@ export async function openStore(
       const { openKv } = await import("../engines/open_kv.ts");
       return await openKv(place.path, now);
     }
+    case "migrating": {
+      const { openMigrating } = await import("../engines/open_migrating.ts");
+      return await openMigrating(place);
+    }
     case "sqlite": {
       const { openSqlite } = await import("../engines/open_sqlite.ts");
       return openSqlite(place.path, now);
@@ -69,6 +81,9 @@ export function flagsFor(place: StorePlace, also: string): string[] {
   switch (place.kind) {
     case "directory":
       paths.push(place.path);
+      break;
+    case "migrating":
+      paths.push(place.from, place.to, `${place.to}-wal`, `${place.to}-shm`);
       break;
     case "kv":
     case "sqlite":
