@@ -50,8 +50,9 @@ const NEXT: Readonly<Record<string, Next>> = {
     assertEquals(await store.has(ID), record !== undefined);
     return record;
   },
-  "update that deletes": async (store) => {
-    assertEquals(await store.update(ID, () => undefined), undefined);
+  "update that deletes": async (store, record) => {
+    const kept = record === undefined ? undefined : null;
+    assertEquals(await store.update(ID, () => undefined), kept);
     return undefined;
   },
   create: async (store, record) => {
