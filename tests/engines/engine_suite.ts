@@ -29,6 +29,8 @@ export interface TestedEngine {
   readonly isShared: boolean;
   /** The longest text that it keeps, in characters. */
   readonly longestString?: number;
+  /** Puts behind an ID what is no record, if the engine can hold such. */
+  readonly spoil?: (place: StorePlace, id: string) => Promise<void>;
   /** How many operations a history has. */
   readonly operations?: number;
 }
@@ -49,6 +51,7 @@ export function testEngine(name: string, engine: TestedEngine): void {
     Deno.test.ignore(`${name}: ${engine.missing}`, () => {});
     return;
   }
+  const { spoil, longestString } = engine;
   testContract(name, async () => {
     const made = await engine.make();
     let now: number | undefined;
@@ -59,19 +62,22 @@ export function testEngine(name: string, engine: TestedEngine): void {
       now = at;
       return { [Symbol.dispose]: () => void (now = before) };
     };
+    const { store, breakDown } = opened;
     return {
-      store: opened.store,
+      store,
       stopClock,
+      ...(breakDown && { breakDown }),
+      ...(spoil && { spoil: (id: string) => spoil(made.place, id) }),
       age: async (id: string, ms: number) => {
         using _clock = stopClock(clock() - ms);
-        await opened.store.touch(id);
+        await store.touch(id);
       },
       [Symbol.asyncDispose]: async () => {
         await opened[Symbol.asyncDispose]();
         await made[Symbol.asyncDispose]();
       },
     };
-  }, { longestString: engine.longestString, readsAhead: true });
+  }, { longestString, readsAhead: true });
   if (engine.isShared) testHistories(name, engine);
 }
 

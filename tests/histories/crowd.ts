@@ -1,7 +1,12 @@
 /** Starts the clients whose history is checked, and ends them. */
 
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
-import { flagsFor, openStore, type StorePlace } from "../stores/open_store.ts";
+import {
+  flagsFor,
+  openStore,
+  settle,
+  type StorePlace,
+} from "../stores/open_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { FLOWS, type Task } from "./client.ts";
 import { type Event, HistoryWriter, readEvents } from "./history.ts";
@@ -18,7 +23,7 @@ interface Client extends AsyncDisposable {
 
 /** A client that can be killed. */
 interface ProcessClient extends Client {
-  /** Sends SIGKILL; the process is gone when the promise resolves. */
+  /** Sends SIGKILL; nothing of it is under way when the promise resolves. */
   kill(): Promise<void>;
 }
 
@@ -168,6 +173,7 @@ async function startProcess(task: Task): Promise<ProcessClient> {
     kill: async () => {
       if (!hasEnded) process.kill("SIGKILL");
       await process.status;
+      await settle(task.place, process.pid);
     },
     [Symbol.asyncDispose]: async () => {
       await client.kill();
