@@ -2,15 +2,19 @@
 
 import type { SessionStore } from "../../src/core/store.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import type { PostgresPlace } from "../engines/open_postgres.ts";
 
 /** Where a store is, and of which kind: plain JSON. */
 export type StorePlace =
   | { readonly kind: "directory"; readonly path: string }
-  | { readonly kind: "sqlite"; readonly path: string };
+  | { readonly kind: "sqlite"; readonly path: string }
+  | PostgresPlace;
 
 /** A store, and what it holds open. */
 export interface OpenedStore extends AsyncDisposable {
   readonly store: SessionStore;
+  /** Lets every call on the medium fail with this error, until disposed. */
+  readonly breakDown?: (error: Error) => Disposable;
 }
 
 /** What {@linkcode openStore} takes. */
@@ -48,6 +52,23 @@ export async function openStore(
       const { openSqlite } = await import("../engines/open_sqlite.ts");
       return openSqlite(place.path, now);
     }
+    case "postgres": {
+      const { openPostgres } = await import("../engines/open_postgres.ts");
+      return openPostgres(place, now);
+    }
+  }
+}
+
+/**
+ * Waits until an engine has done what a process asked of it that is dead.
+ *
+ * @param place Where the store is.
+ * @param pid The process.
+ */
+export async function settle(place: StorePlace, pid: number): Promise<void> {
+  if (place.kind === "postgres") {
+    const { settlePostgres } = await import("../engines/open_postgres.ts");
+    await settlePostgres(place, pid);
   }
 }
 
@@ -59,6 +80,7 @@ export async function openStore(
  */
 export function flagsFor(place: StorePlace, also: string): string[] {
   const paths = [also];
+  const others: string[] = [];
   switch (place.kind) {
     case "directory":
       paths.push(place.path);
@@ -66,6 +88,10 @@ export function flagsFor(place: StorePlace, also: string): string[] {
     case "sqlite":
       paths.push(place.path, `${place.path}-wal`, `${place.path}-shm`);
       break;
+    case "postgres":
+      // The drivers look for their settings in the environment.
+      others.push(`--allow-net=127.0.0.1:${place.port}`, "--allow-env");
+      break;
   }
-  return [`--allow-read=${paths}`, `--allow-write=${paths}`];
+  return [`--allow-read=${paths}`, `--allow-write=${paths}`, ...others];
 }
