@@ -2,13 +2,15 @@
 
 import type { SessionStore } from "../../src/core/store.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import type { PostgresPlace } from "../engines/open_postgres.ts";
 import type { RedisPlace } from "../engines/open_redis.ts";
 
 /** Where a store is, and of which kind: plain JSON. */
 export type StorePlace =
   | { readonly kind: "directory"; readonly path: string }
   | { readonly kind: "sqlite"; readonly path: string }
-  | RedisPlace;
+  | RedisPlace
+  | PostgresPlace;
 
 /** A store, and what it holds open. */
 export interface OpenedStore extends AsyncDisposable {
@@ -56,6 +58,10 @@ export async function openStore(
       const { openRedis } = await import("../engines/open_redis.ts");
       return await openRedis(place, now);
     }
+    case "postgres": {
+      const { openPostgres } = await import("../engines/open_postgres.ts");
+      return openPostgres(place, now);
+    }
   }
 }
 
@@ -66,9 +72,14 @@ export async function openStore(
  * @param pid The process.
  */
 export async function settle(place: StorePlace, pid: number): Promise<void> {
-  if (place.kind !== "redis") return;
-  const { settleRedis } = await import("../engines/open_redis.ts");
-  await settleRedis(place, pid);
+  if (place.kind === "postgres") {
+    const { settlePostgres } = await import("../engines/open_postgres.ts");
+    await settlePostgres(place, pid);
+  }
+  if (place.kind === "redis") {
+    const { settleRedis } = await import("../engines/open_redis.ts");
+    await settleRedis(place, pid);
+  }
 }
 
 /**
@@ -90,6 +101,10 @@ export function flagsFor(place: StorePlace, also: string): string[] {
     case "redis":
       // A cluster has more ports; the drivers look into the environment.
       others.push("--allow-net=127.0.0.1", "--allow-env", "--allow-sys");
+      break;
+    case "postgres":
+      // The drivers look for their settings in the environment.
+      others.push(`--allow-net=127.0.0.1:${place.port}`, "--allow-env");
       break;
   }
   return [`--allow-read=${paths}`, `--allow-write=${paths}`, ...others];
