@@ -19,6 +19,11 @@ import type { Engine } from "./measure_engine.ts";
 /** An engine, started for a benchmark; or why there is none. */
 export type StartedEngine = Engine & AsyncDisposable;
 
+/** `npm:pg` has no types of its own. */
+interface Listened {
+  on(event: "error", listener: () => void): void;
+}
+
 const TABLE = "latchkey_sessions";
 
 /** Starts each engine, with its data in a directory. */
@@ -98,7 +103,7 @@ export const ENGINES: Readonly<
     const user = "postgres";
     const pool = new pg.Pool({ host: "127.0.0.1", port, user, max: 32 });
     // The server may be gone before its last connection is closed here.
-    pool.on("connect", (client) => client.on("error", () => {}));
+    pool.on("connect", (client: Listened) => client.on("error", () => {}));
     return {
       label: "PostgreSQL",
       store: new PostgresSessionStore(pool),

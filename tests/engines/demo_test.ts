@@ -4,6 +4,11 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { CookieJar } from "../demo/cookie_jar.ts";
 import { DemoServer } from "../demo/demo_server.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
+import {
+  missing as missingPostgres,
+  PostgresServer,
+} from "./postgres_server.ts";
+import { missingRedis, RedisServer } from "./redis_server.ts";
 
 /** Logs in, counts from ten requests at once, and logs out. */
 async function tryOut(demo: DemoServer): Promise<void> {
@@ -38,5 +43,35 @@ for (const kind of ["sqlite", "kv"]) {
       ],
     );
     await tryOut(demo);
+  });
+}
+
+const SERVERS = [
+  {
+    kind: "redis",
+    missing: missingRedis,
+    start: () => RedisServer.start(),
+    where: (port: number) => `redis://127.0.0.1:${port}`,
+  },
+  {
+    kind: "postgres",
+    missing: missingPostgres,
+    start: () => PostgresServer.start(),
+    where: (port: number) => `postgres://postgres@127.0.0.1:${port}/postgres`,
+  },
+];
+
+for (const { kind, missing, start, where } of SERVERS) {
+  Deno.test({
+    name: `the demo runs on ${kind}`,
+    ignore: missing !== undefined,
+    fn: async () => {
+      await using server = await start();
+      await using demo = await DemoServer.startOn(
+        ["--store", kind, "--at", where(server.port)],
+        ["--allow-net=localhost,127.0.0.1", "--allow-env"],
+      );
+      await tryOut(demo);
+    },
   });
 }
