@@ -27,6 +27,8 @@ export type Driver = typeof DRIVERS[number];
 export interface ConnectOptions {
   /** Its connections at most. */
   readonly max?: number;
+  /** The role, else the server's own. */
+  readonly user?: string;
 }
 
 /** A client, open. */
@@ -102,11 +104,12 @@ export function connect(
 /** Makes a pool of `npm:pg`. */
 export function connectByPg(
   port: number,
-  { max = 4 }: ConnectOptions = {},
+  { max = 4, user = "postgres" }: ConnectOptions = {},
 ): OpenedClient<pg.Pool> {
   const client = new pg.Pool({
-    ...WHO,
+    ...WHERE,
     port,
+    user,
     max,
     application_name: nameOf(Deno.pid),
   });
@@ -118,11 +121,12 @@ export function connectByPg(
 /** Makes the `sql` of `npm:postgres`. */
 export function connectByPostgres(
   port: number,
-  { max = 4 }: ConnectOptions = {},
+  { max = 4, user = "postgres" }: ConnectOptions = {},
 ): OpenedClient<postgres.Sql> {
   const client = postgres({
-    ...WHO,
+    ...WHERE,
     port,
+    user,
     max,
     onnotice: fail,
     connection: { application_name: nameOf(Deno.pid) },
@@ -130,7 +134,7 @@ export function connectByPostgres(
   return { client, [Symbol.asyncDispose]: () => client.end() };
 }
 
-const WHO = { host: "127.0.0.1", user: "postgres", database: "postgres" };
+const WHERE = { host: "127.0.0.1", database: "postgres" };
 
 /** Under which name a process connects, so that the server knows whose it is. */
 function nameOf(pid: number): string {
