@@ -132,6 +132,7 @@ function known<T>(nodes: readonly T[]): readonly T[] {
 }
 
 function isOf<T>(client: unknown, method: keyof T): client is T {
-  return typeof (client as Partial<T> | null | undefined)?.[method] ===
-    "function";
+  // A function has a method `call`, too.
+  if (typeof client !== "object" || client === null) return false;
+  return typeof (client as Partial<T>)[method] === "function";
 }
