@@ -131,6 +131,7 @@ export type {
   LockOptions,
   SessionStore,
   StoreOptions,
+  UpdateOptions,
 } from "./src/core/store.ts";
 export type {
   JsonObject,

@@ -17,7 +17,8 @@
  *
  * A request loads its session and, mostly, updates it a moment later. So a
  * load leaves the row it read for the update, which then needs one round trip:
- * a row that is no longer current is refused like any other, and then read.
+ * a row that is no longer current is refused like any other, and then read. An
+ * engine in this process, which answers at once, is as quickly read again.
  *
  * Whether a session is over is decided here and by this process's clock, as it
  * was before the engine was asked: while the answer is on its way, somebody may
@@ -38,6 +39,7 @@ import type {
   LoadOptions,
   SessionStore,
   StoreOptions,
+  UpdateOptions,
 } from "../core/store.ts";
 import { checkSessionId, isSessionId } from "../core/token.ts";
 import { userTag } from "../core/user_tag.ts";
@@ -120,7 +122,9 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
     const conflicts = new Conflicts(id, signal);
     for (;;) {
       const now = this.#now();
-      const row = await untilAborted(this.#engine.read(id), signal);
+      const reading = untilAborted(this.#engine.read(id), signal);
+      const isFar = reading instanceof Promise;
+      const row = isFar ? await reading : reading;
       const record = readRow(row, now);
       if (record === undefined) {
         const ended = endRow(this.#engine, id, row, now);
@@ -129,13 +133,13 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
         continue;
       }
       if (!touch?.(record, row!.lastAccess)) {
-        this.#recent.add(id, row!);
+        if (isFar) this.#recent.add(id, row!);
         return record;
       }
       const access = { lastAccess: now, endsAt: endOf(record, now) };
       const touched = this.#engine.touch(id, access, row!);
       if (await untilAborted(touched, signal)) {
-        this.#recent.add(id, { ...row!, lastAccess: now });
+        if (isFar) this.#recent.add(id, { ...row!, lastAccess: now });
         return record;
       }
       await conflicts.wait();
@@ -193,10 +197,11 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
   async update(
     id: string,
     change: (record: SessionRecord) => SessionRecord | undefined,
-    options: StoreOptions = {},
+    options: UpdateOptions = {},
   ): Promise<SessionRecord | null | undefined> {
-    const { signal } = options;
+    const { signal, lastAccess } = options;
     signal?.throwIfAborted();
+    checkLastAccess(lastAccess);
     if (!isSessionId(id)) return undefined;
     if (!this.#isSetUp) await this.setup();
     await using _turn = await this.#turns.lock(id, { signal });
@@ -210,7 +215,7 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
       let next: NewEngineRow | undefined;
       try {
         if (record !== undefined) changed = change(record);
-        if (changed !== undefined) next = makeRow(changed, now);
+        if (changed !== undefined) next = makeRow(changed, lastAccess ?? now);
       } catch (error) {
         if (guess === undefined) throw error;
         // It may be due to what is no longer so.

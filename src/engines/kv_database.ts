@@ -31,8 +31,11 @@ export interface KvAtomicOperation {
 export interface KvDatabase {
   /** Reads keys, at one instant. */
   getMany(keys: KvKey[]): Promise<KvEntry[]>;
-  /** Streams what is under the keys that begin so. */
-  list(selector: { prefix: KvKey }): AsyncIterable<KvEntry>;
+  /** Streams what is under the keys that begin so, from one on. */
+  list(
+    selector: { prefix: KvKey; start?: KvKey },
+    options?: { limit?: number },
+  ): AsyncIterable<KvEntry>;
   /** Begins to change several keys at one instant. */
   atomic(): KvAtomicOperation;
 }

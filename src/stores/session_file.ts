@@ -148,6 +148,7 @@ export class SessionFile {
   /** Changes a live session; `change` runs under the lock. */
   update(
     change: (record: SessionRecord) => SessionRecord | undefined,
+    lastAccess?: number,
   ): SessionRecord | null | undefined | Again {
     return this.#holdRecord(decodeRecord, ({ record, isLive }) => {
       if (!isLive) return undefined;
@@ -156,7 +157,8 @@ export class SessionFile {
         removeFile(this.#place, this.path);
         return null;
       }
-      const replaced = this.#replace(encodeRecord(this.#id, changed));
+      const bytes = encodeRecord(this.#id, changed);
+      const replaced = this.#replace(bytes, lastAccess);
       return replaced === AGAIN ? AGAIN : changed;
     });
   }

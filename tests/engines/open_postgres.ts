@@ -70,8 +70,8 @@ export async function spoilPostgres(
   await new PostgresSessionStore(client, { table }).setup();
   await queryOf(client)(
     `INSERT INTO ${table} (id, version, last_access, json)
-     VALUES ($1, 1, 0, 'junk') ON CONFLICT (id) DO UPDATE SET json = 'junk'`,
-    [id],
+     VALUES ($1, 1, $2, 'junk') ON CONFLICT (id) DO UPDATE SET json = 'junk'`,
+    [id, Date.now()],
   );
 }
 

@@ -9,6 +9,7 @@ for (const driver of DRIVERS) {
   testEngine(`PostgresSessionStore on npm:${driver}`, {
     missing,
     isShared: true,
+    countsAll: true,
     spoil: (place, id) => spoilPostgres(place as PostgresPlace, id),
     make: () => scene!.make(driver),
   });

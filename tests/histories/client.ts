@@ -5,7 +5,9 @@
  * wait to be told to begin, and say "done".
  */
 
+import { migrateSessions } from "../../src/stores/migrate_sessions.ts";
 import {
+  type MigratingPlace,
   type OpenedStore,
   openStore,
   type StorePlace,
@@ -24,6 +26,8 @@ export interface Task {
   readonly client: number;
   /** How many operations each flow makes; `null`, until it is killed. */
   readonly operations: number | null;
+  /** Whether it does nothing but move sessions, where they are to be moved. */
+  readonly isMover?: boolean | undefined;
   /** What is deliberately wrong with its store. */
   readonly damage?: Damage | undefined;
 }
@@ -31,13 +35,27 @@ export interface Task {
 /** How many flows a client has, each with an operation of its own. */
 export const FLOWS = 2;
 
+/** How often all sessions are moved. */
+const ROUNDS = 20;
+
 /** Opens its store, which may take longer than a short life. */
 async function open({ place, damage }: Task): Promise<OpenedStore> {
   return await openStore(place, { toleratesWarnings: damage !== undefined });
 }
 
+/** Moves all sessions, again and again. */
+async function move(place: MigratingPlace): Promise<void> {
+  const { openMigrating } = await import("../engines/open_migrating.ts");
+  await using opened = await openMigrating(place);
+  for (let round = 0; round < ROUNDS; round++) {
+    await migrateSessions(opened.from, opened.to);
+    await new Promise(setImmediate);
+  }
+}
+
 /** Does its task; its flows are at work at once. */
 async function run(task: Task, { store }: OpenedStore): Promise<void> {
+  if (task.isMover) return await move(task.place as MigratingPlace);
   const { client, damage, seed } = task;
   using history = new HistoryWriter(task.history);
   await store.setup();

@@ -8,9 +8,18 @@ import type { RedisPlace } from "../engines/open_redis.ts";
 /** Where a store is, and of which kind: plain JSON. */
 export type StorePlace =
   | { readonly kind: "directory"; readonly path: string }
+  | { readonly kind: "kv"; readonly path: string }
   | { readonly kind: "sqlite"; readonly path: string }
-  | RedisPlace
-  | PostgresPlace;
+  | MigratingPlace
+  | PostgresPlace
+  | RedisPlace;
+
+/** A directory whose sessions move to an SQLite file. */
+export interface MigratingPlace {
+  readonly kind: "migrating";
+  readonly from: string;
+  readonly to: string;
+}
 
 /** A store, and what it holds open. */
 export interface OpenedStore extends AsyncDisposable {
@@ -50,6 +59,14 @@ export async function openStore(
         }),
         [Symbol.asyncDispose]: () => Promise.resolve(),
       };
+    case "kv": {
+      const { openKv } = await import("../engines/open_kv.ts");
+      return await openKv(place.path, now);
+    }
+    case "migrating": {
+      const { openMigrating } = await import("../engines/open_migrating.ts");
+      return await openMigrating(place);
+    }
     case "sqlite": {
       const { openSqlite } = await import("../engines/open_sqlite.ts");
       return openSqlite(place.path, now);
@@ -95,6 +112,10 @@ export function flagsFor(place: StorePlace, also: string): string[] {
     case "directory":
       paths.push(place.path);
       break;
+    case "migrating":
+      paths.push(place.from, place.to, `${place.to}-wal`, `${place.to}-shm`);
+      break;
+    case "kv":
     case "sqlite":
       paths.push(place.path, `${place.path}-wal`, `${place.path}-shm`);
       break;
