@@ -100,9 +100,9 @@ export class RedisEngine implements SessionEngine<RedisRow> {
   /** There are no tables. */
   setup(): void {}
 
-  async read(id: string): Promise<RedisRow | undefined> {
+  read(id: string): Promise<RedisRow | undefined> {
     const key = this.#keyOf(id);
-    return rowOf(await this.#redis.send(key, ["GET", key]));
+    return this.#redis.send(key, ["GET", key]).then(rowOf);
   }
 
   async write(id: string, row: NewEngineRow): Promise<void> {
