@@ -46,6 +46,7 @@ const JUNK = "?";
 
 /** What Redis has of a session. */
 export interface RedisRow extends EngineRow {
+  /** Another one after each write. */
   readonly version: string;
   /** Of the index of its user; empty for nobody. */
   readonly entry: string;
