@@ -1,11 +1,16 @@
 /*
- * A hash is a session:
+ * A string is a session:
  *
- *   prefix:{id}   json, version, access, entry
+ *   prefix:{id}   version access entry json
  *
- * `entry` is what the session has of the index of its user, see
- * redis_user_index.ts; empty for nobody. A script changes the hash, and nobody
- * cuts into that. Redis deletes it an hour after the session is over.
+ *   version   11 characters, base 36
+ *   access    when it was last accessed, 16 digits
+ *   entry     what it has of the index of its user, see redis_user_index.ts;
+ *             empty for nobody
+ *
+ * So a load is a GET, and a touch writes over 16 bytes where they are. What
+ * depends on the version is a script, and nobody cuts into that. Redis deletes
+ * the string an hour after the session is over.
  *
  * A client may send a command again when the connection was lost, and Redis may
  * have done it already. So a write that finds its own version there is done.
@@ -26,43 +31,55 @@ import type {
   SessionEngine,
 } from "./session_engine.ts";
 
+const VERSION_LENGTH = 11;
+const ACCESS_LENGTH = 16;
+/** Where the access begins, and where the entry does. */
+const ACCESS_AT = VERSION_LENGTH + 1;
+const ENTRY_AT = ACCESS_AT + ACCESS_LENGTH + 1;
+const SPACE = 32;
+
 const KEYS_AT_A_TIME = "200";
 const ANY = "*";
 const NONE = "";
+/** The version of what is no session. */
+const JUNK = "?";
 
 /** What Redis has of a session. */
 export interface RedisRow extends EngineRow {
+  /** Another one after each write. */
   readonly version: string;
   /** Of the index of its user; empty for nobody. */
   readonly entry: string;
 }
 
 /**
- * ARGV: version expected, life in ms, json, version, access, entry.
+ * ARGV: version expected, life in ms, the session, its version and entry.
  * Returns the entry before, or nothing when it is refused.
  */
 const WRITE = new RedisScript(`
-local row = redis.call('HMGET', KEYS[1], 'version', 'entry')
-if row[1] == ARGV[4] then return ARGV[6] end
-if ARGV[1] ~= '*' and (row[1] or '') ~= ARGV[1] then return false end
-redis.call('HSET', KEYS[1], 'json', ARGV[3], 'version', ARGV[4], 'access', ARGV[5], 'entry', ARGV[6])
-if ARGV[2] == '' then redis.call('PERSIST', KEYS[1]) else redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-return row[2] or ''`);
+local head = redis.call('GETRANGE', KEYS[1], 0, 99)
+local version, entry = string.match(head, '^([^ ]*) [^ ]* ([^ ]*) ')
+if head == '' then version = '' elseif not version or #version ~= ${VERSION_LENGTH} then version = '${JUNK}' end
+if version == ARGV[4] then return ARGV[5] end
+if ARGV[1] ~= '${ANY}' and version ~= ARGV[1] then return false end
+if ARGV[2] == '' then redis.call('SET', KEYS[1], ARGV[3]) else redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[2]) end
+return entry or ''`);
 
 /** ARGV: version expected, life in ms, access. */
 const TOUCH = new RedisScript(`
-if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'access', ARGV[3])
+if redis.call('GETRANGE', KEYS[1], 0, ${
+  VERSION_LENGTH - 1
+}) ~= ARGV[1] then return 0 end
+redis.call('SETRANGE', KEYS[1], ${ACCESS_AT}, ARGV[3])
 if ARGV[2] == '' then redis.call('PERSIST', KEYS[1]) else redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return 1`);
 
-/** ARGV: version expected, access expected. */
+/** ARGV: version and access expected. Returns what it removes. */
 const REMOVE = new RedisScript(`
-local row = redis.call('HMGET', KEYS[1], 'json', 'version', 'access', 'entry')
-if not row[2] then return {} end
-if ARGV[1] ~= '*' and (row[2] ~= ARGV[1] or row[3] ~= ARGV[2]) then return {} end
-redis.call('DEL', KEYS[1])
-return row`);
+if ARGV[1] ~= '${ANY}' and redis.call('GETRANGE', KEYS[1], 0, ${
+  ENTRY_AT - 2
+}) ~= ARGV[1] then return false end
+return redis.call('GETDEL', KEYS[1])`);
 
 /** Sessions in Redis. */
 export class RedisEngine implements SessionEngine<RedisRow> {
@@ -84,10 +101,9 @@ export class RedisEngine implements SessionEngine<RedisRow> {
   /** There are no tables. */
   setup(): void {}
 
-  async read(id: string): Promise<RedisRow | undefined> {
+  read(id: string): Promise<RedisRow | undefined> {
     const key = this.#keyOf(id);
-    const fields = ["json", "version", "access", "entry"];
-    return rowOf(await this.#redis.send(key, ["HMGET", key, ...fields]));
+    return this.#redis.send(key, ["GET", key]).then(rowOf);
   }
 
   async write(id: string, row: NewEngineRow): Promise<void> {
@@ -124,7 +140,7 @@ export class RedisEngine implements SessionEngine<RedisRow> {
     { lastAccess, endsAt }: EngineAccess,
     { version, entry }: RedisRow,
   ): Promise<boolean> {
-    const args = [version, lifeOf(endsAt), String(lastAccess)];
+    const args = [version, lifeOf(endsAt), accessOf(lastAccess)];
     const [touched] = await Promise.all([
       TOUCH.run(this.#redis, this.#keyOf(id), args),
       entry !== NONE && this.#index.put({ id, entry }, endsAt),
@@ -133,9 +149,10 @@ export class RedisEngine implements SessionEngine<RedisRow> {
   }
 
   async remove(id: string, expected?: RedisRow): Promise<RedisRow | undefined> {
-    const { version = ANY, lastAccess } = expected ?? {};
-    const args = [version, String(lastAccess)];
-    const row = rowOf(await REMOVE.run(this.#redis, this.#keyOf(id), args));
+    const head = expected === undefined
+      ? ANY
+      : `${expected.version} ${accessOf(expected.lastAccess)}`;
+    const row = rowOf(await REMOVE.run(this.#redis, this.#keyOf(id), [head]));
     if (row !== undefined) await this.#leave(id, row.entry, NONE);
     return row;
   }
@@ -178,7 +195,7 @@ export class RedisEngine implements SessionEngine<RedisRow> {
   async *#ids(): AsyncGenerator<string[]> {
     const start = `${this.#redis.keyPrefix}${this.#keyOf("")}`.slice(0, -1);
     const match = `${start.replaceAll(/[\\*?[\]]/g, "\\$&")}*}`;
-    const rest = ["MATCH", match, "COUNT", KEYS_AT_A_TIME, "TYPE", "hash"];
+    const rest = ["MATCH", match, "COUNT", KEYS_AT_A_TIME, "TYPE", "string"];
     for (const send of await this.#redis.nodes()) {
       for (let cursor = "0";;) {
         const [next, keys] = await send(["SCAN", cursor, ...rest]) as [
@@ -200,10 +217,10 @@ export class RedisEngine implements SessionEngine<RedisRow> {
     expected: string,
     entry: string,
   ): Promise<string | null> {
-    const { json, version, lastAccess, endsAt } = row;
-    const life = lifeOf(endsAt);
-    const access = String(lastAccess);
-    const args = [expected, life, json, String(version), access, entry];
+    const version = versionOf(row.version);
+    const access = accessOf(row.lastAccess);
+    const session = `${version} ${access} ${entry} ${row.json}`;
+    const args = [expected, lifeOf(row.endsAt), session, version, entry];
     const before = await WRITE.run(this.#redis, this.#keyOf(id), args);
     return before as string | null;
   }
@@ -227,16 +244,27 @@ function lifeOf(endsAt: number | null): string {
   return String(expireIn(endsAt) ?? NONE);
 }
 
-function rowOf(fields: unknown): RedisRow | undefined {
-  const [json, version, access, entry] = fields as (string | null)[];
-  if (version === null || version === undefined) return undefined;
-  if (typeof version !== "string") {
+function versionOf(version: number): string {
+  return version.toString(36).padStart(VERSION_LENGTH, "0");
+}
+
+function accessOf(lastAccess: number): string {
+  return String(Math.floor(lastAccess)).padStart(ACCESS_LENGTH, "0");
+}
+
+function rowOf(session: unknown): RedisRow | undefined {
+  if (session === null) return undefined;
+  if (typeof session !== "string") {
     throw new TypeError("Cannot use client: what it answers is not text");
   }
+  const end = session.indexOf(" ", ENTRY_AT);
+  const isOurs = session.charCodeAt(ACCESS_AT - 1) === SPACE &&
+    session.charCodeAt(ENTRY_AT - 1) === SPACE && end >= 0;
+  if (!isOurs) return { json: "", version: JUNK, lastAccess: 0, entry: NONE };
   return {
-    json: json ?? "",
-    version,
-    lastAccess: Number(access),
-    entry: entry ?? NONE,
+    json: session.slice(end + 1),
+    version: session.slice(0, VERSION_LENGTH),
+    lastAccess: Number(session.slice(ACCESS_AT, ENTRY_AT - 1)),
+    entry: session.slice(ENTRY_AT, end),
   };
 }

@@ -137,7 +137,7 @@ class LoadingServer implements AsyncDisposable {
       const commands = decoder.decode(chunk).match(/^\*\d+\r$/gm) ?? [];
       const answer = this.isLoading
         ? "-LOADING Redis is loading the dataset in memory\r\n"
-        : "*4\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n";
+        : "$-1\r\n";
       const bytes = encoder.encode(answer.repeat(commands.length));
       // It may have hung up.
       await connection.write(bytes).catch(ignoreError);

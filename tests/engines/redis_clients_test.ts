@@ -175,8 +175,9 @@ Deno.test({
         await store.save(ID, recordOf({ prefix }, { user: "ann" }));
       }
       // Of others, where a scan finds them.
-      await client.set("a:{another-application}", "text");
-      await client.hset("a:{settings}", "version", "1");
+      await client.hset("a:{another-application}", "version", "1");
+      await client.set("a:{settings}", "text");
+      await client.set("a:{what-is-no-session}", "text");
       for (const prefix of prefixes) {
         const store = new RedisSessionStore(client, { prefix });
         const found = await Array.fromAsync(store.entries());
