@@ -147,7 +147,7 @@ scene.test("while the server is away its errors reach the caller, and the next c
     .then(() => true, () => false);
   await isWaiting(observer.sql);
   await server.stop();
-  const n = await isSaved ? 2 : 1;
+  const mayBe = await isSaved ? [2] : [1, 2];
   for (
     const operate of [
       () => store.load(ID),
@@ -159,7 +159,8 @@ scene.test("while the server is away its errors reach the caller, and the next c
     ]
   ) await assertRejects(operate, Error);
   await server.restart();
-  assertEquals(await store.load(ID), recordOf({ n }));
+  const record = await store.load(ID);
+  assert(mayBe.includes(record?.data.n as number));
   assertEquals(await store.touch(ID), true);
 });
 
