@@ -36,8 +36,13 @@ const DELETED_AT_A_TIME = 1_000;
 const MS_PER_SLOT = 5 * 60 * 1000;
 /** Any number that nobody else locks: "latc" in ASCII. */
 const SETUP_LOCK = 0x6c617463;
-/** What it says when transactions are serializable and this one cannot be. */
-const SERIALIZATION_FAILURE = "40001";
+/**
+ * With what the server says that it has undone a statement, or not begun it:
+ * it was not to be serialized with others, where transactions have to be; an
+ * administrator ended the connection, of which `npm:postgres` in version 3.4
+ * also tells whoever is the first on the next one.
+ */
+const UNDONE: readonly unknown[] = ["40001", "57P01"];
 
 /** A table of sessions in a PostgreSQL database. */
 export class PostgresEngine implements SessionEngine {
@@ -148,7 +153,7 @@ export class PostgresEngine implements SessionEngine {
     return found && rowOf(found);
   }
 
-  /** Runs a statement, anew where somebody else's has undone it. */
+  /** Runs a statement, and anew where nothing has come of it. */
   async #query(
     ...statement: Parameters<PostgresQuery>
   ): ReturnType<PostgresQuery> {
@@ -157,7 +162,7 @@ export class PostgresEngine implements SessionEngine {
         return await this.#ask(...statement);
       } catch (error) {
         const { code } = error as { readonly code?: unknown };
-        if (code !== SERIALIZATION_FAILURE) throw error;
+        if (!UNDONE.includes(code)) throw error;
       }
     }
   }

@@ -131,7 +131,11 @@ export function connectByPostgres(
     onnotice: fail,
     connection: { application_name: nameOf(Deno.pid) },
   });
-  return { client, [Symbol.asyncDispose]: () => client.end() };
+  return {
+    client,
+    // Without a limit it waits for ever after a connection that was refused.
+    [Symbol.asyncDispose]: () => client.end({ timeout: 1 }),
+  };
 }
 
 const WHERE = { host: "127.0.0.1", database: "postgres" };
