@@ -8,7 +8,8 @@
  * {@linkcode MemorySessionStore} for tests.
  *
  * Run as a program it is the command line: `cleanup` deletes old sessions,
- * `demo` starts a server to try it all on.
+ * `migrate` moves them from a directory to SQLite, `demo` starts a server to
+ * try it all on.
  *
  * @example A server that counts your visits
  * ```ts ignore
