@@ -84,7 +84,10 @@ export const ENGINES: Readonly<
     return {
       label: "Redis",
       store: new RedisSessionStore(client),
-      bareGet: async (id) => (await client.hGet(`latchkey:{${id}}`, "json"))!,
+      bareGet: async (id) => {
+        const text = (await client.get(`latchkey:{${id}}`))!;
+        return text.slice(text.indexOf("{"));
+      },
       bytes: async () => {
         const info = await client.info("memory");
         return Number(/used_memory:(\d+)/.exec(info)![1]);
