@@ -88,10 +88,11 @@ export type {
   KvEntry,
   KvKey,
 } from "./src/engines/kv_database.ts";
-export type { KvRow } from "./src/engines/kv_engine.ts";
+export type { KvAccess, KvRow } from "./src/engines/kv_engine.ts";
 export type { KvSessionStoreOptions } from "./src/engines/kv_session_store.ts";
 export type {
   PgPool,
+  PgStatement,
   PostgresClient,
   PostgresSql,
 } from "./src/engines/postgres_client.ts";

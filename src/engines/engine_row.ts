@@ -3,8 +3,6 @@ import { fromJson, toJson } from "../core/record_json.ts";
 import { userTag } from "../core/user_tag.ts";
 import type { EngineRow, NewEngineRow } from "./session_engine.ts";
 
-/** How long an operation takes at most, in ms. */
-const SLOWEST = 60 * 1000;
 const VERSIONS = 2 ** 53;
 
 /**
@@ -22,23 +20,6 @@ export function readRow(
   const record = fromJson(row.json);
   if (record === undefined) return undefined;
   return isExpired(record, row.lastAccess, now) ? undefined : record;
-}
-
-/**
- * Tells whether a session ended so little ago that some operation may be under
- * way which found it live.
- *
- * @param row What the engine has, if anything.
- * @param now In ms since the epoch; it is over by now.
- */
-export function hasJustEnded(
-  row: EngineRow | undefined,
-  now: number,
-): boolean {
-  const record = row && fromJson(row.json);
-  if (record === undefined) return false;
-  const end = endOf(record, row!.lastAccess);
-  return end !== null && now - end < SLOWEST;
 }
 
 /**

@@ -5,24 +5,25 @@
  *
  *   load     read, judge; if due, touch what was read
  *   save     write
- *   create   replace nothing, after removing a session that is over
+ *   create   replace nothing, or the row of a session that is over
  *   update   read, change, replace what was read
  *   delete   remove, judge what was removed
  *
  * Whoever finds that the row is another by now reads it and decides anew. So
  * nothing is lost to anybody, what was deleted stays deleted, and no lock is
  * held that a process could take to its grave. The flows of one process stand
- * in line for a session; against others whoever failed waits a random while.
+ * in line for a session, so that they do not fail each other; against other
+ * processes whoever failed waits a random while.
  *
  * A request loads its session and, mostly, updates it a moment later. So a
  * load leaves the row it read for the update, which then needs one round trip:
  * a row that is no longer current is refused like any other, and then read. An
  * engine in this process, which answers at once, is as quickly read again.
  *
- * Whether a session is over is decided here and by this process's clock, when
- * it is read. Whoever finds one that has just ended removes it before he says
- * so: another who found it live a moment before, and is slower, would prolong
- * it. What an engine deletes by itself only makes room.
+ * Whether a session is over is decided here and by this process's clock, as it
+ * was before the engine was asked: while the answer is on its way, somebody may
+ * touch the session. One that is over is removed before anybody is told so, see
+ * end_row.ts. What an engine deletes by itself only makes room.
  */
 import {
   checkLastAccess,
@@ -45,14 +46,15 @@ import { userTag } from "../core/user_tag.ts";
 import { LockQueue } from "../stores/lock_queue.ts";
 import { cleanEngine } from "./clean_engine.ts";
 import { Conflicts } from "./conflicts.ts";
-import { hasJustEnded, makeRow, readRow } from "./engine_row.ts";
+import { endRow } from "./end_row.ts";
+import { makeRow, readRow } from "./engine_row.ts";
 import { RecentReads } from "./recent_reads.ts";
 import type {
   EngineRow,
   NewEngineRow,
   SessionEngine,
 } from "./session_engine.ts";
-import { untilAborted } from "./until_aborted.ts";
+import { eachUntilAborted, untilAborted } from "./until_aborted.ts";
 
 /** What every store on an engine takes. */
 export interface EngineStoreOptions {
@@ -119,15 +121,14 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
     if (!this.#isSetUp) await this.setup();
     const conflicts = new Conflicts(id, signal);
     for (;;) {
+      const now = this.#now();
       const reading = untilAborted(this.#engine.read(id), signal);
       const isFar = reading instanceof Promise;
       const row = isFar ? await reading : reading;
-      const now = this.#now();
       const record = readRow(row, now);
       if (record === undefined) {
-        if (await untilAborted(this.#isNone(id, now, row), signal)) {
-          return undefined;
-        }
+        const ended = endRow(this.#engine, id, row, now);
+        if (await untilAborted(ended, signal)) return undefined;
         await conflicts.wait();
         continue;
       }
@@ -172,13 +173,16 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
     const row = makeRow(record, lastAccess ?? this.#now());
     if (!this.#isSetUp) await this.setup();
     const conflicts = new Conflicts(id, signal);
+    let taken: R | undefined;
     for (;;) {
-      const isDone = this.#engine.replace(id, row, undefined);
+      const isDone = this.#engine.replace(id, row, taken);
       if (await untilAborted(isDone, signal)) return true;
-      const taken = await untilAborted(this.#engine.read(id), signal);
-      if (readRow(taken, this.#now()) !== undefined) return false;
-      const isFree = taken !== undefined && this.#removes(id, taken);
-      if (!await untilAborted(isFree, signal)) await conflicts.wait();
+      const now = this.#now();
+      taken = await untilAborted(this.#engine.read(id), signal);
+      if (readRow(taken, now) !== undefined) return false;
+      const ended = endRow(this.#engine, id, taken, now);
+      if (!await untilAborted(ended, signal)) taken = undefined;
+      await conflicts.wait();
     }
   }
 
@@ -204,8 +208,8 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
     const conflicts = new Conflicts(id, signal);
     let guess = this.#recent.take(id);
     for (;;) {
-      const row = guess ?? await untilAborted(this.#engine.read(id), signal);
       const now = this.#now();
+      const row = guess ?? await untilAborted(this.#engine.read(id), signal);
       const record = readRow(row, now);
       let changed: SessionRecord | undefined;
       let next: NewEngineRow | undefined;
@@ -223,11 +227,9 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
           ? this.#removes(id, row!)
           : this.#engine.replace(id, next, row);
         if (await untilAborted(isDone, signal)) return changed ?? null;
-      } else if (
-        guess === undefined &&
-        await untilAborted(this.#isNone(id, now, row), signal)
-      ) {
-        return undefined;
+      } else if (guess === undefined) {
+        const ended = endRow(this.#engine, id, row, now);
+        if (await untilAborted(ended, signal)) return undefined;
       }
       if (guess === undefined) await conflicts.wait();
       guess = undefined;
@@ -236,8 +238,8 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
 
   /** See {@linkcode SessionStore.touch}. */
   async touch(id: string, options: StoreOptions = {}): Promise<boolean> {
-    const touching = { signal: options.signal, touch: () => true };
-    return await this.load(id, touching) !== undefined;
+    const { signal } = options;
+    return await this.load(id, { signal, touch: () => true }) !== undefined;
   }
 
   /** See {@linkcode SessionStore.delete}. */
@@ -246,13 +248,15 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
     signal?.throwIfAborted();
     if (!isSessionId(id)) return false;
     if (!this.#isSetUp) await this.setup();
+    const now = this.#now();
     const removed = await untilAborted(this.#engine.remove(id), signal);
-    return readRow(removed, this.#now()) !== undefined;
+    return readRow(removed, now) !== undefined;
   }
 
   /** See {@linkcode SessionStore.has}. */
   async has(id: string, options: StoreOptions = {}): Promise<boolean> {
-    return await this.load(id, { signal: options.signal }) !== undefined;
+    const { signal } = options;
+    return await this.load(id, { signal }) !== undefined;
   }
 
   /** See {@linkcode SessionStore.entries}. A user's are found by an index. */
@@ -265,8 +269,8 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
     signal?.throwIfAborted();
     if (!this.#isSetUp) await this.setup();
     const tag = user === undefined ? undefined : userTag(user);
-    for await (const [id, row] of this.#engine.rows(tag)) {
-      signal?.throwIfAborted();
+    const rows = eachUntilAborted(this.#engine.rows(tag), signal);
+    for await (const [id, row] of rows) {
       const record = readRow(row, this.#now());
       const isWanted = user === undefined || record?.user === user;
       if (record !== undefined && isWanted) yield [id, record, row.lastAccess];
@@ -284,11 +288,6 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
     if (!this.#isSetUp) await this.setup();
     const rule = { minutes, grace, isOld, now: this.#now() };
     return await cleanEngine(this.#engine, rule, options);
-  }
-
-  /** Makes sure that what is no session stays none; false if it is another. */
-  async #isNone(id: string, now: number, row?: R): Promise<boolean> {
-    return !hasJustEnded(row, now) || await this.#removes(id, row!);
   }
 
   /** Removes a row that was read; tells whether it still was what it was. */

@@ -3,7 +3,9 @@ export type KvKey = readonly string[];
 
 /** What is found under a key. */
 export interface KvEntry {
+  /** The key, part by part. */
   readonly key: readonly unknown[];
+  /** What it holds; `null` when there is none. */
   readonly value: unknown;
   /** `null` when there is none. */
   readonly versionstamp: string | null;

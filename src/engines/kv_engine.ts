@@ -37,15 +37,17 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** What is kept beside a record. */
-interface Beside {
+export interface KvAccess {
+  /** When it was last accessed, in ms since the epoch. */
   readonly lastAccess: number;
+  /** The tag of its user; `null` for nobody. */
   readonly tag: string | null;
   /** When the session is over at the latest; `null` for never. */
   readonly expiresAt: number | null;
 }
 
 /** What the database has of a session. */
-export interface KvRow extends EngineRow, Beside {
+export interface KvRow extends EngineRow, KvAccess {
   /** The versionstamp of its first key. */
   readonly version: string;
   /** The versionstamp of its second key. */
@@ -73,7 +75,7 @@ export class KvEngine implements SessionEngine<KvRow> {
     const keys = [this.#session(id), this.#access(id)];
     const [session, access] = await untilUnlocked(() => this.#kv.getMany(keys));
     if (!session?.versionstamp) return undefined;
-    const beside = parseJson(readText(access)) as Partial<Beside> | undefined;
+    const beside = parseJson(readText(access)) as Partial<KvAccess> | undefined;
     const { lastAccess = 0, tag = null, expiresAt = null } = beside ?? {};
     return {
       json: readText(session),
@@ -171,7 +173,7 @@ export class KvEngine implements SessionEngine<KvRow> {
   #setAccess(
     change: KvAtomicOperation,
     id: string,
-    beside: Beside,
+    beside: KvAccess,
   ): KvAtomicOperation {
     // As bytes: Deno takes longer to bring an object over.
     const value = encoder.encode(JSON.stringify(beside));

@@ -1,101 +1,250 @@
-/** What every store on an engine promises, shown in orders made by hand. */
+/** What all stores on engines have in common, on one whose answers can wait. */
 
-import { assertEquals } from "@std/assert";
-import { DatabaseSync } from "node:sqlite";
-import { EngineSessionStore } from "../../src/engines/engine_session_store.ts";
-import type { SessionEngine } from "../../src/engines/session_engine.ts";
-import { SqliteEngine } from "../../src/engines/sqlite_engine.ts";
-import { ID, recordOf } from "../stores/contract.ts";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { SessionLockTimeoutError } from "../../src/core/errors.ts";
+import type { SessionRecord } from "../../src/core/record.ts";
+import { RecentReads } from "../../src/engines/recent_reads.ts";
+import type { EngineRow } from "../../src/engines/session_engine.ts";
+import { replaceSystem } from "../replaced_system.ts";
+import { ID, OTHER_ID, recordOf, testContract } from "../stores/contract.ts";
+import { MemoryEngine, MemoryEngineStore } from "./memory_engine.ts";
 
-const MINUTE = 60_000;
-
-class AnyEngineStore extends EngineSessionStore {
-  override readonly isMultiprocessSafe = false;
-  override readonly isThreadSafe = false;
-}
-
-/** Two stores on one engine; the changes of one can be held back. */
-class Pair {
-  now = 1_000_000;
-  readonly quick: AnyEngineStore;
-  readonly slow: AnyEngineStore;
-  /** Resolves when a change of the slow one is under way. */
-  readonly isHeld = Promise.withResolvers<void>();
-  readonly #go = Promise.withResolvers<void>();
-
-  /** @param free How many changes of the slow one are not held back. */
-  constructor(free = 0) {
-    const database = new DatabaseSync(":memory:");
-    const engine = new SqliteEngine(database, "sessions", "process");
-    const hold = async <T>(change: () => T): Promise<T> => {
-      if (free-- > 0) return change();
-      this.isHeld.resolve();
-      await this.#go.promise;
-      return change();
-    };
-    const slow: SessionEngine = {
-      setup: () => engine.setup(),
-      read: (id) => engine.read(id),
-      write: (id, row) => engine.write(id, row),
-      replace: (...args) => hold(() => engine.replace(...args)),
-      touch: (...args) => hold(() => engine.touch(...args)),
-      remove: (...args) => hold(() => engine.remove(...args)),
-      rows: (tag) => engine.rows(tag),
-      cleaner: engine.cleaner,
-    };
-    const now = () => this.now;
-    this.quick = new AnyEngineStore(engine, { now });
-    this.slow = new AnyEngineStore(slow, { now });
-  }
-
-  /** Lets go what is held, and all that follows. */
-  release(): void {
-    this.#go.resolve();
-  }
-}
-
-Deno.test("a session that was found over is not prolonged by who was slow", async () => {
-  const slowOnes = {
-    touch: (store: AnyEngineStore) => store.touch(ID),
-    update: (store: AnyEngineStore) => store.update(ID, (record) => record),
+testContract("EngineSessionStore", () => {
+  let now: number | undefined;
+  const clock = () => now ?? Date.now();
+  const engine = new MemoryEngine();
+  const store = new MemoryEngineStore(engine, { now: clock });
+  const stopClock = (at: number): Disposable => {
+    const before = now;
+    now = at;
+    return { [Symbol.dispose]: () => void (now = before) };
   };
-  for (const change of Object.values(slowOnes)) {
-    const pair = new Pair();
-    await pair.quick.save(ID, recordOf({}, { idleTimeout: MINUTE }));
-    pair.now += MINUTE - 1;
-    const slow = change(pair.slow);
-    await pair.isHeld.promise;
-    pair.now++;
-    assertEquals(await pair.quick.has(ID), false);
-    pair.release();
-    assertEquals(await slow || undefined, undefined);
-    assertEquals(await pair.quick.has(ID), false);
+  return Promise.resolve({
+    store,
+    stopClock,
+    age: async (id: string, ms: number) => {
+      using _clock = stopClock(clock() - ms);
+      await store.touch(id);
+    },
+    spoil: async (id: string) => {
+      await engine.write(id, {
+        json: "junk",
+        version: 1,
+        lastAccess: clock(),
+        endsAt: null,
+        expiresAt: null,
+        tag: null,
+      });
+    },
+    breakDown: (error: Error) => {
+      const before = engine.wait;
+      engine.wait = () => Promise.reject(error);
+      return { [Symbol.dispose]: () => void (engine.wait = before) };
+    },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  });
+}, { readsAhead: true });
+
+function increment(record: SessionRecord): SessionRecord {
+  return { ...record, data: { n: Number(record.data.n) + 1 } };
+}
+
+/** Two stores on one engine, each connected for itself. */
+async function setUp() {
+  const engine = new MemoryEngine();
+  const otherEngine = new MemoryEngine(engine);
+  const store = new MemoryEngineStore(engine);
+  const other = new MemoryEngineStore(otherEngine);
+  await store.save(ID, recordOf({ n: 1 }));
+  await other.setup();
+  engine.takeCalls();
+  otherEngine.takeCalls();
+  return { engine, store, other };
+}
+
+Deno.test("a load asks the engine once, and so does the update that follows", async () => {
+  const { engine, store } = await setUp();
+  await store.load(ID);
+  assertEquals(engine.takeCalls(), ["read"]);
+  assertEquals((await store.update(ID, increment))?.data, { n: 2 });
+  assertEquals(engine.takeCalls(), ["replace"]);
+  assertEquals((await store.update(ID, increment))?.data, { n: 3 });
+  assertEquals(engine.takeCalls(), ["read", "replace"]);
+  await store.load(ID, { touch: () => true });
+  assertEquals(engine.takeCalls(), ["read", "touch"]);
+  assertEquals(await store.update(ID, () => undefined), null);
+  assertEquals(engine.takeCalls(), ["remove"]);
+  assertEquals(await store.load(ID), undefined);
+  assertEquals(await store.update(ID, increment), undefined);
+  assertEquals(engine.takeCalls(), ["read", "read"]);
+  await store.save(ID, recordOf());
+  await store.create(OTHER_ID, recordOf());
+  await store.delete(ID);
+  assertEquals(engine.takeCalls(), ["write", "replace", "remove"]);
+});
+
+Deno.test("an update builds on what is there, whatever was loaded before", async () => {
+  const { engine, store, other } = await setUp();
+  await store.load(ID);
+  await other.update(ID, (record) => ({ ...record, data: { n: 10 } }));
+  const given: unknown[] = [];
+  const kept = await store.update(ID, (record) => {
+    given.push(record.data.n);
+    return increment(record);
+  });
+  assertEquals(kept?.data, { n: 11 });
+  assertEquals(given, [1, 10]);
+  assertEquals(engine.takeCalls(), ["read", "replace", "read", "replace"]);
+});
+
+Deno.test("an update after a load brings nothing back that was deleted or is over", async () => {
+  for (const end of ["delete", "over"]) {
+    let now = 1_000;
+    const engine = new MemoryEngine();
+    const store = new MemoryEngineStore(engine, { now: () => now });
+    const other = new MemoryEngineStore(new MemoryEngine(engine));
+    await store.save(ID, recordOf({ n: 1 }, { expiresAt: 2_000 }));
+    await store.load(ID);
+    if (end === "over") now = 2_000;
+    else await other.delete(ID);
+    assertEquals(await store.update(ID, increment), undefined);
+    assertEquals(await store.load(ID), undefined);
   }
 });
 
-Deno.test("a session that was touched in time is not replaced by create()", async () => {
-  // It inserts, in vain, before it does away with what is over.
-  const pair = new Pair(1);
-  await pair.quick.save(ID, recordOf({ n: 1 }, { idleTimeout: MINUTE }));
-  pair.now += MINUTE;
-  const created = pair.slow.create(ID, recordOf({ n: 2 }));
-  await pair.isHeld.promise;
-  pair.now--;
-  assertEquals(await pair.quick.touch(ID), true);
-  pair.now++;
-  pair.release();
-  assertEquals(await created, false);
-  assertEquals(
-    await pair.quick.load(ID),
-    recordOf({ n: 1 }, { idleTimeout: MINUTE }),
-  );
+Deno.test("an update to nothing is null for who deleted it, undefined for who found it gone", async () => {
+  const { store, other } = await setUp();
+  await store.load(ID);
+  await other.load(ID);
+  const results = await Promise.all([
+    store.update(ID, () => undefined),
+    other.update(ID, () => undefined),
+  ]);
+  assertEquals(results.map(String).sort(), ["null", "undefined"]);
 });
 
-Deno.test("a session that ended long ago is left to deleteOldSessions()", async () => {
-  const pair = new Pair();
-  await pair.quick.save(ID, recordOf({}, { idleTimeout: MINUTE }));
-  pair.now += 3 * MINUTE;
-  assertEquals(await pair.quick.has(ID), false);
-  const { deleted } = await pair.quick.deleteOldSessions(0);
-  assertEquals(deleted, 1);
+Deno.test("a session that was touched since it was loaded is updated all the same", async () => {
+  let now = 1_000;
+  const engine = new MemoryEngine();
+  const store = new MemoryEngineStore(engine, { now: () => now });
+  const other = new MemoryEngineStore(engine, { now: () => now });
+  await store.save(ID, recordOf({ n: 1 }, { idleTimeout: 100 }));
+  await store.load(ID);
+  now += 99;
+  await other.touch(ID);
+  now += 99;
+  engine.takeCalls();
+  assertEquals((await store.update(ID, increment))?.data, { n: 2 });
+  assertEquals(engine.takeCalls(), ["read", "replace"]);
+});
+
+Deno.test("what change throws on a record that is not current is not the caller's", async () => {
+  const { store, other } = await setUp();
+  const refuseOne = (record: SessionRecord) => {
+    if (record.data.n === 1) throw new Error("one");
+    return increment(record);
+  };
+  await store.load(ID);
+  await other.update(ID, increment);
+  assertEquals((await store.update(ID, refuseOne))?.data, { n: 3 });
+  await store.save(ID, recordOf({ n: 1 }));
+  await store.load(ID);
+  await assertRejects(() => store.update(ID, refuseOne), Error, "one");
+  assertEquals((await store.load(ID))?.data, { n: 1 });
+});
+
+Deno.test("flows of one process stand in line, and none is refused", async () => {
+  const { engine, store } = await setUp();
+  const updates = Array.from(
+    { length: 100 },
+    () => store.update(ID, increment),
+  );
+  await Promise.all(updates);
+  assertEquals((await store.load(ID))?.data, { n: 101 });
+  const replaces = engine.calls.filter((call) => call === "replace");
+  assertEquals(replaces.length, 100);
+});
+
+Deno.test("who is beaten to a session for five seconds gives up, and changes nothing", async () => {
+  const { engine, store, other } = await setUp();
+  engine.wait = async (call) => {
+    if (call === "replace") await other.update(ID, increment);
+  };
+  let now = 0;
+  using _system = replaceSystem({
+    monotonic: () => now,
+    wait: (ms) => {
+      now += ms;
+      return Promise.resolve();
+    },
+  });
+  await assertRejects(
+    () => store.update(ID, () => recordOf({ n: "mine" })),
+    SessionLockTimeoutError,
+    "after 5000 ms",
+  );
+  assert(now > 5_000 && now < 5_050, `${now}`);
+  assert(Number((await other.load(ID))?.data.n) > 100);
+});
+
+Deno.test("a signal ends the wait for an engine that does not answer", async () => {
+  const operations: Record<
+    string,
+    (store: MemoryEngineStore, signal: AbortSignal) => Promise<unknown>
+  > = {
+    load: (store, signal) => store.load(ID, { signal }),
+    save: (store, signal) => store.save(ID, recordOf(), { signal }),
+    create: (store, signal) => store.create(ID, recordOf(), { signal }),
+    update: (store, signal) => store.update(ID, increment, { signal }),
+    touch: (store, signal) => store.touch(ID, { signal }),
+    delete: (store, signal) => store.delete(ID, { signal }),
+    has: (store, signal) => store.has(ID, { signal }),
+  };
+  for (const [name, operate] of Object.entries(operations)) {
+    const { engine, store } = await setUp();
+    const asked = Promise.withResolvers<void>();
+    engine.wait = () => {
+      asked.resolve();
+      return new Promise(() => {});
+    };
+    const controller = new AbortController();
+    const operation = operate(store, controller.signal);
+    await asked.promise;
+    controller.abort(new Error("enough"));
+    await assertRejects(() => operation, Error, "enough", name);
+  }
+});
+
+Deno.test("setup() is done once, and again after it failed", async () => {
+  const engine = new MemoryEngine();
+  const store = new MemoryEngineStore(engine);
+  engine.wait = () => Promise.reject(new Error("away"));
+  await assertRejects(() => store.setup(), Error, "away");
+  await assertRejects(() => store.load(ID), Error, "away");
+  engine.wait = () => {};
+  engine.takeCalls();
+  await Promise.all([store.load(ID), store.save(ID, recordOf())]);
+  await store.setup();
+  assertEquals(engine.takeCalls().filter((call) => call === "setup").length, 1);
+});
+
+Deno.test("no more than 1,000 rows or 4 MiB wait for their update", () => {
+  const rowOf = (json: string): EngineRow => ({
+    json,
+    lastAccess: 0,
+    version: 0,
+  });
+  const small = new RecentReads();
+  for (let n = 0; n <= 1_000; n++) small.add(`${n}`, rowOf("{}"));
+  assertEquals(small.take("0"), undefined);
+  assertEquals(small.take("1"), rowOf("{}"));
+  assertEquals(small.take("1"), undefined);
+
+  const large = new RecentReads();
+  const json = "x".repeat(1024 * 1024);
+  for (let n = 0; n < 5; n++) large.add(`${n}`, rowOf(json));
+  assertEquals(large.take("0"), undefined);
+  assertEquals(large.take("4"), rowOf(json));
+  large.add("huge", rowOf(json.repeat(5)));
+  assertEquals(large.take("huge"), undefined);
 });

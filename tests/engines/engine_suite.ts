@@ -53,6 +53,7 @@ export function testEngine(name: string, engine: TestedEngine): void {
     Deno.test.ignore(`${name}: ${engine.missing}`, () => {});
     return;
   }
+  const { spoil, longestString } = engine;
   testContract(name, async () => {
     const made = await engine.make();
     let now: number | undefined;
@@ -63,7 +64,6 @@ export function testEngine(name: string, engine: TestedEngine): void {
       now = at;
       return { [Symbol.dispose]: () => void (now = before) };
     };
-    const { spoil } = engine;
     const { store, breakDown } = opened;
     return {
       store,
@@ -83,11 +83,7 @@ export function testEngine(name: string, engine: TestedEngine): void {
         await made[Symbol.asyncDispose]();
       },
     };
-  }, {
-    longestString: engine.longestString,
-    readsAhead: true,
-    countsAll: engine.countsAll,
-  });
+  }, { longestString, readsAhead: true, countsAll: engine.countsAll });
   if (engine.isShared) testHistories(name, engine);
 }
 

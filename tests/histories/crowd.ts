@@ -5,6 +5,7 @@ import {
   flagsFor,
   type OpenedStore,
   openStore,
+  settle,
   type StorePlace,
 } from "../stores/open_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
@@ -24,7 +25,7 @@ interface Client extends AsyncDisposable {
 
 /** A client that can be killed. */
 interface ProcessClient extends Client {
-  /** Sends SIGKILL; the process is gone when the promise resolves. */
+  /** Sends SIGKILL; nothing of it is under way when the promise resolves. */
   kill(): Promise<void>;
 }
 
@@ -199,6 +200,7 @@ async function startProcess(task: Task): Promise<ProcessClient> {
     kill: async () => {
       if (!hasEnded) process.kill("SIGKILL");
       await process.status;
+      await settle(task.place, process.pid);
     },
     [Symbol.asyncDispose]: async () => {
       await client.kill();
