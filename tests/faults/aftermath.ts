@@ -50,8 +50,8 @@ const NEXT: Readonly<Record<string, Next>> = {
     assertEquals(await store.has(ID), record !== undefined);
     return record;
   },
-  "update that deletes": async (store) => {
-    assertEquals(await store.update(ID, () => undefined), undefined);
+  "update that deletes": async (store, record) => {
+    assertEquals(await store.update(ID, () => undefined), record && null);
     return undefined;
   },
   create: async (store, record) => {
