@@ -274,7 +274,7 @@ for (const { title, mutate, makeStore, play, shown } of MUTANTS) {
     await again.replay(violation.order);
     let replayed: unknown;
     try {
-      if (again.choices().length === 0) again.check();
+      if (again.choices().length === 0) await again.check();
     } catch (error) {
       replayed = error;
     }
