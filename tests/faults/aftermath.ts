@@ -51,8 +51,7 @@ const NEXT: Readonly<Record<string, Next>> = {
     return record;
   },
   "update that deletes": async (store, record) => {
-    const kept = record === undefined ? undefined : null;
-    assertEquals(await store.update(ID, () => undefined), kept);
+    assertEquals(await store.update(ID, () => undefined), record && null);
     return undefined;
   },
   create: async (store, record) => {
@@ -66,6 +65,10 @@ const NEXT: Readonly<Record<string, Next>> = {
   save: async (store) => {
     await store.save(ID, NEW);
     return NEW;
+  },
+  lock: async (store, record) => {
+    await using _lock = await store.lock!(ID, { timeout: 0 });
+    return record;
   },
   setup: async (store, record) => {
     await store.setup();
