@@ -34,6 +34,8 @@ export const ENGINES: Readonly<
     const path = `${directory}/sessions`;
     return Promise.resolve({
       label: "directory",
+      // See bench:growth for more.
+      most: 100_000,
       store: new DirectorySessionStore(path, { create: true }),
       bareGet: (id) => readFile(`${path}/${id}`),
       bytes: () => diskUse(directory),
@@ -47,6 +49,7 @@ export const ENGINES: Readonly<
     let get: ReturnType<typeof database.prepare> | undefined;
     return Promise.resolve({
       label: "SQLite",
+      most: 10_000_000,
       store,
       bareGet: (id) => {
         get ??= database.prepare(`SELECT json FROM ${TABLE} WHERE id = ?`);
@@ -64,6 +67,7 @@ export const ENGINES: Readonly<
     const kv = await Deno.openKv(path);
     return {
       label: "Deno KV",
+      most: 100_000,
       store: new KvSessionStore(kv),
       bareGet: async (id) => {
         const { value } = await kv.get(["latchkey", "session", id]);
@@ -83,6 +87,7 @@ export const ENGINES: Readonly<
     await client.connect();
     return {
       label: "Redis",
+      most: 10_000_000,
       store: new RedisSessionStore(client),
       bareGet: async (id) => {
         const text = (await client.get(`latchkey:{${id}}`))!;
@@ -109,6 +114,7 @@ export const ENGINES: Readonly<
     pool.on("connect", (client: Listened) => client.on("error", () => {}));
     return {
       label: "PostgreSQL",
+      most: 1_000_000,
       store: new PostgresSessionStore(pool),
       bareGet: async (id) => {
         const { rows: [row] } = await pool.query({
