@@ -1,6 +1,6 @@
 /** The contract: no session is one thing, and never an exception. */
 
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import type { SessionRecord } from "../../src/core/record.ts";
 import type { SessionStore } from "../../src/core/store.ts";
 import { MALFORMED_IDS } from "../malformed_ids.ts";

@@ -76,12 +76,16 @@ testContract("MigratingSessionStore from a directory to SQLite", () => {
   const directory = new TemporaryDirectory();
   const from = new DirectorySessionStore(directory.path);
   const database = new DatabaseSync(":memory:");
-  const to = new SqliteSessionStore(database);
+  let now: number | undefined;
+  const to = new SqliteSessionStore(database, { now: () => now ?? Date.now() });
   return Promise.resolve({
     store: beginInOld(from, to),
     age: async (id: string, ms: number) => {
       const lastAccess = Date.now() - ms;
+      // When every session is live; one that is over is in the new store.
+      now = 1;
       await setAge(from, to, id, lastAccess);
+      now = undefined;
       if (await findLive(to, id)) await moveSession(to, from, id, {});
     },
     [Symbol.asyncDispose]: () => {
