@@ -95,6 +95,11 @@ export function recordSystem(directory: string): RecordedCalls {
 function nameOf(path: string, directory: string): string {
   if (path === directory) return "directory";
   const name = path.slice(path.lastIndexOf("/") + 1);
+  const depth = path.slice(directory.length).split("/").indexOf(name);
+  if (path.startsWith(`${directory}/.users`)) {
+    if (depth < 3) return ["users", "shelf"][depth - 1]!;
+    return name === ".lock" ? "shelf-lock" : "entry";
+  }
   if (temporaryBirth(name) !== undefined) return "temporary";
   if (name === ".latchkey") return "marker";
   return name.endsWith(".bad") ? "aside" : "session";

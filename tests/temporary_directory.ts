@@ -16,6 +16,14 @@ export class TemporaryDirectory implements Disposable {
       .filter((name) => this.join(name) !== spares.get(this.path)).sort();
   }
 
+  /** Returns the names of all files in it, however deep. */
+  listFiles(below = ""): string[] {
+    const entries = [...Deno.readDirSync(this.join(below))];
+    return entries.flatMap(({ name, isDirectory }) =>
+      isDirectory ? this.listFiles(`${below}${name}/`) : [`${below}${name}`]
+    ).sort();
+  }
+
   /** Returns the path of the spare in it, of which there must be one. */
   get spare(): string {
     const spare = spares.get(this.path);

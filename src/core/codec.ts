@@ -30,7 +30,7 @@ import {
   parseJson,
   toJson,
 } from "./record_json.ts";
-import { userTag } from "./user_tag.ts";
+import { TAG_LENGTH, userTag } from "./user_tag.ts";
 
 /** Where the mark is, the one byte that changes behind a name. */
 export const MARK_AT = 10;
@@ -136,6 +136,28 @@ export function hasOtherTag(
 ): boolean {
   return bytes[MARK_AT] === PUBLISHED && !holdsAt(bytes, TAG_AT, tag) &&
     findProblem(id, bytes) === undefined;
+}
+
+/**
+ * Reads the tag of the user off a record.
+ *
+ * @param bytes A whole record, encoded; they are not kept.
+ * @returns Made by `userTag`; `undefined` when nobody is logged in.
+ */
+export function readTag(bytes: Uint8Array): string | undefined {
+  if (bytes[TAG_AT] === DASH) return undefined;
+  return decoder.decode(bytes.subarray(TAG_AT, TAG_AT + TAG_LENGTH));
+}
+
+/**
+ * Reads the tag of the user off what a medium kept.
+ *
+ * @param id The session ID that the bytes were found under.
+ * @param bytes Any bytes at all; they are not kept.
+ * @returns `undefined` also when there is no record. Never throws.
+ */
+export function decodeTag(id: string, bytes: Uint8Array): string | undefined {
+  return findProblem(id, bytes) === undefined ? readTag(bytes) : undefined;
 }
 
 function findProblem(id: string, bytes: Uint8Array): Unusable | undefined {

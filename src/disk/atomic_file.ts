@@ -43,6 +43,8 @@ export interface Place {
   readonly durability: Durability;
   /** The umask takes the owner's own rights, so every file needs a `chmod`. */
   readonly needsMode: boolean;
+  /** Whether what we make is of the same owner as the directory. */
+  readonly isOwner: boolean;
 }
 
 /**
@@ -189,7 +191,8 @@ function writeWhole(file: Deno.FsFile, bytes: Uint8Array): void {
   }
 }
 
-function syncDirectory(directory: string): void {
+/** Waits until the names in a directory are on the disk. */
+export function syncDirectory(directory: string): void {
   const file = system.open(directory, { read: true });
   try {
     system.sync(file);

@@ -95,7 +95,23 @@ export function underLock<T>(
   write: boolean = exclusive,
 ): T | undefined | Again {
   const file = openExisting(path, write);
-  if (file === undefined) return undefined;
+  return file && underLockOf(file, exclusive, act);
+}
+
+/**
+ * Acts on an open file under its lock, if that is free; then unlocks, then
+ * closes.
+ *
+ * @param file The open file.
+ * @param exclusive `false` for a lock that readers share.
+ * @param act Synchronous.
+ * @returns What it returned; {@linkcode AGAIN} when the lock is held.
+ */
+export function underLockOf<T>(
+  file: Deno.FsFile,
+  exclusive: boolean,
+  act: (file: Deno.FsFile) => T,
+): T | Again {
   try {
     if (!system.tryLock(file, exclusive)) return AGAIN;
     try {

@@ -7,16 +7,24 @@
  *     .tmp-001763629200000-5d0a…9b                       0600  being written: birth in ms, 128 random bits
  *     0f3c…e1.bad                                        0600  was unreadable, set aside for inspection
  *     .lock-000 … .lock-3ff                              0600  empty; whose requests run one after the other
+ *     .users/                                            0700  where the sessions of a user are found
+ *       e7/                                              0700  what begins with these two characters
+ *         .lock                                          0600  empty; of these entries
+ *         e7207273-0f3c…e1                               0600  a link to it; a user's tag, and a session of his
  *
  * Any other name is somebody else's and is never opened, counted or removed.
  * No name of ours but a session's is a session ID, because of the dots. No
  * name carries a process number: in a container every process is number 1.
  */
 import { isSessionId } from "../core/token.ts";
+import { TAG_LENGTH } from "../core/user_tag.ts";
 
 const TEMPORARY = /^\.tmp-(\d{15})-[0-9a-f]{32}$/;
 const QUARANTINE = ".bad";
 const LOCK_FILES = 1024;
+const SHELF = /^[0-9a-f]{2}$/;
+const TAGGED = /^[0-9a-f]{8}-/;
+const SHELF_LENGTH = 2;
 
 /**
  * Names the file of a session.
@@ -87,4 +95,45 @@ export function lockPath(directory: string, id: string): string {
   }
   const number = ((hash ^ (hash >>> 16)) >>> 0) % LOCK_FILES;
   return `${directory}/.lock-${number.toString(16).padStart(3, "0")}`;
+}
+
+/** Names the directory of the index of users, see `user_index.ts`. */
+export function userIndexPath(directory: string): string {
+  return `${directory}/.users`;
+}
+
+/** Names the directory of the index in which the entries of a tag are. */
+export function shelfPath(directory: string, tag: string): string {
+  return `${userIndexPath(directory)}/${tag.slice(0, SHELF_LENGTH)}`;
+}
+
+/** Names the lock file of that directory. */
+export function shelfLockPath(directory: string, tag: string): string {
+  return `${shelfPath(directory, tag)}/.lock`;
+}
+
+/** Tells whether a name is one that {@linkcode shelfPath} makes. */
+export function isShelfName(name: string): boolean {
+  return SHELF.test(name);
+}
+
+/** An entry of the index of users: a session of somebody who has this tag. */
+export interface UserEntry {
+  /** Made by `userTag`, of a user. */
+  readonly tag: string;
+  /** The session ID. */
+  readonly id: string;
+}
+
+/** Names the file of an entry. */
+export function entryPath(directory: string, { tag, id }: UserEntry): string {
+  return `${shelfPath(directory, tag)}/${tag}-${id}`;
+}
+
+/** Reads the name of an entry; `undefined` when it is no such name. */
+export function parseEntry(name: string): UserEntry | undefined {
+  if (!TAGGED.test(name)) return undefined;
+  const tag = name.slice(0, TAG_LENGTH);
+  const id = name.slice(TAG_LENGTH + 1);
+  return isSessionId(id) ? { tag, id } : undefined;
 }

@@ -30,6 +30,8 @@ const MARKER = "A directory of sessions of @latchkey/session, format 1.\n";
 export interface Findings {
   /** The umask takes the owner's own rights, so every file needs a `chmod`. */
   readonly needsMode: boolean;
+  /** Whether what we make is of the same owner as the directory. */
+  readonly isOwner: boolean;
 }
 
 /**
@@ -41,8 +43,8 @@ export interface Findings {
  * @throws {SessionDirectoryError} If it cannot keep sessions.
  */
 export function prepareDirectory(directory: string, create: boolean): Findings {
-  checkDirectory(directory, create);
-  const findings = tryOut(directory);
+  const { uid } = checkDirectory(directory, create);
+  const findings = tryOut(directory, uid);
   markDirectory(directory);
   return findings;
 }
@@ -82,7 +84,7 @@ function checkMark(directory: string, state: string): void {
   }
 }
 
-function checkDirectory(directory: string, create: boolean): void {
+function checkDirectory(directory: string, create: boolean): Deno.FileInfo {
   const info = inspect(directory, create);
   if (!info.isDirectory) {
     throw new SessionDirectoryError(directory, "it is not a directory");
@@ -94,6 +96,7 @@ function checkDirectory(directory: string, create: boolean): void {
       `others than its owner may write it (its mode is ${mode}; chmod 0700)`,
     );
   }
+  return info;
 }
 
 function inspect(directory: string, create: boolean): Deno.FileInfo {
@@ -114,12 +117,12 @@ function inspect(directory: string, create: boolean): Deno.FileInfo {
       );
     }
   }
-  system.makeDirectory(directory);
+  system.makeDirectory(directory, true);
   system.changeMode(directory, DIRECTORY_MODE);
   return system.stat(directory);
 }
 
-function tryOut(directory: string): Findings {
+function tryOut(directory: string, owner: number | null): Findings {
   const first = temporaryPath(directory, system.now(), system.random());
   const second = temporaryPath(directory, system.now(), system.random());
   const file = system.open(first, {
@@ -130,12 +133,13 @@ function tryOut(directory: string): Findings {
   });
   try {
     const needsMode = tryMode(directory, first, file);
+    const isOwner = system.fstat(file).uid === owner;
     tryClock(directory, file);
     tryLocks(directory, first, file);
     tryInode(directory, first, file);
     tryNames(directory, first, second, file);
     removeIfThere(first);
-    return { needsMode };
+    return { needsMode, isOwner };
   } catch (error) {
     discard(first);
     discard(second);

@@ -20,6 +20,7 @@ import {
   type Patience,
   persist,
 } from "./file_lock.ts";
+import { makeLockFile } from "./make_lock_file.ts";
 import { checkStillThere } from "./prepare_directory.ts";
 import { system } from "./system.ts";
 
@@ -42,7 +43,8 @@ export async function lockForRequest(
 function tryLock(path: string, directory: string): LockedFile | Again {
   let locked = openLocked(path, true);
   if (locked === undefined) {
-    makeLockFile(path, directory);
+    checkStillThere(directory);
+    makeLockFile(path);
     locked = openLocked(path, true);
   }
   if (locked === undefined || locked === AGAIN) return AGAIN;
@@ -53,22 +55,4 @@ function tryLock(path: string, directory: string): LockedFile | Again {
     if (!isIt) locked[Symbol.dispose]();
   }
   return isIt ? locked : AGAIN;
-}
-
-function makeLockFile(path: string, directory: string): void {
-  checkStillThere(directory);
-  const options = { write: true, createNew: true, mode: 0o600 };
-  let file: Deno.FsFile;
-  try {
-    file = system.open(path, options);
-  } catch (error) {
-    if (error instanceof Deno.errors.AlreadyExists) return;
-    throw error;
-  }
-  try {
-    // The umask may have taken rights of the owner's own.
-    system.changeMode(path, 0o600);
-  } finally {
-    system.close(file);
-  }
 }

@@ -42,7 +42,8 @@ export interface System {
   remove(path: string): void;
   /** Removes in another thread: the end of a file can take the disk a while. */
   removeLater(path: string): Promise<void>;
-  makeDirectory(path: string): void;
+  /** Makes a directory, mode 0700; with `recursive` also those that it is in. */
+  makeDirectory(path: string, recursive: boolean): void;
   changeMode(path: string, mode: number): void;
   readDirectory(path: string): AsyncIterable<Deno.DirEntry>;
 }
@@ -78,8 +79,8 @@ export const system: System = {
   rename: (from, to) => Deno.renameSync(from, to),
   remove: (path) => Deno.removeSync(path),
   removeLater: (path) => Deno.remove(path),
-  makeDirectory: (path) =>
-    Deno.mkdirSync(path, { recursive: true, mode: 0o700 }),
+  makeDirectory: (path, recursive) =>
+    Deno.mkdirSync(path, { recursive, mode: 0o700 }),
   changeMode: (path, mode) => Deno.chmodSync(path, mode),
   readDirectory: (path) => Deno.readDir(path),
 };

@@ -268,7 +268,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
   /**
    * Lists what a user has open, the session accessed last first: his devices.
    * It costs what `entries` of the store with a `user` does; the directory
-   * store has no index and opens every file.
+   * store opens those that are his.
    */
   async sessionsOf(user: string): Promise<UserSession[]> {
     return await listSessionsOf(this.#settings, user);

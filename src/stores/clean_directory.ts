@@ -1,4 +1,4 @@
-import { decodeLifetime, type Unusable } from "../core/codec.ts";
+import { decodeLifetime, readTag, type Unusable } from "../core/codec.ts";
 import type { IsOld } from "../core/record.ts";
 import type { CleanupOptions, CleanupResult } from "../core/store.ts";
 import { isSessionId } from "../core/token.ts";
@@ -7,7 +7,6 @@ import {
   AGAIN,
   isNoFile,
   type LockedFile,
-  openExisting,
   openLocked,
   persist,
 } from "../disk/file_lock.ts";
@@ -18,11 +17,14 @@ import {
   temporaryBirth,
 } from "../disk/layout.ts";
 import { listFiles } from "../disk/list_directory.ts";
+import { openRegular } from "../disk/open_regular.ts";
 import { markDirectory } from "../disk/prepare_directory.ts";
-import { readOnce } from "../disk/read_file.ts";
+import { readOnce, readRest } from "../disk/read_file.ts";
 import { Removals } from "../disk/removals.ts";
 import { removeIfThere } from "../disk/remove_if_there.ts";
+import { sweepUserIndex } from "../disk/sweep_user_index.ts";
 import { system } from "../disk/system.ts";
+import { makeMissingEntry } from "../disk/user_index.ts";
 import type { Quarantine } from "./quarantine.ts";
 import { SessionFile } from "./session_file.ts";
 
@@ -40,12 +42,21 @@ export interface DirectoryCleanupOptions extends CleanupOptions {
 
 type Verdict = "live" | "old" | "gone" | Unusable;
 
+/** A file at first sight. */
+interface Seen {
+  readonly verdict: Verdict;
+  /** The tag of its user, if it has one. */
+  readonly tag?: string | undefined;
+}
+
 /**
  * Deletes old sessions from a directory, and what dead processes left there.
  * A file is first read without a lock; only one that seems to be old, or is
  * none of this session's, is locked, looked at again, judged again, and then
  * renamed and removed: a session that was saved or touched meanwhile, or that
- * somebody holds, stays. The event loop is given back every few milliseconds.
+ * somebody holds, stays. What the index of users lacks is made, and of what is
+ * there for nothing some is removed. The event loop is given back every few
+ * milliseconds.
  *
  * @param place A directory that is ready.
  * @param isOld Decides which are old, see `cleanupRule`.
@@ -72,8 +83,17 @@ export async function cleanDirectory(
         continue;
       }
       const file = new SessionFile(place, name, quarantine);
-      const verdict = judge(file, name, isOld, dryRun ? undefined : removals);
-      if (verdict === "live") count.remaining++;
+      const seen = peek(file, name, isOld);
+      const verdict = dryRun
+        ? seen.verdict
+        : judge(file, seen, isOld, removals);
+      if (verdict === "live") {
+        count.remaining++;
+        const { tag } = seen;
+        if (tag !== undefined && !dryRun) {
+          makeMissingEntry(place, { tag, id: name });
+        }
+      }
       if (verdict === "old") {
         count.deleted++;
         await removals.run();
@@ -85,6 +105,7 @@ export async function cleanDirectory(
     throw error;
   }
   await removals.end();
+  if (!dryRun) await sweepUserIndex(directory, { signal, onPause });
   return count;
 }
 
@@ -115,20 +136,15 @@ function isRemnant(path: string, name: string): boolean {
   }
 }
 
-/**
- * Judges a file and, where there is somebody to remove it, deletes one that is
- * old. What was listed as a file may be anything by now: it is left, then.
- */
+/** Judges a file again under its lock, and deletes one that is old. */
 function judge(
   file: SessionFile,
-  id: string,
+  { verdict }: Seen,
   isOld: IsOld,
-  removals: Removals | undefined,
+  removals: Removals,
 ): Verdict {
+  if (verdict === "live" || verdict === "gone") return verdict;
   try {
-    const verdict = peek(file.path, id, isOld);
-    if (verdict === "live" || verdict === "gone") return verdict;
-    if (removals === undefined) return verdict;
     const judged = file.deleteIfOld(isOld, (path) => removals.note(path));
     return judged === AGAIN ? "live" : judged ?? "gone";
   } catch (error) {
@@ -137,17 +153,23 @@ function judge(
   }
 }
 
-function peek(path: string, id: string, isOld: IsOld): Verdict {
-  // To write, too: a pipe then makes nobody wait.
-  const file = openExisting(path, true);
-  if (file === undefined) return "gone";
+/** What was listed as a file may be anything by now: it is left, then. */
+function peek({ path }: SessionFile, id: string, isOld: IsOld): Seen {
+  const opened = openRegular(path);
+  if (opened === undefined) return { verdict: "gone" };
+  const { file, info } = opened;
   try {
-    const info = system.fstat(file);
-    if (!info.isFile) return "gone";
-    const lifetime = decodeLifetime(id, readOnce(file));
-    if (typeof lifetime === "string") return lifetime;
+    let bytes = readOnce(file);
+    let lifetime = decodeLifetime(id, bytes);
+    if (typeof lifetime === "string") {
+      bytes = readRest(file, bytes);
+      lifetime = decodeLifetime(id, bytes);
+    }
+    if (typeof lifetime === "string") return { verdict: lifetime };
     const lastAccess = info.mtime!.getTime();
-    return isOld(lifetime, lastAccess, system.now()) ? "old" : "live";
+    return isOld(lifetime, lastAccess, system.now())
+      ? { verdict: "old" }
+      : { verdict: "live", tag: readTag(bytes) };
   } finally {
     system.close(file);
   }

@@ -3,6 +3,7 @@ import type { EntriesOptions } from "../core/store.ts";
 import { userTag } from "../core/user_tag.ts";
 import type { Again } from "../disk/file_lock.ts";
 import { listFiles } from "../disk/list_directory.ts";
+import { listTagged } from "../disk/user_index.ts";
 import type { SessionFile } from "./session_file.ts";
 
 /** What {@linkcode directoryEntries} takes. */
@@ -14,14 +15,18 @@ export interface DirectoryEntriesOptions extends EntriesOptions {
   ) => Promise<SessionRecord | undefined>;
 }
 
+/** What is streamed of a session. */
+export type DirectoryEntry = readonly [
+  id: string,
+  record: SessionRecord,
+  lastAccess: number,
+];
+
 const MOST_LISTINGS = 10;
 
 /**
- * Streams the sessions in a directory. There is no index of users, which could
- * drift: for the sessions of one each file is opened, and passed over by the
- * tag in its head. The directory is then listed again, until no session of the
- * user's turns up that the listings before have missed; what they had is not
- * opened again.
+ * Streams the sessions in a directory; those of one user as the index has them,
+ * see `disk/user_index.ts`.
  *
  * @param directory The directory.
  * @param options See there.
@@ -29,33 +34,54 @@ const MOST_LISTINGS = 10;
 export async function* directoryEntries(
   directory: string,
   options: DirectoryEntriesOptions,
-): AsyncGenerator<
-  readonly [id: string, record: SessionRecord, lastAccess: number]
-> {
-  const { signal, user, read } = options;
-  const tag = user === undefined ? undefined : userTag(user);
+): AsyncGenerator<DirectoryEntry> {
+  const { signal, user } = options;
+  if (user !== undefined) {
+    yield* entriesOf(user, directory, options);
+    return;
+  }
+  for await (const name of listFiles(directory, { signal })) {
+    const entry = await read(name, options);
+    if (entry !== undefined) yield entry;
+  }
+}
+
+/**
+ * Lists again, until no session of the user's turns up that the listings before
+ * have missed: one may have begun meanwhile.
+ */
+async function* entriesOf(
+  user: string,
+  directory: string,
+  options: DirectoryEntriesOptions,
+): AsyncGenerator<DirectoryEntry> {
+  const tag = userTag(user);
+  const seen = new Set<string>();
+  for (let listing = 0; listing < MOST_LISTINGS; listing++) {
+    let isFound = false;
+    for await (
+      const id of listTagged(directory, tag, { signal: options.signal })
+    ) {
+      if (seen.has(id)) continue;
+      seen.add(id);
+      const entry = await read(id, options);
+      if (entry?.[1].user !== user) continue;
+      isFound = true;
+      yield entry;
+    }
+    if (!isFound) break;
+  }
+}
+
+async function read(
+  id: string,
+  options: DirectoryEntriesOptions,
+): Promise<DirectoryEntry | undefined> {
   let lastAccess = 0;
   const note = (_record: SessionRecord, accessedAt: number) => {
     lastAccess = accessedAt;
     return false;
   };
-  const step = (file: SessionFile) =>
-    tag !== undefined && file.isOfAnother(tag)
-      ? undefined
-      : file.load(note, true);
-
-  const seen = new Set<string>();
-  for (let listing = 0; listing < MOST_LISTINGS; listing++) {
-    let isFound = false;
-    for await (const name of listFiles(directory, { signal })) {
-      if (seen.has(name)) continue;
-      if (user !== undefined) seen.add(name);
-      const record = await read(name, step);
-      if (record === undefined) continue;
-      if (user !== undefined && record.user !== user) continue;
-      isFound = true;
-      yield [name, record, lastAccess];
-    }
-    if (user === undefined || !isFound) break;
-  }
+  const record = await options.read(id, (file) => file.load(note, true));
+  return record && [id, record, lastAccess];
 }

@@ -47,11 +47,15 @@ import { checkLock, SessionLock } from "./session_lock.ts";
  * the new one. Its rules stand where they are kept: names in
  * `disk/layout.ts`, locks in `disk/file_lock.ts`, changes in
  * `disk/atomic_file.ts`, what the file system must do in
- * `disk/prepare_directory.ts`, the format in `core/codec.ts`, the steps of an
- * operation in `stores/session_file.ts`.
+ * `disk/prepare_directory.ts`, how a user's sessions are found in
+ * `disk/user_index.ts`, the format in `core/codec.ts`, the steps of an operation
+ * in `stores/session_file.ts`.
  *
  * The last access is the file's mtime. Permissions needed: to read and write
  * the directory.
+ *
+ * After a power loss, or from a backup without `.users`, `entries` of a user may
+ * miss sessions until the next `deleteOldSessions`.
  *
  * Not promised: network file systems (NFS is refused, because a name there
  * may lead to a file that is gone) and Windows (not tested). A plain load does

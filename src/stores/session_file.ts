@@ -14,10 +14,11 @@
 import {
   decodeLifetime,
   decodeRecord,
+  decodeTag,
   encodeRecord,
-  hasOtherTag,
   MARK_AT,
   PUBLISHED,
+  readTag,
   type Unusable,
 } from "../core/codec.ts";
 import {
@@ -39,13 +40,16 @@ import {
   isNoFile,
   leadsTo,
   noFile,
-  openExisting,
   underLock,
 } from "../disk/file_lock.ts";
 import { sessionPath, temporaryPath } from "../disk/layout.ts";
 import { readOnce, readRest, readWhole } from "../disk/read_file.ts";
 import { system } from "../disk/system.ts";
+import { publishIndexed, removeIndexed } from "../disk/user_index.ts";
 import type { Quarantine } from "./quarantine.ts";
+
+/** What is not read. */
+const NOTHING = new Uint8Array();
 
 /** A session's file while nobody else can change it. */
 interface Held {
@@ -62,6 +66,8 @@ interface HeldRecord<T extends Lifetime> extends Held {
   readonly record: T;
   /** Whether its time is not over. */
   readonly isLive: boolean;
+  /** The tag of its user, if it has one. */
+  readonly tag: string | undefined;
 }
 
 /** The file of one session, and all that is ever done to it. */
@@ -110,38 +116,29 @@ export class SessionFile {
     }
   }
 
-  /**
-   * Tells, for one open file and no lock, whether this was a session of
-   * somebody else than the tag is for when its name was opened, or since.
-   * Without a lock the bytes may be written over meanwhile: see `hasOtherTag`.
-   * As a plain load it does not look for pipes; whoever calls has listed a file.
-   *
-   * @param tag Made by `userTag`.
-   */
-  isOfAnother(tag: string): boolean {
-    const file = openExisting(this.path, false);
-    if (file === undefined) return true;
-    try {
-      return hasOtherTag(this.#id, readOnce(file), tag);
-    } finally {
-      system.close(file);
-    }
-  }
-
   /** Replaces what there is, or creates. */
   save(bytes: Uint8Array): true | Again {
-    const replaced = this.#hold(() => this.#replace(bytes));
+    const isIndexed = readTag(bytes) !== undefined;
+    const replaced = this.#hold(({ file, size }) => {
+      const old = isIndexed ? readWhole(file, size) : NOTHING;
+      return this.#replace(bytes, decodeTag(this.#id, old));
+    });
     if (replaced !== undefined) return replaced;
-    return createFile(this.#place, this.path, bytes) || this.#again();
+    return this.#create(bytes) || this.#again();
   }
 
   /** Creates, over a dead session too. */
   create(bytes: Uint8Array, lastAccess?: number): boolean | Again {
-    const created = createFile(this.#place, this.path, bytes, lastAccess);
+    const created = this.#create(bytes, lastAccess);
     if (created !== false) return created;
-    const replaced = this.#hold((held) =>
-      !this.#isLive(held) && this.#replace(bytes, lastAccess)
-    );
+    const replaced = this.#hold((held) => {
+      const old = readWhole(held.file, held.size);
+      const found = decodeLifetime(this.#id, old);
+      const isTaken = typeof found === "object" &&
+        !isExpired(found, held.lastAccess, held.now);
+      if (isTaken) return false;
+      return this.#replace(bytes, decodeTag(this.#id, old), lastAccess);
+    });
     return replaced ?? this.#again();
   }
 
@@ -150,15 +147,15 @@ export class SessionFile {
     change: (record: SessionRecord) => SessionRecord | undefined,
     lastAccess?: number,
   ): SessionRecord | null | undefined | Again {
-    return this.#holdRecord(decodeRecord, ({ record, isLive }) => {
+    return this.#holdRecord(decodeRecord, ({ record, isLive, tag }) => {
       if (!isLive) return undefined;
       const changed = change(record);
       if (changed === undefined) {
-        removeFile(this.#place, this.path);
+        this.#remove(tag);
         return null;
       }
       const bytes = encodeRecord(this.#id, changed);
-      const replaced = this.#replace(bytes, lastAccess);
+      const replaced = this.#replace(bytes, tag, lastAccess);
       return replaced === AGAIN ? AGAIN : changed;
     });
   }
@@ -173,8 +170,8 @@ export class SessionFile {
 
   /** Removes a session, and tells whether it was live. */
   delete(): boolean | undefined | Again {
-    return this.#holdRecord(decodeLifetime, ({ isLive }) => {
-      removeFile(this.#place, this.path);
+    return this.#holdRecord(decodeLifetime, ({ isLive, tag }) => {
+      this.#remove(tag);
       return isLive;
     });
   }
@@ -190,15 +187,18 @@ export class SessionFile {
     isOld: IsOld,
     note: (path: string) => void,
   ): "old" | "live" | undefined | Again {
-    return this.#holdRecord(decodeLifetime, ({ record, lastAccess, now }) => {
+    return this.#holdRecord(decodeLifetime, (held) => {
+      const { record, lastAccess, now } = held;
       if (!isOld(record, lastAccess, now)) return "live";
       const { directory } = this.#place;
       const path = temporaryPath(directory, now, system.random());
-      try {
-        system.rename(this.path, path);
-      } finally {
-        note(path);
-      }
+      removeIndexed(directory, this.#id, held.tag, () => {
+        try {
+          system.rename(this.path, path);
+        } finally {
+          note(path);
+        }
+      });
       return "old";
     });
   }
@@ -237,24 +237,19 @@ export class SessionFile {
     act: (held: HeldRecord<R>) => T,
   ): T | undefined | Again {
     return this.#hold((held) => {
-      const { file, lastAccess, size, now } = held;
-      const found = decode(this.#id, readWhole(file, size));
+      const bytes = readWhole(held.file, held.size);
+      const found = decode(this.#id, bytes);
       if (typeof found === "object") {
-        const isLive = !isExpired(found, lastAccess, now);
-        return act({ file, lastAccess, size, now, record: found, isLive });
+        const isLive = !isExpired(found, held.lastAccess, held.now);
+        return act({ ...held, record: found, isLive, tag: readTag(bytes) });
       }
       if (found === "unreadable") {
-        this.#quarantine.setAside(this.path, this.#id, file);
+        this.#quarantine.setAside(this.path, this.#id, held.file);
       } else {
         this.#quarantine.leave(found, this.path, this.#id);
       }
       return undefined;
     });
-  }
-
-  #isLive({ file, lastAccess, size, now }: Held): boolean {
-    const found = decodeLifetime(this.#id, readWhole(file, size));
-    return typeof found === "object" && !isExpired(found, lastAccess, now);
   }
 
   /** Acts on whatever is there; `undefined` when nothing is. */
@@ -268,8 +263,24 @@ export class SessionFile {
     });
   }
 
-  #replace(bytes: Uint8Array, lastAccess?: number): true | Again {
-    return replaceFile(this.#place, this.path, bytes, lastAccess);
+  #create(bytes: Uint8Array, lastAccess?: number): boolean | Again {
+    const put = () => createFile(this.#place, this.path, bytes, lastAccess);
+    const publication = { id: this.#id, bytes, before: undefined, put };
+    return publishIndexed(this.#place, publication);
+  }
+
+  #replace(
+    bytes: Uint8Array,
+    before: string | undefined,
+    lastAccess?: number,
+  ): true | Again {
+    const put = () => replaceFile(this.#place, this.path, bytes, lastAccess);
+    return publishIndexed(this.#place, { id: this.#id, bytes, before, put });
+  }
+
+  #remove(tag: string | undefined): void {
+    const remove = () => removeFile(this.#place, this.path);
+    removeIndexed(this.#place.directory, this.#id, tag, remove);
   }
 
   /** The name is taken after all: start again, unless that would never end. */

@@ -26,7 +26,13 @@ function placeOf(
   { path: directory }: TemporaryDirectory,
   rest: Partial<Place> = {},
 ): Place {
-  return { directory, durability: "process", needsMode: false, ...rest };
+  return {
+    directory,
+    durability: "process",
+    needsMode: false,
+    isOwner: true,
+    ...rest,
+  };
 }
 
 function bytesOf(text: string): Uint8Array {

@@ -1,13 +1,19 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { createSessionId, isSessionId } from "../../src/core/token.ts";
 import {
+  entryPath,
   isQuarantineName,
+  isShelfName,
   lockPath,
   markerPath,
+  parseEntry,
   quarantinePath,
   sessionPath,
+  shelfLockPath,
+  shelfPath,
   temporaryBirth,
   temporaryPath,
+  userIndexPath,
 } from "../../src/disk/layout.ts";
 
 const ID = "0123456789abcdef";
@@ -23,6 +29,40 @@ Deno.test("names are as drawn", () => {
     temporaryPath("sessions", 1_763_629_200_000, RANDOM),
     `sessions/.tmp-001763629200000-${RANDOM}`,
   );
+  const tag = "e7207273";
+  assertEquals(userIndexPath("sessions"), "sessions/.users");
+  assertEquals(shelfPath("sessions", tag), "sessions/.users/e7");
+  assertEquals(shelfLockPath("sessions", tag), "sessions/.users/e7/.lock");
+  assertEquals(
+    entryPath("sessions", { tag, id: ID }),
+    `sessions/.users/e7/e7207273-${ID}`,
+  );
+});
+
+Deno.test("parseEntry() reads what entryPath() wrote, and nothing else", () => {
+  const tag = "e7207273";
+  for (const id of [ID, "a-b_c-d_e-f_0-1_2", "0".repeat(64)]) {
+    const name = entryPath("", { tag, id }).split("/").at(-1)!;
+    assertEquals(parseEntry(name), { tag, id });
+    const others = [
+      "",
+      id,
+      `${tag}${id}`,
+      `${tag}_${id}`,
+      `${tag}-`,
+      `${tag}-${id}.bad`,
+      `--------${id}`,
+      `${tag.toUpperCase()}-${id}`,
+      `${tag.slice(1)}-${id}`,
+      `${tag}0-${id}`.replace("-", "."),
+      `.${name}`,
+      `${name}\n`,
+      ".lock",
+    ];
+    for (const other of others) assertEquals(parseEntry(other), undefined);
+  }
+  assertEquals(["00", "e7"].filter(isShelfName), ["00", "e7"]);
+  assertEquals(["", "0", "E7", "e70", "zz", ".."].filter(isShelfName), []);
 });
 
 Deno.test("no name of ours but a session's is a session ID", () => {
@@ -31,6 +71,7 @@ Deno.test("no name of ours but a session's is a session ID", () => {
     markerPath(""),
     temporaryPath("", 1, RANDOM),
     lockPath("", ID),
+    userIndexPath(""),
   ].map((path) => path.slice(1));
   assertEquals(names.filter(isSessionId), []);
   assertEquals(names.filter(isQuarantineName), [`${ID}.bad`]);

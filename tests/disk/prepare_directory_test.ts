@@ -27,7 +27,10 @@ function modeOf(path: string): number {
 
 Deno.test("prepareDirectory() marks a directory, and leaves nothing else", () => {
   using directory = new TemporaryDirectory();
-  assertEquals(prepareDirectory(directory.path, false), { needsMode: false });
+  assertEquals(prepareDirectory(directory.path, false), {
+    needsMode: false,
+    isOwner: true,
+  });
   assertEquals(directory.list(), [".latchkey"]);
   assertEquals(modeOf(directory.join(".latchkey")), 0o600);
   assertEquals(
@@ -238,7 +241,10 @@ Deno.test("prepareDirectory() goes by the mode where there are modes", () => {
     fstat: (file) => ({ ...fstat(file), mode: null }),
     stat: (path) => ({ ...stat(path), mode: null }),
   });
-  assertEquals(prepareDirectory(directory.path, false), { needsMode: false });
+  assertEquals(prepareDirectory(directory.path, false), {
+    needsMode: false,
+    isOwner: true,
+  });
 });
 
 const CALLS = [

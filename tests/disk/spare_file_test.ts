@@ -16,6 +16,7 @@ class Scene extends TemporaryDirectory {
     directory: this.path,
     durability: "process",
     needsMode: false,
+    isOwner: true,
   };
   readonly session: string = this.join(ID);
 

@@ -11,6 +11,7 @@ import { removeIfThere } from "../../src/disk/remove_if_there.ts";
 import { spares } from "../../src/disk/spare_file.ts";
 import { SessionManager } from "../../src/http/manager.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { describeIndex } from "../index_state.ts";
 import { replaceSystem, stopClock } from "../replaced_system.ts";
 import { ID, recordOf, TEMPORARY_FOR } from "./scenes.ts";
 
@@ -38,6 +39,13 @@ const NEXT: Readonly<Record<string, Next>> = {
   update: async (store, record) => {
     const changed = record && { ...record, data: { n: 5 } };
     assertEquals(await store.update(ID, () => changed), changed);
+    return changed;
+  },
+  login: async (store, record) => {
+    const changed = record && { ...record, user: "ann" };
+    assertEquals(await store.update(ID, () => changed), changed);
+    const found = await Array.fromAsync(store.entries({ user: "ann" }));
+    assertEquals(found.find(([id]) => id === ID)?.[1], changed);
     return changed;
   },
   entries: async (store, record) => {
@@ -119,6 +127,7 @@ export async function goOn(
       });
     }
   }
+  assertEquals(describeIndex(directory).missing, []);
 }
 
 /** What a store has to find, told without one. */
@@ -154,7 +163,10 @@ export async function cleanUpAfter(
   removeOwnSpare(directory);
   const store = new DirectorySessionStore(directory);
   await store.setup();
-  const list = () => [...Deno.readDirSync(directory)].map(({ name }) => name);
+  // The index of users may be missing, which the cleaner makes.
+  const list = () =>
+    [...Deno.readDirSync(directory)].map(({ name }) => name)
+      .filter((name) => name !== ".users");
   const others = list().filter((name) => !temporaries.includes(name)).sort();
   const births = temporaries.map((name) => temporaryBirth(name)!);
   if (births.length === 0) births.push(Date.now());

@@ -15,6 +15,7 @@ import {
   findTorn,
   layOut,
 } from "./directory_state.ts";
+import { describeIndex } from "../index_state.ts";
 import { replaceEveryCall } from "./every_call.ts";
 import {
   isForPower,
@@ -99,6 +100,9 @@ async function checkRemains(
 ): Promise<void> {
   const { files, temporaries } = describeDirectory(directory, scene);
   assertEquals(findTorn(scene, before, files), []);
+  if (!scene.isWithoutIndex) {
+    assertEquals(describeIndex(directory).missing, []);
+  }
   // Setup looks whether a file can have two names; a replaced file gets one.
   const most = isSetup(scene) || durability === "process" ? 2 : 1;
   assert(temporaries.length <= most, `left behind: ${temporaries}`);
@@ -115,6 +119,8 @@ function checkAnswered(
   assertEquals(answer, scene.answer);
   const { files, temporaries } = describeDirectory(directory, scene);
   assertEquals(files, scene.after);
+  const { missing, stale } = describeIndex(directory);
+  assertEquals([...missing, ...stale], []);
   const most = durability === "process" ? 1 : 0;
   assert(temporaries.length <= most, `left behind: ${temporaries}`);
 }

@@ -4,10 +4,11 @@ import { decodeRecord } from "../../src/core/codec.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { isMarkId } from "../../src/core/revocation.ts";
 import { isSessionId } from "../../src/core/token.ts";
-import { temporaryBirth } from "../../src/disk/layout.ts";
+import { parseEntry, temporaryBirth } from "../../src/disk/layout.ts";
 import { spares } from "../../src/disk/spare_file.ts";
 import { followRotation } from "../../src/http/rotation.ts";
 import { openRecord } from "../../src/http/sealed_record.ts";
+import { describeIndex, putEntry } from "../index_state.ts";
 import {
   ID,
   laySpare,
@@ -33,11 +34,12 @@ export interface DirectoryState {
 
 /**
  * Puts into a directory what a scene begins with, in place of all that is
- * there but the mark that setup left.
+ * there but the mark that setup left. Sessions of users are in the index.
  */
 export function layOut(directory: string, scene: Scene): void {
   for (const { name } of list(directory)) {
-    if (name !== ".latchkey") Deno.removeSync(`${directory}/${name}`);
+    if (name === ".latchkey") continue;
+    Deno.removeSync(`${directory}/${name}`, { recursive: true });
   }
   if (scene.isWithoutDirectory) {
     Deno.removeSync(directory, { recursive: true });
@@ -47,6 +49,11 @@ export function layOut(directory: string, scene: Scene): void {
     const path = `${directory}/${name}`;
     Deno.writeFileSync(path, bytes, { mode: 0o600 });
     Deno.utimeSync(path, new Date(LONG_AGO), new Date(LONG_AGO));
+  }
+  if (scene.isWithoutIndex) return;
+  const { missing } = describeIndex(directory);
+  for (const name of [...missing, ...scene.staleEntries ?? []]) {
+    putEntry(directory, parseEntry(name)!);
   }
 }
 
@@ -59,7 +66,9 @@ export function describeDirectory(
   const temporaries: string[] = [];
   for (const { name } of list(directory)) {
     // What setup and a lock leave stays there, empty.
-    if (name === ".latchkey" || name.startsWith(".lock-")) continue;
+    const isKept = name === ".latchkey" || name === ".users" ||
+      name.startsWith(".lock-");
+    if (isKept) continue;
     if (`${directory}/${name}` === spares.get(directory)) continue;
     const isKnown = name in scene.files || name === OTHER_ID ||
       name.replace(/\.bad$/, "") in scene.files || name === ID;

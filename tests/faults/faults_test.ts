@@ -28,6 +28,7 @@ import {
   findTorn,
   layOut,
 } from "./directory_state.ts";
+import { describeIndex } from "../index_state.ts";
 import { type Fault, FaultySystem, type Manner } from "./faulty_system.ts";
 import {
   isForPower,
@@ -87,9 +88,12 @@ async function play(ground: Playground, fault: Fault): Promise<boolean> {
   const { faulty } = outcome;
 
   const { files, temporaries } = describeDirectory(directory, scene);
+  const { missing, stale } = describeIndex(directory);
+  if (!scene.isWithoutIndex) assertEquals(missing, []);
   if (faulty.thrown.length === 0) {
     assertEquals(outcome.answer, scene.answer);
     assertEquals(files, scene.after);
+    assertEquals([...missing, ...stale], []);
   } else {
     assertHeard(scene, outcome, warnings);
     if (!faulty.isChanged) assertEquals(files, before);

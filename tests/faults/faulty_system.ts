@@ -83,7 +83,7 @@ export class FaultySystem implements Disposable {
         break;
       case "link":
       case "remove":
-        if (!isTemporary(call.args.at(-1))) this.isChanged = true;
+        if (isSession(call.args.at(-1))) this.isChanged = true;
         break;
       case "rename":
         if (!call.args.every(isTemporary)) this.isChanged = true;
@@ -131,6 +131,11 @@ export class FaultySystem implements Disposable {
     this.thrown.push(error);
     throw error;
   }
+}
+
+/** Or may be one: not a temporary file, and nothing in the index of users. */
+function isSession(path: unknown): boolean {
+  return !isTemporary(path) && !String(path).includes("/.users/");
 }
 
 function isTemporary(path: unknown): boolean {

@@ -60,6 +60,10 @@ export interface Scene {
   readonly title: string;
   /** What lies there, by its name, last accessed long ago. */
   readonly files: Readonly<Record<string, Uint8Array>>;
+  /** Entries of the index of users that are there for nothing, by their names. */
+  readonly staleEntries?: readonly string[];
+  /** Whether to begin without an index of users, whatever sessions there are. */
+  readonly isWithoutIndex?: boolean;
   /** Whether to begin without a directory. */
   readonly isWithoutDirectory?: boolean;
   /** Whether it changes what is on the disk, which `"power"` does otherwise. */
@@ -151,6 +155,14 @@ const FOREIGN = { [ID]: encodeRecord(OTHER_ID, recordOf(1)) };
 /** What a save over a session leaves, and the next one writes over. */
 const SPARE_ID = "5".repeat(32);
 const ORPHAN = `.tmp-${String(LONG_AGO).padStart(15, "0")}-${ID}`;
+
+const ANN = { user: "ann" };
+const ANNS = { [ID]: encodeRecord(ID, recordOf(1, ANN)) };
+const login = (record: SessionRecord) => ({
+  ...record,
+  data: { n: 2 },
+  ...ANN,
+});
 
 const REQUEST = new Request("http://localhost/", {
   headers: { cookie: `session=${ID}${SECRET}` },
@@ -369,16 +381,121 @@ const WITHOUT_SPARE: readonly Scene[] = [
     title: "entries of a user",
     files: {
       ...LIVE,
-      [OTHER_ID]: encodeRecord(OTHER_ID, { ...recordOf(3), user: "ann" }),
+      [OTHER_ID]: encodeRecord(OTHER_ID, recordOf(3, ANN)),
       "unreadable-session": new Uint8Array(10),
     },
-    run: (store) => numbersOf(store.entries({ user: "ann" })),
+    run: (store) => numbersOf(store.entries(ANN)),
     answer: [3],
     after: {
       [ID]: "n=1, long ago",
       [OTHER_ID]: "n=3, long ago",
-      "unreadable-session.bad": "unreadable",
+      "unreadable-session": "unreadable, long ago",
     },
+  },
+  {
+    title: "a login",
+    files: LIVE,
+    isChange: true,
+    run: async (store) => dataOf(await store.update(ID, login)),
+    answer: { n: 2 },
+    after: { [ID]: "n=2, now" },
+  },
+  {
+    title: "a login of another user",
+    files: { [ID]: encodeRecord(ID, recordOf(1, { user: "bob" })) },
+    isChange: true,
+    run: async (store) => dataOf(await store.update(ID, login)),
+    answer: { n: 2 },
+    after: { [ID]: "n=2, now" },
+  },
+  {
+    title: "an update of a signed-in session",
+    files: ANNS,
+    isChange: true,
+    run: async (store) => dataOf(await store.update(ID, login)),
+    answer: { n: 2 },
+    after: { [ID]: "n=2, now" },
+  },
+  {
+    title: "a logout by an update",
+    files: ANNS,
+    isChange: true,
+    run: async (store) =>
+      dataOf(
+        await store.update(
+          ID,
+          ({ user: _user, ...rest }) => ({ ...rest, data: { n: 2 } }),
+        ),
+      ),
+    answer: { n: 2 },
+    after: { [ID]: "n=2, now" },
+  },
+  {
+    title: "a save over a session, with a user",
+    files: LIVE,
+    isChange: true,
+    run: async (store) => (await store.save(ID, recordOf(2, ANN)), null),
+    answer: null,
+    after: { [ID]: "n=2, now" },
+  },
+  {
+    title: "a save of a new session, with a user",
+    files: {},
+    isChange: true,
+    run: async (store) => (await store.save(ID, recordOf(2, ANN)), null),
+    answer: null,
+    after: { [ID]: "n=2, now" },
+  },
+  {
+    title: "a create, with a user",
+    files: {},
+    isChange: true,
+    run: (store) => store.create(ID, recordOf(2, ANN)),
+    answer: true,
+    after: { [ID]: "n=2, now" },
+  },
+  {
+    title: "a create of an ID that is taken, with a user",
+    files: LIVE,
+    isChange: true,
+    run: (store) => store.create(ID, recordOf(2, ANN)),
+    answer: false,
+    after: { [ID]: "n=1, long ago" },
+  },
+  {
+    title: "a delete of a signed-in session",
+    files: ANNS,
+    isChange: true,
+    run: (store) => store.delete(ID),
+    answer: true,
+    after: {},
+  },
+  {
+    title: "an update that deletes a signed-in session",
+    files: ANNS,
+    isChange: true,
+    run: async (store) => dataOf(await store.update(ID, () => undefined)),
+    answer: null,
+    after: {},
+  },
+  {
+    title: "a cleanup of signed-in sessions",
+    files: {
+      [ID]: encodeRecord(ID, recordOf(1, { ...ANN, expiresAt: LONG_AGO })),
+      [OTHER_ID]: encodeRecord(OTHER_ID, recordOf(3, ANN)),
+    },
+    staleEntries: [`00000000-${ID}`, `00000000-${OTHER_ID}`],
+    run: (store) => store.deleteOldSessions(30),
+    answer: { deleted: 1, remaining: 1, remnants: 0 },
+    after: { [OTHER_ID]: "n=3, long ago" },
+  },
+  {
+    title: "a cleanup without an index",
+    files: { [OTHER_ID]: encodeRecord(OTHER_ID, recordOf(3, ANN)) },
+    isWithoutIndex: true,
+    run: (store) => store.deleteOldSessions(30),
+    answer: { deleted: 0, remaining: 1, remnants: 0 },
+    after: { [OTHER_ID]: "n=3, long ago" },
   },
   {
     title: "a setup",

@@ -9,6 +9,9 @@ import { LARGEST_RECORD } from "../../src/core/record_json.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { system } from "../../src/disk/system.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { userTag } from "../../src/core/user_tag.ts";
+import { removeStaleEntry } from "../../src/disk/user_index.ts";
+import { putEntry } from "../index_state.ts";
 import { replaceSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { putObstacle } from "./obstacles.ts";
@@ -123,14 +126,21 @@ for (const [what, put] of Object.entries(LARGE)) {
     await store.setup();
     put(directory.join("large"));
     using reading = watchReading();
+    const entry = { tag: userTag("ann"), id: ID };
+    putEntry(directory.path, entry);
     for (const [name, [call, expected]] of Object.entries(CALLS)) {
       // It is set aside, and put back for the next one.
       Deno.renameSync(directory.join("large"), directory.join(ID));
       assertEquals(await call(store), expected, name);
-      const left = directory.list().filter((name) => name !== ".latchkey");
+      const left = directory.list().filter((name) =>
+        name !== ".latchkey" && name !== ".users"
+      );
       assertEquals(left, name === "a dry cleanup" ? [ID] : [`${ID}.bad`], name);
       Deno.renameSync(directory.join(left[0]!), directory.join("large"));
     }
+    Deno.renameSync(directory.join("large"), directory.join(ID));
+    removeStaleEntry(directory.path, entry);
+    Deno.removeSync(directory.join(ID));
     assert(reading.bytes <= LARGEST_RECORD + 1, `${reading.bytes} bytes`);
     assert(reading.buffer <= LARGEST_RECORD + 1, `${reading.buffer} bytes`);
     console.log(`${what}: ${reading.bytes} bytes read at most`);

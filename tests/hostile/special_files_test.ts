@@ -9,13 +9,13 @@
  * that others may write is refused (tests/disk/prepare_directory_test.ts and
  * tests/stores/directory_store_test.ts show it). The last test states what it
  * makes of each kind. A pipe is not among them: a plain load waits there until
- * somebody writes to it. `entries` of one user opens as a plain load does what
- * was listed as a file, and has nothing against one that becomes a pipe just
- * then.
+ * somebody writes to it.
  */
 
 import { assert, assertEquals } from "@std/assert";
 import { encodeRecord } from "../../src/core/codec.ts";
+import { userTag } from "../../src/core/user_tag.ts";
+import { putEntry } from "../index_state.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { runBounded } from "./bounded_child.ts";
 import type { Calls } from "./caller_script.ts";
@@ -78,6 +78,12 @@ class Scene implements Disposable {
     if (putObstacle(this.elsewhere("pipe"), "pipe")) {
       this.put("link-to-a-pipe-00", { link: this.elsewhere("pipe") });
     }
+  }
+
+  /** Says in the index that all of them are sessions of a user. */
+  putEntries(): void {
+    const tag = userTag("ann");
+    for (const id of [LIVE, ...this.ids]) putEntry(this.path, { tag, id });
   }
 
   /** What stands under each name, by its inode. */
@@ -151,6 +157,7 @@ Deno.test("entries and cleanup pass by what is no file", async () => {
   using scene = new Scene();
   scene.putAll();
   scene.putPipes();
+  scene.putEntries();
   const { [LIVE]: _live, ...before } = scene.describe();
   const report = await scene.call({
     ids: [LIVE],
@@ -210,7 +217,7 @@ const SWAPS: Readonly<Record<string, (scene: Scene) => Obstacle>> = {
 };
 
 for (const [what, obstacleOf] of Object.entries(SWAPS)) {
-  for (const call of ["entries", "cleanup"] as const) {
+  for (const call of ["entries", "entries of a user", "cleanup"] as const) {
     Deno.test(`${what} that takes a name after the listing stops no ${call}`, async () => {
       using scene = new Scene();
       const swap = scene.elsewhere("swap");
@@ -219,12 +226,15 @@ for (const [what, obstacleOf] of Object.entries(SWAPS)) {
         return;
       }
       scene.write(`${scene.path}/other-session-0001`, "other-session-0001");
+      scene.putEntries();
       const report = await scene.call({ ids: [LIVE], calls: [call], swap });
       assertEquals(
         report[`${call} ${LIVE}`],
-        call === "entries"
-          ? ["other-session-0001"]
-          : { deleted: 1, remaining: 0, remnants: 0 },
+        {
+          "entries": ["other-session-0001"],
+          "entries of a user": [],
+          "cleanup": { deleted: 1, remaining: 0, remnants: 0 },
+        }[call],
       );
     });
   }

@@ -127,8 +127,8 @@ class Life implements Disposable {
 
   /** Keeps what lies in the directory now. */
   look(): void {
-    for (const { name } of Deno.readDirSync(this.path)) {
-      const bytes = Deno.readFileSync(`${this.path}/${name}`);
+    for (const name of this.#directory.listFiles()) {
+      const bytes = Deno.readFileSync(this.#directory.join(name));
       this.seen.push(name, new TextDecoder("latin1").decode(bytes));
     }
   }

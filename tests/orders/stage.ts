@@ -15,6 +15,7 @@
 import { MARK_AT, UNPUBLISHED } from "../../src/core/codec.ts";
 import { spares } from "../../src/disk/spare_file.ts";
 import { type System, system } from "../../src/disk/system.ts";
+import { describeIndex } from "../index_state.ts";
 
 /** The instant at which every scene begins, in ms since the epoch. */
 export const START = 1_700_000_000_000;
@@ -32,6 +33,9 @@ interface Entry {
 
 /** How an actor ended. */
 export type Outcome = { readonly value: unknown } | { readonly error: unknown };
+
+/** What is no state of its own, or is shown in another way. */
+const UNSHOWN = [".latchkey", ".users"];
 
 class Suspension extends Error {}
 
@@ -229,7 +233,7 @@ export class Stage implements Disposable {
   /** All that decides what can still happen, as text. */
   describe(): string {
     const names = [...Deno.readDirSync(this.directory)]
-      .map(({ name }) => name).filter((name) => name !== ".latchkey");
+      .map(({ name }) => name).filter((name) => !UNSHOWN.includes(name));
     const files = names.map((name) => {
       const info = Deno.lstatSync(`${this.directory}/${name}`);
       const shown = name.startsWith(".tmp-") ? ".tmp" : name;
@@ -257,7 +261,8 @@ export class Stage implements Disposable {
         this.#labelOf(actor.spare),
       ].join("|");
     });
-    return [this.now, ...files, ...actors].join("\n");
+    const { entries } = describeIndex(this.directory);
+    return [this.now, ...files, ...entries, ...actors].join("\n");
   }
 
   async #run(actor: Actor, budget: number): Promise<void> {

@@ -46,6 +46,24 @@ export type Task =
     readonly directory: string;
     readonly cookie: string;
   }
+  /**
+   * Logs the user in and out, again and again, in a session of its own, and
+   * asks each time for the user's sessions. It reports the answers that did not
+   * have it after a login, or had it after a logout.
+   */
+  | {
+    readonly act: "sign";
+    readonly directory: string;
+    readonly id: string;
+    readonly user: string;
+    readonly times: number;
+  }
+  /** Cleans up, again and again. */
+  | {
+    readonly act: "clean";
+    readonly directory: string;
+    readonly times: number;
+  }
   /** Asks a store in every way that looks before it reads. */
   | {
     readonly act: "look";
@@ -90,6 +108,16 @@ async function prepare(task: Task): Promise<() => Promise<Report>> {
         }, { isolation: "exclusive" }).catch(reject);
       });
       return () => new Promise(() => {});
+    }
+    case "sign": {
+      const store = openStore(task.directory);
+      await store.setup();
+      return () => sign(store, task);
+    }
+    case "clean": {
+      const store = openStore(task.directory);
+      await store.setup();
+      return () => clean(store, task.times);
     }
     case "look": {
       const store = openStore(task.directory);
@@ -158,6 +186,44 @@ async function create(
     if (isMine) won.push(id);
   }
   return { won };
+}
+
+async function sign(
+  store: DirectorySessionStore,
+  { id, user, times }: Task & { readonly act: "sign" },
+): Promise<Report> {
+  const record: SessionRecord = { data: {}, createdAt: 1 };
+  const wrong: string[] = [];
+  const find = async () => {
+    const found = await Array.fromAsync(store.entries({ user }));
+    return found.some(([found]) => found === id);
+  };
+  const logins = [
+    () => store.create(id, { ...record, user }),
+    () => store.save(id, { ...record, user }),
+    () => store.update(id, (record) => ({ ...record, user })),
+  ];
+  const logouts = [
+    () => store.delete(id),
+    () => store.update(id, ({ user: _user, ...rest }) => rest),
+    () => store.update(id, () => undefined),
+  ];
+  for (let time = 0; time < times; time++) {
+    const way = time % logins.length;
+    await logins[way]!();
+    if (!await find()) wrong.push(`not found after login ${way}`);
+    await logouts[way]!();
+    if (await find()) wrong.push(`found after logout ${way}`);
+  }
+  return { wrong };
+}
+
+async function clean(
+  store: DirectorySessionStore,
+  times: number,
+): Promise<Report> {
+  for (let time = 0; time < times; time++) await store.deleteOldSessions(1e9);
+  return {};
 }
 
 async function look(

@@ -1,6 +1,7 @@
 /** What a directory store asks of the system, and what it leaves there. */
 
 import { assert, assertEquals } from "@std/assert";
+import type { SessionRecord } from "../../src/core/record.ts";
 import { system } from "../../src/disk/system.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import type { DirectorySessionStoreOptions } from "../../src/stores/directory_store_options.ts";
@@ -155,6 +156,149 @@ Deno.test("a change is written and renamed under one lock", async () => {
   assertEquals(recorded.take(), [...LOOK, ...recycling]);
   await store.update(ID, (record) => record);
   assertEquals(recorded.take(), [...HOLD, ...recycling]);
+});
+
+const SHARE = [
+  "open shelf-lock",
+  "tryLock shelf-lock shared",
+  "fstat shelf-lock",
+  "link shelf-lock to entry",
+];
+const LET_SHELF_GO = ["unlock shelf-lock", "close shelf-lock"];
+const UNLINK = ["open shelf-lock", "tryLock shelf-lock"];
+const CREATE = [
+  "open temporary",
+  "write temporary",
+  "link temporary to session",
+  "remove temporary",
+  "close temporary",
+];
+
+Deno.test("a login makes an entry first, and a logout removes one last", async () => {
+  using scene = await openScene({ durability: "power" });
+  const { store, recorded } = scene;
+  const ann = (record: SessionRecord) => ({ ...record, user: "ann" });
+  const shelfSync = ["open shelf", "sync shelf", "close shelf"];
+  const sync = ["open directory", "sync directory", "close directory"];
+  const replace = [
+    "open temporary",
+    "write temporary",
+    "sync temporary",
+    "tryLock temporary",
+    "rename temporary to session",
+    ...sync,
+    "unlock temporary",
+    "close temporary",
+  ];
+  await store.save(ID, recordOf());
+  recorded.take();
+
+  await store.update(ID, ann);
+  assertEquals(recorded.take(), [
+    ...HOLD,
+    "open shelf-lock",
+    "lstat marker",
+    "makeDirectory users",
+    "changeMode users",
+    "makeDirectory shelf",
+    "changeMode shelf",
+    "open shelf-lock",
+    "changeMode shelf-lock",
+    "close shelf-lock",
+    "open users",
+    "sync users",
+    "close users",
+    ...SHARE,
+    ...shelfSync,
+    ...replace,
+    ...LET_SHELF_GO,
+    ...LET_GO,
+  ]);
+  await store.update(ID, ann);
+  assertEquals(recorded.take(), [...HOLD, ...replace, ...LET_GO]);
+  await store.update(ID, ({ user: _user, ...rest }) => rest);
+  assertEquals(recorded.take(), [
+    ...HOLD,
+    ...replace,
+    ...UNLINK,
+    "open session",
+    "fstat session",
+    "read session",
+    "close session",
+    "remove entry",
+    ...LET_SHELF_GO,
+    ...LET_GO,
+  ]);
+  await store.update(ID, ann);
+  assertEquals(recorded.take(), [
+    ...HOLD,
+    ...SHARE,
+    ...shelfSync,
+    ...replace,
+    ...LET_SHELF_GO,
+    ...LET_GO,
+  ]);
+  const removing = [
+    ...HOLD,
+    ...UNLINK,
+    "remove session",
+    ...sync,
+    "remove entry",
+    ...LET_SHELF_GO,
+    ...LET_GO,
+  ];
+  await store.update(ID, () => undefined);
+  assertEquals(recorded.take(), removing);
+  await store.save(ID, ann(recordOf()));
+  recorded.take();
+  await store.delete(ID);
+  assertEquals(recorded.take(), removing);
+});
+
+Deno.test("without a user, and of the same user, no call is made in the index", async () => {
+  using scene = await openScene();
+  const { store, recorded } = scene;
+  const ann = recordOf({}, { user: "ann" });
+  await store.create(ID, ann);
+  recorded.take();
+  await store.update(ID, (record) => record);
+  await store.save(ID, ann);
+  await store.load(ID, { touch: () => true });
+  await store.touch(ID);
+  await store.save(ID, recordOf());
+  await store.save(ID, recordOf());
+  await store.update(ID, (record) => record);
+  await store.delete(ID);
+  await store.create(ID, recordOf());
+  const calls = recorded.take().filter((call) =>
+    /users|shelf|entry/.test(call)
+  );
+  assertEquals(calls, []);
+  await store.delete(ID);
+  recorded.take();
+  await store.create(ID, ann);
+  assertEquals(recorded.take(), [...SHARE, ...CREATE, ...LET_SHELF_GO]);
+});
+
+Deno.test("the cleaner locks an entry's directory for what it deletes, and for what it finds stale", async () => {
+  using scene = await openScene();
+  const { store, recorded } = scene;
+  const ann = { user: "ann" };
+  const calls = () =>
+    recorded.take().filter((call) => /users|shelf|entry/.test(call));
+  await store.save(ID, recordOf({}, ann));
+  calls();
+  const sweep = ["readDirectory users", "readDirectory shelf"];
+  await store.deleteOldSessions(30);
+  assertEquals(calls(), sweep);
+  await store.save(ID, recordOf());
+  await store.deleteOldSessions(30);
+  const removing = [...UNLINK, "remove entry", ...LET_SHELF_GO];
+  assertEquals(calls(), [...sweep, ...removing]);
+  await store.save(ID, recordOf({}, { ...ann, expiresAt: 1 }));
+  calls();
+  await store.deleteOldSessions(30);
+  assertEquals(calls(), [...removing, ...sweep]);
 });
 
 Deno.test("a touch opens the file, and writes no bytes", async () => {

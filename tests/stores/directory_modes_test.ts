@@ -21,9 +21,12 @@ function modesOf(path: string): Record<string, string> {
   );
 }
 
+const ANN = { user: "ann" };
+
 const PRIVATE = {
   ".": "700",
   ".latchkey": "600",
+  ".users": "700",
   [ID]: "600",
   [OTHER_ID]: "600",
 };
@@ -45,12 +48,19 @@ for (const umask of [0, 0o002, 0o022, 0o077, 0o177, 0o277, 0o777]) {
           await store.save(OTHER_ID, recordOf());
           await store.save(ID, recordOf({ n: 2 }));
           await store.update(OTHER_ID, (record) => record);
+          await store.update(ID, (record) => ({ ...record, user: "ann" }));
           await store.touch(ID);
           await store.deleteOldSessions(30);
-          assertEquals(await store.load(ID), recordOf({ n: 2 }));
+          assertEquals(await store.load(ID), recordOf({ n: 2 }, ANN));
         }
         const spare = durability === "process" ? { "a spare": "600" } : {};
         assertEquals(modesOf(path), { ...PRIVATE, ...spare });
+        assertEquals(modesOf(`${path}/.users`), { ".": "700", "e7": "700" });
+        assertEquals(modesOf(`${path}/.users/e7`), {
+          ".": "700",
+          ".lock": "600",
+          [`e7207273-${ID}`]: "600",
+        });
         // Who comes later finds all of it usable.
         const later = new DirectorySessionStore(path);
         assertEquals(await later.load(OTHER_ID), recordOf());

@@ -10,6 +10,8 @@ import {
   startProcess,
   startWorker,
 } from "./clients.ts";
+import { describeIndex } from "../index_state.ts";
+import type { Task } from "./client_script.ts";
 import { ID, recordOf } from "./contract.ts";
 
 const TIMES = 1_000;
@@ -93,4 +95,26 @@ Deno.test("of processes and workers that create() an ID, one wins", async () => 
   assertEquals(names.length, ids.length + 1);
   const counts = reports.map(({ won }) => (won as string[]).length);
   console.log(`${ids.length} sessions, won by each: ${counts.join(", ")}`);
+});
+
+Deno.test("a login that was acknowledged is never missing from the list of its user, while 8 processes log in and out and others clean up", async () => {
+  using directory = new TemporaryDirectory();
+  const { path } = directory;
+  const store = new DirectorySessionStore(path);
+  await store.setup();
+  const tasks: Task[] = Array.from({ length: 8 }, (_, n) => ({
+    act: "sign",
+    directory: path,
+    id: `session-number-${n}`,
+    user: "ann",
+    times: 99,
+  }));
+  tasks.push({ act: "clean", directory: path, times: 60 });
+  const reports = await runTogether(tasks.map((task) => [startProcess, task]));
+  assertEquals(reports.flatMap(({ wrong = [] }) => wrong), []);
+  const { missing, stale } = describeIndex(path);
+  assertEquals(missing, []);
+  await store.deleteOldSessions(1e9);
+  assertEquals(describeIndex(path).entries, []);
+  console.log(`left for the cleaner: ${stale.length} entries`);
 });

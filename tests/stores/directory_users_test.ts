@@ -1,16 +1,24 @@
-/** How a directory store finds the sessions of a user without an index. */
+/** How a directory store finds the sessions of a user: by an index of names. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { MARK_AT, UNPUBLISHED } from "../../src/core/codec.ts";
+import { SessionDirectoryError } from "../../src/core/errors.ts";
+import type { SessionRecord } from "../../src/core/record.ts";
+import { userTag } from "../../src/core/user_tag.ts";
 import { openLocked } from "../../src/disk/file_lock.ts";
+import { entryPath, shelfLockPath, shelfPath } from "../../src/disk/layout.ts";
 import { system } from "../../src/disk/system.ts";
+import { isStale, removeStaleEntry } from "../../src/disk/user_index.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
-import { recordSystem, replaceSystem } from "../replaced_system.ts";
+import { describeIndex, putEntry } from "../index_state.ts";
+import { actBefore, recordSystem, replaceSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { ID, OTHER_ID, recordOf } from "./contract.ts";
+import { HOUR, ID, OTHER_ID, recordOf } from "./contract.ts";
 
 const ANN = { user: "ann" };
 const BOB = { user: "bob" };
+const ANNS = userTag("ann");
+const BOBS = userTag("bob");
 
 async function open(directory: TemporaryDirectory) {
   const store = new DirectorySessionStore(directory.path, {
@@ -25,6 +33,13 @@ async function idsOf(store: DirectorySessionStore, user = "ann") {
   const entries = await Array.fromAsync(store.entries({ user }));
   return entries.map(([id]) => id).sort();
 }
+
+const login = (user: string) => (record: SessionRecord) => ({
+  ...record,
+  user,
+});
+
+const logout = ({ user: _user, ...rest }: SessionRecord): SessionRecord => rest;
 
 /** Acts once, right before the first file is read. */
 function actBeforeReading(act: () => void): Disposable {
@@ -41,20 +56,27 @@ function actBeforeReading(act: () => void): Disposable {
   });
 }
 
-Deno.test("a session of another user costs one open, one read and one close, and no lock", async () => {
+Deno.test("who looks for a user's sessions opens nobody else's, and locks none but his", async () => {
   using directory = new TemporaryDirectory();
   const store = await open(directory);
-  for (const rest of [BOB, {}]) {
-    await store.save(ID, recordOf({}, rest));
-    using recorded = recordSystem(directory.path);
-    assertEquals(await idsOf(store), []);
-    assertEquals(recorded.calls, [
-      "readDirectory directory",
-      "open session",
-      "read session",
-      "close session",
-    ]);
-  }
+  await store.save(OTHER_ID, recordOf({}, BOB));
+  await store.save("somebody-0000000", recordOf());
+  using recorded = recordSystem(directory.path);
+  assertEquals(await idsOf(store), []);
+  assertEquals(recorded.take(), ["readDirectory shelf", "lstat marker"]);
+  await store.save(ID, recordOf({}, ANN));
+  recorded.take();
+  assertEquals(await idsOf(store), [ID]);
+  assertEquals(recorded.take(), [
+    "readDirectory shelf",
+    "open session",
+    "tryLock session shared",
+    "fstat session",
+    "read session",
+    "unlock session",
+    "close session",
+    "readDirectory shelf",
+  ]);
 });
 
 Deno.test("a session of another user is not waited for when it is locked", async () => {
@@ -68,7 +90,176 @@ Deno.test("a session of another user is not waited for when it is locked", async
   assertEquals(await idsOf(store), [OTHER_ID]);
 });
 
-Deno.test("a session is found whose file becomes another session's between open and read", async () => {
+Deno.test("an entry is there from login to logout, whoever the user is by then", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await open(directory);
+  const assertIndex = (...entries: string[]) => {
+    const index = describeIndex(directory.path);
+    assertEquals(index, { entries: entries.sort(), missing: [], stale: [] });
+  };
+  await store.save(ID, recordOf());
+  assertEquals(directory.list(), [".latchkey", ID]);
+  const change: [(record: SessionRecord) => SessionRecord, ...string[]][] = [
+    [login("ann"), `${ANNS}-${ID}`],
+    [login("ann"), `${ANNS}-${ID}`],
+    [login("bob"), `${BOBS}-${ID}`],
+    [logout],
+    [(record) => record],
+    // A record that is changed in its place is changed all the same.
+    [(record) => Object.assign(record, ANN), `${ANNS}-${ID}`],
+  ];
+  for (const [step, ...entries] of change) {
+    await store.update(ID, step);
+    assertIndex(...entries);
+  }
+  await store.save(ID, recordOf({}, BOB));
+  assertIndex(`${BOBS}-${ID}`);
+  await store.save(OTHER_ID, recordOf({}, ANN));
+  assertIndex(`${BOBS}-${ID}`, `${ANNS}-${OTHER_ID}`);
+  assertEquals(await store.create(ID, recordOf({}, ANN)), false);
+  assertIndex(`${BOBS}-${ID}`, `${ANNS}-${OTHER_ID}`);
+  await store.save(ID, recordOf({}, { ...BOB, expiresAt: 1 }));
+  assertEquals(await store.create(ID, recordOf({}, ANN)), true);
+  assertIndex(`${ANNS}-${ID}`, `${ANNS}-${OTHER_ID}`);
+  await store.delete(OTHER_ID);
+  assertIndex(`${ANNS}-${ID}`);
+  await store.update(ID, () => undefined);
+  assertIndex();
+  await store.create(ID, recordOf({}, { ...ANN, expiresAt: 1 }));
+  assertIndex(`${ANNS}-${ID}`);
+  assertEquals((await store.deleteOldSessions(30)).deleted, 1);
+  assertIndex();
+  assertEquals(directory.list(), [".latchkey", ".users"]);
+});
+
+Deno.test("the entry of a user is left by a save without one, and then by the cleaner removed", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await open(directory);
+  await store.save(ID, recordOf({}, ANN));
+  await store.save(ID, recordOf());
+  assertEquals(describeIndex(directory.path).stale, [`${ANNS}-${ID}`]);
+  assertEquals(await idsOf(store), []);
+  await store.deleteOldSessions(30);
+  assertEquals(describeIndex(directory.path).entries, []);
+});
+
+Deno.test("a login that fails leaves no entry, and the session as it was", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await open(directory);
+  await store.save(ID, recordOf());
+  const error = new Error("No space left on device");
+  for (const call of ["rename", "link"] as const) {
+    const { link } = system;
+    const fail = () => {
+      throw error;
+    };
+    using _full = replaceSystem(
+      call === "rename" ? { rename: fail } : {
+        link: (from, to) => to.includes(".users") ? fail() : link(from, to),
+      },
+    );
+    const heard = await assertRejects(() => store.update(ID, login("ann")));
+    assertEquals(heard, error);
+  }
+  assertEquals(await store.load(ID), recordOf());
+  assertEquals(describeIndex(directory.path).entries, []);
+});
+
+Deno.test("the cleaner removes entries of sessions that are gone or another user's, and leaves what is not ours", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await open(directory);
+  await store.save(ID, recordOf({}, ANN));
+  const shelf = shelfPath(directory.path, ANNS);
+  const missing = "a-session-that-is-gone";
+  putEntry(directory.path, { tag: BOBS, id: ID });
+  putEntry(directory.path, { tag: BOBS, id: missing });
+  putEntry(directory.path, { tag: ANNS, id: missing });
+  const foreign = [
+    `${shelf}/notes`,
+    `${shelf}/${BOBS}-${missing}`,
+    directory.join(".users/notes"),
+    directory.join(`.users/${ANNS}-${missing}`),
+  ];
+  for (const path of foreign) Deno.writeTextFileSync(path, "mine");
+  const directories = [
+    `${shelf}/${ANNS}-a-directory-000000`,
+    directory.join(".users/not-a-shelf"),
+  ];
+  for (const path of directories) Deno.mkdirSync(path);
+  Deno.symlinkSync("nowhere", `${shelf}/${ANNS}-a-link-00000000000`);
+
+  await store.deleteOldSessions(30, { dryRun: true });
+  const before = describeIndex(directory.path).stale;
+  assertEquals(before.filter((name) => name.endsWith(missing)).length, 3);
+  assertEquals(await store.deleteOldSessions(30), {
+    deleted: 0,
+    remaining: 1,
+    remnants: 0,
+  });
+  for (const path of foreign) {
+    assertEquals(Deno.readTextFileSync(path), "mine");
+  }
+  for (const path of directories) assert(Deno.lstatSync(path).isDirectory);
+  assertEquals(
+    describeIndex(directory.path).entries.filter((name) =>
+      !name.includes("-a-")
+    ),
+    [`${ANNS}-${ID}`],
+  );
+  assertEquals(await idsOf(store), [ID]);
+});
+
+Deno.test("an entry stays whose session somebody is about to publish, however old it looks", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await open(directory);
+  await store.save(OTHER_ID, recordOf({}, ANN));
+  putEntry(directory.path, { tag: ANNS, id: ID });
+  const { link } = system;
+  let tries = 0;
+  {
+    using _hook = replaceSystem({
+      link: (from, to) => {
+        if (to === directory.join(ID)) {
+          const entry = { tag: ANNS, id: ID };
+          assert(isStale(directory.path, entry));
+          removeStaleEntry(directory.path, entry);
+          tries++;
+        }
+        link(from, to);
+      },
+    });
+    await store.create(ID, recordOf({}, ANN));
+  }
+  assertEquals(tries, 1);
+  assertEquals(describeIndex(directory.path).missing, []);
+  assertEquals(await idsOf(store), [ID, OTHER_ID].sort());
+});
+
+Deno.test("nobody logs in between the look at a session and the removal of its entry", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await open(directory);
+  await store.save(ID, recordOf());
+  putEntry(directory.path, { tag: ANNS, id: ID });
+  const other = await open(directory);
+  const heard: Promise<unknown>[] = [];
+  const { remove } = system;
+  using _hook = replaceSystem({
+    remove: (path) => {
+      if (path.includes(".users/")) {
+        heard.push(assertRejects(() => other.update(ID, login("ann"))));
+      }
+      remove(path);
+    },
+  });
+  await store.deleteOldSessions(30);
+  assertEquals(heard.length, 1);
+  await Promise.all(heard);
+  assertEquals(describeIndex(directory.path).entries, []);
+  await other.update(ID, login("ann"));
+  assertEquals(await idsOf(store), [ID]);
+});
+
+Deno.test("an entry stays whose session's file becomes another session's between open and read", async () => {
   using directory = new TemporaryDirectory();
   const store = await open(directory);
   await store.save(ID, recordOf({ n: 0 }, ANN));
@@ -78,51 +269,188 @@ Deno.test("a session is found whose file becomes another session's between open 
   {
     using _hook = actBeforeReading(() => {
       // The file that is open becomes the spare, and the spare another's file.
-      changes.push(writer.save(ID, recordOf({ n: 1 }, ANN)));
+      changes.push(writer.update(ID, (record) => record));
       changes.push(writer.save(OTHER_ID, recordOf({}, BOB)));
       changes.push(writer.save(OTHER_ID, recordOf({}, BOB)));
     });
-    const found = await Array.fromAsync(store.entries(ANN));
-    assertEquals(found.map(([id, { data }]) => [id, data.n]), [[ID, 1]]);
+    await store.deleteOldSessions(30);
   }
   await Promise.all(changes);
   assertEquals(Deno.lstatSync(directory.join(OTHER_ID)).ino, first);
+  assertEquals(describeIndex(directory.path).missing, []);
+  assertEquals(await idsOf(store), [ID]);
 });
 
-Deno.test("a session is found whose file is of that session, and as yet unpublished", async () => {
+Deno.test("an entry stays whose session is as yet unpublished, or unreadable", async () => {
   using directory = new TemporaryDirectory();
   const store = await open(directory);
+  await store.save(OTHER_ID, recordOf({}, ANN));
   await store.save(ID, recordOf({}, BOB));
+  putEntry(directory.path, { tag: ANNS, id: ID });
   const path = directory.join(ID);
   const bytes = Deno.readFileSync(path);
   bytes[MARK_AT] = UNPUBLISHED;
-  Deno.writeFileSync(path, bytes);
-  const writer = await open(directory);
-  const changes: Promise<unknown>[] = [];
-  using _hook = actBeforeReading(() => {
-    // What was read of the open file is what its name led to no more.
-    changes.push(writer.save(ID, recordOf({}, ANN)));
-  });
+  for (const text of [bytes, bytes.subarray(0, 100)]) {
+    Deno.writeFileSync(path, text);
+    // As a login that fails does; the cleaner would set the file aside.
+    using _full = replaceSystem({
+      rename: () => {
+        throw new Error("No space left on device");
+      },
+    });
+    await assertRejects(() => store.save(ID, recordOf({}, ANN)));
+    const { entries } = describeIndex(directory.path);
+    assert(entries.includes(`${ANNS}-${ID}`));
+  }
+});
+
+Deno.test("what the index lacks, the cleaner makes, and nobody else is told of it", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await open(directory);
+  const ids = Array.from({ length: 20 }, (_, n) => `session-number-${n}`);
+  for (const id of ids) {
+    await store.save(id, recordOf({}, { ...ANN, idleTimeout: HOUR }));
+  }
+  await store.save(ID, recordOf({}, BOB));
+  Deno.removeSync(directory.join(".users"), { recursive: true });
+  assertEquals(await idsOf(store), []);
+  // A login finds it gone, and makes it again.
+  await store.update(ID, login("ann"));
   assertEquals(await idsOf(store), [ID]);
-  await Promise.all(changes);
+  await store.deleteOldSessions(30, { dryRun: true });
+  assertEquals(await idsOf(store), [ID]);
+  await store.deleteOldSessions(30);
+  assertEquals(await idsOf(store), [ID, ...ids].sort());
+  assertEquals(describeIndex(directory.path).missing, []);
+});
+
+Deno.test("a logout, and a delete, work without the index", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await open(directory);
+  for (const end of [logout, () => undefined]) {
+    await store.save(ID, recordOf({}, ANN));
+    Deno.removeSync(directory.join(".users"), { recursive: true });
+    await store.update(ID, end);
+    assertEquals((await store.load(ID))?.user, undefined);
+    assertEquals(directory.list().includes(".users"), false);
+  }
+});
+
+Deno.test("a cleaner who is not the directory's owner makes no directory in it, which its owner could not use", async () => {
+  using directory = new TemporaryDirectory();
+  const owner = await open(directory);
+  await owner.save(ID, recordOf({}, ANN));
+  await owner.save(OTHER_ID, recordOf({}, BOB));
+  const cleaner = await (async () => {
+    const { stat } = system;
+    using _other = replaceSystem({
+      stat: (path) => ({ ...stat(path), uid: 1_000_000 }),
+    });
+    return await open(directory);
+  })();
+  Deno.removeSync(directory.join(".users"), { recursive: true });
+  await cleaner.deleteOldSessions(30);
+  assertEquals(directory.list().includes(".users"), false);
+  putEntry(directory.path, { tag: ANNS, id: "a-session-that-is-gone" });
+  await cleaner.deleteOldSessions(30);
+  assertEquals(describeIndex(directory.path).entries, [`${ANNS}-${ID}`]);
+  await owner.deleteOldSessions(30);
+  assertEquals(describeIndex(directory.path).missing, []);
+});
+
+Deno.test("an entry is a link, and a file of its own when there are too many", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await open(directory);
+  const inodeOf = (id: string) => {
+    const { ino, mode } = Deno.lstatSync(
+      entryPath(directory.path, { tag: ANNS, id }),
+    );
+    assertEquals(mode! & 0o777, 0o600);
+    return ino;
+  };
+  await store.save(ID, recordOf({}, ANN));
+  const lock = Deno.lstatSync(shelfLockPath(directory.path, ANNS));
+  assertEquals(inodeOf(ID), lock.ino);
+  const { fstat } = system;
+  using _many = replaceSystem({
+    fstat: (file) => ({ ...fstat(file), nlink: 30_000 }),
+  });
+  await store.save(OTHER_ID, recordOf({}, ANN));
+  assert(inodeOf(OTHER_ID) !== lock.ino);
+  await store.save("third-0000000000", recordOf({}, ANN));
+  await store.update(OTHER_ID, logout);
+  await store.update(OTHER_ID, login("ann"));
+  assertEquals((await idsOf(store)).length, 3);
+});
+
+Deno.test("what is in the place of the index is an error to who logs in, and the session is as it was", async () => {
+  const places: ((directory: TemporaryDirectory) => void)[] = [
+    ({ path }) => Deno.writeTextFileSync(`${path}/.users`, "mine"),
+    ({ path }) => Deno.symlinkSync("nowhere", `${path}/.users`),
+    ({ path }) => {
+      Deno.mkdirSync(`${path}/.users`);
+      Deno.writeTextFileSync(shelfPath(path, ANNS), "mine");
+    },
+    ({ path }) => {
+      Deno.mkdirSync(shelfLockPath(path, ANNS), { recursive: true });
+    },
+  ];
+  for (const put of places) {
+    using directory = new TemporaryDirectory();
+    const store = await open(directory);
+    await store.save(ID, recordOf());
+    put(directory);
+    await assertRejects(() => store.update(ID, login("ann")));
+    await assertRejects(() => store.save(ID, recordOf({}, ANN)));
+    await assertRejects(() => store.create(OTHER_ID, recordOf({}, ANN)));
+    assertEquals(await store.load(ID), recordOf());
+    assertEquals(await store.load(OTHER_ID), undefined);
+    assertEquals(await store.delete(ID), true);
+  }
+});
+
+Deno.test("a directory that is gone is an error to who looks for a user's sessions, and is not made again by a login", async () => {
+  using directory = new TemporaryDirectory();
+  const path = directory.join("sessions");
+  const store = new DirectorySessionStore(path, { create: true });
+  await store.save(ID, recordOf({}, ANN));
+  Deno.removeSync(path, { recursive: true });
+  await assertRejects(() => idsOf(store), SessionDirectoryError);
+  await assertRejects(
+    () => store.save(ID, recordOf({}, ANN)),
+    SessionDirectoryError,
+  );
+  assertEquals(directory.list(), []);
+});
+
+Deno.test("a login begins again when the index is removed under it", async () => {
+  using directory = new TemporaryDirectory();
+  const store = new DirectorySessionStore(directory.path);
+  await store.save(ID, recordOf());
+  await store.save(OTHER_ID, recordOf({}, ANN));
+  using hook = actBefore(
+    "tryLock",
+    (_file, exclusive) => !exclusive,
+    () => Deno.removeSync(directory.join(".users"), { recursive: true }),
+  );
+  await store.update(ID, login("ann"));
+  assert(hook.hasActed);
+  assertEquals(await idsOf(store), [ID]);
 });
 
 Deno.test("a file that is no session is set aside by who looks for a user's, as by any other", async () => {
   using directory = new TemporaryDirectory();
   const store = await open(directory);
   await store.save(OTHER_ID, recordOf({}, ANN));
+  await store.save(ID, recordOf({}, ANN));
   Deno.writeTextFileSync(directory.join(ID), "junk");
-  Deno.writeTextFileSync(directory.join("somebody else's"), "junk");
   assertEquals(await idsOf(store), [OTHER_ID]);
   assertEquals(
     directory.list(),
-    [
-      ".latchkey",
-      `${ID}.bad`,
-      OTHER_ID,
-      "somebody else's",
-    ].sort(),
+    [".latchkey", ".users", `${ID}.bad`, OTHER_ID].sort(),
   );
+  await store.deleteOldSessions(30);
+  assertEquals(describeIndex(directory.path).stale, []);
 });
 
 Deno.test("a session is found however large it is", async () => {
@@ -139,17 +467,12 @@ Deno.test("a session that a listing misses is found by the next one", async () =
   const store = await open(directory);
   const ids = Array.from({ length: 9 }, (_, n) => `session-number-${n}`);
   for (const id of ids) await store.save(id, recordOf({}, ANN));
-  await store.save(ID, recordOf({}, BOB));
-  const { open: openFile, readDirectory } = system;
-  const opened: string[] = [];
+  const { readDirectory } = system;
+  using recorded = recordSystem(directory.path);
   let listings = 0;
   using _replaced = replaceSystem({
-    open: (path, options) => {
-      opened.push(path.slice(directory.path.length + 1));
-      return openFile(path, options);
-    },
     async *readDirectory(path) {
-      // As a file system may that moves what is renamed over.
+      // As one that is created meanwhile.
       const missed = ["-3", "-4", "-5", "-6", "-7"].slice(2 * listings++);
       for await (const entry of readDirectory(path)) {
         if (!missed.some((end) => entry.name.endsWith(end))) yield entry;
@@ -158,5 +481,25 @@ Deno.test("a session that a listing misses is found by the next one", async () =
   });
   assertEquals(await idsOf(store), ids);
   assertEquals(listings, 5);
-  assertEquals(opened.filter((name) => name === ID), [ID]);
+  const opened = recorded.calls.filter((call) => call === "open session");
+  assertEquals(opened.length, ids.length);
+});
+
+Deno.test("the cleaner looks into 16 of the index's directories a run, chosen at random, so that it comes to all", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await open(directory);
+  const tags = Array.from(
+    { length: 64 },
+    (_, n) => (4 * n).toString(16).padStart(2, "0") + "000000",
+  );
+  for (const tag of tags) putEntry(directory.path, { tag, id: ID });
+  const left = () => describeIndex(directory.path).stale.length;
+  let first = 0;
+  using _random = replaceSystem({
+    random: () => (first += 16).toString(16).padStart(8, "0").padEnd(32, "0"),
+  });
+  for (const count of [48, 32, 16, 0]) {
+    await store.deleteOldSessions(30);
+    assertEquals(left(), count);
+  }
 });

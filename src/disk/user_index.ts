@@ -1,0 +1,279 @@
+/*
+ * Which sessions a user has, as names, so that whoever looks for them need not
+ * open the sessions of everybody:
+ *
+ *   .users/e7/e7207273-<session ID>     an entry: the tag of his name, a session
+ *   .users/e7/.lock                     the lock of these entries
+ *
+ * An entry is a hint where to look, and proves nothing: whoever looks opens the
+ * session and reads whose it is. Entries may be there for nothing, but
+ *
+ *   where a record with a user is behind its name, the entry of his tag is there
+ *
+ * at every instant, whoever is killed. The lock (flock, under the rules of
+ * file_lock.ts) keeps that:
+ *
+ *   publish  lock, shared · make the entry, if it is missing · [sync its
+ *            directory] · publish the record · unlock
+ *   remove   lock, exclusive · remove the record · remove the entry · unlock
+ *   tidy     lock, exclusive · is the session missing or, beyond doubt, of another
+ *            tag? · remove the entry · unlock
+ *
+ * In brackets: with `durability: "power"`. So nobody removes an entry while
+ * somebody is between it and his record, and whoever comes later makes it anew.
+ * That is why no entry is too young to be removed: an age would be a guess how
+ * long a login takes, by a clock that can jump. Nor will the session's own lock
+ * do, since a session that is missing has none.
+ *
+ * - A lock that is held is not waited for here: who publishes starts again, who
+ *   removes or tidies leaves the entry to the cleaner.
+ * - A record that replaces one with the same tag, under the session's lock,
+ *   needs none of this: the entry is there. Only a login makes one.
+ * - The entry of a tag that a record has no more is tidied up after it. Left for
+ *   nothing are those of who was killed in between, or found the lock held; and
+ *   of a `save` of a record without a user, which does not read what it replaces.
+ *   The cleaner removes them, see sweep_user_index.ts.
+ * - An entry is a hard link to the lock file: a file of its own would cost an
+ *   inode, for which ext4 searches half a millisecond when many were deleted in
+ *   the last minute. It becomes one when there are too many links.
+ *
+ * The rule holds for what was published by it. A power loss that outran the
+ * disk, a backup without `.users`, a directory from before there was an index:
+ * then a session may have no entry. The cleaner, who reads the head of every
+ * session in any case, makes what is missing; not the directories for it where
+ * he is not their owner, who could then not use them.
+ */
+import { hasOtherTag, readTag } from "../core/codec.ts";
+import { type Place, syncDirectory } from "./atomic_file.ts";
+import {
+  AGAIN,
+  type Again,
+  openExisting,
+  underLock,
+  underLockOf,
+} from "./file_lock.ts";
+import {
+  entryPath,
+  parseEntry,
+  sessionPath,
+  shelfLockPath,
+  shelfPath,
+  type UserEntry,
+  userIndexPath,
+} from "./layout.ts";
+import { listFiles, type ListOptions } from "./list_directory.ts";
+import { makeLockFile } from "./make_lock_file.ts";
+import { openRegular } from "./open_regular.ts";
+import { checkStillThere } from "./prepare_directory.ts";
+import { readOnce } from "./read_file.ts";
+import { removeIfThere } from "./remove_if_there.ts";
+import { system } from "./system.ts";
+
+/** Every file system has room for so many: ext4 for 65,000, ext3 for 32,000. */
+const MOST_LINKS = 30_000;
+
+/** A record on its way to its name. */
+export interface Publication<T> {
+  /** The session ID. */
+  readonly id: string;
+  /** The record, encoded. */
+  readonly bytes: Uint8Array;
+  /** The tag in the record that is replaced, if that is known, under its lock. */
+  readonly before: string | undefined;
+  /** Puts it there; `true` when it is. */
+  readonly put: () => T;
+}
+
+/**
+ * Publishes a record, its entry first if it has a user.
+ *
+ * @param place Where the session is.
+ * @param publication What is published.
+ * @returns What `put` returned; {@linkcode AGAIN} when the entry was locked.
+ */
+export function publishIndexed<T extends boolean | Again>(
+  place: Place,
+  { id, bytes, before, put }: Publication<T>,
+): T | Again {
+  const { directory } = place;
+  const tag = readTag(bytes);
+  if (tag === before) return put();
+  const result = tag === undefined ? put() : putUnder(place, { tag, id }, put);
+  // The record has another tag now, or is not the one that was there.
+  const rest = result === true ? before : result === false ? tag : undefined;
+  if (rest !== undefined) removeStaleEntry(directory, { tag: rest, id });
+  return result;
+}
+
+/**
+ * Removes a record, then its entry if it has a user.
+ *
+ * @param directory The directory of sessions.
+ * @param id The session ID.
+ * @param tag The tag in the record, if it has one.
+ * @param remove Removes the record, which is held under its lock.
+ */
+export function removeIndexed(
+  directory: string,
+  id: string,
+  tag: string | undefined,
+  remove: () => void,
+): void {
+  const isDone = tag !== undefined &&
+    underLock(shelfLockPath(directory, tag), true, () => {
+      remove();
+      removeIfThere(entryPath(directory, { tag, id }));
+      return true;
+    });
+  if (isDone !== true) remove();
+}
+
+/**
+ * Removes an entry, unless its session has this tag, or may have, or the lock
+ * is held.
+ *
+ * @param directory The directory of sessions.
+ * @param entry The entry, which may be missing.
+ */
+export function removeStaleEntry(directory: string, entry: UserEntry): void {
+  underLock(shelfLockPath(directory, entry.tag), true, () => {
+    if (isStale(directory, entry)) removeIfThere(entryPath(directory, entry));
+  });
+}
+
+/**
+ * Tells whether an entry is there for nothing, as far as that can be seen
+ * without a lock, for one open file at most. Bytes that are written over
+ * meanwhile are in doubt, see `hasOtherTag`.
+ *
+ * @param directory The directory of sessions.
+ * @param entry The entry.
+ */
+export function isStale(directory: string, { tag, id }: UserEntry): boolean {
+  const opened = openRegular(sessionPath(directory, id));
+  if (opened === undefined) return true;
+  const { file } = opened;
+  try {
+    return hasOtherTag(id, readOnce(file), tag);
+  } finally {
+    system.close(file);
+  }
+}
+
+/**
+ * Makes an entry that is missing, for a session that was seen to have the tag.
+ *
+ * @param place Where the session is.
+ * @param entry The entry.
+ */
+export function makeMissingEntry(place: Place, entry: UserEntry): void {
+  const { directory, isOwner } = place;
+  if (system.exists(entryPath(directory, entry))) return;
+  const isMade = system.exists(shelfLockPath(directory, entry.tag));
+  if (!isMade && !isOwner) return;
+  const file = openShelfLock(place, entry.tag);
+  try {
+    linkEntry(directory, entry, file);
+  } finally {
+    system.close(file);
+  }
+}
+
+/**
+ * Streams the IDs of the sessions that have an entry of a tag; none when the
+ * index is missing.
+ *
+ * @param directory The directory of sessions.
+ * @param tag Made by `userTag`, of a user.
+ * @param options See there.
+ * @throws {SessionDirectoryError} If the directory of sessions is gone.
+ */
+export async function* listTagged(
+  directory: string,
+  tag: string,
+  options: ListOptions,
+): AsyncGenerator<string> {
+  try {
+    for await (const name of listFiles(shelfPath(directory, tag), options)) {
+      const entry = parseEntry(name);
+      if (entry?.tag === tag) yield entry.id;
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    checkStillThere(directory);
+  }
+}
+
+function putUnder<T>(place: Place, entry: UserEntry, put: () => T): T | Again {
+  const { directory, durability } = place;
+  try {
+    return underLockOf(openShelfLock(place, entry.tag), false, (file) => {
+      if (!linkEntry(directory, entry, file)) return AGAIN;
+      if (durability === "power") {
+        syncDirectory(shelfPath(directory, entry.tag));
+      }
+      return put();
+    });
+  } catch (error) {
+    discardEntry(directory, entry);
+    throw error;
+  }
+}
+
+/** Makes an entry, unless it is there; `false` when its directory is gone. */
+function linkEntry(
+  directory: string,
+  entry: UserEntry,
+  lock: Deno.FsFile,
+): boolean {
+  const path = entryPath(directory, entry);
+  try {
+    if (system.fstat(lock).nlink! < MOST_LINKS) {
+      system.link(shelfLockPath(directory, entry.tag), path);
+    } else {
+      makeLockFile(path);
+    }
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  }
+  return true;
+}
+
+/** Removes an entry on the way out with an error, of which the caller must hear. */
+function discardEntry(directory: string, entry: UserEntry): void {
+  try {
+    removeStaleEntry(directory, entry);
+  } catch {
+    // As broken as what brought us here; the cleaner collects it.
+  }
+}
+
+function openShelfLock(place: Place, tag: string): Deno.FsFile {
+  const path = shelfLockPath(place.directory, tag);
+  const file = openExisting(path, true);
+  if (file !== undefined) return file;
+  makeShelf(place, tag);
+  return system.open(path, { read: true, write: true });
+}
+
+function makeShelf(place: Place, tag: string): void {
+  const { directory, durability } = place;
+  checkStillThere(directory);
+  makeDirectory(userIndexPath(directory));
+  makeDirectory(shelfPath(directory, tag));
+  makeLockFile(shelfLockPath(directory, tag));
+  // Its own name will be on the disk with that of the session.
+  if (durability === "power") syncDirectory(userIndexPath(directory));
+}
+
+function makeDirectory(path: string): void {
+  try {
+    system.makeDirectory(path, false);
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return;
+    throw error;
+  }
+  // The umask may have taken rights of the owner's own.
+  system.changeMode(path, 0o700);
+}

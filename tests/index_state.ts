@@ -1,0 +1,68 @@
+/** What lies in the index of users of a directory of sessions, and puts it there. */
+
+import { decodeTag } from "../src/core/codec.ts";
+import { isSessionId } from "../src/core/token.ts";
+import {
+  entryPath,
+  parseEntry,
+  shelfLockPath,
+  shelfPath,
+  type UserEntry,
+  userIndexPath,
+} from "../src/disk/layout.ts";
+
+/** The index and the sessions, compared. */
+export interface IndexState {
+  /** The names of all entries, sorted. */
+  readonly entries: readonly string[];
+  /** The entries that are missing: it must never lack one. */
+  readonly missing: readonly string[];
+  /** The entries that are there for nothing. */
+  readonly stale: readonly string[];
+}
+
+/**
+ * Compares the index of a directory with its sessions.
+ *
+ * @param directory The directory, in which nobody is at work.
+ */
+export function describeIndex(directory: string): IndexState {
+  const shelves = list(userIndexPath(directory)).filter((name) =>
+    /^[0-9a-f]{2}$/.test(name)
+  );
+  const entries = shelves.flatMap((shelf) => list(shelfPath(directory, shelf)))
+    .filter((name) => parseEntry(name) !== undefined).sort();
+  const due = list(directory).filter(isSessionId).flatMap((id) => {
+    const tag = readTagOf(`${directory}/${id}`, id);
+    return tag === undefined ? [] : [`${tag}-${id}`];
+  });
+  return {
+    entries,
+    missing: due.filter((name) => !entries.includes(name)),
+    stale: entries.filter((name) => !due.includes(name)),
+  };
+}
+
+/** Puts an entry, whatever session there is. */
+export function putEntry(directory: string, entry: UserEntry): void {
+  const lock = shelfLockPath(directory, entry.tag);
+  const shelf = shelfPath(directory, entry.tag);
+  Deno.mkdirSync(shelf, { recursive: true, mode: 0o700 });
+  Deno.writeFileSync(lock, new Uint8Array(), { mode: 0o600 });
+  Deno.linkSync(lock, entryPath(directory, entry));
+}
+
+function readTagOf(path: string, id: string): string | undefined {
+  return Deno.lstatSync(path).isFile
+    ? decodeTag(id, Deno.readFileSync(path))
+    : undefined;
+}
+
+function list(directory: string): string[] {
+  try {
+    return [...Deno.readDirSync(directory)].map(({ name }) => name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}

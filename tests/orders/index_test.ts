@@ -1,0 +1,461 @@
+/*
+ * The index of users, in every order in which actors can make their calls, and
+ * killed between any two of them: in every state that they come through, each
+ * session of a user has its entry. And whoever lists a user's sessions finds one
+ * that was his all the while, and none that was his at no time.
+ */
+import { assert, assertStringIncludes } from "@std/assert";
+import { decodeRecord, encodeRecord } from "../../src/core/codec.ts";
+import type { SessionRecord } from "../../src/core/record.ts";
+import { userTag } from "../../src/core/user_tag.ts";
+import { entryPath, shelfLockPath, shelfPath } from "../../src/disk/layout.ts";
+import type { System } from "../../src/disk/system.ts";
+import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { EFFORT } from "../effort.ts";
+import { describeIndex } from "../index_state.ts";
+import { Random } from "../random.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
+import { type Actor, Stage, START } from "./stage.ts";
+
+const ID = "0123456789abcdef0123456789abcdef";
+const NAMES = ["A", "B", "C"];
+
+type Operation =
+  | "login"
+  | "login of Bob"
+  | "logout"
+  | "delete"
+  | "save"
+  | "save of nobody"
+  | "create"
+  | "cleanup"
+  | "list";
+
+/** Whose session it is. */
+type Opening = "nobody's" | "Ann's" | "Bob's" | "Ann's, over" | "missing";
+
+/** Who does what, on what, and how many may be killed. */
+interface Play {
+  readonly opening: Opening;
+  readonly operations: readonly Operation[];
+  readonly kills?: number;
+  /** Whether an entry of Ann's is there for nothing. */
+  readonly isStale?: boolean;
+  /** Whether there is no index as yet. */
+  readonly isNew?: boolean;
+}
+
+function recordOf(user?: string, expiresAt = START + 1e9): SessionRecord {
+  const record = { data: {}, createdAt: START, expiresAt };
+  return user === undefined ? record : { ...record, user };
+}
+
+const OPENINGS: Readonly<Record<Opening, SessionRecord | undefined>> = {
+  "nobody's": recordOf(),
+  "Ann's": recordOf("ann"),
+  "Bob's": recordOf("bob"),
+  "Ann's, over": recordOf("ann", START),
+  missing: undefined,
+};
+
+const OPERATIONS: Readonly<
+  Record<Operation, (store: DirectorySessionStore) => Promise<unknown>>
+> = {
+  login: (store) => store.update(ID, (record) => ({ ...record, user: "ann" })),
+  "login of Bob": (store) =>
+    store.update(ID, (record) => ({ ...record, user: "bob" })),
+  logout: (store) => store.update(ID, ({ user: _user, ...rest }) => rest),
+  delete: (store) => store.delete(ID),
+  save: (store) => store.save(ID, recordOf("ann")),
+  "save of nobody": (store) => store.save(ID, recordOf()),
+  create: (store) => store.create(ID, recordOf("ann")),
+  cleanup: (store) => store.deleteOldSessions(30),
+  list: (store) => Array.fromAsync(store.entries({ user: "ann" })),
+};
+
+const ALL = Object.keys(OPERATIONS) as Operation[];
+
+/** An order that breaks the rule. */
+class Broken extends Error {}
+
+/** What is known of a listing that has begun. */
+interface Listing {
+  always: boolean;
+  ever: boolean;
+}
+
+/** How far a performance has come. */
+interface Progress {
+  readonly order: readonly string[];
+  readonly listings: readonly (readonly [name: string, listing: Listing])[];
+}
+
+/** One performance of a play. */
+class Performance {
+  readonly #stage: Stage;
+  readonly #play: Play;
+  readonly #listings = new Map<string, Listing>();
+  readonly order: string[] = [];
+
+  private constructor(stage: Stage, play: Play) {
+    this.#stage = stage;
+    this.#play = play;
+  }
+
+  static async begin(
+    stage: Stage,
+    play: Play,
+    stores: readonly DirectorySessionStore[],
+  ): Promise<Performance> {
+    const { operations, kills = 0 } = play;
+    stage.clear();
+    stage.isFineGrained = kills > 0;
+    layOut(stage.directory, play);
+    for (const [i, operation] of operations.entries()) {
+      await stage.enter(NAMES[i]!, () => OPERATIONS[operation](stores[i]!));
+    }
+    return new Performance(stage, play);
+  }
+
+  choices(): string[] {
+    const acting = this.#stage.actors.filter(({ isDead, outcome }) =>
+      !isDead && outcome === undefined
+    );
+    const moving = acting.filter((actor) => this.#stage.canMove(actor));
+    if (moving.length === 0 && acting.length > 0) this.fail("nobody can move");
+    const deaths = this.order.filter((choice) => choice.startsWith("†"));
+    const mayDie = deaths.length < (this.#play.kills ?? 0) &&
+        acting.length > 0
+      ? acting.filter(({ firstStep }) => firstStep !== undefined)
+      : [];
+    return [
+      ...moving.map(({ name }) => name),
+      ...mayDie.map(({ name }) => `†${name}`),
+    ];
+  }
+
+  /** Brings itself to where another performance has come. */
+  async follow({ order, listings }: Progress): Promise<void> {
+    for (let i = 0, count = 1; i < order.length; i += count) {
+      const choice = order[i]!;
+      for (count = 1; order[i + count] === choice; count++);
+      await this.#let(choice, count);
+    }
+    this.order.push(...order);
+    for (const [name, listing] of listings) {
+      this.#listings.set(name, { ...listing });
+    }
+  }
+
+  /** Lets the next thing happen, and looks what has become of it. */
+  async take(choice: string): Promise<void> {
+    this.order.push(choice);
+    if (this.#isListing(choice) && !this.#listings.has(choice)) {
+      const isAnns = this.#isAnns();
+      this.#listings.set(choice, { always: isAnns, ever: isAnns });
+    }
+    await this.#let(choice, 1);
+    this.#check();
+  }
+
+  async #let(choice: string, count: number): Promise<void> {
+    const actor = this.#find(choice.replace("†", ""));
+    if (choice.startsWith("†")) this.#stage.kill(actor);
+    else await this.#stage.advance(actor, count);
+  }
+
+  #find(name: string): Actor {
+    return this.#stage.actors.find((actor) => actor.name === name)!;
+  }
+
+  /** How far it has come. */
+  progress(): Progress {
+    const listings = [...this.#listings].map(([name, listing]) =>
+      [name, { ...listing }] as const
+    );
+    return { order: [...this.order], listings };
+  }
+
+  /** All that decides what can still happen, as text. */
+  describe(): string {
+    const { listings } = this.progress();
+    return `${this.#stage.describe()}\n${JSON.stringify(listings)}`;
+  }
+
+  /** Looks at what is there when all have ended. */
+  async end(store: DirectorySessionStore): Promise<void> {
+    await store.deleteOldSessions(30);
+    const { missing, stale } = describeIndex(this.#stage.directory);
+    if (missing.length + stale.length > 0) this.fail("the cleaner left some");
+  }
+
+  fail(what: string): never {
+    const { opening, operations } = this.#play;
+    throw new Broken(
+      `${what}: ${operations} of one that is ${opening}, ${
+        this.order.join(" ")
+      }`,
+    );
+  }
+
+  #isListing(name: string): boolean {
+    return this.#play.operations[NAMES.indexOf(name)] === "list";
+  }
+
+  #isAnns(): boolean {
+    try {
+      const bytes = Deno.readFileSync(`${this.#stage.directory}/${ID}`);
+      const record = decodeRecord(ID, bytes);
+      return typeof record === "object" && record.user === "ann" &&
+        record.expiresAt! > START;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return false;
+      throw error;
+    }
+  }
+
+  #check(): void {
+    const { missing } = describeIndex(this.#stage.directory);
+    if (missing.length > 0) this.fail(`no entry ${missing}`);
+    const isAnns = this.#isAnns();
+    for (const [name, listing] of this.#listings) {
+      const { outcome } = this.#find(name);
+      listing.always &&= isAnns;
+      listing.ever ||= isAnns;
+      if (outcome === undefined) continue;
+      this.#listings.delete(name);
+      if ("error" in outcome) this.fail(`${outcome.error}`);
+      const isFound = (outcome.value as unknown[]).length > 0;
+      if (listing.always && !isFound) this.fail("not found");
+      if (!listing.ever && isFound) this.fail("found, and never was");
+    }
+    for (const { outcome } of this.#stage.actors) {
+      if (outcome !== undefined && "error" in outcome) {
+        this.fail(`${outcome.error}`);
+      }
+    }
+  }
+}
+
+function layOut(
+  directory: string,
+  { opening, isStale = false, isNew = false }: Play,
+): void {
+  const write = (path: string, bytes: Uint8Array) => {
+    Deno.writeFileSync(path, bytes, { mode: 0o600 });
+    Deno.utimeSync(path, new Date(START), new Date(START));
+  };
+  write(`${directory}/.latchkey`, new Uint8Array());
+  const record = OPENINGS[opening];
+  if (record !== undefined) {
+    write(`${directory}/${ID}`, encodeRecord(ID, record));
+  }
+  if (isNew) return;
+  for (const user of ["ann", "bob"]) {
+    const tag = userTag(user);
+    const lock = shelfLockPath(directory, tag);
+    Deno.mkdirSync(shelfPath(directory, tag), { recursive: true });
+    write(lock, new Uint8Array());
+    if (record?.user !== user && !(isStale && user === "ann")) continue;
+    Deno.linkSync(lock, entryPath(directory, { tag, id: ID }));
+  }
+}
+
+/** The stage with its stores, ready. */
+class House implements Disposable {
+  readonly stage: Stage;
+  readonly stores: DirectorySessionStore[] = [];
+  readonly #directory = new TemporaryDirectory();
+
+  constructor(mutate?: (calls: System) => void) {
+    this.stage = new Stage(this.#directory.path, mutate);
+  }
+
+  async open(): Promise<this> {
+    for (const _name of NAMES) {
+      const store = new DirectorySessionStore(this.stage.directory);
+      await store.setup();
+      this.stores.push(store);
+    }
+    return this;
+  }
+
+  [Symbol.dispose](): void {
+    this.stage[Symbol.dispose]();
+    this.#directory[Symbol.dispose]();
+  }
+
+  /** Performs every order of a play; how many states they lead through. */
+  async explore(play: Play): Promise<number> {
+    const { stage, stores } = this;
+    const known = new Set<string>();
+    const perform = async (progress: Progress) => {
+      const performance = await Performance.begin(stage, play, stores);
+      await performance.follow(progress);
+      return performance;
+    };
+    const goOn = async (performance: Performance) => {
+      const state = performance.describe();
+      if (known.has(state)) return;
+      known.add(state);
+      const choices = performance.choices();
+      const progress = performance.progress();
+      if (choices.length === 0) await performance.end(stores[0]!);
+      for (const [i, choice] of choices.entries()) {
+        const here = i === 0 ? performance : await perform(progress);
+        await here.take(choice);
+        await goOn(here);
+      }
+    };
+    await goOn(await perform({ order: [], listings: [] }));
+    return known.size;
+  }
+
+  /** Performs one order of a play, chosen at random. */
+  async sample(play: Play, random: Random): Promise<void> {
+    const { stage, stores } = this;
+    const performance = await Performance.begin(stage, play, stores);
+    for (;;) {
+      const choices = performance.choices();
+      if (choices.length === 0) break;
+      await performance.take(random.pick(choices));
+    }
+    await performance.end(stores[0]!);
+  }
+}
+
+/** Each two of them, once. */
+function pairs(): [Operation, Operation][] {
+  return ALL.flatMap((one, i) =>
+    ALL.slice(i).map((other): [Operation, Operation] => [one, other])
+  );
+}
+
+/** Who meets whom, where the rule is at stake. */
+const MEETINGS: readonly Play[] = [
+  { opening: "nobody's", operations: ["login", "login"], isNew: true },
+  { opening: "nobody's", operations: ["login", "logout"] },
+  { opening: "nobody's", operations: ["login", "list"] },
+  { opening: "nobody's", operations: ["login", "cleanup"], isStale: true },
+  { opening: "missing", operations: ["create", "save"] },
+  { opening: "missing", operations: ["create", "cleanup"], isStale: true },
+  { opening: "Ann's", operations: ["delete", "save"] },
+  { opening: "Ann's", operations: ["delete", "create"] },
+  { opening: "Ann's", operations: ["logout", "save"] },
+  { opening: "Ann's", operations: ["login", "list"] },
+  { opening: "Ann's, over", operations: ["create", "cleanup"] },
+];
+
+async function exploreAll(title: string, plays: readonly Play[]) {
+  using house = await new House().open();
+  let states = 0;
+  for (const play of plays) states += await house.explore(play);
+  console.log(`${title}: ${plays.length} plays through ${states} states`);
+}
+
+Deno.test("every order of a change that makes an entry, and one that removes it, keeps it where the session has a user", () =>
+  exploreAll("in order", MEETINGS));
+
+Deno.test("every order and every death of such two keeps it, too", () =>
+  exploreAll(
+    "killed",
+    MEETINGS.filter(({ operations, isStale }) =>
+      EFFORT > 1 || (isStale && operations.includes("cleanup"))
+    ).map((play) => ({ ...play, kills: 1 })),
+  ));
+
+if (EFFORT > 1) {
+  Deno.test("every order of every two changes keeps the entry of a session that has a user", () =>
+    exploreAll(
+      "all",
+      (Object.keys(OPENINGS) as Opening[]).flatMap((opening) =>
+        pairs().map((operations) => ({ opening, operations }))
+      ),
+    ));
+}
+
+Deno.test("orders of three changes keep the entry of a session that has a user, whoever is killed", async () => {
+  const random = new Random(1);
+  using house = await new House().open();
+  for (let i = 0; i < 1_000 * EFFORT; i++) {
+    const operations = NAMES.map(() => random.pick(ALL));
+    const opening = random.pick(Object.keys(OPENINGS) as Opening[]);
+    const isStale = random.below(2) === 0;
+    const kills = random.below(2);
+    await house.sample({ opening, operations, isStale, kills }, random);
+  }
+});
+
+/** From an entry to its session. */
+const GOES_LAST = /\/\.users\/.*-/;
+
+/** Ways to break the rule, each with a play that shows it. */
+const MUTANTS: Record<string, [(calls: System) => void, Play, string]> = {
+  "no lock of the entries": [
+    (calls) => {
+      const { open, tryLock } = calls;
+      const locks = new Set<unknown>();
+      calls.open = (path, options) => {
+        const file = open(path, options);
+        if (path.endsWith("/.lock")) locks.add(file);
+        return file;
+      };
+      calls.tryLock = (file, exclusive) =>
+        locks.has(file) || tryLock(file, exclusive);
+    },
+    { opening: "missing", operations: ["create", "cleanup"], isStale: true },
+    "no entry",
+  ],
+  "an entry that is made after its record": [
+    (calls) => {
+      const { link, rename } = calls;
+      let late: (() => void) | undefined;
+      calls.link = (from, to) => {
+        if (to.includes("/.users/")) late = () => link(from, to);
+        else link(from, to);
+      };
+      calls.rename = (from, to) => {
+        rename(from, to);
+        late?.();
+        late = undefined;
+      };
+      const { unlock } = calls;
+      calls.unlock = (file) => {
+        late?.();
+        unlock(file);
+      };
+    },
+    { opening: "missing", operations: ["create"] },
+    "no entry",
+  ],
+  "an entry that goes before its record": [
+    (calls) => {
+      const { remove } = calls;
+      calls.remove = (path) => {
+        if (path.endsWith(ID) && !path.includes("/.users/")) {
+          const directory = path.slice(0, -ID.length - 1);
+          remove(entryPath(directory, { tag: userTag("ann"), id: ID }));
+          return;
+        }
+        if (path.includes("/.users/")) path = path.replace(GOES_LAST, "/");
+        remove(path);
+      };
+    },
+    { opening: "Ann's", operations: ["delete"], kills: 1 },
+    "no entry",
+  ],
+};
+
+for (const [what, [mutate, play, shown]] of Object.entries(MUTANTS)) {
+  Deno.test(`the exploration notices ${what}`, async () => {
+    using house = await new House(mutate).open();
+    let found: unknown;
+    try {
+      await house.explore(play);
+    } catch (error) {
+      found = error;
+    }
+    assert(found instanceof Broken, `${found}`);
+    assertStringIncludes(found.message, shown);
+  });
+}
