@@ -8,7 +8,8 @@
  * {@linkcode MemorySessionStore} for tests.
  *
  * Run as a program it is the command line: `cleanup` deletes old sessions,
- * `demo` starts a server to try it all on.
+ * `migrate` moves them from a directory to SQLite, `demo` starts a server to
+ * try it all on.
  *
  * @example A server that counts your visits
  * ```ts ignore
@@ -87,10 +88,11 @@ export type {
   KvEntry,
   KvKey,
 } from "./src/engines/kv_database.ts";
-export type { KvRow } from "./src/engines/kv_engine.ts";
+export type { KvAccess, KvRow } from "./src/engines/kv_engine.ts";
 export type { KvSessionStoreOptions } from "./src/engines/kv_session_store.ts";
 export type {
   PgPool,
+  PgStatement,
   PostgresClient,
   PostgresSql,
 } from "./src/engines/postgres_client.ts";
@@ -131,6 +133,7 @@ export type {
   LockOptions,
   SessionStore,
   StoreOptions,
+  UpdateOptions,
 } from "./src/core/store.ts";
 export type {
   JsonObject,

@@ -15,6 +15,7 @@
  * @module
  */
 
+import { findPostgres } from "../tests/engines/find_postgres.ts";
 import { findChromium } from "./chromium.ts";
 
 /** What the tests of one room are and need. */
@@ -33,6 +34,8 @@ interface Place {
   readonly temporary: string;
   readonly deno: string;
   readonly chromium: string;
+  /** Where its programs are; empty for nowhere. */
+  readonly postgres: string;
 }
 
 /** What is for `deno test` and not for this script. */
@@ -49,7 +52,8 @@ interface Result {
   readonly skipped: number;
 }
 
-function listRooms({ root, temporary, deno, chromium }: Place): Room[] {
+function listRooms(place: Place): Room[] {
+  const { root, temporary, deno, chromium, postgres } = place;
   const read = `--allow-read=${root},${temporary}`;
   const write = `--allow-write=${temporary}`;
   const loopback = "--allow-net=127.0.0.1,localhost";
@@ -77,7 +81,13 @@ function listRooms({ root, temporary, deno, chromium }: Place): Room[] {
         write,
         loopback,
         // Beside children: the engines, and what starts one as another user.
-        `${children},redis-server,redis-cli,setpriv,chown,initdb,postgres`,
+        [
+          children,
+          "redis-server",
+          "redis-cli",
+          "setpriv",
+          ...["initdb", "postgres"].map((name) => `${postgres}/${name}`),
+        ].join(),
         // The drivers from npm look into the environment, and for the system.
         "--allow-env",
         "--allow-sys",
@@ -167,6 +177,7 @@ async function main(args: readonly string[]): Promise<number> {
       temporary,
       deno: Deno.execPath(),
       chromium: await findChromium() ?? "chromium",
+      postgres: findPostgres() ?? "",
     });
   } finally {
     Deno.removeSync(temporary, { recursive: true });
@@ -224,7 +235,7 @@ async function runRoom(
   room: Room,
   files: readonly string[],
   passOn: PassOn,
-  { root, temporary, deno, chromium }: Place,
+  { root, temporary, deno, chromium, postgres }: Place,
 ): Promise<Result> {
   console.log(
     `\n── ${room.name} ── ${room.flags.join(" ") || "no permissions"}`,
@@ -250,6 +261,7 @@ async function runRoom(
       TMP: temporary,
       TEMP: temporary,
       ...(room.name === "browser" ? { CHROMIUM_PATH: chromium } : {}),
+      ...(room.name === "engines" ? { POSTGRES_BIN: postgres } : {}),
     },
     stdin: "null",
     stdout: "inherit",

@@ -51,9 +51,9 @@ const ROOMS: Readonly<Record<string, Room>> = {
     ],
   },
   cli: {
-    below: ["core", "disk", "stores"],
+    below: ["core", "disk", "stores", "engines"],
     lazily: ["demo"],
-    packages: ["@std/path", "@std/fs", "@std/cli"],
+    packages: ["@std/path", "@std/fs", "@std/cli", "node:sqlite"],
   },
   "mod.ts": {
     below: ["core", "disk", "stores", "engines", "http"],

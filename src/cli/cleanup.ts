@@ -1,7 +1,6 @@
 import type { CleanupResult } from "../core/store.ts";
-import { SessionDirectoryError } from "../core/errors.ts";
-import { checkMarked } from "../disk/prepare_directory.ts";
 import { DirectorySessionStore } from "../stores/directory_store.ts";
+import { checkSessions } from "./check_sessions.ts";
 import { Interruption } from "./interruption.ts";
 import { ProgressLine } from "./progress_line.ts";
 import { readArguments, readNumber, UsageError } from "./usage.ts";
@@ -65,8 +64,7 @@ export async function cleanup(args: readonly string[]): Promise<number> {
   using interruption = new Interruption();
   let result: CleanupResult;
   try {
-    checkThere(directory);
-    checkMarked(directory);
+    checkSessions(directory);
     using line = new ProgressLine(Deno.stderr);
     const store = new DirectorySessionStore(directory, {
       onWarning: ({ message }) => {
@@ -78,7 +76,8 @@ export async function cleanup(args: readonly string[]): Promise<number> {
       grace: graceSeconds * MS_PER_SECOND,
       dryRun,
       signal: interruption.signal,
-      onProgress: (soFar) => line.show(soFar),
+      onProgress: ({ deleted, remaining }) =>
+        line.show(`${deleted + remaining} sessions seen, ${deleted} old`),
     });
   } catch (error) {
     const { exitCode, signal } = interruption;
@@ -88,18 +87,6 @@ export async function cleanup(args: readonly string[]): Promise<number> {
   }
   console.log(flags.json ? toJson(result, dryRun) : toText(result, dryRun));
   return 0;
-}
-
-/** The store's own message names an option that only a program can use. */
-function checkThere(directory: string): void {
-  try {
-    Deno.statSync(directory);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new SessionDirectoryError(directory, "it is missing", {
-      cause: error,
-    });
-  }
 }
 
 function toJson(result: CleanupResult, dryRun: boolean): string {

@@ -2,10 +2,12 @@
  * The command line. `mod.ts` loads it when it is run, and only then:
  *
  *   deno run --allow-read=DIR --allow-write=DIR mod.ts cleanup DIR --minutes 30
+ *   deno run --allow-read=DIR,FILE --allow-write=DIR,FILE mod.ts migrate DIR FILE
  *   deno run --allow-net --allow-read --allow-write mod.ts demo
  */
 import { cleanup, CLEANUP_USAGE } from "./cleanup.ts";
 import { demo, DEMO_USAGE } from "./demo.ts";
+import { migrate, MIGRATE_USAGE } from "./migrate.ts";
 import { UsageError } from "./usage.ts";
 
 /** The version that deno.json says; a test compares them. */
@@ -27,6 +29,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     usage: DEMO_USAGE,
     summary: "serves a page on which to try sessions",
     run: demo,
+  },
+  migrate: {
+    usage: MIGRATE_USAGE,
+    summary: "moves sessions from a directory to an SQLite file",
+    run: migrate,
   },
 };
 

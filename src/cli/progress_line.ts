@@ -1,5 +1,3 @@
-import type { CleanupResult } from "../core/store.ts";
-
 const SHORTEST_PAUSE = 100;
 const START_OF_LINE = "\r\x1b[K";
 
@@ -12,7 +10,7 @@ export interface Terminal {
 }
 
 /**
- * A line that says how far a cleanup has come, ten times a second, over and
+ * A line that says how far a command has come, ten times a second, over and
  * over at the same place. On what is no terminal it writes nothing. Disposing
  * erases it.
  */
@@ -31,12 +29,11 @@ export class ProgressLine implements Disposable {
   }
 
   /** Shows how far it has come, unless that was shown a moment ago. */
-  show({ deleted, remaining }: CleanupResult): void {
+  show(text: string): void {
     const now = this.#now();
     if (now - this.#shownAt < SHORTEST_PAUSE) return;
     this.#shownAt = now;
-    const seen = deleted + remaining;
-    this.#write(`${START_OF_LINE}${seen} sessions seen, ${deleted} old`);
+    this.#write(`${START_OF_LINE}${text}`);
   }
 
   /** Erases the line, for something else to be written there. */

@@ -109,7 +109,7 @@ export function endOf(lifetime: Lifetime, lastAccess: number): number | null {
 }
 
 /**
- * Checks what `create` of a store is given as the last access.
+ * Checks what a store is given as the last access.
  *
  * @param lastAccess Any value at all; `undefined` is none.
  * @throws {RangeError} If it is not whole milliseconds since the epoch.
@@ -118,7 +118,7 @@ export function checkLastAccess(lastAccess: unknown): void {
   if (lastAccess === undefined) return;
   if (Number.isSafeInteger(lastAccess) && (lastAccess as number) >= 0) return;
   throw new RangeError(
-    "Cannot create a session: lastAccess is not whole milliseconds from 0 up",
+    "Cannot keep a session: lastAccess is not whole milliseconds from 0 up",
   );
 }
 

@@ -36,6 +36,17 @@ export interface CreateOptions extends StoreOptions {
   readonly lastAccess?: number | undefined;
 }
 
+/** What {@linkcode SessionStore.update} takes. */
+export interface UpdateOptions extends StoreOptions {
+  /**
+   * When the session was last accessed, in whole milliseconds since the epoch,
+   * where the record that `change` returns comes from another store.
+   *
+   * @default {undefined} now
+   */
+  readonly lastAccess?: number | undefined;
+}
+
 /** What {@linkcode SessionStore.entries} takes. */
 export interface EntriesOptions extends StoreOptions {
   /**
@@ -176,11 +187,13 @@ export interface SessionStore {
    *
    * @returns The record kept; `null` when this call deleted the session;
    * `undefined` when there is none.
+   * @throws {TypeError} If the new record cannot be kept.
+   * @throws {RangeError} If `lastAccess` is not whole milliseconds from 0 up.
    */
   update(
     id: string,
     change: (record: SessionRecord) => SessionRecord | undefined,
-    options?: StoreOptions,
+    options?: UpdateOptions,
   ): Promise<SessionRecord | null | undefined>;
 
   /**

@@ -7,6 +7,7 @@ import type {
   OldSessions,
   SessionEngine,
 } from "./session_engine.ts";
+import { eachUntilAborted, untilAborted } from "./until_aborted.ts";
 
 const ROWS_PER_REPORT = 1_000;
 const MS_PER_MINUTE = 60 * 1000;
@@ -49,10 +50,10 @@ async function cleanByIndex(
 ): Promise<CleanupResult> {
   let deleted = 0;
   if (dryRun) {
-    deleted = await cleaner.countOld(old);
+    deleted = await untilAborted(cleaner.countOld(old), signal);
   } else {
     for (;;) {
-      const some = await cleaner.deleteSome(old);
+      const some = await untilAborted(cleaner.deleteSome(old), signal);
       deleted += some;
       if (some < cleaner.atATime) break;
       onProgress?.({ deleted, remaining: 0, remnants: 0 });
@@ -60,7 +61,8 @@ async function cleanByIndex(
       signal?.throwIfAborted();
     }
   }
-  const remaining = await cleaner.count() - (dryRun ? deleted : 0);
+  const count = await untilAborted(cleaner.count(), signal);
+  const remaining = count - (dryRun ? deleted : 0);
   onProgress?.({ deleted, remaining, remnants: 0 });
   return { deleted, remaining, remnants: 0 };
 }
@@ -73,12 +75,14 @@ async function cleanByScan<R extends EngineRow>(
 ): Promise<CleanupResult> {
   const count = { deleted: 0, remaining: 0, remnants: 0 };
   let rows = 0;
-  for await (const [id, row] of engine.rows(undefined)) {
-    signal?.throwIfAborted();
+  const all = eachUntilAborted(engine.rows(undefined), signal);
+  for await (const [id, row] of all) {
     const record = fromJson(row.json);
+    // No session: neither is it deleted, nor does it remain.
     if (record === undefined) continue;
     const isDeleted = isOld(record, row.lastAccess, now) &&
-      (dryRun || await engine.remove(id, row) !== undefined);
+      (dryRun ||
+        await untilAborted(engine.remove(id, row), signal) !== undefined);
     if (isDeleted) count.deleted++;
     else count.remaining++;
     if (++rows % ROWS_PER_REPORT === 0) {

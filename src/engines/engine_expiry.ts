@@ -1,5 +1,7 @@
 /** For a clock of the engine, or of another machine, that differs. */
 const SLACK = 60 * 60 * 1000;
+/** No engine minds a century; a `Deno.Kv` minds three hundred millennia. */
+const LONGEST = 100 * 365 * 24 * 60 * 60 * 1000;
 
 /**
  * Tells how long an engine is to keep a row that it deletes by itself. That
@@ -11,5 +13,6 @@ const SLACK = 60 * 60 * 1000;
  */
 export function expireIn(endsAt: number | null): number | undefined {
   if (endsAt === null) return undefined;
-  return Math.ceil(Math.max(endsAt - Date.now(), 0)) + SLACK;
+  const life = Math.max(endsAt - Date.now(), 0);
+  return life > LONGEST ? undefined : Math.ceil(life) + SLACK;
 }

@@ -17,10 +17,13 @@
  *
  * A request loads its session and, mostly, updates it a moment later. So a
  * load leaves the row it read for the update, which then needs one round trip:
- * a row that is no longer current is refused like any other, and then read.
+ * a row that is no longer current is refused like any other, and then read. An
+ * engine in this process, which answers at once, is as quickly read again.
  *
- * Whether a session is over is decided here and by this process's clock, when
- * it is read. What an engine deletes by itself only makes room.
+ * Whether a session is over is decided here and by this process's clock, as it
+ * was before the engine was asked: while the answer is on its way, somebody may
+ * touch the session. One that is over is removed before anybody is told so, see
+ * end_row.ts. What an engine deletes by itself only makes room.
  */
 import {
   checkLastAccess,
@@ -36,12 +39,14 @@ import type {
   LoadOptions,
   SessionStore,
   StoreOptions,
+  UpdateOptions,
 } from "../core/store.ts";
 import { checkSessionId, isSessionId } from "../core/token.ts";
 import { userTag } from "../core/user_tag.ts";
 import { LockQueue } from "../stores/lock_queue.ts";
 import { cleanEngine } from "./clean_engine.ts";
 import { Conflicts } from "./conflicts.ts";
+import { endRow } from "./end_row.ts";
 import { makeRow, readRow } from "./engine_row.ts";
 import { RecentReads } from "./recent_reads.ts";
 import type {
@@ -49,7 +54,7 @@ import type {
   NewEngineRow,
   SessionEngine,
 } from "./session_engine.ts";
-import { untilAborted } from "./until_aborted.ts";
+import { eachUntilAborted, untilAborted } from "./until_aborted.ts";
 
 /** What every store on an engine takes. */
 export interface EngineStoreOptions {
@@ -116,18 +121,25 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
     if (!this.#isSetUp) await this.setup();
     const conflicts = new Conflicts(id, signal);
     for (;;) {
-      const row = await untilAborted(this.#engine.read(id), signal);
       const now = this.#now();
+      const reading = untilAborted(this.#engine.read(id), signal);
+      const isFar = reading instanceof Promise;
+      const row = isFar ? await reading : reading;
       const record = readRow(row, now);
-      if (record === undefined) return undefined;
+      if (record === undefined) {
+        const ended = endRow(this.#engine, id, row, now);
+        if (await untilAborted(ended, signal)) return undefined;
+        await conflicts.wait();
+        continue;
+      }
       if (!touch?.(record, row!.lastAccess)) {
-        this.#recent.add(id, row!);
+        if (isFar) this.#recent.add(id, row!);
         return record;
       }
       const access = { lastAccess: now, endsAt: endOf(record, now) };
       const touched = this.#engine.touch(id, access, row!);
       if (await untilAborted(touched, signal)) {
-        this.#recent.add(id, { ...row!, lastAccess: now });
+        if (isFar) this.#recent.add(id, { ...row!, lastAccess: now });
         return record;
       }
       await conflicts.wait();
@@ -165,8 +177,11 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
     for (;;) {
       const isDone = this.#engine.replace(id, row, taken);
       if (await untilAborted(isDone, signal)) return true;
+      const now = this.#now();
       taken = await untilAborted(this.#engine.read(id), signal);
-      if (readRow(taken, this.#now()) !== undefined) return false;
+      if (readRow(taken, now) !== undefined) return false;
+      const ended = endRow(this.#engine, id, taken, now);
+      if (!await untilAborted(ended, signal)) taken = undefined;
       await conflicts.wait();
     }
   }
@@ -182,24 +197,25 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
   async update(
     id: string,
     change: (record: SessionRecord) => SessionRecord | undefined,
-    options: StoreOptions = {},
+    options: UpdateOptions = {},
   ): Promise<SessionRecord | null | undefined> {
-    const { signal } = options;
+    const { signal, lastAccess } = options;
     signal?.throwIfAborted();
+    checkLastAccess(lastAccess);
     if (!isSessionId(id)) return undefined;
     if (!this.#isSetUp) await this.setup();
     await using _turn = await this.#turns.lock(id, { signal });
     const conflicts = new Conflicts(id, signal);
     let guess = this.#recent.take(id);
     for (;;) {
-      const row = guess ?? await untilAborted(this.#engine.read(id), signal);
       const now = this.#now();
+      const row = guess ?? await untilAborted(this.#engine.read(id), signal);
       const record = readRow(row, now);
       let changed: SessionRecord | undefined;
       let next: NewEngineRow | undefined;
       try {
         if (record !== undefined) changed = change(record);
-        if (changed !== undefined) next = makeRow(changed, now);
+        if (changed !== undefined) next = makeRow(changed, lastAccess ?? now);
       } catch (error) {
         if (guess === undefined) throw error;
         // It may be due to what is no longer so.
@@ -212,7 +228,8 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
           : this.#engine.replace(id, next, row);
         if (await untilAborted(isDone, signal)) return changed ?? null;
       } else if (guess === undefined) {
-        return undefined;
+        const ended = endRow(this.#engine, id, row, now);
+        if (await untilAborted(ended, signal)) return undefined;
       }
       if (guess === undefined) await conflicts.wait();
       guess = undefined;
@@ -231,8 +248,9 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
     signal?.throwIfAborted();
     if (!isSessionId(id)) return false;
     if (!this.#isSetUp) await this.setup();
+    const now = this.#now();
     const removed = await untilAborted(this.#engine.remove(id), signal);
-    return readRow(removed, this.#now()) !== undefined;
+    return readRow(removed, now) !== undefined;
   }
 
   /** See {@linkcode SessionStore.has}. */
@@ -251,8 +269,8 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
     signal?.throwIfAborted();
     if (!this.#isSetUp) await this.setup();
     const tag = user === undefined ? undefined : userTag(user);
-    for await (const [id, row] of this.#engine.rows(tag)) {
-      signal?.throwIfAborted();
+    const rows = eachUntilAborted(this.#engine.rows(tag), signal);
+    for await (const [id, row] of rows) {
       const record = readRow(row, this.#now());
       const isWanted = user === undefined || record?.user === user;
       if (record !== undefined && isWanted) yield [id, record, row.lastAccess];

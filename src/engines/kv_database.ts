@@ -3,7 +3,9 @@ export type KvKey = readonly string[];
 
 /** What is found under a key. */
 export interface KvEntry {
+  /** The key, part by part. */
   readonly key: readonly unknown[];
+  /** What it holds; `null` when there is none. */
   readonly value: unknown;
   /** `null` when there is none. */
   readonly versionstamp: string | null;
@@ -31,8 +33,11 @@ export interface KvAtomicOperation {
 export interface KvDatabase {
   /** Reads keys, at one instant. */
   getMany(keys: KvKey[]): Promise<KvEntry[]>;
-  /** Streams what is under the keys that begin so. */
-  list(selector: { prefix: KvKey }): AsyncIterable<KvEntry>;
+  /** Streams what is under the keys that begin so, from one on. */
+  list(
+    selector: { prefix: KvKey; start?: KvKey },
+    options?: { limit?: number },
+  ): AsyncIterable<KvEntry>;
   /** Begins to change several keys at one instant. */
   atomic(): KvAtomicOperation;
 }

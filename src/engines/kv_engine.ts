@@ -2,7 +2,7 @@
  * Three keys are a session, and change at one instant:
  *
  *   [prefix, "session", id]    the record, JSON in UTF-8
- *   [prefix, "access", id]     { lastAccess, tag, expiresAt }
+ *   [prefix, "access", id]     { lastAccess, tag, expiresAt }, JSON in UTF-8
  *   [prefix, "user", tag, id]  true, where somebody is logged in
  *
  * A touch writes the second alone. The database deletes all three some time
@@ -12,31 +12,42 @@
  * The version of a row is the versionstamp of its first key.
  */
 import { SessionTooLargeError } from "../core/errors.ts";
-import type { KvAtomicOperation, KvDatabase, KvKey } from "./kv_database.ts";
+import { parseJson } from "../core/record_json.ts";
 import { expireIn } from "./engine_expiry.ts";
+import type {
+  KvAtomicOperation,
+  KvDatabase,
+  KvEntry,
+  KvKey,
+} from "./kv_database.ts";
 import type {
   EngineAccess,
   EngineRow,
   NewEngineRow,
   SessionEngine,
 } from "./session_engine.ts";
+import { untilUnlocked } from "./until_unlocked.ts";
 
 /** The most bytes of a value: https://docs.deno.com/deploy/kv/manual */
 const LARGEST_VALUE = 65_536;
+
+const KEYS_AT_A_TIME = 100;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** What is kept beside a record. */
-interface Beside {
+export interface KvAccess {
+  /** When it was last accessed, in ms since the epoch. */
   readonly lastAccess: number;
+  /** The tag of its user; `null` for nobody. */
   readonly tag: string | null;
   /** When the session is over at the latest; `null` for never. */
   readonly expiresAt: number | null;
 }
 
 /** What the database has of a session. */
-export interface KvRow extends EngineRow, Beside {
+export interface KvRow extends EngineRow, KvAccess {
   /** The versionstamp of its first key. */
   readonly version: string;
   /** The versionstamp of its second key. */
@@ -61,15 +72,13 @@ export class KvEngine implements SessionEngine<KvRow> {
   setup(): void {}
 
   async read(id: string): Promise<KvRow | undefined> {
-    const [session, access] = await this.#kv.getMany([
-      this.#session(id),
-      this.#access(id),
-    ]);
+    const keys = [this.#session(id), this.#access(id)];
+    const [session, access] = await untilUnlocked(() => this.#kv.getMany(keys));
     if (!session?.versionstamp) return undefined;
-    const { lastAccess = 0, tag = null, expiresAt = null } =
-      (access?.value ?? {}) as Partial<Beside>;
+    const beside = parseJson(readText(access)) as Partial<KvAccess> | undefined;
+    const { lastAccess = 0, tag = null, expiresAt = null } = beside ?? {};
     return {
-      json: decoder.decode(session.value as Uint8Array),
+      json: readText(session),
       version: session.versionstamp,
       lastAccess,
       tag,
@@ -106,7 +115,7 @@ export class KvEngine implements SessionEngine<KvRow> {
     if (tag !== null) {
       change = change.set(this.#user(tag, id), true, lifeOf(expiresAt));
     }
-    return (await change.commit()).ok;
+    return await isCommitted(change);
   }
 
   async touch(
@@ -117,7 +126,7 @@ export class KvEngine implements SessionEngine<KvRow> {
     const { tag, expiresAt } = expected;
     const beside = { lastAccess, tag, expiresAt };
     const change = this.#setAccess(this.#check(id, expected), id, beside);
-    return (await change.commit()).ok;
+    return await isCommitted(change);
   }
 
   async remove(id: string, expected?: KvRow): Promise<KvRow | undefined> {
@@ -130,7 +139,7 @@ export class KvEngine implements SessionEngine<KvRow> {
         .delete(this.#session(id))
         .delete(this.#access(id));
       if (tag !== null) change = change.delete(this.#user(tag, id));
-      if ((await change.commit()).ok) return row;
+      if (await isCommitted(change)) return row;
       if (expected !== undefined) return undefined;
     }
   }
@@ -141,10 +150,18 @@ export class KvEngine implements SessionEngine<KvRow> {
     const prefix = tag === undefined
       ? [this.#prefix, "session"]
       : [this.#prefix, "user", tag];
-    for await (const { key } of this.#kv.list({ prefix })) {
-      const id = key.at(-1) as string;
-      const row = await this.read(id);
-      if (row !== undefined) yield [id, row];
+    for (let start: KvKey | undefined;;) {
+      const selector = start === undefined ? { prefix } : { prefix, start };
+      const entries = await untilUnlocked(() =>
+        Array.fromAsync(this.#kv.list(selector, { limit: KEYS_AT_A_TIME }))
+      );
+      for (const { key } of entries) {
+        const id = key.at(-1) as string;
+        const row = await this.read(id);
+        if (row !== undefined) yield [id, row];
+        start = [...prefix, `${id}\0`];
+      }
+      if (entries.length < KEYS_AT_A_TIME) return;
     }
   }
 
@@ -156,9 +173,11 @@ export class KvEngine implements SessionEngine<KvRow> {
   #setAccess(
     change: KvAtomicOperation,
     id: string,
-    beside: Beside,
+    beside: KvAccess,
   ): KvAtomicOperation {
-    return change.set(this.#access(id), beside, lifeOf(beside.expiresAt));
+    // As bytes: Deno takes longer to bring an object over.
+    const value = encoder.encode(JSON.stringify(beside));
+    return change.set(this.#access(id), value, lifeOf(beside.expiresAt));
   }
 
   #session(id: string): KvKey {
@@ -172,6 +191,16 @@ export class KvEngine implements SessionEngine<KvRow> {
   #user(tag: string, id: string): KvKey {
     return [this.#prefix, "user", tag, id];
   }
+}
+
+async function isCommitted(change: KvAtomicOperation): Promise<boolean> {
+  return (await untilUnlocked(() => change.commit())).ok;
+}
+
+/** Gives no text where somebody else has put something. */
+function readText(entry: KvEntry | undefined): string {
+  const value = entry?.value;
+  return value instanceof Uint8Array ? decoder.decode(value) : "";
 }
 
 function lifeOf(expiresAt: number | null): { expireIn?: number } {

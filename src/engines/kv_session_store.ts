@@ -26,9 +26,13 @@ export interface KvSessionStoreOptions extends EngineStoreOptions {
  * its absolute end; sessions that end unused are deleted by
  * `deleteOldSessions`, which looks at all.
  *
- * A file is for one process: to another that writes at the same moment the
- * database says that it is locked. On Deno Deploy any number of isolates share
- * one. There are no locks, so a manager on it cannot be `exclusive`.
+ * Any number of processes on a machine may open a file. While one of them
+ * writes, Deno tells another that the database is locked; the store then tries
+ * again, for five seconds. `Deno.openKv` itself can fail so, too. On Deno Deploy
+ * any number of isolates share one. There are no locks, so a manager on it
+ * cannot be `exclusive`.
+ *
+ * `Deno.Kv` is there with `--unstable-kv`, or `"unstable": ["kv"]` in deno.json.
  *
  * @example A session in memory
  * ```ts ignore
@@ -39,10 +43,10 @@ export interface KvSessionStoreOptions extends EngineStoreOptions {
  * ```
  */
 export class KvSessionStore extends EngineSessionStore<KvRow> {
-  /** A file is for one process; see above for Deno Deploy. */
-  override readonly isMultiprocessSafe = false;
-  /** A file is for one worker, too. */
-  override readonly isThreadSafe = false;
+  /** Any number of processes on one machine, or of isolates on Deno Deploy. */
+  override readonly isMultiprocessSafe = true;
+  /** Any number of workers may open the file, each for itself. */
+  override readonly isThreadSafe = true;
 
   /**
    * Makes a store; it does no I/O.

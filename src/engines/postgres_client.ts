@@ -4,19 +4,39 @@ import type { SqlValue } from "./sql_statements.ts";
 /** What of a `Pool` or `Client` of `npm:pg` a store uses, in version 8. */
 export interface PgPool {
   /** Runs a statement; one with a name is prepared once per connection. */
-  query(
-    statement: { name?: string; text: string; values?: SqlValue[] },
-  ): Promise<{ rows: unknown[]; rowCount: number | null }>;
+  query(statement: PgStatement): Promise<{
+    readonly rows: unknown[][];
+    readonly rowCount: number | null;
+  }>;
+}
+
+/** A statement for `npm:pg`. */
+export interface PgStatement {
+  /** Under which it is prepared. */
+  name?: string;
+  /** The SQL. */
+  text: string;
+  /** What is bound to it. */
+  values?: SqlValue[];
+  /** Rows as lists of their columns. */
+  rowMode: "array";
+  /** Values as the server sent them. */
+  types: { getTypeParser: () => (value: string) => string };
 }
 
 /** What of the `sql` of `npm:postgres` a store uses, in version 3. */
 export interface PostgresSql {
-  /** Runs a statement. */
+  /** Makes a statement; what waits for it runs it. */
   unsafe(
     text: string,
     values?: SqlValue[],
     options?: { prepare?: boolean },
-  ): PromiseLike<unknown[] & { readonly count: number | null }>;
+  ): {
+    /** Asks for the values as the server sent them. */
+    raw(): PromiseLike<
+      (Uint8Array | null)[][] & { readonly count: number | null }
+    >;
+  };
 }
 
 /** A client of PostgreSQL. */
@@ -24,8 +44,9 @@ export type PostgresClient = PgPool | PostgresSql;
 
 /** What a statement gave. */
 export interface PostgresResult {
-  readonly rows: unknown[];
-  /** How many rows it changed. */
+  /** The columns of each row, as text. */
+  readonly rows: readonly (readonly string[])[];
+  /** How many rows it gave or changed. */
   readonly count: number;
 }
 
@@ -35,6 +56,15 @@ export type PostgresQuery = (
   values?: SqlValue[],
 ) => Promise<PostgresResult>;
 
+/*
+ * An application may have told its driver to give a bigint as a number or a
+ * BigInt, or to write the names of columns its own way. So values are asked for
+ * as they came over the wire, and columns by where they stand.
+ */
+const AS_IT_CAME = (value: string): string => value;
+const TYPES = { getTypeParser: () => AS_IT_CAME };
+const decoder = new TextDecoder();
+
 /**
  * Finds out which client it is, and how to ask with it.
  *
@@ -42,35 +72,52 @@ export type PostgresQuery = (
  * @throws {TypeError} If it is none.
  */
 export function queryOf(client: PostgresClient): PostgresQuery {
-  if (typeof (client as Partial<PostgresSql> | null)?.unsafe === "function") {
-    const sql = client as PostgresSql;
-    return async (text, values) => {
-      const rows = await (values === undefined
-        ? sql.unsafe(text)
-        : sql.unsafe(text, values, { prepare: true }));
-      return { rows, count: rows.count ?? 0 };
-    };
-  }
-  if (typeof (client as Partial<PgPool> | null)?.query === "function") {
-    const pool = client as PgPool;
-    const names = new Map<string, string>();
-    return async (text, values) => {
-      if (values === undefined) {
-        const { rows } = await pool.query({ text });
-        return { rows, count: 0 };
-      }
-      let name = names.get(text);
-      if (name === undefined) {
-        name = `latchkey_${hash(text)}`;
-        names.set(text, name);
-      }
-      const { rows, rowCount } = await pool.query({ name, text, values });
-      return { rows, count: rowCount ?? 0 };
-    };
-  }
+  if (isOf<PostgresSql>(client, "unsafe")) return bySql(client);
+  if (isOf<PgPool>(client, "query")) return byPool(client);
   throw new TypeError(
     "Cannot use client: it is neither of npm:pg nor of npm:postgres",
   );
+}
+
+function bySql(sql: PostgresSql): PostgresQuery {
+  return async (text, values) => {
+    const statement = values === undefined
+      ? sql.unsafe(text)
+      : sql.unsafe(text, values, { prepare: true });
+    const rows = await statement.raw();
+    if (values === undefined) return { rows: [], count: 0 };
+    const read = (row: (Uint8Array | null)[]) =>
+      row.map((value) => decoder.decode(value!));
+    return { rows: rows.map(read), count: rows.count ?? 0 };
+  };
+}
+
+function byPool(pool: PgPool): PostgresQuery {
+  const names = new Map<string, string>();
+  return async (text, values) => {
+    if (values === undefined) {
+      await pool.query({ text, rowMode: "array", types: TYPES });
+      return { rows: [], count: 0 };
+    }
+    let name = names.get(text);
+    if (name === undefined) {
+      name = `latchkey_${hash(text)}`;
+      names.set(text, name);
+    }
+    const { rows, rowCount } = await pool.query({
+      name,
+      text,
+      values,
+      rowMode: "array",
+      types: TYPES,
+    });
+    return { rows: rows as string[][], count: rowCount ?? 0 };
+  };
+}
+
+function isOf<T>(client: unknown, method: keyof T): client is T {
+  return typeof (client as Partial<T> | null | undefined)?.[method] ===
+    "function";
 }
 
 function hash(text: string): string {

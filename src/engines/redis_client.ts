@@ -5,11 +5,11 @@ export interface NodeRedisClient {
 }
 
 /** What of a cluster client of `npm:redis` a store uses, in version 5. */
-export interface NodeRedisCluster<Node = never> {
+export interface NodeRedisCluster {
   /** The nodes that are written to. */
-  readonly masters: readonly Node[];
-  /** Gives the client of a node. */
-  nodeClient(node: Node): NodeRedisClient | Promise<NodeRedisClient>;
+  readonly masters: readonly unknown[];
+  /** Gives the client of one of them. */
+  nodeClient(node: never): NodeRedisClient | Promise<NodeRedisClient>;
   /** Sends a command to the node of a key. */
   sendCommand(
     firstKey: string | undefined,
@@ -20,6 +20,13 @@ export interface NodeRedisCluster<Node = never> {
 
 /** What of a client of `npm:ioredis` a store uses, in version 5. */
 export interface IoRedisClient {
+  /** How it was made. */
+  readonly options?: {
+    /** What the client puts before each key. */
+    readonly keyPrefix?: unknown;
+    /** Which nodes of a cluster answer a read. */
+    readonly scaleReads?: unknown;
+  };
   /** Sends a command. */
   call(command: string, ...args: string[]): Promise<unknown>;
 }
@@ -37,8 +44,14 @@ export type RedisClient =
   | IoRedisClient
   | IoRedisCluster;
 
+/** Sends a command with all of its arguments, and resolves to the answer. */
+export type Send = (args: string[]) => Promise<unknown>;
+
 /** A way to send commands, the same for all clients. */
 export interface RedisConnection {
+  /** What the client itself puts before each key, but not before a pattern. */
+  readonly keyPrefix: string;
+
   /**
    * Sends a command to where a key is.
    *
@@ -48,42 +61,22 @@ export interface RedisConnection {
   send(key: string, args: string[]): Promise<unknown>;
 
   /** Gives, for each node that has a part of the keys, what sends to it. */
-  nodes(): Promise<readonly ((args: string[]) => Promise<unknown>)[]>;
+  nodes(): Promise<readonly Send[]>;
 }
 
 /**
  * Finds out which client it is, and how to send with it.
  *
  * @param client Any of them.
- * @throws {TypeError} If it is none.
+ * @throws {TypeError} If it is none, or one that reads from replicas.
  */
 export function connectionOf(client: RedisClient): RedisConnection {
-  if (isOf<IoRedisClient>(client, "call")) {
-    const send = (args: string[], to: IoRedisClient = client) =>
-      to.call(args[0]!, ...args.slice(1));
-    const nodes = isOf<IoRedisCluster>(client, "nodes")
-      ? () => client.nodes("master")
-      : () => [client];
-    return {
-      send: (_key, args) => send(args),
-      nodes: () =>
-        Promise.resolve(nodes().map((node) => (args) => send(args, node))),
-    };
-  }
-  if (isOf<NodeRedisCluster>(client, "nodeClient")) {
-    return {
-      send: (key, args) => client.sendCommand(key, false, args),
-      nodes: async () => {
-        const nodes = await Promise.all(
-          client.masters.map((node) => client.nodeClient(node)),
-        );
-        return nodes.map((node) => (args) => node.sendCommand(args));
-      },
-    };
-  }
+  if (isOf<IoRedisClient>(client, "call")) return ioRedis(client);
+  if (isOf<NodeRedisCluster>(client, "nodeClient")) return nodeCluster(client);
   if (isOf<NodeRedisClient>(client, "sendCommand")) {
-    const send = (args: string[]) => client.sendCommand(args);
+    const send: Send = (args) => client.sendCommand(args);
     return {
+      keyPrefix: "",
       send: (_key, args) => send(args),
       nodes: () => Promise.resolve([send]),
     };
@@ -93,7 +86,53 @@ export function connectionOf(client: RedisClient): RedisConnection {
   );
 }
 
+function ioRedis(client: IoRedisClient): RedisConnection {
+  const { keyPrefix = "", scaleReads = "master" } = client.options ?? {};
+  if (scaleReads !== "master") {
+    throw new TypeError(
+      "Cannot use client: it reads from replicas, which may have what is over",
+    );
+  }
+  const sendBy = (to: IoRedisClient): Send => ([command, ...args]) =>
+    to.call(command!, ...args);
+  const send = sendBy(client);
+  return {
+    keyPrefix: String(keyPrefix),
+    send: (_key, args) => send(args),
+    nodes: async () => {
+      if (!isOf<IoRedisCluster>(client, "nodes")) return [send];
+      await isConnected(send);
+      return known(client.nodes("master")).map(sendBy);
+    },
+  };
+}
+
+function nodeCluster(client: NodeRedisCluster): RedisConnection {
+  return {
+    keyPrefix: "",
+    send: (key, args) => client.sendCommand(key, false, args),
+    nodes: async () => {
+      await isConnected((args) => client.sendCommand(undefined, false, args));
+      const nodes = await Promise.all(
+        known(client.masters).map((node) => client.nodeClient(node as never)),
+      );
+      return nodes.map((node) => (args) => node.sendCommand(args));
+    },
+  };
+}
+
+/** Before, a client knows no nodes, and a listing would be empty. */
+async function isConnected(send: Send): Promise<void> {
+  await send(["PING"]);
+}
+
+function known<T>(nodes: readonly T[]): readonly T[] {
+  if (nodes.length > 0) return nodes;
+  throw new Error("Cannot list: the client knows no node of the cluster");
+}
+
 function isOf<T>(client: unknown, method: keyof T): client is T {
-  return typeof (client as Partial<T> | null | undefined)?.[method] ===
-    "function";
+  // A function has a method `call`, too.
+  if (typeof client !== "object" || client === null) return false;
+  return typeof (client as Partial<T>)[method] === "function";
 }

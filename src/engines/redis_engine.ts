@@ -1,24 +1,29 @@
 /*
- * A hash is a session, a sorted set is the index of a user's:
+ * A string is a session:
  *
- *   prefix:{id}         json, version, access, tag
- *   prefix:user:{tag}   session IDs, by when Redis would delete them
+ *   prefix:{id}   version access entry json
  *
- * Both change by scripts, which nobody cuts into. In a cluster they may be on
- * different nodes, so one step cannot change both: an ID is in the index before
- * a session has the user, and is taken out after that. What is in the index too
- * much is found out by reading the session; it goes when its time has come, and
- * with the last one the index.
+ *   version   11 characters, base 36
+ *   access    when it was last accessed, 16 digits
+ *   entry     what it has of the index of its user, see redis_user_index.ts;
+ *             empty for nobody
  *
- * Redis deletes a session an hour after it is over.
+ * So a load is a GET, and a touch writes over 16 bytes where they are. What
+ * depends on the version is a script, and nobody cuts into that. Redis deletes
+ * the string an hour after the session is over.
+ *
+ * A client may send a command again when the connection was lost, and Redis may
+ * have done it already. So a write that finds its own version there is done.
  */
-import { createHash } from "node:crypto";
+import { isSessionId } from "../core/token.ts";
 import { expireIn } from "./engine_expiry.ts";
 import {
   connectionOf,
   type RedisClient,
   type RedisConnection,
 } from "./redis_client.ts";
+import { RedisScript } from "./redis_script.ts";
+import { makeEntry, RedisUserIndex, tagOf } from "./redis_user_index.ts";
 import type {
   EngineAccess,
   EngineRow,
@@ -26,57 +31,61 @@ import type {
   SessionEngine,
 } from "./session_engine.ts";
 
-const KEYS_AT_A_TIME = 200;
+const VERSION_LENGTH = 11;
+const ACCESS_LENGTH = 16;
+/** Where the access begins, and where the entry does. */
+const ACCESS_AT = VERSION_LENGTH + 1;
+const ENTRY_AT = ACCESS_AT + ACCESS_LENGTH + 1;
+const SPACE = 32;
+
+const KEYS_AT_A_TIME = "200";
 const ANY = "*";
 const NONE = "";
+/** The version of what is no session. */
+const JUNK = "?";
 
 /** What Redis has of a session. */
 export interface RedisRow extends EngineRow {
+  /** Another one after each write. */
   readonly version: string;
-  /** Of its user; empty for nobody. */
-  readonly tag: string;
+  /** Of the index of its user; empty for nobody. */
+  readonly entry: string;
 }
 
-interface Script {
-  readonly text: string;
-  readonly hash: string;
-}
-
-/** ARGV: version expected, life in ms, json, version, access, tag. */
-const WRITE = script(`
-local version = redis.call('HGET', KEYS[1], 'version')
-if ARGV[1] ~= '*' and (version or '') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'json', ARGV[3], 'version', ARGV[4], 'access', ARGV[5], 'tag', ARGV[6])
-if ARGV[2] == '' then redis.call('PERSIST', KEYS[1]) else redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-return 1`);
+/**
+ * ARGV: version expected, life in ms, the session, its version and entry.
+ * Returns the entry before, or nothing when it is refused.
+ */
+const WRITE = new RedisScript(`
+local head = redis.call('GETRANGE', KEYS[1], 0, 99)
+local version, entry = string.match(head, '^([^ ]*) [^ ]* ([^ ]*) ')
+if head == '' then version = '' elseif not version or #version ~= ${VERSION_LENGTH} then version = '${JUNK}' end
+if version == ARGV[4] then return ARGV[5] end
+if ARGV[1] ~= '${ANY}' and version ~= ARGV[1] then return false end
+if ARGV[2] == '' then redis.call('SET', KEYS[1], ARGV[3]) else redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[2]) end
+return entry or ''`);
 
 /** ARGV: version expected, life in ms, access. */
-const TOUCH = script(`
-if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'access', ARGV[3])
+const TOUCH = new RedisScript(`
+if redis.call('GETRANGE', KEYS[1], 0, ${
+  VERSION_LENGTH - 1
+}) ~= ARGV[1] then return 0 end
+redis.call('SETRANGE', KEYS[1], ${ACCESS_AT}, ARGV[3])
 if ARGV[2] == '' then redis.call('PERSIST', KEYS[1]) else redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return 1`);
 
-/** ARGV: version expected, access expected. */
-const REMOVE = script(`
-local row = redis.call('HMGET', KEYS[1], 'json', 'version', 'access', 'tag')
-if not row[2] then return {} end
-if ARGV[1] ~= '*' and (row[2] ~= ARGV[1] or row[3] ~= ARGV[2]) then return {} end
-redis.call('DEL', KEYS[1])
-return row`);
-
-/** ARGV: now, when the session goes or +inf, session ID. */
-const INDEX = script(`
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[1])
-redis.call('ZADD', KEYS[1], 'GT', ARGV[2], ARGV[3])
-local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2]
-if last == 'inf' then redis.call('PERSIST', KEYS[1]) else redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', last)) end
-return 1`);
+/** ARGV: version and access expected. Returns what it removes. */
+const REMOVE = new RedisScript(`
+if ARGV[1] ~= '${ANY}' and redis.call('GETRANGE', KEYS[1], 0, ${
+  ENTRY_AT - 2
+}) ~= ARGV[1] then return false end
+return redis.call('GETDEL', KEYS[1])`);
 
 /** Sessions in Redis. */
 export class RedisEngine implements SessionEngine<RedisRow> {
   readonly #redis: RedisConnection;
   readonly #prefix: string;
+  readonly #index: RedisUserIndex;
 
   /**
    * @param client A connected client.
@@ -86,19 +95,22 @@ export class RedisEngine implements SessionEngine<RedisRow> {
   constructor(client: RedisClient, prefix: string) {
     this.#redis = connectionOf(client);
     this.#prefix = prefix;
+    this.#index = new RedisUserIndex(this.#redis, prefix);
   }
 
   /** There are no tables. */
   setup(): void {}
 
-  async read(id: string): Promise<RedisRow | undefined> {
-    const key = this.#session(id);
-    const fields = ["json", "version", "access", "tag"];
-    return rowOf(await this.#redis.send(key, ["HMGET", key, ...fields]));
+  read(id: string): Promise<RedisRow | undefined> {
+    const key = this.#keyOf(id);
+    return this.#redis.send(key, ["GET", key]).then(rowOf);
   }
 
   async write(id: string, row: NewEngineRow): Promise<void> {
-    await this.#write(id, row, ANY, undefined);
+    const entry = entryOf(row);
+    if (entry !== NONE) await this.#index.put({ id, entry }, row.endsAt);
+    const before = await this.#write(id, row, ANY, entry) as string;
+    await this.#leave(id, before, entry);
   }
 
   async replace(
@@ -106,162 +118,153 @@ export class RedisEngine implements SessionEngine<RedisRow> {
     row: NewEngineRow,
     expected: RedisRow | undefined,
   ): Promise<boolean> {
-    const version = expected?.version ?? NONE;
-    if (!await this.#write(id, row, version, expected?.tag)) return false;
-    const before = expected?.tag ?? NONE;
-    if (before !== NONE && before !== row.tag) await this.#unindex(before, id);
-    return true;
+    const { version = NONE, entry: before = NONE } = expected ?? {};
+    if (tagOf(before) === (row.tag ?? NONE)) {
+      // Who is in the index already need not be there first.
+      const [replaced] = await Promise.all([
+        this.#write(id, row, version, before),
+        before !== NONE && this.#index.put({ id, entry: before }, row.endsAt),
+      ]);
+      return replaced !== null;
+    }
+    const entry = entryOf(row);
+    if (entry !== NONE) await this.#index.put({ id, entry }, row.endsAt);
+    const isReplaced = await this.#write(id, row, version, entry) !== null;
+    if (isReplaced) await this.#leave(id, before, entry);
+    else await this.#leave(id, entry, before);
+    return isReplaced;
   }
 
   async touch(
     id: string,
     { lastAccess, endsAt }: EngineAccess,
-    expected: RedisRow,
+    { version, entry }: RedisRow,
   ): Promise<boolean> {
-    const { version, tag } = expected;
+    const args = [version, lifeOf(endsAt), accessOf(lastAccess)];
     const [touched] = await Promise.all([
-      this.#run(TOUCH, this.#session(id), [
-        version,
-        lifeOf(endsAt),
-        String(lastAccess),
-      ]),
-      tag !== NONE && this.#index(tag, id, endsAt),
+      TOUCH.run(this.#redis, this.#keyOf(id), args),
+      entry !== NONE && this.#index.put({ id, entry }, endsAt),
     ]);
-    return touched === 1;
+    return Number(touched) === 1;
   }
 
   async remove(id: string, expected?: RedisRow): Promise<RedisRow | undefined> {
-    const { version = ANY, lastAccess } = expected ?? {};
-    const args = [version, String(lastAccess)];
-    const removed = rowOf(await this.#run(REMOVE, this.#session(id), args));
-    const tag = removed?.tag ?? NONE;
-    if (tag !== NONE) await this.#unindex(tag, id);
-    return removed;
+    const head = expected === undefined
+      ? ANY
+      : `${expected.version} ${accessOf(expected.lastAccess)}`;
+    const row = rowOf(await REMOVE.run(this.#redis, this.#keyOf(id), [head]));
+    if (row !== undefined) await this.#leave(id, row.entry, NONE);
+    return row;
   }
 
   async *rows(
     tag: string | undefined,
   ): AsyncGenerator<readonly [id: string, row: RedisRow]> {
-    const seen = new Set<string>();
-    for await (const ids of tag === undefined ? this.#all() : this.#of(tag)) {
+    yield* tag === undefined ? this.#allRows() : this.#rowsOf(tag);
+  }
+
+  async *#allRows(): AsyncGenerator<readonly [id: string, row: RedisRow]> {
+    for await (const ids of this.#ids()) {
       const rows = await Promise.all(ids.map((id) => this.read(id)));
       for (const [n, row] of rows.entries()) {
-        const id = ids[n]!;
+        if (row !== undefined) yield [ids[n]!, row];
+      }
+    }
+  }
+
+  async *#rowsOf(
+    tag: string,
+  ): AsyncGenerator<readonly [id: string, row: RedisRow]> {
+    const seen = new Set<string>();
+    for await (const sessions of this.#index.list(tag)) {
+      const rows = await Promise.all(sessions.map(async (session) => {
+        const row = await this.read(session.id);
+        if (row?.entry !== session.entry) await this.#index.prune(session);
+        return row;
+      }));
+      for (const [n, row] of rows.entries()) {
+        const { id } = sessions[n]!;
         if (row === undefined || seen.has(id)) continue;
-        // A scan may show one twice; of one user's that can be remembered.
-        if (tag !== undefined) seen.add(id);
+        seen.add(id);
         yield [id, row];
       }
     }
   }
 
-  async #write(
-    id: string,
-    row: NewEngineRow,
-    expected: string,
-    tagBefore: string | undefined,
-  ): Promise<boolean> {
-    const { json, version, lastAccess, endsAt, tag } = row;
-    const write = () =>
-      this.#run(WRITE, this.#session(id), [
-        expected,
-        lifeOf(endsAt),
-        json,
-        String(version),
-        String(lastAccess),
-        tag ?? NONE,
-      ]);
-    const index = () => tag === null || this.#index(tag, id, endsAt);
-    // Who is in the index already need not be there before.
-    if (tag !== tagBefore) await index();
-    const [written] = tag === tagBefore
-      ? await Promise.all([write(), index()])
-      : [await write()];
-    return written === 1;
-  }
-
-  async *#all(): AsyncGenerator<string[]> {
-    const start = `${this.#prefix}:{`;
-    const pattern = `${start.replaceAll(/[\\*?[\]]/g, "\\$&")}*}`;
-    const count = String(KEYS_AT_A_TIME);
+  /** Streams the IDs of all sessions, some at a time; one may come twice. */
+  async *#ids(): AsyncGenerator<string[]> {
+    const start = `${this.#redis.keyPrefix}${this.#keyOf("")}`.slice(0, -1);
+    const match = `${start.replaceAll(/[\\*?[\]]/g, "\\$&")}*}`;
+    const rest = ["MATCH", match, "COUNT", KEYS_AT_A_TIME, "TYPE", "string"];
     for (const send of await this.#redis.nodes()) {
       for (let cursor = "0";;) {
-        const found = await send(
-          ["SCAN", cursor, "MATCH", pattern, "COUNT", count],
-        ) as [string, string[]];
-        yield found[1].map((key) => key.slice(start.length, -1));
-        cursor = found[0];
+        const [next, keys] = await send(["SCAN", cursor, ...rest]) as [
+          string,
+          string[],
+        ];
+        const ids = keys.map((key) => key.slice(start.length, -1));
+        yield ids.filter(isSessionId);
+        cursor = next;
         if (cursor === "0") break;
       }
     }
   }
 
-  async *#of(tag: string): AsyncGenerator<string[]> {
-    const key = this.#user(tag);
-    const count = String(KEYS_AT_A_TIME);
-    for (let cursor = "0";;) {
-      const found = await this.#redis.send(
-        key,
-        ["ZSCAN", key, cursor, "COUNT", count],
-      ) as [string, string[]];
-      // A member, its score, a member.
-      yield found[1].filter((_, n) => n % 2 === 0);
-      cursor = found[0];
-      if (cursor === "0") return;
-    }
+  /** Writes; gives the entry before, or `null` when it is refused. */
+  async #write(
+    id: string,
+    row: NewEngineRow,
+    expected: string,
+    entry: string,
+  ): Promise<string | null> {
+    const version = versionOf(row.version);
+    const access = accessOf(row.lastAccess);
+    const session = `${version} ${access} ${entry} ${row.json}`;
+    const args = [expected, lifeOf(row.endsAt), session, version, entry];
+    const before = await WRITE.run(this.#redis, this.#keyOf(id), args);
+    return before as string | null;
   }
 
-  #index(tag: string, id: string, endsAt: number | null): Promise<unknown> {
-    const now = Date.now();
-    const life = expireIn(endsAt);
-    const goesAt = life === undefined ? "+inf" : String(now + life);
-    return this.#run(INDEX, this.#user(tag), [String(now), goesAt, id]);
+  /** Takes what the session no longer has out of the index. */
+  async #leave(id: string, entry: string, kept: string): Promise<void> {
+    if (entry === NONE || entry === kept) return;
+    await this.#index.remove({ id, entry });
   }
 
-  #unindex(tag: string, id: string): Promise<unknown> {
-    const key = this.#user(tag);
-    return this.#redis.send(key, ["ZREM", key, id]);
-  }
-
-  async #run(
-    { text, hash }: Script,
-    key: string,
-    args: string[],
-  ): Promise<unknown> {
-    try {
-      return await this.#redis.send(key, ["EVALSHA", hash, "1", key, ...args]);
-    } catch (error) {
-      const isUnknown = error instanceof Error &&
-        error.message.startsWith("NOSCRIPT");
-      if (!isUnknown) throw error;
-      return await this.#redis.send(key, ["EVAL", text, "1", key, ...args]);
-    }
-  }
-
-  #session(id: string): string {
+  #keyOf(id: string): string {
     return `${this.#prefix}:{${id}}`;
-  }
-
-  #user(tag: string): string {
-    return `${this.#prefix}:user:{${tag}}`;
   }
 }
 
-function script(text: string): Script {
-  return { text, hash: createHash("sha1").update(text).digest("hex") };
+function entryOf({ tag, version }: NewEngineRow): string {
+  return tag === null ? NONE : makeEntry(tag, version);
 }
 
 function lifeOf(endsAt: number | null): string {
   return String(expireIn(endsAt) ?? NONE);
 }
 
-function rowOf(fields: unknown): RedisRow | undefined {
-  const [json, version, access, tag] = fields as (string | null | undefined)[];
-  if (typeof version !== "string") return undefined;
+function versionOf(version: number): string {
+  return version.toString(36).padStart(VERSION_LENGTH, "0");
+}
+
+function accessOf(lastAccess: number): string {
+  return String(Math.floor(lastAccess)).padStart(ACCESS_LENGTH, "0");
+}
+
+function rowOf(session: unknown): RedisRow | undefined {
+  if (session === null) return undefined;
+  if (typeof session !== "string") {
+    throw new TypeError("Cannot use client: what it answers is not text");
+  }
+  const end = session.indexOf(" ", ENTRY_AT);
+  const isOurs = session.charCodeAt(ACCESS_AT - 1) === SPACE &&
+    session.charCodeAt(ENTRY_AT - 1) === SPACE && end >= 0;
+  if (!isOurs) return { json: "", version: JUNK, lastAccess: 0, entry: NONE };
   return {
-    json: json!,
-    version,
-    lastAccess: Number(access),
-    tag: tag!,
+    json: session.slice(end + 1),
+    version: session.slice(0, VERSION_LENGTH),
+    lastAccess: Number(session.slice(ACCESS_AT, ENTRY_AT - 1)),
+    entry: session.slice(ENTRY_AT, end),
   };
 }

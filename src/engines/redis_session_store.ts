@@ -18,12 +18,16 @@ export interface RedisSessionStoreOptions extends EngineStoreOptions {
 
 /**
  * Keeps sessions in Redis or Valkey, from version 6.2, or in a cluster of
- * theirs. A load is one round trip, and so is the update that follows it. A
- * user's sessions are found by an index; what is over Redis deletes by itself.
+ * theirs. A load is one round trip, and so is the update that follows it; a
+ * touch sends a few bytes. A user's sessions are found by an index, which goes
+ * with the last of them. What is over Redis deletes by itself, an hour later.
  *
  * It borrows a connected client of `npm:redis` or `npm:ioredis`, a cluster's
  * too, and closes nothing. While the server is away, or loads its data, what
- * the client says reaches the caller, and the next call works when it is back.
+ * the client says reaches the caller, and the next call works when it is back;
+ * a client that waits for the server keeps the caller waiting, unless a signal
+ * ends that. When a replica takes over in a cluster, `npm:ioredis` goes on with
+ * it; `npm:redis` 5 waits until the node that failed answers again.
  *
  * What Redis has acknowledged it can lose: the last second when the machine
  * dies (`appendfsync everysec`; all since the last snapshot without
@@ -31,8 +35,9 @@ export interface RedisSessionStoreOptions extends EngineStoreOptions {
  * among it is undone. With `maxmemory`, let `maxmemory-policy` be `noeviction`
  * or `volatile-ttl`: others throw out sessions that are in use.
  *
- * The clocks of the servers may differ by as much as an idle timeout can spare.
- * There are no locks, so a manager on it cannot be `exclusive`.
+ * While Redis resizes its table of keys, a listing of all may show a session
+ * twice. The clocks of the servers may differ by as much as an idle timeout can
+ * spare. There are no locks, so a manager on it cannot be `exclusive`.
  *
  * @example With `npm:redis`
  * ```ts ignore
@@ -58,7 +63,8 @@ export class RedisSessionStore extends EngineSessionStore<RedisRow> {
    *
    * @param client A connected client.
    * @param options See there.
-   * @throws {TypeError} If it is no client, or an option makes no sense.
+   * @throws {TypeError} If it is no client, or one of a cluster that reads
+   * from replicas (`scaleReads`), or an option makes no sense.
    */
   constructor(client: RedisClient, options: RedisSessionStoreOptions = {}) {
     const { prefix = "latchkey" } = options;

@@ -2,6 +2,8 @@ import type { SqlValue } from "./sql_statements.ts";
 
 /** What of a `DatabaseSync` of `node:sqlite` a store uses. */
 export interface SqliteDatabase {
+  /** Whether a transaction has begun, and not ended. */
+  readonly isTransaction?: boolean | undefined;
   /** Runs statements that give nothing back. */
   exec(sql: string): void;
   /** Prepares a statement. */

@@ -23,6 +23,7 @@ import {
   valuesOf,
 } from "./sql_statements.ts";
 import type { SqliteDatabase, SqliteStatement } from "./sqlite_database.ts";
+import { untilUnlocked } from "./until_unlocked.ts";
 
 const DELETED_AT_A_TIME = 200;
 
@@ -56,15 +57,16 @@ export class SqliteEngine implements SessionEngine {
     this.#synchronous = durability === "power" ? "FULL" : "NORMAL";
   }
 
-  setup(): void {
+  async setup(): Promise<void> {
     const database = this.#database;
     const table = this.#table;
     database.exec(`
       PRAGMA busy_timeout = 5000;
-      PRAGMA journal_mode = WAL;
       PRAGMA synchronous = ${this.#synchronous};
-      BEGIN IMMEDIATE;
     `);
+    // Here SQLite does not wait by itself for who has begun to write.
+    await untilUnlocked(() => database.exec("PRAGMA journal_mode = WAL"));
+    database.exec("BEGIN IMMEDIATE");
     try {
       database.exec(`
         CREATE TABLE IF NOT EXISTS latchkey_schema (
@@ -73,6 +75,10 @@ export class SqliteEngine implements SessionEngine {
         ) STRICT;
         INSERT OR IGNORE INTO latchkey_schema
           VALUES ('${table}', ${SCHEMA_VERSION});
+      `);
+      const found = database.prepare(this.#sql.version).get();
+      checkSchemaVersion((found as { version: number }).version);
+      database.exec(`
         CREATE TABLE IF NOT EXISTS ${table} (
           id TEXT PRIMARY KEY,
           version INTEGER NOT NULL,
@@ -86,11 +92,10 @@ export class SqliteEngine implements SessionEngine {
         CREATE INDEX IF NOT EXISTS ${table}_tag
           ON ${table} (tag, id) WHERE tag IS NOT NULL;
       `);
-      const found = database.prepare(this.#sql.version).get();
-      checkSchemaVersion((found as { version: number }).version);
       database.exec("COMMIT");
     } catch (error) {
-      database.exec("ROLLBACK");
+      // After some errors SQLite has done so by itself.
+      if (database.isTransaction !== false) database.exec("ROLLBACK");
       throw error;
     }
   }

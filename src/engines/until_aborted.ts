@@ -18,3 +18,32 @@ export function untilAborted<T>(
     signal.removeEventListener("abort", stop)
   );
 }
+
+/**
+ * Streams what an engine has, as {@linkcode untilAborted} waits for each.
+ *
+ * @param source What the engine streams.
+ * @param signal Ends a wait at once, with its reason.
+ */
+export async function* eachUntilAborted<T>(
+  source: AsyncIterable<T>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<T> {
+  const items = source[Symbol.asyncIterator]();
+  let isAsked = false;
+  try {
+    for (;;) {
+      signal?.throwIfAborted();
+      isAsked = true;
+      const { done, value } = await untilAborted(items.next(), signal);
+      isAsked = false;
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    const end = items.return?.();
+    // It answers this after what it was asked before, maybe never.
+    if (isAsked) end?.catch(() => {});
+    else await end;
+  }
+}

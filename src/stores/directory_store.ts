@@ -15,6 +15,7 @@ import type {
   LockOptions,
   SessionStore,
   StoreOptions,
+  UpdateOptions,
 } from "../core/store.ts";
 import { checkSessionId, isSessionId } from "../core/token.ts";
 import type { Durability, Place } from "../disk/atomic_file.ts";
@@ -164,15 +165,16 @@ export class DirectorySessionStore implements SessionStore {
   async update(
     id: string,
     change: (record: SessionRecord) => SessionRecord | undefined,
-    options: StoreOptions = {},
+    { lastAccess, signal }: UpdateOptions = {},
   ): Promise<SessionRecord | null | undefined> {
+    checkLastAccess(lastAccess);
     let isThere = false;
     const step = (file: SessionFile) =>
       file.update((record) => {
         isThere = true;
         return change(record);
-      });
-    const kept = await this.#read(id, step, options.signal);
+      }, lastAccess);
+    const kept = await this.#read(id, step, signal);
     if (!isThere) this.#absent(id);
     return kept;
   }

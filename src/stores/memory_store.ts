@@ -14,6 +14,7 @@ import type {
   LockOptions,
   SessionStore,
   StoreOptions,
+  UpdateOptions,
 } from "../core/store.ts";
 import { checkSessionId } from "../core/token.ts";
 import { userTag } from "../core/user_tag.ts";
@@ -126,14 +127,16 @@ export class MemorySessionStore implements SessionStore {
   update(
     id: string,
     change: (record: SessionRecord) => SessionRecord | undefined,
-    options: StoreOptions = {},
+    options: UpdateOptions = {},
   ): Promise<SessionRecord | null | undefined> {
     return this.#step(options, (now) => {
+      const { lastAccess = now } = options;
+      checkLastAccess(lastAccess);
       const record = this.#find(id, now);
       if (record === undefined) return undefined;
       const changed = change(record);
       if (changed === undefined) this.#entries.delete(id);
-      else this.#put(id, encodeRecord(id, changed), now);
+      else this.#put(id, encodeRecord(id, changed), lastAccess);
       return changed ?? null;
     });
   }

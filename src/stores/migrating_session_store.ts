@@ -1,25 +1,14 @@
 /*
- * Sessions move from one store to another while both are in use. Where a
- * session is, is decided by the new store alone:
+ * How a session moves, and what a claim is, `move_session.ts` says. Here:
  *
- *   new store has    the session is
- *   a record         there, whatever the old one has
- *   a gravestone     deleted, whatever the old one has
- *   nothing          in the old store, if that has it
+ *   reading   takes what the new store has, or else what the old one had before
+ *   writing   moves the session first, a touch that is due among them
  *
- * To move one: read it from the old store, create it in the new one with its
- * last access, delete it from the old. Whoever is killed in between has done no
- * harm: the next who moves it finds it created, and deletes the rest. Whoever
- * is slow, and creates what has been deleted meanwhile, finds the gravestone;
- * it lies there until what he has in hand would be over in any case.
+ * Nobody ever writes the old store, but to delete what has moved or is over.
  *
- * Reading takes what the old store has and moves nothing; what writes moves the
- * session first, a touch that is due among them. So nobody ever writes the old
- * store, but to delete.
- *
- * Not promised: anything to who uses the old store by itself meanwhile.
+ * Not promised: anything to who uses either store by itself meanwhile.
  */
-import { endOf, type SessionRecord } from "../core/record.ts";
+import { cleanupRule, type SessionRecord } from "../core/record.ts";
 import { fromJson, toJson } from "../core/record_json.ts";
 import type {
   CleanupOptions,
@@ -29,25 +18,20 @@ import type {
   LoadOptions,
   SessionStore,
   StoreOptions,
+  UpdateOptions,
 } from "../core/store.ts";
 import { checkSessionId } from "../core/token.ts";
-import { findSession, moveSession } from "./move_session.ts";
-
-const DAY = 24 * 60 * 60 * 1000;
-/** In the place of a hash, so that no cookie opens it; no hash is so short. */
-const DELETED = "deleted";
-
-/** Reports that there is a gravestone for a session, or the reverse. */
-class OtherKindError extends Error {}
+import { changeIf, findSession, isClaim, moveSession } from "./move_session.ts";
 
 /**
  * Serves sessions while they move from one store to another: to change the
  * store without logging anybody out. All servers change to it at once; then
  * `migrateSessions` moves what nobody uses; then the new store can be used by
- * itself. What ended meanwhile leaves a record there that opens nothing, for
- * as long as the session could have lived, a day at least.
+ * itself. Whoever is killed while he moves a session may leave a record there
+ * that opens nothing, for an hour.
  *
- * A load costs one of each store, what writes one more of the old.
+ * A load costs one of each store, and so does what writes, beside the writing;
+ * the first time that somebody writes a session, it is moved.
  *
  * @example
  * ```ts
@@ -116,13 +100,11 @@ export class MigratingSessionStore implements SessionStore {
     // The old one first: what it had was the session if the new one has
     // nothing even afterwards.
     const old = await findSession(this.#from, id, { signal });
-    let found = await this.#loadMoved(id, options);
-    if (found === undefined && old !== undefined) {
-      if (!touch?.(old.record, old.lastAccess)) return old.record;
-      await moveSession(this.#from, this.#to, id, { signal });
-      found = await this.#loadMoved(id, options);
-    }
-    return found !== undefined && isGravestone(found) ? undefined : found;
+    const moved = await this.#loadMoved(id, options);
+    if (moved !== undefined || old === undefined) return moved;
+    if (!touch?.(old.record, old.lastAccess)) return old.record;
+    await moveSession(this.#from, this.#to, id, { signal });
+    return await this.#loadMoved(id, options);
   }
 
   /** See {@linkcode SessionStore.save}. */
@@ -131,26 +113,22 @@ export class MigratingSessionStore implements SessionStore {
     record: SessionRecord,
     options: StoreOptions = {},
   ): Promise<void> {
-    await this.#to.save(id, record, options);
-    await this.#from.delete(id, options);
+    const copy = copyOf(id, record);
+    await moveSession(this.#from, this.#to, id, options);
+    await this.#to.save(id, copy, options);
   }
 
-  /**
-   * See {@linkcode SessionStore.create}. Where a session was deleted a moment
-   * ago, a new one counts as accessed now, whatever `lastAccess` says.
-   */
+  /** See {@linkcode SessionStore.create}. */
   async create(
     id: string,
     record: SessionRecord,
     options: CreateOptions = {},
   ): Promise<boolean> {
-    checkSessionId(id);
-    // As it is now: whoever gave it may change it while the session moves.
-    const copy = fromJson(toJson(record))!;
+    const copy = copyOf(id, record);
     await moveSession(this.#from, this.#to, id, options);
     for (;;) {
       if (await this.#to.create(id, copy, options)) return true;
-      const kept = await this.#change(id, "gravestone", () => copy, options);
+      const kept = await changeIf(isClaim, this.#to, id, () => copy, options);
       if (kept !== undefined) return kept !== "other";
     }
   }
@@ -159,20 +137,11 @@ export class MigratingSessionStore implements SessionStore {
   async update(
     id: string,
     change: (record: SessionRecord) => SessionRecord | undefined,
-    options: StoreOptions = {},
+    options: UpdateOptions = {},
   ): Promise<SessionRecord | null | undefined> {
     await moveSession(this.#from, this.#to, id, options);
-    const kept = await this.#change(
-      id,
-      "session",
-      (record) => {
-        const changed = change(record);
-        return changed === undefined ? this.#gravestoneOf(record) : changed;
-      },
-      options,
-    );
-    if (typeof kept !== "object") return undefined;
-    return isGravestone(kept) ? null : kept;
+    const kept = await changeIf(isSession, this.#to, id, change, options);
+    return kept === "other" ? undefined : kept;
   }
 
   /** See {@linkcode SessionStore.touch}. */
@@ -183,14 +152,8 @@ export class MigratingSessionStore implements SessionStore {
 
   /** See {@linkcode SessionStore.delete}. */
   async delete(id: string, options: StoreOptions = {}): Promise<boolean> {
-    await moveSession(this.#from, this.#to, id, options);
-    const gravestone = await this.#change(
-      id,
-      "session",
-      (record) => this.#gravestoneOf(record),
-      options,
-    );
-    return typeof gravestone === "object";
+    const nothing = () => undefined;
+    return await this.update(id, nothing, { signal: options.signal }) === null;
   }
 
   /** See {@linkcode SessionStore.has}. */
@@ -212,23 +175,39 @@ export class MigratingSessionStore implements SessionStore {
     const shown = new Set<string>();
     for await (const entry of this.#from.entries(options)) {
       const [id] = entry;
-      if (await this.#to.has(id, { signal })) continue;
+      if (await this.#loadMoved(id, { signal }) !== undefined) continue;
       shown.add(id);
       yield entry;
     }
     for await (const entry of this.#to.entries(options)) {
       const [id, record] = entry;
-      if (!shown.has(id) && !isGravestone(record)) yield entry;
+      if (!shown.has(id) && isSession(record)) yield entry;
     }
   }
 
-  /** See {@linkcode SessionStore.deleteOldSessions}. It cleans both stores. */
+  /**
+   * See {@linkcode SessionStore.deleteOldSessions}. It cleans both stores. An
+   * old session that has no lifetime is moved, to be deleted there.
+   */
   async deleteOldSessions(
     minutes: number,
     options: CleanupOptions = {},
   ): Promise<CleanupResult> {
-    const { onProgress } = options;
-    const old = await this.#from.deleteOldSessions(minutes, options);
+    const { dryRun = false, grace = 0, onProgress, signal } = options;
+    const isOld = cleanupRule(minutes, grace);
+    // One that is not over by itself could be on its way.
+    const unused = dryRun ? minutes : Infinity;
+    const old = { ...await this.#from.deleteOldSessions(unused, options) };
+    if (!dryRun) {
+      for await (
+        const [id, record, lastAccess] of this.#from.entries({ signal })
+      ) {
+        if (!isOld(record, lastAccess, this.#now())) continue;
+        if (await moveSession(this.#from, this.#to, id, options)) {
+          old.remaining--;
+        }
+      }
+    }
     const moved = await this.#to.deleteOldSessions(minutes, {
       ...options,
       onProgress: onProgress && ((soFar) => onProgress(sum(old, soFar))),
@@ -236,54 +215,29 @@ export class MigratingSessionStore implements SessionStore {
     return sum(old, moved);
   }
 
-  /** Loads from the new store, and never marks a gravestone accessed. */
-  #loadMoved(
+  /** Loads from the new store, and never marks a claim accessed. */
+  async #loadMoved(
     id: string,
     { signal, touch }: LoadOptions,
   ): Promise<SessionRecord | undefined> {
-    return this.#to.load(id, {
+    const found = await this.#to.load(id, {
       signal,
       touch: touch &&
         ((record, lastAccess) =>
-          !isGravestone(record) && touch(record, lastAccess)),
+          isSession(record) && touch(record, lastAccess)),
     });
-  }
-
-  /** Changes what is in the new store, if it is of the kind. */
-  async #change(
-    id: string,
-    kind: "session" | "gravestone",
-    change: (record: SessionRecord) => SessionRecord,
-    { signal }: StoreOptions,
-  ): Promise<SessionRecord | "other" | undefined> {
-    try {
-      const kept = await this.#to.update(id, (record) => {
-        const isIt = isGravestone(record) === (kind === "gravestone");
-        // Thrown, since whatever is returned would be written.
-        if (!isIt) throw new OtherKindError();
-        return change(record);
-      }, { signal });
-      return kept ?? undefined;
-    } catch (error) {
-      if (error instanceof OtherKindError) return "other";
-      throw error;
-    }
-  }
-
-  #gravestoneOf(record: SessionRecord): SessionRecord {
-    const now = this.#now();
-    const end = endOf(record, now) ?? 0;
-    return {
-      data: {},
-      createdAt: now,
-      expiresAt: Math.max(end, now + DAY),
-      secretHash: DELETED,
-    };
+    return found !== undefined && isSession(found) ? found : undefined;
   }
 }
 
-function isGravestone({ secretHash }: SessionRecord): boolean {
-  return secretHash === DELETED;
+function isSession(record: SessionRecord): boolean {
+  return !isClaim(record);
+}
+
+/** As it is now: whoever gave it may change it while the session moves. */
+function copyOf(id: string, record: SessionRecord): SessionRecord {
+  checkSessionId(id);
+  return fromJson(toJson(record))!;
 }
 
 function sum(one: CleanupResult, other: CleanupResult): CleanupResult {

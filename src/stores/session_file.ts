@@ -145,6 +145,7 @@ export class SessionFile {
   /** Changes a live session; `change` runs under the lock. */
   update(
     change: (record: SessionRecord) => SessionRecord | undefined,
+    lastAccess?: number,
   ): SessionRecord | null | undefined | Again {
     return this.#holdRecord(decodeRecord, ({ record, isLive, tag }) => {
       if (!isLive) return undefined;
@@ -153,7 +154,8 @@ export class SessionFile {
         this.#remove(tag);
         return null;
       }
-      const replaced = this.#replace(encodeRecord(this.#id, changed), tag);
+      const bytes = encodeRecord(this.#id, changed);
+      const replaced = this.#replace(bytes, tag, lastAccess);
       return replaced === AGAIN ? AGAIN : changed;
     });
   }

@@ -11,6 +11,7 @@ Deno.test("main() prints its help, and that of each command, without any permiss
       [["cleanup", "--help"], "Usage: cleanup DIR --minutes N"],
       [["cleanup", "-h"], "Usage: cleanup DIR --minutes N"],
       [["demo", "--help"], "Usage: demo "],
+      [["migrate", "--help"], "Usage: migrate DIR FILE"],
     ] as const
   ) {
     const { code, stdout, stderr } = await runCommand(args, NO_PERMISSIONS);
@@ -55,6 +56,10 @@ Deno.test("main() refuses what makes no sense with code 2, a reason and the usag
       ["demo --port 65536", "--port is not a port: 65536"],
       ["demo --port 80.5", "--port is not a port: 80.5"],
       ["demo here", "One argument too many: here"],
+      ["migrate", "DIR is missing"],
+      ["migrate .", "FILE is missing"],
+      ["migrate . file.db more", "One argument too many: more"],
+      ["migrate . file.db --minutes 1", "Unknown option --minutes"],
     ] as const
   ) {
     const args = line.split(" ").filter((arg) => arg !== "");

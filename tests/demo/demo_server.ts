@@ -25,16 +25,27 @@ export class DemoServer implements AsyncDisposable {
   static async start(before?: DemoServer): Promise<DemoServer> {
     const parent = before?.parent ?? Deno.realPathSync(Deno.makeTempDirSync());
     const directory = `${parent}/sessions`;
+    return await DemoServer.startOn(["--at", directory], [
+      "--allow-net=localhost",
+      `--allow-read=${directory}`,
+      `--allow-write=${directory}`,
+    ], parent);
+  }
+
+  /** Starts it with options and permissions of one's own. */
+  static async startOn(
+    options: readonly string[],
+    flags: readonly string[],
+    parent: string = Deno.realPathSync(Deno.makeTempDirSync()),
+  ): Promise<DemoServer> {
     const child = new Deno.Command(Deno.execPath(), {
       args: [
         "run",
         "--quiet",
         "--no-prompt",
-        "--allow-net=localhost",
-        `--allow-read=${directory}`,
-        `--allow-write=${directory}`,
+        ...flags,
         new URL("mod.ts", ROOT).pathname,
-        ...["demo", "--port", "0", "--at", directory],
+        ...["demo", "--port", "0", ...options],
       ],
       stdin: "null",
       stdout: "piped",

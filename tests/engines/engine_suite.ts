@@ -29,6 +29,10 @@ export interface TestedEngine {
   readonly isShared: boolean;
   /** The longest text that it keeps, in characters. */
   readonly longestString?: number;
+  /** Puts behind an ID what is no record. */
+  readonly spoil?: (place: StorePlace, id: string) => Promise<void>;
+  /** Whether a cleanup counts all that remains, what is no record as well. */
+  readonly countsAll?: boolean;
   /** How many operations a history has. */
   readonly operations?: number;
 }
@@ -49,6 +53,7 @@ export function testEngine(name: string, engine: TestedEngine): void {
     Deno.test.ignore(`${name}: ${engine.missing}`, () => {});
     return;
   }
+  const { spoil, longestString } = engine;
   testContract(name, async () => {
     const made = await engine.make();
     let now: number | undefined;
@@ -59,37 +64,49 @@ export function testEngine(name: string, engine: TestedEngine): void {
       now = at;
       return { [Symbol.dispose]: () => void (now = before) };
     };
+    const { store, breakDown } = opened;
     return {
-      store: opened.store,
+      store,
       stopClock,
+      ...(breakDown && { breakDown }),
+      ...(spoil && { spoil: (id: string) => spoil(made.place, id) }),
       age: async (id: string, ms: number) => {
-        using _clock = stopClock(clock() - ms);
-        await opened.store.touch(id);
+        const lastAccess = clock() - ms;
+        // When every session is live.
+        using _clock = stopClock(1);
+        const record = await store.load(id);
+        await store.delete(id);
+        await store.create(id, record!, { lastAccess });
       },
       [Symbol.asyncDispose]: async () => {
         await opened[Symbol.asyncDispose]();
         await made[Symbol.asyncDispose]();
       },
     };
-  }, { longestString: engine.longestString, readsAhead: true });
+  }, { longestString, readsAhead: true, countsAll: engine.countsAll });
   if (engine.isShared) testHistories(name, engine);
 }
 
 function testHistories(name: string, engine: TestedEngine): void {
   const { operations: wanted = OPERATIONS } = engine;
 
-  Deno.test(`${name}: what 4 processes saw has one order that explains it`, async () => {
-    for (let seed = 1; seed <= EFFORT; seed++) {
-      await using made = await engine.make();
-      using ground = new Ground(made.place);
-      await ground.setup();
-      await ground.run({ processes: 4, operations: wanted, seed });
-      const { violation, operations, unanswered } = judge(ground.readEvents());
-      assert(violation === undefined, `seed ${seed}: ${violation}`);
-      assertEquals(unanswered, 0);
-      assert(operations >= wanted);
-    }
-  });
+  for (const kind of ["processes", "workers"] as const) {
+    Deno.test(`${name}: what 4 ${kind} saw has one order that explains it`, async () => {
+      for (let seed = 1; seed <= EFFORT; seed++) {
+        await using made = await engine.make();
+        using ground = new Ground(made.place);
+        await ground.setup();
+        const crowd = { processes: 0, workers: 0, [kind]: 4 };
+        await ground.run({ ...crowd, operations: wanted, seed });
+        const { violation, operations, unanswered } = judge(
+          ground.readEvents(),
+        );
+        assert(violation === undefined, `seed ${seed}: ${violation}`);
+        assertEquals(unanswered, 0);
+        assert(operations >= wanted);
+      }
+    });
+  }
 
   Deno.test(`${name}: what processes saw that were killed has one order that explains it`, async () => {
     for (let seed = 1; seed <= EFFORT; seed++) {

@@ -1,6 +1,11 @@
 import { DatabaseSync } from "node:sqlite";
+import type {
+  SqliteDatabase,
+  SqliteStatement,
+} from "../../src/engines/sqlite_database.ts";
 import { SqliteSessionStore } from "../../src/engines/sqlite_session_store.ts";
 import type { OpenedStore } from "../stores/open_store.ts";
+import { Breakable } from "./breakable.ts";
 
 /**
  * Opens a store in a file of SQLite's.
@@ -13,11 +18,47 @@ export function openSqlite(
   now: (() => number) | undefined,
 ): OpenedStore {
   const database = new DatabaseSync(path);
+  const breakable = new Breakable();
+  const watched = watch(database, () => breakable.check());
   return {
-    store: new SqliteSessionStore(database, { now }),
+    store: new SqliteSessionStore(watched, { now }),
+    breakDown: (error) => breakable.breakDown(error),
     [Symbol.asyncDispose]: () => {
       database.close();
       return Promise.resolve();
+    },
+  };
+}
+
+/**
+ * Watches a database.
+ *
+ * @param database What is watched.
+ * @param onRun Is told of a statement before it runs; may throw.
+ */
+export function watch(
+  database: DatabaseSync,
+  onRun: (sql: string) => void,
+): SqliteDatabase {
+  return {
+    exec: (sql) => {
+      onRun(sql);
+      database.exec(sql);
+    },
+    prepare: (sql) => {
+      const statement: SqliteStatement = database.prepare(sql);
+      const watched = <V extends unknown[], R>(run: (...values: V) => R) =>
+      (
+        ...values: V
+      ) => {
+        onRun(sql);
+        return run.apply(statement, values);
+      };
+      return {
+        get: watched(statement.get),
+        all: watched(statement.all),
+        run: watched(statement.run),
+      };
     },
   };
 }

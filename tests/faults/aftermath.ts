@@ -74,6 +74,10 @@ const NEXT: Readonly<Record<string, Next>> = {
     await store.save(ID, NEW);
     return NEW;
   },
+  lock: async (store, record) => {
+    await using _lock = await store.lock!(ID, { timeout: 0 });
+    return record;
+  },
   setup: async (store, record) => {
     await store.setup();
     return record;

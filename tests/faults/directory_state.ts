@@ -2,6 +2,7 @@
 
 import { decodeRecord } from "../../src/core/codec.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
+import { isMarkId } from "../../src/core/revocation.ts";
 import { isSessionId } from "../../src/core/token.ts";
 import { parseEntry, temporaryBirth } from "../../src/disk/layout.ts";
 import { spares } from "../../src/disk/spare_file.ts";
@@ -64,13 +65,20 @@ export function describeDirectory(
   const files: Record<string, string> = {};
   const temporaries: string[] = [];
   for (const { name } of list(directory)) {
-    if (name === ".latchkey" || name === ".users") continue;
+    // What setup and a lock leave stays there, empty.
+    const isKept = name === ".latchkey" || name === ".users" ||
+      name.startsWith(".lock-");
+    if (isKept) continue;
     if (`${directory}/${name}` === spares.get(directory)) continue;
     const isKnown = name in scene.files || name === OTHER_ID ||
       name.replace(/\.bad$/, "") in scene.files || name === ID;
     if (!isKnown && temporaryBirth(name) !== undefined) temporaries.push(name);
     else {
-      const shown = !isKnown && isSessionId(name) ? "a new session" : name;
+      const shown = isMarkId(name)
+        ? "a mark"
+        : !isKnown && isSessionId(name)
+        ? "a new session"
+        : name;
       files[shown] = describeFile(`${directory}/${name}`, name);
     }
   }
@@ -88,6 +96,7 @@ function describeFile(path: string, name: string): string {
   const at = Deno.lstatSync(path).mtime!.getTime();
   const when = at === LONG_AGO ? "long ago" : isNow(at) ? "now" : `at ${at}`;
   if (typeof found === "string") return `${found}, ${when}`;
+  if (isMarkId(name)) return `of a user, ${when}`;
   const { expiresAt, sealed } = found;
   const over = expiresAt === LONG_AGO ? " over" : "";
   const how = sealed === undefined ? "" : " sealed";
@@ -136,12 +145,14 @@ function list(directory: string): Deno.DirEntry[] {
  * @returns What is wrong, as text; nothing when all is well.
  */
 export function findTorn(
-  { after, between = {} }: Scene,
+  { after, between = {}, first }: Scene,
   before: DirectoryState["files"],
   now: DirectoryState["files"],
 ): string[] {
   const names = new Set([before, after, now].flatMap(Object.keys));
+  const isBegun = first === undefined || now[first] === after[first];
   return [...names].filter((name) => {
+    if (!isBegun && now[name] !== before[name]) return true;
     const isOneOfThem = [before, between, after].some((state) =>
       state[name] === now[name] && (state !== between || name in between)
     );

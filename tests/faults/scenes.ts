@@ -7,6 +7,7 @@
  */
 import { encodeRecord } from "../../src/core/codec.ts";
 import type { JsonObject, SessionRecord } from "../../src/core/record.ts";
+import { markId } from "../../src/core/revocation.ts";
 import { hashSecret } from "../../src/core/token.ts";
 import { SessionManager } from "../../src/http/manager.ts";
 import type { SessionManagerOptions } from "../../src/http/manager_options.ts";
@@ -74,6 +75,8 @@ export interface Scene {
   readonly after: Readonly<Record<string, string>>;
   /** What the spare of the process holds; without it, there is none. Not for `power`. */
   readonly spare?: Uint8Array;
+  /** What changes before anything else does, by its name in `after`. */
+  readonly first?: string;
   /** What lies there between its two steps, where it is made of two. */
   readonly between?: Readonly<Record<string, string>>;
 }
@@ -124,6 +127,29 @@ const OWNER = { id: ID, secret: SECRET };
 const SEALED = {
   [ID]: encodeRecord(ID, sealRecord(recordOf(1), OWNER, SEALING)),
 };
+const USER = "ann";
+const SIGNED_IN = { [ID]: encodeRecord(ID, recordOf(1, { user: USER })) };
+const TWICE = {
+  ...SIGNED_IN,
+  [OTHER_ID]: encodeRecord(OTHER_ID, recordOf(3, { user: USER })),
+};
+const USERS = {
+  ...TWICE,
+  "a-session-of-another-user": encodeRecord(
+    "a-session-of-another-user",
+    recordOf(4, { user: "bob" }),
+  ),
+};
+/** What is left of another user's session by whatever is done to this one's. */
+const UNTOUCHED = { "a-session-of-another-user": "n=4, long ago" };
+/** An earlier revocation. */
+const MARK = {
+  [markId(USER)]: encodeRecord(markId(USER), {
+    data: { generation: 1 },
+    createdAt: CREATED,
+    expiresAt: FOR_EVER,
+  }),
+};
 const UNREADABLE = { [ID]: LIVE[ID]!.subarray(0, 100) };
 const FOREIGN = { [ID]: encodeRecord(OTHER_ID, recordOf(1)) };
 /** What a save over a session leaves, and the next one writes over. */
@@ -167,6 +193,14 @@ async function request(
   const [cookie] = response.headers.getSetCookie();
   if (cookie === undefined) return "no cookie";
   return cookie.startsWith("session=;") ? "cookie cleared" : "cookie set";
+}
+
+/** Ends the sessions of the user. */
+async function revoke(
+  store: DirectorySessionStore,
+  except?: string,
+): Promise<number> {
+  return await new SessionManager({ store }).revokeUser(USER, { except });
 }
 
 async function numbersOf(
@@ -570,6 +604,83 @@ const WITHOUT_SPARE: readonly Scene[] = [
     answer: "cookie cleared",
     between: { [ID]: "n=1, now" },
     after: {},
+  },
+  {
+    title: "an exclusive request that changes its session",
+    files: LIVE,
+    isChange: true,
+    run: (store) =>
+      request(store, REQUEST, (session) => session.set("n", 2), {
+        isolation: "exclusive",
+      }),
+    answer: "no cookie",
+    between: { [ID]: "n=1, now" },
+    after: { [ID]: "n=2, now" },
+  },
+  {
+    title: "a revocation",
+    files: USERS,
+    isChange: true,
+    run: (store) => revoke(store),
+    answer: 2,
+    first: "a mark",
+    after: { "a mark": "of a user, now", ...UNTOUCHED },
+  },
+  {
+    title: "a revocation that spares a session",
+    files: TWICE,
+    isChange: true,
+    run: (store) => revoke(store, ID),
+    answer: 1,
+    first: "a mark",
+    after: {
+      "a mark": "of a user, now",
+      [ID]: "n=1, long ago",
+    },
+  },
+  {
+    title: "a revocation after another",
+    files: { ...SIGNED_IN, ...MARK },
+    isChange: true,
+    run: (store) => revoke(store),
+    answer: 1,
+    first: "a mark",
+    after: { "a mark": "of a user, now" },
+  },
+  {
+    title: "a list of a user's sessions",
+    files: USERS,
+    run: async (store) => {
+      const listed = await new SessionManager({ store }).sessionsOf(USER);
+      return listed.map(({ id }) => id).sort();
+    },
+    answer: [ID, OTHER_ID],
+    after: {
+      [ID]: "n=1, long ago",
+      [OTHER_ID]: "n=3, long ago",
+      ...UNTOUCHED,
+    },
+  },
+  {
+    title: "a request of a session that was revoked and is still there",
+    files: { ...SIGNED_IN, ...MARK },
+    isChange: true,
+    run: (store) => request(store, REQUEST, (session) => session.get("n")),
+    answer: "no cookie",
+    between: { [ID]: "n=1, now" },
+    after: { "a mark": "of a user, long ago" },
+  },
+  {
+    title: "a request that logs in after a revocation",
+    files: { ...LIVE, ...MARK },
+    isChange: true,
+    run: (store) => request(store, REQUEST, (session) => session.setUser(USER)),
+    answer: "cookie set",
+    between: { [ID]: "n=1, now" },
+    after: {
+      "a mark": "of a user, long ago",
+      [ID]: "n=1 of a new secret, now",
+    },
   },
 ];
 

@@ -1,11 +1,17 @@
 /**
  * What runs in a process or worker of its own: flows that make random calls on
  * a few sessions, which others are after as well. A process takes its task as
- * an argument, a worker as its first message; both say "ready", wait to be
- * told to begin, and say "done".
+ * an argument, a worker as its first message; both open the store, say "ready",
+ * wait to be told to begin, and say "done".
  */
 
-import { openStore, type StorePlace } from "../stores/open_store.ts";
+import { migrateSessions } from "../../src/stores/migrate_sessions.ts";
+import {
+  type MigratingPlace,
+  type OpenedStore,
+  openStore,
+  type StorePlace,
+} from "../stores/open_store.ts";
 import { type Damage, inflict } from "./damage.ts";
 import { Flow } from "./flow.ts";
 import { HistoryWriter } from "./history.ts";
@@ -20,6 +26,8 @@ export interface Task {
   readonly client: number;
   /** How many operations each flow makes; `null`, until it is killed. */
   readonly operations: number | null;
+  /** Whether it does nothing but move sessions, where they are to be moved. */
+  readonly isMover?: boolean | undefined;
   /** What is deliberately wrong with its store. */
   readonly damage?: Damage | undefined;
 }
@@ -27,14 +35,29 @@ export interface Task {
 /** How many flows a client has, each with an operation of its own. */
 export const FLOWS = 2;
 
+/** How often all sessions are moved. */
+const ROUNDS = 20;
+
+/** Opens its store, which may take longer than a short life. */
+async function open({ place, damage }: Task): Promise<OpenedStore> {
+  return await openStore(place, { toleratesWarnings: damage !== undefined });
+}
+
+/** Moves all sessions, again and again. */
+async function move(place: MigratingPlace): Promise<void> {
+  const { openMigrating } = await import("../engines/open_migrating.ts");
+  await using opened = await openMigrating(place);
+  for (let round = 0; round < ROUNDS; round++) {
+    await migrateSessions(opened.from, opened.to);
+    await new Promise(setImmediate);
+  }
+}
+
 /** Does its task; its flows are at work at once. */
-async function run(task: Task): Promise<void> {
+async function run(task: Task, { store }: OpenedStore): Promise<void> {
+  if (task.isMover) return await move(task.place as MigratingPlace);
   const { client, damage, seed } = task;
   using history = new HistoryWriter(task.history);
-  await using opened = await openStore(task.place, {
-    toleratesWarnings: damage !== undefined,
-  });
-  const { store } = opened;
   await store.setup();
   if (damage !== undefined) inflict(damage);
   await Promise.all(Array.from({ length: FLOWS }, async (_, n) => {
@@ -51,23 +74,27 @@ async function run(task: Task): Promise<void> {
 
 async function runInProcess(): Promise<void> {
   const task: Task = JSON.parse(Deno.args[0]!);
+  await using opened = await open(task);
   console.log("ready");
   const reader = Deno.stdin.readable.getReader();
   await reader.read();
   await reader.cancel();
-  await run(task);
+  await run(task, opened);
   console.log("done");
 }
 
 function runInWorker(): void {
   const scope = globalThis as unknown as Worker;
   let task: Task;
+  let opened: OpenedStore;
   scope.onmessage = async ({ data }: MessageEvent<Task | "begin">) => {
     if (data === "begin") {
-      await run(task);
+      await run(task, opened);
+      await opened[Symbol.asyncDispose]();
       scope.postMessage("done");
     } else {
       task = data;
+      opened = await open(task);
       scope.postMessage("ready");
     }
   };

@@ -1,9 +1,16 @@
 /** Starts the clients whose history is checked, and ends them. */
 
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
-import { flagsFor, openStore, type StorePlace } from "../stores/open_store.ts";
+import {
+  flagsFor,
+  type OpenedStore,
+  openStore,
+  settle,
+  type StorePlace,
+} from "../stores/open_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { FLOWS, type Task } from "./client.ts";
+import { IDS, recordOf } from "./flow.ts";
 import { type Event, HistoryWriter, readEvents } from "./history.ts";
 
 const SCRIPT = new URL("./client.ts", import.meta.url);
@@ -18,7 +25,7 @@ interface Client extends AsyncDisposable {
 
 /** A client that can be killed. */
 interface ProcessClient extends Client {
-  /** Sends SIGKILL; the process is gone when the promise resolves. */
+  /** Sends SIGKILL; nothing of it is under way when the promise resolves. */
   kill(): Promise<void>;
 }
 
@@ -26,6 +33,8 @@ interface ProcessClient extends Client {
 export interface CrowdOptions extends Pick<Task, "seed" | "damage"> {
   readonly processes: number;
   readonly workers?: number;
+  /** How many processes beside them move the sessions to another store. */
+  readonly movers?: number;
   /** How many operations all of them make together. */
   readonly operations: number;
 }
@@ -75,15 +84,20 @@ export class Ground implements Disposable {
 
   /** Lets clients work side by side, until each has done its part. */
   async run(options: CrowdOptions): Promise<void> {
-    const { processes, workers = 0, operations } = options;
+    const { processes, workers = 0, movers = 0, operations } = options;
     const part = Math.ceil(operations / (processes + workers) / FLOWS);
     await using stack = new AsyncDisposableStack();
     const starts = [
       ...Array(processes).fill(startProcess),
       ...Array(workers).fill(startWorker),
     ] as ((task: Task) => Promise<Client>)[];
-    const clients = await Promise.all(starts.map(async (start) => {
-      return stack.use(await start(this.#task(options, part)));
+    const tasks = starts.map(() => this.#task(options, part));
+    for (let n = 0; n < movers; n++) {
+      starts.push(startProcess);
+      tasks.push({ ...this.#task(options, part), isMover: true });
+    }
+    const clients = await Promise.all(starts.map(async (start, n) => {
+      return stack.use(await start(tasks[n]!));
     }));
     await Promise.all(clients.map((client) => client.begin()));
     await Promise.all(clients.map((client) => client.isDone()));
@@ -100,9 +114,9 @@ export class Ground implements Disposable {
   ): Promise<void> {
     using history = new HistoryWriter(this.#history);
     let left = kills;
-    const inPlace = async (): Promise<void> => {
+    const inPlace = async (isMover: boolean): Promise<void> => {
       while (left-- > 0) {
-        const task = this.#task(options, null);
+        const task = { ...this.#task(options, null), isMover };
         await using client = await startProcess(task);
         await client.begin();
         await new Promise((resolve) => setTimeout(resolve, lifetime()));
@@ -113,7 +127,25 @@ export class Ground implements Disposable {
         }
       }
     };
-    await Promise.all(Array.from({ length: options.processes }, inPlace));
+    const { processes, movers = 0 } = options;
+    const all = Array.from(
+      { length: processes + movers },
+      (_, n) => inPlace(n >= processes),
+    );
+    await Promise.all(all);
+  }
+
+  /** Puts every session into a store of its own, and notes it as a client's. */
+  async fill({ store }: OpenedStore): Promise<void> {
+    using history = new HistoryWriter(this.#history);
+    const { client } = this.#task({ seed: 0, damage: undefined }, null);
+    for (const [session, id] of IDS.entries()) {
+      const value = client * 1_000_000 + session + 1;
+      const call = { call: "save" as const, session, value };
+      history.append({ client, at: Date.now(), ...call });
+      await store.save(id, recordOf(call));
+      history.append({ client, at: Date.now(), answer: true });
+    }
   }
 
   [Symbol.dispose](): void {
@@ -168,6 +200,7 @@ async function startProcess(task: Task): Promise<ProcessClient> {
     kill: async () => {
       if (!hasEnded) process.kill("SIGKILL");
       await process.status;
+      await settle(task.place, process.pid);
     },
     [Symbol.asyncDispose]: async () => {
       await client.kill();

@@ -266,7 +266,8 @@ function readValue(record: SessionRecord | undefined): Answer {
   return valueOf(record?.data);
 }
 
-function recordOf(
+/** The record that a call writes. */
+export function recordOf(
   { value, expiresAt, idleTimeout }: Call,
 ): SessionRecord {
   return {

@@ -5,8 +5,8 @@
  */
 import type { Random } from "../random.ts";
 import { findViolation, type Part } from "./oracle.ts";
-import { Cast, type OperationName, OPERATIONS, TICK } from "./scenes.ts";
-import type { Opening } from "./scenes.ts";
+import { type OperationName, OPERATIONS } from "./operations.ts";
+import { Cast, type Opening, TICK } from "./scenes.ts";
 import type { Intruder, Stage } from "./stage.ts";
 
 const MOST_CALLS = 2_000;
@@ -23,6 +23,8 @@ export interface Play {
   readonly spares?: boolean;
   /** Whether the record is sealed, and every manager seals. */
   readonly isSealed?: boolean;
+  /** Whether whoever lists the directory finds nothing, as if he had missed it. */
+  readonly isBlind?: boolean;
 }
 
 /** What was explored. */
@@ -75,6 +77,7 @@ export class Performance {
     const performance = new Performance(stage, play, cast);
     stage.isTicking = (play.ticks ?? 0) > 0;
     stage.isFineGrained = (play.kills ?? 0) > 0;
+    stage.isBlind = play.isBlind ?? false;
     const names = play.operations.map((_, i) => "ABC"[i]!);
     await cast.set(names);
     for (const [i, name] of names.entries()) {
@@ -133,8 +136,8 @@ export class Performance {
   }
 
   /** Looks whether all promises were kept. */
-  check(): void {
-    const violation = findViolation(this.stage, this.play, this.#parts);
+  async check(): Promise<void> {
+    const violation = await findViolation(this.#cast, this.play, this.#parts);
     if (violation !== undefined) this.fail(violation);
   }
 
@@ -181,7 +184,7 @@ export async function explore(
       count += await goOn(here);
     }
     if (choices.length === 0) {
-      performance.check();
+      await performance.check();
       count = 1n;
     }
     orders.set(state, count);
@@ -212,5 +215,5 @@ export async function sample(
     await performance.take(random.pick(choices));
     if (performance.order.length > MOST_CALLS) performance.fail("no end");
   }
-  performance.check();
+  await performance.check();
 }

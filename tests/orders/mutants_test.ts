@@ -6,10 +6,22 @@
 import { assert, assertInstanceOf, assertStringIncludes } from "@std/assert";
 import { MARK_AT, PUBLISHED } from "../../src/core/codec.ts";
 import type { System } from "../../src/disk/system.ts";
-import type { LoadOptions } from "../../src/core/store.ts";
-import type { SessionRecord } from "../../src/core/record.ts";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import type { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
+import {
+  ClockStore,
+  ForgetfulStore,
+  LateHeardStore,
+  ListFirstStore,
+  MarklessStore,
+  NotNewerStore,
+  OnceHeardStore,
+  SparingStore,
+  StaleSealStore,
+  TwoStepStore,
+  UnlockedStore,
+  UpsertingStore,
+} from "./broken_stores.ts";
 import {
   explore,
   Performance,
@@ -25,67 +37,12 @@ interface Mutant {
   readonly title: string;
   /** Breaks the system calls. */
   readonly mutate?: (calls: System, actor: () => string) => void;
-  /** Makes the actors' stores, when it is not the system calls that are broken. */
-  readonly makeStore?: (directory: string) => DirectorySessionStore;
+  /** The actors' stores, when it is not the system calls that are broken. */
+  readonly Store?: new (directory: string) => DirectorySessionStore;
   /** A play in which some order shows it. */
   readonly play: Play;
   /** What the violation says. */
   readonly shown: string;
-}
-
-/** Commits to what it loaded, where nothing is any more. */
-class UpsertingStore extends DirectorySessionStore {
-  #loaded: SessionRecord | undefined;
-
-  override async load(
-    id: string,
-    options?: LoadOptions,
-  ): Promise<SessionRecord | undefined> {
-    return this.#loaded = await super.load(id, options);
-  }
-
-  override async update(
-    id: string,
-    change: (record: SessionRecord) => SessionRecord | undefined,
-  ): Promise<SessionRecord | null | undefined> {
-    const kept = await super.update(id, change);
-    if (kept !== undefined || this.#loaded === undefined) return kept;
-    const record = change(this.#loaded)!;
-    await this.save(id, record);
-    return record;
-  }
-}
-
-/** Keeps the way from the secret before in a second step. */
-class TwoStepStore extends DirectorySessionStore {
-  override async update(
-    id: string,
-    change: (record: SessionRecord) => SessionRecord | undefined,
-  ): Promise<SessionRecord | null | undefined> {
-    let way: Pick<SessionRecord, "previous"> = {};
-    const kept = await super.update(id, (record) => {
-      const changed = change(record);
-      if (changed?.previous === undefined) return changed;
-      const { previous, ...rest } = changed;
-      way = { previous };
-      return rest;
-    });
-    if (way.previous === undefined || !kept) return kept;
-    return await super.update(id, (record) => ({ ...record, ...way }));
-  }
-}
-
-/** Changes the secret, and leaves sealed what was sealed with the old one. */
-class StaleSealStore extends DirectorySessionStore {
-  override update(
-    id: string,
-    change: (record: SessionRecord) => SessionRecord | undefined,
-  ): Promise<SessionRecord | null | undefined> {
-    return super.update(id, (record) => {
-      const changed = change(record);
-      return changed && { ...changed, sealed: record.sealed! };
-    });
-  }
 }
 
 const MUTANTS: readonly Mutant[] = [
@@ -172,25 +129,25 @@ const MUTANTS: readonly Mutant[] = [
   },
   {
     title: "a commit that brings back what is gone",
-    makeStore: (directory) => new UpsertingStore(directory),
+    Store: UpsertingStore,
     play: { opening: "live", operations: ["commit", "delete"] },
     shown: "no order of",
   },
   {
     title: "a rotation in two steps",
-    makeStore: (directory) => new TwoStepStore(directory),
+    Store: TwoStepStore,
     play: { opening: "live", operations: ["rotate", "read"] },
     shown: "no order of",
   },
   {
     title: "a rotation in two steps, killed between them",
-    makeStore: (directory) => new TwoStepStore(directory),
+    Store: TwoStepStore,
     play: { opening: "live", operations: ["rotate"], kills: 1 },
     shown: "no order of",
   },
   {
     title: "a new secret without a new seal",
-    makeStore: (directory) => new StaleSealStore(directory),
+    Store: StaleSealStore,
     play: { opening: "live", operations: ["rotate"], isSealed: true },
     shown: "sealed for nobody",
   },
@@ -255,15 +212,85 @@ const MUTANTS: readonly Mutant[] = [
     play: { opening: "live", operations: ["update"], spares: true },
     shown: "left behind",
   },
+  {
+    title: "a commit that does not look at the mark",
+    Store: OnceHeardStore,
+    play: {
+      opening: "signed in",
+      operations: ["revoke", "commit"],
+      isBlind: true,
+    },
+    shown: "no order of",
+  },
+  {
+    title: "an open that does not look at the mark",
+    Store: LateHeardStore,
+    play: {
+      opening: "signed in",
+      operations: ["revoke", "read"],
+      isBlind: true,
+    },
+    shown: "no order of",
+  },
+  {
+    title: "a login that forgets of which generation it is",
+    Store: ForgetfulStore,
+    play: { opening: "not signed in", operations: ["revoke", "login"] },
+    shown: "no order of",
+  },
+  {
+    title: "a mark that also ends what is of its own generation",
+    Store: NotNewerStore,
+    play: { opening: "signed in", operations: ["revoke", "sign up"] },
+    shown: "no order of",
+  },
+  {
+    title: "a mark that is compared with the clock",
+    Store: ClockStore,
+    play: { opening: "signed in", operations: ["revoke", "sign up"] },
+    shown: "no order of",
+  },
+  {
+    title: "a revocation that lists first, and is killed before its mark",
+    Store: ListFirstStore,
+    play: { opening: "in company", operations: ["revoke"], kills: 1 },
+    shown: "no order of",
+  },
+  {
+    title: "a revocation that rests on its listing",
+    Store: MarklessStore,
+    play: {
+      opening: "signed in",
+      operations: ["revoke", "read"],
+      isBlind: true,
+    },
+    shown: "no order of",
+  },
+  {
+    title: "a revocation that spares what was ended before",
+    Store: SparingStore,
+    play: {
+      opening: "signed in",
+      operations: ["revoke", "revoke all but it"],
+      isBlind: true,
+    },
+    shown: "no order of",
+  },
+  {
+    title: "an exclusive request whose lock is free before it is over",
+    Store: UnlockedStore,
+    play: { opening: "live", operations: ["exclusive", "exclusive"] },
+    shown: "no order of",
+  },
 ];
 
-for (const { title, mutate, makeStore, play, shown } of MUTANTS) {
+for (const { title, mutate, Store, play, shown } of MUTANTS) {
   Deno.test(`the exploration catches: ${title}`, async () => {
     using directory = new TemporaryDirectory();
     using stage = new Stage(directory.path, mutate);
     const stores: Stores = new Map();
-    if (makeStore !== undefined) {
-      for (const name of "ABC") stores.set(name, makeStore(directory.path));
+    if (Store !== undefined) {
+      for (const name of "ABC") stores.set(name, new Store(directory.path));
     }
     const violation = await explore(stage, play, stores)
       .catch((error) => error);
@@ -274,7 +301,7 @@ for (const { title, mutate, makeStore, play, shown } of MUTANTS) {
     await again.replay(violation.order);
     let replayed: unknown;
     try {
-      if (again.choices().length === 0) again.check();
+      if (again.choices().length === 0) await again.check();
     } catch (error) {
       replayed = error;
     }

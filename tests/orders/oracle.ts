@@ -7,27 +7,40 @@
  */
 import { decodeRecord } from "../../src/core/codec.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
-import { hashSecret } from "../../src/core/token.ts";
+import { isMarkId } from "../../src/core/revocation.ts";
+import { hashSecret, parseToken } from "../../src/core/token.ts";
 import { followRotation } from "../../src/http/rotation.ts";
 import { openRecord } from "../../src/http/sealed_record.ts";
-import { type Actor, showOutcome, type Stage } from "./stage.ts";
 import {
-  type Abstract,
+  type Cast,
   FIRST_HASH,
   ID,
+  isPeopled,
+  isRevoked,
   type Moment,
-  openAbstract,
   type Opening,
+  openWorld,
   type Operation,
   OTHER_HASH,
   OTHER_ID,
+  OTHER_SECRET,
   ROTATED_HASH,
   SEALING,
   SECRET,
+  SILENT,
+  STRANGERS_ID,
+  STRANGERS_SECRET,
   TICK,
+  USER,
+  type World,
 } from "./scenes.ts";
+import { type Actor, showOutcome, type Stage } from "./stage.ts";
 
-const NAMES = [ID, OTHER_ID, ".latchkey"];
+const NAMES = [ID, OTHER_ID, STRANGERS_ID, ".latchkey"];
+const LOCK = /^\.lock-[0-9a-f]{3}$/;
+/** What a request that begins a session is given. */
+const NEW_ID = /^[0-9a-f]{32}$/;
+const ENOUGH_CALLS = 1_000;
 
 /** An actor that has ended or died, and what it was to do. */
 export interface Part {
@@ -39,18 +52,21 @@ export interface Part {
 export interface Scenery {
   readonly opening: Opening;
   readonly isSealed?: boolean;
+  readonly isBlind?: boolean;
 }
 
 /**
  * Looks for what is wrong once nobody acts any more.
  *
+ * @param cast Whose stores are asked, where there are users.
  * @returns What is wrong, or `undefined`.
  */
-export function findViolation(
-  stage: Stage,
+export async function findViolation(
+  cast: Cast,
   scenery: Scenery,
   parts: readonly Part[],
-): string | undefined {
+): Promise<string | undefined> {
+  const { stage } = cast;
   const failed = parts.find(({ actor }) =>
     actor.outcome !== undefined && "error" in actor.outcome
   );
@@ -58,6 +74,7 @@ export function findViolation(
     const { error } = failed.actor.outcome as { error: unknown };
     return `${failed.actor.name} failed: ${error}`;
   }
+  const { opening, isSealed = false, isBlind = false } = scenery;
   const deaths = parts.filter(({ actor }) => actor.isDead).length;
   const files = [...Deno.readDirSync(stage.directory)].map(({ name }) => name);
   const spares = parts.filter(({ actor }) => !actor.isDead)
@@ -68,8 +85,11 @@ export function findViolation(
   // Of one that died: what it was writing, and a second name of what it was to
   // replace, or its spare.
   if (temporary.length > 2 * deaths) return `left behind: ${temporary}`;
+  const isNew = (name: string) =>
+    isPeopled(opening) && !NAMES.includes(name) && NEW_ID.test(name);
   const strange = files.filter((name) =>
-    !NAMES.includes(name) && !name.startsWith(".tmp-")
+    !NAMES.includes(name) && !name.startsWith(".tmp-") && !LOCK.test(name) &&
+    !(isPeopled(opening) && isMarkId(name)) && !isNew(name)
   );
   if (strange.length > 0) return `set aside or strange: ${strange}`;
 
@@ -77,21 +97,48 @@ export function findViolation(
   if (record === "no record" || !isOtherWhole(stage)) {
     return "on the disk: no record";
   }
-  const { opening, isSealed = false } = scenery;
   const isDue = record !== undefined && isSealed;
   if (isDue && record.sealed === undefined) return "on the disk: in clear";
-  const secrets = secretsOf(parts);
+  const tokens = parts.map(tokenOf);
+  const secrets = [ID + SECRET, ...tokens]
+    .filter((token) => token?.startsWith(ID))
+    .map((token) => token!.slice(ID.length));
   const isOpen = record === undefined || deaths > 0 ||
     secrets.some((secret) => hashSecret(secret) === record.secretHash);
   if (!isOpen) return "nobody was handed the cookie that opens it";
 
-  const found = record && toAbstract(stage, record, secrets);
-  if (found?.list === undefined && record !== undefined && deaths === 0) {
+  const session = record && toAbstract(stage, record, secrets);
+  if (session?.list === undefined && record !== undefined && deaths === 0) {
     return "on the disk: sealed for nobody";
   }
-  const search: Search = { stage, opening, isSealed, parts, found };
-  const places = parts.map(() => ({ next: 0, memory: undefined }));
-  return explains(search, openAbstract(opening), places, 0)
+  const found: Found = { session, others: [] };
+  if (isPeopled(opening)) {
+    const listed = await inspect(cast, tokens, record);
+    if (typeof listed === "string") return listed;
+    const show = (id: string) => listed.has(id) ? "open" : "over";
+    if (session?.user !== undefined) session.status = show(ID);
+    found.others = files.filter((name) => name === OTHER_ID || isNew(name))
+      .map((id) => {
+        const i = tokens.findIndex((token) => token?.startsWith(id));
+        const owner = parts[i]?.actor.name ?? "somebody dead";
+        return `${id === OTHER_ID ? "other" : owner} ${show(id)}`;
+      }).sort();
+  }
+  const search: Search = {
+    stage,
+    opening,
+    isSealed,
+    isBlind,
+    parts,
+    found,
+    failed: new Set(),
+  };
+  const places = parts.map(() => ({
+    next: 0,
+    answered: 0,
+    memory: undefined,
+  }));
+  return explains(search, openWorld(opening), places, 0)
     ? undefined
     : `no order of ${parts.map(tell).join(", ")} leaves ${tellState(found)}`;
 }
@@ -100,45 +147,73 @@ interface Search {
   readonly stage: Stage;
   readonly opening: Opening;
   readonly isSealed: boolean;
+  readonly isBlind: boolean;
   readonly parts: readonly Part[];
-  readonly found: Found | undefined;
+  readonly found: Found;
+  /** What has been tried to no avail. */
+  readonly failed: Set<string>;
 }
 
-/** What lies on the disk; its list may be sealed for somebody who died. */
-type Found = Omit<Abstract, "list"> & {
+/** What there is in the end. */
+interface Found {
+  /** What lies on the disk; its list may be sealed for somebody who died. */
+  readonly session: FoundSession | undefined;
+  /** The user's other sessions, each with its status. */
+  others: readonly string[];
+}
+
+interface FoundSession {
   readonly list: readonly string[] | undefined;
-};
+  readonly hash: string;
+  readonly idleTimeout: number | undefined;
+  readonly lastAccess: number;
+  readonly user: string | undefined;
+  /** Of a user's: `"over"` when it was revoked. */
+  status?: "open" | "over";
+}
 
 /** How far a part has come in the order that is tried. */
 interface Place {
   readonly next: number;
+  readonly answered: number;
   readonly memory: unknown;
 }
 
 function explains(
   search: Search,
-  state: Abstract | undefined,
+  world: World,
   places: readonly Place[],
   clock: number,
 ): boolean {
-  const { parts, stage, found } = search;
+  const { parts, stage, failed } = search;
   const isDone = (i: number) =>
     parts[i]!.actor.isDead ||
     places[i]!.next === parts[i]!.operation.steps.length;
-  if (parts.every((_, i) => isDone(i)) && isSame(state, found)) return true;
+  if (parts.every((_, i) => isDone(i)) && isSame(search, world)) return true;
+  const key = JSON.stringify([world, places, clock]);
+  if (failed.has(key)) return false;
+  failed.add(key);
 
   return parts.some(({ actor, operation }, i) => {
     const place = places[i]!;
     const step = operation.steps[place.next];
     if (step === undefined || actor.firstStep === undefined) return false;
+    const isSecond = place.next >= (operation.second ?? Infinity);
+    // A request that finds no session makes no call to commit.
+    if (isSecond && actor.isDead && actor.secondStep === undefined) {
+      return false;
+    }
+    const begin = (isSecond ? actor.secondStep : undefined) ?? actor.firstStep;
     const mustWait = parts.some((other, j) =>
       other.actor.lastStep >= 0 && !isDone(j) &&
-      other.actor.lastStep <= actor.firstStep!
+      other.actor.lastStep <= begin
     );
     if (mustWait) return false;
     const last = actor.isDead ? stage.now : actor.ended;
     for (let now = Math.max(clock, actor.began); now <= last; now += TICK) {
+      const { session: state, ...surroundings } = world;
       const moment: Moment = {
+        ...surroundings,
         state,
         now,
         began: actor.began,
@@ -146,15 +221,19 @@ function explains(
         actor: actor.name,
         opening: search.opening,
         isSealed: search.isSealed,
+        isBlind: search.isBlind,
         memory: place.memory,
       };
       for (const transition of step(moment)) {
-        const { answer, memory } = transition;
-        if (!actor.isDead && !isAnswer(actor, place.next, answer)) continue;
-        const next = { next: place.next + 1, memory };
-        if (explains(search, transition.state, places.with(i, next), now)) {
-          return true;
-        }
+        const { answer, memory, state: session, ...changed } = transition;
+        const isHeard = answer !== SILENT;
+        const isRight = !isHeard || actor.isDead ||
+          isAnswer(actor, place.answered, answer);
+        if (!isRight) continue;
+        const answered = place.answered + (isHeard ? 1 : 0);
+        const then = places.with(i, { next: place.next + 1, answered, memory });
+        const next = { ...world, ...changed, session };
+        if (explains(search, next, then, now)) return true;
       }
     }
     return false;
@@ -166,20 +245,87 @@ function isAnswer(actor: Actor, index: number, answer: unknown): boolean {
   return JSON.stringify(value[index]) === JSON.stringify(answer);
 }
 
-function isSame(state: Abstract | undefined, found: Found | undefined) {
-  if (state === undefined || found === undefined) return state === found;
-  const { list } = found;
-  const known = list === undefined ? { ...state, list } : state;
-  return JSON.stringify(known) === JSON.stringify(found);
+function isSame({ found, parts }: Search, world: World): boolean {
+  const { session, revocations, revocationsOfIt } = world;
+  const show = (isOver: boolean) => isOver ? "over" : "open";
+  const others = Object.entries(world.others).map(([name, since]) => {
+    const owner = parts.find(({ actor }) => actor.name === name);
+    const shown = owner?.actor.isDead ? "somebody dead" : name;
+    return `${shown} ${show(since < revocations)}`;
+  }).sort();
+  const status = session?.user === undefined
+    ? undefined
+    : show(isRevoked(session, revocationsOfIt));
+  const known = session && {
+    list: found.session?.list && session.list,
+    hash: session.hash,
+    idleTimeout: session.idleTimeout,
+    lastAccess: session.lastAccess,
+    user: session.user,
+    status,
+  };
+  return JSON.stringify([known, others]) ===
+    JSON.stringify([found.session, found.others]);
 }
 
-/** The secrets of all cookies: the one to begin with, and those handed out. */
-function secretsOf(parts: readonly Part[]): string[] {
-  const secrets = parts.map(({ actor: { outcome } }) => {
-    const value = outcome !== undefined && "value" in outcome && outcome.value;
-    return Array.isArray(value) ? value[2] : undefined;
+/** The token that an actor was handed, if it was. */
+function tokenOf({ actor: { outcome } }: Part): string | undefined {
+  const value = outcome !== undefined && "value" in outcome && outcome.value;
+  return Array.isArray(value)
+    ? value.find((it) => typeof it === "string" && parseToken(it) !== undefined)
+    : undefined;
+}
+
+/**
+ * Asks which sessions the user has, and opens with each cookie.
+ *
+ * @returns The IDs of those that are open; what is wrong, as text.
+ */
+async function inspect(
+  cast: Cast,
+  handedOut: readonly (string | undefined)[],
+  record: SessionRecord | undefined,
+): Promise<ReadonlySet<string> | string> {
+  const { stage, opening } = cast;
+  stage.isBlind = false;
+  const { others } = openWorld(opening);
+  const isInCompany = opening === "in company";
+  const tokens = [
+    ID + SECRET,
+    ...handedOut.filter((token) => token !== undefined),
+    ...("other" in others ? [OTHER_ID + OTHER_SECRET] : []),
+    ...(isInCompany ? [STRANGERS_ID + STRANGERS_SECRET] : []),
+  ];
+  const inspector = await stage.enter("Z", async () => {
+    const manager = cast.manager("Z");
+    const listed = await manager.sessionsOf(USER);
+    const opened: string[] = [];
+    for (const token of tokens) {
+      const session = await manager.open(cast.request(token));
+      if (!session.isNew) opened.push(token);
+    }
+    return [listed.map(({ id }) => id), opened];
   });
-  return [SECRET, ...secrets.filter((secret) => typeof secret === "string")];
+  await stage.advance(inspector, ENOUGH_CALLS);
+  const { outcome } = inspector;
+  if (outcome === undefined || "error" in outcome) {
+    return `the inspector failed: ${outcome?.error}`;
+  }
+  const [ids, opened] = outcome.value as [string[], string[]];
+  const listed = new Set(ids);
+  const wrong = tokens.find((token) => {
+    const { id, secret } = parseToken(token)!;
+    const fits = id !== ID || record !== undefined &&
+        (hashSecret(secret) === record.secretHash ||
+          followRotation(record, ID, secret) !== undefined);
+    const isTheUsers = id === ID ? record?.user !== undefined : true;
+    const isOpen = isTheUsers ? listed.has(id) : true;
+    const isDue = id === STRANGERS_ID || fits && isOpen;
+    return opened.includes(token) !== isDue;
+  });
+  if (wrong === undefined) return listed;
+  return `of ${ids} the cookie of ${wrong.slice(0, ID.length)} opens ` +
+    `${opened.includes(wrong) ? "one" : "none"}`;
 }
 
 /** Whether the session beside it, if there is one, is whole. */
@@ -209,8 +355,8 @@ function toAbstract(
   stage: Stage,
   record: SessionRecord,
   secrets: readonly string[],
-): Found {
-  const { idleTimeout, secretHash } = record;
+): FoundSession {
+  const { idleTimeout, secretHash, user } = record;
   const next = followRotation(record, ID, SECRET);
   const known = next === undefined ? secrets : [...secrets, next];
   const owner = known.find((secret) => hashSecret(secret) === secretHash);
@@ -228,6 +374,7 @@ function toAbstract(
       : ROTATED_HASH,
     idleTimeout,
     lastAccess: Deno.lstatSync(`${stage.directory}/${ID}`).mtime!.getTime(),
+    user,
   };
 }
 
@@ -237,6 +384,7 @@ function tell({ actor }: Part): string {
   }`;
 }
 
-function tellState(state: Found | undefined): string {
-  return state === undefined ? "no session" : JSON.stringify(state);
+function tellState({ session, others }: Found): string {
+  const told = session === undefined ? "no session" : JSON.stringify(session);
+  return [told, ...others].join(", ");
 }

@@ -1,24 +1,25 @@
 import { EFFORT } from "../effort.ts";
-import { Random } from "../random.ts";
-import { TemporaryDirectory } from "../temporary_directory.ts";
-import { explore, type Play, sample, type Stores } from "./explore.ts";
+import type { Random } from "../random.ts";
+import { exploreAll, pairsWith, sampleAll } from "./all_orders.ts";
+import type { Play } from "./explore.ts";
+import type { OperationName } from "./operations.ts";
 import {
+  isPeopled,
   type Opening,
   OPENINGS,
-  type OperationName,
-  OPERATIONS,
   type Recycling,
   type Rotating,
+  SESSION_OPERATIONS,
 } from "./scenes.ts";
-import { Stage } from "./stage.ts";
 
-const ALL_NAMES = Object.keys(OPERATIONS) as OperationName[];
+const ALL_NAMES = Object.keys(SESSION_OPERATIONS) as OperationName[];
 const RECYCLING: readonly Recycling[] = [
   "update twice",
   "update and save another",
 ];
 const ROTATING: readonly Rotating[] = ["rotate", "read"];
 const NAMES = ALL_NAMES.filter((name) =>
+  name !== "exclusive" &&
   !RECYCLING.includes(name as Recycling) &&
   !ROTATING.includes(name as Rotating)
 );
@@ -40,46 +41,13 @@ const SHORT: readonly OperationName[] = [
   "delete",
   "cleanup",
 ];
-const ALL = Object.keys(OPENINGS) as Opening[];
+const ALL = (Object.keys(OPENINGS) as Opening[])
+  .filter((opening) => !isPeopled(opening));
 
 function pairs(): [OperationName, OperationName][] {
   return NAMES.flatMap((one, i) =>
     NAMES.slice(i).map((other): [OperationName, OperationName] => [one, other])
   );
-}
-
-async function exploreAll(
-  title: string,
-  plays: readonly Play[],
-): Promise<void> {
-  using directory = new TemporaryDirectory();
-  using stage = new Stage(directory.path);
-  const stores: Stores = new Map();
-  let orders = 0n;
-  let states = 0;
-  for (const play of plays) {
-    const explored = await explore(stage, play, stores);
-    orders += explored.orders;
-    states += explored.states;
-  }
-  console.log(
-    `${title}: ${plays.length} plays, ${orders} orders through ${states} states`,
-  );
-}
-
-async function sampleAll(
-  title: string,
-  count: number,
-  choose: (random: Random) => Play,
-): Promise<void> {
-  using directory = new TemporaryDirectory();
-  using stage = new Stage(directory.path);
-  const stores: Stores = new Map();
-  const random = new Random(count);
-  for (let i = 0; i < count; i++) {
-    await sample(stage, choose(random), stores, random);
-  }
-  console.log(`${title}: ${count} orders`);
 }
 
 for (const opening of ["live", "missing", "expired"] as const) {
@@ -132,17 +100,6 @@ Deno.test("every order and every death of two operations, one of which writes ov
       ...recycleAndKill("update twice", ["load"]),
     ],
   ));
-
-/** Each of the first with each of the others, once. */
-function pairsWith(
-  firsts: readonly OperationName[],
-  others: readonly OperationName[],
-): [OperationName, OperationName][] {
-  return firsts.flatMap((one, i) =>
-    others.filter((other) => !firsts.slice(0, i).includes(other))
-      .map((other): [OperationName, OperationName] => [one, other])
-  );
-}
 
 Deno.test("every order of a request that rotates the secret, or comes with the one before, and any other operation keeps every promise", () =>
   exploreAll(

@@ -17,7 +17,7 @@ async function replay(play: Play, order: readonly string[]): Promise<void> {
     console.log(choice, actor?.pending ?? "");
     await performance.take(choice);
   }
-  if (performance.choices().length === 0) performance.check();
+  if (performance.choices().length === 0) await performance.check();
 }
 
 Deno.test("replay of an order that the command line gives", async () => {

@@ -1,7 +1,8 @@
 /*
  * The operations that are put on the stage, the sessions that they find there,
  * and the specification that says what they may answer: one abstract session,
- * each operation one step on it.
+ * each operation one step on it, a request several. Where somebody is logged
+ * in, see also users.ts.
  */
 import { decodeRecord, encodeRecord } from "../../src/core/codec.ts";
 import { SessionGoneError } from "../../src/core/errors.ts";
@@ -47,7 +48,19 @@ const TOUCH_AFTER = 60_000;
 const ROTATE_EVERY = UNUSED_FOR;
 
 /** What the actors find. */
-export type Opening = "live" | "missing" | "expired" | "ageing" | "unused";
+export type Opening =
+  | "live"
+  | "missing"
+  | "expired"
+  | "ageing"
+  | "unused"
+  | Peopled;
+
+/** Openings in which there are users. */
+export type Peopled = "signed in" | "not signed in" | "in company";
+
+/** Who is logged in where somebody is. */
+export const USER = "ann";
 
 /** Every opening, with what it is. */
 export const OPENINGS: Record<Opening, string> = {
@@ -56,7 +69,15 @@ export const OPENINGS: Record<Opening, string> = {
   expired: "its idle timeout is over",
   ageing: "one tick before its idle timeout is over",
   unused: `no lifetime of its own, not accessed for ${MINUTES} minutes`,
+  "signed in": "a user's only one, accessed just now",
+  "not signed in": "nobody's, accessed just now, and a user has another one",
+  "in company": "a user's, who has another one, and so has a stranger",
 };
+
+/** Tells whether an opening is about users. */
+export function isPeopled(opening: Opening): opening is Peopled {
+  return ["signed in", "not signed in", "in company"].includes(opening);
+}
 
 /** One abstract session. */
 export interface Abstract {
@@ -64,10 +85,28 @@ export interface Abstract {
   readonly hash: string | undefined;
   readonly idleTimeout: number | undefined;
   readonly lastAccess: number;
+  readonly user: string | undefined;
+  /** Which revocation was the last before its user logged in, from 1; or 0. */
+  readonly since: number;
 }
 
-/** What a step may make of the abstract session, and answer. */
-export interface Transition {
+/** What there is beside the session. */
+export interface Surroundings {
+  /**
+   * How often all sessions of the user were ended; as far as this one is
+   * concerned, without those times when it was spared.
+   */
+  readonly revocations: number;
+  readonly revocationsOfIt: number;
+  /** The user's other sessions by name: each since which revocation. */
+  readonly others: Readonly<Record<string, number>>;
+}
+
+/** Stands for the answer of a step that the caller hears nothing of. */
+export const SILENT: unique symbol = Symbol("silent");
+
+/** What a step may make of what there is, and answer. */
+export interface Transition extends Partial<Surroundings> {
   readonly state: Abstract | undefined;
   readonly answer: unknown;
   /** What the actor's next step knows of this one. */
@@ -75,7 +114,7 @@ export interface Transition {
 }
 
 /** An instant at which a step takes effect, and what it goes by. */
-export interface Moment {
+export interface Moment extends Surroundings {
   readonly state: Abstract | undefined;
   readonly now: number;
   /** The clock when the actor began. */
@@ -85,6 +124,8 @@ export interface Moment {
   readonly actor: string;
   readonly opening: Opening;
   readonly isSealed: boolean;
+  /** Whether whoever lists the directory finds nothing. */
+  readonly isBlind: boolean;
   readonly memory: unknown;
 }
 
@@ -93,10 +134,23 @@ export type Step = (moment: Moment) => readonly Transition[];
 
 /** An operation: how it is run, and what its steps may do. */
 export interface Operation {
-  /** Answers with one answer for each step. */
+  /**
+   * Answers with one answer for each step that is not silent; then the token of
+   * the cookie, if one was handed out.
+   */
   run(cast: Cast, actor: string): Promise<unknown[]>;
   readonly steps: readonly Step[];
+  /** The first step of its second part, if that is to begin not before it does. */
+  readonly second?: number;
 }
+
+/** A session that lies beside the one that everybody is after. */
+export const OTHER_SECRET = "BBBBBBBBBBBBBBBBBBBBBB";
+/** A session that is none of the user's. */
+export const STRANGERS_ID = "89abcdef0123456789abcdef01234567";
+export const STRANGERS_SECRET = "CCCCCCCCCCCCCCCCCCCCCC";
+/** A name with the same tag as the user's, see `core/user_tag.ts`. */
+const STRANGER = "guymatuy";
 
 /** The stores of the actors: one each, as in processes of their own. */
 export class Cast {
@@ -156,9 +210,9 @@ export class Cast {
     }
   }
 
-  /** A request with the session's cookie. */
-  request(): Request {
-    const headers = { cookie: `session=${ID}${SECRET}` };
+  /** A request with a session's cookie. */
+  request(token: string = ID + SECRET): Request {
+    const headers = { cookie: `session=${token}` };
     return new Request("http://localhost/", { headers });
   }
 
@@ -185,17 +239,22 @@ export class Cast {
     const mark = `${stage.directory}/.latchkey`;
     Deno.writeTextFileSync(mark, "");
     Deno.utimeSync(mark, new Date(START), new Date(START));
-    const first = openAbstract(opening);
-    if (first === undefined) return;
-    const path = `${stage.directory}/${ID}`;
-    const at = new Date(first.lastAccess);
-    const record = firstRecord(opening);
-    const owner = { id: ID, secret: SECRET };
-    const bytes = encodeRecord(
-      ID,
-      this.isSealed ? sealRecord(record, owner, SEALING) : record,
-    );
-    Deno.writeFileSync(path, bytes, { mode: 0o600 });
+    const { session } = openWorld(opening);
+    if (session !== undefined) {
+      const record = firstRecord(opening);
+      const owner = { id: ID, secret: SECRET };
+      const kept = this.isSealed ? sealRecord(record, owner, SEALING) : record;
+      this.#lay(ID, kept, session.lastAccess);
+    }
+    for (const [id, record] of recordsBeside(opening)) {
+      this.#lay(id, record, START);
+    }
+  }
+
+  #lay(id: string, record: SessionRecord, lastAccess: number): void {
+    const path = `${this.stage.directory}/${id}`;
+    const at = new Date(lastAccess);
+    Deno.writeFileSync(path, encodeRecord(id, record), { mode: 0o600 });
     Deno.utimeSync(path, at, at);
   }
 }
@@ -207,30 +266,63 @@ function firstRecord(opening: Opening): SessionRecord {
     createdAt: START - UNUSED_FOR,
     secretHash: FIRST_HASH,
   };
-  return opening === "unused"
-    ? record
-    : { ...record, idleTimeout: IDLE_TIMEOUT };
+  if (opening === "unused") return record;
+  const { user } = openWorld(opening).session ?? {};
+  const lasting = { ...record, idleTimeout: IDLE_TIMEOUT };
+  return user === undefined ? lasting : { ...lasting, user };
 }
 
-/** The abstract session that an opening begins with. */
-export function openAbstract(opening: Opening): Abstract | undefined {
-  if (opening === "missing") return undefined;
-  const { idleTimeout } = firstRecord(opening);
+/** What else lies in the directory. */
+function recordsBeside(opening: Opening): [string, SessionRecord][] {
+  if (!isPeopled(opening) || opening === "signed in") return [];
+  const { idleTimeout: _idleTimeout, ...lasting } = firstRecord(opening);
+  const other = {
+    ...lasting,
+    secretHash: hashSecret(OTHER_SECRET),
+    user: USER,
+  };
+  if (opening === "not signed in") return [[OTHER_ID, other]];
+  const secretHash = hashSecret(STRANGERS_SECRET);
+  const strangers = { ...lasting, secretHash, user: STRANGER };
+  return [[OTHER_ID, other], [STRANGERS_ID, strangers]];
+}
+
+/** The abstract session and its surroundings. */
+export interface World extends Surroundings {
+  readonly session: Abstract | undefined;
+}
+
+/** The world that an opening begins with. */
+export function openWorld(opening: Opening): World {
   const age = {
     live: 0,
+    missing: undefined,
     ageing: IDLE_TIMEOUT - TICK,
     expired: IDLE_TIMEOUT,
     unused: UNUSED_FOR,
+    "signed in": 0,
+    "not signed in": 0,
+    "in company": 0,
   }[opening];
-  return {
+  const isSignedIn = isPeopled(opening) && opening !== "not signed in";
+  const session = age === undefined ? undefined : {
     list: ["first"],
     hash: FIRST_HASH,
-    idleTimeout,
+    idleTimeout: opening === "unused" ? undefined : IDLE_TIMEOUT,
     lastAccess: START - age,
+    user: isSignedIn ? USER : undefined,
+    since: 0,
   };
+  const others: Record<string, number> =
+    isPeopled(opening) && opening !== "signed in" ? { other: 0 } : {};
+  return { session, revocations: 0, revocationsOfIt: 0, others };
 }
 
-function isLive(state: Abstract | undefined, now: number): state is Abstract {
+/** Whether a session is there and its time is not over. */
+export function isLive(
+  state: Abstract | undefined,
+  now: number,
+): state is Abstract {
   return state !== undefined &&
     !(state.idleTimeout !== undefined &&
       now >= state.lastAccess + state.idleTimeout);
@@ -247,7 +339,7 @@ function isOld(state: Abstract | undefined, now: number): boolean {
  * A file's mtime is when it was written: for `save` before it takes effect,
  * for `update` after it was judged.
  */
-function written(
+export function written(
   { began, ended }: Moment,
   state: Omit<Abstract, "lastAccess">,
   answer: unknown,
@@ -265,8 +357,8 @@ export function ownRecord(actor: string, opening: Opening): SessionRecord {
 }
 
 function replacedBy({ actor, opening }: Moment): Omit<Abstract, "lastAccess"> {
-  const { idleTimeout } = firstRecord(opening);
-  return { list: [actor], hash: FIRST_HASH, idleTimeout };
+  const { idleTimeout, user } = firstRecord(opening);
+  return { list: [actor], hash: FIRST_HASH, idleTimeout, user, since: 0 };
 }
 
 /** A record with one more in its list. */
@@ -285,46 +377,117 @@ const listOf = (record: SessionRecord | undefined) =>
 const shown = ({ isSealed }: Moment, { list }: Abstract) =>
   isSealed ? "sealed" : list;
 
-/** The hash of the secret that a request goes on with; `false` for none. */
-type Claim = string | false;
+/** What a request knows. */
+interface Visit {
+  /** The hash of the secret that it goes on with; `false` for none. */
+  readonly claim: string | false;
+  /** Whether it was refused because the session had been revoked. */
+  readonly isRevoked?: boolean;
+  /** What it found. */
+  readonly opened?: readonly string[];
+  /** How many revocations it has heard of when it commits, as Surroundings do. */
+  readonly heard?: Pick<Surroundings, "revocations" | "revocationsOfIt">;
+}
+
+/** What an actor knows of its request. */
+export function visitOf({ memory }: Moment): Visit {
+  return memory as Visit;
+}
 
 /**
  * Whether a secret opens a session: its own, and the first one after a rotation
  * too. No scene is so long that the grace could be over.
  */
-function isAdmitted({ hash }: Abstract, claim: Claim): boolean {
+function isAdmitted({ hash }: Abstract, claim: Visit["claim"]): boolean {
   return hash === claim || (hash === ROTATED_HASH && claim === FIRST_HASH);
 }
 
-const open: Step = ({ state, now }) => {
+/** Whether a session was ended by one of so many revocations. */
+export function isRevoked(
+  { user, since }: Abstract,
+  revocationsOfIt: number,
+): boolean {
+  return user !== undefined && since < revocationsOfIt;
+}
+
+const find: Step = ({ state, now, revocationsOfIt }) => {
   if (!isLive(state, now) || !isAdmitted(state, FIRST_HASH)) {
-    return [{ state, answer: null, memory: false }];
+    return [{ state, answer: null, memory: { claim: false } }];
   }
   const { lastAccess, idleTimeout = Infinity, list, hash } = state;
   const isDue = now - lastAccess >= Math.min(TOUCH_AFTER, idleTimeout / 10);
   const touched = isDue ? { ...state, lastAccess: now } : state;
+  if (isRevoked(state, revocationsOfIt)) {
+    const memory = { claim: false, isRevoked: true };
+    return [{ state: touched, answer: null, memory }];
+  }
   // Who comes with the secret before is handed the new one.
-  return [{ state: touched, answer: list, memory: hash }];
+  const memory = { claim: hash, opened: list };
+  return [{ state: touched, answer: list, memory }];
+};
+
+/** Of a request that found its session revoked: what is left of it goes. */
+const sweep: Step = (moment) => {
+  const { state, now, revocationsOfIt, memory } = moment;
+  const isIt = visitOf(moment).isRevoked && isLive(state, now) &&
+    isRevoked(state, revocationsOfIt);
+  return [{ state: isIt ? undefined : state, answer: SILENT, memory }];
+};
+
+const open: readonly Step[] = [find, sweep];
+
+/** What a commit does is the second part of a request. */
+const second = open.length;
+
+/** Of a request that commits: from here on it goes by these revocations. */
+export const hear: Step = (moment) => {
+  const { state, revocations, revocationsOfIt } = moment;
+  const heard = { revocations, revocationsOfIt };
+  const memory = { ...visitOf(moment), heard };
+  return [{ state, answer: SILENT, memory }];
 };
 
 function commitStep(
-  change: (state: Abstract, actor: string) => Abstract,
+  change: (state: Abstract, moment: Moment) => Abstract,
 ): Step {
   return (moment) => {
-    const { state, now, actor } = moment;
-    const claim = moment.memory as Claim;
+    const { state, now } = moment;
+    const { claim, heard } = visitOf(moment);
     if (claim === false) return [{ state, answer: "new" }];
     if (!isLive(state, now) || !isAdmitted(state, claim)) {
       return [{ state, answer: "refused" }];
     }
-    return written(moment, change(state, actor), "kept");
+    if (isRevoked(state, heard!.revocationsOfIt)) {
+      return [{ state: undefined, answer: "refused" }];
+    }
+    return written(moment, change(state, moment), "kept");
   };
 }
 
+/** What a request does that changes its session. */
+export function requestSteps(
+  change: (state: Abstract, moment: Moment) => Abstract,
+): Pick<Operation, "steps" | "second"> {
+  return { steps: [...open, hear, commitStep(change)], second };
+}
+
+const addToOpened = commitStep((state, moment) => ({
+  ...state,
+  list: [...visitOf(moment).opened!, moment.actor],
+}));
+
+/** Of an exclusive request: nobody else can have added to the list meanwhile. */
+const addAlone: Step = (moment) => {
+  const { opened = [] } = visitOf(moment);
+  const length = moment.state?.list.length ?? opened.length;
+  return length === opened.length ? addToOpened(moment) : [];
+};
+
 /** Of a request that changes nothing. */
-const leave: Step = ({ state, memory }) => [
-  { state, answer: memory === false ? "new" : "kept" },
-];
+const leave: Step = (moment) => [{
+  state: moment.state,
+  answer: visitOf(moment).claim === false ? "new" : "kept",
+}];
 
 const renewSecret = commitStep((state) => ({
   ...state,
@@ -332,8 +495,8 @@ const renewSecret = commitStep((state) => ({
   hash: ROTATED_HASH,
 }));
 
-/** Answers with one answer for each step, and the secret of the cookie then. */
-async function request(
+/** Opens the session, changes it and commits. */
+export async function request(
   cast: Cast,
   actor: string,
   handle: (session: Session<{ list: string[] }>) => void,
@@ -344,6 +507,7 @@ async function request(
   if (session.isNew) return [null, "new"];
   const opened = [...session.get("list")!];
   handle(session);
+  cast.stage.beginSecondPart();
   const headers = new Headers();
   try {
     await manager.commit(session, headers);
@@ -351,9 +515,13 @@ async function request(
     if (error instanceof SessionGoneError) return [opened, "refused"];
     throw error;
   }
+  return [opened, "kept", tokenOf(headers)];
+}
+
+/** The token of the cookie that was handed out, if one was. */
+export function tokenOf(headers: Headers): string | undefined {
   const [cookie] = headers.getSetCookie();
-  const token = cookie?.split(";", 1)[0];
-  return [opened, "kept", token?.slice(-SECRET.length)];
+  return cookie?.replace(/^session=|;.*/gs, "");
 }
 
 async function add(cast: Cast, actor: string): Promise<unknown> {
@@ -383,8 +551,8 @@ const readAndTouch: Step = (moment) => {
     : [{ state, answer: null }];
 };
 
-/** The name of an operation. */
-export type OperationName =
+/** The name of an operation on the session. */
+export type SessionOperationName =
   | "load"
   | "load+touch"
   | "touch"
@@ -395,6 +563,7 @@ export type OperationName =
   | "cleanup"
   | "commit"
   | "regenerate"
+  | "exclusive"
   | Rotating
   | Recycling;
 
@@ -407,8 +576,8 @@ export type Rotating = "rotate" | "read";
  */
 export type Recycling = "update twice" | "update and save another";
 
-/** Every operation. */
-export const OPERATIONS: Record<OperationName, Operation> = {
+/** Every operation on the session. */
+export const SESSION_OPERATIONS: Record<SessionOperationName, Operation> = {
   load: {
     run: async (cast, actor) => [listOf(await cast.store(actor).load(ID))],
     steps: [read],
@@ -486,34 +655,41 @@ export const OPERATIONS: Record<OperationName, Operation> = {
       request(cast, actor, (session) => {
         session.update("list", (list = []) => [...list, actor]);
       }),
-    steps: [
-      open,
-      commitStep((state, actor) => ({
-        ...state,
-        list: [...state.list, actor],
-      })),
-    ],
+    ...requestSteps((state, { actor }) => ({
+      ...state,
+      list: [...state.list, actor],
+    })),
   },
   regenerate: {
     run: (cast, actor) =>
       request(cast, actor, (session) => session.regenerate()),
-    steps: [
-      open,
-      commitStep((state) => ({ ...state, hash: OTHER_HASH })),
-    ],
+    ...requestSteps((state) => ({ ...state, hash: OTHER_HASH })),
+  },
+  // Only beside what adds nothing to the list, or is exclusive too.
+  exclusive: {
+    run: (cast, actor) =>
+      request(cast, actor, (session) => {
+        session.set("list", [...session.get("list")!, actor]);
+      }, { isolation: "exclusive" }),
+    steps: [...open, hear, addAlone],
+    second,
   },
   rotate: {
     run: (cast, actor) =>
       request(cast, actor, () => {}, { rotateEvery: ROTATE_EVERY }),
     steps: [
-      open,
+      ...open,
+      hear,
       // A request that was handed the new secret has nothing to renew.
       (moment) =>
-        moment.memory === ROTATED_HASH ? leave(moment) : renewSecret(moment),
+        visitOf(moment).claim === ROTATED_HASH
+          ? leave(moment)
+          : renewSecret(moment),
     ],
+    second,
   },
   read: {
     run: (cast, actor) => request(cast, actor, () => {}),
-    steps: [open, leave],
+    steps: [...open, leave],
   },
 };

@@ -52,6 +52,10 @@ export class Actor {
   /** When it began and ended, in steps of the stage; for who was before whom. */
   firstStep: number | undefined;
   lastStep = -1;
+  /** When the second part of what it does began, if that has two. */
+  secondStep: number | undefined;
+  /** Where in its log that was. */
+  secondAt: number | undefined;
   /** The clock when it began and ended. */
   began = 0;
   ended = 0;
@@ -89,6 +93,8 @@ export class Stage implements Disposable {
   isFineGrained = false;
   /** Whether the clock may tick between two calls. */
   isTicking = false;
+  /** Whether listing a directory finds nothing. */
+  isBlind = false;
   /** How many calls were made so far. */
   steps = 0;
   readonly directory: string;
@@ -172,6 +178,17 @@ export class Stage implements Disposable {
     this.#mark(text);
   }
 
+  /**
+   * Says that what an actor does has two parts, such as to open and to commit:
+   * its next call is the first of the second part.
+   */
+  beginSecondPart(): void {
+    const actor = this.#active;
+    if (actor !== undefined && !actor.isSuspended) {
+      actor.secondAt ??= actor.cursor;
+    }
+  }
+
   /** Makes an actor's calls until the next would be one of these, or none is left. */
   async advanceTo(
     actor: Actor,
@@ -223,18 +240,19 @@ export class Stage implements Disposable {
       return `${shown}=${this.#label(info)}`;
     }).sort();
     const actors = this.actors.map((actor) => {
-      const { name, firstStep, lastStep, outcome, isDead } = actor;
-      const before = this.actors.filter((other) =>
-        firstStep !== undefined && other.lastStep >= 0 &&
-        other.lastStep <= firstStep
-      ).map((other) => other.name);
+      const { name, firstStep, secondStep, lastStep, outcome, isDead } = actor;
+      const before = (step: number | undefined) =>
+        this.actors.filter(({ lastStep }) =>
+          step !== undefined && lastStep >= 0 && lastStep <= step
+        ).map((other) => other.name);
       const held = [...actor.openFiles].map((file) =>
         this.#label(this.#real.fstat(file))
       );
       return [
         name,
         isDead ? "dead" : outcome === undefined ? "" : showOutcome(outcome),
-        firstStep === undefined ? "-" : `after ${before}`,
+        firstStep === undefined ? "-" : `after ${before(firstStep)}`,
+        secondStep === undefined ? "-" : `after ${before(secondStep)}`,
         actor.began,
         lastStep < 0 ? "" : actor.ended,
         outcome === undefined && !isDead ? actor.known.join(";") : "",
@@ -282,7 +300,10 @@ export class Stage implements Disposable {
     staged.readDirectory = (path: string) => {
       const read = this.#stageCall(
         "readDirectory",
-        (path) => [...Deno.readDirSync(path as string)],
+        // In an order that each performance finds again.
+        (path) =>
+          this.isBlind ? [] : [...Deno.readDirSync(path as string)]
+            .sort((one, other) => one.name < other.name ? -1 : 1),
       );
       return (async function* () {
         yield* read(path) as Deno.DirEntry[];
@@ -321,6 +342,9 @@ export class Stage implements Disposable {
         }
         this.steps++;
       }
+      if (actor.cursor === actor.secondAt) {
+        actor.secondStep ??= this.steps - 1;
+      }
       return this.#make(actor, name, call, args);
     };
   }
@@ -328,19 +352,23 @@ export class Stage implements Disposable {
   /**
    * Whether a call goes along with the one before it, because nobody else can
    * tell when it is made: it concerns a temporary file, whose name nobody
-   * knows, or it goes on with a reading.
+   * knows, or asks whether the directory is there, or goes on with a reading.
    */
   #isFree(actor: Actor, name: string, args: unknown[]): boolean {
     if (name === "close") return true;
     if (this.isFineGrained) return false;
     if (name === "read") return actor.log.at(-1)?.name === "read";
     if (name === "open") {
-      return (args[1] as Deno.OpenOptions).createNew ?? false;
+      const isNew = (args[1] as Deno.OpenOptions).createNew ?? false;
+      return isNew && (args[0] as string).includes("/.tmp-");
     }
     if (name === "remove" || name === "removeLater") {
       return (args[0] as string).includes("/.tmp-");
     }
     if (name === "now") return !this.isTicking;
+    if (name === "exists" || name === "lstat") {
+      return (args[0] as string).endsWith("/.latchkey");
+    }
     if (name === "write") return !this.isTicking && this.#isFresh(args[0]);
     return name === "changeMode";
   }

@@ -54,6 +54,12 @@ export interface ContractOptions {
    * @default {false}
    */
   readonly readsAhead?: boolean | undefined;
+  /**
+   * Whether a cleanup counts all that remains, what is no record as well.
+   *
+   * @default {false}
+   */
+  readonly countsAll?: boolean | undefined;
 }
 
 /** Declares one test of the contract: what the store does, and how to see it. */
@@ -80,7 +86,7 @@ export function testContract(
       await test(harness, t);
     });
   };
-  testIds(declare);
+  testIds(declare, options.countsAll ?? false);
   testReading(declare, options.readsAhead ?? false);
   testUsers(declare);
   testWriting(declare);

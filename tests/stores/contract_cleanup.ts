@@ -43,7 +43,7 @@ async function fill({ store, age }: Harness): Promise<void> {
     idle: number,
   ): Promise<void> => {
     await store.save(id, recordOf({}, rest));
-    await age(id, idle);
+    if (idle > 0) await age(id, idle);
   };
   const inAnHour = Date.now() + HOUR;
   await put("keep-fresh-one--", {}, 0);

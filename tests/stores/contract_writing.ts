@@ -118,9 +118,29 @@ export function testWriting(declare: Declare): void {
       await assertRejects(
         () => store.create(ID, record, { lastAccess: bad }),
         RangeError,
-        "Cannot create a session: lastAccess is not whole milliseconds",
+        "Cannot keep a session: lastAccess is not whole milliseconds",
       );
     }
+  });
+
+  declare("update() can keep a last access from elsewhere", async (h) => {
+    const { store } = h;
+    await store.save(ID, recordOf());
+    const lastAccess = Date.now() - HOUR;
+    const record = recordOf({ n: 2 }, { idleTimeout: 2 * HOUR });
+    await store.update(ID, () => record, { lastAccess });
+    assertEquals(await lastAccessOf(store, ID), lastAccess);
+    assertEquals(await store.load(ID), record);
+    for (const bad of [...BAD_NUMBERS, 0.5, Infinity] as number[]) {
+      await assertRejects(
+        () => store.update(ID, (same) => same, { lastAccess: bad }),
+        RangeError,
+        "Cannot keep a session: lastAccess is not whole milliseconds",
+      );
+    }
+    assertEquals(await lastAccessOf(store, ID), lastAccess);
+    await store.update(ID, () => record, { lastAccess: 0 });
+    assertEquals(await store.has(ID), false);
   });
 
   declare("create() takes an ID that was deleted", async ({ store }) => {

@@ -1,25 +1,96 @@
+import { DatabaseSync } from "node:sqlite";
+import type { SessionStore } from "../../src/core/store.ts";
+import { SqliteSessionStore } from "../../src/engines/sqlite_session_store.ts";
+import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import { MemorySessionStore } from "../../src/stores/memory_store.ts";
 import { MigratingSessionStore } from "../../src/stores/migrating_session_store.ts";
-import { testContract } from "./contract.ts";
+import { moveSession } from "../../src/stores/move_session.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
+import { beginInOld, findLive } from "./begin_in_old.ts";
+import { type Harness, testContract } from "./contract.ts";
 
-testContract("MigratingSessionStore", () => {
+type Make = (
+  from: SessionStore,
+  to: SessionStore,
+  now: () => number,
+) => SessionStore;
+
+/** Two stores in memory, by one clock. */
+function openInMemory(make: Make): Promise<Harness> {
   let now: number | undefined;
   const clock = () => now ?? Date.now();
   const from = new MemorySessionStore({ now: clock });
   const to = new MemorySessionStore({ now: clock });
-  const store = new MigratingSessionStore(from, to, clock);
   const stopClock = (at: number): Disposable => {
     const before = now;
     now = at;
     return { [Symbol.dispose]: () => void (now = before) };
   };
+  const store = make(from, to, clock);
   return Promise.resolve({
     store,
     stopClock,
     age: async (id: string, ms: number) => {
-      using _clock = stopClock(clock() - ms);
-      await store.touch(id);
+      const lastAccess = clock() - ms;
+      // When every session is live.
+      using _clock = stopClock(1);
+      await setAge(from, to, id, lastAccess);
     },
     [Symbol.asyncDispose]: () => Promise.resolve(),
   });
+}
+
+/** Sets when a session was last accessed; it ends up in the new store. */
+async function setAge(
+  from: SessionStore,
+  to: SessionStore,
+  id: string,
+  lastAccess: number,
+): Promise<void> {
+  await moveSession(from, to, id, {});
+  const record = await findLive(to, id);
+  if (record === undefined) return;
+  await to.delete(id);
+  await to.create(id, record, { lastAccess });
+}
+
+testContract(
+  "MigratingSessionStore",
+  () =>
+    openInMemory((from, to, now) => new MigratingSessionStore(from, to, now)),
+);
+
+testContract(
+  "MigratingSessionStore of sessions that begin in the old store",
+  () => openInMemory((from, to, now) => beginInOld(from, to, undefined, now)),
+);
+
+testContract("MigratingSessionStore of sessions in both", () => {
+  let count = 0;
+  return openInMemory((from, to, now) =>
+    beginInOld(from, to, () => count++ % 2 === 0, now)
+  );
 });
+
+testContract("MigratingSessionStore from a directory to SQLite", () => {
+  const directory = new TemporaryDirectory();
+  const from = new DirectorySessionStore(directory.path);
+  const database = new DatabaseSync(":memory:");
+  let now: number | undefined;
+  const to = new SqliteSessionStore(database, { now: () => now ?? Date.now() });
+  return Promise.resolve({
+    store: beginInOld(from, to),
+    age: async (id: string, ms: number) => {
+      const lastAccess = Date.now() - ms;
+      // When every session is live; one that is over is in the new store.
+      now = 1;
+      await setAge(from, to, id, lastAccess);
+      now = undefined;
+      if (await findLive(to, id)) await moveSession(to, from, id, {});
+    },
+    [Symbol.asyncDispose]: () => {
+      database.close();
+      return Promise.resolve(directory[Symbol.dispose]());
+    },
+  });
+}, { readsAhead: true });

@@ -1,0 +1,157 @@
+import { createClient } from "npm:redis@5.12.1";
+import pg from "npm:pg@8.23.1";
+import { DatabaseSync } from "node:sqlite";
+import { KvSessionStore } from "../../src/engines/kv_session_store.ts";
+import { PostgresSessionStore } from "../../src/engines/postgres_session_store.ts";
+import { RedisSessionStore } from "../../src/engines/redis_session_store.ts";
+import { SqliteSessionStore } from "../../src/engines/sqlite_session_store.ts";
+import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import {
+  missing as noPostgres,
+  PostgresServer,
+} from "../../tests/engines/postgres_server.ts";
+import {
+  missingRedis as noRedis,
+  RedisServer,
+} from "../../tests/engines/redis_server.ts";
+import type { Engine } from "./measure_engine.ts";
+
+/** An engine, started for a benchmark; or why there is none. */
+export type StartedEngine = Engine & AsyncDisposable;
+
+/** `npm:pg` has no types of its own. */
+interface Listened {
+  on(event: "error", listener: () => void): void;
+}
+
+const TABLE = "latchkey_sessions";
+
+/** Starts each engine, with its data in a directory. */
+export const ENGINES: Readonly<
+  Record<string, (directory: string) => Promise<StartedEngine | string>>
+> = {
+  directory: (directory) => {
+    const path = `${directory}/sessions`;
+    return Promise.resolve({
+      label: "directory",
+      // See bench:growth for more.
+      most: 100_000,
+      store: new DirectorySessionStore(path, { create: true }),
+      bareGet: (id) => readFile(`${path}/${id}`),
+      bytes: () => diskUse(directory),
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    });
+  },
+  sqlite: (directory) => {
+    const path = `${directory}/sessions.db`;
+    const database = new DatabaseSync(path);
+    const store = new SqliteSessionStore(database);
+    let get: ReturnType<typeof database.prepare> | undefined;
+    return Promise.resolve({
+      label: "SQLite",
+      most: 10_000_000,
+      store,
+      bareGet: (id) => {
+        get ??= database.prepare(`SELECT json FROM ${TABLE} WHERE id = ?`);
+        return (get.get(id) as { json: string }).json;
+      },
+      bytes: () => {
+        database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+        return diskUse(path);
+      },
+      [Symbol.asyncDispose]: () => Promise.resolve(database.close()),
+    });
+  },
+  kv: async (directory) => {
+    const path = `${directory}/sessions.kv`;
+    const kv = await Deno.openKv(path);
+    return {
+      label: "Deno KV",
+      most: 100_000,
+      store: new KvSessionStore(kv),
+      bareGet: async (id) => {
+        const { value } = await kv.get(["latchkey", "session", id]);
+        return decoder.decode(value as Uint8Array);
+      },
+      bytes: () => diskUse(directory),
+      [Symbol.asyncDispose]: () => Promise.resolve(kv.close()),
+    };
+  },
+  redis: async () => {
+    if (noRedis !== undefined) return noRedis;
+    const server = await RedisServer.start({
+      isDurable: true,
+      settings: { appendfsync: "everysec" },
+    });
+    const client = createClient({ url: `redis://127.0.0.1:${server.port}` });
+    await client.connect();
+    return {
+      label: "Redis",
+      most: 10_000_000,
+      store: new RedisSessionStore(client),
+      bareGet: async (id) => {
+        const text = (await client.get(`latchkey:{${id}}`))!;
+        return text.slice(text.indexOf("{"));
+      },
+      bytes: async () => {
+        const info = await client.info("memory");
+        return Number(/used_memory:(\d+)/.exec(info)![1]);
+      },
+      [Symbol.asyncDispose]: async () => {
+        await client.close();
+        await server[Symbol.asyncDispose]();
+      },
+    };
+  },
+  postgres: async () => {
+    if (noPostgres !== undefined) return noPostgres;
+    const settings = { fsync: "on", shared_buffers: "512MB" };
+    const server = await PostgresServer.start({ settings });
+    const { port } = server;
+    const user = "postgres";
+    const pool = new pg.Pool({ host: "127.0.0.1", port, user, max: 32 });
+    // The server may be gone before its last connection is closed here.
+    pool.on("connect", (client: Listened) => client.on("error", () => {}));
+    return {
+      label: "PostgreSQL",
+      most: 1_000_000,
+      store: new PostgresSessionStore(pool),
+      bareGet: async (id) => {
+        const { rows: [row] } = await pool.query({
+          name: "bare",
+          text: `SELECT json FROM ${TABLE} WHERE id = $1`,
+          values: [id],
+        });
+        return row.json;
+      },
+      bytes: async () => {
+        const { rows: [row] } = await pool.query(
+          `SELECT pg_total_relation_size(to_regclass('${TABLE}')) AS bytes`,
+        );
+        return Number(row.bytes);
+      },
+      [Symbol.asyncDispose]: async () => {
+        await pool.end();
+        await server[Symbol.asyncDispose]();
+      },
+    };
+  },
+};
+
+const buffer = new Uint8Array(64 * 1024);
+const decoder = new TextDecoder();
+
+/** Reads under a lock that readers share. */
+function readFile(path: string): string {
+  using file = Deno.openSync(path);
+  file.lockSync(false);
+  const text = decoder.decode(buffer.subarray(0, file.readSync(buffer)!));
+  return text.slice(text.indexOf("\n"));
+}
+
+async function diskUse(path: string): Promise<number> {
+  const { stdout } = await new Deno.Command("du", {
+    args: ["--summarize", "--block-size=1", path],
+  }).output();
+  return parseInt(new TextDecoder().decode(stdout), 10);
+}

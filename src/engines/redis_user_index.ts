@@ -1,0 +1,124 @@
+/*
+ * A sorted set for each tag of a user:
+ *
+ *   prefix:user:{tag}   members  id.time.version
+ *                       scores   when Redis would delete the session
+ *
+ * In a cluster it is on another node than the session, so no step changes
+ * both. What a session has of the index is its entry, `tag.time.version`, which
+ * is another one with each login: when, and the version of the row with which
+ * it came. So who takes an entry out, after a logout, takes out no other login
+ * that comes at the same moment.
+ *
+ * An entry is put in before the session has it and taken out after that; an
+ * entry that no session has is passed over. When it goes by itself: with its
+ * score, and the set with the last of them. One of a session that never ends
+ * would stay, when a process is killed between two steps; a listing that finds
+ * it after an hour takes it out.
+ */
+import { TAG_LENGTH } from "../core/user_tag.ts";
+import { expireIn } from "./engine_expiry.ts";
+import type { RedisConnection } from "./redis_client.ts";
+import { RedisScript } from "./redis_script.ts";
+
+const MEMBERS_AT_A_TIME = "200";
+/** In ms: longer than anybody takes from putting one in to the session. */
+const SETTLED = 60 * 60 * 1000;
+
+/** ARGV: now, when the session goes or +inf, member. */
+const PUT = new RedisScript(`
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[1])
+redis.call('ZADD', KEYS[1], 'GT', ARGV[2], ARGV[3])
+local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2]
+if last == 'inf' then redis.call('PERSIST', KEYS[1]) else redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', last)) end
+return 1`);
+
+/** An entry, and the session that should have it. */
+export interface IndexedSession {
+  readonly id: string;
+  readonly entry: string;
+}
+
+/** Which sessions a user has, in Redis. */
+export class RedisUserIndex {
+  readonly #redis: RedisConnection;
+  readonly #prefix: string;
+
+  /**
+   * @param redis Where.
+   * @param prefix What all keys begin with.
+   */
+  constructor(redis: RedisConnection, prefix: string) {
+    this.#redis = redis;
+    this.#prefix = prefix;
+  }
+
+  /**
+   * Puts an entry in, or prolongs it.
+   *
+   * @param session The session, and its entry.
+   * @param endsAt When it is over, in ms since the epoch; `null` for never.
+   */
+  async put(session: IndexedSession, endsAt: number | null): Promise<void> {
+    const now = Date.now();
+    const life = expireIn(endsAt);
+    const goesAt = life === undefined ? "+inf" : String(now + life);
+    const key = this.#keyOf(tagOf(session.entry));
+    const args = [String(now), goesAt, memberOf(session)];
+    await PUT.run(this.#redis, key, args);
+  }
+
+  /** Takes an entry out. */
+  async remove(session: IndexedSession): Promise<void> {
+    const key = this.#keyOf(tagOf(session.entry));
+    await this.#redis.send(key, ["ZREM", key, memberOf(session)]);
+  }
+
+  /** Takes out an entry that its session does not have, if it never will. */
+  async prune(session: IndexedSession): Promise<void> {
+    const [, time = ""] = session.entry.split(".");
+    if (Date.now() - parseInt(time, 36) > SETTLED) await this.remove(session);
+  }
+
+  /** Streams the entries with a tag, some at a time; one may come twice. */
+  async *list(tag: string): AsyncGenerator<IndexedSession[]> {
+    const key = this.#keyOf(tag);
+    for (let cursor = "0";;) {
+      const [next, found] = await this.#redis.send(
+        key,
+        ["ZSCAN", key, cursor, "COUNT", MEMBERS_AT_A_TIME],
+      ) as [string, string[]];
+      // A member, its score, a member.
+      const members = found.filter((_, n) => n % 2 === 0);
+      yield members.map((member) => {
+        const [id = "", ...login] = member.split(".");
+        return { id, entry: [tag, ...login].join(".") };
+      });
+      cursor = next;
+      if (cursor === "0") return;
+    }
+  }
+
+  #keyOf(tag: string): string {
+    return `${this.#prefix}:user:{${tag}}`;
+  }
+}
+
+/**
+ * Makes the entry of a session that somebody logs in to.
+ *
+ * @param tag The tag of the user.
+ * @param version The version of the row that will have it.
+ */
+export function makeEntry(tag: string, version: number): string {
+  return `${tag}.${Date.now().toString(36)}.${version.toString(36)}`;
+}
+
+/** Gives the tag of an entry; of no entry, none. */
+export function tagOf(entry: string): string {
+  return entry.slice(0, TAG_LENGTH);
+}
+
+function memberOf({ id, entry }: IndexedSession): string {
+  return `${id}${entry.slice(TAG_LENGTH)}`;
+}

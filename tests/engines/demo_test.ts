@@ -1,0 +1,77 @@
+/** The demo on every engine, as `demo --store` starts it. */
+
+import { assertEquals, assertMatch } from "@std/assert";
+import { CookieJar } from "../demo/cookie_jar.ts";
+import { DemoServer } from "../demo/demo_server.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
+import {
+  missing as missingPostgres,
+  PostgresServer,
+} from "./postgres_server.ts";
+import { missingRedis, RedisServer } from "./redis_server.ts";
+
+/** Logs in, counts from ten requests at once, and logs out. */
+async function tryOut(demo: DemoServer): Promise<void> {
+  const browser = new CookieJar(demo.url);
+  const origin = { origin: demo.url };
+  await browser.post("/actions/login", { name: "ann" }, origin);
+  await Promise.all(Array.from(
+    { length: 10 },
+    () => browser.copy().post("/actions/count", {}, origin),
+  ));
+  const { text } = await browser.get("/");
+  assertMatch(text, /Hello, ann!/);
+  assertMatch(text, /<p class="number">10<\/p>/);
+  assertMatch(text, /<h2>Record<\/h2>/);
+  const before = browser.copy();
+  await browser.post("/actions/logout", {}, origin);
+  assertEquals(browser.cookie, undefined);
+  assertMatch((await before.get("/")).text, /Not logged in/);
+}
+
+for (const kind of ["sqlite", "kv"]) {
+  Deno.test(`the demo runs on ${kind}`, async () => {
+    using directory = new TemporaryDirectory();
+    const paths = `=${directory.path}`;
+    await using demo = await DemoServer.startOn(
+      ["--store", kind, "--at", directory.join("sessions.db")],
+      [
+        "--unstable-kv",
+        "--allow-net=localhost",
+        `--allow-read${paths}`,
+        `--allow-write${paths}`,
+      ],
+    );
+    await tryOut(demo);
+  });
+}
+
+const SERVERS = [
+  {
+    kind: "redis",
+    missing: missingRedis,
+    start: () => RedisServer.start(),
+    where: (port: number) => `redis://127.0.0.1:${port}`,
+  },
+  {
+    kind: "postgres",
+    missing: missingPostgres,
+    start: () => PostgresServer.start(),
+    where: (port: number) => `postgres://postgres@127.0.0.1:${port}/postgres`,
+  },
+];
+
+for (const { kind, missing, start, where } of SERVERS) {
+  Deno.test({
+    name: `the demo runs on ${kind}`,
+    ignore: missing !== undefined,
+    fn: async () => {
+      await using server = await start();
+      await using demo = await DemoServer.startOn(
+        ["--store", kind, "--at", where(server.port)],
+        ["--allow-net=localhost,127.0.0.1", "--allow-env"],
+      );
+      await tryOut(demo);
+    },
+  });
+}

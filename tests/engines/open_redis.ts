@@ -1,0 +1,129 @@
+import { Cluster, Redis } from "npm:ioredis@5.11.1";
+import { createClient, createCluster } from "npm:redis@5.12.1";
+import type { RedisClient } from "../../src/engines/redis_client.ts";
+import { RedisSessionStore } from "../../src/engines/redis_session_store.ts";
+import type { OpenedStore } from "../stores/open_store.ts";
+import { waitUntil } from "./redis_server.ts";
+import { ask } from "./redis_wire.ts";
+import { watch } from "./watched_redis.ts";
+
+const HOST = "127.0.0.1";
+
+/** Where sessions are in Redis, and by what to reach them: plain JSON. */
+export interface RedisPlace {
+  readonly kind: "redis";
+  /** Of the server, or of one of a cluster. */
+  readonly port: number;
+  readonly client: "redis" | "ioredis";
+  readonly isCluster: boolean;
+  readonly prefix: string;
+}
+
+/** A connected client, and its end. */
+export interface ConnectedRedis extends AsyncDisposable {
+  readonly client: RedisClient;
+}
+
+/**
+ * Connects a client.
+ *
+ * @param place To what, and which.
+ * @param onError Is told of errors that concern no command; without it, none
+ * may come.
+ */
+export async function connectRedis(
+  place: Omit<RedisPlace, "prefix" | "kind">,
+  onError?: (error: unknown) => void,
+): Promise<ConnectedRedis> {
+  const { port, isCluster } = place;
+  const name = nameOf(Deno.pid);
+  switch (place.client) {
+    case "redis": {
+      const url = `redis://${HOST}:${port}`;
+      const client = isCluster
+        ? createCluster({ rootNodes: [{ url }], defaults: { name } })
+        : createClient({ url, name });
+      if (onError !== undefined) client.on("error", onError);
+      await client.connect();
+      return {
+        client,
+        [Symbol.asyncDispose]: () => Promise.resolve(client.destroy()),
+      };
+    }
+    case "ioredis": {
+      const client = isCluster
+        ? new Cluster([{ host: HOST, port }], {
+          redisOptions: { connectionName: name },
+        })
+        : new Redis({ host: HOST, port, connectionName: name });
+      if (onError !== undefined) client.on("error", onError);
+      await new Promise((resolve) => client.once("ready", resolve));
+      return {
+        client,
+        [Symbol.asyncDispose]: async () => {
+          const hasEnded = new Promise((resolve) =>
+            client.once("end", resolve)
+          );
+          client.disconnect();
+          await hasEnded;
+        },
+      };
+    }
+  }
+}
+
+/**
+ * Waits until Redis has done what a process asked of it that is dead.
+ *
+ * @param place Where.
+ * @param pid The process.
+ */
+export async function settleRedis(
+  { port, isCluster }: RedisPlace,
+  pid: number,
+): Promise<void> {
+  const ports = isCluster
+    ? (await ask(port, "CLUSTER", "SLOTS") as [
+      number,
+      number,
+      [string, number],
+    ][])
+      .map(([, , [, port]]) => port)
+    : [port];
+  for (const port of ports) {
+    await waitUntil("the dead are gone", async () => {
+      const clients = String(await ask(port, "CLIENT", "LIST"));
+      return !clients.includes(`name=${nameOf(pid)} `);
+    });
+  }
+}
+
+function nameOf(pid: number): string {
+  return `process-${pid}`;
+}
+
+/**
+ * Opens a store in Redis, with a client of its own.
+ *
+ * @param place Where.
+ * @param now The store's clock.
+ */
+export async function openRedis(
+  place: RedisPlace,
+  now: (() => number) | undefined,
+): Promise<OpenedStore> {
+  const connected = await connectRedis(place);
+  let broken: Error | undefined;
+  const client = watch(connected.client, () => {
+    if (broken !== undefined) throw broken;
+  });
+  const { prefix } = place;
+  return {
+    store: new RedisSessionStore(client, { prefix, now }),
+    breakDown: (error) => {
+      broken = error;
+      return { [Symbol.dispose]: () => void (broken = undefined) };
+    },
+    [Symbol.asyncDispose]: () => connected[Symbol.asyncDispose](),
+  };
+}

@@ -1,0 +1,137 @@
+import { assert, assertEquals } from "@std/assert";
+import type { CleanupResult } from "../../src/core/store.ts";
+import { HOUR, ID, OTHER_ID, recordOf } from "../stores/contract.ts";
+import { PostgresScene, type WatchedStore } from "./postgres_scene.ts";
+
+const MINUTES = 30;
+const BATCH = 1_000;
+
+const scene = new PostgresScene();
+
+/** Puts so many sessions into a table that are old, each by another rule. */
+async function fill(
+  { sql, table }: WatchedStore,
+  count: number,
+): Promise<void> {
+  const longAgo = Date.now() - 2 * HOUR;
+  await sql(`
+    INSERT INTO ${table} (id, version, last_access, ends_at, json)
+    SELECT 'old-session-' || lpad(n::text, 6, '0'), n, ${longAgo},
+      CASE WHEN n % 2 = 0 THEN ${longAgo} + n END,
+      '{"data":{},"createdAt":1}'
+    FROM generate_series(1, ${count}) AS n`);
+}
+
+/** Takes what was run, and gives the sizes of the batches that were deleted. */
+function batchesOf({ client }: WatchedStore): number[] {
+  return client.take().filter(({ text }) => text.startsWith("DELETE"))
+    .map(({ count }) => count);
+}
+
+async function idsOf({ sql, table }: WatchedStore): Promise<string[]> {
+  return (await sql(`SELECT id FROM ${table} ORDER BY id`)).map(([id]) => id!);
+}
+
+scene.test("deleteOldSessions() deletes at most 1,000 at a time", async (driver) => {
+  await using watched = await scene.open(driver);
+  const { store } = watched;
+  await fill(watched, 3_500);
+  await store.save(ID, recordOf());
+  await store.save(OTHER_ID, recordOf({}, { idleTimeout: HOUR }));
+  watched.client.take();
+  const told: CleanupResult[] = [];
+  const onProgress = (soFar: CleanupResult) => void told.push(soFar);
+  const result = await store.deleteOldSessions(MINUTES, { onProgress });
+  assertEquals(result, { deleted: 3_500, remaining: 2, remnants: 0 });
+  assertEquals(batchesOf(watched), [BATCH, BATCH, BATCH, 500]);
+  assertEquals(told.map(({ deleted }) => deleted), [
+    BATCH,
+    2 * BATCH,
+    3 * BATCH,
+    3_500,
+  ]);
+  assertEquals(await idsOf(watched), [ID, OTHER_ID]);
+});
+
+scene.test("deleteOldSessions() passes over whom somebody writes, and waits for nobody", async (driver) => {
+  const place = scene.place(driver);
+  await using watched = await scene.open(place);
+  await using writer = await scene.open(place, { max: 1 });
+  const { store, table } = watched;
+  await fill(watched, 1_500);
+  const [read, renewed] = ["old-session-000001", "old-session-000002"];
+  await writer.sql("BEGIN");
+  await writer.sql(`SELECT id FROM ${table} WHERE id = '${read}' FOR UPDATE`);
+  await writer.sql(
+    `UPDATE ${table} SET last_access = ${Date.now()}, ends_at = NULL
+     WHERE id = '${renewed}'`,
+  );
+  const result = await store.deleteOldSessions(MINUTES);
+  assertEquals(result, { deleted: 1_498, remaining: 2, remnants: 0 });
+  await writer.sql("COMMIT");
+  assertEquals(await idsOf(watched), [read, renewed]);
+  assertEquals((await store.deleteOldSessions(MINUTES)).deleted, 1);
+  assertEquals(await idsOf(watched), [renewed]);
+});
+
+scene.test("deleteOldSessions() leaves who is touched meanwhile", async (driver) => {
+  await using watched = await scene.open(driver);
+  const { store } = watched;
+  await fill(watched, 2_500);
+  // What has no lifetime of its own goes last.
+  const touched = "old-session-002499";
+  const touches: Promise<boolean>[] = [];
+  const onProgress = () => {
+    if (touches.length === 0) touches.push(store.touch(touched));
+  };
+  const { deleted } = await store.deleteOldSessions(MINUTES, { onProgress });
+  assertEquals(await Promise.all(touches), [true]);
+  assertEquals(deleted, 2_499);
+  assertEquals(await idsOf(watched), [touched]);
+});
+
+scene.test("of two cleaners at once each session is deleted by one", async (driver) => {
+  const place = scene.place(driver);
+  await using one = await scene.open(place);
+  await using other = await scene.open(place);
+  await fill(one, 5_500);
+  const results = await Promise.all(
+    [one, other].map(({ store }) => store.deleteOldSessions(MINUTES)),
+  );
+  const sum = results.reduce((total, { deleted }) => total + deleted, 0);
+  assertEquals(sum, 5_500);
+  assert([...batchesOf(one), ...batchesOf(other)].every((n) => n <= BATCH));
+  assertEquals(await idsOf(one), []);
+});
+
+scene.test("deleteOldSessions() goes by the millisecond, within a slot of the index", async (driver) => {
+  const clock = { now: Date.UTC(2026, 0) + 150_000 };
+  await using watched = await scene.open(driver, { now: () => clock.now });
+  const { store } = watched;
+  const expiresAt = clock.now + 1;
+  await store.create("over-in-1-ms----", recordOf({}, { expiresAt }));
+  await store.create(
+    "over-in-2-ms----",
+    recordOf({}, { expiresAt: expiresAt + 1 }),
+  );
+  const lastAccess = clock.now - HOUR;
+  await store.create("unused-1-hour---", recordOf(), { lastAccess });
+  await store.create("unused-1-h-1-ms-", recordOf(), {
+    lastAccess: lastAccess + 1,
+  });
+  assertEquals((await store.deleteOldSessions(60)).deleted, 1);
+  clock.now++;
+  assertEquals((await store.deleteOldSessions(60)).deleted, 2);
+  assertEquals(await idsOf(watched), ["over-in-2-ms----"]);
+});
+
+scene.test("a session may end as late as numbers go", async (driver) => {
+  await using watched = await scene.open(driver);
+  const { store } = watched;
+  const expiresAt = Number.MAX_SAFE_INTEGER;
+  const record = recordOf({}, { expiresAt, idleTimeout: expiresAt });
+  await store.save(ID, record);
+  assertEquals(await store.touch(ID), true);
+  assertEquals((await store.deleteOldSessions(0)).remaining, 1);
+  assertEquals(await store.load(ID), record);
+});

@@ -1,0 +1,98 @@
+/** What the tests of PostgreSQL share: a server for a file, a table for a test. */
+
+import { queryOf } from "../../src/engines/postgres_client.ts";
+import {
+  PostgresSessionStore,
+  type PostgresSessionStoreOptions,
+} from "../../src/engines/postgres_session_store.ts";
+import type { EnginePlace } from "./engine_suite.ts";
+import {
+  connect,
+  type ConnectOptions,
+  type Driver,
+  DRIVERS,
+  type PostgresPlace,
+} from "./open_postgres.ts";
+import {
+  missing,
+  PostgresServer,
+  type PostgresServerOptions,
+} from "./postgres_server.ts";
+import { WatchedPostgres } from "./watched_postgres.ts";
+
+/** A store on a table of its own, and who watches what it asks. */
+export interface WatchedStore extends AsyncDisposable {
+  readonly store: PostgresSessionStore;
+  readonly client: WatchedPostgres;
+  readonly table: string;
+  /** Runs a statement beside the store, and gives the columns of its rows. */
+  sql(text: string): Promise<readonly (readonly string[])[]>;
+}
+
+/** A server that the tests of a file work on. */
+export class PostgresScene {
+  #server: PostgresServer | undefined;
+  #tables = 0;
+
+  /** Declares that it starts before the file's tests and ends after them. */
+  constructor(options: PostgresServerOptions = {}) {
+    if (missing !== undefined) return;
+    Deno.test.beforeAll(async () => {
+      this.#server = await PostgresServer.start(options);
+    });
+    Deno.test.afterAll(() => this.#server?.[Symbol.asyncDispose]());
+  }
+
+  /** The server, once the tests run. */
+  get server(): PostgresServer {
+    if (this.#server === undefined) throw new Error("There is no server yet");
+    return this.#server;
+  }
+
+  /** Declares a test for each driver. */
+  test(title: string, test: (driver: Driver) => Promise<void>): void {
+    for (const driver of DRIVERS) {
+      Deno.test({
+        name: `PostgresSessionStore on npm:${driver}: ${title}`,
+        ignore: missing !== undefined,
+        fn: () => test(driver),
+      });
+    }
+  }
+
+  /** Gives a place that nobody has used. */
+  place(driver: Driver): PostgresPlace {
+    const { port } = this.server;
+    return { kind: "postgres", driver, port, table: `t${++this.#tables}` };
+  }
+
+  /** Gives one as the suite of all engines wants it. */
+  make(driver: Driver): Promise<EnginePlace> {
+    return Promise.resolve({
+      place: this.place(driver),
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    });
+  }
+
+  /** Sets up a store on a place, or on a new one. */
+  async open(
+    at: Driver | PostgresPlace,
+    options: PostgresSessionStoreOptions & ConnectOptions = {},
+  ): Promise<WatchedStore> {
+    const place = typeof at === "string" ? this.place(at) : at;
+    const { table } = place;
+    const opened = connect(place, options);
+    const client = new WatchedPostgres(opened.client);
+    const store = new PostgresSessionStore(client, { ...options, table });
+    await store.setup();
+    client.take();
+    const query = queryOf(opened.client);
+    return {
+      store,
+      client,
+      table,
+      sql: async (text) => (await query(text, [])).rows,
+      [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
+    };
+  }
+}

@@ -1,0 +1,174 @@
+// @ts-types="npm:@types/pg@8.23.1"
+import type pg from "npm:pg@8.23.1";
+import type postgres from "npm:postgres@3.4.9";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import type { PostgresClient } from "../../src/engines/postgres_client.ts";
+import { PostgresSessionStore } from "../../src/engines/postgres_session_store.ts";
+import { Ground } from "../histories/crowd.ts";
+import { ID, recordOf } from "../stores/contract.ts";
+import { connect, DRIVERS } from "./open_postgres.ts";
+import { PostgresScene } from "./postgres_scene.ts";
+
+const scene = new PostgresScene();
+
+/** Never called: it type-checks if a store takes what the drivers give. */
+export function takesEveryClient(
+  clients: [
+    pg.Pool,
+    pg.Client,
+    pg.PoolClient,
+    postgres.Sql,
+    postgres.Sql<{ bigint: bigint }>,
+    postgres.ReservedSql,
+  ],
+): PostgresClient[] {
+  return clients.map((client) => {
+    new PostgresSessionStore(client);
+    return client;
+  });
+}
+
+scene.test("8 processes at once set it up", async (driver) => {
+  using ground = new Ground(scene.place(driver));
+  await ground.run({ processes: 8, operations: 160, seed: 1 });
+  assert(ground.readEvents().length >= 2 * 160);
+});
+
+scene.test("8 connections at once set it up, and once more changes nothing", async (driver) => {
+  const place = scene.place(driver);
+  await using stack = new AsyncDisposableStack();
+  const stores = Array.from({ length: 8 }, () => {
+    const { client } = stack.use(connect(place, { max: 1 }));
+    return new PostgresSessionStore(client, place);
+  });
+  await Promise.all(stores.map((store) => store.setup()));
+  await stores[0]!.save(ID, recordOf());
+  const { client } = stack.use(connect(place));
+  const late = new PostgresSessionStore(client, place);
+  await late.setup();
+  await late.setup();
+  assertEquals(await late.load(ID), recordOf());
+});
+
+scene.test("a failed setup() can be tried again", async (driver) => {
+  await using watched = await scene.open(driver);
+  const { client, sql } = watched;
+  const store = new PostgresSessionStore(client, { table: `${driver}_later` });
+  await sql(`CREATE VIEW ${driver}_later AS SELECT 1`);
+  await assertRejects(() => store.load(ID), Error, `${driver}_later`);
+  await sql(`DROP VIEW ${driver}_later`);
+  assertEquals(await store.load(ID), undefined);
+});
+
+scene.test("a table of a later version is refused, and left as it is", async (driver) => {
+  await using watched = await scene.open(driver);
+  const { client, table, sql, store: before } = watched;
+  await before.save(ID, recordOf());
+  await sql(`UPDATE latchkey_schema SET version = 2 WHERE name = '${table}'`);
+  await sql(`DROP INDEX ${table}_tag`);
+  const store = new PostgresSessionStore(client, { table });
+  const operations = [
+    () => store.setup(),
+    () => store.load(ID),
+    () => store.save(ID, recordOf()),
+    () => store.deleteOldSessions(0),
+  ];
+  for (const operate of operations) {
+    await assertRejects(
+      operate,
+      TypeError,
+      "their table is of version 2, this code knows 1",
+    );
+  }
+  assertEquals(await before.load(ID), recordOf());
+  assertEquals(await sql(`SELECT to_regclass('${table}_tag') IS NULL`), [[
+    "t",
+  ]]);
+});
+
+scene.test("setup() of a table that is there takes no right to create", async (driver) => {
+  await using owner = await scene.open(driver);
+  const { table, sql } = owner;
+  const role = `${table}_user`;
+  await sql("REVOKE CREATE ON SCHEMA public FROM PUBLIC");
+  await sql(`CREATE ROLE ${role} LOGIN`);
+  await sql(`GRANT SELECT ON latchkey_schema TO ${role}`);
+  await sql(`GRANT SELECT, INSERT, UPDATE, DELETE ON ${table} TO ${role}`);
+  await using opened = connect(
+    { driver, port: scene.server.port },
+    { user: role },
+  );
+  const store = new PostgresSessionStore(opened.client, { table });
+  await store.setup();
+  await store.save(ID, recordOf());
+  assertEquals(await store.touch(ID), true);
+  assertEquals((await store.deleteOldSessions(0)).deleted, 1);
+  const other = new PostgresSessionStore(opened.client, { table: "others" });
+  await assertRejects(() => other.setup(), Error, "permission denied");
+});
+
+scene.test("setup() of a table that is there waits for nobody who writes", async (driver) => {
+  const place = scene.place(driver);
+  await using watched = await scene.open(place);
+  const { store, sql, table } = watched;
+  await store.save(ID, recordOf());
+  await using opened = connect(place, { max: 1 });
+  await using holder = await scene.open(place, { max: 1 });
+  await holder.sql("BEGIN");
+  await holder.sql(`UPDATE ${table} SET last_access = 0`);
+  const other = new PostgresSessionStore(opened.client, { table });
+  await other.setup();
+  assertEquals(await other.load(ID), recordOf());
+  await holder.sql("ROLLBACK");
+  assertEquals(await sql("SELECT 1"), [["1"]]);
+});
+
+Deno.test("PostgresSessionStore: a table's name is one that needs no quotes", () => {
+  const client = { query: () => Promise.reject() };
+  const names: unknown[] = [
+    "",
+    "Sessions",
+    "1st",
+    "a-b",
+    "a.b",
+    'a"b',
+    "a'; DROP TABLE users; --",
+    "a b",
+    "é",
+    "a".repeat(49),
+    "a\n",
+    null,
+    1,
+    ["a"],
+  ];
+  for (const table of names) {
+    assertThrows(
+      () => new PostgresSessionStore(client, { table: table as string }),
+      TypeError,
+      "Cannot use table",
+    );
+  }
+  for (const table of ["a", "_a1", "a".repeat(48)]) {
+    new PostgresSessionStore(client, { table });
+  }
+});
+
+Deno.test("PostgresSessionStore: what is no client is a TypeError", () => {
+  const clients: unknown[] = [
+    undefined,
+    null,
+    "postgres://localhost",
+    {},
+    { query: "SELECT" },
+    { unsafe: true },
+    () => {},
+    { sendCommand: () => {} },
+  ];
+  for (const client of clients) {
+    assertThrows(
+      () => new PostgresSessionStore(client as PostgresClient),
+      TypeError,
+      `neither of npm:${DRIVERS.join(" nor of npm:")}`,
+    );
+  }
+});

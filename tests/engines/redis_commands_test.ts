@@ -1,0 +1,173 @@
+/** What a store sends to Redis, and what is there afterwards. */
+
+import { assert, assertEquals } from "@std/assert";
+import type { SessionRecord } from "../../src/core/record.ts";
+import { RedisSessionStore } from "../../src/engines/redis_session_store.ts";
+import { HOUR, ID, recordOf } from "../stores/contract.ts";
+import { connectRedis } from "./open_redis.ts";
+import { assertAbout, SLACK, testScene } from "./redis_scene.ts";
+
+const KEY = `latchkey:{${ID}}`;
+
+testScene(
+  "a request costs one command to load, and one to update",
+  async (scene) => {
+    const { store } = scene;
+    await store.save(ID, recordOf());
+    assertEquals(scene.takeNames(), [`EVALSHA ${KEY}`]);
+    assert(await store.load(ID));
+    assertEquals(scene.takeNames(), [`GET ${KEY}`]);
+    await store.update(ID, (record) => ({ ...record, data: { n: 2 } }));
+    assertEquals(scene.takeNames(), [`EVALSHA ${KEY}`]);
+    await store.update(ID, (record) => ({ ...record, data: { n: 3 } }));
+    assertEquals(scene.takeNames(), [`GET ${KEY}`, `EVALSHA ${KEY}`]);
+    assert(await store.load(ID));
+    scene.take();
+    assertEquals(await store.update(ID, () => undefined), null);
+    assertEquals(scene.takeNames(), [`EVALSHA ${KEY}`]);
+  },
+);
+
+testScene("what is not there costs one command", async (scene) => {
+  const { store } = scene;
+  const asks: (() => Promise<unknown>)[] = [
+    () => store.load(ID),
+    () => store.load(ID, { touch: () => true }),
+    () => store.has(ID),
+    () => store.touch(ID),
+    () => store.delete(ID),
+    () => store.update(ID, (record) => record),
+  ];
+  for (const ask of asks) {
+    await ask();
+    assertEquals(scene.take().length, 1);
+  }
+  assertEquals(await store.create(ID, recordOf()), true);
+  assertEquals(scene.take().length, 1);
+});
+
+testScene("an ID that is malformed costs nothing", async (scene) => {
+  const { store } = scene;
+  for (const id of ["", "*", "{}", "x\r\nFLUSHALL", "0".repeat(65)]) {
+    assertEquals(await store.load(id), undefined);
+    assertEquals(await store.delete(id), false);
+    assertEquals(await store.update(id, (record) => record), undefined);
+  }
+  assertEquals(scene.take(), []);
+});
+
+testScene(
+  "a touch sends a few bytes, and leaves the data as they are",
+  async (scene) => {
+    const { store } = scene;
+    const record = recordOf({ text: "x".repeat(100_000) }, { user: "ann" });
+    await store.save(ID, record);
+    const before = await scene.ask("GETRANGE", KEY, 0, 11);
+    scene.take();
+    for (const touch of [undefined, () => true]) {
+      if (touch === undefined) await store.touch(ID);
+      else await store.load(ID, { touch });
+      const sent = scene.take();
+      const index = await scene.index();
+      assertEquals(sent.map(([name]) => name), ["GET", "EVALSHA", "EVALSHA"]);
+      assertEquals(sent.slice(1).map(([, , , key]) => key), [KEY, index]);
+      assert(sent.flat().join("").length < 500);
+    }
+    assertEquals(await scene.ask("GETRANGE", KEY, 0, 11), before);
+    assertEquals(await store.load(ID, { touch: () => false }), record);
+  },
+);
+
+testScene(
+  "Redis deletes a session an hour after its end, which a touch moves",
+  async (scene) => {
+    const { store } = scene;
+    await store.save(ID, recordOf({}, { idleTimeout: 2 * HOUR }));
+    assertAbout(await scene.ttl(KEY), 2 * HOUR + SLACK);
+    await scene.ask("PEXPIRE", KEY, HOUR);
+    await store.touch(ID);
+    assertAbout(await scene.ttl(KEY), 2 * HOUR + SLACK);
+    const expiresAt = Date.now() + HOUR;
+    await store.update(ID, (record) => ({ ...record, expiresAt }));
+    assertAbout(await scene.ttl(KEY), HOUR + SLACK);
+    await store.touch(ID);
+    assertAbout(await scene.ttl(KEY), HOUR + SLACK);
+    await store.save(ID, recordOf({}, { expiresAt: 1 }));
+    assertAbout(await scene.ttl(KEY), SLACK);
+  },
+);
+
+testScene(
+  "a session that never ends has no end in Redis either",
+  async (scene) => {
+    const { store } = scene;
+    const passing = recordOf({}, { idleTimeout: HOUR });
+    await store.save(ID, recordOf());
+    assertEquals(await scene.ttl(KEY), -1);
+    await store.touch(ID);
+    assertEquals(await scene.ttl(KEY), -1);
+    await store.update(ID, () => passing);
+    assertAbout(await scene.ttl(KEY), HOUR + SLACK);
+    await store.update(ID, () => recordOf());
+    assertEquals(await scene.ttl(KEY), -1);
+    await store.save(ID, passing);
+    await store.save(ID, recordOf());
+    assertEquals(await scene.ttl(KEY), -1);
+    const most = Number.MAX_SAFE_INTEGER;
+    await store.save(ID, recordOf({}, { expiresAt: most, user: "ann" }));
+    assert(await store.load(ID));
+  },
+);
+
+testScene("a write that is sent twice is done once", async (scene) => {
+  const { store } = scene;
+  await store.save(ID, recordOf({ n: 1 }));
+  await store.load(ID);
+  scene.take();
+  await store.update(ID, (record) => ({ ...record, data: { n: 2 } }));
+  const [[name, ...args]] = scene.take() as [[string, ...string[]]];
+  // As a client does that lost its connection before it had the answer.
+  assertEquals(await scene.ask(name, ...args), "");
+  await store.save(ID, recordOf({ n: 3 }));
+  assertEquals(await scene.ask(name, ...args), null);
+  assertEquals(await store.load(ID), recordOf({ n: 3 }));
+});
+
+testScene("scripts that Redis has forgotten are sent again", async (scene) => {
+  const { store } = scene;
+  const forget = () => scene.ask("SCRIPT", "FLUSH");
+  await forget();
+  await store.save(ID, recordOf({}, { user: "ann", idleTimeout: HOUR }));
+  await forget();
+  assertEquals(await store.touch(ID), true);
+  await forget();
+  const changed = await store.update(ID, (record) => record);
+  assertEquals(changed?.user, "ann");
+  await forget();
+  assertEquals(await store.delete(ID), true);
+  assertEquals(await scene.keys(), []);
+});
+
+testScene(
+  "what a session was is over for all when it is over for one",
+  async (scene) => {
+    const { store } = scene;
+    const connected = await connectRedis({
+      port: scene.server.port,
+      client: "redis",
+      isCluster: false,
+    });
+    await using _connected = connected;
+    const expiresAt = Date.now() + HOUR;
+    await store.save(ID, recordOf({}, { expiresAt }));
+    const after = new RedisSessionStore(connected.client, {
+      now: () => expiresAt,
+    });
+    assert(await store.load(ID));
+    assertEquals(await after.load(ID), undefined);
+    // It began in time, and knows the session.
+    const revive = (record: SessionRecord) => record;
+    assertEquals(await store.update(ID, revive), undefined);
+    assertEquals(await scene.keys(), []);
+  },
+);

@@ -1,0 +1,158 @@
+/** Real Redis servers, as children on loopback ports of their own. */
+
+import { TemporaryDirectory } from "../temporary_directory.ts";
+import { type Answer, ask } from "./redis_wire.ts";
+
+/** Below those that the system gives to clients, also that of the cluster. */
+const FIRST_PORT = 10_000;
+const PORTS = 12_000;
+const PAUSE = 20;
+const TIMEOUT = 30_000;
+
+/** What keeps Redis from running here, if anything. */
+export const missingRedis: string | undefined = await findRedis();
+
+/** What {@linkcode RedisServer.start} takes. */
+export interface RedisServerOptions {
+  /** Whether it keeps what it holds when it ends. */
+  readonly isDurable?: boolean;
+  /** Settings beside, each name with its value. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+/** A Redis server, empty at first. */
+export class RedisServer implements AsyncDisposable {
+  /** Where it listens, on the loopback. */
+  readonly port: number;
+  readonly #directory: TemporaryDirectory;
+  readonly #options: RedisServerOptions;
+  #process: Deno.ChildProcess | undefined;
+
+  private constructor(port: number, options: RedisServerOptions) {
+    this.port = port;
+    this.#directory = new TemporaryDirectory();
+    this.#options = options;
+  }
+
+  /** Starts one on a port that is free. */
+  static async start(options: RedisServerOptions = {}): Promise<RedisServer> {
+    for (;;) {
+      const port = FIRST_PORT + Math.floor(Math.random() * PORTS);
+      const server = new RedisServer(port, options);
+      try {
+        await server.resume();
+        return server;
+      } catch (error) {
+        const isTaken = server.#log().includes("Address already in use");
+        await server[Symbol.asyncDispose]();
+        if (!isTaken) throw error;
+      }
+    }
+  }
+
+  /** Sends a command. */
+  ask(...command: (string | number)[]): Promise<Answer> {
+    return ask(this.port, ...command);
+  }
+
+  /** Starts it again, after it was stopped. */
+  async resume(): Promise<void> {
+    const { isDurable = false, settings = {} } = this.#options;
+    const all = {
+      port: String(this.port),
+      bind: "127.0.0.1",
+      dir: this.#directory.path,
+      logfile: "log",
+      save: "",
+      appendonly: isDurable ? "yes" : "no",
+      appendfsync: "always",
+      "enable-debug-command": "yes",
+      ...settings,
+    };
+    this.#process = new Deno.Command("redis-server", {
+      args: Object.entries(all).flatMap(([name, value]) => [
+        `--${name}`,
+        value,
+      ]),
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    let hasEnded = false;
+    this.#process.status.then(() => hasEnded = true);
+    await waitUntil("the server answers", async () => {
+      if (hasEnded) throw new Error(`redis-server ended: ${this.#log()}`);
+      try {
+        return await this.ask("PING") === "PONG";
+      } catch (error) {
+        if (error instanceof Deno.errors.ConnectionRefused) return false;
+        if (error instanceof Deno.errors.ConnectionReset) return false;
+        if ((error as Error).message.startsWith("LOADING")) return false;
+        throw error;
+      }
+    });
+  }
+
+  /** Kills it; what it holds is lost, unless it is durable. */
+  async stop(): Promise<void> {
+    const process = this.#process;
+    this.#process = undefined;
+    if (process === undefined) return;
+    try {
+      process.kill("SIGKILL");
+    } catch (error) {
+      // It has ended by itself.
+      if (!(error instanceof TypeError)) throw error;
+    }
+    await process.status;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+    this.#directory[Symbol.dispose]();
+  }
+
+  #log(): string {
+    try {
+      return Deno.readTextFileSync(this.#directory.join("log"));
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return "";
+      throw error;
+    }
+  }
+}
+
+/**
+ * Waits for what only asking tells.
+ *
+ * @param what What is to become true, for the error.
+ * @param isSo Asks.
+ * @throws {Error} If it does not within half a minute.
+ */
+export async function waitUntil(
+  what: string,
+  isSo: () => Promise<boolean>,
+): Promise<void> {
+  const end = performance.now() + TIMEOUT;
+  while (!await isSo()) {
+    if (performance.now() > end) throw new Error(`It is not so: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, PAUSE));
+  }
+}
+
+async function findRedis(): Promise<string | undefined> {
+  try {
+    await new Deno.Command("redis-server", {
+      args: ["--version"],
+      stdout: "null",
+      stderr: "null",
+    }).output();
+    return undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "no redis-server here";
+    if (error instanceof Deno.errors.NotCapable) {
+      return "may not run redis-server";
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,213 @@
+/** The index of a user's sessions in Redis, and what managers do with it. */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { SessionGoneError } from "../../src/core/errors.ts";
+import { userTag } from "../../src/core/user_tag.ts";
+import { SessionManager } from "../../src/http/manager.ts";
+import type { Session } from "../../src/http/session.ts";
+import { HOUR, ID, OTHER_ID, recordOf } from "../stores/contract.ts";
+import { assertAbout, type Scene, SLACK, testScene } from "./redis_scene.ts";
+
+const DAY = 24 * HOUR;
+const INDEX = `latchkey:user:{${userTag("ann")}}`;
+
+async function idsOf({ store }: Scene, user: string): Promise<string[]> {
+  const entries = await Array.fromAsync(store.entries({ user }));
+  return entries.map(([id]) => id).sort();
+}
+
+/** Names the sessions that are in the index, whether they are there or not. */
+async function indexed(scene: Scene): Promise<string[]> {
+  const members = await scene.ask("ZRANGE", INDEX, 0, -1) as string[];
+  return members.map((member) => member.split(".")[0]!);
+}
+
+testScene("the index goes with its last session", async (scene) => {
+  const { store } = scene;
+  const short = recordOf({}, { user: "ann", idleTimeout: HOUR });
+  const long = recordOf({}, { user: "ann", idleTimeout: DAY });
+  await store.save(ID, short);
+  assertAbout(await scene.ttl(INDEX), HOUR + SLACK);
+  await store.save(OTHER_ID, long);
+  assertAbout(await scene.ttl(INDEX), DAY + SLACK);
+  await store.touch(ID);
+  assertAbout(await scene.ttl(INDEX), DAY + SLACK);
+  await store.save(ID, recordOf({}, { user: "ann" }));
+  assertEquals(await scene.ttl(INDEX), -1);
+  await store.save(ID, short);
+  await store.touch(OTHER_ID);
+  assertAbout(await scene.ttl(INDEX), DAY + SLACK);
+  await store.delete(ID);
+  assertEquals(await indexed(scene), [OTHER_ID]);
+  await store.delete(OTHER_ID);
+  assertEquals(await scene.keys(), []);
+});
+
+testScene(
+  "a touch prolongs the index as it does the session",
+  async (scene) => {
+    const { store } = scene;
+    await store.save(ID, recordOf({}, { user: "ann", idleTimeout: DAY }));
+    await scene.ask("PEXPIRE", INDEX, HOUR);
+    await store.touch(ID);
+    assertAbout(await scene.ttl(INDEX), DAY + SLACK);
+    const key = `latchkey:{${ID}}`;
+    assert(await scene.ttl(INDEX) >= await scene.ttl(key) - 1_000);
+  },
+);
+
+testScene(
+  "what is over leaves the index with the next that comes",
+  async (scene) => {
+    const { store } = scene;
+    const record = recordOf({}, { user: "ann", idleTimeout: HOUR });
+    await store.save(ID, record);
+    const [member] = await scene.ask("ZRANGE", INDEX, 0, -1) as string[];
+    await scene.ask("ZADD", INDEX, Date.now() - 1, member!);
+    await scene.ask("DEL", `latchkey:{${ID}}`);
+    await store.save(OTHER_ID, record);
+    assertEquals(await indexed(scene), [OTHER_ID]);
+  },
+);
+
+testScene("an index that was lost comes back with a touch", async (scene) => {
+  const { store } = scene;
+  await store.save(ID, recordOf({}, { user: "ann" }));
+  await scene.ask("DEL", INDEX);
+  assertEquals(await idsOf(scene, "ann"), []);
+  await store.touch(ID);
+  assertEquals(await idsOf(scene, "ann"), [ID]);
+});
+
+testScene("a login that comes to nothing leaves the index", async (scene) => {
+  const { store } = scene;
+  await store.save(ID, recordOf());
+  assertEquals(
+    await store.create(ID, recordOf({}, { user: "ann" })),
+    false,
+  );
+  await store.load(ID);
+  await scene.ask("SETRANGE", `latchkey:{${ID}}`, 0, "0".repeat(11));
+  const login = store.update(ID, (record) => ({ ...record, user: "ann" }));
+  assertEquals((await login)?.user, "ann");
+  assertEquals(await indexed(scene), [ID]);
+  await store.update(ID, ({ user: _user, ...rest }) => rest);
+  assertEquals(await scene.keys(), [`latchkey:{${ID}}`]);
+});
+
+testScene(
+  "a logout does not hide the login that comes with it",
+  async (scene) => {
+    const { store } = scene;
+    await store.save(ID, recordOf({}, { user: "ann" }));
+    const [old] = await scene.ask("ZRANGE", INDEX, 0, -1) as string[];
+    await store.update(ID, ({ user: _user, ...rest }) => rest);
+    await store.update(ID, (record) => ({ ...record, user: "ann" }));
+    // What the logout does last, late.
+    await scene.ask("ZREM", INDEX, old!);
+    assertEquals(await idsOf(scene, "ann"), [ID]);
+  },
+);
+
+testScene(
+  "a listing drops what the dead left, unless it is new",
+  async (scene) => {
+    const { store } = scene;
+    await store.save(ID, recordOf({}, { user: "ann" }));
+    const memberOf = (at: number) => `${OTHER_ID}.${at.toString(36)}.1`;
+    const fresh = memberOf(Date.now());
+    for (const member of [fresh, memberOf(Date.now() - 2 * HOUR)]) {
+      await scene.ask("ZADD", INDEX, "+inf", member);
+    }
+    assertEquals(await idsOf(scene, "ann"), [ID]);
+    const left = await scene.ask("ZRANGE", INDEX, 0, -1) as string[];
+    assertEquals(left.length, 2);
+    assert(left.includes(fresh));
+  },
+);
+
+testScene(
+  "of more sessions than one command gives, each is listed once",
+  async (scene) => {
+    const { store } = scene;
+    const ids = Array.from({ length: 1_000 }, (_, n) => `session-number-${n}`);
+    await Promise.all(
+      ids.map((id) => store.save(id, recordOf({}, { user: "ann" }))),
+    );
+    assertEquals(await idsOf(scene, "ann"), ids.sort());
+    const all = await Array.fromAsync(store.entries());
+    assertEquals(new Set(all.map(([id]) => id)).size, 1_000);
+  },
+);
+
+type Data = { n: number };
+
+/** A manager, and one session of each of these users. */
+async function signIn(
+  scene: Scene,
+  users: readonly string[],
+): Promise<{ manager: SessionManager<Data>; cookies: string[] }> {
+  const { store } = scene;
+  const manager = new SessionManager<Data>({ store });
+  const cookies = await Promise.all(users.map(async (user) => {
+    const session = await open(manager);
+    session.setUser(user);
+    const headers = new Headers();
+    await manager.commit(session, headers);
+    return headers.get("set-cookie")!.split(";")[0]!;
+  }));
+  scene.take();
+  return { manager, cookies };
+}
+
+async function open(
+  manager: SessionManager<Data>,
+  cookie = "",
+): Promise<Session<Data>> {
+  const request = new Request("http://localhost/", { headers: { cookie } });
+  return await manager.open(request);
+}
+
+testScene(
+  "sessionsOf() and revokeUser() cost nothing for a thousand others",
+  async (scene) => {
+    const others = Array.from({ length: 1_000 }, (_, n) => `user ${n}`);
+    const { manager } = await signIn(scene, [...others, "ann", "ann", "ann"]);
+    assertEquals((await manager.sessionsOf("ann")).length, 3);
+    // Whether she was revoked; the index; each of hers.
+    assertEquals(scene.take().map(([name]) => name), [
+      "GET",
+      "ZSCAN",
+      "GET",
+      "GET",
+      "GET",
+    ]);
+    assertEquals(await manager.revokeUser("ann"), 3);
+    assert(scene.take().length < 20);
+    assertEquals(await manager.sessionsOf("ann"), []);
+    assertEquals((await manager.sessionsOf("user 7")).length, 1);
+  },
+);
+
+testScene(
+  "a commit that comes after a logout does not revive",
+  async (scene) => {
+    const { manager, cookies } = await signIn(scene, ["ann", "bob"]);
+    const late = await Promise.all(
+      cookies.map((cookie) => open(manager, cookie)),
+    );
+    const logout = await open(manager, cookies[0]);
+    logout.destroy();
+    await manager.commit(logout, new Headers());
+    await manager.revokeUser("bob");
+    const before = await scene.keys();
+    for (const session of late) {
+      session.set("n", 1);
+      await assertRejects(
+        () => manager.commit(session, new Headers()),
+        SessionGoneError,
+      );
+    }
+    assertEquals(await scene.keys(), before);
+  },
+);

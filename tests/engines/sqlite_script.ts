@@ -1,0 +1,15 @@
+/** What a process does to an SQLite file: `setup`, or `transaction`. */
+
+import { DatabaseSync } from "node:sqlite";
+import { SqliteSessionStore } from "../../src/engines/sqlite_session_store.ts";
+
+const [task, path] = Deno.args;
+const database = new DatabaseSync(path!);
+if (task === "setup") {
+  await new SqliteSessionStore(database).setup();
+  console.log("done");
+} else {
+  database.exec("BEGIN IMMEDIATE; DELETE FROM latchkey_sessions");
+  console.log("begun");
+  await Deno.stdin.read(new Uint8Array(1));
+}

@@ -1,0 +1,67 @@
+/** Clients of Redis that tell what they send, and can be made to fail. */
+
+import type {
+  IoRedisClient,
+  IoRedisCluster,
+  NodeRedisClient,
+  NodeRedisCluster,
+  RedisClient,
+} from "../../src/engines/redis_client.ts";
+
+/** Is told of a command before it is sent; what it throws fails the command. */
+export type See = (args: readonly string[]) => void;
+
+/**
+ * Watches a client.
+ *
+ * @param client Any that a store takes.
+ * @param see See there.
+ * @returns One that does the same.
+ */
+export function watch(client: RedisClient, see: See): RedisClient {
+  if ("call" in client) {
+    const watched = watchIo(client, see);
+    if (!("nodes" in client)) return watched;
+    const nodes: IoRedisCluster["nodes"] = (role) =>
+      client.nodes(role).map((node) => watchIo(node, see));
+    return { ...watched, nodes };
+  }
+  if ("nodeClient" in client) return watchNodeCluster(client, see);
+  return watchNode(client, see);
+}
+
+function watchIo(client: IoRedisClient, see: See): IoRedisClient {
+  return {
+    options: client.options ?? {},
+    call: async (...args) => {
+      see(args);
+      return await client.call(...args);
+    },
+  };
+}
+
+function watchNode(client: NodeRedisClient, see: See): NodeRedisClient {
+  return {
+    sendCommand: async (args) => {
+      see(args);
+      return await client.sendCommand(args);
+    },
+  };
+}
+
+function watchNodeCluster(
+  client: NodeRedisCluster,
+  see: See,
+): NodeRedisCluster {
+  return {
+    get masters() {
+      return client.masters;
+    },
+    nodeClient: async (node: never) =>
+      watchNode(await client.nodeClient(node), see),
+    sendCommand: async (firstKey, isReadonly, args) => {
+      see(args);
+      return await client.sendCommand(firstKey, isReadonly, args);
+    },
+  };
+}

@@ -1,0 +1,115 @@
+/** A server whose sessions move while it is used, by processes that are killed. */
+
+import { assert, assertEquals } from "@std/assert";
+import { openMigrating } from "../engines/open_migrating.ts";
+import {
+  flagsFor,
+  type MigratingPlace,
+  openStore,
+} from "../stores/open_store.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
+import { Browser, type Route, serve } from "./session_server.ts";
+
+const SCRIPT = new URL("./mover_script.ts", import.meta.url);
+const CLIENTS = 6;
+/** Of people who are away meanwhile. */
+const OTHERS = 120;
+
+const ROUTES: Record<string, Route> = {
+  "/sign-in": (session, request) => {
+    session.setUser(new URL(request.url).searchParams.get("user")!);
+    return new Response();
+  },
+  "/count": (session) => {
+    session.update("n", (n = 0) => n + 1);
+    return new Response(session.user ?? "nobody");
+  },
+  "/": (session) =>
+    new Response(`${session.user ?? "nobody"} ${session.get("n")}`),
+};
+
+/** Lets a process move all sessions, or kills it in the middle of one. */
+async function move(place: MigratingPlace, killedAt?: number): Promise<void> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--no-prompt",
+      ...flagsFor(place, place.from),
+      SCRIPT.href,
+      JSON.stringify(place),
+      String(killedAt ?? Infinity),
+    ],
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  for await (const _stopped of child.stdout) child.kill("SIGKILL");
+  const { success } = await child.status;
+  await child.stdin.abort().catch(ignoreClosed);
+  assertEquals(success, killedAt === undefined);
+}
+
+/** A process that has ended has no more use for what we write to it. */
+function ignoreClosed(): void {}
+
+Deno.test("nobody is logged out, and no count is lost, while the sessions move", async () => {
+  using directory = new TemporaryDirectory();
+  const place: MigratingPlace = {
+    kind: "migrating",
+    from: directory.join("sessions"),
+    to: directory.join("sessions.db"),
+  };
+  await using stores = await openMigrating(place);
+  await stores.store.setup();
+
+  const browsers: Browser[] = [];
+  {
+    await using server = await serve("memory", ROUTES, { store: stores.from });
+    for (let n = 0; n < CLIENTS + OTHERS; n++) {
+      const browser = new Browser(server);
+      await browser.get(`/sign-in?user=user-${n}`);
+      await browser.get("/count");
+      browsers.push(browser);
+    }
+  }
+  const clients = browsers.slice(0, CLIENTS);
+  const counts = browsers.map(() => 1);
+
+  {
+    await using server = await serve("memory", ROUTES, { store: stores.store });
+    let hasMoved = false;
+    const work = async ({ cookie }: Browser, n: number): Promise<void> => {
+      const browser = browsers[n] = new Browser(server, cookie);
+      for (let round = 0; !hasMoved; round++) {
+        const asked = Array.from(
+          { length: 3 },
+          () => server.get("/count", browser.cookie),
+        );
+        for (const response of await Promise.all(asked)) {
+          assertEquals(await response.text(), `user-${n}`);
+          counts[n]!++;
+        }
+        if (round % 3 === 2) {
+          // With a new secret.
+          await browser.get(`/sign-in?user=user-${n}`);
+        }
+      }
+    };
+    const working = Promise.all(clients.map(work));
+    await move(place, 10);
+    await move(place, 20);
+    const left = await Array.fromAsync(stores.from.entries());
+    assert(left.length >= OTHERS - 30, `${left.length} left`);
+    await move(place);
+    hasMoved = true;
+    await working;
+    assertEquals(server.events, []);
+  }
+  assertEquals(await Array.fromAsync(stores.from.entries()), []);
+
+  await using alone = await openStore({ kind: "sqlite", path: place.to });
+  await using server = await serve("memory", ROUTES, { store: alone.store });
+  for (const [n, { cookie }] of browsers.entries()) {
+    const seen = await new Browser(server, cookie).get("/");
+    assertEquals(seen, `user-${n} ${counts[n]}`);
+  }
+});

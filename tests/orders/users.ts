@@ -1,0 +1,202 @@
+/*
+ * What is done to all sessions of a user, and by requests that log one in or
+ * out; and what the specification says of it:
+ *
+ *   A revocation is one instant. Who logged in before it is out from then on,
+ *   and whoever opens a session later does not get it. What is left of such a
+ *   session is deleted before the revocation is answered. One that it spares is
+ *   as it was: open, or ended by an earlier one.
+ *
+ *   Where its listing missed such a session, that stays, and stays shut.
+ *
+ *   A request goes by what it hears of revocations right before it commits.
+ *   Until it is answered a revocation can thus be overtaken by a commit to a
+ *   session that it ended; the session remains ended, and so does one in which
+ *   somebody logs in then.
+ */
+import {
+  type Cast,
+  hear,
+  ID,
+  isLive,
+  isRevoked,
+  type Moment,
+  type Operation,
+  OTHER_HASH,
+  OTHER_ID,
+  request,
+  requestSteps,
+  SILENT,
+  type Step,
+  type Surroundings,
+  tokenOf,
+  type Transition,
+  USER,
+  visitOf,
+} from "./scenes.ts";
+
+/** The user's other sessions: the one that is there, and what an actor begins. */
+const OTHERS = ["other", "A", "B", "C"];
+
+/** What a revoker or a lister knows. */
+interface Knowledge {
+  readonly heard: Pick<Surroundings, "revocations" | "revocationsOfIt">;
+  /** The sessions that it has ended or seen. */
+  readonly names: readonly string[];
+}
+
+const knowledgeOf = ({ memory }: Moment) => memory as Knowledge;
+
+/** The instant of a revocation. */
+function mark(isItSpared: boolean): Step {
+  return ({ state, ...before }) => {
+    const revocations = before.revocations + 1;
+    const revocationsOfIt = before.revocationsOfIt + (isItSpared ? 0 : 1);
+    const heard = { revocations, revocationsOfIt };
+    const memory = { heard, names: [] };
+    return [{ state, ...heard, answer: SILENT, memory }];
+  };
+}
+
+/** Notes one more session, whose name lists give. */
+function note(moment: Moment, name: string): Transition {
+  const { heard, names } = knowledgeOf(moment);
+  const memory = { heard, names: [...names, name].sort() };
+  return { state: moment.state, answer: SILENT, memory };
+}
+
+const pass = ({ state, memory }: Moment): Transition => (
+  { state, memory, answer: SILENT }
+);
+
+const endIt: Step = (moment) => {
+  const { state, now, isBlind } = moment;
+  const { revocationsOfIt } = knowledgeOf(moment).heard;
+  return !isBlind && isLive(state, now) && isRevoked(state, revocationsOfIt)
+    ? [{ ...note(moment, "it"), state: undefined }]
+    : [pass(moment)];
+};
+
+const endOther = (name: string): Step => (moment) => {
+  const { [name]: since = Infinity, ...others } = moment.others;
+  return !moment.isBlind && since < knowledgeOf(moment).heard.revocations
+    ? [{ ...note(moment, name), others }]
+    : [pass(moment)];
+};
+
+function revocation(isItSpared: boolean): Operation {
+  return {
+    run: async (cast, actor) => {
+      const options = isItSpared ? { except: ID } : {};
+      return [await cast.manager(actor).revokeUser(USER, options)];
+    },
+    steps: [
+      mark(isItSpared),
+      endIt,
+      ...OTHERS.map(endOther),
+      (moment) => [{
+        state: moment.state,
+        answer: knowledgeOf(moment).names.length,
+      }],
+    ],
+  };
+}
+
+const begin: Step = ({ state, revocations, revocationsOfIt }) => {
+  const memory = { heard: { revocations, revocationsOfIt }, names: [] };
+  return [{ state, answer: SILENT, memory }];
+};
+
+const seeIt: Step = (moment) => {
+  const { state, now } = moment;
+  const { revocationsOfIt } = knowledgeOf(moment).heard;
+  return isLive(state, now) && state.user === USER &&
+      !isRevoked(state, revocationsOfIt)
+    ? [note(moment, "it")]
+    : [pass(moment)];
+};
+
+const seeOther = (name: string): Step => (moment) => {
+  const { [name]: since = -1 } = moment.others;
+  return since >= knowledgeOf(moment).heard.revocations
+    ? [note(moment, name === "other" ? name : "new")]
+    : [pass(moment)];
+};
+
+async function list(cast: Cast, actor: string): Promise<unknown[]> {
+  const listed = await cast.manager(actor).sessionsOf(USER);
+  const names = new Map([[ID, "it"], [OTHER_ID, "other"]]);
+  return [listed.map(({ id }) => names.get(id) ?? "new").sort()];
+}
+
+/** A request without a cookie, that logs in. */
+async function signUp(cast: Cast, actor: string): Promise<unknown[]> {
+  const manager = cast.manager(actor);
+  const session = await manager.open(new Request("http://localhost/"));
+  session.setUser(USER);
+  const headers = new Headers();
+  await manager.commit(session, headers);
+  return ["kept", tokenOf(headers)];
+}
+
+const createOther: Step = (moment) => {
+  const since = visitOf(moment).heard!.revocations;
+  const others = { ...moment.others, [moment.actor]: since };
+  return [{ state: moment.state, others, answer: "kept" }];
+};
+
+/** The name of an operation on a user's sessions. */
+export type UserOperationName =
+  | "revoke"
+  | "revoke all but it"
+  | "list"
+  | "login"
+  | "logout"
+  | "sign up";
+
+/** Every operation on a user's sessions. */
+export const USER_OPERATIONS: Record<UserOperationName, Operation> = {
+  revoke: revocation(false),
+  "revoke all but it": revocation(true),
+  list: {
+    run: list,
+    steps: [
+      begin,
+      seeIt,
+      ...OTHERS.map(seeOther),
+      (moment) => [{
+        state: moment.state,
+        answer: knowledgeOf(moment).names,
+      }],
+    ],
+  },
+  login: {
+    run: (cast, actor) =>
+      request(cast, actor, (session) => {
+        // Also if he is logged in: his password was asked for again.
+        session.setUser(null);
+        session.setUser(USER);
+      }),
+    ...requestSteps((state, moment) => ({
+      ...state,
+      hash: OTHER_HASH,
+      user: USER,
+      since: visitOf(moment).heard!.revocationsOfIt,
+    })),
+  },
+  logout: {
+    run: (cast, actor) =>
+      request(cast, actor, (session) => {
+        session.setUser(null);
+        // Also if nobody is logged in.
+        session.regenerate();
+      }),
+    ...requestSteps((state) => ({
+      ...state,
+      hash: OTHER_HASH,
+      user: undefined,
+      since: 0,
+    })),
+  },
+  "sign up": { run: signUp, steps: [hear, createOther] },
+};

@@ -1,0 +1,192 @@
+/*
+ * The end of all sessions of a user, in every order. What must hold stands at
+ * the top of users.ts. A revocation is two things: a mark that is written, and
+ * a listing, whose sessions are deleted. Plays in which the listing finds
+ * nothing show what the mark does by itself; they are short, so there can be
+ * many of them, also with a tick of the clock and with somebody killed.
+ */
+import { EFFORT } from "../effort.ts";
+import type { Random } from "../random.ts";
+import { exploreAll, pairsWith, sampleAll } from "./all_orders.ts";
+import type { Play } from "./explore.ts";
+import type { OperationName } from "./operations.ts";
+import type { Peopled } from "./scenes.ts";
+
+const REVOKING: readonly OperationName[] = ["revoke", "revoke all but it"];
+const REQUESTS: readonly OperationName[] = [
+  "login",
+  "logout",
+  "sign up",
+  "commit",
+  "regenerate",
+  "rotate",
+  "read",
+];
+const BY_ID: readonly OperationName[] = [
+  "load",
+  "load+touch",
+  "touch",
+  "save",
+  "create",
+  "update",
+  "delete",
+];
+const LISTING: readonly OperationName[] = ["list", "cleanup"];
+const ALL = [...REVOKING, ...REQUESTS, ...BY_ID, ...LISTING];
+/** What can be done to a sealed session, by a store that cannot open it. */
+const SEALABLE = ALL.filter((name) =>
+  !["save", "create", "update"].includes(name)
+);
+const PEOPLED: readonly Peopled[] = [
+  "signed in",
+  "not signed in",
+  "in company",
+];
+
+type Pairs = readonly (readonly OperationName[])[];
+
+/** The same circumstances for many. */
+function plays(
+  opening: Peopled,
+  pairs: Pairs,
+  more: Omit<Play, "opening" | "operations"> = {},
+): Play[] {
+  return pairs.map((operations) => ({ opening, operations, ...more }));
+}
+
+Deno.test("every order of a revocation and any other operation keeps every promise", () =>
+  exploreAll(
+    "revoked",
+    EFFORT > 1
+      ? PEOPLED.slice(0, 2).flatMap((opening) =>
+        plays(opening, pairsWith([...REVOKING, "login", "list"], ALL))
+      )
+      : [
+        ...plays(
+          "signed in",
+          pairsWith(["revoke"], [
+            "commit",
+            "read",
+            "update",
+            "delete",
+            ...LISTING,
+          ]),
+        ),
+        ...plays("signed in", [["revoke all but it", "login"]]),
+        ...plays("not signed in", [["revoke", "login"]]),
+      ],
+  ));
+
+Deno.test("every order of a login or a list of the sessions and another operation keeps every promise", () =>
+  exploreAll(
+    "logged in and listed",
+    plays("signed in", [
+      ["list", "login"],
+      ["list", "update"],
+      ["list", "delete"],
+      ["list", "sign up"],
+      ["logout", "read"],
+    ]),
+  ));
+
+const MISSED = pairsWith(REVOKING, [...REVOKING, ...REQUESTS, ...BY_ID]);
+
+const LOGGING_IN = pairsWith(REVOKING, ["login", "sign up"]);
+
+Deno.test("every order of a revocation whose listing misses all sessions and another operation keeps them shut", () =>
+  exploreAll(
+    "missed",
+    EFFORT > 1
+      ? PEOPLED.flatMap((opening) => plays(opening, MISSED, { isBlind: true }))
+      : [
+        ...plays("signed in", MISSED, { isBlind: true }),
+        ...plays("not signed in", LOGGING_IN, { isBlind: true }),
+      ],
+  ));
+
+Deno.test("it is the same in every order in which the clock ticks", () =>
+  exploreAll(
+    "missed, ticking",
+    plays(
+      "signed in",
+      EFFORT > 1 ? MISSED : [["revoke", "sign up"]],
+      { isBlind: true, ticks: 1 },
+    ),
+  ));
+
+Deno.test("it is the same in every order in which one of them is killed", () =>
+  exploreAll(
+    "missed, killed",
+    plays(
+      "signed in",
+      EFFORT > 1 ? MISSED : [
+        ["revoke", "revoke all but it"],
+        ["revoke", "commit"],
+        ["revoke all but it", "login"],
+        ["revoke", "sign up"],
+      ],
+      { isBlind: true, kills: 1 },
+    ),
+  ));
+
+if (EFFORT > 1) {
+  Deno.test("it is the same with two revocations and a request", () =>
+    exploreAll(
+      "missed, three",
+      plays(
+        "signed in",
+        [...REVOKING, "login", "commit"].map((
+          name,
+        ) => [...REVOKING, name as OperationName]),
+        { isBlind: true },
+      ),
+    ));
+}
+
+Deno.test("a revocation that is killed at any call has ended no session or all", () =>
+  exploreAll("revocation killed", [
+    ...plays("in company", REVOKING.map((name) => [name]), { kills: 1 }),
+    ...plays(
+      "signed in",
+      EFFORT > 1
+        ? pairsWith(REVOKING, [...REQUESTS, "load", "update", "delete"])
+        : [["revoke", "load"], ["revoke all but it", "read"]],
+      { kills: 1 },
+    ),
+  ]));
+
+function choosePlay(random: Random, actors: number, kills: number): Play {
+  const others = Array.from({ length: actors - 1 }, () => random.pick(ALL));
+  const operations = [random.pick([...REVOKING, "login", "list"]), ...others];
+  return {
+    opening: random.pick(PEOPLED),
+    operations: operations as OperationName[],
+    kills,
+    ticks: random.below(3),
+    spares: random.below(2) === 0,
+    isSealed:
+      operations.every((name) => SEALABLE.includes(name as OperationName)) &&
+      random.below(2) === 0,
+  };
+}
+
+Deno.test("orders of two operations on a user's sessions while the clock ticks keep every promise", () =>
+  sampleAll(
+    "pairs of a user",
+    200 * EFFORT,
+    (random) => choosePlay(random, 2, 0),
+  ));
+
+Deno.test("orders of three operations on a user's sessions keep every promise", () =>
+  sampleAll(
+    "triples of a user",
+    300 * EFFORT,
+    (random) => choosePlay(random, 3, 0),
+  ));
+
+Deno.test("orders of three operations on a user's sessions, in which somebody is killed, keep every promise", () =>
+  sampleAll(
+    "killed, of a user",
+    300 * EFFORT,
+    (random) => choosePlay(random, 3, 1),
+  ));
