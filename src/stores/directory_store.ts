@@ -52,10 +52,8 @@ import { checkLock, SessionLock } from "./session_lock.ts";
  * in `stores/session_file.ts`.
  *
  * The last access is the file's mtime. Permissions needed: to read and write
- * the directory.
- *
- * After a power loss, or from a backup without `.users`, `entries` of a user may
- * miss sessions until the next `deleteOldSessions`.
+ * the directory. After a power loss, or from a backup without `.users`, `entries`
+ * of a user may miss sessions until the next `deleteOldSessions`.
  *
  * Not promised: network file systems (NFS is refused, because a name there
  * may lead to a file that is gone) and Windows (not tested). A plain load does
