@@ -13,10 +13,11 @@ export class RecentReads<R extends EngineRow> {
     this.take(id);
     this.#rows.set(id, row);
     this.#characters += row.json.length;
-    for (const oldest of this.#rows.keys()) {
-      const isTooMuch = this.#characters > MOST_CHARACTERS;
-      if (this.#rows.size <= MOST_ROWS && !isTooMuch) break;
-      this.take(oldest);
+    while (
+      this.#rows.size > MOST_ROWS || this.#characters > MOST_CHARACTERS
+    ) {
+      const [oldest] = this.#rows.keys();
+      this.take(oldest!);
     }
   }
 
