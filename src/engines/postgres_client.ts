@@ -50,7 +50,10 @@ export interface PostgresResult {
   readonly count: number;
 }
 
-/** Runs a statement, prepared; without values it may be several. */
+/**
+ * Runs a statement, prepared, and anew where nothing has come of it; without
+ * values it may be several.
+ */
 export type PostgresQuery = (
   text: string,
   values?: SqlValue[],
@@ -64,6 +67,15 @@ export type PostgresQuery = (
 const AS_IT_CAME = (value: string): string => value;
 const TYPES = { getTypeParser: () => AS_IT_CAME };
 const decoder = new TextDecoder();
+const NOTHING: PostgresResult = { rows: [], count: 0 };
+
+/**
+ * With what the server says that it has undone a statement, or not begun it:
+ * it was not to be serialized with others, where transactions have to be; an
+ * administrator ended the connection, of which `npm:postgres` in version 3.4
+ * also tells whoever is the first on the next one.
+ */
+const UNDONE: readonly unknown[] = ["40001", "57P01"];
 
 /**
  * Finds out which client it is, and how to ask with it.
@@ -81,38 +93,54 @@ export function queryOf(client: PostgresClient): PostgresQuery {
 
 function bySql(sql: PostgresSql): PostgresQuery {
   return async (text, values) => {
-    const statement = values === undefined
-      ? sql.unsafe(text)
-      : sql.unsafe(text, values, { prepare: true });
-    const rows = await statement.raw();
-    if (values === undefined) return { rows: [], count: 0 };
-    const read = (row: (Uint8Array | null)[]) =>
-      row.map((value) => decoder.decode(value!));
-    return { rows: rows.map(read), count: rows.count ?? 0 };
+    for (;;) {
+      try {
+        const rows = await (values === undefined
+          ? sql.unsafe(text)
+          : sql.unsafe(text, values, { prepare: true })).raw();
+        if (values === undefined) {
+          return NOTHING;
+        }
+        return { rows: rows.map(decode), count: rows.count ?? 0 };
+      } catch (error) {
+        throwUnlessUndone(error);
+      }
+    }
   };
 }
 
 function byPool(pool: PgPool): PostgresQuery {
   const names = new Map<string, string>();
   return async (text, values) => {
-    if (values === undefined) {
-      await pool.query({ text, rowMode: "array", types: TYPES });
-      return { rows: [], count: 0 };
+    const statement: PgStatement = { text, rowMode: "array", types: TYPES };
+    if (values !== undefined) {
+      let name = names.get(text);
+      if (name === undefined) {
+        name = `latchkey_${hash(text)}`;
+        names.set(text, name);
+      }
+      statement.name = name;
+      statement.values = values;
     }
-    let name = names.get(text);
-    if (name === undefined) {
-      name = `latchkey_${hash(text)}`;
-      names.set(text, name);
+    for (;;) {
+      try {
+        const { rows, rowCount } = await pool.query(statement);
+        if (values === undefined) return NOTHING;
+        return { rows: rows as string[][], count: rowCount ?? 0 };
+      } catch (error) {
+        throwUnlessUndone(error);
+      }
     }
-    const { rows, rowCount } = await pool.query({
-      name,
-      text,
-      values,
-      rowMode: "array",
-      types: TYPES,
-    });
-    return { rows: rows as string[][], count: rowCount ?? 0 };
   };
+}
+
+function decode(row: (Uint8Array | null)[]): string[] {
+  return row.map((value) => decoder.decode(value!));
+}
+
+function throwUnlessUndone(error: unknown): void {
+  const { code } = (error ?? {}) as { readonly code?: unknown };
+  if (!UNDONE.includes(code)) throw error;
 }
 
 function isOf<T>(client: unknown, method: keyof T): client is T {

@@ -36,17 +36,10 @@ const DELETED_AT_A_TIME = 1_000;
 const MS_PER_SLOT = 5 * 60 * 1000;
 /** Any number that nobody else locks: "latc" in ASCII. */
 const SETUP_LOCK = 0x6c617463;
-/**
- * With what the server says that it has undone a statement, or not begun it:
- * it was not to be serialized with others, where transactions have to be; an
- * administrator ended the connection, of which `npm:postgres` in version 3.4
- * also tells whoever is the first on the next one.
- */
-const UNDONE: readonly unknown[] = ["40001", "57P01"];
 
 /** A table of sessions in a PostgreSQL database. */
 export class PostgresEngine implements SessionEngine {
-  readonly #ask: PostgresQuery;
+  readonly #query: PostgresQuery;
   readonly #table: string;
   readonly #sql: SqlStatements;
   readonly #deleteSome: string;
@@ -57,7 +50,7 @@ export class PostgresEngine implements SessionEngine {
    * @throws {TypeError} If either makes no sense.
    */
   constructor(client: PostgresClient, table: string) {
-    this.#ask = queryOf(client);
+    this.#query = queryOf(client);
     this.#sql = statementsFor(table);
     this.#table = table;
     this.#deleteSome = deletionFrom(table);
@@ -151,20 +144,6 @@ export class PostgresEngine implements SessionEngine {
   async #get(sql: string, values: SqlValue[]): Promise<EngineRow | undefined> {
     const { rows: [found] } = await this.#query(sql, values);
     return found && rowOf(found);
-  }
-
-  /** Runs a statement, and anew where nothing has come of it. */
-  async #query(
-    ...statement: Parameters<PostgresQuery>
-  ): ReturnType<PostgresQuery> {
-    for (;;) {
-      try {
-        return await this.#ask(...statement);
-      } catch (error) {
-        const { code } = error as { readonly code?: unknown };
-        if (!UNDONE.includes(code)) throw error;
-      }
-    }
   }
 }
 

@@ -23,12 +23,22 @@ export interface PostgresSessionStoreOptions extends EngineStoreOptions {
  *
  * It borrows a pool of `npm:pg` or the `sql` of `npm:postgres`, and closes
  * nothing. `setup` creates the table if it is missing, with the rights of the
- * client's role. Statements are prepared: behind PgBouncer that takes its
- * version 1.21 and `max_prepared_statements`.
+ * client's role; where it is there already, the right to read and change it is
+ * enough, and to read `latchkey_schema`. Which schema that is, the role's
+ * `search_path` says.
  *
- * What is acknowledged survives what the server's `synchronous_commit` says: a
- * power loss, unless it is off. Somebody has to call `deleteOldSessions` from
- * time to time; autovacuum does the rest.
+ * Statements are prepared. Behind PgBouncer, in transaction mode, that takes
+ * its version 1.21 and `max_prepared_statements` above 0; or `npm:postgres` with
+ * `prepare: false`, which this respects.
+ *
+ * While the server is away, what the client says reaches the caller, and the
+ * next call works when it is back. A pool of `npm:pg` needs a listener for its
+ * `error`: without one the end of an idle connection ends the process.
+ *
+ * What is acknowledged has survived a power loss, unless `synchronous_commit`
+ * or `fsync` is off; what a standby that takes over had not got yet is lost, a
+ * logout among it. Somebody has to call `deleteOldSessions` from time to time;
+ * autovacuum does the rest.
  *
  * The clocks of the servers may differ by as much as an idle timeout can spare.
  * There are no locks, so a manager on it cannot be `exclusive`.
@@ -38,7 +48,9 @@ export interface PostgresSessionStoreOptions extends EngineStoreOptions {
  * import { PostgresSessionStore, SessionManager } from "@latchkey/session";
  * import pg from "npm:pg@8";
  *
- * const store = new PostgresSessionStore(new pg.Pool({ host: "localhost" }));
+ * const pool = new pg.Pool({ host: "localhost" });
+ * pool.on("error", console.error);
+ * const store = new PostgresSessionStore(pool);
  * const sessions = new SessionManager({ store, idleTimeout: 1_800_000 });
  * ```
  */
