@@ -43,13 +43,24 @@ export function describeIndex(directory: string): IndexState {
   };
 }
 
-/** Puts an entry, whatever session there is. */
-export function putEntry(directory: string, entry: UserEntry): void {
+/**
+ * Puts an entry, whatever session there is.
+ *
+ * @param directory The directory of sessions.
+ * @param entry The entry.
+ * @param at When it was put there.
+ */
+export function putEntry(
+  directory: string,
+  entry: UserEntry,
+  at: Date = new Date(),
+): void {
   const lock = shelfLockPath(directory, entry.tag);
   const shelf = shelfPath(directory, entry.tag);
   Deno.mkdirSync(shelf, { recursive: true, mode: 0o700 });
   Deno.writeFileSync(lock, new Uint8Array(), { mode: 0o600 });
   Deno.linkSync(lock, entryPath(directory, entry));
+  Deno.utimeSync(lock, at, at);
 }
 
 function readTagOf(path: string, id: string): string | undefined {

@@ -34,9 +34,10 @@ import {
   USER,
   type World,
 } from "./scenes.ts";
+import { describeIndex } from "../index_state.ts";
 import { type Actor, showOutcome, type Stage } from "./stage.ts";
 
-const NAMES = [ID, OTHER_ID, STRANGERS_ID, ".latchkey"];
+const NAMES = [ID, OTHER_ID, STRANGERS_ID, ".latchkey", ".users"];
 const LOCK = /^\.lock-[0-9a-f]{3}$/;
 /** What a request that begins a session is given. */
 const NEW_ID = /^[0-9a-f]{32}$/;
@@ -92,6 +93,8 @@ export async function findViolation(
     !(isPeopled(opening) && isMarkId(name)) && !isNew(name)
   );
   if (strange.length > 0) return `set aside or strange: ${strange}`;
+  const { missing } = describeIndex(stage.directory);
+  if (missing.length > 0) return `not in the index: ${missing}`;
 
   const record = readDisk(stage);
   if (record === "no record" || !isOtherWhole(stage)) {

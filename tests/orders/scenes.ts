@@ -12,9 +12,11 @@ import { SessionManager } from "../../src/http/manager.ts";
 import type { SessionManagerOptions } from "../../src/http/manager_options.ts";
 import { type Sealing, sealRecord } from "../../src/http/sealed_record.ts";
 import type { Session } from "../../src/http/session.ts";
+import { userTag } from "../../src/core/user_tag.ts";
 import { temporaryPath } from "../../src/disk/layout.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import { system } from "../../src/disk/system.ts";
+import { putEntry } from "../index_state.ts";
 import { type Stage, START } from "./stage.ts";
 
 /** The session that everybody is after. */
@@ -256,6 +258,9 @@ export class Cast {
     const at = new Date(lastAccess);
     Deno.writeFileSync(path, encodeRecord(id, record), { mode: 0o600 });
     Deno.utimeSync(path, at, at);
+    if (record.user === undefined) return;
+    const entry = { tag: userTag(record.user), id };
+    putEntry(this.stage.directory, entry, new Date(START));
   }
 }
 
