@@ -135,6 +135,6 @@ async function viewRecord(
 function withoutPassword(where: string): string {
   const url = URL.parse(where);
   if (url === null || url.password === "") return where;
-  url.password = "…";
+  url.password = "***";
   return url.href;
 }

@@ -132,10 +132,12 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
         this.#recent.add(id, row!);
         return record;
       }
-      const access = { lastAccess: now, endsAt: endOf(record, now) };
+      // Not what it was before the read: that may be earlier than what was read.
+      const lastAccess = this.#now();
+      const access = { lastAccess, endsAt: endOf(record, lastAccess) };
       const touched = this.#engine.touch(id, access, row!);
       if (await untilAborted(touched, signal)) {
-        this.#recent.add(id, { ...row!, lastAccess: now });
+        this.#recent.add(id, { ...row!, lastAccess });
         return record;
       }
       await conflicts.wait();
@@ -210,7 +212,7 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
       let next: NewEngineRow | undefined;
       try {
         if (record !== undefined) changed = change(record);
-        if (changed !== undefined) next = makeRow(changed, now);
+        if (changed !== undefined) next = makeRow(changed, this.#now());
       } catch (error) {
         if (guess === undefined) throw error;
         // It may be due to what is no longer so.
