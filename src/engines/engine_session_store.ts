@@ -136,10 +136,12 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
         if (isFar) this.#recent.add(id, row!);
         return record;
       }
-      const access = { lastAccess: now, endsAt: endOf(record, now) };
+      // Not what it was before the read: that may be earlier than what was read.
+      const lastAccess = this.#now();
+      const access = { lastAccess, endsAt: endOf(record, lastAccess) };
       const touched = this.#engine.touch(id, access, row!);
       if (await untilAborted(touched, signal)) {
-        if (isFar) this.#recent.add(id, { ...row!, lastAccess: now });
+        if (isFar) this.#recent.add(id, { ...row!, lastAccess });
         return record;
       }
       await conflicts.wait();
@@ -215,7 +217,9 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
       let next: NewEngineRow | undefined;
       try {
         if (record !== undefined) changed = change(record);
-        if (changed !== undefined) next = makeRow(changed, lastAccess ?? now);
+        if (changed !== undefined) {
+          next = makeRow(changed, lastAccess ?? this.#now());
+        }
       } catch (error) {
         if (guess === undefined) throw error;
         // It may be due to what is no longer so.

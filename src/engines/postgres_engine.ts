@@ -93,9 +93,9 @@ export class PostgresEngine implements SessionEngine {
   async touch(
     id: string,
     { lastAccess, endsAt }: EngineAccess,
-    { version }: EngineRow,
+    { version, lastAccess: before }: EngineRow,
   ): Promise<boolean> {
-    const values = [lastAccess, endsAt, id, version];
+    const values = [lastAccess, endsAt, id, version, before];
     return (await this.#query(this.#sql.touch, values)).count > 0;
   }
 

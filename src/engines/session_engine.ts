@@ -73,7 +73,9 @@ export interface SessionEngine<R extends EngineRow = EngineRow> {
   /**
    * Marks a session accessed, at no cost that grows with what it holds.
    *
-   * @returns `false`, and nothing changed, when the row is another by now.
+   * @param expected What was read, if nobody accessed it since either: one
+   * access must not put back the other.
+   * @returns `false`, and nothing changed, when that is not what is there.
    */
   touch(
     id: string,

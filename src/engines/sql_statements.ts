@@ -71,7 +71,7 @@ export function statementsFor(table: unknown): SqlStatements {
       version = $1, last_access = $2, ends_at = $3, tag = $4, json = $5
       WHERE id = $6 AND version = $7`,
     touch: `UPDATE ${table} SET last_access = $1, ends_at = $2
-      WHERE id = $3 AND version = $4`,
+      WHERE id = $3 AND version = $4 AND last_access = $5`,
     remove: `${remove} RETURNING ${ROW}`,
     removeExpected:
       `${remove} AND version = $2 AND last_access = $3 RETURNING ${ROW}`,

@@ -123,9 +123,10 @@ export class SqliteEngine implements SessionEngine {
   touch(
     id: string,
     { lastAccess, endsAt }: EngineAccess,
-    { version }: EngineRow,
+    { version, lastAccess: before }: EngineRow,
   ): boolean {
-    return this.#run(this.#sql.touch, lastAccess, endsAt, id, version) > 0;
+    const values = [lastAccess, endsAt, id, version, before];
+    return this.#run(this.#sql.touch, ...values) > 0;
   }
 
   remove(id: string, expected?: EngineRow): EngineRow | undefined {
