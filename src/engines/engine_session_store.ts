@@ -136,7 +136,7 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
         if (isFar) this.#recent.add(id, row!);
         return record;
       }
-      // Not what it was before the read: that may be earlier than what was read.
+      // What was read may be later than what was the present before.
       const lastAccess = this.#now();
       const access = { lastAccess, endsAt: endOf(record, lastAccess) };
       const touched = this.#engine.touch(id, access, row!);
@@ -217,9 +217,8 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
       let next: NewEngineRow | undefined;
       try {
         if (record !== undefined) changed = change(record);
-        if (changed !== undefined) {
-          next = makeRow(changed, lastAccess ?? this.#now());
-        }
+        const at = lastAccess ?? this.#now();
+        if (changed !== undefined) next = makeRow(changed, at);
       } catch (error) {
         if (guess === undefined) throw error;
         // It may be due to what is no longer so.
@@ -259,8 +258,7 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
 
   /** See {@linkcode SessionStore.has}. */
   async has(id: string, options: StoreOptions = {}): Promise<boolean> {
-    const { signal } = options;
-    return await this.load(id, { signal }) !== undefined;
+    return await this.load(id, { signal: options.signal }) !== undefined;
   }
 
   /** See {@linkcode SessionStore.entries}. A user's are found by an index. */

@@ -7,7 +7,7 @@ import type { SessionRecord } from "../../src/core/record.ts";
 import type { EntriesOptions, LoadOptions } from "../../src/core/store.ts";
 import { system } from "../../src/disk/system.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
-import { USER } from "./scenes.ts";
+import { USER } from "./world.ts";
 
 type Change = (record: SessionRecord) => SessionRecord | undefined;
 

@@ -6,7 +6,8 @@
 import type { Random } from "../random.ts";
 import { findViolation, type Part } from "./oracle.ts";
 import { type OperationName, OPERATIONS } from "./operations.ts";
-import { Cast, type Opening, TICK } from "./scenes.ts";
+import { Cast } from "./cast.ts";
+import { type Opening, TICK } from "./world.ts";
 import type { Intruder, Stage } from "./stage.ts";
 
 const MOST_CALLS = 2_000;

@@ -29,7 +29,7 @@ import {
   type Stores,
   Violation,
 } from "./explore.ts";
-import { ID } from "./scenes.ts";
+import { ID } from "./world.ts";
 import { Stage, START } from "./stage.ts";
 
 interface Mutant {

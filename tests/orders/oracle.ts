@@ -11,29 +11,25 @@ import { isMarkId } from "../../src/core/revocation.ts";
 import { hashSecret, parseToken } from "../../src/core/token.ts";
 import { followRotation } from "../../src/http/rotation.ts";
 import { openRecord } from "../../src/http/sealed_record.ts";
+import type { Cast } from "./cast.ts";
+import { inspect } from "./inspect.ts";
+import { type Moment, type Operation, SILENT } from "./scenes.ts";
 import {
-  type Cast,
   FIRST_HASH,
   ID,
   isPeopled,
   isRevoked,
-  type Moment,
   type Opening,
   openWorld,
-  type Operation,
   OTHER_HASH,
   OTHER_ID,
-  OTHER_SECRET,
   ROTATED_HASH,
   SEALING,
   SECRET,
-  SILENT,
   STRANGERS_ID,
-  STRANGERS_SECRET,
   TICK,
-  USER,
   type World,
-} from "./scenes.ts";
+} from "./world.ts";
 import { describeIndex } from "../index_state.ts";
 import { type Actor, showOutcome, type Stage } from "./stage.ts";
 
@@ -41,7 +37,6 @@ const NAMES = [ID, OTHER_ID, STRANGERS_ID, ".latchkey", ".users"];
 const LOCK = /^\.lock-[0-9a-f]{3}$/;
 /** What a request that begins a session is given. */
 const NEW_ID = /^[0-9a-f]{32}$/;
-const ENOUGH_CALLS = 1_000;
 
 /** An actor that has ended or died, and what it was to do. */
 export interface Part {
@@ -277,58 +272,6 @@ function tokenOf({ actor: { outcome } }: Part): string | undefined {
   return Array.isArray(value)
     ? value.find((it) => typeof it === "string" && parseToken(it) !== undefined)
     : undefined;
-}
-
-/**
- * Asks which sessions the user has, and opens with each cookie.
- *
- * @returns The IDs of those that are open; what is wrong, as text.
- */
-async function inspect(
-  cast: Cast,
-  handedOut: readonly (string | undefined)[],
-  record: SessionRecord | undefined,
-): Promise<ReadonlySet<string> | string> {
-  const { stage, opening } = cast;
-  stage.isBlind = false;
-  const { others } = openWorld(opening);
-  const isInCompany = opening === "in company";
-  const tokens = [
-    ID + SECRET,
-    ...handedOut.filter((token) => token !== undefined),
-    ...("other" in others ? [OTHER_ID + OTHER_SECRET] : []),
-    ...(isInCompany ? [STRANGERS_ID + STRANGERS_SECRET] : []),
-  ];
-  const inspector = await stage.enter("Z", async () => {
-    const manager = cast.manager("Z");
-    const listed = await manager.sessionsOf(USER);
-    const opened: string[] = [];
-    for (const token of tokens) {
-      const session = await manager.open(cast.request(token));
-      if (!session.isNew) opened.push(token);
-    }
-    return [listed.map(({ id }) => id), opened];
-  });
-  await stage.advance(inspector, ENOUGH_CALLS);
-  const { outcome } = inspector;
-  if (outcome === undefined || "error" in outcome) {
-    return `the inspector failed: ${outcome?.error}`;
-  }
-  const [ids, opened] = outcome.value as [string[], string[]];
-  const listed = new Set(ids);
-  const wrong = tokens.find((token) => {
-    const { id, secret } = parseToken(token)!;
-    const fits = id !== ID || record !== undefined &&
-        (hashSecret(secret) === record.secretHash ||
-          followRotation(record, ID, secret) !== undefined);
-    const isTheUsers = id === ID ? record?.user !== undefined : true;
-    const isOpen = isTheUsers ? listed.has(id) : true;
-    const isDue = id === STRANGERS_ID || fits && isOpen;
-    return opened.includes(token) !== isDue;
-  });
-  if (wrong === undefined) return listed;
-  return `of ${ids} the cookie of ${wrong.slice(0, ID.length)} opens ` +
-    `${opened.includes(wrong) ? "one" : "none"}`;
 }
 
 /** Whether the session beside it, if there is one, is whole. */

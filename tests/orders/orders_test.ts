@@ -3,23 +3,18 @@ import type { Random } from "../random.ts";
 import { exploreAll, pairsWith, sampleAll } from "./all_orders.ts";
 import type { Play } from "./explore.ts";
 import type { OperationName } from "./operations.ts";
-import {
-  isPeopled,
-  type Opening,
-  OPENINGS,
-  type Recycling,
-  type Rotating,
-  SESSION_OPERATIONS,
-} from "./scenes.ts";
+import { type Recycling, type Rotating, SESSION_OPERATIONS } from "./scenes.ts";
+import { isPeopled, type Opening, OPENINGS } from "./world.ts";
 
-const ALL_NAMES = Object.keys(SESSION_OPERATIONS) as OperationName[];
+/** Who is exclusive adds to the list like nobody else: see exclusive_test.ts. */
+const ALL_NAMES = (Object.keys(SESSION_OPERATIONS) as OperationName[])
+  .filter((name) => name !== "exclusive");
 const RECYCLING: readonly Recycling[] = [
   "update twice",
   "update and save another",
 ];
 const ROTATING: readonly Rotating[] = ["rotate", "read"];
 const NAMES = ALL_NAMES.filter((name) =>
-  name !== "exclusive" &&
   !RECYCLING.includes(name as Recycling) &&
   !ROTATING.includes(name as Rotating)
 );

@@ -14,26 +14,28 @@
  *   session that it ended; the session remains ended, and so does one in which
  *   somebody logs in then.
  */
+import type { Cast } from "./cast.ts";
 import {
-  type Cast,
   hear,
-  ID,
-  isLive,
-  isRevoked,
   type Moment,
   type Operation,
-  OTHER_HASH,
-  OTHER_ID,
   request,
   requestSteps,
   SILENT,
   type Step,
-  type Surroundings,
   tokenOf,
   type Transition,
-  USER,
   visitOf,
 } from "./scenes.ts";
+import {
+  ID,
+  isLive,
+  isRevoked,
+  OTHER_HASH,
+  OTHER_ID,
+  type Surroundings,
+  USER,
+} from "./world.ts";
 
 /** The user's other sessions: the one that is there, and what an actor begins. */
 const OTHERS = ["other", "A", "B", "C"];
@@ -84,23 +86,23 @@ const endOther = (name: string): Step => (moment) => {
     : [pass(moment)];
 };
 
-function revocation(isItSpared: boolean): Operation {
-  return {
-    run: async (cast, actor) => {
-      const options = isItSpared ? { except: ID } : {};
-      return [await cast.manager(actor).revokeUser(USER, options)];
-    },
-    steps: [
-      mark(isItSpared),
-      endIt,
-      ...OTHERS.map(endOther),
-      (moment) => [{
-        state: moment.state,
-        answer: knowledgeOf(moment).names.length,
-      }],
-    ],
-  };
+async function revoke(
+  cast: Cast,
+  actor: string,
+  except?: string,
+): Promise<number> {
+  return await cast.manager(actor).revokeUser(USER, { except });
 }
+
+const revocation = (isItSpared: boolean): readonly Step[] => [
+  mark(isItSpared),
+  endIt,
+  ...OTHERS.map(endOther),
+  (moment) => [{
+    state: moment.state,
+    answer: knowledgeOf(moment).names.length,
+  }],
+];
 
 const begin: Step = ({ state, revocations, revocationsOfIt }) => {
   const memory = { heard: { revocations, revocationsOfIt }, names: [] };
@@ -149,6 +151,7 @@ const createOther: Step = (moment) => {
 export type UserOperationName =
   | "revoke"
   | "revoke all but it"
+  | "revoke twice"
   | "list"
   | "login"
   | "logout"
@@ -156,8 +159,23 @@ export type UserOperationName =
 
 /** Every operation on a user's sessions. */
 export const USER_OPERATIONS: Record<UserOperationName, Operation> = {
-  revoke: revocation(false),
-  "revoke all but it": revocation(true),
+  revoke: {
+    run: async (cast, actor) => [await revoke(cast, actor)],
+    steps: revocation(false),
+  },
+  "revoke all but it": {
+    run: async (cast, actor) => [await revoke(cast, actor, ID)],
+    steps: revocation(true),
+  },
+  "revoke twice": {
+    run: async (cast, actor) => {
+      const ended = await revoke(cast, actor);
+      cast.stage.beginSecondPart();
+      return [ended, await revoke(cast, actor)];
+    },
+    steps: [...revocation(false), ...revocation(false)],
+    second: revocation(false).length,
+  },
   list: {
     run: list,
     steps: [

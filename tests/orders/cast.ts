@@ -1,0 +1,132 @@
+import { decodeRecord, encodeRecord } from "../../src/core/codec.ts";
+import type { SessionRecord } from "../../src/core/record.ts";
+import { userTag } from "../../src/core/user_tag.ts";
+import { SessionManager } from "../../src/http/manager.ts";
+import type { SessionManagerOptions } from "../../src/http/manager_options.ts";
+import { sealRecord } from "../../src/http/sealed_record.ts";
+import { temporaryPath } from "../../src/disk/layout.ts";
+import { system } from "../../src/disk/system.ts";
+import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { putEntry } from "../index_state.ts";
+import { type Stage, START } from "./stage.ts";
+import {
+  firstRecord,
+  ID,
+  type Opening,
+  openWorld,
+  ownRecord,
+  recordsBeside,
+  SEALING,
+  SECRET,
+  TOUCH_AFTER,
+} from "./world.ts";
+
+/** The stores of the actors: one each, as in processes of their own. */
+export class Cast {
+  readonly stage: Stage;
+  readonly opening: Opening;
+  /** Whether the records are sealed. */
+  readonly isSealed: boolean;
+  readonly #stores: Map<string, DirectorySessionStore>;
+
+  constructor(
+    stage: Stage,
+    opening: Opening,
+    stores: Map<string, DirectorySessionStore> = new Map(),
+    isSealed = false,
+  ) {
+    this.stage = stage;
+    this.opening = opening;
+    this.isSealed = isSealed;
+    this.#stores = stores;
+  }
+
+  /** The store of an actor; off stage it is made ready. */
+  store(actor: string): DirectorySessionStore {
+    let store = this.#stores.get(actor);
+    if (store === undefined) {
+      store = new DirectorySessionStore(this.stage.directory, {
+        onWarning: () => {},
+      });
+      this.#stores.set(actor, store);
+    }
+    return store;
+  }
+
+  manager(
+    actor: string,
+    options: Partial<SessionManagerOptions> = {},
+  ): SessionManager<{ list: string[] }> {
+    return new SessionManager<{ list: string[] }>({
+      store: this.store(actor),
+      touchAfter: TOUCH_AFTER,
+      now: () => system.now(),
+      seal: this.isSealed,
+      secrets: SEALING.secrets,
+      ...options,
+    });
+  }
+
+  /** What the session's file lists; `undefined` when there is none. */
+  list(): unknown {
+    try {
+      const bytes = Deno.readFileSync(`${this.stage.directory}/${ID}`);
+      const record = decodeRecord(ID, bytes);
+      return typeof record === "string" ? record : record.data.list;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw error;
+    }
+  }
+
+  /** A request with a session's cookie. */
+  request(token: string = ID + SECRET): Request {
+    const headers = { cookie: `session=${token}` };
+    return new Request("http://localhost/", { headers });
+  }
+
+  /**
+   * Puts a spare for an actor into the directory, so old that a cleaner would
+   * collect it.
+   */
+  laySpare(actor: string): string {
+    const { directory } = this.stage;
+    const birth = START - 2 * 60 * 60_000;
+    const random = actor.toLowerCase().repeat(32);
+    const path = temporaryPath(directory, birth, random);
+    const bytes = encodeRecord(ID, { ...ownRecord("spare", "unused") });
+    Deno.writeFileSync(path, bytes, { mode: 0o600 });
+    Deno.utimeSync(path, new Date(birth), new Date(birth));
+    return path;
+  }
+
+  /** Empties the directory and puts there what the opening begins with. */
+  async set(actors: readonly string[]): Promise<void> {
+    const { stage, opening } = this;
+    stage.clear();
+    for (const actor of actors) await this.store(actor).setup();
+    const mark = `${stage.directory}/.latchkey`;
+    Deno.writeTextFileSync(mark, "");
+    Deno.utimeSync(mark, new Date(START), new Date(START));
+    const { session } = openWorld(opening);
+    if (session !== undefined) {
+      const record = firstRecord(opening);
+      const owner = { id: ID, secret: SECRET };
+      const kept = this.isSealed ? sealRecord(record, owner, SEALING) : record;
+      this.#lay(ID, kept, session.lastAccess);
+    }
+    for (const [id, record] of recordsBeside(opening)) {
+      this.#lay(id, record, START);
+    }
+  }
+
+  #lay(id: string, record: SessionRecord, lastAccess: number): void {
+    const path = `${this.stage.directory}/${id}`;
+    const at = new Date(lastAccess);
+    Deno.writeFileSync(path, encodeRecord(id, record), { mode: 0o600 });
+    Deno.utimeSync(path, at, at);
+    if (record.user === undefined) return;
+    const entry = { tag: userTag(record.user), id };
+    putEntry(this.stage.directory, entry, new Date(START));
+  }
+}
