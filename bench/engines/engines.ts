@@ -67,7 +67,7 @@ export const ENGINES: Readonly<
     const kv = await Deno.openKv(path);
     return {
       label: "Deno KV",
-      most: 100_000,
+      most: 10_000,
       store: new KvSessionStore(kv),
       bareGet: async (id) => {
         const { value } = await kv.get(["latchkey", "session", id]);
