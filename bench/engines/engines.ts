@@ -132,6 +132,8 @@ export const ENGINES: Readonly<
       },
       [Symbol.asyncDispose]: async () => {
         await pool.end();
+        // Its sockets are closed a moment after it says so.
+        await new Promise((resolve) => setTimeout(resolve, 1_000));
         await server[Symbol.asyncDispose]();
       },
     };

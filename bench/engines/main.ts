@@ -62,16 +62,20 @@ if (import.meta.main) {
       }
       await using engine = started;
       results.engines.push(await measureEngine(engine, options));
+      await write(output, results);
     }
   } finally {
     await Deno.remove(base, { recursive: true });
   }
-  const markdown = toMarkdown(results);
-  await Deno.mkdir(output, { recursive: true });
-  await Deno.writeTextFile(`${output}/engines.md`, markdown);
+  console.log(`\n${toMarkdown(results)}`);
+}
+
+/** Writes what there is so far, lest an engine that fails takes it along. */
+async function write(directory: string, results: Results): Promise<void> {
+  await Deno.mkdir(directory, { recursive: true });
+  await Deno.writeTextFile(`${directory}/engines.md`, toMarkdown(results));
   await Deno.writeTextFile(
-    `${output}/engines.json`,
+    `${directory}/engines.json`,
     `${JSON.stringify(results, null, 2)}\n`,
   );
-  console.log(`\n${markdown}`);
 }
