@@ -18,6 +18,7 @@ function scattered(int $n): int {
 
 function value_of(array $like, string $owner, int $changes): array {
   $like['data']['first'] = $like['data']['last'] = FIRST_COUNT + $changes;
+  $like['user'] = 'c-' . substr($owner, 0, 6) . '@example.org';
   $like['data']['owner'] = $owner;
   $like['data']['note'] = note_of($like, $changes);
   return $like;

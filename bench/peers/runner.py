@@ -28,7 +28,7 @@ def value_of(like, owner, changes):
     count = FIRST_COUNT + changes
     note = note_of(like, changes)
     data = {**like["data"], "first": count, "owner": owner, "note": note, "last": count}
-    return {**like, "data": data}
+    return {**like, "user": f"c-{owner[:6]}@example.org", "data": data}
 
 
 def note_of(like, changes):

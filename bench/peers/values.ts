@@ -75,7 +75,7 @@ export function valueOf(like: Value, owner: string, changes: number): Value {
   const count = FIRST_COUNT + changes;
   const note = noteOf(like, changes);
   const data = { ...like.data, first: count, owner, note, last: count };
-  return { ...like, data };
+  return { ...like, user: `c-${owner.slice(0, 6)}@example.org`, data };
 }
 
 function noteOf({ data }: Value, changes: number): string {

@@ -1,6 +1,5 @@
+import { Pacer } from "./pacer.ts";
 import { system } from "./system.ts";
-
-const LONGEST_SLICE = 3;
 
 /** What {@linkcode listFiles} takes. */
 export interface ListOptions {
@@ -12,8 +11,8 @@ export interface ListOptions {
 
 /**
  * Streams the names of the files in a directory, and gives the event loop back
- * every few milliseconds, whatever is done with each: a directory of a million
- * sessions must not stop a server. Memory does not grow with the directory.
+ * every few milliseconds, whatever is done with each. Memory does not grow with
+ * the directory.
  *
  * @param directory The directory.
  * @param options See there.
@@ -23,13 +22,9 @@ export async function* listFiles(
   options: ListOptions,
 ): AsyncGenerator<string> {
   const { signal, onPause } = options;
-  let sliceEnd = system.monotonic() + LONGEST_SLICE;
+  const pacer = new Pacer(onPause);
   for await (const { name, isFile } of system.readDirectory(directory)) {
-    if (system.monotonic() >= sliceEnd) {
-      onPause?.();
-      await system.pause();
-      sliceEnd = system.monotonic() + LONGEST_SLICE;
-    }
+    if (pacer.isDue) await pacer.pause();
     signal?.throwIfAborted();
     if (isFile) yield name;
   }

@@ -1,11 +1,12 @@
 import { discard } from "./remove_if_there.ts";
 import { system } from "./system.ts";
 
-const MOST_AT_ONCE = 8;
+/** With more, who reads waits for the disk, and all for the directory. */
+const MOST_AT_ONCE = 2;
 
 /**
  * Removes files in other threads, a few at once. On a disk that has to be told
- * of each free block (ext4 with `discard`) the end of a file takes 100 µs, and
+ * of each free block (ext4 with `discard`) the end of a file takes 200 µs, and
  * a cleaner deletes thousands: that is nothing to hold up an event loop with.
  */
 export class Removals {

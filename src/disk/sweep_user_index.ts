@@ -1,10 +1,20 @@
-import { isShelfName, parseEntry, shelfPath, userIndexPath } from "./layout.ts";
+import {
+  isShelfName,
+  parseEntry,
+  shelfPath,
+  type UserEntry,
+  userIndexPath,
+} from "./layout.ts";
 import { listFiles, type ListOptions } from "./list_directory.ts";
+import { Pacer } from "./pacer.ts";
 import { system } from "./system.ts";
-import { isStale, removeStaleEntry } from "./user_index.ts";
+import { isStale, removeStaleEntries } from "./user_index.ts";
 
 /** At 100,000 sessions of users, 6,000 entries. */
 const MOST_SHELVES = 16;
+
+/** Entries that are removed under one lock: who logs in starts again meanwhile. */
+const MOST_AT_ONCE = 32;
 
 /**
  * Removes entries of the index of users that are there for nothing, from a few
@@ -32,6 +42,29 @@ export async function sweepUserIndex(
   }
 }
 
+/**
+ * Removes the entries of sessions that were removed, unless they are back.
+ *
+ * @param directory The directory of sessions.
+ * @param entries The entries, some of which may be missing.
+ * @param options See there.
+ */
+export async function removeEntries(
+  directory: string,
+  entries: readonly UserEntry[],
+  { signal, onPause }: ListOptions,
+): Promise<void> {
+  const pacer = new Pacer(onPause);
+  const byShelf = Map.groupBy(entries, ({ tag }) => shelfPath(directory, tag));
+  for (const shared of byShelf.values()) {
+    while (shared.length > 0) {
+      if (pacer.isDue) await pacer.pause();
+      signal?.throwIfAborted();
+      removeStaleEntries(directory, shared.splice(-MOST_AT_ONCE));
+    }
+  }
+}
+
 async function listShelves(directory: string): Promise<string[]> {
   const entries = system.readDirectory(userIndexPath(directory));
   const shelves: string[] = [];
@@ -50,6 +83,6 @@ async function sweepShelf(
     const entry = parseEntry(name);
     // One that is not where its tag belongs is none of ours.
     if (!entry?.tag.startsWith(shelf)) continue;
-    if (isStale(directory, entry)) removeStaleEntry(directory, entry);
+    if (isStale(directory, entry)) removeStaleEntries(directory, [entry]);
   }
 }

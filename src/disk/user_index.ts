@@ -15,7 +15,8 @@
  *
  *   publish  lock, shared · make the entry, if it is missing · [sync its
  *            directory] · publish the record · unlock
- *   remove   lock, exclusive · remove the record · remove the entry · unlock
+ *   remove   lock, exclusive · remove the record · remove the entry · unlock;
+ *            of many, as the cleaner does: remove the records · tidy
  *   tidy     lock, exclusive · is the session missing or, beyond doubt, of another
  *            tag? · remove the entry · unlock
  *
@@ -101,7 +102,7 @@ export function publishIndexed<T extends boolean | Again>(
   const result = tag === undefined ? put() : putUnder(place, { tag, id }, put);
   // The record has another tag now, or is not the one that was there.
   const rest = result === true ? before : result === false ? tag : undefined;
-  if (rest !== undefined) removeStaleEntry(directory, { tag: rest, id });
+  if (rest !== undefined) removeStaleEntries(directory, [{ tag: rest, id }]);
   return result;
 }
 
@@ -129,15 +130,22 @@ export function removeIndexed(
 }
 
 /**
- * Removes an entry, unless its session has this tag, or may have, or the lock
- * is held.
+ * Removes entries, but those whose sessions have this tag, or may have, and all
+ * if the lock is held.
  *
  * @param directory The directory of sessions.
- * @param entry The entry, which may be missing.
+ * @param entries Entries under one lock, which may be missing.
  */
-export function removeStaleEntry(directory: string, entry: UserEntry): void {
-  underLock(shelfLockPath(directory, entry.tag), true, () => {
-    if (isStale(directory, entry)) removeIfThere(entryPath(directory, entry));
+export function removeStaleEntries(
+  directory: string,
+  entries: readonly UserEntry[],
+): void {
+  const [first] = entries;
+  if (first === undefined) return;
+  underLock(shelfLockPath(directory, first.tag), true, () => {
+    for (const entry of entries) {
+      if (isStale(directory, entry)) removeIfThere(entryPath(directory, entry));
+    }
   });
 }
 
@@ -150,7 +158,9 @@ export function removeStaleEntry(directory: string, entry: UserEntry): void {
  * @param entry The entry.
  */
 export function isStale(directory: string, { tag, id }: UserEntry): boolean {
-  const opened = openRegular(sessionPath(directory, id));
+  const path = sessionPath(directory, id);
+  if (!system.exists(path)) return true;
+  const opened = openRegular(path);
   if (opened === undefined) return true;
   const { file } = opened;
   try {
@@ -243,7 +253,7 @@ function linkEntry(
 /** Removes an entry on the way out with an error, of which the caller must hear. */
 function discardEntry(directory: string, entry: UserEntry): void {
   try {
-    removeStaleEntry(directory, entry);
+    removeStaleEntries(directory, [entry]);
   } catch {
     // As broken as what brought us here; the cleaner collects it.
   }

@@ -15,6 +15,7 @@ import {
   markerPath,
   sessionPath,
   temporaryBirth,
+  type UserEntry,
 } from "../disk/layout.ts";
 import { listFiles } from "../disk/list_directory.ts";
 import { openRegular } from "../disk/open_regular.ts";
@@ -22,7 +23,7 @@ import { markDirectory } from "../disk/prepare_directory.ts";
 import { readOnce, readRest } from "../disk/read_file.ts";
 import { Removals } from "../disk/removals.ts";
 import { removeIfThere } from "../disk/remove_if_there.ts";
-import { sweepUserIndex } from "../disk/sweep_user_index.ts";
+import { removeEntries, sweepUserIndex } from "../disk/sweep_user_index.ts";
 import { system } from "../disk/system.ts";
 import { makeMissingEntry } from "../disk/user_index.ts";
 import type { Quarantine } from "./quarantine.ts";
@@ -40,6 +41,9 @@ export interface DirectoryCleanupOptions extends CleanupOptions {
   readonly lockTimeout: number;
 }
 
+/** At so many entries of the index to remove, they are removed. */
+const MANY_ENTRIES = 4096;
+
 type Verdict = "live" | "old" | "gone" | Unusable;
 
 /** A file at first sight. */
@@ -54,7 +58,8 @@ interface Seen {
  * A file is first read without a lock; only one that seems to be old, or is
  * none of this session's, is locked, looked at again, judged again, and then
  * renamed and removed: a session that was saved or touched meanwhile, or that
- * somebody holds, stays. What the index of users lacks is made, and of what is
+ * somebody holds, stays. The entries of the index of users go after their
+ * sessions, some under one lock. What the index lacks is made, and of what is
  * there for nothing some is removed. The event loop is given back every few
  * milliseconds.
  *
@@ -74,6 +79,7 @@ export async function cleanDirectory(
   const count = { deleted: 0, remaining: 0, remnants: 0 };
   const onPause = () => onProgress?.({ ...count });
   const removals = new Removals();
+  const entries: UserEntry[] = [];
   try {
     for await (const name of listFiles(directory, { signal, onPause })) {
       const path = sessionPath(directory, name);
@@ -86,7 +92,10 @@ export async function cleanDirectory(
       const seen = peek(file, name, isOld);
       const verdict = dryRun
         ? seen.verdict
-        : judge(file, seen, isOld, removals);
+        : judge(file, seen, isOld, (path, tag) => {
+          removals.note(path);
+          if (tag !== undefined) entries.push({ tag, id: name });
+        });
       if (verdict === "live") {
         count.remaining++;
         const { tag } = seen;
@@ -98,6 +107,7 @@ export async function cleanDirectory(
         count.deleted++;
         await removals.run();
       }
+      if (entries.length >= MANY_ENTRIES) await tidy();
     }
   } catch (error) {
     // What is wrong besides is not what went wrong first.
@@ -105,8 +115,13 @@ export async function cleanDirectory(
     throw error;
   }
   await removals.end();
+  await tidy();
   if (!dryRun) await sweepUserIndex(directory, { signal, onPause });
   return count;
+
+  async function tidy(): Promise<void> {
+    await removeEntries(directory, entries.splice(0), { signal, onPause });
+  }
 }
 
 async function lockCleaner(
@@ -141,11 +156,11 @@ function judge(
   file: SessionFile,
   { verdict }: Seen,
   isOld: IsOld,
-  removals: Removals,
+  note: (path: string, tag: string | undefined) => void,
 ): Verdict {
   if (verdict === "live" || verdict === "gone") return verdict;
   try {
-    const judged = file.deleteIfOld(isOld, (path) => removals.note(path));
+    const judged = file.deleteIfOld(isOld, note);
     return judged === AGAIN ? "live" : judged ?? "gone";
   } catch (error) {
     if (!isNoFile(file.path)) throw error;
@@ -167,9 +182,8 @@ function peek({ path }: SessionFile, id: string, isOld: IsOld): Seen {
     }
     if (typeof lifetime === "string") return { verdict: lifetime };
     const lastAccess = info.mtime!.getTime();
-    return isOld(lifetime, lastAccess, system.now())
-      ? { verdict: "old" }
-      : { verdict: "live", tag: readTag(bytes) };
+    const verdict = isOld(lifetime, lastAccess, system.now()) ? "old" : "live";
+    return { verdict, tag: readTag(bytes) };
   } finally {
     system.close(file);
   }

@@ -181,24 +181,22 @@ export class SessionFile {
    * keeps it.
    *
    * @param isOld Decides.
-   * @param note Is told under which name the file is now, to be removed.
+   * @param note Is told under which name the file is now, to be removed, and
+   * the tag of its user, whose entry is to be removed after that.
    */
   deleteIfOld(
     isOld: IsOld,
-    note: (path: string) => void,
+    note: (path: string, tag: string | undefined) => void,
   ): "old" | "live" | undefined | Again {
     return this.#holdRecord(decodeLifetime, (held) => {
-      const { record, lastAccess, now } = held;
+      const { record, lastAccess, now, tag } = held;
       if (!isOld(record, lastAccess, now)) return "live";
-      const { directory } = this.#place;
-      const path = temporaryPath(directory, now, system.random());
-      removeIndexed(directory, this.#id, held.tag, () => {
-        try {
-          system.rename(this.path, path);
-        } finally {
-          note(path);
-        }
-      });
+      const path = temporaryPath(this.#place.directory, now, system.random());
+      try {
+        system.rename(this.path, path);
+      } finally {
+        note(path, tag);
+      }
       return "old";
     });
   }

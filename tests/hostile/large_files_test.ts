@@ -10,7 +10,7 @@ import type { SessionRecord } from "../../src/core/record.ts";
 import { system } from "../../src/disk/system.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import { userTag } from "../../src/core/user_tag.ts";
-import { removeStaleEntry } from "../../src/disk/user_index.ts";
+import { removeStaleEntries } from "../../src/disk/user_index.ts";
 import { putEntry } from "../index_state.ts";
 import { replaceSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
@@ -139,7 +139,7 @@ for (const [what, put] of Object.entries(LARGE)) {
       Deno.renameSync(directory.join(left[0]!), directory.join("large"));
     }
     Deno.renameSync(directory.join("large"), directory.join(ID));
-    removeStaleEntry(directory.path, entry);
+    removeStaleEntries(directory.path, [entry]);
     Deno.removeSync(directory.join(ID));
     assert(reading.bytes <= LARGEST_RECORD + 1, `${reading.bytes} bytes`);
     assert(reading.buffer <= LARGEST_RECORD + 1, `${reading.buffer} bytes`);

@@ -8,7 +8,7 @@ import { userTag } from "../../src/core/user_tag.ts";
 import { openLocked } from "../../src/disk/file_lock.ts";
 import { entryPath, shelfLockPath, shelfPath } from "../../src/disk/layout.ts";
 import { system } from "../../src/disk/system.ts";
-import { isStale, removeStaleEntry } from "../../src/disk/user_index.ts";
+import { isStale, removeStaleEntries } from "../../src/disk/user_index.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import { describeIndex, putEntry } from "../index_state.ts";
 import { actBefore, recordSystem, replaceSystem } from "../replaced_system.ts";
@@ -223,7 +223,7 @@ Deno.test("an entry stays whose session somebody is about to publish, however ol
         if (to === directory.join(ID)) {
           const entry = { tag: ANNS, id: ID };
           assert(isStale(directory.path, entry));
-          removeStaleEntry(directory.path, entry);
+          removeStaleEntries(directory.path, [entry]);
           tries++;
         }
         link(from, to);
