@@ -8,7 +8,7 @@
  *                                500 B   4 KiB
  *   cookie, token                  0.2     0.2
  *   hash the secret                1.2     1.2
- *   compare two hashes, twice      2.2     2.2
+ *   compare two hashes, twice      0.1     0.1
  *   open, close                    7.0     7.1
  *   shared lock, unlock            1.0     1.0
  *   fstat, as a touch may be due   4.9     4.9

@@ -159,6 +159,7 @@ export function removeStaleEntries(
  */
 export function isStale(directory: string, { tag, id }: UserEntry): boolean {
   const path = sessionPath(directory, id);
+  // What is missing takes ten times as long to open.
   if (!system.exists(path)) return true;
   const opened = openRegular(path);
   if (opened === undefined) return true;

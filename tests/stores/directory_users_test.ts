@@ -210,6 +210,36 @@ Deno.test("the cleaner removes entries of sessions that are gone or another user
   assertEquals(await idsOf(store), [ID]);
 });
 
+Deno.test("with each session that the cleaner deletes goes its entry, unless its user is back", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await open(directory);
+  const users = Array.from({ length: 4_200 }, (_, n) => `user-${n}`);
+  const old = new Map(users.map((user) => [`the-session-of-${user}`, user]));
+  for (const [id, user] of old) {
+    await store.save(id, recordOf({}, { user, expiresAt: 1 }));
+  }
+  await store.save(ID, recordOf({}, ANN));
+  const { removeLater } = system;
+  let back: string | undefined;
+  {
+    using _hook = replaceSystem({
+      removeLater: async (path) => {
+        if (back === undefined) {
+          const left = directory.list();
+          back = [...old.keys()].find((id) => !left.includes(id))!;
+          await store.create(back, recordOf({}, { user: old.get(back)! }));
+        }
+        await removeLater(path);
+      },
+    });
+    assertEquals((await store.deleteOldSessions(30)).deleted, users.length);
+  }
+  const { entries, stale, missing } = describeIndex(directory.path);
+  assertEquals(entries.length, 2);
+  assertEquals([stale, missing], [[], []]);
+  assertEquals(await idsOf(store, old.get(back!)), [back!]);
+});
+
 Deno.test("an entry stays whose session somebody is about to publish, however old it looks", async () => {
   using directory = new TemporaryDirectory();
   const store = await open(directory);
