@@ -26,6 +26,8 @@
  *   --directory DIR     where the sessions are; a temporary one by default
  *   --only TEXT         peers whose name contains it, beside us and the floors
  *   --output DIR        where the results are written; bench/results by default
+ *   --keep              cleanups and loads among many that are left out here
+ *                       stay as they are in the results that are there
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { fromFileUrl } from "@std/path/from-file-url";
@@ -42,6 +44,7 @@ import { takeTurns } from "./take_turns.ts";
 import { toMarkdown } from "./to_markdown.ts";
 import { toPlot } from "./to_plot.ts";
 import { makeValue, type Workload } from "./values.ts";
+import { withKept } from "./with_kept.ts";
 
 const SESSIONS = 1_000;
 const STEPS = 1 << 14;
@@ -58,7 +61,8 @@ interface Options {
 }
 
 if (import.meta.main) {
-  const { directory, output, only, ...numbers } = parseArgs(Deno.args, {
+  const { directory, output, only, keep, ...numbers } = parseArgs(Deno.args, {
+    boolean: ["keep"],
     string: [
       "rounds",
       "milliseconds",
@@ -90,7 +94,7 @@ if (import.meta.main) {
       many: Number(numbers.many),
       only,
     });
-    await write(output, results);
+    await write(output, keep ? withKept(await read(output), results) : results);
   } finally {
     await Deno.remove(base, { recursive: true });
   }
@@ -228,6 +232,10 @@ async function weigh(competitors: readonly Competitor[]): Promise<void> {
     const peak = await process.peakMemory();
     if (peak !== undefined) result.memory = { empty, peak };
   }
+}
+
+async function read(directory: string): Promise<Results> {
+  return JSON.parse(await Deno.readTextFile(`${directory}/peers.json`));
 }
 
 async function write(directory: string, results: Results): Promise<void> {

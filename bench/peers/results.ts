@@ -103,6 +103,8 @@ export interface Results {
     readonly runtimes: readonly string[];
   };
   readonly rounds: number;
+  /** When an earlier run measured what this one left out. */
+  readonly kept?: string;
   readonly results: readonly Result[];
   /** Who did not run, and why. */
   readonly skipped: readonly {

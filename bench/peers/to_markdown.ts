@@ -16,7 +16,10 @@ export function toMarkdown(all: Results, sizes: readonly string[]): string {
     `. Operations per second, the middle of ${rounds} rounds in which the ` +
     "contestants take turns; in brackets the speed relative to the bare " +
     "system calls, the middle of the rounds' ratios. A dash: the peer does " +
-    "not offer it.",
+    "not offer it." +
+    (all.kept === undefined
+      ? ""
+      : ` Cleanups and loads among many: an earlier run, ${all.kept}.`),
     "## The goals",
     table(
       ["", "measured", "goal", ""],
