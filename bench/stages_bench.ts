@@ -8,7 +8,7 @@
  *                                500 B   4 KiB
  *   cookie, token                  0.2     0.2
  *   hash the secret                1.2     1.2
- *   compare two hashes, twice      0.1     0.1
+ *   compare two hashes, twice      0.0     0.0
  *   open, close                    7.0     7.1
  *   shared lock, unlock            1.0     1.0
  *   fstat, as a touch may be due   4.9     4.9
@@ -17,7 +17,7 @@
  *   session, get an object         0.6     6.8
  *   compare: nothing changed       2.0    22.1
  *   respond                        0.6     0.6
- *     in all                      22.3    58.4
+ *     in all                      20.2    56.3
  *   a request that reads          33.7    75.1   of it the load 17.7 and 28.0
  *
  *   replace by a recycled file    54.4    55.8   by a fresh one 123 and 263
@@ -27,12 +27,11 @@
  *   a request that changes       133.5   167.5
  *
  * The opening and the fstat are the system's and Deno's. What is ours and
- * left: to compare two hashes takes 3 µs under load, twice a request, where a
- * loop over the characters takes 0.15. That an object of 4 KiB did not change
- * is found out in 22 µs, of which `JSON.stringify` takes 6 and the search for
- * what JSON cannot hold the rest. To encode 500 B takes 3.3 µs, of which
- * `JSON.stringify` takes 0.6. What no stage shows, 11 µs of a request that
- * reads, is probably promises, headers, and the look-ups of the benchmark.
+ * left: that an object of 4 KiB did not change is found out in 22 µs, of which
+ * `JSON.stringify` takes 6 and the search for what JSON cannot hold the rest.
+ * To encode 500 B takes 3.3 µs, of which `JSON.stringify` takes 0.6. What no
+ * stage shows, 13 µs of a request that reads, is probably promises, headers,
+ * and the look-ups of the benchmark.
  */
 import { decodeRecord, encodeRecord } from "../src/core/codec.ts";
 import type { SessionRecord } from "../src/core/record.ts";

@@ -11,11 +11,12 @@
  * peers.svg. What is not installed (Node, PHP, Django) is skipped, and said so.
  *
  * 2026-11-20, Deno 2.9.6, Node 20, PHP 8.2, ext4, 2 cores: at 500 B a load is at
- * 0.82 of the bare calls and a save at 0.74, 1.06 and 1.4 times what PHP does. Of
+ * 0.91 of the bare calls and a save at 0.76, 1.30 and 1.13 times what PHP does. Of
  * the peers over files only PHP and write-file-atomic with proper-lockfile lose
  * and tear nothing; PHP, which writes in place, is twice as fast where four
  * processes race. node:sqlite and lmdb load twice, and node:sqlite saves three
- * times as fast. The loads among a million were disturbed by other work.
+ * times as fast. Among a million files, loads are half as fast, the bare calls'
+ * too.
  *
  *   --rounds 5          how many rounds count; one more warms up
  *   --milliseconds 80   how long a turn lasts; a race lasts 2.5 times that
