@@ -14,7 +14,7 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { fromFileUrl } from "@std/path/from-file-url";
-import { fileSystemOf } from "../file_system_of.ts";
+import { describeMachine } from "../machine.ts";
 import { ENGINES } from "./engines.ts";
 import { measureEngine } from "./measure_engine.ts";
 import { type Results, toMarkdown } from "./to_markdown.ts";
@@ -41,12 +41,7 @@ if (import.meta.main) {
   const base = await Deno.makeTempDir({ prefix: "latchkey-engines-" });
   const results: Results = {
     date: new Date().toISOString().slice(0, 10),
-    machine: {
-      cores: navigator.hardwareConcurrency,
-      os: Deno.build.os,
-      fileSystem: await fileSystemOf(base),
-      deno: Deno.version.deno,
-    },
+    machine: await describeMachine(base),
     engines: [],
     skipped: [],
   };

@@ -1,14 +1,10 @@
+import type { Machine } from "../machine.ts";
 import type { EngineResult, Point } from "./measure_engine.ts";
 
 /** All that was found. */
 export interface Results {
   readonly date: string;
-  readonly machine: {
-    readonly cores: number;
-    readonly os: string;
-    readonly fileSystem: string;
-    readonly deno: string;
-  };
+  readonly machine: Machine;
   readonly engines: EngineResult[];
   /** What was not measured, and why. */
   readonly skipped: string[];

@@ -1,3 +1,4 @@
+import type { Machine } from "../machine.ts";
 import { median, medianRatio } from "../median.ts";
 
 /** One thing that was measured, over what it may grow with. */
@@ -29,12 +30,7 @@ export interface ChartPoint {
 /** All that is written down. */
 export interface Growth {
   readonly date: string;
-  readonly machine: {
-    readonly cores: number;
-    readonly os: string;
-    readonly fileSystem: string;
-    readonly deno: string;
-  };
+  readonly machine: Machine;
   readonly size: readonly Chart[];
   readonly files: readonly Chart[];
   readonly flows: readonly Chart[];

@@ -22,7 +22,7 @@ import { measureFlows } from "./flows.ts";
 import { measureSize } from "./size.ts";
 import { toLinePlot } from "./to_line_plot.ts";
 import { toMarkdown } from "./to_markdown.ts";
-import { fileSystemOf } from "../file_system_of.ts";
+import { describeMachine } from "../machine.ts";
 
 const SIZES = [100, 500, 4_096, 32_768, 262_144, 1_048_576];
 const FLOWS = [1, 3, 10, 32, 100, 320, 1_000];
@@ -85,12 +85,7 @@ async function measure(
     : { charts: [], memory: [] };
   return {
     date: new Date().toISOString().slice(0, 10),
-    machine: {
-      cores: navigator.hardwareConcurrency,
-      os: Deno.build.os,
-      fileSystem: await fileSystemOf(base),
-      deno: Deno.version.deno,
-    },
+    machine: await describeMachine(base),
     size,
     files: charts,
     flows,

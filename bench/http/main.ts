@@ -24,7 +24,7 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { fromFileUrl } from "@std/path/from-file-url";
-import { fileSystemOf } from "../file_system_of.ts";
+import { describeMachine } from "../machine.ts";
 import { makeDataSet } from "../data_set.ts";
 import type { Action, Visit } from "./contestant.ts";
 import { type Contestant, CONTESTANTS } from "./contestants.ts";
@@ -119,10 +119,7 @@ async function hold(base: string, options: Options): Promise<Results> {
   return {
     date: new Date().toISOString().slice(0, 10),
     machine: {
-      cores: navigator.hardwareConcurrency,
-      os: Deno.build.os,
-      fileSystem: await fileSystemOf(base),
-      deno: Deno.version.deno,
+      ...await describeMachine(base),
       node,
       wrk,
     },

@@ -1,3 +1,4 @@
+import type { Machine } from "../machine.ts";
 import { median } from "../median.ts";
 import type { Action } from "./contestant.ts";
 import type { Contestant } from "./contestants.ts";
@@ -56,11 +57,7 @@ export interface Ratio {
 /** All that is written down. */
 export interface Results {
   readonly date: string;
-  readonly machine: {
-    readonly cores: number;
-    readonly os: string;
-    readonly fileSystem: string;
-    readonly deno: string;
+  readonly machine: Machine & {
     readonly node: string | null;
     readonly wrk: string;
   };

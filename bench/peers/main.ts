@@ -33,6 +33,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { fromFileUrl } from "@std/path/from-file-url";
 import { makeDataSet, SIZES } from "../data_set.ts";
+import { fileSystemOf } from "../machine.ts";
 import type { Competitor, Entry } from "./competitor.ts";
 import { enter } from "./enter.ts";
 import { holdCleanups } from "./hold_cleanups.ts";
@@ -175,7 +176,7 @@ async function hold(options: Options): Promise<Results> {
     machine: {
       cores: navigator.hardwareConcurrency,
       os: await saidBy("uname", ["-sr"]),
-      fileSystem: await saidBy("df", ["--output=fstype", base]),
+      fileSystem: await fileSystemOf(base),
       runtimes,
     },
     rounds,
