@@ -38,6 +38,7 @@ const RECORDED = [
   "close",
   "read",
   "write",
+  "rewind",
   "overwrite",
   "truncate",
   "sync",

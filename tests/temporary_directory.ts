@@ -1,4 +1,4 @@
-import { spares } from "../src/disk/spare_file.ts";
+import { dropSpare, spares } from "../src/disk/spare_file.ts";
 
 /** A directory of one test's own, gone at the end of its block. */
 export class TemporaryDirectory implements Disposable {
@@ -13,7 +13,7 @@ export class TemporaryDirectory implements Disposable {
   /** Returns the names in it, sorted, without the spare that this process keeps. */
   list(): string[] {
     return [...Deno.readDirSync(this.path)].map(({ name }) => name)
-      .filter((name) => this.join(name) !== spares.get(this.path)).sort();
+      .filter((name) => this.join(name) !== spares.get(this.path)?.path).sort();
   }
 
   /** Returns the names of all files in it, however deep. */
@@ -28,11 +28,14 @@ export class TemporaryDirectory implements Disposable {
   get spare(): string {
     const spare = spares.get(this.path);
     if (spare === undefined) throw new Error("There is no spare");
-    return spare;
+    return spare.path;
   }
 
   /** Removes it with all that is in it. */
   [Symbol.dispose](): void {
+    for (const directory of spares.keys()) {
+      if (directory.startsWith(this.path)) dropSpare(directory);
+    }
     Deno.removeSync(this.path, { recursive: true });
   }
 }

@@ -146,7 +146,7 @@ export function hasOtherTag(
  */
 export function readTag(bytes: Uint8Array): string | undefined {
   if (bytes[TAG_AT] === DASH) return undefined;
-  return decoder.decode(bytes.subarray(TAG_AT, TAG_AT + TAG_LENGTH));
+  return String.fromCharCode(...bytes.subarray(TAG_AT, TAG_AT + TAG_LENGTH));
 }
 
 /**

@@ -23,10 +23,16 @@
  * unreadable or for another session's. A removal may be undone.
  */
 import { MARK_AT, PUBLISHED, UNPUBLISHED } from "../core/codec.ts";
-import { AGAIN, type Again, release } from "./file_lock.ts";
+import { AGAIN, type Again, type HeldFile, release } from "./file_lock.ts";
 import { temporaryPath } from "./layout.ts";
 import { discard, removeIfThere } from "./remove_if_there.ts";
-import { type SpareFile, spares, takeSpare } from "./spare_file.ts";
+import {
+  canKeep,
+  type SpareFile,
+  spares,
+  type TakenSpare,
+  takeSpare,
+} from "./spare_file.ts";
 import { system } from "./system.ts";
 
 /**
@@ -76,18 +82,17 @@ export function createFile(
 }
 
 /**
- * Puts a record over one whose exclusive lock is held, and was held when
- * {@linkcode leadsTo} said `true`.
+ * Puts a record over one that is held.
  *
  * @param place Where the name is.
- * @param path The name.
+ * @param held The file behind the name; it may be kept, to be written over.
  * @param bytes The record, encoded; its mark may be changed.
  * @param modified When it was modified, in ms since the epoch; now, without.
  * @returns `true`; {@linkcode AGAIN} when the temporary file was collected.
  */
 export function replaceFile(
   place: Place,
-  path: string,
+  held: HeldFile,
   bytes: Uint8Array,
   modified?: number,
 ): true | Again {
@@ -97,16 +102,20 @@ export function replaceFile(
   const isFresh = !isRecycling || modified !== undefined;
   const spare = isFresh ? undefined : takeSpare(directory);
   return publish(place, { bytes, modified, spare }, (temporary) => {
-    const retired = isRecycling ? newTemporaryPath(directory) : undefined;
+    const retired = isRecycling && canKeep(directory, held)
+      ? newTemporaryPath(directory)
+      : undefined;
     try {
-      if (retired !== undefined) system.link(path, retired);
-      system.rename(temporary, path);
+      if (retired !== undefined) system.link(held.path, retired);
+      system.rename(temporary, held.path);
     } catch (error) {
       if (retired !== undefined) discard(retired);
       if (error instanceof Deno.errors.NotFound) return AGAIN;
       throw error;
     }
-    if (retired !== undefined) spares.set(directory, retired);
+    if (retired !== undefined) {
+      spares.set(directory, { path: retired, file: held.keep() });
+    }
     if (spare !== undefined) markPublished(spare.file);
     return true;
   });
@@ -129,7 +138,7 @@ interface Content {
   readonly bytes: Uint8Array;
   readonly modified: number | undefined;
   /** What it is written over, if there is one. */
-  readonly spare?: SpareFile | undefined;
+  readonly spare?: TakenSpare | undefined;
 }
 
 /** Writes over the spare, or a fresh file if there is none, and puts it. */
@@ -144,6 +153,7 @@ function publish<T extends boolean | Again>(
   try {
     if (needsMode && spare === undefined) system.changeMode(path, 0o600);
     bytes[MARK_AT] = spare === undefined ? PUBLISHED : UNPUBLISHED;
+    if (spare !== undefined) system.rewind(file);
     writeWhole(file, bytes);
     if (spare !== undefined && spare.size > bytes.length) {
       system.truncate(file, bytes.length);
@@ -169,7 +179,7 @@ function newTemporaryPath(directory: string): string {
   return temporaryPath(directory, system.now(), system.random());
 }
 
-function openFresh(path: string): Pick<SpareFile, "path" | "file"> {
+function openFresh(path: string): SpareFile {
   const options = { write: true, createNew: true, mode: 0o600 };
   return { path, file: system.open(path, options) };
 }

@@ -28,15 +28,58 @@ const LONGEST_WAIT = 8;
 export class LockedFile implements Disposable {
   /** The open file. */
   readonly file: Deno.FsFile;
+  #isKept = false;
 
   /** @param file An open file whose lock is held. */
   constructor(file: Deno.FsFile) {
     this.file = file;
   }
 
+  /** Leaves it open and locked: whoever is given it sees to the rest. */
+  keep(): Deno.FsFile {
+    this.#isKept = true;
+    return this.file;
+  }
+
   /** Unlocks, then closes. */
   [Symbol.dispose](): void {
-    release(this.file, true);
+    if (!this.#isKept) release(this.file, true);
+  }
+}
+
+/**
+ * The file behind a name under its exclusive lock, looked at: until it is
+ * disposed of nobody else replaces, touches or removes it.
+ */
+export class HeldFile extends LockedFile {
+  /** Its name. */
+  readonly path: string;
+  /** The clock as it was read under the lock, before the mtime. */
+  readonly now: number;
+  /** What `fstat` says of it. */
+  readonly info: Deno.FileInfo;
+
+  /**
+   * @param file The open file, whose exclusive lock is held.
+   * @param path Its name, which leads to it.
+   * @param now See there.
+   * @param info See there.
+   */
+  constructor(
+    file: Deno.FsFile,
+    path: string,
+    now: number,
+    info: Deno.FileInfo,
+  ) {
+    super(file);
+    this.path = path;
+    this.now = now;
+    this.info = info;
+  }
+
+  /** Its mtime, in ms since the epoch. */
+  get lastAccess(): number {
+    return this.info.mtime!.getTime();
   }
 }
 
@@ -75,6 +118,33 @@ export function openLocked(
     if (!isLocked) system.close(file);
   }
   return isLocked ? new LockedFile(file) : AGAIN;
+}
+
+/**
+ * Opens the file behind a name, takes its exclusive lock, if it is free, and
+ * looks.
+ *
+ * @param path The file.
+ * @returns The held file; `undefined` when the name is missing;
+ * {@linkcode AGAIN} when the lock is held, or the name leads elsewhere by now.
+ * @throws {Deno.errors.InvalidData} If the name leads to anything but a file.
+ */
+export function openHeld(path: string): HeldFile | undefined | Again {
+  const file = openExisting(path, true);
+  if (file === undefined) return undefined;
+  let isLocked = false;
+  let held: HeldFile | undefined;
+  try {
+    isLocked = system.tryLock(file, true);
+    if (isLocked) {
+      const now = system.now();
+      const info = system.fstat(file);
+      if (leadsTo(path, info)) held = new HeldFile(file, path, now, info);
+    }
+  } finally {
+    if (held === undefined) release(file, isLocked);
+  }
+  return held ?? AGAIN;
 }
 
 /**

@@ -4,7 +4,7 @@
  *   sessions/                                            0700
  *     .latchkey                                          0600  marks it as ours; the cleaner's lock
  *     0f3c…e1                                            0600  a session, named by its ID
- *     .tmp-001763629200000-5d0a…9b                       0600  being written: birth in ms, 128 random bits
+ *     .tmp-001763629200000-5d0a…9b                       0600  being written: birth in ms, a random UUID
  *     0f3c…e1.bad                                        0600  was unreadable, set aside for inspection
  *     .lock-000 … .lock-3ff                              0600  empty; whose requests run one after the other
  *     .users/                                            0700  where the sessions of a user are found
@@ -57,7 +57,7 @@ export function markerPath(directory: string): string {
  *
  * @param directory The directory of sessions: a rename is atomic only within one file system.
  * @param now When it is born, in ms since the epoch.
- * @param random 128 random bits as 32 hex characters.
+ * @param random A random UUID as 32 hex characters, without its hyphens.
  */
 export function temporaryPath(
   directory: string,

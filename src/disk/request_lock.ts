@@ -14,15 +14,13 @@
 import {
   AGAIN,
   type Again,
-  leadsTo,
   type LockedFile,
-  openLocked,
+  openHeld,
   type Patience,
   persist,
 } from "./file_lock.ts";
 import { makeLockFile } from "./make_lock_file.ts";
 import { checkStillThere } from "./prepare_directory.ts";
-import { system } from "./system.ts";
 
 /**
  * Takes the lock of a lock file, which is made if it is missing.
@@ -41,18 +39,9 @@ export async function lockForRequest(
 }
 
 function tryLock(path: string, directory: string): LockedFile | Again {
-  let locked = openLocked(path, true);
-  if (locked === undefined) {
-    checkStillThere(directory);
-    makeLockFile(path);
-    locked = openLocked(path, true);
-  }
-  if (locked === undefined || locked === AGAIN) return AGAIN;
-  let isIt = false;
-  try {
-    isIt = leadsTo(path, system.fstat(locked.file));
-  } finally {
-    if (!isIt) locked[Symbol.dispose]();
-  }
-  return isIt ? locked : AGAIN;
+  const held = openHeld(path);
+  if (held !== undefined) return held;
+  checkStillThere(directory);
+  makeLockFile(path);
+  return openHeld(path) ?? AGAIN;
 }

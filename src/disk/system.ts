@@ -14,7 +14,7 @@ export interface System {
   now(): number;
   /** Milliseconds from an arbitrary start, never set back. */
   monotonic(): number;
-  /** 128 random bits as 32 hex characters. */
+  /** A random UUID as 32 hex characters, without its hyphens. */
   random(): string;
   /** Resolves after `ms` milliseconds; rejects with the signal's reason. */
   wait(ms: number, signal: AbortSignal | undefined): Promise<void>;
@@ -26,6 +26,8 @@ export interface System {
   close(file: Deno.FsFile): void;
   read(file: Deno.FsFile, into: Uint8Array): number | null;
   write(file: Deno.FsFile, bytes: Uint8Array): number;
+  /** Goes back to the start, to write from there. */
+  rewind(file: Deno.FsFile): void;
   /** Writes over what is at a place, and leaves the rest as it is. */
   overwrite(file: Deno.FsFile, at: number, bytes: Uint8Array): void;
   truncate(file: Deno.FsFile, length: number): void;
@@ -52,7 +54,8 @@ export interface System {
 export const system: System = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  random: () => crypto.getRandomValues(new Uint8Array(16)).toHex(),
+  // Deno has these in store, which 16 bytes of `getRandomValues` are not.
+  random: () => crypto.randomUUID().replaceAll("-", ""),
   wait,
   pause: () => new Promise((resolve) => setImmediate(resolve)),
   // Deno copies options at a cost that a load feels; to read is its default.
@@ -63,6 +66,7 @@ export const system: System = {
   close: (file) => file.close(),
   read: (file, into) => file.readSync(into),
   write: (file, bytes) => file.writeSync(bytes),
+  rewind: (file) => void file.seekSync(0, Deno.SeekMode.Start),
   overwrite: (file, at, bytes) => {
     file.seekSync(at, Deno.SeekMode.Start);
     file.writeSync(bytes);

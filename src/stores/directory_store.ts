@@ -25,6 +25,7 @@ import {
   checkStillThere,
   prepareDirectory,
 } from "../disk/prepare_directory.ts";
+import { dropSpare } from "../disk/spare_file.ts";
 import { system } from "../disk/system.ts";
 import { lockForRequest } from "../disk/request_lock.ts";
 import { cleanDirectory } from "./clean_directory.ts";
@@ -76,7 +77,7 @@ import { checkLock, SessionLock } from "./session_lock.ts";
  * await Deno.remove(directory, { recursive: true });
  * ```
  */
-export class DirectorySessionStore implements SessionStore {
+export class DirectorySessionStore implements SessionStore, Disposable {
   /** Any number of processes on one machine may share the directory. */
   readonly isMultiprocessSafe = true;
   /** Any number of workers may share the directory. */
@@ -241,6 +242,16 @@ export class DirectorySessionStore implements SessionStore {
     const patience = { path, timeout, signal: options.signal };
     const locked = await lockForRequest(directory, patience);
     return new SessionLock(() => locked[Symbol.dispose]());
+  }
+
+  /**
+   * Gives back what the store keeps between two changes: an open file, of a
+   * session that was replaced, and its name, see `disk/spare_file.ts`. A server
+   * need not, unless it wants to leave no such file or to unmount the file system;
+   * a test that looks for open files does. The store can be used on.
+   */
+  [Symbol.dispose](): void {
+    dropSpare(this.directory);
   }
 
   /** Tells so where it can be told without an error; for many it is the rule. */

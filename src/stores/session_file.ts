@@ -37,9 +37,11 @@ import {
 import {
   AGAIN,
   type Again,
+  type HeldFile,
   isNoFile,
   leadsTo,
   noFile,
+  openHeld,
   underLock,
 } from "../disk/file_lock.ts";
 import { sessionPath, temporaryPath } from "../disk/layout.ts";
@@ -51,18 +53,8 @@ import type { Quarantine } from "./quarantine.ts";
 /** What is not read. */
 const NOTHING = new Uint8Array();
 
-/** A session's file while nobody else can change it. */
-interface Held {
-  readonly file: Deno.FsFile;
-  /** The file's mtime, in ms since the epoch. */
-  readonly lastAccess: number;
-  /** How many bytes it has. */
-  readonly size: number;
-  /** The clock as it was read under the lock, before the mtime. */
-  readonly now: number;
-}
-
-interface HeldRecord<T extends Lifetime> extends Held {
+/** What is in a session's file that is held. */
+interface Found<T extends Lifetime> {
   readonly record: T;
   /** Whether its time is not over. */
   readonly isLive: boolean;
@@ -104,10 +96,10 @@ export class SessionFile {
     const read = this.#read(touch, isWary);
     if (typeof read !== "string") return read;
     try {
-      return this.#holdRecord(decodeRecord, (held) => {
-        if (!held.isLive) return undefined;
-        if (touch?.(held.record, held.lastAccess)) markAccessed(held);
-        return held.record;
+      return this.#holdRecord(decodeRecord, ({ record, isLive }, held) => {
+        if (!isLive) return undefined;
+        if (touch?.(record, held.lastAccess)) markAccessed(held);
+        return record;
       });
     } catch (error) {
       if (read === "hold" || isNoFile(this.path)) throw error;
@@ -119,9 +111,9 @@ export class SessionFile {
   /** Replaces what there is, or creates. */
   save(bytes: Uint8Array): true | Again {
     const isIndexed = readTag(bytes) !== undefined;
-    const replaced = this.#hold(({ file, size }) => {
-      const old = isIndexed ? readWhole(file, size) : NOTHING;
-      return this.#replace(bytes, decodeTag(this.#id, old));
+    const replaced = this.#hold((held) => {
+      const old = isIndexed ? readWhole(held.file, held.info.size) : NOTHING;
+      return this.#replace(held, bytes, decodeTag(this.#id, old));
     });
     if (replaced !== undefined) return replaced;
     return this.#create(bytes) || this.#again();
@@ -132,12 +124,13 @@ export class SessionFile {
     const created = this.#create(bytes, lastAccess);
     if (created !== false) return created;
     const replaced = this.#hold((held) => {
-      const old = readWhole(held.file, held.size);
+      const old = readWhole(held.file, held.info.size);
       const found = decodeLifetime(this.#id, old);
       const isTaken = typeof found === "object" &&
         !isExpired(found, held.lastAccess, held.now);
       if (isTaken) return false;
-      return this.#replace(bytes, decodeTag(this.#id, old), lastAccess);
+      const before = decodeTag(this.#id, old);
+      return this.#replace(held, bytes, before, lastAccess);
     });
     return replaced ?? this.#again();
   }
@@ -147,7 +140,7 @@ export class SessionFile {
     change: (record: SessionRecord) => SessionRecord | undefined,
     lastAccess?: number,
   ): SessionRecord | null | undefined | Again {
-    return this.#holdRecord(decodeRecord, ({ record, isLive, tag }) => {
+    return this.#holdRecord(decodeRecord, ({ record, isLive, tag }, held) => {
       if (!isLive) return undefined;
       const changed = change(record);
       if (changed === undefined) {
@@ -155,16 +148,16 @@ export class SessionFile {
         return null;
       }
       const bytes = encodeRecord(this.#id, changed);
-      const replaced = this.#replace(bytes, tag, lastAccess);
+      const replaced = this.#replace(held, bytes, tag, lastAccess);
       return replaced === AGAIN ? AGAIN : changed;
     });
   }
 
   /** Marks a live session accessed. */
   touch(): boolean | undefined | Again {
-    return this.#holdRecord(decodeLifetime, (held) => {
-      if (held.isLive) markAccessed(held);
-      return held.isLive;
+    return this.#holdRecord(decodeLifetime, ({ isLive }, held) => {
+      if (isLive) markAccessed(held);
+      return isLive;
     });
   }
 
@@ -188,8 +181,8 @@ export class SessionFile {
     isOld: IsOld,
     note: (path: string, tag: string | undefined) => void,
   ): "old" | "live" | undefined | Again {
-    return this.#holdRecord(decodeLifetime, (held) => {
-      const { record, lastAccess, now, tag } = held;
+    return this.#holdRecord(decodeLifetime, ({ record, tag }, held) => {
+      const { lastAccess, now } = held;
       if (!isOld(record, lastAccess, now)) return "live";
       const path = temporaryPath(this.#place.directory, now, system.random());
       try {
@@ -232,33 +225,33 @@ export class SessionFile {
   /** Acts on a record; what holds none is set aside, or left. */
   #holdRecord<T, R extends Lifetime>(
     decode: (id: string, bytes: Uint8Array) => R | Unusable,
-    act: (held: HeldRecord<R>) => T,
+    act: (found: Found<R>, held: HeldFile) => T,
   ): T | undefined | Again {
     return this.#hold((held) => {
-      const bytes = readWhole(held.file, held.size);
-      const found = decode(this.#id, bytes);
-      if (typeof found === "object") {
-        const isLive = !isExpired(found, held.lastAccess, held.now);
-        return act({ ...held, record: found, isLive, tag: readTag(bytes) });
+      const bytes = readWhole(held.file, held.info.size);
+      const record = decode(this.#id, bytes);
+      if (typeof record === "object") {
+        const isLive = !isExpired(record, held.lastAccess, held.now);
+        return act({ record, isLive, tag: readTag(bytes) }, held);
       }
-      if (found === "unreadable") {
+      if (record === "unreadable") {
         this.#quarantine.setAside(this.path, this.#id, held.file);
       } else {
-        this.#quarantine.leave(found, this.path, this.#id);
+        this.#quarantine.leave(record, this.path, this.#id);
       }
       return undefined;
     });
   }
 
   /** Acts on whatever is there; `undefined` when nothing is. */
-  #hold<T>(act: (held: Held) => T): T | undefined | Again {
-    return underLock(this.path, true, (file) => {
-      const now = system.now();
-      const info = system.fstat(file);
-      if (!leadsTo(this.path, info)) return AGAIN;
-      const lastAccess = info.mtime!.getTime();
-      return act({ file, lastAccess, size: info.size, now });
-    });
+  #hold<T>(act: (held: HeldFile) => T): T | undefined | Again {
+    const held = openHeld(this.path);
+    if (held === undefined || held === AGAIN) return held;
+    try {
+      return act(held);
+    } finally {
+      held[Symbol.dispose]();
+    }
   }
 
   #create(bytes: Uint8Array, lastAccess?: number): boolean | Again {
@@ -268,11 +261,12 @@ export class SessionFile {
   }
 
   #replace(
+    held: HeldFile,
     bytes: Uint8Array,
     before: string | undefined,
     lastAccess?: number,
   ): true | Again {
-    const put = () => replaceFile(this.#place, this.path, bytes, lastAccess);
+    const put = () => replaceFile(this.#place, held, bytes, lastAccess);
     return publishIndexed(this.#place, { id: this.#id, bytes, before, put });
   }
 
@@ -292,6 +286,6 @@ export class SessionFile {
  * A clock that was set back may have left the last access in the future: the
  * one case in which it is lowered.
  */
-function markAccessed({ file, lastAccess, now }: Held): void {
+function markAccessed({ file, lastAccess, now }: HeldFile): void {
   if (lastAccess !== now) system.setModified(file, now);
 }

@@ -1,6 +1,7 @@
 import {
   assert,
   assertEquals,
+  assertInstanceOf,
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
@@ -11,7 +12,12 @@ import {
   removeFile,
   replaceFile,
 } from "../../src/disk/atomic_file.ts";
-import { AGAIN } from "../../src/disk/file_lock.ts";
+import {
+  AGAIN,
+  type Again,
+  HeldFile,
+  openHeld,
+} from "../../src/disk/file_lock.ts";
 import { readOnce, readWhole } from "../../src/disk/read_file.ts";
 import { removeIfThere } from "../../src/disk/remove_if_there.ts";
 import { type System, system } from "../../src/disk/system.ts";
@@ -45,6 +51,31 @@ function longBytes(length: number): Uint8Array {
   for (let at = 0; at < length; at++) bytes[at] = (at * 31 + (at >> 8)) & 0xff;
   return bytes;
 }
+
+function hold(path: string): HeldFile {
+  const held = openHeld(path);
+  assertInstanceOf(held, HeldFile);
+  return held;
+}
+
+/** One of both ways to put a record behind a name. */
+interface Put extends Disposable {
+  put(place: Place, bytes: Uint8Array): boolean | Again;
+}
+
+const PUTS = {
+  createFile: (path: string): Put => ({
+    put: (place, bytes) => createFile(place, path, bytes),
+    [Symbol.dispose]: () => {},
+  }),
+  replaceFile: (path: string): Put => {
+    const held = hold(path);
+    return {
+      put: (place, bytes) => replaceFile(place, held, bytes),
+      [Symbol.dispose]: () => held[Symbol.dispose](),
+    };
+  },
+};
 
 const SIZES = [0, 1, 500, 65_535, 65_536, 65_537, 131_072, 200_000, 1_048_577];
 
@@ -146,7 +177,8 @@ Deno.test("replaceFile() puts another file behind the name", () => {
   const path = directory.join(NAME);
   Deno.writeTextFileSync(path, "first, and longer");
   using old = Deno.openSync(path);
-  assertEquals(replaceFile(placeOf(directory), path, bytesOf("second")), true);
+  using held = hold(path);
+  assertEquals(replaceFile(placeOf(directory), held, bytesOf("second")), true);
   assertEquals(Deno.readTextFileSync(path), "second");
   // Its bytes are those of a spare now: who has it still reads them.
   assertEquals(
@@ -162,14 +194,15 @@ Deno.test("a file written in pieces is whole", () => {
   const { write } = system;
   const bytes = longBytes(10_000);
   bytes[MARK_AT] = PUBLISHED;
-  for (const put of [createFile, replaceFile]) {
+  for (const [name, prepare] of Object.entries(PUTS)) {
     for (const piece of [1, 999, 10_000]) {
       using _replaced = replaceSystem({
         write: (file, from) => write(file, from.subarray(0, piece)),
       });
-      const path = directory.join(`${put.name}-${piece}`);
-      if (put === replaceFile) Deno.writeFileSync(path, bytes, MODE);
-      assertEquals(put(placeOf(directory), path, bytes.slice()), true);
+      const path = directory.join(`${name}-${piece}`);
+      if (name === "replaceFile") Deno.writeFileSync(path, bytes, MODE);
+      using way = prepare(path);
+      assertEquals(way.put(placeOf(directory), bytes.slice()), true);
       assertEquals(Deno.readFileSync(path), bytes);
     }
   }
@@ -191,11 +224,14 @@ Deno.test("a temporary file that was collected means AGAIN", () => {
     rename: collect(system.rename),
   });
   assertStrictEquals(createFile(placeOf(directory), path, bytesOf("x")), AGAIN);
+  Deno.writeTextFileSync(path, "old");
+  using held = hold(path);
   assertStrictEquals(
-    replaceFile(placeOf(directory), path, bytesOf("x")),
+    replaceFile(placeOf(directory), held, bytesOf("x")),
     AGAIN,
   );
-  assertEquals(directory.list(), []);
+  assertEquals(Deno.readTextFileSync(path), "old");
+  assertEquals(directory.list(), [NAME]);
 });
 
 Deno.test("a temporary file collected after its link does not matter", () => {
@@ -214,13 +250,15 @@ Deno.test("a temporary file collected after its link does not matter", () => {
 
 const STEPS: (keyof System)[] = ["changeMode", "write", "sync", "tryLock"];
 
-for (const put of [createFile, replaceFile]) {
-  const last = put === createFile ? "link" : "rename";
+for (const [name, prepare] of Object.entries(PUTS)) {
+  const isReplacing = name === "replaceFile";
+  const last = isReplacing ? "rename" : "link";
   for (const step of [...STEPS, last] as const) {
-    Deno.test(`${put.name}() whose ${step} fails leaves nothing`, () => {
+    Deno.test(`${name}() whose ${step} fails leaves nothing`, () => {
       using directory = new TemporaryDirectory();
       const path = directory.join(NAME);
-      if (put === replaceFile) Deno.writeTextFileSync(path, "old");
+      if (isReplacing) Deno.writeTextFileSync(path, "old");
+      using way = prepare(path);
       const before = directory.list();
       const error = new Error(`${step} failed`);
       const fail = () => {
@@ -232,12 +270,10 @@ for (const put of [createFile, replaceFile]) {
         durability: "power",
         needsMode: true,
       });
-      const thrown = assertThrows(() => put(place, path, bytesOf("new")));
+      const thrown = assertThrows(() => way.put(place, bytesOf("new")));
       assertStrictEquals(thrown, error);
       assertEquals(directory.list(), before);
-      if (put === replaceFile) {
-        assertEquals(Deno.readTextFileSync(path), "old");
-      }
+      if (isReplacing) assertEquals(Deno.readTextFileSync(path), "old");
       assertEquals(recorded.calls.at(-1), "close temporary");
     });
   }
@@ -304,43 +340,46 @@ Deno.test("removeIfThere() is false for what is gone", () => {
 /** What a change does to files, in its order: without clock and close. */
 function changesOf(
   durability: Place["durability"],
-  change: (place: Place, path: string) => unknown,
+  change: "createFile" | "replaceFile" | "removeFile",
   existing: boolean,
 ): string[] {
   using directory = new TemporaryDirectory();
   const path = directory.join(NAME);
-  if (existing) Deno.writeTextFileSync(path, "old");
+  if (existing) Deno.writeTextFileSync(path, "old", MODE);
+  const place = placeOf(directory, { durability });
+  if (change === "removeFile") {
+    using recorded = recordSystem(directory.path);
+    removeFile(place, path);
+    return recorded.take();
+  }
+  using way = PUTS[change](path);
   using recorded = recordSystem(directory.path);
-  change(placeOf(directory, { durability }), path);
+  way.put(place, bytesOf("new"));
   return recorded.take();
 }
 
-const replace = (place: Place, path: string) =>
-  replaceFile(place, path, bytesOf("new"));
-const create = (place: Place, path: string) =>
-  createFile(place, path, bytesOf("new"));
 const SYNC_DIRECTORY = ["open directory", "sync directory", "close directory"];
 
 Deno.test("changes are the calls that are drawn, for process", () => {
-  assertEquals(changesOf("process", replace, true), [
+  assertEquals(changesOf("process", "replaceFile", true), [
     "open temporary",
     "write temporary",
     "link session to temporary",
     "rename temporary to session",
     "close temporary",
   ]);
-  assertEquals(changesOf("process", create, false), [
+  assertEquals(changesOf("process", "createFile", false), [
     "open temporary",
     "write temporary",
     "link temporary to session",
     "remove temporary",
     "close temporary",
   ]);
-  assertEquals(changesOf("process", removeFile, true), ["remove session"]);
+  assertEquals(changesOf("process", "removeFile", true), ["remove session"]);
 });
 
 Deno.test("changes are the calls that are drawn, for power", () => {
-  assertEquals(changesOf("power", replace, true), [
+  assertEquals(changesOf("power", "replaceFile", true), [
     "open temporary",
     "write temporary",
     "sync temporary",
@@ -350,7 +389,7 @@ Deno.test("changes are the calls that are drawn, for power", () => {
     "unlock temporary",
     "close temporary",
   ]);
-  assertEquals(changesOf("power", create, false), [
+  assertEquals(changesOf("power", "createFile", false), [
     "open temporary",
     "write temporary",
     "sync temporary",
@@ -361,14 +400,14 @@ Deno.test("changes are the calls that are drawn, for power", () => {
     "unlock temporary",
     "close temporary",
   ]);
-  assertEquals(changesOf("power", removeFile, true), [
+  assertEquals(changesOf("power", "removeFile", true), [
     "remove session",
     ...SYNC_DIRECTORY,
   ]);
 });
 
 Deno.test("nothing is synced for a name that was taken", () => {
-  assertEquals(changesOf("power", create, true), [
+  assertEquals(changesOf("power", "createFile", true), [
     "open temporary",
     "write temporary",
     "sync temporary",

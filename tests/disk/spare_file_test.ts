@@ -1,8 +1,19 @@
-import { assert, assertEquals } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertThrows,
+} from "@std/assert";
 import { decodeRecord, encodeRecord, MARK_AT } from "../../src/core/codec.ts";
 import { type Place, replaceFile } from "../../src/disk/atomic_file.ts";
 import { temporaryPath } from "../../src/disk/layout.ts";
-import { spares, takeSpare } from "../../src/disk/spare_file.ts";
+import {
+  HeldFile,
+  LockedFile,
+  openHeld,
+  openLocked,
+} from "../../src/disk/file_lock.ts";
+import { dropSpare, spares, takeSpare } from "../../src/disk/spare_file.ts";
 import { system } from "../../src/disk/system.ts";
 import { recordSystem, replaceSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
@@ -28,10 +39,19 @@ class Scene extends TemporaryDirectory {
   }
 
   replace(n: number, length = 0): void {
-    assertEquals(
-      replaceFile(this.place, this.session, encodeSession(n, length)),
-      true,
-    );
+    this.put(encodeSession(n, length));
+  }
+
+  put(
+    bytes: Uint8Array,
+    path = this.session,
+    rest?: Partial<Place>,
+    modified?: number,
+  ): void {
+    using held = openHeld(path) as HeldFile;
+    assertInstanceOf(held, HeldFile);
+    const place = { ...this.place, ...rest };
+    assertEquals(replaceFile(place, held, bytes, modified), true);
   }
 
   /** The number that the session holds, and its mark. */
@@ -91,7 +111,7 @@ Deno.test("until the rename a spare says that it is not published", () => {
   assertEquals(scene.read(), [3, " "]);
 });
 
-Deno.test("a spare is locked from its first byte to its mark", () => {
+Deno.test("a spare is locked until it is a session again, and marked", () => {
   using scene = new Scene();
   using reader = Deno.openSync(scene.spare);
   const locks: [string, boolean][] = [];
@@ -100,6 +120,7 @@ Deno.test("a spare is locked from its first byte to its mark", () => {
     if (isFree) reader.unlockSync();
     locks.push([call, isFree]);
   };
+  look("idle");
   const { write, overwrite, unlock } = system;
   using _replaced = replaceSystem({
     write: (file, bytes) => {
@@ -118,6 +139,7 @@ Deno.test("a spare is locked from its first byte to its mark", () => {
   });
   scene.replace(3);
   assertEquals(locks, [
+    ["idle", false],
     ["write", false],
     ["mark", false],
     ["marked", false],
@@ -135,6 +157,15 @@ Deno.test("a backup made of hard links keeps its bytes", () => {
   assertEquals(scene.list(), [ID, "backup"]);
 });
 
+Deno.test("so does one that was made of the spare", () => {
+  using scene = new Scene();
+  const backup = scene.join("backup");
+  Deno.linkSync(scene.spare, backup);
+  for (let n = 3; n < 6; n++) scene.replace(n);
+  assertEquals(scene.read(backup), [1, " "]);
+  assertEquals(scene.list(), [ID, "backup"]);
+});
+
 Deno.test("a spare that others may read is not used", () => {
   using scene = new Scene();
   Deno.chmodSync(scene.spare, 0o644);
@@ -143,17 +174,53 @@ Deno.test("a spare that others may read is not used", () => {
   assertEquals(scene.list(), [ID]);
 });
 
-Deno.test("a spare that somebody still reads is not used, and he is not disturbed", () => {
+Deno.test("who opened a session before it was replaced waits for no spare", () => {
+  using scene = new Scene();
+  using reader = Deno.openSync(scene.session);
+  scene.replace(3);
+  assertEquals(reader.tryLockSync(false), false);
+  assertEquals(reader.statSync().ino, inodeOf(scene.spare));
+  using again = openLocked(scene.session, false) as LockedFile;
+  assertInstanceOf(again, LockedFile);
+  dropSpare(scene.path);
+  assertEquals(reader.tryLockSync(false), true);
+});
+
+Deno.test("a spare that is dropped leaves no name, no lock and no open file", () => {
   using scene = new Scene();
   const { spare } = scene;
-  using reader = Deno.openSync(spare);
-  assert(reader.tryLockSync(false));
+  const { file } = spares.get(scene.path)!;
+  dropSpare(scene.path);
+  assertThrows(() => Deno.lstatSync(spare), Deno.errors.NotFound);
+  assertThrows(() => file.statSync(), Deno.errors.BadResource);
+  dropSpare(scene.path);
   scene.replace(3);
-  const bytes = new Uint8Array(1_000);
-  const length = reader.readSync(bytes)!;
-  assertEquals(bytes.subarray(0, length), encodeSession(1));
-  assertEquals(scene.read(), [3, " "]);
+  scene.replace(4);
+  assertEquals(scene.read(), [4, " "]);
+});
+
+Deno.test("what keeps its last access is a fresh file, and the spare stays", () => {
+  using scene = new Scene();
+  const { spare } = scene;
+  scene.put(encodeSession(3), scene.session, {}, 1_700_000_000_000);
+  assertEquals(scene.spare, spare);
+  assertEquals(scene.read(spare), [1, " "]);
+  assertEquals(Deno.lstatSync(scene.session).mtime!.getTime(), 17e11);
   assertEquals(scene.list(), [ID]);
+});
+
+Deno.test("a process keeps 16 spares, and replaces with fresh files elsewhere", () => {
+  using stack = new DisposableStack();
+  const scenes = Array.from({ length: 17 }, () => stack.use(new Scene()));
+  const last = scenes.pop()!;
+  for (const scene of scenes) assert(spares.has(scene.path));
+  assert(!spares.has(last.path));
+  last.replace(3);
+  assertEquals(last.read(), [3, " "]);
+  assertEquals(last.list(), [ID]);
+  dropSpare(scenes[0]!.path);
+  last.replace(4);
+  assert(spares.has(last.path));
 });
 
 Deno.test("without its spare, a process begins with a fresh file", () => {
@@ -170,10 +237,13 @@ Deno.test("no process uses what it finds: only what it has put there", () => {
   using scene = new Scene();
   const stranger = temporaryPath(scene.path, Date.now(), "a".repeat(32));
   Deno.writeFileSync(stranger, encodeSession(9), { mode: 0o600 });
-  spares.delete(scene.path);
+  dropSpare(scene.path);
   using recorded = recordSystem(scene.path);
   scene.replace(3);
-  assertEquals(recorded.calls[0], "open temporary");
+  assertEquals(
+    recorded.calls.filter((call) => call.startsWith("open")),
+    ["open session", "open temporary"],
+  );
   assertEquals(scene.read(stranger), [9, " "]);
 });
 
@@ -187,9 +257,8 @@ Deno.test("a spare is taken once", () => {
 
 Deno.test("durability power has no spare", () => {
   using scene = new Scene();
-  const place: Place = { ...scene.place, durability: "power" };
   using recorded = recordSystem(scene.path);
-  assertEquals(replaceFile(place, scene.session, encodeSession(3)), true);
+  scene.put(encodeSession(3), scene.session, { durability: "power" });
   const calls = recorded.take();
   assertEquals(calls.filter((call) => call.startsWith("link")), []);
   assert(calls.includes("sync temporary"));
@@ -201,7 +270,7 @@ Deno.test("the spare of one session replaces another", () => {
   const bytes = encodeRecord(OTHER_ID, { data: { n: 7 }, createdAt: 1 });
   Deno.writeFileSync(other, bytes, { mode: 0o600 });
   const first = inodeOf(scene.spare);
-  assertEquals(replaceFile(scene.place, other, bytes.slice()), true);
+  scene.put(bytes.slice(), other);
   assertEquals(inodeOf(other), first);
   assertEquals(Deno.readFileSync(other), bytes);
   assertEquals(scene.read(), [2, " "]);

@@ -7,8 +7,7 @@ import { decodeRecord } from "../../src/core/codec.ts";
 import { isExpired, type SessionRecord } from "../../src/core/record.ts";
 import type { SessionStore } from "../../src/core/store.ts";
 import { temporaryBirth } from "../../src/disk/layout.ts";
-import { removeIfThere } from "../../src/disk/remove_if_there.ts";
-import { spares } from "../../src/disk/spare_file.ts";
+import { dropSpare } from "../../src/disk/spare_file.ts";
 import { SessionManager } from "../../src/http/manager.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import { describeIndex } from "../index_state.ts";
@@ -145,13 +144,6 @@ function readLive(path: string): SessionRecord | undefined {
   return isExpired(found, lastAccess, Date.now()) ? undefined : found;
 }
 
-/** Removes what this process left when it went on. */
-function removeOwnSpare(directory: string): void {
-  const spare = spares.get(directory);
-  if (spare !== undefined) removeIfThere(spare);
-  spares.delete(directory);
-}
-
 /**
  * Checks that the cleaner removes temporary files when they are an hour old,
  * not a millisecond before, and nothing else.
@@ -160,7 +152,8 @@ export async function cleanUpAfter(
   directory: string,
   temporaries: readonly string[],
 ): Promise<void> {
-  removeOwnSpare(directory);
+  // What this process left when it went on.
+  dropSpare(directory);
   const store = new DirectorySessionStore(directory);
   await store.setup();
   // The index of users may be missing, which the cleaner makes.

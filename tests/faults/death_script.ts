@@ -11,6 +11,7 @@
  */
 
 import type { Durability } from "../../src/disk/atomic_file.ts";
+import { spares } from "../../src/disk/spare_file.ts";
 import { replaceEveryCall } from "./every_call.ts";
 import { isSetup, openStore, SCENES, takeOverSpare } from "./scenes.ts";
 
@@ -54,6 +55,9 @@ async function play(death: Death, index: number): Promise<void> {
     if (steps < step || how === "stop") print({ index, answer });
   } catch (error) {
     if (steps < step || how !== "freeze") throw error;
+  } finally {
+    // There is room for a few only; this one stays open, as the dead leave it.
+    spares.delete(directory);
   }
 }
 

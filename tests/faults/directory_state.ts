@@ -69,7 +69,7 @@ export function describeDirectory(
     const isKept = name === ".latchkey" || name === ".users" ||
       name.startsWith(".lock-");
     if (isKept) continue;
-    if (`${directory}/${name}` === spares.get(directory)) continue;
+    if (`${directory}/${name}` === spares.get(directory)?.path) continue;
     const isKnown = name in scene.files || name === OTHER_ID ||
       name.replace(/\.bad$/, "") in scene.files || name === ID;
     if (!isKnown && temporaryBirth(name) !== undefined) temporaries.push(name);

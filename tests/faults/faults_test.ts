@@ -17,6 +17,7 @@
 import { assert, assertEquals, assertStrictEquals, equal } from "@std/assert";
 import { SessionDirectoryError } from "../../src/core/errors.ts";
 import type { Durability } from "../../src/disk/atomic_file.ts";
+import { spares } from "../../src/disk/spare_file.ts";
 import type { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import type { StoreWarning } from "../../src/stores/quarantine.ts";
 import { replaceSystem } from "../replaced_system.ts";
@@ -84,7 +85,7 @@ async function play(ground: Playground, fault: Fault): Promise<boolean> {
   const { scene, directory, warnings } = ground;
   const store = await ground.begin();
   const before = describeDirectory(directory, scene).files;
-  const outcome = await runFaulty(scene, store, fault);
+  const outcome = await runFaulty(ground, store, fault);
   const { faulty } = outcome;
 
   const { files, temporaries } = describeDirectory(directory, scene);
@@ -101,6 +102,8 @@ async function play(ground: Playground, fault: Fault): Promise<boolean> {
     assertEquals(findTorn(scene, before, files), []);
   }
   if (!mayLeave(faulty.failed, fault)) assertEquals(temporaries, []);
+  // But the spare, which is nobody's session.
+  faulty.open.delete(spares.get(directory)?.file);
   assertEquals(faulty.open.size, 0, "a file was left open");
   // What setup locks has a name that nobody else knows.
   if (!isSetup(scene)) assertEquals(faulty.closedLocked, [], "not unlocked");
@@ -130,11 +133,12 @@ interface Outcome {
 }
 
 async function runFaulty(
-  scene: Scene,
+  { scene, directory }: Playground,
   store: DirectorySessionStore,
   fault: Fault,
 ): Promise<Outcome> {
-  using faulty = new FaultySystem(fault);
+  const spare = spares.get(directory);
+  using faulty = new FaultySystem(fault, spare && [spare.file]);
   try {
     return { faulty, answer: await scene.run(store) };
   } catch (error) {

@@ -32,7 +32,7 @@ export class FaultySystem implements Disposable {
   /** Whether any call that changes what a session is took effect. */
   isChanged = false;
   /** Files that are open. */
-  readonly open: Set<unknown> = new Set();
+  readonly open: Set<unknown>;
   /** What was closed before it was unlocked. */
   readonly closedLocked: string[] = [];
 
@@ -41,8 +41,13 @@ export class FaultySystem implements Disposable {
   readonly #replaced: Disposable;
   #steps = 0;
 
-  constructor(fault: Fault) {
+  /**
+   * @param fault Where, and how.
+   * @param open Files that are open already.
+   */
+  constructor(fault: Fault, open: Iterable<unknown> = []) {
     this.#fault = fault;
+    this.open = new Set(open);
     this.#replaced = replaceEveryCall((call) => this.#act(call));
   }
 

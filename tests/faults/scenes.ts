@@ -5,6 +5,7 @@
  *
  * A scene's directory is told apart by text: see `directory_state.ts`.
  */
+import { assert } from "@std/assert";
 import { encodeRecord } from "../../src/core/codec.ts";
 import type { JsonObject, SessionRecord } from "../../src/core/record.ts";
 import { markId } from "../../src/core/revocation.ts";
@@ -14,7 +15,7 @@ import type { SessionManagerOptions } from "../../src/http/manager_options.ts";
 import { type Sealing, sealRecord } from "../../src/http/sealed_record.ts";
 import type { Session } from "../../src/http/session.ts";
 import { temporaryPath } from "../../src/disk/layout.ts";
-import { spares } from "../../src/disk/spare_file.ts";
+import { dropSpare, spares } from "../../src/disk/spare_file.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import type { DirectorySessionStoreOptions } from "../../src/stores/directory_store_options.ts";
 
@@ -96,6 +97,7 @@ export function openStore(
 
 /** Puts the spare of a scene into a directory. */
 export function laySpare(directory: string, { spare }: Scene): void {
+  dropSpare(directory);
   if (spare === undefined) return;
   const path = temporaryPath(directory, Date.now(), SPARE_ID);
   Deno.writeFileSync(path, spare, { mode: 0o600 });
@@ -107,7 +109,10 @@ export function takeOverSpare(directory: string, { spare }: Scene): void {
   if (spare === undefined) return;
   const [found] = [...Deno.readDirSync(directory)]
     .filter(({ name }) => name.endsWith(SPARE_ID));
-  spares.set(directory, `${directory}/${found!.name}`);
+  const path = `${directory}/${found!.name}`;
+  const file = Deno.openSync(path, { read: true, write: true });
+  assert(file.tryLockSync(true));
+  spares.set(directory, { path, file });
 }
 
 /** Whether `durability: "power"` makes other calls in a scene. */

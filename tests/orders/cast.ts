@@ -1,3 +1,4 @@
+import { assert } from "@std/assert";
 import { decodeRecord, encodeRecord } from "../../src/core/codec.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { userTag } from "../../src/core/user_tag.ts";
@@ -5,6 +6,7 @@ import { SessionManager } from "../../src/http/manager.ts";
 import type { SessionManagerOptions } from "../../src/http/manager_options.ts";
 import { sealRecord } from "../../src/http/sealed_record.ts";
 import { temporaryPath } from "../../src/disk/layout.ts";
+import type { SpareFile } from "../../src/disk/spare_file.ts";
 import { system } from "../../src/disk/system.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import { putEntry } from "../index_state.ts";
@@ -87,9 +89,9 @@ export class Cast {
 
   /**
    * Puts a spare for an actor into the directory, so old that a cleaner would
-   * collect it.
+   * collect it, and opens and locks it, as one has it who replaced a file.
    */
-  laySpare(actor: string): string {
+  laySpare(actor: string): SpareFile {
     const { directory } = this.stage;
     const birth = START - 2 * 60 * 60_000;
     const random = actor.toLowerCase().repeat(32);
@@ -97,7 +99,9 @@ export class Cast {
     const bytes = encodeRecord(ID, { ...ownRecord("spare", "unused") });
     Deno.writeFileSync(path, bytes, { mode: 0o600 });
     Deno.utimeSync(path, new Date(birth), new Date(birth));
-    return path;
+    const file = Deno.openSync(path, { read: true, write: true });
+    assert(file.tryLockSync(true));
+    return { path, file };
   }
 
   /** Empties the directory and puts there what the opening begins with. */

@@ -65,7 +65,7 @@ const MUTANTS: readonly Mutant[] = [
       };
       calls.lstat = (path) => seen.get(path)!;
     },
-    play: { opening: "live", operations: ["update", "update"] },
+    play: { opening: "live", operations: ["update", "delete"] },
     shown: "no order of",
   },
   {
@@ -199,9 +199,12 @@ const MUTANTS: readonly Mutant[] = [
     mutate: (calls) => {
       const { open, fstat } = calls;
       calls.open = (path, options) => {
-        if (path.endsWith("a".repeat(32)) && !options.createNew) {
+        if (path.endsWith(ID)) {
+          const directory = path.slice(0, -ID.length);
+          const [spare] = [...Deno.readDirSync(directory)]
+            .filter(({ name }) => name.endsWith("a".repeat(32)));
           Deno.removeSync(path);
-          Deno.linkSync(path.replace(/[^/]*$/, ID), path);
+          Deno.linkSync(directory + spare!.name, path);
         }
         return open(path, options);
       };

@@ -74,7 +74,7 @@ export async function findViolation(
   const deaths = parts.filter(({ actor }) => actor.isDead).length;
   const files = [...Deno.readDirSync(stage.directory)].map(({ name }) => name);
   const spares = parts.filter(({ actor }) => !actor.isDead)
-    .map(({ actor }) => actor.spare);
+    .map(({ actor }) => actor.spare?.path);
   const temporary = files.filter((name) =>
     name.startsWith(".tmp-") && !spares.includes(`${stage.directory}/${name}`)
   );

@@ -13,7 +13,7 @@
  * Time is a number that only the stage changes; files get it as their mtime.
  */
 import { MARK_AT, UNPUBLISHED } from "../../src/core/codec.ts";
-import { spares } from "../../src/disk/spare_file.ts";
+import { type SpareFile, spares } from "../../src/disk/spare_file.ts";
 import { type System, system } from "../../src/disk/system.ts";
 import { describeIndex } from "../index_state.ts";
 
@@ -47,8 +47,8 @@ export class Actor {
   pending = "";
   outcome: Outcome | undefined;
   /** The spare that it came with, and the one that it has. */
-  readonly firstSpare: string | undefined;
-  spare: string | undefined;
+  readonly firstSpare: SpareFile | undefined;
+  spare: SpareFile | undefined;
   /** When it began and ended, in steps of the stage; for who was before whom. */
   firstStep: number | undefined;
   lastStep = -1;
@@ -75,10 +75,11 @@ export class Actor {
   previousTry = 0;
   lastTry = 0;
 
-  constructor(name: string, script: Script, spare?: string) {
+  constructor(name: string, script: Script, spare?: SpareFile) {
     this.name = name;
     this.script = script;
     this.firstSpare = spare;
+    if (spare !== undefined) this.openFiles.add(spare.file);
   }
 }
 
@@ -103,6 +104,7 @@ export class Stage implements Disposable {
   readonly #real: System = { ...system };
   readonly #getRandomValues = crypto.getRandomValues;
   readonly #labels = new Map<number, string>();
+  readonly #paths = new WeakMap<Deno.FsFile, string>();
   readonly #mark: (text: string) => unknown;
   #active: Actor | undefined;
   #intruder: Intruder | undefined;
@@ -166,7 +168,11 @@ export class Stage implements Disposable {
   }
 
   /** Brings an actor on; nothing runs yet but what precedes its first call. */
-  async enter(name: string, script: Script, spare?: string): Promise<Actor> {
+  async enter(
+    name: string,
+    script: Script,
+    spare?: SpareFile,
+  ): Promise<Actor> {
     const actor = new Actor(name, script, spare);
     this.actors.push(actor);
     await this.#run(actor, 0);
@@ -258,7 +264,7 @@ export class Stage implements Disposable {
         outcome === undefined && !isDead ? actor.known.join(";") : "",
         actor.failedLockAt === this.steps,
         held,
-        this.#labelOf(actor.spare),
+        this.#labelOf(actor.spare?.path),
       ].join("|");
     });
     const { entries } = describeIndex(this.directory);
@@ -355,7 +361,7 @@ export class Stage implements Disposable {
    * knows, or asks whether the directory is there, or goes on with a reading.
    */
   #isFree(actor: Actor, name: string, args: unknown[]): boolean {
-    if (name === "close") return true;
+    if (name === "close" || name === "rewind") return true;
     if (this.isFineGrained) return false;
     if (name === "read") return actor.log.at(-1)?.name === "read";
     if (name === "open") {
@@ -415,6 +421,7 @@ export class Stage implements Disposable {
     if (name === "open" && error === undefined) {
       const file = result as Deno.FsFile;
       actor.openFiles.add(file);
+      this.#paths.set(file, args[0] as string);
       if ((args[1] as Deno.OpenOptions).createNew) {
         this.#labels.set(this.#real.fstat(file).ino!, "new");
       }
@@ -430,7 +437,11 @@ export class Stage implements Disposable {
       actor.lastTry = actor.previousTry;
       return;
     }
-    if (name === "tryLock" && result === false) actor.failedLockAt = this.steps;
+    if (name === "tryLock" && result === false) {
+      // Who has a file open that was replaced finds another when he comes again.
+      const isStale = !this.#isBehindName(args[0] as Deno.FsFile);
+      actor.failedLockAt = isStale ? -1 : this.steps;
+    }
     const seen = this.#showResult(result, error);
     actor.known.push(`${shown}:${seen}${this.#showFile(name, args[0])}`);
   }
@@ -457,6 +468,17 @@ export class Stage implements Disposable {
     const seed = this.actors.indexOf(actor) * 64 + ++actor.randoms;
     return new Uint8Array(length).fill(seed % 251, 0, length - 1)
       .fill(seed >> 8, length - 1);
+  }
+
+  /** Whether the name by which a file was opened still leads to it. */
+  #isBehindName(file: Deno.FsFile): boolean {
+    try {
+      const behind = Deno.lstatSync(this.#paths.get(file)!);
+      return behind.ino === this.#real.fstat(file).ino;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return false;
+      throw error;
+    }
   }
 
   /** Names what a file holds after who has written it, and how far. */
