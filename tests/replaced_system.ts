@@ -143,6 +143,8 @@ export interface FakeWaiting extends Disposable {
   readonly waits: readonly number[];
   /** Forgets what was waited, and returns it. */
   take(): number[];
+  /** How often the event loop was given back without a wait. */
+  readonly pauses: number;
 }
 
 /**
@@ -154,8 +156,14 @@ export function fakeWaiting(onWait?: (count: number) => void): FakeWaiting {
   let now = 1_000;
   let count = 0;
   const waits: number[] = [];
+  let pauses = 0;
+  const { pause } = system;
   const replaced = replaceSystem({
     monotonic: () => now,
+    pause: () => {
+      pauses++;
+      return pause();
+    },
     wait: async (ms, signal) => {
       onWait?.(++count);
       signal?.throwIfAborted();
@@ -167,6 +175,9 @@ export function fakeWaiting(onWait?: (count: number) => void): FakeWaiting {
   return {
     waits,
     take: () => waits.splice(0),
+    get pauses() {
+      return pauses;
+    },
     [Symbol.dispose]: () => replaced[Symbol.dispose](),
   };
 }

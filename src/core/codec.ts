@@ -39,6 +39,9 @@ export const PUBLISHED = 0x20;
 /** The mark of a record of which that is not known. */
 export const UNPUBLISHED = 0x3f;
 
+/** No head is longer, whatever the session ID. */
+export const LONGEST_HEAD = 128;
+
 const MAGIC = "latchkey/1";
 const CHECKSUM_AT = 11;
 const COVERED_AT = 19;
@@ -82,7 +85,7 @@ export function encodeRecord(
     `${MAGIC} 00000000 ${lifetime} ${userTag(user)} ${id}\n${body}\n`,
   );
   if (bytes.length > LARGEST_RECORD) throw cannotEncode("it is too large");
-  encoder.encodeInto(hex(checksum(bytes)), bytes.subarray(CHECKSUM_AT));
+  putHex(checksum(bytes), bytes);
   return bytes;
 }
 
@@ -138,6 +141,11 @@ export function hasOtherTag(
     findProblem(id, bytes) === undefined;
 }
 
+/** Tells whether a record, encoded, has the tag of a user. */
+export function isTagged(bytes: Uint8Array): boolean {
+  return bytes[TAG_AT] !== DASH;
+}
+
 /**
  * Reads the tag of the user off a record.
  *
@@ -145,19 +153,22 @@ export function hasOtherTag(
  * @returns Made by `userTag`; `undefined` when nobody is logged in.
  */
 export function readTag(bytes: Uint8Array): string | undefined {
-  if (bytes[TAG_AT] === DASH) return undefined;
+  if (!isTagged(bytes)) return undefined;
   return String.fromCharCode(...bytes.subarray(TAG_AT, TAG_AT + TAG_LENGTH));
 }
 
 /**
- * Reads the tag of the user off what a medium kept.
+ * Reads the tag of the user off the head of what a medium kept. It is taken at
+ * its word: that the rest is damaged is no reason to doubt whose it was.
  *
  * @param id The session ID that the bytes were found under.
- * @param bytes Any bytes at all; they are not kept.
- * @returns `undefined` also when there is no record. Never throws.
+ * @param head At least {@linkcode LONGEST_HEAD} bytes, or all that there are;
+ * they are not kept.
+ * @returns `undefined` also when it is no head of this session's. Never throws.
  */
-export function decodeTag(id: string, bytes: Uint8Array): string | undefined {
-  return findProblem(id, bytes) === undefined ? readTag(bytes) : undefined;
+export function decodeTag(id: string, head: Uint8Array): string | undefined {
+  const isHead = holdsAt(head, 0, MAGIC) && isSessionAt(id, head);
+  return isHead ? readTag(head) : undefined;
 }
 
 function findProblem(id: string, bytes: Uint8Array): Unusable | undefined {
@@ -167,10 +178,11 @@ function findProblem(id: string, bytes: Uint8Array): Unusable | undefined {
   }
   if (bytes.length > LARGEST_RECORD) return "unreadable";
   if (parseHex(bytes) !== checksum(bytes)) return "unreadable";
-  const end = ID_AT + id.length;
-  return holdsAt(bytes, ID_AT, id) && bytes[end] === NEWLINE
-    ? undefined
-    : "foreign";
+  return isSessionAt(id, bytes) ? undefined : "foreign";
+}
+
+function isSessionAt(id: string, bytes: Uint8Array): boolean {
+  return holdsAt(bytes, ID_AT, id) && bytes[ID_AT + id.length] === NEWLINE;
 }
 
 function parseBody(bytes: Uint8Array): SessionRecord | undefined {
@@ -196,8 +208,11 @@ function checksum(bytes: Uint8Array): number {
   return crc32(bytes.subarray(COVERED_AT));
 }
 
-function hex(value: number): string {
-  return value.toString(16).padStart(8, "0");
+function putHex(value: number, bytes: Uint8Array): void {
+  for (let at = CHECKSUM_AT + 7; at >= CHECKSUM_AT; at--, value >>>= 4) {
+    const digit = value & 0xf;
+    bytes[at] = digit + (digit < 10 ? ZERO : 0x57);
+  }
 }
 
 function parseHex(bytes: Uint8Array): number | undefined {

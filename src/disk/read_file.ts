@@ -22,6 +22,23 @@ export function readOnce(file: Deno.FsFile): Uint8Array {
 }
 
 /**
+ * Reads the first bytes of an open file.
+ *
+ * @param file The open file; nobody changes it meanwhile.
+ * @param length How many, no more than it has.
+ * @returns A view of the bytes, good until the next read.
+ */
+export function readHead(file: Deno.FsFile, length: number): Uint8Array {
+  let end = 0;
+  while (end < length) {
+    const more = system.read(file, buffer.subarray(end, length));
+    if (more === null) break;
+    end += more;
+  }
+  return buffer.subarray(0, end);
+}
+
+/**
  * Reads all that an open file holds, to its end, or one byte more than any
  * record has: enough to know it for none, and the end of what never ends.
  *

@@ -16,6 +16,8 @@ import {
   decodeRecord,
   decodeTag,
   encodeRecord,
+  isTagged,
+  LONGEST_HEAD,
   MARK_AT,
   PUBLISHED,
   readTag,
@@ -45,13 +47,10 @@ import {
   underLock,
 } from "../disk/file_lock.ts";
 import { sessionPath, temporaryPath } from "../disk/layout.ts";
-import { readOnce, readRest, readWhole } from "../disk/read_file.ts";
+import { readHead, readOnce, readRest, readWhole } from "../disk/read_file.ts";
 import { system } from "../disk/system.ts";
 import { publishIndexed, removeIndexed } from "../disk/user_index.ts";
 import type { Quarantine } from "./quarantine.ts";
-
-/** What is not read. */
-const NOTHING = new Uint8Array();
 
 /** What is in a session's file that is held. */
 interface Found<T extends Lifetime> {
@@ -110,10 +109,9 @@ export class SessionFile {
 
   /** Replaces what there is, or creates. */
   save(bytes: Uint8Array): true | Again {
-    const isIndexed = readTag(bytes) !== undefined;
     const replaced = this.#hold((held) => {
-      const old = isIndexed ? readWhole(held.file, held.info.size) : NOTHING;
-      return this.#replace(held, bytes, decodeTag(this.#id, old));
+      const before = isTagged(bytes) ? this.#readTag(held) : undefined;
+      return this.#replace(held, bytes, before);
     });
     if (replaced !== undefined) return replaced;
     return this.#create(bytes) || this.#again();
@@ -252,6 +250,11 @@ export class SessionFile {
     } finally {
       held[Symbol.dispose]();
     }
+  }
+
+  #readTag({ file, info }: HeldFile): string | undefined {
+    const head = readHead(file, Math.min(info.size, LONGEST_HEAD));
+    return decodeTag(this.#id, head);
   }
 
   #create(bytes: Uint8Array, lastAccess?: number): boolean | Again {

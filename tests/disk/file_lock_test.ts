@@ -220,14 +220,31 @@ Deno.test("persist() takes its first step before it returns", () => {
   return promise.then((result) => assertEquals(result, 1));
 });
 
-Deno.test("persist() tries at once, then waits before each try", async () => {
-  using clock = fakeWaiting();
+Deno.test("persist() tries at once, twice after a pause, then waits before each try", async () => {
+  for (const tries of [1, 2, 3, 4, 6]) {
+    using clock = fakeWaiting();
+    let steps = 0;
+    await persist(() => ++steps < tries ? AGAIN : true, PATIENCE);
+    assertEquals(steps, tries);
+    assertEquals(clock.pauses, Math.min(tries - 1, 2));
+    assertEquals(clock.waits.length, tries - 1 - clock.pauses);
+  }
+});
+
+Deno.test("persist() takes no step when it was aborted in a pause", async () => {
+  using _clock = fakeWaiting();
+  const controller = new AbortController();
+  const reason = new Error("no longer wanted");
   let steps = 0;
-  await persist(() => ++steps < 1 ? AGAIN : true, PATIENCE);
-  assertEquals([steps, clock.waits.length], [1, 0]);
-  steps = 0;
-  await persist(() => ++steps < 3 ? AGAIN : true, PATIENCE);
-  assertEquals([steps, clock.waits.length], [3, 2]);
+  const step = () => {
+    steps++;
+    queueMicrotask(() => controller.abort(reason));
+    return AGAIN;
+  };
+  const patience = { ...PATIENCE, signal: controller.signal };
+  const thrown = await assertRejects(() => persist(step, patience));
+  assertStrictEquals(thrown, reason);
+  assertEquals(steps, 1);
 });
 
 Deno.test("persist() waits random whiles that grow to 8 ms", async () => {
@@ -236,7 +253,7 @@ Deno.test("persist() waits random whiles that grow to 8 ms", async () => {
   const longest: number[] = [];
   for (let round = 0; round < rounds; round++) {
     let steps = 0;
-    await persist(() => ++steps < 11 ? AGAIN : true, PATIENCE);
+    await persist(() => ++steps < 13 ? AGAIN : true, PATIENCE);
     for (const [at, wait] of clock.take().entries()) {
       longest[at] = Math.max(longest[at] ?? 0, wait);
       assert(wait >= 0);
@@ -266,7 +283,7 @@ Deno.test("persist() gives up when the time is over, not before", async () => {
   const waited = clock.waits.reduce((sum, wait) => sum + wait);
   assert(Math.abs(waited - 5_000) < 1e-6, `${waited}`);
   // It has looked again after the last wait.
-  assertEquals(steps, clock.waits.length + 1);
+  assertEquals(steps, clock.pauses + clock.waits.length + 1);
 });
 
 Deno.test("persist() with no time tries, and does not wait", async () => {

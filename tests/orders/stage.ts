@@ -316,7 +316,7 @@ export class Stage implements Disposable {
       })();
     };
     staged.monotonic = () => this.#noteTry();
-    staged.pause = () => Promise.resolve();
+    staged.pause = staged.wait;
     staged.random = () => this.#random(16).toHex();
     Object.assign(system, staged);
     crypto.getRandomValues = ((array: Uint8Array) => {

@@ -130,16 +130,22 @@ Deno.test("of 200 flows that wait, one looks and the others stand in line", asyn
   const store = scene.openStore({ lockTimeout: 60_000 });
   await store.setup();
   const waits: number[] = [];
-  const { wait } = system;
+  let pauses = 0;
+  const { wait, pause } = system;
   using _replaced = replaceSystem({
     wait: (ms, signal) => {
       waits.push(ms);
       return wait(ms, signal);
     },
+    pause: () => {
+      pauses++;
+      return pause();
+    },
   });
   const flows = new Flows(store);
-  assertEquals(waits.length, FLOWS);
-  assertEquals(waits.filter((ms) => ms < 1_000).length, 1);
+  assertEquals(waits.length, FLOWS - 1);
+  assertEquals(waits.filter((ms) => ms < 1_000), []);
+  assertEquals(pauses, 1);
   await scene.holder.kill();
   await flows.errors();
 });
