@@ -238,35 +238,52 @@ function endIn(
   keyEnds: BagContent["keyEnds"],
   key: string,
 ): number | undefined {
-  return keyEnds !== undefined && Object.hasOwn(keyEnds, key)
-    ? keyEnds[key]
-    : undefined;
+  return keyEnds && own(keyEnds, key);
 }
 
 function applyChanges(
-  { data, keyEnds = {} }: BagContent,
+  { data, keyEnds }: BagContent,
   changes: readonly (readonly [key: string, change: KeyChange])[],
   format: ValueFormat,
 ): BagContent {
-  // Entries and back: an assignment would take "__proto__" for the prototype.
-  const merged = new Map<string, unknown>(Object.entries(data));
-  const ends = new Map(Object.entries(keyEnds));
+  const merged: Record<string, unknown> = { ...data };
+  const ends: Record<string, number> = { ...keyEnds };
   for (const [key, change] of changes) {
     const { value, end } = "value" in change ? change : {
-      value: runUpdates(merged.get(key), change, (after) => {
+      value: runUpdates(own(merged, key), change, (after) => {
         format.check(after, nameKey(key));
       }),
-      end: ends.get(key),
+      end: own(ends, key),
     };
-    if (value === undefined) merged.delete(key);
-    else merged.set(key, value);
-    if (value === undefined || end === undefined) ends.delete(key);
-    else ends.set(key, end);
+    put(merged, key, value);
+    put(ends, key, value === undefined ? undefined : end);
   }
   return {
-    data: Object.fromEntries(merged) as Record<string, JsonValue>,
-    ...(ends.size > 0 && { keyEnds: Object.fromEntries(ends) }),
+    data: merged as Record<string, JsonValue>,
+    ...(Object.keys(ends).length > 0 && { keyEnds: ends }),
   };
+}
+
+function own<T>(object: Record<string, T>, key: string): T | undefined {
+  return Object.hasOwn(object, key) ? object[key] : undefined;
+}
+
+/** An assignment would take "__proto__" for the prototype. */
+function put(
+  object: Record<string, unknown>,
+  key: string,
+  value: unknown,
+): void {
+  if (value === undefined) {
+    delete object[key];
+    return;
+  }
+  Object.defineProperty(object, key, {
+    value,
+    configurable: true,
+    enumerable: true,
+    writable: true,
+  });
 }
 
 function runUpdates(

@@ -85,7 +85,7 @@ async function updateRecord(
   let secret = claim.secret;
   let isCookieDue = false;
   let record: SessionRecord | undefined;
-  const stored = await settings.store.update(id, (found) => {
+  const commit = (found: SessionRecord): SessionRecord | undefined => {
     const admission = admit(settings, found, claim);
     // Thrown, since whatever is returned would be written.
     if (admission === undefined) throw new SessionGoneError(id);
@@ -116,10 +116,14 @@ async function updateRecord(
     record = isCookieDue ? noteCookie(renewed, now) : renewed;
     const written = writeData(settings, id, record, admission.record);
     return sealRecord(written, { id, secret }, settings.sealing);
-  }).catch((error) => {
+  };
+  let stored: SessionRecord | null | undefined;
+  try {
+    stored = await settings.store.update(id, commit);
+  } catch (error) {
     visit.isolation.countFailure(error);
     throw error;
-  });
+  }
 
   const isGone = stored === undefined || isRevoked;
   if (isGone && !change.isDestroyed) throw visit.isolation.refuse(id);

@@ -11,37 +11,49 @@ import type { Visit } from "./visit.ts";
  * @param settings The manager's.
  * @param state What lies behind the session.
  * @returns What hands the client its token, or takes it back; `undefined` when
- * it has nothing to learn.
+ * it has nothing to learn; a promise of it when the store has something to do.
  * @throws As `commit` of the manager.
  */
-export async function commitSession(
+export function commitSession(
   settings: ManagerSettings,
   state: SessionState,
-): Promise<Header | undefined> {
+): Header | undefined | Promise<Header | undefined> {
   const visit = visitOf(settings, state);
   const isDue = visit.isSecretOld && !visit.isolation.isReadOnly;
   const change = state.begin(isDue);
-  if (change === undefined) return renewCookie(settings, visit);
-  try {
-    return await commitChange(settings, visit, state, change);
-  } finally {
-    state.unlock();
-  }
+  return change === undefined
+    ? renewCookie(settings, visit)
+    : commitChange(settings, visit, state, change)
+      .finally(() => state.unlock());
 }
 
 /** The same; a refusal is told and not thrown. */
-export async function commitOrTell(
+export function commitOrTell(
   settings: ManagerSettings,
   state: SessionState,
-): Promise<Header | undefined> {
-  try {
-    return await commitSession(settings, state);
-  } catch (error) {
+): Header | undefined | Promise<Header | undefined> {
+  const header = commitSession(settings, state);
+  if (!(header instanceof Promise)) return header;
+  return header.catch((error) => {
     if (!(error instanceof SessionGoneError)) throw error;
     const { sessionId } = error;
     settings.onEvent?.({ type: "refused", sessionId, error });
     return undefined;
-  }
+  });
+}
+
+/**
+ * Ends a request without a commit.
+ *
+ * @returns A promise when there is a lock to free.
+ */
+export function closeVisit(
+  settings: ManagerSettings,
+  state: SessionState,
+): PromiseLike<void> | undefined {
+  const { isolation } = visitOf(settings, state);
+  state.close();
+  return isolation.leave();
 }
 
 /** The request header that a response depends on, if it does. */

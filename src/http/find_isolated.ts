@@ -13,21 +13,32 @@ import { fitOf, isOpening } from "./rotation.ts";
  * @param request The request.
  * @param isolation How far it is to be kept apart.
  * @returns The session, which is locked then; `undefined` when there is none
- * for this request, and nothing is locked.
+ * for this request, and nothing is locked; no promise when it has no token.
  * @throws {SessionLockTimeoutError} If the others take too long.
  * @throws The reason of the request's signal, if it is aborted meanwhile; what
  * the store throws.
  */
-export async function findIsolated(
+export function findIsolated(
   settings: ManagerSettings,
   request: Request,
   isolation: Isolation,
-): Promise<FoundSession | undefined> {
+): Promise<FoundSession | undefined> | undefined {
   const value = settings.transport.read(request.headers);
   const token = value === undefined ? undefined : parseToken(value);
   if (token === undefined) return undefined;
   const claim = { ...token, secretHash: hashSecret(token.secret) };
-  if (isolation.needsLock && await isGood(settings, claim)) {
+  return isolation.needsLock
+    ? findLocked(settings, request, isolation, claim)
+    : findSession(settings, claim);
+}
+
+async function findLocked(
+  settings: ManagerSettings,
+  request: Request,
+  isolation: Isolation,
+  claim: Claim,
+): Promise<FoundSession | undefined> {
+  if (await isGood(settings, claim)) {
     await isolation.enter(settings.store, claim.id, request);
   }
   let found: FoundSession | undefined;
@@ -36,7 +47,6 @@ export async function findIsolated(
   } finally {
     if (found === undefined) await isolation.leave();
   }
-  isolation.see(found?.record);
   return found;
 }
 

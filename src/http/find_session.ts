@@ -56,7 +56,11 @@ export async function findSession(
   }
 
   const { fit, secret } = admission;
-  if (await endIfRevoked(settings, id, admission.record)) return undefined;
+  const { user } = admission.record;
+  if (
+    user !== undefined &&
+    await endIfRevoked(settings, id, admission.record, user)
+  ) return undefined;
   const record = loadData(settings, id, admission.record);
   if (record === undefined) return undefined;
 

@@ -167,11 +167,15 @@ export class Isolation {
     }
   }
 
-  /** Lets the next one have the session; twice is as good as once. */
-  async leave(): Promise<void> {
+  /**
+   * Lets the next one have the session; twice is as good as once.
+   *
+   * @returns A promise if there is anything to do.
+   */
+  leave(): PromiseLike<void> | undefined {
     const lock = this.#lock;
     this.#lock = undefined;
-    await lock?.[Symbol.asyncDispose]();
+    return lock?.[Symbol.asyncDispose]();
   }
 
   /** Takes down which state of the session the request has before it. */

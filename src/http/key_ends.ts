@@ -37,8 +37,8 @@ export function keyEnd(
  * @param now In ms since the epoch.
  */
 export function dropEnded(record: SessionRecord, now: number): SessionRecord {
+  if (record.keyEnds === undefined) return record;
   const { keyEnds, ...rest } = record;
-  if (keyEnds === undefined) return record;
   const ends = Object.entries(keyEnds)
     .filter(([key]) => Object.hasOwn(rest.data, key));
   const left = ends.filter(([, end]) => now < end);

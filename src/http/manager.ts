@@ -1,4 +1,5 @@
 import {
+  closeVisit,
   commitOrTell,
   commitSession,
   varyOf,
@@ -152,13 +153,15 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
       } catch (thrown) {
         response = thrownResponse(thrown);
       }
-      const header = await commitOrTell(this.#settings, state);
+      const committed = commitOrTell(this.#settings, state);
+      const header = committed instanceof Promise ? await committed : committed;
       return completeResponse(response, {
         header,
         vary: varyOf(this.#settings, state),
       });
     } finally {
-      await this.close(session);
+      const closed = closeVisit(this.#settings, state);
+      if (closed !== undefined) await closed;
     }
   }
 
@@ -176,7 +179,9 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     const { now, store, terms, data: { types } } = this.#settings;
     const own = resolveIsolation(store, options, terms);
     const isolation = new Isolation(own, this.#counters);
-    const found = await findIsolated(this.#settings, request, isolation);
+    const finding = findIsolated(this.#settings, request, isolation);
+    const found = finding && await finding;
+    isolation.see(found?.record);
     const session = new Session<Data>({ stored: found, now, types });
     stateOf(session).visit = {
       request,
@@ -226,10 +231,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * request lets the next one have it.
    */
   async close(session: Session<Data>): Promise<void> {
-    const state = stateOf(session);
-    const { isolation } = visitOf(this.#settings, state);
-    state.close();
-    await isolation.leave();
+    await closeVisit(this.#settings, stateOf(session));
   }
 
   /**

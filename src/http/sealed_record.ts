@@ -63,8 +63,8 @@ export function openRecord(
   owner: Owner,
   { secrets }: Sealing,
 ): SessionRecord | undefined {
+  if (record.sealed === undefined) return record;
   const { sealed, ...rest } = record;
-  if (sealed === undefined) return record;
   const candidates = secrets.length === 0 ? [undefined] : secrets;
   for (const candidate of candidates) {
     const text = unseal(keyOf(owner, candidate), sealed);

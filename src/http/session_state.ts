@@ -218,8 +218,13 @@ export class SessionState {
         const record = newLabel === undefined
           ? bound
           : changeLabel(bound, newLabel);
-        const { flash = {}, formTokens = [], ...others } = record;
-        const { data: _data, keyEnds: _keyEnds, ...rest } = others;
+        const {
+          flash = {},
+          formTokens = [],
+          data: _data,
+          keyEnds: _keyEnds,
+          ...rest
+        } = record;
         const { data, keyEnds } = changeData?.(record) ?? record;
         const newFlash = changeFlash?.(flash) ?? flash;
         const newTokens = changeFormTokens?.(formTokens) ?? formTokens;

@@ -19,7 +19,7 @@ import type { DataSettings, SessionMisfitEvent } from "./data_options.ts";
 import { checkKey, nameKey } from "./json_value.ts";
 import { dropEnded } from "./key_ends.ts";
 import { checkData } from "./standard_schema.ts";
-import { fromTypedObject, toTypedObject } from "./value_format.ts";
+import { fromTypedObject, isJsonOnly, toTypedObject } from "./value_format.ts";
 
 /** What of a manager's settings matters here. */
 export interface StoredDataSettings {
@@ -115,8 +115,10 @@ function readTypes(
   id: string,
   record: SessionRecord,
 ): SessionRecord {
+  if (record.typed === undefined && record.typedFlash === undefined) {
+    return record;
+  }
   const { typed, typedFlash, ...rest } = record;
-  if (typed === undefined && typedFlash === undefined) return record;
   const [data, flash] = [
     fromTypedObject(format, { object: rest.data, typed: typed ?? [] }),
     fromTypedObject(format, {
@@ -135,6 +137,7 @@ function writeTypes(
   { format }: DataSettings,
   record: SessionRecord,
 ): SessionRecord {
+  if (isJsonOnly(format)) return record;
   const data = toTypedObject(format, record.data);
   const flash = record.flash && toTypedObject(format, record.flash);
   const isTyped = flash !== undefined && flash.typed.length > 0;

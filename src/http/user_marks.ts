@@ -5,14 +5,25 @@ import type { SessionStore } from "../core/store.ts";
 /** The marks of some users; whose sessions were never revoked has none. */
 export type UserMarks = ReadonlyMap<string, Mark>;
 
+const NO_MARKS: UserMarks = new Map();
+
 /**
  * Loads the marks of users, for one `load` of the store each.
  *
  * @param store Where they are.
- * @param users The users; `undefined` is nobody, and costs nothing.
+ * @param users The users; `undefined` is nobody, and costs nothing, not even a
+ * promise.
  * @throws What the store throws.
  */
-export async function loadMarks(
+export function loadMarks(
+  store: SessionStore,
+  users: readonly (string | undefined)[],
+): UserMarks | Promise<UserMarks> {
+  const isNobody = users.every((user) => user === undefined);
+  return isNobody ? NO_MARKS : loadSome(store, users);
+}
+
+async function loadSome(
   store: SessionStore,
   users: readonly (string | undefined)[],
 ): Promise<UserMarks> {

@@ -150,9 +150,8 @@ export async function endIfRevoked(
   { store }: ManagerSettings,
   id: string,
   record: SessionRecord,
+  user: string,
 ): Promise<boolean> {
-  const { user } = record;
-  if (user === undefined) return false;
   const mark = (await loadMarks(store, [user])).get(user);
   if (!isRevoked(id, record, mark)) return false;
   await deleteRevoked(store, id, { user, mark });

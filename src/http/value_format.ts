@@ -80,6 +80,11 @@ export function valueFormat(types: TypesCodec | undefined): ValueFormat {
   };
 }
 
+/** Tells whether a format holds JSON only, so that a record is as it is. */
+export function isJsonOnly(format: ValueFormat): boolean {
+  return format === JSON_FORMAT;
+}
+
 /**
  * Brings the values of an object into the form that a record has.
  *
@@ -91,7 +96,6 @@ export function toTypedObject(
   format: ValueFormat,
   values: JsonObject,
 ): TypedObject {
-  if (format === JSON_FORMAT) return { object: values, typed: [] };
   const typed: string[] = [];
   const entries = Object.entries(values).map(
     ([key, value]): [string, JsonValue] => {
@@ -116,7 +120,7 @@ export function fromTypedObject(
   { object, typed }: TypedObject,
 ): JsonObject | undefined {
   if (typed.length === 0) return object;
-  if (format === JSON_FORMAT) return undefined;
+  if (isJsonOnly(format)) return undefined;
   const values = new Map<string, unknown>(Object.entries(object));
   for (const key of typed) {
     const value = readTyped(format, values.get(key));

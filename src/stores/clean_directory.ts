@@ -8,7 +8,6 @@ import {
   isNoFile,
   type LockedFile,
   openLocked,
-  persist,
 } from "../disk/file_lock.ts";
 import {
   isQuarantineName,
@@ -20,6 +19,7 @@ import {
 import { listFiles } from "../disk/list_directory.ts";
 import { openRegular } from "../disk/open_regular.ts";
 import { markDirectory } from "../disk/prepare_directory.ts";
+import { persist } from "../disk/persist.ts";
 import { readOnce, readRest } from "../disk/read_file.ts";
 import { Removals } from "../disk/removals.ts";
 import { removeIfThere } from "../disk/remove_if_there.ts";

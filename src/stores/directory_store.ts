@@ -19,8 +19,9 @@ import type {
 } from "../core/store.ts";
 import { checkSessionId, isSessionId } from "../core/token.ts";
 import type { Durability, Place } from "../disk/atomic_file.ts";
-import { AGAIN, type Again, isNoFile, persist } from "../disk/file_lock.ts";
+import { AGAIN, type Again, isNoFile } from "../disk/file_lock.ts";
 import { lockPath, markerPath, sessionPath } from "../disk/layout.ts";
+import { persist } from "../disk/persist.ts";
 import {
   checkStillThere,
   prepareDirectory,
@@ -45,23 +46,20 @@ import { checkLock, SessionLock } from "./session_lock.ts";
  * A load costs one open file and one shared lock, a change an exclusive lock
  * and an atomic rename. Nothing is ever truncated, no lock is held while
  * anybody waits, and a process killed at any instant leaves the old record or
- * the new one. Its rules stand where they are kept: names in
- * `disk/layout.ts`, locks in `disk/file_lock.ts`, changes in
- * `disk/atomic_file.ts`, what the file system must do in
- * `disk/prepare_directory.ts`, how a user's sessions are found in
- * `disk/user_index.ts`, the format in `core/codec.ts`, the steps of an operation
- * in `stores/session_file.ts`.
+ * the new one. Its rules stand where they are kept, at the head of the files of
+ * `disk/`, the format in `core/codec.ts`, the steps of an operation in
+ * `stores/session_file.ts`.
  *
  * The last access is the file's mtime. Permissions needed: to read and write
  * the directory. After a power loss, or from a backup without `.users`, `entries`
  * of a user may miss sessions until the next `deleteOldSessions`.
  *
- * Not promised: network file systems (NFS is refused, because a name there
- * may lead to a file that is gone) and Windows (not tested). A plain load does
- * not look for links and pipes that bear a session's name, as only the owner
- * can plant them: a directory that others may write is refused. Where the
- * directory is removed or unmounted under a running server, whoever changes a
- * session hears of it, and whoever reads finds none until it is back.
+ * Not promised: network file systems (NFS is refused, as a name there may lead
+ * to a file that is gone) and Windows (not tested). A plain load looks for no
+ * links and pipes under a session's name: only the owner can plant them, since
+ * a directory that others may write is refused. Where the directory is removed
+ * under a running server, who changes a session hears of it, and who reads
+ * finds none until it is back.
  *
  * @example A session that survives the process
  * ```ts
@@ -130,9 +128,8 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   /** See {@linkcode SessionStore.load}. */
   load(
     id: string,
-    options: LoadOptions = {},
+    { touch, signal }: LoadOptions = {},
   ): Promise<SessionRecord | undefined> {
-    const { touch, signal } = options;
     return this.#read(id, (file) => file.load(touch), signal);
   }
 
@@ -156,8 +153,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     checkSessionId(id);
     checkLastAccess(lastAccess);
     const bytes = encodeRecord(id, record);
-    const step = (file: SessionFile) => file.create(bytes, lastAccess);
-    return await this.#step(id, step, signal);
+    return await this.#step(id, (it) => it.create(bytes, lastAccess), signal);
   }
 
   /** See {@linkcode SessionStore.update}. */
@@ -180,21 +176,18 @@ export class DirectorySessionStore implements SessionStore, Disposable {
 
   /** See {@linkcode SessionStore.touch}. */
   async touch(id: string, options: StoreOptions = {}): Promise<boolean> {
-    const { signal } = options;
-    return await this.#read(id, (file) => file.touch(), signal) ??
+    return await this.#read(id, (file) => file.touch(), options.signal) ??
       this.#absent(id);
   }
 
   /** See {@linkcode SessionStore.delete}. */
   async delete(id: string, options: StoreOptions = {}): Promise<boolean> {
-    const { signal } = options;
-    return await this.#read(id, (file) => file.delete(), signal) ??
+    return await this.#read(id, (file) => file.delete(), options.signal) ??
       this.#absent(id);
   }
 
   /** See {@linkcode SessionStore.has}. */
-  async has(id: string, options: StoreOptions = {}): Promise<boolean> {
-    const { signal } = options;
+  async has(id: string, { signal }: StoreOptions = {}): Promise<boolean> {
     signal?.throwIfAborted();
     if (isSessionId(id) && this.#isMissing(id)) return false;
     return await this.load(id, { signal }) !== undefined;
@@ -225,8 +218,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     minutes: number,
     options: CleanupOptions = {},
   ): Promise<CleanupResult> {
-    const { grace = 0 } = options;
-    const isOld = cleanupRule(minutes, grace);
+    const isOld = cleanupRule(minutes, options.grace ?? 0);
     return await cleanDirectory(this.#ready(), isOld, {
       ...options,
       quarantine: this.#quarantine,
@@ -238,17 +230,16 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   async lock(id: string, options: LockOptions = {}): Promise<AsyncDisposable> {
     const timeout = checkLock(id, options, this.#lockTimeout);
     const { directory } = this.#ready();
-    const path = lockPath(directory, id);
-    const patience = { path, timeout, signal: options.signal };
+    const { signal } = options;
+    const patience = { path: lockPath(directory, id), timeout, signal };
     const locked = await lockForRequest(directory, patience);
     return new SessionLock(() => locked[Symbol.dispose]());
   }
 
   /**
-   * Gives back what the store keeps between two changes: an open file, of a
-   * session that was replaced, and its name, see `disk/spare_file.ts`. A server
-   * need not, unless it wants to leave no such file or to unmount the file system;
-   * a test that looks for open files does. The store can be used on.
+   * Closes and removes the file that the store keeps from one change to the
+   * next, see `disk/spare_file.ts`: to unmount the file system, or in a test
+   * that looks for open files. The store can be used on.
    */
   [Symbol.dispose](): void {
     dropSpare(this.directory);
@@ -294,9 +285,8 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     const file = new SessionFile(this.#ready(), id, this.#quarantine);
     const result = step(file);
     if (result !== AGAIN) return result;
-    const { path } = file;
-    const timeout = this.#lockTimeout;
-    return persist(() => step(file), { path, timeout, signal });
+    const patience = { path: file.path, timeout: this.#lockTimeout, signal };
+    return persist(() => step(file), patience);
   }
 
   #ready(): Place {

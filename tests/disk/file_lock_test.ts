@@ -2,25 +2,24 @@ import {
   assert,
   assertEquals,
   assertInstanceOf,
-  assertRejects,
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
-import { SessionLockTimeoutError } from "../../src/core/errors.ts";
 import {
   AGAIN,
+  HeldFile,
   isNoFile,
   leadsTo,
   LockedFile,
   openExisting,
+  openHeld,
   openLocked,
-  persist,
 } from "../../src/disk/file_lock.ts";
-import { system } from "../../src/disk/system.ts";
 import {
-  fakeWaiting,
+  actBefore,
   recordSystem,
   replaceSystem,
+  stopClock,
 } from "../replaced_system.ts";
 import { makeLinks } from "../special_files.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
@@ -193,6 +192,63 @@ Deno.test("openExisting() passes on what is not a missing name", () => {
   );
 });
 
+Deno.test("a locked file that is kept stays open and locked", () => {
+  using directory = new TemporaryDirectory();
+  const path = makeFile(directory);
+  const locked = openLocked(path, true) as LockedFile;
+  const file = locked.keep();
+  assertStrictEquals(file, locked.file);
+  locked[Symbol.dispose]();
+  assertStrictEquals(openLocked(path, false), AGAIN);
+  file.close();
+});
+
+Deno.test("openHeld() says what it has found, by the clock of before", () => {
+  using directory = new TemporaryDirectory();
+  const path = makeFile(directory);
+  using _clock = stopClock(1_700_000_000_000);
+  using recorded = recordSystem(directory.path);
+  {
+    using held = openHeld(path) as HeldFile;
+    assertInstanceOf(held, HeldFile);
+    assertEquals(held.path, path);
+    assertEquals(held.now, 1_700_000_000_000);
+    assertEquals(held.info.size, 4);
+    assertEquals(held.lastAccess, Deno.lstatSync(path).mtime!.getTime());
+    assertStrictEquals(openHeld(path), AGAIN);
+  }
+  assertEquals(recorded.take().slice(0, 4), [
+    "open session",
+    "tryLock session",
+    "fstat session",
+    "lstat session",
+  ]);
+  assertEquals(openHeld(directory.join("none")), undefined);
+});
+
+Deno.test("openHeld() holds nothing that the name does not lead to", () => {
+  using directory = new TemporaryDirectory();
+  const path = makeFile(directory);
+  for (const replace of [Deno.removeSync, replaceIt]) {
+    using acted = actBefore("tryLock", () => true, () => replace(path));
+    assertStrictEquals(openHeld(path), AGAIN);
+    assert(acted.hasActed);
+    makeFile(directory);
+  }
+  using _link = actBefore("tryLock", () => true, () => {
+    Deno.removeSync(path);
+    makeLinks({ [path]: makeFile(directory, "elsewhere") });
+  });
+  assertThrows(() => openHeld(path), Deno.errors.InvalidData);
+  using free = openHeld(directory.join("elsewhere")) as HeldFile;
+  assertInstanceOf(free, HeldFile);
+});
+
+function replaceIt(path: string): void {
+  Deno.writeTextFileSync(`${path}.new`, "new");
+  Deno.renameSync(`${path}.new`, path);
+}
+
 Deno.test("isNoFile() is true for links and directories alone", () => {
   using directory = new TemporaryDirectory();
   const path = makeFile(directory);
@@ -201,161 +257,4 @@ Deno.test("isNoFile() is true for links and directories alone", () => {
   assertEquals(isNoFile(directory.join("none")), false);
   assertEquals(isNoFile(directory.join("link")), true);
   assertEquals(isNoFile(directory.path), true);
-});
-
-const PATIENCE = { path: "sessions/x", timeout: 5_000, signal: undefined };
-
-Deno.test("persist() gives the step's result without waiting", async () => {
-  using clock = fakeWaiting();
-  for (const result of [undefined, false, 0, "", { a: 1 }]) {
-    assertStrictEquals(await persist(() => result, PATIENCE), result);
-  }
-  assertEquals(clock.waits, []);
-});
-
-Deno.test("persist() takes its first step before it returns", () => {
-  let steps = 0;
-  const promise = persist(() => ++steps, PATIENCE);
-  assertEquals(steps, 1);
-  return promise.then((result) => assertEquals(result, 1));
-});
-
-Deno.test("persist() tries at once, twice after a pause, then waits before each try", async () => {
-  for (const tries of [1, 2, 3, 4, 6]) {
-    using clock = fakeWaiting();
-    let steps = 0;
-    await persist(() => ++steps < tries ? AGAIN : true, PATIENCE);
-    assertEquals(steps, tries);
-    assertEquals(clock.pauses, Math.min(tries - 1, 2));
-    assertEquals(clock.waits.length, tries - 1 - clock.pauses);
-  }
-});
-
-Deno.test("persist() takes no step when it was aborted in a pause", async () => {
-  using _clock = fakeWaiting();
-  const controller = new AbortController();
-  const reason = new Error("no longer wanted");
-  let steps = 0;
-  const step = () => {
-    steps++;
-    queueMicrotask(() => controller.abort(reason));
-    return AGAIN;
-  };
-  const patience = { ...PATIENCE, signal: controller.signal };
-  const thrown = await assertRejects(() => persist(step, patience));
-  assertStrictEquals(thrown, reason);
-  assertEquals(steps, 1);
-});
-
-Deno.test("persist() waits random whiles that grow to 8 ms", async () => {
-  using clock = fakeWaiting();
-  const rounds = 200;
-  const longest: number[] = [];
-  for (let round = 0; round < rounds; round++) {
-    let steps = 0;
-    await persist(() => ++steps < 13 ? AGAIN : true, PATIENCE);
-    for (const [at, wait] of clock.take().entries()) {
-      longest[at] = Math.max(longest[at] ?? 0, wait);
-      assert(wait >= 0);
-    }
-  }
-  assertEquals(longest.length, 10);
-  for (const [at, wait] of longest.entries()) {
-    const most = Math.min(2 ** at, 8);
-    // Of 200 products of two draws none in the upper half: once in 10 ** 14.
-    assert(wait <= most && wait > most / 2, `wait ${at}: ${wait} of ${most}`);
-  }
-});
-
-Deno.test("persist() gives up when the time is over, not before", async () => {
-  using clock = fakeWaiting();
-  let steps = 0;
-  const step = () => {
-    steps++;
-    return AGAIN;
-  };
-  const error = await assertRejects(
-    () => persist(step, PATIENCE),
-    SessionLockTimeoutError,
-    "Cannot lock sessions/x: still held by somebody else after 5000 ms",
-  );
-  assertEquals(error.timeout, 5_000);
-  const waited = clock.waits.reduce((sum, wait) => sum + wait);
-  assert(Math.abs(waited - 5_000) < 1e-6, `${waited}`);
-  // It has looked again after the last wait.
-  assertEquals(steps, clock.pauses + clock.waits.length + 1);
-});
-
-Deno.test("persist() with no time tries, and does not wait", async () => {
-  using clock = fakeWaiting();
-  const patience = { ...PATIENCE, timeout: 0 };
-  await assertRejects(() => persist(() => AGAIN, patience));
-  assertEquals(clock.waits, []);
-  assertEquals(await persist(() => 1, patience), 1);
-});
-
-Deno.test("persist() with Infinity never gives up", async () => {
-  using _clock = fakeWaiting();
-  const patience = { ...PATIENCE, timeout: Infinity };
-  let steps = 0;
-  const result = await persist(
-    () => ++steps < 10_000 ? AGAIN : steps,
-    patience,
-  );
-  assertEquals(result, 10_000);
-});
-
-Deno.test("persist() takes no step when the signal is aborted", async () => {
-  const reason = new Error("no longer wanted");
-  const signal = AbortSignal.abort(reason);
-  let steps = 0;
-  const thrown = await assertRejects(() =>
-    persist(() => ++steps, { ...PATIENCE, signal })
-  );
-  assertStrictEquals(thrown, reason);
-  assertEquals(steps, 0);
-});
-
-Deno.test("persist() stops waiting when the signal is aborted", async () => {
-  const controller = new AbortController();
-  const { signal } = controller;
-  const reason = new Error("no longer wanted");
-  let steps = 0;
-  const waiting = persist(() => {
-    if (++steps === 5) queueMicrotask(() => controller.abort(reason));
-    return AGAIN;
-  }, { ...PATIENCE, timeout: Infinity, signal });
-  assertStrictEquals(await assertRejects(() => waiting), reason);
-  assertEquals(steps, 5);
-});
-
-Deno.test("persist() passes on what the step throws", async () => {
-  const error = new Error("thrown by the step");
-  const thrown = await assertRejects(() =>
-    persist(() => {
-      throw error;
-    }, PATIENCE)
-  );
-  assertStrictEquals(thrown, error);
-});
-
-Deno.test("system.wait() resolves, and leaves no listener or timer", async () => {
-  const controller = new AbortController();
-  await system.wait(0, controller.signal);
-  controller.abort();
-  await system.wait(0, undefined);
-});
-
-Deno.test("system.wait() rejects with the reason, at once or later", async () => {
-  const reason = new Error("no longer wanted");
-  const hours = 1e8;
-  const aborted = AbortSignal.abort(reason);
-  assertStrictEquals(
-    await assertRejects(() => system.wait(hours, aborted)),
-    reason,
-  );
-  const controller = new AbortController();
-  const waiting = system.wait(hours, controller.signal);
-  controller.abort(reason);
-  assertStrictEquals(await assertRejects(() => waiting), reason);
 });

@@ -305,3 +305,21 @@ Deno.test("a permission that is missing is the original error", async () => {
     assertStrictEquals(thrown, error, name);
   }
 });
+
+Deno.test({
+  name: "a store that was disposed of leaves no file, open or in the directory",
+  sanitizeResources: true,
+  async fn() {
+    using directory = new TemporaryDirectory();
+    using store = new DirectorySessionStore(directory.path);
+    await store.save(ID, recordOf());
+    await store.update(ID, () => recordOf({ n: 2 }));
+    assertEquals([...Deno.readDirSync(directory.path)].length, 3);
+    store[Symbol.dispose]();
+    const names = [...Deno.readDirSync(directory.path)].map(({ name }) => name);
+    assertEquals(names.sort(), [".latchkey", ID]);
+    // It goes on as before.
+    await store.update(ID, () => recordOf({ n: 3 }));
+    assertEquals((await store.load(ID))?.data, { n: 3 });
+  },
+});
