@@ -9,11 +9,11 @@
  *   load, touch   the same, and fstat for the mtime; when the touch is due also
  *                 open · try the exclusive lock · fstat · lstat · futimes · close
  *   save          stringify · open · try the exclusive lock · fstat · lstat ·
- *                 open S · try the exclusive lock · fstat · write S · link it
- *                 to the next S · rename S over it · seek · write one byte ·
- *                 close S · close
+ *                 fstat S · seek · write S · link it to the next S · rename S
+ *                 over it · seek · write one byte · close S; it is the next S,
+ *                 open and locked
  *   save afresh   the same without a spare: open T new · write T · rename T
- *                 over it · close T in the place of what is done with S
+ *                 over it · close T · close in the place of what is done with S
  *   update        as save, and read · parse after the lstat
  *   create        stringify · open T new · write T · close T · link T · unlink T
  *   delete        open · try the exclusive lock · fstat · lstat · unlink · close
@@ -33,7 +33,7 @@ export class Floors {
   readonly #directory: string;
   readonly #buffer = new Uint8Array(4 * 1024 * 1024);
   #temporary = 0;
-  #spare: string | undefined;
+  #spare: { readonly path: string; readonly file: Deno.FsFile } | undefined;
 
   /** @param directory Where it works; there may be one of it in each. */
   constructor(directory: string) {
@@ -74,9 +74,7 @@ export class Floors {
   /** What a save does once it has the bytes. */
   replace(id: string, bytes: Uint8Array): void {
     const path = this.#path(id);
-    const held = this.#hold(path);
-    this.#replace(path, bytes);
-    held.close();
+    this.#replace(path, this.#hold(path), bytes);
   }
 
   /** Replaces a file that is there by one that was made for it. */
@@ -97,8 +95,7 @@ export class Floors {
     const path = this.#path(id);
     const held = this.#hold(path);
     const value = change(this.#read(held));
-    this.#replace(path, encoder.encode(JSON.stringify(value)));
-    held.close();
+    this.#replace(path, held, encoder.encode(JSON.stringify(value)));
   }
 
   /** Makes a file, complete or not at all. */
@@ -138,19 +135,19 @@ export class Floors {
   }
 
   /** Writes over the file that was replaced last, and keeps this one. */
-  #replace(path: string, bytes: Uint8Array): void {
-    const source = this.#spare ?? this.#write(bytes);
-    const spare = Deno.openSync(source, { read: true, write: true });
-    spare.tryLockSync(true);
-    const { size } = spare.statSync();
-    spare.writeSync(bytes);
-    if (size > bytes.length) spare.truncateSync(bytes.length);
-    this.#spare = this.#nextPath();
-    Deno.linkSync(path, this.#spare);
+  #replace(path: string, held: Deno.FsFile, bytes: Uint8Array): void {
+    const { path: source, file } = this.#spare ?? this.#openFresh();
+    const { size } = file.statSync();
+    file.seekSync(0, Deno.SeekMode.Start);
+    file.writeSync(bytes);
+    if (size > bytes.length) file.truncateSync(bytes.length);
+    const next = this.#nextPath();
+    Deno.linkSync(path, next);
     Deno.renameSync(source, path);
-    spare.seekSync(0, Deno.SeekMode.Start);
-    spare.writeSync(bytes.subarray(0, 1));
-    spare.close();
+    file.seekSync(0, Deno.SeekMode.Start);
+    file.writeSync(bytes.subarray(0, 1));
+    file.close();
+    this.#spare = { path: next, file: held };
   }
 
   #nextPath(): string {
@@ -158,14 +155,19 @@ export class Floors {
   }
 
   #write(bytes: Uint8Array): string {
+    const { path, file } = this.#openFresh();
+    file.writeSync(bytes);
+    file.close();
+    return path;
+  }
+
+  #openFresh(): { readonly path: string; readonly file: Deno.FsFile } {
     const path = this.#nextPath();
     const file = Deno.openSync(path, {
       write: true,
       createNew: true,
       mode: 0o600,
     });
-    file.writeSync(bytes);
-    file.close();
-    return path;
+    return { path, file };
   }
 }

@@ -70,7 +70,7 @@ async function holdHeat(
       })
     ));
   };
-  const warm = await run(turn, 0);
+  const warm = await run(2.5 * turn, 0);
   const timed = await run(2.5 * turn, 1);
   const both = [...warm, ...timed];
   // A fresh process, which cannot answer from what it remembers.
