@@ -8,8 +8,8 @@
  *   --rounds 5           how many rounds count; one more warms up
  *   --milliseconds 100   how long a turn lasts
  *   --files 100000       the most files: 1,000, 10,000 … up to it. A million
- *                        takes 8 GB and a quarter of an hour, where others use
- *                        the disk several
+ *                        takes 8 GB and half an hour; hours on a disk to which
+ *                        the file system tells each free block (discard)
  *   --only CHAPTER       size, files or flows; growth.md then holds no other
  *   --directory DIR      where the sessions are; a temporary one by default
  *   --output DIR         where the results go; bench/results by default
