@@ -89,7 +89,8 @@ function makeRecord(
     },
     createdAt: CREATED_AT,
     ...(idleTimeout !== undefined && { idleTimeout }),
-    secretHash: "pqHJ3bQ5DzVv7bq1kC3W2mYv0T8yKQnU4gD6xw9ZbXs",
+    secretHash:
+      "984ca5162200734c592148f1820b71057f098573d138666b48663e4e30cd8d3a",
     user: "customer@example.org",
   });
   const sizeOf = (each: SessionRecord) =>

@@ -123,7 +123,7 @@ export async function makeOperations(
 /** What a handler without any library does: cookie, SHA-256, the bare calls. */
 function answerBare(request: Request, act: (id: string) => unknown): Response {
   const token = request.headers.get("cookie")!.slice(COOKIE.length);
-  createHash("sha256").update(token.slice(ID_LENGTH)).digest("base64url");
+  createHash("sha256").update(token.slice(ID_LENGTH)).digest("hex");
   act(token.slice(0, ID_LENGTH));
   return new Response();
 }

@@ -27,7 +27,7 @@ export interface SessionRecord {
   readonly expiresAt?: number;
   /** How long after the last access it ends, in whole milliseconds. */
   readonly idleTimeout?: number;
-  /** The SHA-256 of the cookie's secret, base64url. */
+  /** The SHA-256 of the cookie's secret, hex. */
   readonly secretHash?: string;
   /** When it got this secret, where it gets another from time to time. */
   readonly rotatedAt?: number;
@@ -63,7 +63,7 @@ export interface SessionRecord {
 
 /** A secret that was replaced, and the way from it to the new one. */
 export interface PreviousSecret {
-  /** Its SHA-256, base64url. */
+  /** Its SHA-256, hex. */
   readonly hash: string;
   /** Until when it is good, in whole milliseconds since the epoch. */
   readonly until: number;

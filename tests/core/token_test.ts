@@ -98,13 +98,13 @@ Deno.test("parseToken() knows what is not one of ours, and never throws", () => 
   }
 });
 
-Deno.test("hashSecret() is SHA-256, base64url", () => {
+Deno.test("hashSecret() is SHA-256, hex", () => {
   // The example of FIPS 180-4, "abc".
   assertEquals(
     hashSecret("abc"),
-    "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0",
+    "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
   );
-  assertEquals(hashSecret(SECRET).length, 43);
+  assertEquals(hashSecret(SECRET).length, 64);
   assert(hashSecret(SECRET) !== hashSecret(SECRET.toLowerCase()));
 });
 
@@ -125,9 +125,9 @@ Deno.test("isSameHash() is false, and no error, for any other text", () => {
     "",
     hash.slice(1),
     `${hash}=`,
-    hash.toLowerCase(),
-    "ä".repeat(43),
-    "\ud800".repeat(43),
+    hash.toUpperCase(),
+    "ä".repeat(64),
+    "\ud800".repeat(64),
     "ä".repeat(21) + "a",
   ];
   for (const other of others) {

@@ -49,7 +49,7 @@ export function byHand(floors: Floors, update: Update): Handlers {
     const token = cookie === null ? null : TOKEN.exec(cookie);
     if (token === null) return undefined;
     const [, id, secret] = token as unknown as [string, string, string];
-    const hash = createHash("sha256").update(secret).digest("base64url");
+    const hash = createHash("sha256").update(secret).digest("hex");
     const kept = floors.load(id) as Kept;
     // Hashes, so that how long this takes tells nothing about the secret.
     return kept.secretHash === hash ? { id, kept } : undefined;
