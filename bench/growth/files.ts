@@ -51,10 +51,10 @@ export async function measureFiles(
   const store = new DirectorySessionStore(ours);
   await store.setup();
   const floors = new Floors(bare);
-  const directories = new FilledDirectories(ours, bare, record);
+  const directories = new FilledDirectories(ours, bare, store, record);
 
   for (const count of options.counts) {
-    directories.fill(count);
+    await directories.fill(count);
     const [next, nextBare] = [directories.walk(STEPS), directories.walk(STEPS)];
     const loads = await alternate([
       repeat(() => store.load(next())),
@@ -62,8 +62,14 @@ export async function measureFiles(
     ], options);
     load.points.push(toPoint(count, loads[0]!, loads[1]));
     const saves = await alternate([
-      repeat(() => store.save(next(), record)),
-      repeat(() => floors.save(nextBare(), record)),
+      repeat(() => {
+        const id = next();
+        return store.save(id, directories.recordOf(id));
+      }),
+      repeat(() => {
+        const id = nextBare();
+        floors.save(id, directories.recordOf(id));
+      }),
     ], options);
     save.points.push(toPoint(count, saves[0]!, saves[1]));
 
@@ -88,7 +94,7 @@ export async function measureFiles(
         }
         ourSpeeds.push(1_000 * count / (between - start));
         bareSpeeds.push(1_000 * count / (end - between));
-        if (isHalfOld) directories.fill(count);
+        if (isHalfOld) await directories.fill(count);
       }
       each.points.push(toPoint(count, ourSpeeds, bareSpeeds));
     }

@@ -1,5 +1,7 @@
-import { encodeRecord } from "../../src/core/codec.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
+import type { SessionStore } from "../../src/core/store.ts";
+
+const encoder = new TextEncoder();
 
 const REPORT_ABOVE = 50_000;
 
@@ -7,8 +9,8 @@ const REPORT_ABOVE = 50_000;
 export class FilledDirectories {
   readonly #ours: string;
   readonly #bare: string;
+  readonly #store: SessionStore;
   readonly #record: SessionRecord;
-  readonly #bareBytes: Uint8Array;
   readonly #isThere: boolean[] = [];
   /** How long a session took to write, both files of it, in milliseconds. */
   #perSession: number | undefined;
@@ -16,17 +18,28 @@ export class FilledDirectories {
   /**
    * @param ours The store's, set up and empty.
    * @param bare The bare calls', empty.
-   * @param record What each session holds.
+   * @param store The store on `ours`.
+   * @param record What each session holds, but for its user.
    */
-  constructor(ours: string, bare: string, record: SessionRecord) {
+  constructor(
+    ours: string,
+    bare: string,
+    store: SessionStore,
+    record: SessionRecord,
+  ) {
     this.#ours = ours;
     this.#bare = bare;
+    this.#store = store;
     this.#record = record;
-    this.#bareBytes = new TextEncoder().encode(JSON.stringify(record));
   }
 
-  /** Writes what is missing of so many sessions, with bare calls. */
-  fill(count: number): void {
+  /** What a session holds: each has a user of its own, as those of a site do. */
+  recordOf(id: string): SessionRecord {
+    return { ...this.#record, user: `${id.slice(0, 12)}@example.org` };
+  }
+
+  /** Creates what is missing of so many sessions. */
+  async fill(count: number): Promise<void> {
     const missing: number[] = [];
     for (let n = 0; n < count; n++) if (!this.#isThere[n]) missing.push(n);
     if (missing.length > REPORT_ABOVE && this.#perSession !== undefined) {
@@ -38,8 +51,10 @@ export class FilledDirectories {
     const start = performance.now();
     for (const n of missing) {
       const id = idOf(n);
-      write(`${this.#ours}/${id}`, encodeRecord(id, this.#record));
-      write(`${this.#bare}/${id}.json`, this.#bareBytes);
+      const record = this.recordOf(id);
+      await this.#store.create(id, record);
+      const bytes = encoder.encode(JSON.stringify(record));
+      write(`${this.#bare}/${id}.json`, bytes);
       this.#isThere[n] = true;
     }
     if (missing.length > 0) {

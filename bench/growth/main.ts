@@ -6,7 +6,7 @@
  * growth.json and a plot for each chapter.
  *
  *   --rounds 5           how many rounds count; one more warms up
- *   --milliseconds 100   how long a turn lasts
+ *   --milliseconds 400   how long a turn lasts
  *   --files 100000       the most files: 1,000, 10,000 … up to it. A million
  *                        takes 8 GB and half an hour; hours on a disk to which
  *                        the file system tells each free block (discard)
@@ -40,7 +40,7 @@ if (import.meta.main) {
     ],
     default: {
       rounds: "5",
-      milliseconds: "100",
+      milliseconds: "400",
       files: "100000",
       output: fromFileUrl(new URL("../results", import.meta.url)),
     },
