@@ -2,8 +2,10 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   decodeLifetime,
   decodeRecord,
+  decodeTag,
   encodeRecord,
   hasOtherTag,
+  LONGEST_HEAD,
   MARK_AT,
   UNPUBLISHED,
 } from "../../src/core/codec.ts";
@@ -181,6 +183,28 @@ Deno.test("encodeRecord() tags a record with its user, and one of nobody with da
   }
   // The check value of CRC-32.
   assertEquals(tagOf({ ...bare, user: "123456789" }), "cbf43926");
+});
+
+Deno.test("decodeTag() takes the head of the session's at its word, and no other", () => {
+  for (const id of [ID, "a".repeat(64)]) {
+    const bytes = encodeRecord(id, RECORD);
+    const head = bytes.slice(0, LONGEST_HEAD);
+    assertEquals(decodeTag(id, head), userTag("ann"));
+    // Whatever has become of the rest.
+    assertEquals(
+      decodeTag(id, head.subarray(0, 63 + id.length + 1)),
+      "e7207273",
+    );
+    for (let length = 0; length <= 63 + id.length; length++) {
+      assertEquals(decodeTag(id, head.subarray(0, length)), undefined);
+    }
+    const nobodys = encodeRecord(id, { data: {}, createdAt: 1 });
+    assertEquals(decodeTag(id, nobodys), undefined);
+    assertEquals(decodeTag(`b${id.slice(1)}`, head), undefined);
+    assertEquals(decodeTag(id.slice(1), head), undefined);
+    head[0]! ^= 1;
+    assertEquals(decodeTag(id, head), undefined);
+  }
 });
 
 Deno.test("hasOtherTag() knows whole, published bytes of that ID with another tag, and nothing else", () => {

@@ -80,6 +80,25 @@ Deno.test("who looks for a user's sessions opens nobody else's, and locks none b
   ]);
 });
 
+Deno.test("a save over what is damaged leaves its user's entry, or makes it", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await open(directory);
+  const path = directory.join(ID);
+  await store.save(ID, recordOf({}, ANN));
+  const whole = Deno.readFileSync(path);
+  for (const at of [0, 20, 60, 70, 100, whole.length - 1]) {
+    for (const user of [ANN, BOB]) {
+      const damaged = whole.slice();
+      damaged[at]! ^= 1;
+      Deno.writeFileSync(path, damaged);
+      await store.save(ID, recordOf({}, user));
+      assertEquals(await idsOf(store, user.user), [ID], `byte ${at}`);
+      assertEquals(describeIndex(directory.path).missing, []);
+      await store.save(ID, recordOf({}, ANN));
+    }
+  }
+});
+
 Deno.test("a session of another user is not waited for when it is locked", async () => {
   using directory = new TemporaryDirectory();
   const store = await open(directory);
