@@ -31,6 +31,8 @@ export interface ChartPoint {
 export interface Growth {
   readonly date: string;
   readonly machine: Machine;
+  /** The file system of the chapter about files. */
+  readonly filesOn: string;
   readonly size: readonly Chart[];
   readonly files: readonly Chart[];
   readonly flows: readonly Chart[];

@@ -2,16 +2,20 @@ import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import { makeDataSet } from "../data_set.ts";
 import { Floors } from "../floors.ts";
 import { alternate, type AlternateOptions, repeat } from "./alternate.ts";
-import { type Chart, type MemoryPoint, toPoint } from "./chart.ts";
+import {
+  type Chart,
+  type ChartPoint,
+  type MemoryPoint,
+  toPoint,
+} from "./chart.ts";
 import { FilledDirectories } from "./filled_directories.ts";
 import { measureMemory } from "./memory.ts";
 
 const MINUTES = 60;
 const HOUR = 60 * 60 * 1000;
 const STEPS = 1 << 16;
-/** Above it a cleanup takes half a minute, and is run thrice only. */
+/** Above it a cleanup takes minutes, and is run once. */
 const MANY = 200_000;
-const ROUNDS_OF_MANY = 3;
 
 /** What {@linkcode measureFiles} found. */
 export interface FilesResult {
@@ -73,34 +77,32 @@ export async function measureFiles(
     ], options);
     save.points.push(toPoint(count, saves[0]!, saves[1]));
 
-    const rounds = count > MANY
-      ? Math.min(options.rounds, ROUNDS_OF_MANY)
-      : options.rounds;
-    for (const each of [cleanNone, cleanHalf]) {
-      const isHalfOld = each === cleanHalf;
-      const expected = isHalfOld ? Math.ceil(count / 2) : 0;
+    const rounds = count > MANY ? 1 : options.rounds;
+    const clean = async (old: number): Promise<ChartPoint> => {
       const [ourSpeeds, bareSpeeds]: [number[], number[]] = [[], []];
       for (let round = 0; round < rounds; round++) {
-        if (isHalfOld) directories.ageHalf(Date.now() - 2 * HOUR);
+        await directories.fill(count);
+        if (old > 0) directories.ageHalf(Date.now() - 2 * HOUR);
         const start = performance.now();
         const { deleted } = await store.deleteOldSessions(MINUTES);
         const between = performance.now();
         const deletedBare = await cleanBare(bare, floors);
         const end = performance.now();
-        if (deleted !== expected || deletedBare !== expected) {
+        if (deleted !== old || deletedBare !== old) {
           throw new Error(
-            `Cannot measure: ${deleted} and ${deletedBare} of ${expected} old files were deleted`,
+            `Cannot measure: ${deleted} and ${deletedBare} of ${old} old files were deleted`,
           );
         }
         ourSpeeds.push(1_000 * count / (between - start));
         bareSpeeds.push(1_000 * count / (end - between));
-        if (isHalfOld) await directories.fill(count);
       }
-      each.points.push(toPoint(count, ourSpeeds, bareSpeeds));
-    }
+      return toPoint(count, ourSpeeds, bareSpeeds);
+    };
+    cleanNone.points.push(await clean(0));
     for (const act of ["entries", "deleteOldSessions"] as const) {
       memory.push(await measureMemory(ours, act, count));
     }
+    cleanHalf.points.push(await clean(Math.ceil(count / 2)));
     console.error(`measured ${count} files`);
   }
   return { charts: [load, save, cleanNone, cleanHalf], memory };

@@ -5,7 +5,7 @@ const FIGURE = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 
 /** Writes the tables, and the answer to whether directories must be split. */
 export function toMarkdown(growth: Growth): string {
-  const { date, machine, size, files, flows, memory } = growth;
+  const { date, machine, filesOn, size, files, flows, memory } = growth;
   const chapter = (title: string, image: string, charts: readonly Chart[]) =>
     charts.length === 0
       ? []
@@ -18,7 +18,9 @@ export function toMarkdown(growth: Growth): string {
     "bare calls were not measured.",
     ...chapter("With the size of a session", "growth-size.svg", size),
     ...chapter("With the number of files", "growth-files.svg", files),
-    ...(files.length === 0 ? [] : [answer(files)]),
+    ...(files.length === 0
+      ? []
+      : [`These files are on ${filesOn}.`, answer(files)]),
     ...chapter("With the number of flows", "growth-flows.svg", flows),
   ];
   if (memory.length > 0) {
