@@ -8,7 +8,8 @@
  *   --rounds 5           how many rounds count; one more warms up
  *   --milliseconds 400   how long a turn lasts
  *   --files 100000       the most files: 1,000, 10,000 … up to it. A million
- *                        takes 11 GB and, in memory (/dev/shm), ten minutes; on
+ *                        takes 11 GB and, in memory (a tmpfs, not below /dev,
+ *                        which Deno guards), a quarter of an hour; on
  *                        a disk that is told of each free block, hours
  *   --files-directory DIR  where these are; in --directory by default
  *   --only CHAPTER       size, files or flows; growth.md then holds no other

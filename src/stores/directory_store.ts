@@ -46,9 +46,8 @@ import { checkLock, SessionLock } from "./session_lock.ts";
  * A load costs one open file and one shared lock, a change an exclusive lock
  * and an atomic rename. Nothing is ever truncated, no lock is held while
  * anybody waits, and a process killed at any instant leaves the old record or
- * the new one. Its rules stand where they are kept, at the head of the files of
- * `disk/`, the format in `core/codec.ts`, the steps of an operation in
- * `stores/session_file.ts`.
+ * the new one. Its rules stand at the head of the files of `disk/`, the format
+ * in `core/codec.ts`, the steps of an operation in `stores/session_file.ts`.
  *
  * The last access is the file's mtime. Permissions needed: to read and write
  * the directory. After a power loss, or from a backup without `.users`, `entries`
@@ -92,8 +91,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   /**
    * Makes a store; it does no I/O.
    *
-   * @param directory Where the sessions are kept; looked at by
-   * {@linkcode setup} or the first operation, not here.
+   * @param directory Where the sessions are kept.
    * @param options See there.
    * @throws {TypeError | RangeError} If an option makes no sense.
    * @throws {Deno.errors.NotSupported} Before Deno 2.8, which cannot try a lock.
@@ -218,7 +216,8 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     minutes: number,
     options: CleanupOptions = {},
   ): Promise<CleanupResult> {
-    const isOld = cleanupRule(minutes, options.grace ?? 0);
+    const { grace = 0 } = options;
+    const isOld = cleanupRule(minutes, grace);
     return await cleanDirectory(this.#ready(), isOld, {
       ...options,
       quarantine: this.#quarantine,
@@ -266,7 +265,8 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   ): Promise<T | undefined> {
     if (!isSessionId(id)) return undefined;
     try {
-      return await this.#step(id, step, signal);
+      const result = this.#step(id, step, signal);
+      return result instanceof Promise ? await result : result;
     } catch (error) {
       const path = sessionPath(this.directory, id);
       if (!isNoFile(path)) throw error;
