@@ -1,13 +1,15 @@
 /*
  * How much dearer than the bare system calls is it to load a session?
  *
- * 2026-11-20, Deno 2.9.6, ext4, 2 cores, the middle of three rounds (p75).
- * Speed, the system calls being 1:
+ * 2026-11-27, Deno 2.9.6, ext4, 2 cores that others slowed down by half, the
+ * middle of three runs (p75). Speed, the system calls being 1:
  *
  *                             500 B   4 KiB
- *   load                       0.85    0.92
- *   load and touch, not due    0.89    0.93
- *   load and touch, due        0.94    0.75
+ *   load                       0.76    0.85
+ *   load and touch, not due    0.78    0.90
+ *   load and touch, due        0.84    0.63
+ *
+ * On a quiet machine, a week before, the first line was 0.85 and 0.92.
  *
  * What is left of a load: the unlock before the close, the promise, the header
  * and its checksum. A touch that is due decodes the record twice, which shows

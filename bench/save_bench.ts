@@ -1,21 +1,23 @@
 /*
  * How much dearer than the bare system calls is it to change a session?
  *
- * 2026-11-20, Deno 2.9.6, ext4, 2 cores, the middle of three rounds (p75).
- * Speed, the system calls being 1:
+ * 2026-11-27, Deno 2.9.6, ext4, 2 cores that others slowed down by half, the
+ * middle of three runs (p75). Speed, the system calls being 1:
  *
  *                          500 B   4 KiB
- *   save                    0.76    0.98
- *   save, afresh, bare      0.14    0.14
- *   update                  0.80    0.72
- *   create                  0.97    1.10
- *   delete                  0.75    0.77
+ *   save                    0.66    0.99
+ *   save, afresh, bare      0.13    0.15
+ *   update                  0.70    0.94
+ *   create                  0.65    0.60
+ *   delete                  0.40    0.51
  *
  * Since the file that was replaced is written over the next time, a save takes
- * 118 µs where the bare calls with a fresh file take 640: on ext4 a rename over
- * a name waits for the blocks of a new file. What is left above the bare calls
- * is the format, its checksum, two unlocks. In memory (tmpfs) a fresh file costs
- * 30 µs and a recycled one 32.
+ * 260 µs where the bare calls with a fresh file take 1,280: on ext4 a rename over
+ * a name waits for the blocks of a new file. Since that file also stays open, in
+ * turns of 4 ms, on a quieter machine, a save took 86 µs where it took 95, and
+ * the bare calls 54 where they took 70. What is left above them is the format,
+ * its checksum, the read of whose session it was, an unlock; to create and to
+ * delete, the entry in the index of users.
  *
  * On a disk that others use the time of a rename can change fourfold within a
  * minute: compare only in one group, and only on a quiet machine. With a list of

@@ -9,10 +9,10 @@
  *
  * wrk takes a core for itself: on two cores the server has the other one.
  *
- * 2026-11-20, Deno 2.9.6, Node 20, ext4, 2 cores, 4 rounds of 2 s: we read at
- * 0.63 of the speed of the handler that is written by hand, and 3.0 times as fast
- * as the best JavaScript stack. We change at 0.65 of the save floor, 2.2 times as
- * fast as one with fresh files, and 1.7 times as hono-sessions, which writes in
+ * 2026-11-27, Deno 2.9.6, Node 20, ext4, 2 cores, 4 rounds of 2 s: we read at
+ * 0.68 of the speed of the handler that is written by hand, and 2.8 times as fast
+ * as the best JavaScript stack. We change at 0.67 of the save floor, 3.1 times as
+ * fast as one with fresh files, and 1.1 times as hono-sessions, which writes in
  * place without a lock and loses updates.
  *
  *   --rounds 5          how many rounds count; one more warms up
