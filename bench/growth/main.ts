@@ -115,16 +115,19 @@ async function write(directory: string, growth: Growth): Promise<void> {
     `${JSON.stringify(growth, null, 2)}\n`,
   );
   for (
-    const [name, heading, charts] of [
-      ["size", "Cost over the size of a session", size],
-      ["files", "Cost over the number of files in the directory", files],
-      ["flows", "1 to 1,000 flows of one process", flows],
+    const [name, heading, charts, fileSystem] of [
+      ["size", "Cost over the size of a session", size, machine.fileSystem],
+      [
+        "files",
+        "Cost over the number of files in the directory",
+        files,
+        filesOn,
+      ],
+      ["flows", "1 to 1,000 flows of one process", flows, machine.fileSystem],
     ] as const
   ) {
     if (charts.length === 0) continue;
-    const isFiles = charts === files;
-    const legend = legendOf(isFiles ? filesOn : machine.fileSystem);
-    const plot = toLinePlot(heading, legend, charts);
+    const plot = toLinePlot(heading, legendOf(fileSystem), charts);
     await Deno.writeTextFile(`${directory}/growth-${name}.svg`, plot);
   }
   console.log(`\n${markdown}`);

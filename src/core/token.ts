@@ -63,8 +63,8 @@ export function parseToken(text: string): Token | undefined {
  * Hashes a secret for the record.
  *
  * @param secret The secret of a token.
- * @returns Its SHA-256, 64 lower-case hex characters: base64url takes twice as
- * long to make.
+ * @returns Its SHA-256, 64 lower-case hex characters: base64url takes
+ * nearly twice as long to make.
  */
 export function hashSecret(secret: string): string {
   return createHash("sha256").update(secret).digest("hex");

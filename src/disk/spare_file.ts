@@ -2,8 +2,7 @@
  * The file that was replaced last is the next temporary file: on ext4 a rename
  * over a name waits for the blocks of a file that has just been written, unless
  * it owned them before, which makes a save five times as fast. It stays open and
- * locked until then, which saves the half of what is left to do but link and
- * rename:
+ * locked until then, so a save opens, locks and unlocks one file and not two:
  *
  *   replace   write S over, marked `?` · link A to S2 · rename S over A · mark
  *             A's new file · unlock it; A's old one, which is held, is the spare

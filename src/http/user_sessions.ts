@@ -144,6 +144,7 @@ async function writeMark(
  * @param settings The manager's.
  * @param id The session ID.
  * @param record Its record.
+ * @param user Who is logged in to it.
  * @throws What the store throws.
  */
 export async function endIfRevoked(

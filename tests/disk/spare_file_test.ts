@@ -96,6 +96,17 @@ Deno.test("a spare of any length ends where the record ends", () => {
   }
 });
 
+Deno.test("a spare is written over from its start, however far it was read", () => {
+  using scene = new Scene();
+  {
+    using held = openHeld(scene.session) as HeldFile;
+    held.file.readSync(new Uint8Array(70));
+    assertEquals(replaceFile(scene.place, held, encodeSession(3)), true);
+  }
+  scene.replace(4);
+  assertEquals(Deno.readFileSync(scene.session), encodeSession(4));
+});
+
 Deno.test("until the rename a spare says that it is not published", () => {
   using scene = new Scene();
   const seen: [unknown, string][] = [];
