@@ -138,7 +138,7 @@ function listRooms(place: Place): Room[] {
     {
       name: "house",
       path: "tests",
-      flags: [read],
+      flags: [read, write, children],
     },
     {
       name: "browser",

@@ -1,3 +1,5 @@
+import { ensureDirSync } from "@std/fs/ensure-dir";
+import { dirname } from "@std/path/dirname";
 import { dropSpare, spares } from "../src/disk/spare_file.ts";
 
 /** A directory of one test's own, gone at the end of its block. */
@@ -8,6 +10,14 @@ export class TemporaryDirectory implements Disposable {
   /** Returns the path of a name in it. */
   join(name: string): string {
     return `${this.path}/${name}`;
+  }
+
+  /** Writes files into it, by their paths in it. */
+  writeFiles(files: Readonly<Record<string, string>>): void {
+    for (const [path, text] of Object.entries(files)) {
+      ensureDirSync(dirname(this.join(path)));
+      Deno.writeTextFileSync(this.join(path), text);
+    }
   }
 
   /** Returns the names in it, sorted, without the spare that this process keeps. */
