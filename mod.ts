@@ -8,8 +8,7 @@
  * {@linkcode MemorySessionStore} for tests.
  *
  * Run as a program it is the command line: `cleanup` deletes old sessions,
- * `migrate` moves them from a directory to SQLite, `demo` starts a server to
- * try it all on.
+ * `migrate` moves them from a directory to SQLite.
  *
  * @example A server that counts your visits
  * ```ts ignore
@@ -153,7 +152,8 @@ export {
   SessionTooLargeError,
 } from "./src/core/errors.ts";
 
-if (import.meta.main) {
+// In a bundle `import.meta.main` is true for every module that it holds.
+if (import.meta.main && /\/mod\.[jt]s$/.test(import.meta.url)) {
   const { main } = await import("./src/cli/main.ts");
   Deno.exit(await main(Deno.args));
 }

@@ -128,7 +128,7 @@ function listRooms(place: Place): Room[] {
     {
       name: "cli",
       path: "tests/cli",
-      flags: [read, write, children],
+      flags: [read, write, children, loopback],
     },
     {
       name: "demo",

@@ -3,32 +3,19 @@
  *
  *   deno run --allow-read=DIR --allow-write=DIR mod.ts cleanup DIR --minutes 30
  *   deno run --allow-read=DIR,FILE --allow-write=DIR,FILE mod.ts migrate DIR FILE
- *   deno run --allow-net --allow-read --allow-write mod.ts demo
  */
 import { cleanup, CLEANUP_USAGE } from "./cleanup.ts";
-import { demo, DEMO_USAGE } from "./demo.ts";
 import { migrate, MIGRATE_USAGE } from "./migrate.ts";
-import { UsageError } from "./usage.ts";
+import { type Command, refuseUsage, runCommand } from "./usage.ts";
 
 /** The version that deno.json says; a test compares them. */
 const VERSION = "0.1.0";
 
-interface Command {
-  readonly usage: string;
-  readonly summary: string;
-  readonly run: (args: readonly string[]) => Promise<number>;
-}
-
-const COMMANDS: Readonly<Record<string, Command>> = {
+const COMMANDS: Readonly<Record<string, Command & { summary: string }>> = {
   cleanup: {
     usage: CLEANUP_USAGE,
     summary: "deletes old sessions from a directory",
     run: cleanup,
-  },
-  demo: {
-    usage: DEMO_USAGE,
-    summary: "serves a page on which to try sessions",
-    run: demo,
   },
   migrate: {
     usage: MIGRATE_USAGE,
@@ -64,30 +51,17 @@ export async function main(args: readonly string[]): Promise<number> {
     ? COMMANDS[name]
     : undefined;
   if (command === undefined) {
-    return refuse(
+    return refuseUsage(
       name === undefined
         ? "No command"
         : `Unknown ${name.startsWith("-") ? "option" : "command"} ${name}`,
       Object.values(COMMANDS),
     );
   }
-  try {
-    return await command.run(rest);
-  } catch (error) {
-    if (error instanceof UsageError) return refuse(error.message, [command]);
-    console.error(error instanceof Error ? error.message : String(error));
-    return 1;
-  }
+  return await runCommand(command, rest);
 }
 
 function print(text: string): number {
   console.log(text);
   return 0;
-}
-
-function refuse(problem: string, commands: readonly Command[]): number {
-  console.error(problem);
-  for (const { usage } of commands) console.error(`Usage: ${usage}`);
-  console.error("Try --help");
-  return 2;
 }

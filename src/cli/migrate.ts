@@ -1,11 +1,16 @@
-import { DatabaseSync } from "node:sqlite";
 import { SqliteSessionStore } from "../engines/sqlite_session_store.ts";
 import { DirectorySessionStore } from "../stores/directory_store.ts";
 import { migrateSessions } from "../stores/migrate_sessions.ts";
+import type { SqliteDatabase } from "../engines/sqlite_database.ts";
 import { checkSessions } from "./check_sessions.ts";
+import { loadDriver } from "./driver.ts";
 import { Interruption } from "./interruption.ts";
 import { ProgressLine } from "./progress_line.ts";
 import { readArguments, UsageError } from "./usage.ts";
+
+interface SqliteDriver {
+  readonly DatabaseSync: new (path: string) => SqliteDatabase & Disposable;
+}
 
 /** How the command is called, in one line. */
 export const MIGRATE_USAGE = "migrate DIR FILE [--json]";
@@ -55,6 +60,7 @@ export async function migrate(args: readonly string[]): Promise<number> {
     checkSessions(directory);
     makePrivate(file);
     using line = new ProgressLine(Deno.stderr);
+    const { DatabaseSync } = await loadDriver<SqliteDriver>("sqlite");
     using database = new DatabaseSync(file);
     const from = new DirectorySessionStore(directory, {
       onWarning: ({ message }) => {

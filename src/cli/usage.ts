@@ -82,3 +82,49 @@ export function readNumber(name: string, text: string): number {
   if (/^\d{1,15}(\.\d+)?$/.test(text)) return Number(text);
   throw new UsageError(`--${name} is not a number from 0 up: ${text}`);
 }
+
+/** A command, as the command line starts it. */
+export interface Command {
+  /** How it is called, in one line. */
+  readonly usage: string;
+  /**
+   * Runs it.
+   *
+   * @param args The arguments after the command.
+   * @returns The exit code.
+   */
+  readonly run: (args: readonly string[]) => Promise<number>;
+}
+
+/**
+ * Runs a command, and says on stderr why it failed.
+ *
+ * @param command The command.
+ * @param args The arguments after the command.
+ * @returns The exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+ */
+export async function runCommand(
+  command: Command,
+  args: readonly string[],
+): Promise<number> {
+  try {
+    return await command.run(args);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      return refuseUsage(error.message, [command]);
+    }
+    console.error(error instanceof Error ? error.message : String(error));
+    return 1;
+  }
+}
+
+/** Says on stderr what is wrong with a command line; returns its exit code. */
+export function refuseUsage(
+  problem: string,
+  commands: readonly Command[],
+): number {
+  console.error(problem);
+  for (const { usage } of commands) console.error(`Usage: ${usage}`);
+  console.error("Try --help");
+  return 2;
+}

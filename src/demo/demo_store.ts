@@ -1,7 +1,11 @@
+import { loadDriver } from "../cli/driver.ts";
 import type { SessionStore } from "../core/store.ts";
 import { KvSessionStore } from "../engines/kv_session_store.ts";
 import { PostgresSessionStore } from "../engines/postgres_session_store.ts";
+import type { PgPool } from "../engines/postgres_client.ts";
+import type { NodeRedisClient } from "../engines/redis_client.ts";
 import { RedisSessionStore } from "../engines/redis_session_store.ts";
+import type { SqliteDatabase } from "../engines/sqlite_database.ts";
 import { SqliteSessionStore } from "../engines/sqlite_session_store.ts";
 import { DirectorySessionStore } from "../stores/directory_store.ts";
 import { readSessionFile } from "./session_file.ts";
@@ -72,13 +76,42 @@ export async function openDemoStore(
   };
 }
 
+/** What of `node:sqlite` is used. */
+interface SqliteDriver {
+  readonly DatabaseSync: new (
+    path: string,
+  ) => SqliteDatabase & { close(): void };
+}
+
+/** What of `npm:redis` is used. */
+interface RedisDriver {
+  createClient(options: { url: string }): NodeRedisClient & ErrorEmitter & {
+    connect(): Promise<unknown>;
+    close(): unknown;
+  };
+}
+
+/** What of `npm:pg` is used. */
+interface PostgresDriver {
+  readonly default: {
+    readonly Pool: new (options: { connectionString: string }) =>
+      & PgPool
+      & ErrorEmitter
+      & { end(): Promise<unknown> };
+  };
+}
+
+interface ErrorEmitter {
+  on(event: "error", listener: (error: Error) => void): unknown;
+}
+
 async function openEngine(
   kind: Exclude<DemoStoreKind, "directory">,
   where: string,
 ): Promise<{ store: SessionStore; close: () => unknown }> {
   switch (kind) {
     case "sqlite": {
-      const { DatabaseSync } = await import("node:sqlite");
+      const { DatabaseSync } = await loadDriver<SqliteDriver>("sqlite");
       const database = new DatabaseSync(where);
       const store = new SqliteSessionStore(database);
       return { store, close: () => database.close() };
@@ -88,9 +121,9 @@ async function openEngine(
       return { store: new KvSessionStore(kv), close: () => kv.close() };
     }
     case "redis": {
-      const { createClient } = await import("npm:redis@^5.10.0");
+      const { createClient } = await loadDriver<RedisDriver>("redis");
       const client = createClient({ url: where });
-      client.on("error", (error: Error) => console.error(error.message));
+      client.on("error", (error) => console.error(error.message));
       await client.connect();
       return {
         store: new RedisSessionStore(client),
@@ -98,9 +131,9 @@ async function openEngine(
       };
     }
     case "postgres": {
-      const { default: pg } = await import("npm:pg@^8.16.0");
+      const { default: pg } = await loadDriver<PostgresDriver>("postgres");
       const pool = new pg.Pool({ connectionString: where });
-      pool.on("error", (error: Error) => console.error(error.message));
+      pool.on("error", (error) => console.error(error.message));
       return { store: new PostgresSessionStore(pool), close: () => pool.end() };
     }
   }

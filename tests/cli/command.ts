@@ -8,6 +8,8 @@ export interface CommandOptions {
   readonly permissions: readonly string[];
   /** Where it is run. */
   readonly cwd?: string;
+  /** The module to run; `mod.ts` without it. */
+  readonly module?: string;
 }
 
 /** What the command said, and how it ended. */
@@ -20,7 +22,7 @@ export interface CommandResult {
 /** Starts the command; whoever starts it waits for it, or ends it. */
 export function startCommand(
   args: readonly string[],
-  { permissions, cwd }: CommandOptions,
+  { permissions, cwd, module = "mod.ts" }: CommandOptions,
 ): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
     args: [
@@ -28,7 +30,7 @@ export function startCommand(
       "--quiet",
       "--no-prompt",
       ...permissions,
-      new URL("mod.ts", ROOT).pathname,
+      new URL(module, ROOT).pathname,
       ...args,
     ],
     cwd: cwd ?? ROOT.pathname,

@@ -10,7 +10,6 @@ Deno.test("main() prints its help, and that of each command, without any permiss
       [["-h"], "@latchkey/session "],
       [["cleanup", "--help"], "Usage: cleanup DIR --minutes N"],
       [["cleanup", "-h"], "Usage: cleanup DIR --minutes N"],
-      [["demo", "--help"], "Usage: demo "],
       [["migrate", "--help"], "Usage: migrate DIR FILE"],
     ] as const
   ) {
@@ -53,9 +52,6 @@ Deno.test("main() refuses what makes no sense with code 2, a reason and the usag
       ["cleanup . --minutes 1 --force", "Unknown option --force"],
       ["cleanup . --minutes 1 -x", "Unknown option -x"],
       ["cleanup . --minutes 1 more", "One argument too many: more"],
-      ["demo --port 65536", "--port is not a port: 65536"],
-      ["demo --port 80.5", "--port is not a port: 80.5"],
-      ["demo here", "One argument too many: here"],
       ["migrate", "DIR is missing"],
       ["migrate .", "FILE is missing"],
       ["migrate . file.db more", "One argument too many: more"],

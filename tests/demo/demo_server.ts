@@ -1,7 +1,9 @@
+import { type CommandResult, runCommand } from "../cli/command.ts";
+
 const ROOT = new URL("../../", import.meta.url);
 
 /**
- * The demo, as `mod.ts demo` runs it: a process of its own that may do what
+ * The demo, as `deno task demo` runs it: a process of its own that may do what
  * the demo needs and no more. Disposing ends it, and removes its sessions.
  */
 export class DemoServer implements AsyncDisposable {
@@ -44,8 +46,8 @@ export class DemoServer implements AsyncDisposable {
         "--quiet",
         "--no-prompt",
         ...flags,
-        new URL("mod.ts", ROOT).pathname,
-        ...["demo", "--port", "0", ...options],
+        new URL("src/demo/main.ts", ROOT).pathname,
+        ...["--port", "0", ...options],
       ],
       stdin: "null",
       stdout: "piped",
@@ -96,7 +98,18 @@ export class DemoServer implements AsyncDisposable {
   }
 }
 
-async function readLine(stream: ReadableStream<Uint8Array>): Promise<string> {
+/** Runs the demo to its end. */
+export async function runDemo(
+  args: readonly string[],
+  permissions: readonly string[] = [],
+): Promise<CommandResult> {
+  return await runCommand(args, { permissions, module: "src/demo/main.ts" });
+}
+
+/** Reads the first line that a process prints; the rest is not read. */
+export async function readLine(
+  stream: ReadableStream<Uint8Array>,
+): Promise<string> {
   let text = "";
   const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
   while (!text.includes("\n")) {

@@ -1,7 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { runCommand } from "../cli/command.ts";
 import { CookieJar } from "./cookie_jar.ts";
-import { DemoServer } from "./demo_server.ts";
+import { DemoServer, runDemo } from "./demo_server.ts";
 
 Deno.test("Ctrl-C and SIGTERM end the demo with code 0", async () => {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -72,16 +71,11 @@ Deno.test("Two servers on one directory serve the same sessions and lose nothing
 Deno.test("The demo says what keeps it from starting", async () => {
   await using server = await DemoServer.start();
   const { port } = new URL(server.url);
-  const taken = await runCommand(
-    ["demo", "--port", port, "--at", server.directory],
-    {
-      permissions: [
-        "--allow-net=localhost",
-        `--allow-read=${server.directory}`,
-        `--allow-write=${server.directory}`,
-      ],
-    },
-  );
+  const taken = await runDemo(["--port", port, "--at", server.directory], [
+    "--allow-net=localhost",
+    `--allow-read=${server.directory}`,
+    `--allow-write=${server.directory}`,
+  ]);
   assertEquals(taken, {
     code: 1,
     stdout: "",
@@ -91,13 +85,11 @@ Deno.test("The demo says what keeps it from starting", async () => {
 
   const file = `${server.directory}/.file`;
   Deno.writeTextFileSync(file, "");
-  const noDirectory = await runCommand(["demo", "--port", "0", "--at", file], {
-    permissions: [
-      "--allow-net=localhost",
-      `--allow-read=${file}`,
-      `--allow-write=${file}`,
-    ],
-  });
+  const noDirectory = await runDemo(["--port", "0", "--at", file], [
+    "--allow-net=localhost",
+    `--allow-read=${file}`,
+    `--allow-write=${file}`,
+  ]);
   assertEquals([noDirectory.code, noDirectory.stdout], [1, ""]);
   assertStringIncludes(noDirectory.stderr, "it is not a directory");
 });

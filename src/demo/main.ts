@@ -1,16 +1,27 @@
-import { readArguments, readNumber, UsageError } from "./usage.ts";
-import { Interruption } from "./interruption.ts";
+/*
+ * Task `demo`: a server with a page on which to try sessions. It is not part of
+ * the published package.
+ */
+import { DRIVERS_HELP } from "../cli/driver.ts";
+import { Interruption } from "../cli/interruption.ts";
+import {
+  readArguments,
+  readNumber,
+  runCommand,
+  UsageError,
+} from "../cli/usage.ts";
+import { DEMO_STORES, isDemoStoreKind } from "./demo_store.ts";
+import { serveDemo } from "./server.ts";
 
-/** How the command is called, in one line. */
-export const DEMO_USAGE =
-  "demo [--port N] [--hostname NAME] [--store KIND] [--at WHERE]";
+const USAGE =
+  "deno task demo [--port N] [--hostname NAME] [--store KIND] [--at WHERE]";
 
 const DEFAULT_PORT = 8080;
 const DEFAULT_HOSTNAME = "localhost";
 const DEFAULT_STORE = "directory";
 const HIGHEST_PORT = 65_535;
 
-const HELP = `Usage: ${DEMO_USAGE}
+const HELP = `Usage: ${USAGE}
 
 Starts a web server with a page on which to try sessions. Ctrl-C ends it.
 
@@ -26,16 +37,12 @@ Options:
   -h, --help       print this
 
 Permissions: --allow-net=HOSTNAME --allow-read=DIR --allow-write=DIR; kv also
-needs --unstable-kv, redis and postgres --allow-env and their server in --allow-net`;
+needs --unstable-kv, redis and postgres --allow-env and their server in --allow-net
 
-/**
- * Serves the demo until Ctrl-C: `demo --port 8080`. Only here is it loaded.
- *
- * @param args The arguments after the command.
- * @returns The exit code.
- * @throws {UsageError} If they make no sense.
- */
-export async function demo(args: readonly string[]): Promise<number> {
+${DRIVERS_HELP}`;
+
+/** Serves the demo until it is interrupted; returns the exit code. */
+async function demo(args: readonly string[]): Promise<number> {
   const given = readArguments(args, {
     options: ["port", "hostname", "store", "at"],
     flags: [],
@@ -56,16 +63,16 @@ export async function demo(args: readonly string[]): Promise<number> {
   }
 
   using interruption = new Interruption();
-  const { DEMO_STORES, isDemoStoreKind } = await import(
-    "../demo/demo_store.ts"
-  );
   if (!isDemoStoreKind(kind)) {
     const kinds = Object.keys(DEMO_STORES).join(", ");
     throw new UsageError(`--store is none of ${kinds}: ${kind}`);
   }
   const { at: where = DEMO_STORES[kind] } = given.options;
-  const { serveDemo } = await import("../demo/server.ts");
   const { signal } = interruption;
   await serveDemo({ hostname, port, kind, where, signal });
   return 0;
+}
+
+if (import.meta.main) {
+  Deno.exit(await runCommand({ usage: USAGE, run: demo }, Deno.args));
 }
