@@ -23,7 +23,8 @@
  * unreadable or for another session's. A removal may be undone.
  */
 import { MARK_AT, PUBLISHED, UNPUBLISHED } from "../core/codec.ts";
-import { AGAIN, type Again, type HeldFile, release } from "./file_lock.ts";
+import { type HeldFile, release } from "./file_lock.ts";
+import { AGAIN, type Again } from "./persist.ts";
 import { temporaryPath } from "./layout.ts";
 import { discard, removeIfThere } from "./remove_if_there.ts";
 import {

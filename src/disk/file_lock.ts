@@ -12,12 +12,9 @@
  * - Unlock, then close. A child process that is being started shares our open
  *   files until its exec, and would keep the lock of one that is only closed.
  */
+import { noFile, openExisting } from "./open_regular.ts";
+import { AGAIN, type Again } from "./persist.ts";
 import { system } from "./system.ts";
-
-/** Somebody else is at work here: nothing was done, start again. */
-export const AGAIN: unique symbol = Symbol("again");
-/** See {@linkcode AGAIN}. */
-export type Again = typeof AGAIN;
 
 /** An open file under a lock; disposing unlocks, then closes. */
 export class LockedFile implements Disposable {
@@ -208,40 +205,4 @@ export function leadsTo(path: string, info: Deno.FileInfo): boolean {
   }
   if (!behind.isFile) throw noFile(path);
   return behind.ino === info.ino && behind.dev === info.dev;
-}
-
-/**
- * Opens the file behind a name.
- *
- * @param path The name.
- * @param write Whether also to write.
- * @returns `undefined` when the name is missing.
- */
-export function openExisting(
-  path: string,
-  write: boolean,
-): Deno.FsFile | undefined {
-  try {
-    return system.open(path, { read: true, write });
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
-}
-
-/** Makes the error of who needs a file where there is something else. */
-export function noFile(path: string): Error {
-  return new Deno.errors.InvalidData(`Cannot use ${path}: it is not a file`);
-}
-
-/**
- * Tells whether a name is taken by a link, a directory, a pipe: by anything
- * but a file. What cannot be looked at is not known to be.
- */
-export function isNoFile(path: string): boolean {
-  try {
-    return !system.lstat(path).isFile;
-  } catch {
-    return false;
-  }
 }

@@ -3,9 +3,13 @@
  * no thread parked, until it is told to end.
  */
 import { SessionLockTimeoutError } from "../core/errors.ts";
-import { AGAIN, type Again } from "./file_lock.ts";
 import { system } from "./system.ts";
 import { MY_TURN, waitForTurn } from "./wait_for_turn.ts";
+
+/** Somebody else is at work here: nothing was done, start again. */
+export const AGAIN: unique symbol = Symbol("again");
+/** See {@linkcode AGAIN}. */
+export type Again = typeof AGAIN;
 
 /** How often to come again at once: who is at work takes 50 µs. */
 const SOON = 2;

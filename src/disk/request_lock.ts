@@ -11,8 +11,8 @@
  *   is removed while it is held locks nobody out any more.
  * - Whoever does not want a session for itself never looks at them.
  */
-import { AGAIN, type Again, type LockedFile, openHeld } from "./file_lock.ts";
-import { type Patience, persist } from "./persist.ts";
+import { type LockedFile, openHeld } from "./file_lock.ts";
+import { AGAIN, type Again, type Patience, persist } from "./persist.ts";
 import { makeLockFile } from "./make_lock_file.ts";
 import { checkStillThere } from "./prepare_directory.ts";
 

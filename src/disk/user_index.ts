@@ -46,13 +46,9 @@
  */
 import { hasOtherTag, readTag } from "../core/codec.ts";
 import { type Place, syncDirectory } from "./atomic_file.ts";
-import {
-  AGAIN,
-  type Again,
-  openExisting,
-  underLock,
-  underLockOf,
-} from "./file_lock.ts";
+import { underLock, underLockOf } from "./file_lock.ts";
+import { openExisting, openRegular } from "./open_regular.ts";
+import { AGAIN, type Again } from "./persist.ts";
 import {
   entryPath,
   parseEntry,
@@ -64,7 +60,6 @@ import {
 } from "./layout.ts";
 import { listFiles, type ListOptions } from "./list_directory.ts";
 import { makeLockFile } from "./make_lock_file.ts";
-import { openRegular } from "./open_regular.ts";
 import { checkStillThere } from "./prepare_directory.ts";
 import { readOnce } from "./read_file.ts";
 import { removeIfThere } from "./remove_if_there.ts";

@@ -3,12 +3,9 @@ import type { IsOld } from "../core/record.ts";
 import type { CleanupOptions, CleanupResult } from "../core/store.ts";
 import { isSessionId } from "../core/token.ts";
 import type { Place } from "../disk/atomic_file.ts";
-import {
-  AGAIN,
-  isNoFile,
-  type LockedFile,
-  openLocked,
-} from "../disk/file_lock.ts";
+import { type LockedFile, openLocked } from "../disk/file_lock.ts";
+import { isNoFile, openRegular } from "../disk/open_regular.ts";
+import { AGAIN, persist } from "../disk/persist.ts";
 import {
   isQuarantineName,
   markerPath,
@@ -17,9 +14,7 @@ import {
   type UserEntry,
 } from "../disk/layout.ts";
 import { listFiles } from "../disk/list_directory.ts";
-import { openRegular } from "../disk/open_regular.ts";
 import { markDirectory } from "../disk/prepare_directory.ts";
-import { persist } from "../disk/persist.ts";
 import { readOnce, readRest } from "../disk/read_file.ts";
 import { Removals } from "../disk/removals.ts";
 import { removeIfThere } from "../disk/remove_if_there.ts";

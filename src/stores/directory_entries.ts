@@ -1,7 +1,7 @@
 import type { SessionRecord } from "../core/record.ts";
 import type { EntriesOptions } from "../core/store.ts";
 import { userTag } from "../core/user_tag.ts";
-import type { Again } from "../disk/file_lock.ts";
+import type { Again } from "../disk/persist.ts";
 import { listFiles } from "../disk/list_directory.ts";
 import { listTagged } from "../disk/user_index.ts";
 import type { SessionFile } from "./session_file.ts";

@@ -19,9 +19,9 @@ import type {
 } from "../core/store.ts";
 import { checkSessionId, isSessionId } from "../core/token.ts";
 import type { Durability, Place } from "../disk/atomic_file.ts";
-import { AGAIN, type Again, isNoFile } from "../disk/file_lock.ts";
+import { isNoFile } from "../disk/open_regular.ts";
+import { AGAIN, type Again, persist } from "../disk/persist.ts";
 import { lockPath, markerPath, sessionPath } from "../disk/layout.ts";
-import { persist } from "../disk/persist.ts";
 import {
   checkStillThere,
   prepareDirectory,

@@ -37,15 +37,13 @@ import {
   replaceFile,
 } from "../disk/atomic_file.ts";
 import {
-  AGAIN,
-  type Again,
   type HeldFile,
-  isNoFile,
   leadsTo,
-  noFile,
   openHeld,
   underLock,
 } from "../disk/file_lock.ts";
+import { isNoFile, noFile } from "../disk/open_regular.ts";
+import { AGAIN, type Again } from "../disk/persist.ts";
 import { sessionPath, temporaryPath } from "../disk/layout.ts";
 import { readHead, readOnce, readRest, readWhole } from "../disk/read_file.ts";
 import { system } from "../disk/system.ts";

@@ -12,12 +12,8 @@ import {
   removeFile,
   replaceFile,
 } from "../../src/disk/atomic_file.ts";
-import {
-  AGAIN,
-  type Again,
-  HeldFile,
-  openHeld,
-} from "../../src/disk/file_lock.ts";
+import { HeldFile, openHeld } from "../../src/disk/file_lock.ts";
+import { AGAIN, type Again } from "../../src/disk/persist.ts";
 import { readOnce, readWhole } from "../../src/disk/read_file.ts";
 import { removeIfThere } from "../../src/disk/remove_if_there.ts";
 import { type System, system } from "../../src/disk/system.ts";

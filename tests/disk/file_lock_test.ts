@@ -6,15 +6,14 @@ import {
   assertThrows,
 } from "@std/assert";
 import {
-  AGAIN,
   HeldFile,
-  isNoFile,
   leadsTo,
   LockedFile,
-  openExisting,
   openHeld,
   openLocked,
 } from "../../src/disk/file_lock.ts";
+import { isNoFile, openExisting } from "../../src/disk/open_regular.ts";
+import { AGAIN } from "../../src/disk/persist.ts";
 import {
   actBefore,
   recordSystem,

@@ -5,8 +5,7 @@ import {
   assertStrictEquals,
 } from "@std/assert";
 import { SessionLockTimeoutError } from "../../src/core/errors.ts";
-import { AGAIN } from "../../src/disk/file_lock.ts";
-import { persist } from "../../src/disk/persist.ts";
+import { AGAIN, persist } from "../../src/disk/persist.ts";
 import { system } from "../../src/disk/system.ts";
 import { fakeWaiting } from "../replaced_system.ts";
 

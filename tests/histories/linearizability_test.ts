@@ -4,8 +4,14 @@ import { assert, assertEquals } from "@std/assert";
 import { EFFORT } from "../effort.ts";
 import { Random } from "../random.ts";
 import { SESSION_MODEL, type State } from "./abstract_session.ts";
-import { type Act, type Answer, type Event, pairSteps } from "./history.ts";
-import type { Call, Operation } from "./history.ts";
+import {
+  type Act,
+  type Answer,
+  type Call,
+  type Event,
+  type Operation,
+  pairSteps,
+} from "./history.ts";
 import { judge } from "./judgement.ts";
 import { checkHistory, shorten, type Step } from "./linearizability.ts";
 
