@@ -63,6 +63,22 @@ function listRooms(place: Place): Room[] {
   const umask = "--allow-sys";
   return [
     { name: "core", path: "tests/core", flags: [] },
+    { name: "session", path: "tests/session", flags: [] },
+    {
+      name: "system",
+      path: "tests/system",
+      flags: [read, write, children],
+    },
+    {
+      name: "directory",
+      path: "tests/directory",
+      flags: [read, write, children, umask],
+    },
+    {
+      name: "migration",
+      path: "tests/migration",
+      flags: [read, write],
+    },
     {
       name: "disk",
       path: "tests/disk",
@@ -123,6 +139,11 @@ function listRooms(place: Place): Room[] {
     {
       name: "http",
       path: "tests/http",
+      flags: [read, write, children, loopback],
+    },
+    {
+      name: "manager",
+      path: "tests/manager",
       flags: [read, write, children, loopback],
     },
     {

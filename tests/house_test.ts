@@ -27,33 +27,72 @@ const ROOMS: Readonly<Record<string, Room>> = {
     below: [],
     packages: ["node:crypto", "node:zlib"],
   },
-  disk: {
+  system: {
     below: ["core"],
     packages: ["node:fs"],
   },
+  disk: {
+    below: ["core", "system"],
+    packages: ["node:fs"],
+  },
   stores: {
-    below: ["core", "disk"],
+    below: ["core", "system", "disk", "directory"],
+    packages: ["@std/path"],
+  },
+  directory: {
+    below: ["core", "system", "stores"],
     packages: ["@std/path"],
   },
   engines: {
-    below: ["core", "disk", "stores"],
+    below: ["core", "system", "disk", "directory", "stores"],
     packages: ["node:crypto", "node:zlib"],
   },
-  http: {
-    below: ["core"],
+  migration: {
+    below: ["core", "system"],
     packages: [],
   },
-  demo: {
-    below: ["core", "disk", "stores", "engines", "http", "cli"],
+  session: {
+    below: ["core", "http", "manager"],
+    packages: [],
+  },
+  http: {
+    below: ["core", "session", "manager"],
+    packages: [],
+  },
+  manager: {
+    below: ["core", "session", "http"],
     packages: [],
   },
   cli: {
-    below: ["core", "disk", "stores", "engines"],
+    below: ["core", "disk", "directory", "stores", "engines", "migration"],
     packages: ["@std/cli"],
   },
+  demo: {
+    below: [
+      "core",
+      "disk",
+      "directory",
+      "stores",
+      "engines",
+      "http",
+      "session",
+      "manager",
+      "cli",
+    ],
+    packages: [],
+  },
   "mod.ts": {
-    below: ["core", "stores", "engines", "http"],
-    types: ["disk"],
+    below: [
+      "core",
+      "stores",
+      "directory",
+      "engines",
+      "migration",
+      "http",
+      "session",
+      "manager",
+    ],
+    types: ["disk", "system"],
     lazily: ["cli"],
     packages: [],
   },
@@ -169,24 +208,24 @@ Deno.test("house: a cycle of files is found", async () => {
 const SOUND: Readonly<Record<string, string>> = {
   "mod.ts": `/** \`import x from "../nowhere.ts"\` */
     export { a } from "./src/core/sound.ts";
-    export type { B } from "./src/stores/sound_store.ts";
-    export type { D } from "./src/disk/sound.ts";
+    export type { B } from "./src/directory/sound_store.ts";
+    export type { D } from "./src/system/sound.ts";
     if (import.meta.main) await import("./src/cli/sound.ts");`,
   "src/core/sound.ts":
-    `import { hash } from "node:crypto"; // import "../disk/x.ts"
+    `import { hash } from "node:crypto"; // import "../system/x.ts"
     const url = "http://any"; const pattern = /["'\`/*]/; const half = 4 / 2;
     // deno-lint-ignore no-control-regex
-    export const a = \`\${hash(\`\${url}"\`)} import("../disk/b.ts")\`;`,
-  "src/disk/sound.ts": `import { open } from "node:fs";`,
-  "src/disk/deeper/sound.ts": `import { a } from "../../core/sound.ts";`,
-  "src/stores/sound_store.ts": `import type { A } from "../core/sound.ts";
+    export const a = \`\${hash(\`\${url}"\`)} import("../system/b.ts")\`;`,
+  "src/system/sound.ts": `import { open } from "node:fs";`,
+  "src/system/deeper/sound.ts": `import { a } from "../../core/sound.ts";`,
+  "src/directory/sound_store.ts": `import type { A } from "../core/sound.ts";
     import {
       b,
       // a comment: "
       c,
-    } from "../disk/sound.ts";
+    } from "../system/sound.ts";
     import { join } from "@std/path/join";`,
-  "src/cli/sound.ts": `import "../stores/sound_store.ts";`,
+  "src/cli/sound.ts": `import "../directory/sound_store.ts";`,
   "src/demo/sound.ts": `import "../http/sound.ts";`,
   "src/http/sound.ts": "",
 };
@@ -198,33 +237,33 @@ const BREACHES: readonly (readonly [
 ])[] = [
   [
     "src/core/breach_1.ts",
-    `import { lock } from "../disk/sound.ts";`,
-    "imports ../disk/sound.ts: disk is not below core",
+    `import { lock } from "../system/sound.ts";`,
+    "imports ../system/sound.ts: system is not below core",
   ],
   [
-    "src/disk/breach_1.ts",
-    `import type { S } from "../stores/sound_store.ts";`,
-    "imports ../stores/sound_store.ts: stores is not below disk",
+    "src/system/breach_1.ts",
+    `import type { S } from "../directory/sound_store.ts";`,
+    "imports ../directory/sound_store.ts: directory is not below system",
   ],
   [
-    "src/stores/breach_1.ts",
+    "src/directory/breach_1.ts",
     `export { c } from "../http/sound.ts";`,
-    "imports ../http/sound.ts: http is not below stores",
+    "imports ../http/sound.ts: http is not below directory",
   ],
   [
     "src/http/breach_1.ts",
-    `export * from "../stores/sound_store.ts";`,
-    "imports ../stores/sound_store.ts: stores is not below http",
+    `export * from "../directory/sound_store.ts";`,
+    "imports ../directory/sound_store.ts: directory is not below http",
   ],
   [
     "src/http/breach_2.ts",
-    `const disk = await import(\n  "../disk/sound.ts"\n);`,
-    "imports ../disk/sound.ts: disk is not below http",
+    `const system = await import(\n  "../system/sound.ts"\n);`,
+    "imports ../system/sound.ts: system is not below http",
   ],
   [
     "src/http/breach_3.ts",
-    `type Disk = typeof import("../disk/sound.ts");`,
-    "imports ../disk/sound.ts: disk is not below http",
+    `type Disk = typeof import("../system/sound.ts");`,
+    "imports ../system/sound.ts: system is not below http",
   ],
   [
     "src/cli/breach_1.ts",
@@ -257,17 +296,17 @@ const BREACHES: readonly (readonly [
     "imports node:fs: not a package of core",
   ],
   [
-    "src/stores/breach_2.ts",
+    "src/directory/breach_2.ts",
     `import Redis from "npm:redis@5";`,
-    "imports npm:redis@5: not a package of stores",
+    "imports npm:redis@5: not a package of directory",
   ],
   [
-    "src/disk/utils.ts",
+    "src/system/utils.ts",
     "",
     "has a name that says nothing",
   ],
   [
-    "src/disk/fileLock.ts",
+    "src/system/fileLock.ts",
     "",
     "is not named in snake_case",
   ],
@@ -282,22 +321,22 @@ const BREACHES: readonly (readonly [
     "is in no room",
   ],
   [
-    "src/disk/waived.ts",
+    "src/system/waived.ts",
     `// deno-lint-ignore no-explicit-any\nexport const a: any = 1;`,
     "says deno-lint-ignore no-explicit-any",
   ],
   [
-    "src/disk/waived_whole.ts",
+    "src/system/waived_whole.ts",
     `// deno-lint-ignore-file`,
     "says deno-lint-ignore-file",
   ],
   [
-    "src/disk/waived_enum.ts",
+    "src/system/waived_enum.ts",
     `// deno-lint-ignore eqeqeq house/no-enum`,
     "says deno-lint-ignore eqeqeq house/no-enum",
   ],
   [
-    "src/disk/helpers/x.ts",
+    "src/system/helpers/x.ts",
     "",
     "has a name that says nothing",
   ],
