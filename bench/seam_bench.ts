@@ -5,7 +5,7 @@
  * 2026-11-20, Deno 2.9.6, ext4, 2 cores. Nothing that can be measured: 0.96 to
  * 1.04 of the bare calls' speed in five rounds, 1.00 in the middle (p75).
  */
-import { system } from "../src/disk/system.ts";
+import { system } from "../src/system/system.ts";
 import { makeDataSet, SIZES, temporaryDirectory } from "./data_set.ts";
 import { Floors } from "./floors.ts";
 

@@ -1,7 +1,7 @@
 /** Puts a test between the directory store and the operating system. */
 
 import { temporaryBirth } from "../src/disk/layout.ts";
-import { type System, system } from "../src/disk/system.ts";
+import { type System, system } from "../src/system/system.ts";
 
 /**
  * Replaces some members of the operating system until the end of the block.

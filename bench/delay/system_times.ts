@@ -1,4 +1,4 @@
-import { system } from "../../src/disk/system.ts";
+import { system } from "../../src/system/system.ts";
 import { percentile } from "./percentile.ts";
 
 /** How long one kind of call took, in milliseconds. */

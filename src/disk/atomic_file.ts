@@ -24,9 +24,9 @@
  */
 import { MARK_AT, PUBLISHED, UNPUBLISHED } from "../core/codec.ts";
 import { type HeldFile, release } from "./file_lock.ts";
-import { AGAIN, type Again } from "./persist.ts";
+import { AGAIN, type Again } from "../system/persist.ts";
 import { temporaryPath } from "./layout.ts";
-import { discard, removeIfThere } from "./remove_if_there.ts";
+import { discard, removeIfThere } from "../system/remove_if_there.ts";
 import {
   canKeep,
   type SpareFile,
@@ -34,7 +34,7 @@ import {
   type TakenSpare,
   takeSpare,
 } from "./spare_file.ts";
-import { system } from "./system.ts";
+import { system } from "../system/system.ts";
 
 /**
  * What an acknowledged change survives: `"process"`, the death of any process;

@@ -12,9 +12,9 @@
  * - Unlock, then close. A child process that is being started shares our open
  *   files until its exec, and would keep the lock of one that is only closed.
  */
-import { noFile, openExisting } from "./open_regular.ts";
-import { AGAIN, type Again } from "./persist.ts";
-import { system } from "./system.ts";
+import { noFile, openExisting } from "../system/open_regular.ts";
+import { AGAIN, type Again } from "../system/persist.ts";
+import { system } from "../system/system.ts";
 
 /** An open file under a lock; disposing unlocks, then closes. */
 export class LockedFile implements Disposable {

@@ -16,9 +16,9 @@
  * Who is killed meanwhile leaves two temporary files at most.
  */
 import { SessionDirectoryError } from "../core/errors.ts";
-import { discard, removeIfThere } from "./remove_if_there.ts";
+import { discard, removeIfThere } from "../system/remove_if_there.ts";
 import { markerPath, temporaryPath } from "./layout.ts";
-import { system } from "./system.ts";
+import { system } from "../system/system.ts";
 
 const OTHERS_MAY_WRITE = 0o022;
 const FILE_MODE = 0o600;

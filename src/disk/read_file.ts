@@ -1,5 +1,5 @@
 import { LARGEST_RECORD } from "../core/record_json.ts";
-import { system } from "./system.ts";
+import { system } from "../system/system.ts";
 
 const FIRST_READ = 64 * 1024;
 

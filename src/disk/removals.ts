@@ -1,5 +1,5 @@
-import { discard } from "./remove_if_there.ts";
-import { system } from "./system.ts";
+import { discard } from "../system/remove_if_there.ts";
+import { system } from "../system/system.ts";
 
 /** With more, who reads waits for the disk, and all for the directory. */
 const MOST_AT_ONCE = 2;

@@ -12,8 +12,13 @@
  * - Whoever does not want a session for itself never looks at them.
  */
 import { type LockedFile, openHeld } from "./file_lock.ts";
-import { AGAIN, type Again, type Patience, persist } from "./persist.ts";
-import { makeLockFile } from "./make_lock_file.ts";
+import {
+  AGAIN,
+  type Again,
+  type Patience,
+  persist,
+} from "../system/persist.ts";
+import { makeLockFile } from "../system/make_lock_file.ts";
 import { checkStillThere } from "./prepare_directory.ts";
 
 /**

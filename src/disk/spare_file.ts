@@ -33,8 +33,8 @@
  * `durability: "power"` has none.
  */
 import { type HeldFile, release } from "./file_lock.ts";
-import { discard, removeIfThere } from "./remove_if_there.ts";
-import { system } from "./system.ts";
+import { discard, removeIfThere } from "../system/remove_if_there.ts";
+import { system } from "../system/system.ts";
 
 /** A spare, open and under its exclusive lock. */
 export interface SpareFile {

@@ -5,9 +5,9 @@ import {
   type UserEntry,
   userIndexPath,
 } from "./layout.ts";
-import { listFiles, type ListOptions } from "./list_directory.ts";
-import { Pacer } from "./pacer.ts";
-import { system } from "./system.ts";
+import { listFiles, type ListOptions } from "../system/list_directory.ts";
+import { Pacer } from "../system/pacer.ts";
+import { system } from "../system/system.ts";
 import { isStale, removeStaleEntries } from "./user_index.ts";
 
 /** At 100,000 sessions of users, 6,000 entries. */

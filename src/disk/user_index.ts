@@ -47,8 +47,8 @@
 import { hasOtherTag, readTag } from "../core/codec.ts";
 import { type Place, syncDirectory } from "./atomic_file.ts";
 import { underLock, underLockOf } from "./file_lock.ts";
-import { openExisting, openRegular } from "./open_regular.ts";
-import { AGAIN, type Again } from "./persist.ts";
+import { openExisting, openRegular } from "../system/open_regular.ts";
+import { AGAIN, type Again } from "../system/persist.ts";
 import {
   entryPath,
   parseEntry,
@@ -58,12 +58,12 @@ import {
   type UserEntry,
   userIndexPath,
 } from "./layout.ts";
-import { listFiles, type ListOptions } from "./list_directory.ts";
-import { makeLockFile } from "./make_lock_file.ts";
+import { listFiles, type ListOptions } from "../system/list_directory.ts";
+import { makeLockFile } from "../system/make_lock_file.ts";
 import { checkStillThere } from "./prepare_directory.ts";
 import { readOnce } from "./read_file.ts";
-import { removeIfThere } from "./remove_if_there.ts";
-import { system } from "./system.ts";
+import { removeIfThere } from "../system/remove_if_there.ts";
+import { system } from "../system/system.ts";
 
 /** Every file system has room for so many: ext4 for 65,000, ext3 for 32,000. */
 const MOST_LINKS = 30_000;

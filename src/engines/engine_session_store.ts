@@ -43,9 +43,9 @@ import type {
 } from "../core/store.ts";
 import { checkSessionId, isSessionId } from "../core/token.ts";
 import { userTag } from "../core/user_tag.ts";
-import { LockQueue } from "../stores/lock_queue.ts";
+import { LockQueue } from "../system/lock_queue.ts";
 import { cleanEngine } from "./clean_engine.ts";
-import { Conflicts } from "./conflicts.ts";
+import { Conflicts } from "../system/conflicts.ts";
 import { endRow } from "./end_row.ts";
 import { makeRow, readRow } from "./engine_row.ts";
 import { RecentReads } from "./recent_reads.ts";
@@ -54,7 +54,7 @@ import type {
   NewEngineRow,
   SessionEngine,
 } from "./session_engine.ts";
-import { eachUntilAborted, untilAborted } from "./until_aborted.ts";
+import { eachUntilAborted, untilAborted } from "../system/until_aborted.ts";
 
 /** What every store on an engine takes. */
 export interface EngineStoreOptions {

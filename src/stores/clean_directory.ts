@@ -4,8 +4,8 @@ import type { CleanupOptions, CleanupResult } from "../core/store.ts";
 import { isSessionId } from "../core/token.ts";
 import type { Place } from "../disk/atomic_file.ts";
 import { type LockedFile, openLocked } from "../disk/file_lock.ts";
-import { isNoFile, openRegular } from "../disk/open_regular.ts";
-import { AGAIN, persist } from "../disk/persist.ts";
+import { isNoFile, openRegular } from "../system/open_regular.ts";
+import { AGAIN, persist } from "../system/persist.ts";
 import {
   isQuarantineName,
   markerPath,
@@ -13,13 +13,13 @@ import {
   temporaryBirth,
   type UserEntry,
 } from "../disk/layout.ts";
-import { listFiles } from "../disk/list_directory.ts";
+import { listFiles } from "../system/list_directory.ts";
 import { markDirectory } from "../disk/prepare_directory.ts";
 import { readOnce, readRest } from "../disk/read_file.ts";
 import { Removals } from "../disk/removals.ts";
-import { removeIfThere } from "../disk/remove_if_there.ts";
+import { removeIfThere } from "../system/remove_if_there.ts";
 import { removeEntries, sweepUserIndex } from "../disk/sweep_user_index.ts";
-import { system } from "../disk/system.ts";
+import { system } from "../system/system.ts";
 import { makeMissingEntry } from "../disk/user_index.ts";
 import type { Quarantine } from "./quarantine.ts";
 import { SessionFile } from "./session_file.ts";

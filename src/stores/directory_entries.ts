@@ -1,8 +1,8 @@
 import type { SessionRecord } from "../core/record.ts";
 import type { EntriesOptions } from "../core/store.ts";
 import { userTag } from "../core/user_tag.ts";
-import type { Again } from "../disk/persist.ts";
-import { listFiles } from "../disk/list_directory.ts";
+import type { Again } from "../system/persist.ts";
+import { listFiles } from "../system/list_directory.ts";
 import { listTagged } from "../disk/user_index.ts";
 import type { SessionFile } from "./session_file.ts";
 

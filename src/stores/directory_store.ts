@@ -19,15 +19,15 @@ import type {
 } from "../core/store.ts";
 import { checkSessionId, isSessionId } from "../core/token.ts";
 import type { Durability, Place } from "../disk/atomic_file.ts";
-import { isNoFile } from "../disk/open_regular.ts";
-import { AGAIN, type Again, persist } from "../disk/persist.ts";
+import { isNoFile } from "../system/open_regular.ts";
+import { AGAIN, type Again, persist } from "../system/persist.ts";
 import { lockPath, markerPath, sessionPath } from "../disk/layout.ts";
 import {
   checkStillThere,
   prepareDirectory,
 } from "../disk/prepare_directory.ts";
 import { dropSpare } from "../disk/spare_file.ts";
-import { system } from "../disk/system.ts";
+import { system } from "../system/system.ts";
 import { lockForRequest } from "../disk/request_lock.ts";
 import { cleanDirectory } from "./clean_directory.ts";
 import { directoryEntries } from "./directory_entries.ts";
@@ -37,7 +37,7 @@ import {
 } from "./directory_store_options.ts";
 import { Quarantine } from "./quarantine.ts";
 import { SessionFile } from "./session_file.ts";
-import { checkLock, SessionLock } from "./session_lock.ts";
+import { checkLock, SessionLock } from "../system/session_lock.ts";
 
 /**
  * Keeps sessions in a directory, one file each, that any number of processes

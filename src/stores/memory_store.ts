@@ -18,7 +18,7 @@ import type {
 } from "../core/store.ts";
 import { checkSessionId } from "../core/token.ts";
 import { userTag } from "../core/user_tag.ts";
-import { LockQueue } from "./lock_queue.ts";
+import { LockQueue } from "../system/lock_queue.ts";
 
 /** What {@linkcode MemorySessionStore} takes. */
 export interface MemorySessionStoreOptions {

@@ -25,7 +25,7 @@ import type {
   StoreOptions,
   UpdateOptions,
 } from "../core/store.ts";
-import { system } from "../disk/system.ts";
+import { system } from "../system/system.ts";
 
 /** In the place of a hash, so that no cookie opens it; no hash is so short. */
 const CLAIMED = "claimed";

@@ -1,5 +1,5 @@
 import { quarantinePath } from "../disk/layout.ts";
-import { system } from "../disk/system.ts";
+import { system } from "../system/system.ts";
 
 /** A file that bears a session's name and holds none: to its clients, no session. */
 export interface StoreWarning {

@@ -42,11 +42,11 @@ import {
   openHeld,
   underLock,
 } from "../disk/file_lock.ts";
-import { isNoFile, noFile } from "../disk/open_regular.ts";
-import { AGAIN, type Again } from "../disk/persist.ts";
+import { isNoFile, noFile } from "../system/open_regular.ts";
+import { AGAIN, type Again } from "../system/persist.ts";
 import { sessionPath, temporaryPath } from "../disk/layout.ts";
 import { readHead, readOnce, readRest, readWhole } from "../disk/read_file.ts";
-import { system } from "../disk/system.ts";
+import { system } from "../system/system.ts";
 import { publishIndexed, removeIndexed } from "../disk/user_index.ts";
 import type { Quarantine } from "./quarantine.ts";
 

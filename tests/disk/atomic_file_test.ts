@@ -13,10 +13,10 @@ import {
   replaceFile,
 } from "../../src/disk/atomic_file.ts";
 import { HeldFile, openHeld } from "../../src/disk/file_lock.ts";
-import { AGAIN, type Again } from "../../src/disk/persist.ts";
+import { AGAIN, type Again } from "../../src/system/persist.ts";
 import { readOnce, readWhole } from "../../src/disk/read_file.ts";
-import { removeIfThere } from "../../src/disk/remove_if_there.ts";
-import { type System, system } from "../../src/disk/system.ts";
+import { removeIfThere } from "../../src/system/remove_if_there.ts";
+import { type System, system } from "../../src/system/system.ts";
 import { recordSystem, replaceSystem } from "../replaced_system.ts";
 import { makeLinks } from "../special_files.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";

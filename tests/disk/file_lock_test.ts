@@ -12,8 +12,8 @@ import {
   openHeld,
   openLocked,
 } from "../../src/disk/file_lock.ts";
-import { isNoFile, openExisting } from "../../src/disk/open_regular.ts";
-import { AGAIN } from "../../src/disk/persist.ts";
+import { isNoFile, openExisting } from "../../src/system/open_regular.ts";
+import { AGAIN } from "../../src/system/persist.ts";
 import {
   actBefore,
   recordSystem,

@@ -10,7 +10,7 @@ import {
   markDirectory,
   prepareDirectory,
 } from "../../src/disk/prepare_directory.ts";
-import { type System, system } from "../../src/disk/system.ts";
+import { type System, system } from "../../src/system/system.ts";
 import { recordSystem, replaceSystem } from "../replaced_system.ts";
 import { makeLinks } from "../special_files.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";

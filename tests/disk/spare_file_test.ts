@@ -14,7 +14,7 @@ import {
   openLocked,
 } from "../../src/disk/file_lock.ts";
 import { dropSpare, spares, takeSpare } from "../../src/disk/spare_file.ts";
-import { system } from "../../src/disk/system.ts";
+import { system } from "../../src/system/system.ts";
 import { recordSystem, replaceSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 

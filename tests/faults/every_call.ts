@@ -1,4 +1,4 @@
-import { type System, system } from "../../src/disk/system.ts";
+import { type System, system } from "../../src/system/system.ts";
 import { replaceSystem } from "../replaced_system.ts";
 
 /** One system call that is about to be made. */

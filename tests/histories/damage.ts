@@ -1,6 +1,6 @@
 /** Deliberate damage to a store, which a checker that is any good must notice. */
 
-import { system } from "../../src/disk/system.ts";
+import { system } from "../../src/system/system.ts";
 
 /** What is wrong. */
 export type Damage = "locks exclude nobody" | "nobody looks after locking";

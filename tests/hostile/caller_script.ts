@@ -3,7 +3,7 @@
  * done to which session of which directory, and reports what came of each.
  */
 
-import { system } from "../../src/disk/system.ts";
+import { system } from "../../src/system/system.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 
 /** A call of a store. */

@@ -6,7 +6,7 @@
 
 import { assertEquals } from "@std/assert";
 import { isSessionId } from "../../src/core/token.ts";
-import { type System, system } from "../../src/disk/system.ts";
+import { type System, system } from "../../src/system/system.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import { replaceSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";

@@ -7,7 +7,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { encodeRecord } from "../../src/core/codec.ts";
 import { LARGEST_RECORD } from "../../src/core/record_json.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
-import { system } from "../../src/disk/system.ts";
+import { system } from "../../src/system/system.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import { userTag } from "../../src/core/user_tag.ts";
 import { removeStaleEntries } from "../../src/disk/user_index.ts";

@@ -7,7 +7,7 @@ import type { SessionManagerOptions } from "../../src/http/manager_options.ts";
 import { sealRecord } from "../../src/http/sealed_record.ts";
 import { temporaryPath } from "../../src/disk/layout.ts";
 import type { SpareFile } from "../../src/disk/spare_file.ts";
-import { system } from "../../src/disk/system.ts";
+import { system } from "../../src/system/system.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import { putEntry } from "../index_state.ts";
 import { type Stage, START } from "./stage.ts";

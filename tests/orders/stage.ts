@@ -14,7 +14,7 @@
  */
 import { MARK_AT, UNPUBLISHED } from "../../src/core/codec.ts";
 import { type SpareFile, spares } from "../../src/disk/spare_file.ts";
-import { type System, system } from "../../src/disk/system.ts";
+import { type System, system } from "../../src/system/system.ts";
 import { describeIndex } from "../index_state.ts";
 
 /** The instant at which every scene begins, in ms since the epoch. */

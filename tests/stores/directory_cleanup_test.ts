@@ -10,7 +10,7 @@ import { SessionLockTimeoutError } from "../../src/core/errors.ts";
 import type { CleanupResult } from "../../src/core/store.ts";
 import { openLocked } from "../../src/disk/file_lock.ts";
 import { temporaryPath } from "../../src/disk/layout.ts";
-import { system } from "../../src/disk/system.ts";
+import { system } from "../../src/system/system.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import {
   actBefore,

@@ -9,7 +9,7 @@ import {
 import { SessionLockTimeoutError } from "../../src/core/errors.ts";
 import type { SessionStore, StoreOptions } from "../../src/core/store.ts";
 import { type LockedFile, openLocked } from "../../src/disk/file_lock.ts";
-import { system } from "../../src/disk/system.ts";
+import { system } from "../../src/system/system.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import { fakeWaiting, replaceSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";

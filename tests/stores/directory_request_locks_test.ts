@@ -12,7 +12,7 @@ import {
 } from "../../src/core/errors.ts";
 import { createSessionId } from "../../src/core/token.ts";
 import { openLocked } from "../../src/disk/file_lock.ts";
-import { AGAIN } from "../../src/disk/persist.ts";
+import { AGAIN } from "../../src/system/persist.ts";
 import { lockPath } from "../../src/disk/layout.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import { actBefore, fakeWaiting, recordSystem } from "../replaced_system.ts";

@@ -8,7 +8,7 @@ import {
 import { toFileUrl } from "@std/path/to-file-url";
 import { SessionDirectoryError } from "../../src/core/errors.ts";
 import type { SessionStore } from "../../src/core/store.ts";
-import { system } from "../../src/disk/system.ts";
+import { system } from "../../src/system/system.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import type { DirectorySessionStoreOptions } from "../../src/stores/directory_store_options.ts";
 import { recordSystem, replaceSystem, stopClock } from "../replaced_system.ts";

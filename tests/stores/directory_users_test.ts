@@ -7,7 +7,7 @@ import type { SessionRecord } from "../../src/core/record.ts";
 import { userTag } from "../../src/core/user_tag.ts";
 import { openLocked } from "../../src/disk/file_lock.ts";
 import { entryPath, shelfLockPath, shelfPath } from "../../src/disk/layout.ts";
-import { system } from "../../src/disk/system.ts";
+import { system } from "../../src/system/system.ts";
 import { isStale, removeStaleEntries } from "../../src/disk/user_index.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import { describeIndex, putEntry } from "../index_state.ts";

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { SessionLockTimeoutError } from "../../src/core/errors.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
-import { system } from "../../src/disk/system.ts";
+import { system } from "../../src/system/system.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import type { DirectorySessionStoreOptions } from "../../src/stores/directory_store_options.ts";
 import { replaceSystem } from "../replaced_system.ts";

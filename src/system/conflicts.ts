@@ -1,5 +1,5 @@
 import { SessionLockTimeoutError } from "../core/errors.ts";
-import { system } from "../disk/system.ts";
+import { system } from "./system.ts";
 
 const TIMEOUT = 5_000;
 const LONGEST_WAIT = 32;

@@ -5,8 +5,8 @@ import {
   assertStrictEquals,
 } from "@std/assert";
 import { SessionLockTimeoutError } from "../../src/core/errors.ts";
-import { AGAIN, persist } from "../../src/disk/persist.ts";
-import { system } from "../../src/disk/system.ts";
+import { AGAIN, persist } from "../../src/system/persist.ts";
+import { system } from "../../src/system/system.ts";
 import { fakeWaiting } from "../replaced_system.ts";
 
 const PATIENCE = { path: "sessions/x", timeout: 5_000, signal: undefined };

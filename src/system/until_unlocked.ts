@@ -1,4 +1,4 @@
-import { system } from "../disk/system.ts";
+import { system } from "./system.ts";
 
 /** How long SQLite itself waits, where it does. */
 const TIMEOUT = 5_000;
