@@ -64,12 +64,12 @@ export type {
 export type { TypesCodec } from "./src/http/value_format.ts";
 
 // Stores
-export { DirectorySessionStore } from "./src/stores/directory_store.ts";
+export { DirectorySessionStore } from "./src/directory/directory_store.ts";
 export { MemorySessionStore } from "./src/stores/memory_store.ts";
-export type { DirectorySessionStoreOptions } from "./src/stores/directory_store_options.ts";
+export type { DirectorySessionStoreOptions } from "./src/directory/directory_store_options.ts";
 export type { MemorySessionStoreOptions } from "./src/stores/memory_store.ts";
-export type { StoreWarning } from "./src/stores/quarantine.ts";
-export type { Durability } from "./src/disk/atomic_file.ts";
+export type { StoreWarning } from "./src/directory/quarantine.ts";
+export type { Durability } from "./src/directory/atomic_file.ts";
 
 // From one store to another
 export { migrateSessions } from "./src/stores/migrate_sessions.ts";

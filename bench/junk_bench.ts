@@ -19,7 +19,7 @@
  */
 import { readCookie } from "../src/http/cookie.ts";
 import { SessionManager } from "../src/http/manager.ts";
-import { DirectorySessionStore } from "../src/stores/directory_store.ts";
+import { DirectorySessionStore } from "../src/directory/directory_store.ts";
 import { temporaryDirectory } from "./data_set.ts";
 
 const HEADER_BYTES = 56 * 1024;

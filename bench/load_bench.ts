@@ -16,7 +16,7 @@
  * at 4 KiB. Before the options of `openSync`, nested promises, `using` and the
  * second read of what is not needed were gone, it stood at 0.78 and 0.88.
  */
-import { DirectorySessionStore } from "../src/stores/directory_store.ts";
+import { DirectorySessionStore } from "../src/directory/directory_store.ts";
 import { MemorySessionStore } from "../src/stores/memory_store.ts";
 import { makeDataSet, SIZES, temporaryDirectory } from "./data_set.ts";
 import { Floors } from "./floors.ts";

@@ -24,7 +24,7 @@
  * permissions, as here, Deno also looks up each part of a path at each open: 4 to
  * 6 µs, for the bare calls and for ours.
  */
-import { DirectorySessionStore } from "../src/stores/directory_store.ts";
+import { DirectorySessionStore } from "../src/directory/directory_store.ts";
 import { MemorySessionStore } from "../src/stores/memory_store.ts";
 import type { SessionRecord } from "../src/core/record.ts";
 import { makeDataSet, SIZES, temporaryDirectory } from "./data_set.ts";

@@ -7,7 +7,7 @@
  * 256th of a listing of all names: a user's entries are in one of 256
  * directories.
  */
-import { DirectorySessionStore } from "../src/stores/directory_store.ts";
+import { DirectorySessionStore } from "../src/directory/directory_store.ts";
 import { SessionManager } from "../src/http/manager.ts";
 import { temporaryDirectory } from "./data_set.ts";
 

@@ -115,7 +115,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "@std/assert": ["tests"],
   "@std/cli": ["bench", "cli"],
   "@std/fs": ["tests"],
-  "@std/path": ["bench", "stores", "tests"],
+  "@std/path": ["bench", "directory", "tests"],
 };
 
 const VAGUE_NAMES = ["index", "utils", "helpers", "common", "types", "misc"];

@@ -9,7 +9,7 @@ import {
   shelfPath,
   type UserEntry,
   userIndexPath,
-} from "../src/disk/layout.ts";
+} from "../src/directory/layout.ts";
 
 /** The index and the sessions, compared. */
 export interface IndexState {

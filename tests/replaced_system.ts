@@ -1,6 +1,6 @@
 /** Puts a test between the directory store and the operating system. */
 
-import { temporaryBirth } from "../src/disk/layout.ts";
+import { temporaryBirth } from "../src/directory/layout.ts";
 import { type System, system } from "../src/system/system.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { ensureDirSync } from "@std/fs/ensure-dir";
 import { dirname } from "@std/path/dirname";
-import { dropSpare, spares } from "../src/disk/spare_file.ts";
+import { dropSpare, spares } from "../src/directory/spare_file.ts";
 
 /** A directory of one test's own, gone at the end of its block. */
 export class TemporaryDirectory implements Disposable {

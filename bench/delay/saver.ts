@@ -8,7 +8,7 @@
  */
 import { hashSecret } from "../../src/core/token.ts";
 import { SessionManager } from "../../src/http/manager.ts";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { makeDataSet } from "../data_set.ts";
 import { type Delays, LoopDelay } from "./loop_delay.ts";
 import { percentile } from "./percentile.ts";

@@ -5,7 +5,7 @@ import { KvSessionStore } from "../../src/engines/kv_session_store.ts";
 import { PostgresSessionStore } from "../../src/engines/postgres_session_store.ts";
 import { RedisSessionStore } from "../../src/engines/redis_session_store.ts";
 import { SqliteSessionStore } from "../../src/engines/sqlite_session_store.ts";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import {
   missing as noPostgres,
   PostgresServer,

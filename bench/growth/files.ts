@@ -1,4 +1,4 @@
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { makeDataSet } from "../data_set.ts";
 import { Floors } from "../floors.ts";
 import { alternate, type AlternateOptions, repeat } from "./alternate.ts";

@@ -4,7 +4,7 @@
  * whole directory?
  */
 import { fromFileUrl } from "@std/path/from-file-url";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { LoopDelay } from "../delay/loop_delay.ts";
 import type { MemoryPoint } from "./chart.ts";
 

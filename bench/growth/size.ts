@@ -1,6 +1,6 @@
 import { SessionManager } from "../../src/http/manager.ts";
 import type { Session } from "../../src/http/session.ts";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { createSecret, hashSecret } from "../../src/core/token.ts";
 import { makeDataSet } from "../data_set.ts";

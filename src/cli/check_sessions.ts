@@ -1,5 +1,5 @@
 import { SessionDirectoryError } from "../core/errors.ts";
-import { checkMarked } from "../disk/prepare_directory.ts";
+import { checkMarked } from "../directory/prepare_directory.ts";
 
 /**
  * Refuses what is no directory of sessions, so that a mistyped path neither

@@ -1,5 +1,5 @@
 import type { CleanupResult } from "../core/store.ts";
-import { DirectorySessionStore } from "../stores/directory_store.ts";
+import { DirectorySessionStore } from "../directory/directory_store.ts";
 import { checkSessions } from "./check_sessions.ts";
 import { Interruption } from "./interruption.ts";
 import { ProgressLine } from "./progress_line.ts";

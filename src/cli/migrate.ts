@@ -1,5 +1,5 @@
 import { SqliteSessionStore } from "../engines/sqlite_session_store.ts";
-import { DirectorySessionStore } from "../stores/directory_store.ts";
+import { DirectorySessionStore } from "../directory/directory_store.ts";
 import { migrateSessions } from "../stores/migrate_sessions.ts";
 import type { SqliteDatabase } from "../engines/sqlite_database.ts";
 import { checkSessions } from "./check_sessions.ts";

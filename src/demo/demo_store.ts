@@ -7,7 +7,7 @@ import type { NodeRedisClient } from "../engines/redis_client.ts";
 import { RedisSessionStore } from "../engines/redis_session_store.ts";
 import type { SqliteDatabase } from "../engines/sqlite_database.ts";
 import { SqliteSessionStore } from "../engines/sqlite_session_store.ts";
-import { DirectorySessionStore } from "../stores/directory_store.ts";
+import { DirectorySessionStore } from "../directory/directory_store.ts";
 import { readSessionFile } from "./session_file.ts";
 
 /** A session as it is stored, for people to look at. */

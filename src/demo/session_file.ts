@@ -1,4 +1,4 @@
-import { sessionPath } from "../disk/layout.ts";
+import { sessionPath } from "../directory/layout.ts";
 
 /** A session's file as it is on disk. */
 export interface SessionFile {

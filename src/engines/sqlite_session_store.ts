@@ -1,4 +1,4 @@
-import type { Durability } from "../disk/atomic_file.ts";
+import type { Durability } from "../directory/atomic_file.ts";
 import {
   EngineSessionStore,
   type EngineStoreOptions,

@@ -1,6 +1,6 @@
 import { encodeRecord } from "../../src/core/codec.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 
 /** A temporary directory of sessions, as other processes have left it. */
 export class SessionDirectory implements Disposable {

@@ -10,8 +10,8 @@
  * stays as it is, until the kernel cleans up after the process.
  */
 
-import type { Durability } from "../../src/disk/atomic_file.ts";
-import { spares } from "../../src/disk/spare_file.ts";
+import type { Durability } from "../../src/directory/atomic_file.ts";
+import { spares } from "../../src/directory/spare_file.ts";
 import { replaceEveryCall } from "./every_call.ts";
 import { isSetup, openStore, SCENES, takeOverSpare } from "./scenes.ts";
 

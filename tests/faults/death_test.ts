@@ -4,8 +4,8 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import type { Durability } from "../../src/disk/atomic_file.ts";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import type { Durability } from "../../src/directory/atomic_file.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { cleanUpAfter, goOn } from "./aftermath.ts";
 import type { Death } from "./death_script.ts";

@@ -16,10 +16,10 @@
 
 import { assert, assertEquals, assertStrictEquals, equal } from "@std/assert";
 import { SessionDirectoryError } from "../../src/core/errors.ts";
-import type { Durability } from "../../src/disk/atomic_file.ts";
-import { spares } from "../../src/disk/spare_file.ts";
-import type { DirectorySessionStore } from "../../src/stores/directory_store.ts";
-import type { StoreWarning } from "../../src/stores/quarantine.ts";
+import type { Durability } from "../../src/directory/atomic_file.ts";
+import { spares } from "../../src/directory/spare_file.ts";
+import type { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import type { StoreWarning } from "../../src/directory/quarantine.ts";
 import { replaceSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { goOn } from "./aftermath.ts";

@@ -1,4 +1,4 @@
-import { temporaryBirth } from "../../src/disk/layout.ts";
+import { temporaryBirth } from "../../src/directory/layout.ts";
 import { type Call, replaceEveryCall } from "./every_call.ts";
 
 /** How a call fails. */

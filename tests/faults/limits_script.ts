@@ -3,7 +3,7 @@
  * while it does, and prints what it was told.
  */
 
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { ID, recordOf } from "./scenes.ts";
 import { describeError } from "./system_errors.ts";
 

@@ -1,7 +1,7 @@
 /** A process that may open no more files, or may not write the directory. */
 
 import { assert, assertEquals } from "@std/assert";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { goOn } from "./aftermath.ts";
 import type { Lack, Told } from "./limits_script.ts";

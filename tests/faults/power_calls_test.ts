@@ -1,12 +1,12 @@
 /**
  * The order of real system calls, as the kernel sees them: what `durability`
  * promises rests on it. The order is the one that is drawn at the top of
- * `src/disk/atomic_file.ts`.
+ * `src/directory/atomic_file.ts`.
  */
 
 import { assertEquals } from "@std/assert";
-import type { Durability } from "../../src/disk/atomic_file.ts";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import type { Durability } from "../../src/directory/atomic_file.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { layOut } from "./directory_state.ts";
 import { SCENES } from "./scenes.ts";

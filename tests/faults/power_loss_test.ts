@@ -7,9 +7,9 @@
 
 import { assertEquals } from "@std/assert";
 import { encodeRecord } from "../../src/core/codec.ts";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
-import type { DirectorySessionStoreOptions } from "../../src/stores/directory_store_options.ts";
-import type { StoreWarning } from "../../src/stores/quarantine.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import type { DirectorySessionStoreOptions } from "../../src/directory/directory_store_options.ts";
+import type { StoreWarning } from "../../src/directory/quarantine.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { cleanUpAfter, goOn } from "./aftermath.ts";
 import { ID, LONG_AGO, OTHER_ID, recordOf } from "./scenes.ts";

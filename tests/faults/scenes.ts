@@ -14,10 +14,10 @@ import { SessionManager } from "../../src/http/manager.ts";
 import type { SessionManagerOptions } from "../../src/http/manager_options.ts";
 import { type Sealing, sealRecord } from "../../src/http/sealed_record.ts";
 import type { Session } from "../../src/http/session.ts";
-import { temporaryPath } from "../../src/disk/layout.ts";
-import { dropSpare, spares } from "../../src/disk/spare_file.ts";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
-import type { DirectorySessionStoreOptions } from "../../src/stores/directory_store_options.ts";
+import { temporaryPath } from "../../src/directory/layout.ts";
+import { dropSpare, spares } from "../../src/directory/spare_file.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import type { DirectorySessionStoreOptions } from "../../src/directory/directory_store_options.ts";
 
 /** The session that the scenes are about. */
 export const ID = "0123456789abcdef0123456789abcdef";

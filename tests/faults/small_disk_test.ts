@@ -3,8 +3,8 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { SessionManager } from "../../src/http/manager.ts";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
-import type { StoreWarning } from "../../src/stores/quarantine.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import type { StoreWarning } from "../../src/directory/quarantine.ts";
 import { goOn } from "./aftermath.ts";
 import { ID, OTHER_ID, recordOf } from "./scenes.ts";
 import { SmallDisk } from "./small_disk.ts";

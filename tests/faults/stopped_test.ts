@@ -5,7 +5,7 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SessionLockTimeoutError } from "../../src/core/errors.ts";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { fakeWaiting } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { goOn } from "./aftermath.ts";

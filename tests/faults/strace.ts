@@ -1,4 +1,4 @@
-import { temporaryBirth } from "../../src/disk/layout.ts";
+import { temporaryBirth } from "../../src/directory/layout.ts";
 
 const TRACED = [
   "open",

@@ -4,8 +4,8 @@
  */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
-import type { StoreWarning } from "../../src/stores/quarantine.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import type { StoreWarning } from "../../src/directory/quarantine.ts";
 import { replaceSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { FaultySystem } from "./faulty_system.ts";

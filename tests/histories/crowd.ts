@@ -1,6 +1,6 @@
 /** Starts the clients whose history is checked, and ends them. */
 
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import {
   flagsFor,
   type OpenedStore,

@@ -1,7 +1,7 @@
 /** The histories of real processes and workers have an order that explains them. */
 
 import { assert, assertEquals } from "@std/assert";
-import { temporaryBirth } from "../../src/disk/layout.ts";
+import { temporaryBirth } from "../../src/directory/layout.ts";
 import { EFFORT } from "../effort.ts";
 import { type CrowdOptions, Ground } from "./crowd.ts";
 import { IDS } from "./flow.ts";

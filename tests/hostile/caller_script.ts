@@ -4,7 +4,7 @@
  */
 
 import { system } from "../../src/system/system.ts";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 
 /** A call of a store. */
 export type CallName =

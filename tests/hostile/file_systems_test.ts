@@ -1,13 +1,13 @@
 /**
  * Real file systems, as far as this machine has them and lets us mount them:
  * those that lack something are refused and told what, the others keep
- * sessions. tests/disk/prepare_directory_test.ts has each lack by itself.
+ * sessions. tests/directory/prepare_directory_test.ts has each lack by itself.
  */
 
 import { assertEquals } from "@std/assert";
 import { isSessionId } from "../../src/core/token.ts";
 import { type System, system } from "../../src/system/system.ts";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { replaceSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import type { FileSystem, Outcome } from "./mounted_script.ts";

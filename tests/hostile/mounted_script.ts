@@ -4,8 +4,8 @@
  * mounts nobody else sees, and it is gone with the process.
  */
 
-import { temporaryBirth } from "../../src/disk/layout.ts";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { temporaryBirth } from "../../src/directory/layout.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 
 /** A file system, and how to get one. */
 export interface FileSystem {

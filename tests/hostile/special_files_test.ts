@@ -1,13 +1,13 @@
 /**
  * Devices, sockets, pipes, links and directories under a session's name: who
  * looks before he reads serves none of them and hangs at none, neither does
- * whoever goes through the directory. tests/stores/directory_names_test.ts has
+ * whoever goes through the directory. tests/directory/names_test.ts has
  * links and directories one operation at a time; here is the rest.
  *
  * A plain `load` (and `has`, which is one) does not look before it reads: the
  * directory is private, so only its owner could have planted anything, and one
- * that others may write is refused (tests/disk/prepare_directory_test.ts and
- * tests/stores/directory_store_test.ts show it). The last test states what it
+ * that others may write is refused (tests/directory/prepare_directory_test.ts and
+ * tests/directory/directory_store_test.ts show it). The last test states what it
  * makes of each kind. A pipe is not among them: a plain load waits there until
  * somebody writes to it.
  */

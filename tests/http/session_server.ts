@@ -9,7 +9,7 @@ import type {
   SessionManagerOptions,
 } from "../../src/http/manager_options.ts";
 import type { Session } from "../../src/http/session.ts";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { MemorySessionStore } from "../../src/stores/memory_store.ts";
 
 /** What the sessions of these tests hold. */

@@ -3,8 +3,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { isMarkId } from "../../src/core/revocation.ts";
 import { SessionManager } from "../../src/http/manager.ts";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
-import { startProcess } from "../stores/clients.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import { startProcess } from "../directory/clients.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import {
   Browser,

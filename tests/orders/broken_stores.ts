@@ -6,7 +6,7 @@ import { isMarkId, markId } from "../../src/core/revocation.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import type { EntriesOptions, LoadOptions } from "../../src/core/store.ts";
 import { system } from "../../src/system/system.ts";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { USER } from "./world.ts";
 
 type Change = (record: SessionRecord) => SessionRecord | undefined;

@@ -5,10 +5,10 @@ import { userTag } from "../../src/core/user_tag.ts";
 import { SessionManager } from "../../src/http/manager.ts";
 import type { SessionManagerOptions } from "../../src/http/manager_options.ts";
 import { sealRecord } from "../../src/http/sealed_record.ts";
-import { temporaryPath } from "../../src/disk/layout.ts";
-import type { SpareFile } from "../../src/disk/spare_file.ts";
+import { temporaryPath } from "../../src/directory/layout.ts";
+import type { SpareFile } from "../../src/directory/spare_file.ts";
 import { system } from "../../src/system/system.ts";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { putEntry } from "../index_state.ts";
 import { type Stage, START } from "./stage.ts";
 import {

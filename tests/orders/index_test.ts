@@ -8,9 +8,13 @@ import { assert, assertStringIncludes } from "@std/assert";
 import { decodeRecord, encodeRecord } from "../../src/core/codec.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { userTag } from "../../src/core/user_tag.ts";
-import { entryPath, shelfLockPath, shelfPath } from "../../src/disk/layout.ts";
+import {
+  entryPath,
+  shelfLockPath,
+  shelfPath,
+} from "../../src/directory/layout.ts";
 import type { System } from "../../src/system/system.ts";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { EFFORT } from "../effort.ts";
 import { describeIndex } from "../index_state.ts";
 import { Random } from "../random.ts";

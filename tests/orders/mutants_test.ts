@@ -6,7 +6,7 @@
 import { assert, assertInstanceOf, assertStringIncludes } from "@std/assert";
 import { MARK_AT, PUBLISHED } from "../../src/core/codec.ts";
 import type { System } from "../../src/system/system.ts";
-import type { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import type { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import {
   ClockStore,

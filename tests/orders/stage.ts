@@ -13,7 +13,7 @@
  * Time is a number that only the stage changes; files get it as their mtime.
  */
 import { MARK_AT, UNPUBLISHED } from "../../src/core/codec.ts";
-import { type SpareFile, spares } from "../../src/disk/spare_file.ts";
+import { type SpareFile, spares } from "../../src/directory/spare_file.ts";
 import { type System, system } from "../../src/system/system.ts";
 import { describeIndex } from "../index_state.ts";
 

@@ -1,7 +1,7 @@
 /** Stores of every kind, opened by what can be sent to another process. */
 
 import type { SessionStore } from "../../src/core/store.ts";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import type { PostgresPlace } from "../engines/open_postgres.ts";
 import type { RedisPlace } from "../engines/open_redis.ts";
 

@@ -2,8 +2,8 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { SessionManager } from "../../src/http/manager.ts";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
-import { startProcess } from "../stores/clients.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import { startProcess } from "../directory/clients.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 
 const FLOWS = 1_000;

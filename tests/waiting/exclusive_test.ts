@@ -2,11 +2,15 @@
 
 import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert";
 import { SessionLockTimeoutError } from "../../src/core/errors.ts";
-import { lockPath, temporaryBirth } from "../../src/disk/layout.ts";
+import { lockPath, temporaryBirth } from "../../src/directory/layout.ts";
 import type { IsolationLevel } from "../../src/http/isolation.ts";
 import { SessionManager } from "../../src/http/manager.ts";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
-import { runTogether, startProcess, startWorker } from "../stores/clients.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import {
+  runTogether,
+  startProcess,
+  startWorker,
+} from "../directory/clients.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 
 const TIMES = 50;

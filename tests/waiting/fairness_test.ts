@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { EFFORT } from "../effort.ts";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { startHammer } from "./hammer.ts";
 

@@ -4,7 +4,7 @@
  * of the machine it was given. All hammers change over at the same instants.
  */
 
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 
 /** What a hammer does. */

@@ -1,5 +1,5 @@
 import { SessionManager } from "../../../src/http/manager.ts";
-import { DirectorySessionStore } from "../../../src/stores/directory_store.ts";
+import { DirectorySessionStore } from "../../../src/directory/directory_store.ts";
 import type { Open, Visit } from "../contestant.ts";
 
 /** Ours, as the README shows it. */

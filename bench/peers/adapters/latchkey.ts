@@ -1,4 +1,4 @@
-import { DirectorySessionStore } from "../../../src/stores/directory_store.ts";
+import { DirectorySessionStore } from "../../../src/directory/directory_store.ts";
 import type { Adapter, Value } from "../contestant.ts";
 
 const DAY = 24 * 60 * 60 * 1000;

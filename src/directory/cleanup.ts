@@ -2,8 +2,8 @@ import { decodeLifetime, readTag, type Unusable } from "../core/codec.ts";
 import type { IsOld } from "../core/record.ts";
 import type { CleanupOptions, CleanupResult } from "../core/store.ts";
 import { isSessionId } from "../core/token.ts";
-import type { Place } from "../disk/atomic_file.ts";
-import { type LockedFile, openLocked } from "../disk/file_lock.ts";
+import type { Place } from "./atomic_file.ts";
+import { type LockedFile, openLocked } from "./file_lock.ts";
 import { isNoFile, openRegular } from "../system/open_regular.ts";
 import { AGAIN, persist } from "../system/persist.ts";
 import {
@@ -12,15 +12,15 @@ import {
   sessionPath,
   temporaryBirth,
   type UserEntry,
-} from "../disk/layout.ts";
+} from "./layout.ts";
 import { listFiles } from "../system/list_directory.ts";
-import { markDirectory } from "../disk/prepare_directory.ts";
-import { readOnce, readRest } from "../disk/read_file.ts";
-import { Removals } from "../disk/removals.ts";
+import { markDirectory } from "./prepare_directory.ts";
+import { readOnce, readRest } from "./read_file.ts";
+import { Removals } from "./removals.ts";
 import { removeIfThere } from "../system/remove_if_there.ts";
-import { removeEntries, sweepUserIndex } from "../disk/sweep_user_index.ts";
+import { removeEntries, sweepUserIndex } from "./sweep_user_index.ts";
 import { system } from "../system/system.ts";
-import { makeMissingEntry } from "../disk/user_index.ts";
+import { makeMissingEntry } from "./user_index.ts";
 import type { Quarantine } from "./quarantine.ts";
 import { SessionFile } from "./session_file.ts";
 

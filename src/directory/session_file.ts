@@ -35,19 +35,14 @@ import {
   type Place,
   removeFile,
   replaceFile,
-} from "../disk/atomic_file.ts";
-import {
-  type HeldFile,
-  leadsTo,
-  openHeld,
-  underLock,
-} from "../disk/file_lock.ts";
+} from "./atomic_file.ts";
+import { type HeldFile, leadsTo, openHeld, underLock } from "./file_lock.ts";
 import { isNoFile, noFile } from "../system/open_regular.ts";
 import { AGAIN, type Again } from "../system/persist.ts";
-import { sessionPath, temporaryPath } from "../disk/layout.ts";
-import { readHead, readOnce, readRest, readWhole } from "../disk/read_file.ts";
+import { sessionPath, temporaryPath } from "./layout.ts";
+import { readHead, readOnce, readRest, readWhole } from "./read_file.ts";
 import { system } from "../system/system.ts";
-import { publishIndexed, removeIndexed } from "../disk/user_index.ts";
+import { publishIndexed, removeIndexed } from "./user_index.ts";
 import type { Quarantine } from "./quarantine.ts";
 
 /** What is in a session's file that is held. */

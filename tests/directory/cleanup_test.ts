@@ -8,10 +8,10 @@ import {
 } from "@std/assert";
 import { SessionLockTimeoutError } from "../../src/core/errors.ts";
 import type { CleanupResult } from "../../src/core/store.ts";
-import { openLocked } from "../../src/disk/file_lock.ts";
-import { temporaryPath } from "../../src/disk/layout.ts";
+import { openLocked } from "../../src/directory/file_lock.ts";
+import { temporaryPath } from "../../src/directory/layout.ts";
 import { system } from "../../src/system/system.ts";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import {
   actBefore,
   fakeWaiting,
@@ -20,7 +20,7 @@ import {
   stopClock,
 } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { HOUR, ID, OTHER_ID, recordOf } from "./contract.ts";
+import { HOUR, ID, OTHER_ID, recordOf } from "../stores/contract.ts";
 
 const DAY = 24 * HOUR;
 const RANDOM = "0123456789abcdef".repeat(2);

@@ -9,7 +9,7 @@ import {
   checkMarked,
   markDirectory,
   prepareDirectory,
-} from "../../src/disk/prepare_directory.ts";
+} from "../../src/directory/prepare_directory.ts";
 import { type System, system } from "../../src/system/system.ts";
 import { recordSystem, replaceSystem } from "../replaced_system.ts";
 import { makeLinks } from "../special_files.ts";

@@ -3,8 +3,8 @@
 import { assert, assertEquals } from "@std/assert";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { system } from "../../src/system/system.ts";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
-import type { DirectorySessionStoreOptions } from "../../src/stores/directory_store_options.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import type { DirectorySessionStoreOptions } from "../../src/directory/directory_store_options.ts";
 import {
   actBefore,
   type RecordedCalls,
@@ -13,7 +13,7 @@ import {
   stopClock,
 } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { HOUR, ID, lastAccessOf, recordOf } from "./contract.ts";
+import { HOUR, ID, lastAccessOf, recordOf } from "../stores/contract.ts";
 
 interface Scene extends Disposable {
   readonly directory: TemporaryDirectory;

@@ -14,7 +14,7 @@ import {
   temporaryBirth,
   temporaryPath,
   userIndexPath,
-} from "../../src/disk/layout.ts";
+} from "../../src/directory/layout.ts";
 
 const ID = "0123456789abcdef";
 const RANDOM = "0123456789abcdef0123456789abcdef";

@@ -2,12 +2,12 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { encodeRecord } from "../../src/core/codec.ts";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
-import type { StoreWarning } from "../../src/stores/quarantine.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import type { StoreWarning } from "../../src/directory/quarantine.ts";
 import { makeLinks, makePipe } from "../special_files.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { startProcess } from "./clients.ts";
-import { entriesOf, ID, OTHER_ID, recordOf } from "./contract.ts";
+import { entriesOf, ID, OTHER_ID, recordOf } from "../stores/contract.ts";
 
 const LONG_AGO = new Date(1_000);
 

@@ -11,14 +11,14 @@ import {
   SessionLockTimeoutError,
 } from "../../src/core/errors.ts";
 import { createSessionId } from "../../src/core/token.ts";
-import { openLocked } from "../../src/disk/file_lock.ts";
+import { openLocked } from "../../src/directory/file_lock.ts";
 import { AGAIN } from "../../src/system/persist.ts";
-import { lockPath } from "../../src/disk/layout.ts";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { lockPath } from "../../src/directory/layout.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { actBefore, fakeWaiting, recordSystem } from "../replaced_system.ts";
 import { makeLinks, makePipe } from "../special_files.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { entriesOf, ID, OTHER_ID, recordOf } from "./contract.ts";
+import { entriesOf, ID, OTHER_ID, recordOf } from "../stores/contract.ts";
 
 const LONG_AGO = new Date(1_000);
 

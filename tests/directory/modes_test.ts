@@ -1,10 +1,10 @@
 /** Directory 0700, files 0600, whatever the umask. */
 
 import { assertEquals } from "@std/assert";
-import { temporaryBirth } from "../../src/disk/layout.ts";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { temporaryBirth } from "../../src/directory/layout.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { ID, OTHER_ID, recordOf } from "./contract.ts";
+import { ID, OTHER_ID, recordOf } from "../stores/contract.ts";
 
 function setUmask(umask: number): Disposable {
   const before = Deno.umask(umask);

@@ -11,7 +11,7 @@ import {
   LockedFile,
   openHeld,
   openLocked,
-} from "../../src/disk/file_lock.ts";
+} from "../../src/directory/file_lock.ts";
 import { isNoFile, openExisting } from "../../src/system/open_regular.ts";
 import { AGAIN } from "../../src/system/persist.ts";
 import {

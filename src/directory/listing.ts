@@ -3,7 +3,7 @@ import type { EntriesOptions } from "../core/store.ts";
 import { userTag } from "../core/user_tag.ts";
 import type { Again } from "../system/persist.ts";
 import { listFiles } from "../system/list_directory.ts";
-import { listTagged } from "../disk/user_index.ts";
+import { listTagged } from "./user_index.ts";
 import type { SessionFile } from "./session_file.ts";
 
 /** What {@linkcode directoryEntries} takes. */
@@ -26,7 +26,7 @@ const MOST_LISTINGS = 10;
 
 /**
  * Streams the sessions in a directory; those of one user as the index has them,
- * see `disk/user_index.ts`.
+ * see `directory/user_index.ts`.
  *
  * @param directory The directory.
  * @param options See there.

@@ -18,19 +18,16 @@ import type {
   UpdateOptions,
 } from "../core/store.ts";
 import { checkSessionId, isSessionId } from "../core/token.ts";
-import type { Durability, Place } from "../disk/atomic_file.ts";
+import type { Durability, Place } from "./atomic_file.ts";
 import { isNoFile } from "../system/open_regular.ts";
 import { AGAIN, type Again, persist } from "../system/persist.ts";
-import { lockPath, markerPath, sessionPath } from "../disk/layout.ts";
-import {
-  checkStillThere,
-  prepareDirectory,
-} from "../disk/prepare_directory.ts";
-import { dropSpare } from "../disk/spare_file.ts";
+import { lockPath, markerPath, sessionPath } from "./layout.ts";
+import { checkStillThere, prepareDirectory } from "./prepare_directory.ts";
+import { dropSpare } from "./spare_file.ts";
 import { system } from "../system/system.ts";
-import { lockForRequest } from "../disk/request_lock.ts";
-import { cleanDirectory } from "./clean_directory.ts";
-import { directoryEntries } from "./directory_entries.ts";
+import { lockForRequest } from "./request_lock.ts";
+import { cleanDirectory } from "./cleanup.ts";
+import { directoryEntries } from "./listing.ts";
 import {
   checkDirectoryOptions,
   type DirectorySessionStoreOptions,
@@ -47,7 +44,7 @@ import { checkLock, SessionLock } from "../system/session_lock.ts";
  * and an atomic rename. Nothing is ever truncated, no lock is held while
  * anybody waits, and a process killed at any instant leaves the old record or
  * the new one. Its rules stand at the head of the files of `disk/`, the format
- * in `core/codec.ts`, the steps of an operation in `stores/session_file.ts`.
+ * in `core/codec.ts`, the steps of an operation in `directory/session_file.ts`.
  *
  * The last access is the file's mtime. Permissions needed: to read and write
  * the directory. After a power loss, or from a backup without `.users`, `entries`
@@ -237,7 +234,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
 
   /**
    * Closes and removes the file that the store keeps from one change to the
-   * next, see `disk/spare_file.ts`: to unmount the file system, or in a test
+   * next, see `directory/spare_file.ts`: to unmount the file system, or in a test
    * that looks for open files. The store can be used on.
    */
   [Symbol.dispose](): void {

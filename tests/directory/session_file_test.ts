@@ -8,13 +8,13 @@ import {
 } from "@std/assert";
 import { SessionLockTimeoutError } from "../../src/core/errors.ts";
 import type { SessionStore, StoreOptions } from "../../src/core/store.ts";
-import { type LockedFile, openLocked } from "../../src/disk/file_lock.ts";
+import { type LockedFile, openLocked } from "../../src/directory/file_lock.ts";
 import { system } from "../../src/system/system.ts";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { fakeWaiting, replaceSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { startProcess } from "./clients.ts";
-import { entriesOf, ID, OTHER_ID, recordOf } from "./contract.ts";
+import { entriesOf, ID, OTHER_ID, recordOf } from "../stores/contract.ts";
 
 type Operate = (
   store: SessionStore,

@@ -2,11 +2,11 @@
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { encodeRecord } from "../../src/core/codec.ts";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
-import type { StoreWarning } from "../../src/stores/quarantine.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import type { StoreWarning } from "../../src/directory/quarantine.ts";
 import { actBefore, replaceSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { entriesOf, ID, OTHER_ID, recordOf } from "./contract.ts";
+import { entriesOf, ID, OTHER_ID, recordOf } from "../stores/contract.ts";
 
 const BAD = `${ID}.bad`;
 const WHOLE = encodeRecord(ID, recordOf({ n: 1 }, { user: "ann" }));

@@ -1,8 +1,8 @@
 /** What `isMultiprocessSafe` and `isThreadSafe` say, with real ones. */
 
 import { assert, assertEquals } from "@std/assert";
-import { temporaryBirth } from "../../src/disk/layout.ts";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { temporaryBirth } from "../../src/directory/layout.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import {
   runTogether,
@@ -12,7 +12,7 @@ import {
 } from "./clients.ts";
 import { describeIndex } from "../index_state.ts";
 import type { Task } from "./client_script.ts";
-import { ID, recordOf } from "./contract.ts";
+import { ID, recordOf } from "../stores/contract.ts";
 
 const TIMES = 1_000;
 

@@ -11,10 +11,10 @@ import {
   type Place,
   removeFile,
   replaceFile,
-} from "../../src/disk/atomic_file.ts";
-import { HeldFile, openHeld } from "../../src/disk/file_lock.ts";
+} from "../../src/directory/atomic_file.ts";
+import { HeldFile, openHeld } from "../../src/directory/file_lock.ts";
 import { AGAIN, type Again } from "../../src/system/persist.ts";
-import { readOnce, readWhole } from "../../src/disk/read_file.ts";
+import { readOnce, readWhole } from "../../src/directory/read_file.ts";
 import { removeIfThere } from "../../src/system/remove_if_there.ts";
 import { type System, system } from "../../src/system/system.ts";
 import { recordSystem, replaceSystem } from "../replaced_system.ts";

@@ -5,15 +5,19 @@ import {
   assertThrows,
 } from "@std/assert";
 import { decodeRecord, encodeRecord, MARK_AT } from "../../src/core/codec.ts";
-import { type Place, replaceFile } from "../../src/disk/atomic_file.ts";
-import { temporaryPath } from "../../src/disk/layout.ts";
+import { type Place, replaceFile } from "../../src/directory/atomic_file.ts";
+import { temporaryPath } from "../../src/directory/layout.ts";
 import {
   HeldFile,
   LockedFile,
   openHeld,
   openLocked,
-} from "../../src/disk/file_lock.ts";
-import { dropSpare, spares, takeSpare } from "../../src/disk/spare_file.ts";
+} from "../../src/directory/file_lock.ts";
+import {
+  dropSpare,
+  spares,
+  takeSpare,
+} from "../../src/directory/spare_file.ts";
 import { system } from "../../src/system/system.ts";
 import { recordSystem, replaceSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";

@@ -1,4 +1,4 @@
-import { quarantinePath } from "../disk/layout.ts";
+import { quarantinePath } from "./layout.ts";
 import { system } from "../system/system.ts";
 
 /** A file that bears a session's name and holds none: to its clients, no session. */

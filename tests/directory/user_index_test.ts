@@ -5,16 +5,20 @@ import { MARK_AT, UNPUBLISHED } from "../../src/core/codec.ts";
 import { SessionDirectoryError } from "../../src/core/errors.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { userTag } from "../../src/core/user_tag.ts";
-import { openLocked } from "../../src/disk/file_lock.ts";
-import { entryPath, shelfLockPath, shelfPath } from "../../src/disk/layout.ts";
+import { openLocked } from "../../src/directory/file_lock.ts";
+import {
+  entryPath,
+  shelfLockPath,
+  shelfPath,
+} from "../../src/directory/layout.ts";
 import { system } from "../../src/system/system.ts";
-import { isStale, removeStaleEntries } from "../../src/disk/user_index.ts";
-import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
+import { isStale, removeStaleEntries } from "../../src/directory/user_index.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { describeIndex, putEntry } from "../index_state.ts";
 import { actBefore, recordSystem, replaceSystem } from "../replaced_system.ts";
 import { makeLinks } from "../special_files.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { HOUR, ID, OTHER_ID, recordOf } from "./contract.ts";
+import { HOUR, ID, OTHER_ID, recordOf } from "../stores/contract.ts";
 
 const ANN = { user: "ann" };
 const BOB = { user: "bob" };
