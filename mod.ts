@@ -65,9 +65,9 @@ export type { TypesCodec } from "./src/http/value_format.ts";
 
 // Stores
 export { DirectorySessionStore } from "./src/directory/directory_store.ts";
-export { MemorySessionStore } from "./src/stores/memory_store.ts";
+export { MemorySessionStore } from "./src/engines/memory.ts";
 export type { DirectorySessionStoreOptions } from "./src/directory/directory_store_options.ts";
-export type { MemorySessionStoreOptions } from "./src/stores/memory_store.ts";
+export type { MemorySessionStoreOptions } from "./src/engines/memory.ts";
 export type { StoreWarning } from "./src/directory/quarantine.ts";
 export type { Durability } from "./src/directory/atomic_file.ts";
 
@@ -77,10 +77,10 @@ export { MigratingSessionStore } from "./src/stores/migrating_session_store.ts";
 export type { MigrationOptions } from "./src/stores/migrate_sessions.ts";
 
 // Stores on engines
-export { KvSessionStore } from "./src/engines/kv_session_store.ts";
-export { PostgresSessionStore } from "./src/engines/postgres_session_store.ts";
-export { RedisSessionStore } from "./src/engines/redis_session_store.ts";
-export { SqliteSessionStore } from "./src/engines/sqlite_session_store.ts";
+export { KvSessionStore } from "./src/engines/kv.ts";
+export { PostgresSessionStore } from "./src/engines/postgres.ts";
+export { RedisSessionStore } from "./src/engines/redis.ts";
+export { SqliteSessionStore } from "./src/engines/sqlite.ts";
 export type {
   KvAtomicOperation,
   KvDatabase,
@@ -88,14 +88,14 @@ export type {
   KvKey,
 } from "./src/engines/kv_database.ts";
 export type { KvAccess, KvRow } from "./src/engines/kv_engine.ts";
-export type { KvSessionStoreOptions } from "./src/engines/kv_session_store.ts";
+export type { KvSessionStoreOptions } from "./src/engines/kv.ts";
 export type {
   PgPool,
   PgStatement,
   PostgresClient,
   PostgresSql,
 } from "./src/engines/postgres_client.ts";
-export type { PostgresSessionStoreOptions } from "./src/engines/postgres_session_store.ts";
+export type { PostgresSessionStoreOptions } from "./src/engines/postgres.ts";
 export type {
   IoRedisClient,
   IoRedisCluster,
@@ -104,15 +104,15 @@ export type {
   RedisClient,
 } from "./src/engines/redis_client.ts";
 export type { RedisRow } from "./src/engines/redis_engine.ts";
-export type { RedisSessionStoreOptions } from "./src/engines/redis_session_store.ts";
-export type { SqliteSessionStoreOptions } from "./src/engines/sqlite_session_store.ts";
-export type { SqlValue } from "./src/engines/sql_statements.ts";
+export type { RedisSessionStoreOptions } from "./src/engines/redis.ts";
+export type { SqliteSessionStoreOptions } from "./src/engines/sqlite.ts";
+export type { SqlValue } from "./src/engines/sql.ts";
 export type {
   SqliteDatabase,
   SqliteStatement,
 } from "./src/engines/sqlite_database.ts";
-export { EngineSessionStore } from "./src/engines/engine_session_store.ts";
-export type { EngineStoreOptions } from "./src/engines/engine_session_store.ts";
+export { EngineSessionStore } from "./src/engines/engine_store.ts";
+export type { EngineStoreOptions } from "./src/engines/engine_store.ts";
 export type {
   EngineAccess,
   EngineCleaner,

@@ -17,7 +17,7 @@
  * second read of what is not needed were gone, it stood at 0.78 and 0.88.
  */
 import { DirectorySessionStore } from "../src/directory/directory_store.ts";
-import { MemorySessionStore } from "../src/stores/memory_store.ts";
+import { MemorySessionStore } from "../src/engines/memory.ts";
 import { makeDataSet, SIZES, temporaryDirectory } from "./data_set.ts";
 import { Floors } from "./floors.ts";
 

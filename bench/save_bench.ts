@@ -25,7 +25,7 @@
  * 6 µs, for the bare calls and for ours.
  */
 import { DirectorySessionStore } from "../src/directory/directory_store.ts";
-import { MemorySessionStore } from "../src/stores/memory_store.ts";
+import { MemorySessionStore } from "../src/engines/memory.ts";
 import type { SessionRecord } from "../src/core/record.ts";
 import { makeDataSet, SIZES, temporaryDirectory } from "./data_set.ts";
 import { Floors } from "./floors.ts";

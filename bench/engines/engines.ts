@@ -1,10 +1,10 @@
 import { createClient } from "npm:redis@5.12.1";
 import pg from "npm:pg@8.23.1";
 import { DatabaseSync } from "node:sqlite";
-import { KvSessionStore } from "../../src/engines/kv_session_store.ts";
-import { PostgresSessionStore } from "../../src/engines/postgres_session_store.ts";
-import { RedisSessionStore } from "../../src/engines/redis_session_store.ts";
-import { SqliteSessionStore } from "../../src/engines/sqlite_session_store.ts";
+import { KvSessionStore } from "../../src/engines/kv.ts";
+import { PostgresSessionStore } from "../../src/engines/postgres.ts";
+import { RedisSessionStore } from "../../src/engines/redis.ts";
+import { SqliteSessionStore } from "../../src/engines/sqlite.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import {
   missing as noPostgres,

@@ -1,4 +1,4 @@
-import { SqliteSessionStore } from "../engines/sqlite_session_store.ts";
+import { SqliteSessionStore } from "../engines/sqlite.ts";
 import { DirectorySessionStore } from "../directory/directory_store.ts";
 import { migrateSessions } from "../stores/migrate_sessions.ts";
 import type { SqliteDatabase } from "../engines/sqlite_database.ts";

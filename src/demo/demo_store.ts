@@ -1,12 +1,12 @@
 import { loadDriver } from "../cli/driver.ts";
 import type { SessionStore } from "../core/store.ts";
-import { KvSessionStore } from "../engines/kv_session_store.ts";
-import { PostgresSessionStore } from "../engines/postgres_session_store.ts";
+import { KvSessionStore } from "../engines/kv.ts";
+import { PostgresSessionStore } from "../engines/postgres.ts";
 import type { PgPool } from "../engines/postgres_client.ts";
 import type { NodeRedisClient } from "../engines/redis_client.ts";
-import { RedisSessionStore } from "../engines/redis_session_store.ts";
+import { RedisSessionStore } from "../engines/redis.ts";
 import type { SqliteDatabase } from "../engines/sqlite_database.ts";
-import { SqliteSessionStore } from "../engines/sqlite_session_store.ts";
+import { SqliteSessionStore } from "../engines/sqlite.ts";
 import { DirectorySessionStore } from "../directory/directory_store.ts";
 import { readSessionFile } from "./session_file.ts";
 

@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import type { SqlValue } from "./sql_statements.ts";
+import type { SqlValue } from "./sql.ts";
 
 /** What of a `Pool` or `Client` of `npm:pg` a store uses, in version 8. */
 export interface PgPool {

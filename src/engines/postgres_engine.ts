@@ -30,7 +30,7 @@ import {
   statementsFor,
   streamRows,
   valuesOf,
-} from "./sql_statements.ts";
+} from "./sql.ts";
 
 const DELETED_AT_A_TIME = 1_000;
 const MS_PER_SLOT = 5 * 60 * 1000;

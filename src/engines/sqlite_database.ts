@@ -1,4 +1,4 @@
-import type { SqlValue } from "./sql_statements.ts";
+import type { SqlValue } from "./sql.ts";
 
 /** What of a `DatabaseSync` of `node:sqlite` a store uses. */
 export interface SqliteDatabase {

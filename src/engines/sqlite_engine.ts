@@ -21,7 +21,7 @@ import {
   statementsFor,
   streamRows,
   valuesOf,
-} from "./sql_statements.ts";
+} from "./sql.ts";
 import type { SqliteDatabase, SqliteStatement } from "./sqlite_database.ts";
 import { untilUnlocked } from "../system/until_unlocked.ts";
 

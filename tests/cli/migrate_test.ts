@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
-import { SqliteSessionStore } from "../../src/engines/sqlite_session_store.ts";
+import { SqliteSessionStore } from "../../src/engines/sqlite.ts";
 import { lastAccessOf } from "../stores/contract.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import {

@@ -4,7 +4,7 @@ import type {
   NewEngineRow,
   SessionEngine,
 } from "../../src/engines/session_engine.ts";
-import { EngineSessionStore } from "../../src/engines/engine_session_store.ts";
+import { EngineSessionStore } from "../../src/engines/engine_store.ts";
 
 /** A store on an engine in memory. */
 export class MemoryEngineStore extends EngineSessionStore {

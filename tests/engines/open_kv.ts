@@ -1,4 +1,4 @@
-import { KvSessionStore } from "../../src/engines/kv_session_store.ts";
+import { KvSessionStore } from "../../src/engines/kv.ts";
 import type { OpenedStore } from "../stores/open_store.ts";
 import { Breakable } from "./breakable.ts";
 

@@ -5,7 +5,7 @@ import {
   type PostgresClient,
   queryOf,
 } from "../../src/engines/postgres_client.ts";
-import { PostgresSessionStore } from "../../src/engines/postgres_session_store.ts";
+import { PostgresSessionStore } from "../../src/engines/postgres.ts";
 import { breakMethod } from "./break_method.ts";
 import type { OpenedStore } from "../stores/open_store.ts";
 

@@ -3,7 +3,7 @@ import type {
   SqliteDatabase,
   SqliteStatement,
 } from "../../src/engines/sqlite_database.ts";
-import { SqliteSessionStore } from "../../src/engines/sqlite_session_store.ts";
+import { SqliteSessionStore } from "../../src/engines/sqlite.ts";
 import type { OpenedStore } from "../stores/open_store.ts";
 import { Breakable } from "./breakable.ts";
 

@@ -4,7 +4,7 @@ import { queryOf } from "../../src/engines/postgres_client.ts";
 import {
   PostgresSessionStore,
   type PostgresSessionStoreOptions,
-} from "../../src/engines/postgres_session_store.ts";
+} from "../../src/engines/postgres.ts";
 import type { EnginePlace } from "./engine_suite.ts";
 import {
   connect,

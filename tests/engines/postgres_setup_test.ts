@@ -3,7 +3,7 @@ import type pg from "npm:pg@8.23.1";
 import type postgres from "npm:postgres@3.4.9";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { PostgresClient } from "../../src/engines/postgres_client.ts";
-import { PostgresSessionStore } from "../../src/engines/postgres_session_store.ts";
+import { PostgresSessionStore } from "../../src/engines/postgres.ts";
 import { Ground } from "../histories/crowd.ts";
 import { ID, recordOf } from "../stores/contract.ts";
 import { connect, DRIVERS } from "./open_postgres.ts";

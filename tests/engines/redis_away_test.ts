@@ -8,7 +8,7 @@ import {
 } from "@std/assert";
 import { Redis } from "npm:ioredis@5.11.1";
 import { createClient } from "npm:redis@5.12.1";
-import { RedisSessionStore } from "../../src/engines/redis_session_store.ts";
+import { RedisSessionStore } from "../../src/engines/redis.ts";
 import { ID, recordOf } from "../stores/contract.ts";
 import { connectRedis } from "./open_redis.ts";
 import { missingRedis, RedisServer } from "./redis_server.ts";

@@ -10,7 +10,7 @@ import {
   RESP_TYPES,
 } from "npm:redis@5.12.1";
 import type { RedisClient } from "../../src/engines/redis_client.ts";
-import { RedisSessionStore } from "../../src/engines/redis_session_store.ts";
+import { RedisSessionStore } from "../../src/engines/redis.ts";
 import { HOUR, ID, OTHER_ID, recordOf } from "../stores/contract.ts";
 import { missingRedis, RedisServer } from "./redis_server.ts";
 

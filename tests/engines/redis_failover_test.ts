@@ -7,7 +7,7 @@ import {
   assertStrictEquals,
 } from "@std/assert";
 import { Cluster } from "npm:ioredis@5.11.1";
-import { RedisSessionStore } from "../../src/engines/redis_session_store.ts";
+import { RedisSessionStore } from "../../src/engines/redis.ts";
 import { ID, OTHER_ID, recordOf } from "../stores/contract.ts";
 import { connectRedis } from "./open_redis.ts";
 import { RedisCluster } from "./redis_cluster.ts";

@@ -1,7 +1,7 @@
 /** A store in a server of its own, for tests that look at what it does there. */
 
 import { assert, assertEquals } from "@std/assert";
-import { RedisSessionStore } from "../../src/engines/redis_session_store.ts";
+import { RedisSessionStore } from "../../src/engines/redis.ts";
 import { HOUR, OTHER_ID, recordOf } from "../stores/contract.ts";
 import { connectRedis } from "./open_redis.ts";
 import { missingRedis, RedisServer } from "./redis_server.ts";

@@ -2,7 +2,7 @@ import { DatabaseSync } from "node:sqlite";
 import {
   SqliteSessionStore,
   type SqliteSessionStoreOptions,
-} from "../../src/engines/sqlite_session_store.ts";
+} from "../../src/engines/sqlite.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { watch } from "./open_sqlite.ts";
 

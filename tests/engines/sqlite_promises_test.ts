@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
-import { SqliteSessionStore } from "../../src/engines/sqlite_session_store.ts";
+import { SqliteSessionStore } from "../../src/engines/sqlite.ts";
 import { HOUR, ID, OTHER_ID, recordOf } from "../stores/contract.ts";
 import { SqlitePlace } from "./sqlite_place.ts";
 

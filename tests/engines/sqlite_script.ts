@@ -1,7 +1,7 @@
 /** What a process does to an SQLite file: `setup`, or `transaction`. */
 
 import { DatabaseSync } from "node:sqlite";
-import { SqliteSessionStore } from "../../src/engines/sqlite_session_store.ts";
+import { SqliteSessionStore } from "../../src/engines/sqlite.ts";
 
 const [task, path] = Deno.args;
 const database = new DatabaseSync(path!);

@@ -3,7 +3,7 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { system } from "../../src/system/system.ts";
-import { SqliteSessionStore } from "../../src/engines/sqlite_session_store.ts";
+import { SqliteSessionStore } from "../../src/engines/sqlite.ts";
 import { ID, recordOf } from "../stores/contract.ts";
 import { SqlitePlace } from "./sqlite_place.ts";
 

@@ -3,7 +3,7 @@ import {
   type PostgresQuery,
   queryOf,
 } from "../../src/engines/postgres_client.ts";
-import type { SqlValue } from "../../src/engines/sql_statements.ts";
+import type { SqlValue } from "../../src/engines/sql.ts";
 
 /** A statement that a store has run. */
 export interface Statement {

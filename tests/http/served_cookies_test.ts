@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertFalse } from "@std/assert";
 import type { CookieOptions } from "../../src/http/cookie.ts";
 import { SessionManager } from "../../src/http/manager.ts";
-import { MemorySessionStore } from "../../src/stores/memory_store.ts";
+import { MemorySessionStore } from "../../src/engines/memory.ts";
 import { RawClient } from "./raw_client.ts";
 import {
   cookieOf,

@@ -10,7 +10,7 @@ import type {
 } from "../../src/http/manager_options.ts";
 import type { Session } from "../../src/http/session.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
-import { MemorySessionStore } from "../../src/stores/memory_store.ts";
+import { MemorySessionStore } from "../../src/engines/memory.ts";
 
 /** What the sessions of these tests hold. */
 export type Data = Record<string, unknown> & { n?: number; cart?: string[] };

@@ -5,7 +5,7 @@ import { isMarkId, markId } from "../../src/core/revocation.ts";
 import type { EntriesOptions } from "../../src/core/store.ts";
 import type { SessionManager } from "../../src/http/manager.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
-import { MemorySessionStore } from "../../src/stores/memory_store.ts";
+import { MemorySessionStore } from "../../src/engines/memory.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { type Data, requestWith } from "./session_server.ts";
 import { BEGIN, MINUTE, type SetUp, setUp } from "./set_up.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import type { SessionRecord } from "../../src/core/record.ts";
-import type { MemorySessionStore } from "../../src/stores/memory_store.ts";
+import type { MemorySessionStore } from "../../src/engines/memory.ts";
 import { migrateSessions } from "../../src/stores/migrate_sessions.ts";
 import { entriesOf, HOUR, ID, lastAccessOf, recordOf } from "./contract.ts";
 import { House, RECORD } from "./moving_house.ts";

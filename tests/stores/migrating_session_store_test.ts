@@ -1,8 +1,8 @@
 import { DatabaseSync } from "node:sqlite";
 import type { SessionStore } from "../../src/core/store.ts";
-import { SqliteSessionStore } from "../../src/engines/sqlite_session_store.ts";
+import { SqliteSessionStore } from "../../src/engines/sqlite.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
-import { MemorySessionStore } from "../../src/stores/memory_store.ts";
+import { MemorySessionStore } from "../../src/engines/memory.ts";
 import { MigratingSessionStore } from "../../src/stores/migrating_session_store.ts";
 import { moveSession } from "../../src/stores/move_session.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";

@@ -1,5 +1,5 @@
 import type { SessionRecord } from "../../src/core/record.ts";
-import { MemorySessionStore } from "../../src/stores/memory_store.ts";
+import { MemorySessionStore } from "../../src/engines/memory.ts";
 import { MigratingSessionStore } from "../../src/stores/migrating_session_store.ts";
 import { entriesOf, HOUR, ID, lastAccessOf, recordOf } from "./contract.ts";
 

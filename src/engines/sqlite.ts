@@ -1,8 +1,5 @@
 import type { Durability } from "../directory/atomic_file.ts";
-import {
-  EngineSessionStore,
-  type EngineStoreOptions,
-} from "./engine_session_store.ts";
+import { EngineSessionStore, type EngineStoreOptions } from "./engine_store.ts";
 import type { SqliteDatabase } from "./sqlite_database.ts";
 import { SqliteEngine } from "./sqlite_engine.ts";
 

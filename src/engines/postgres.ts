@@ -1,7 +1,4 @@
-import {
-  EngineSessionStore,
-  type EngineStoreOptions,
-} from "./engine_session_store.ts";
+import { EngineSessionStore, type EngineStoreOptions } from "./engine_store.ts";
 import type { PostgresClient } from "./postgres_client.ts";
 import { PostgresEngine } from "./postgres_engine.ts";
 

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { MemorySessionStore } from "../../src/stores/memory_store.ts";
-import { ID, recordOf, testContract } from "./contract.ts";
+import { MemorySessionStore } from "../../src/engines/memory.ts";
+import { ID, recordOf, testContract } from "../stores/contract.ts";
 
 testContract("MemorySessionStore", () => {
   let now: number | undefined;

@@ -44,7 +44,7 @@ import type {
 import { checkSessionId, isSessionId } from "../core/token.ts";
 import { userTag } from "../core/user_tag.ts";
 import { LockQueue } from "../system/lock_queue.ts";
-import { cleanEngine } from "./clean_engine.ts";
+import { cleanEngine } from "./engine_cleanup.ts";
 import { Conflicts } from "../system/conflicts.ts";
 import { endRow } from "./end_row.ts";
 import { makeRow, readRow } from "./engine_row.ts";

@@ -1,7 +1,4 @@
-import {
-  EngineSessionStore,
-  type EngineStoreOptions,
-} from "./engine_session_store.ts";
+import { EngineSessionStore, type EngineStoreOptions } from "./engine_store.ts";
 import type { KvDatabase } from "./kv_database.ts";
 import { KvEngine, type KvRow } from "./kv_engine.ts";
 

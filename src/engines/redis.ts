@@ -1,7 +1,4 @@
-import {
-  EngineSessionStore,
-  type EngineStoreOptions,
-} from "./engine_session_store.ts";
+import { EngineSessionStore, type EngineStoreOptions } from "./engine_store.ts";
 import type { RedisClient } from "./redis_client.ts";
 import { RedisEngine, type RedisRow } from "./redis_engine.ts";
 

@@ -3,7 +3,7 @@ import { SessionTooLargeError } from "../../src/core/errors.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { userTag } from "../../src/core/user_tag.ts";
 import type { KvDatabase } from "../../src/engines/kv_database.ts";
-import { KvSessionStore } from "../../src/engines/kv_session_store.ts";
+import { KvSessionStore } from "../../src/engines/kv.ts";
 import { SessionManager } from "../../src/http/manager.ts";
 import { HOUR, ID, OTHER_ID, recordOf } from "../stores/contract.ts";
 import type { StorePlace } from "../stores/open_store.ts";
