@@ -72,9 +72,9 @@ export type { StoreWarning } from "./src/directory/quarantine.ts";
 export type { Durability } from "./src/directory/atomic_file.ts";
 
 // From one store to another
-export { migrateSessions } from "./src/stores/migrate_sessions.ts";
-export { MigratingSessionStore } from "./src/stores/migrating_session_store.ts";
-export type { MigrationOptions } from "./src/stores/migrate_sessions.ts";
+export { migrateSessions } from "./src/migration/migrate_sessions.ts";
+export { MigratingSessionStore } from "./src/migration/migrating_store.ts";
+export type { MigrationOptions } from "./src/migration/migrate_sessions.ts";
 
 // Stores on engines
 export { KvSessionStore } from "./src/engines/kv.ts";

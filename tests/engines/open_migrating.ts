@@ -1,5 +1,5 @@
 import type { SessionStore } from "../../src/core/store.ts";
-import { MigratingSessionStore } from "../../src/stores/migrating_session_store.ts";
+import { MigratingSessionStore } from "../../src/migration/migrating_store.ts";
 import {
   type MigratingPlace,
   type OpenedStore,

@@ -3,7 +3,7 @@
  * one from the old store, says so, and waits to be killed.
  */
 
-import { migrateSessions } from "../../src/stores/migrate_sessions.ts";
+import { migrateSessions } from "../../src/migration/migrate_sessions.ts";
 import { openMigrating } from "../engines/open_migrating.ts";
 import type { MigratingPlace } from "../stores/open_store.ts";
 

@@ -7,10 +7,16 @@
 import { assertEquals } from "@std/assert";
 import type { SessionRecord } from "../../src/core/record.ts";
 import type { SessionStore } from "../../src/core/store.ts";
-import { migrateSessions } from "../../src/stores/migrate_sessions.ts";
-import { MigratingSessionStore } from "../../src/stores/migrating_session_store.ts";
-import { moveSession } from "../../src/stores/move_session.ts";
-import { entriesOf, HOUR, ID, lastAccessOf, recordOf } from "./contract.ts";
+import { migrateSessions } from "../../src/migration/migrate_sessions.ts";
+import { MigratingSessionStore } from "../../src/migration/migrating_store.ts";
+import { moveSession } from "../../src/migration/move_session.ts";
+import {
+  entriesOf,
+  HOUR,
+  ID,
+  lastAccessOf,
+  recordOf,
+} from "../stores/contract.ts";
 import { type HeldCall, holdBack } from "./held_store.ts";
 import { House, RECORD } from "./moving_house.ts";
 

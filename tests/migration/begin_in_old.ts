@@ -1,7 +1,7 @@
 import type { SessionRecord } from "../../src/core/record.ts";
 import type { EntriesOptions, SessionStore } from "../../src/core/store.ts";
-import { MigratingSessionStore } from "../../src/stores/migrating_session_store.ts";
-import { moveSession } from "../../src/stores/move_session.ts";
+import { MigratingSessionStore } from "../../src/migration/migrating_store.ts";
+import { moveSession } from "../../src/migration/move_session.ts";
 
 const WRITES: ReadonlySet<string | symbol> = new Set([
   "save",

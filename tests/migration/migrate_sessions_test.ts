@@ -1,8 +1,14 @@
 import { assert, assertEquals } from "@std/assert";
 import type { SessionRecord } from "../../src/core/record.ts";
 import type { MemorySessionStore } from "../../src/engines/memory.ts";
-import { migrateSessions } from "../../src/stores/migrate_sessions.ts";
-import { entriesOf, HOUR, ID, lastAccessOf, recordOf } from "./contract.ts";
+import { migrateSessions } from "../../src/migration/migrate_sessions.ts";
+import {
+  entriesOf,
+  HOUR,
+  ID,
+  lastAccessOf,
+  recordOf,
+} from "../stores/contract.ts";
 import { House, RECORD } from "./moving_house.ts";
 
 const MINUTE = 60_000;

@@ -3,11 +3,11 @@ import type { SessionStore } from "../../src/core/store.ts";
 import { SqliteSessionStore } from "../../src/engines/sqlite.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { MemorySessionStore } from "../../src/engines/memory.ts";
-import { MigratingSessionStore } from "../../src/stores/migrating_session_store.ts";
-import { moveSession } from "../../src/stores/move_session.ts";
+import { MigratingSessionStore } from "../../src/migration/migrating_store.ts";
+import { moveSession } from "../../src/migration/move_session.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { beginInOld, findLive } from "./begin_in_old.ts";
-import { type Harness, testContract } from "./contract.ts";
+import { type Harness, testContract } from "../stores/contract.ts";
 
 type Make = (
   from: SessionStore,

@@ -1,7 +1,13 @@
 import type { SessionRecord } from "../../src/core/record.ts";
 import { MemorySessionStore } from "../../src/engines/memory.ts";
-import { MigratingSessionStore } from "../../src/stores/migrating_session_store.ts";
-import { entriesOf, HOUR, ID, lastAccessOf, recordOf } from "./contract.ts";
+import { MigratingSessionStore } from "../../src/migration/migrating_store.ts";
+import {
+  entriesOf,
+  HOUR,
+  ID,
+  lastAccessOf,
+  recordOf,
+} from "../stores/contract.ts";
 
 const MINUTE = 60_000;
 
