@@ -103,7 +103,7 @@ export interface CleanupResult {
 
 /**
  * Keeps records by session ID. This is the contract; one suite
- * (`tests/stores/contract.ts`) holds every store to it.
+ * (`tests/contract/contract.ts`) holds every store to it.
  *
  * **No session is one thing.** Absent, expired, unreadable, another session's,
  * an ID that is malformed or not even a string: all answer `undefined` or

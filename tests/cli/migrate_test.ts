@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { SqliteSessionStore } from "../../src/engines/sqlite.ts";
-import { lastAccessOf } from "../stores/contract.ts";
+import { lastAccessOf } from "../contract/contract.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import {
   type CommandResult,

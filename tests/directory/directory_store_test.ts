@@ -13,7 +13,7 @@ import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import type { DirectorySessionStoreOptions } from "../../src/directory/directory_store_options.ts";
 import { recordSystem, replaceSystem, stopClock } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { HOUR, ID, recordOf, testContract } from "../stores/contract.ts";
+import { HOUR, ID, recordOf, testContract } from "../contract/contract.ts";
 
 testContract("DirectorySessionStore", () => {
   const directory = new TemporaryDirectory();

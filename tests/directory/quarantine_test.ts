@@ -6,7 +6,7 @@ import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import type { StoreWarning } from "../../src/directory/quarantine.ts";
 import { actBefore, replaceSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { entriesOf, ID, OTHER_ID, recordOf } from "../stores/contract.ts";
+import { entriesOf, ID, OTHER_ID, recordOf } from "../contract/contract.ts";
 
 const BAD = `${ID}.bad`;
 const WHOLE = encodeRecord(ID, recordOf({ n: 1 }, { user: "ann" }));

@@ -13,7 +13,7 @@ import {
   stopClock,
 } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { HOUR, ID, lastAccessOf, recordOf } from "../stores/contract.ts";
+import { HOUR, ID, lastAccessOf, recordOf } from "../contract/contract.ts";
 
 interface Scene extends Disposable {
   readonly directory: TemporaryDirectory;

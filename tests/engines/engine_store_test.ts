@@ -6,7 +6,7 @@ import type { SessionRecord } from "../../src/core/record.ts";
 import { RecentReads } from "../../src/engines/recent_reads.ts";
 import type { EngineRow } from "../../src/engines/session_engine.ts";
 import { replaceSystem } from "../replaced_system.ts";
-import { ID, OTHER_ID, recordOf, testContract } from "../stores/contract.ts";
+import { ID, OTHER_ID, recordOf, testContract } from "../contract/contract.ts";
 import { MemoryEngine, MemoryEngineStore } from "./memory_engine.ts";
 
 testContract("EngineSessionStore", () => {

@@ -11,8 +11,8 @@ import { EFFORT } from "../effort.ts";
 import { Ground } from "../histories/crowd.ts";
 import { judge } from "../histories/judgement.ts";
 import { Random } from "../random.ts";
-import { testContract } from "../stores/contract.ts";
-import { openStore, type StorePlace } from "../stores/open_store.ts";
+import { testContract } from "../contract/contract.ts";
+import { openStore, type StorePlace } from "../contract/open_store.ts";
 
 /** A place for one test, empty; disposing frees it. */
 export interface EnginePlace extends AsyncDisposable {

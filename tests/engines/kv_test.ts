@@ -5,8 +5,8 @@ import { userTag } from "../../src/core/user_tag.ts";
 import type { KvDatabase } from "../../src/engines/kv_database.ts";
 import { KvSessionStore } from "../../src/engines/kv.ts";
 import { SessionManager } from "../../src/http/manager.ts";
-import { HOUR, ID, OTHER_ID, recordOf } from "../stores/contract.ts";
-import type { StorePlace } from "../stores/open_store.ts";
+import { HOUR, ID, OTHER_ID, recordOf } from "../contract/contract.ts";
+import type { StorePlace } from "../contract/open_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { testEngine } from "./engine_suite.ts";
 

@@ -1,5 +1,5 @@
 import { KvSessionStore } from "../../src/engines/kv.ts";
-import type { OpenedStore } from "../stores/open_store.ts";
+import type { OpenedStore } from "../contract/open_store.ts";
 import { Breakable } from "./breakable.ts";
 
 /**

@@ -4,7 +4,7 @@ import {
   type MigratingPlace,
   type OpenedStore,
   openStore,
-} from "../stores/open_store.ts";
+} from "../contract/open_store.ts";
 
 /** A store of sessions that move, and the two between which they do. */
 export interface OpenedMigration extends OpenedStore {

@@ -7,7 +7,7 @@ import {
 } from "../../src/engines/postgres_client.ts";
 import { PostgresSessionStore } from "../../src/engines/postgres.ts";
 import { breakMethod } from "./break_method.ts";
-import type { OpenedStore } from "../stores/open_store.ts";
+import type { OpenedStore } from "../contract/open_store.ts";
 
 /** A table on a PostgreSQL server. */
 export interface PostgresPlace {

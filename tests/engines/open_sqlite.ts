@@ -4,7 +4,7 @@ import type {
   SqliteStatement,
 } from "../../src/engines/sqlite_database.ts";
 import { SqliteSessionStore } from "../../src/engines/sqlite.ts";
-import type { OpenedStore } from "../stores/open_store.ts";
+import type { OpenedStore } from "../contract/open_store.ts";
 import { Breakable } from "./breakable.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertNotMatch } from "@std/assert";
-import { HOUR, ID, OTHER_ID, recordOf } from "../stores/contract.ts";
+import { HOUR, ID, OTHER_ID, recordOf } from "../contract/contract.ts";
 import { PostgresScene, type WatchedStore } from "./postgres_scene.ts";
 import type { Statement } from "./watched_postgres.ts";
 

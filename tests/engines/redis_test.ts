@@ -1,4 +1,4 @@
-import type { StorePlace } from "../stores/open_store.ts";
+import type { StorePlace } from "../contract/open_store.ts";
 import { testEngine } from "./engine_suite.ts";
 import { missingRedis, RedisServer } from "./redis_server.ts";
 

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { SqliteSessionStore } from "../../src/engines/sqlite.ts";
-import { HOUR, ID, OTHER_ID, recordOf } from "../stores/contract.ts";
+import { HOUR, ID, OTHER_ID, recordOf } from "../contract/contract.ts";
 import { SqlitePlace } from "./sqlite_place.ts";
 
 const PAGE = 4096;

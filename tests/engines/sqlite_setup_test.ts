@@ -4,7 +4,7 @@ import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { system } from "../../src/system/system.ts";
 import { SqliteSessionStore } from "../../src/engines/sqlite.ts";
-import { ID, recordOf } from "../stores/contract.ts";
+import { ID, recordOf } from "../contract/contract.ts";
 import { SqlitePlace } from "./sqlite_place.ts";
 
 async function ended(child: Deno.ChildProcess): Promise<string> {

@@ -1,5 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
-import type { StorePlace } from "../stores/open_store.ts";
+import type { StorePlace } from "../contract/open_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { testEngine } from "./engine_suite.ts";
 import { openSqlite } from "./open_sqlite.ts";

@@ -11,7 +11,7 @@ import {
   type OpenedStore,
   openStore,
   type StorePlace,
-} from "../stores/open_store.ts";
+} from "../contract/open_store.ts";
 import { type Damage, inflict } from "./damage.ts";
 import { Flow } from "./flow.ts";
 import { HistoryWriter } from "./history.ts";

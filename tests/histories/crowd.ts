@@ -7,7 +7,7 @@ import {
   openStore,
   settle,
   type StorePlace,
-} from "../stores/open_store.ts";
+} from "../contract/open_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { FLOWS, type Task } from "./client.ts";
 import { IDS, recordOf } from "./flow.ts";

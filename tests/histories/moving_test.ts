@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { EFFORT } from "../effort.ts";
 import { Random } from "../random.ts";
 import { openMigrating } from "../engines/open_migrating.ts";
-import type { MigratingPlace } from "../stores/open_store.ts";
+import type { MigratingPlace } from "../contract/open_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { Ground } from "./crowd.ts";
 import { judge } from "./judgement.ts";

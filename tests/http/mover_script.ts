@@ -5,7 +5,7 @@
 
 import { migrateSessions } from "../../src/migration/migrate_sessions.ts";
 import { openMigrating } from "../engines/open_migrating.ts";
-import type { MigratingPlace } from "../stores/open_store.ts";
+import type { MigratingPlace } from "../contract/open_store.ts";
 
 const place: MigratingPlace = JSON.parse(Deno.args[0]!);
 let left = Number(Deno.args[1]);

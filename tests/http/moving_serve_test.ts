@@ -6,7 +6,7 @@ import {
   flagsFor,
   type MigratingPlace,
   openStore,
-} from "../stores/open_store.ts";
+} from "../contract/open_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { Browser, type Route, serve } from "./session_server.ts";
 

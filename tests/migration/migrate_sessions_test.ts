@@ -8,7 +8,7 @@ import {
   ID,
   lastAccessOf,
   recordOf,
-} from "../stores/contract.ts";
+} from "../contract/contract.ts";
 import { House, RECORD } from "./moving_house.ts";
 
 const MINUTE = 60_000;

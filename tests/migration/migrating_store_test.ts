@@ -7,7 +7,7 @@ import { MigratingSessionStore } from "../../src/migration/migrating_store.ts";
 import { moveSession } from "../../src/migration/move_session.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { beginInOld, findLive } from "./begin_in_old.ts";
-import { type Harness, testContract } from "../stores/contract.ts";
+import { type Harness, testContract } from "../contract/contract.ts";
 
 type Make = (
   from: SessionStore,

@@ -7,7 +7,7 @@ import {
   ID,
   lastAccessOf,
   recordOf,
-} from "../stores/contract.ts";
+} from "../contract/contract.ts";
 
 const MINUTE = 60_000;
 

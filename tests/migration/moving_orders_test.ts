@@ -16,7 +16,7 @@ import {
   ID,
   lastAccessOf,
   recordOf,
-} from "../stores/contract.ts";
+} from "../contract/contract.ts";
 import { type HeldCall, holdBack } from "./held_store.ts";
 import { House, RECORD } from "./moving_house.ts";
 
