@@ -29,7 +29,7 @@
  */
 
 // Requests
-export { Session } from "./src/http/session.ts";
+export { Session } from "./src/session/session.ts";
 export { SessionManager } from "./src/http/manager.ts";
 export type { CookieOptions } from "./src/http/cookie.ts";
 export type {
@@ -37,9 +37,9 @@ export type {
   SessionMisfitEvent,
 } from "./src/http/data_options.ts";
 export type { IsolationLevel, IsolationOptions } from "./src/http/isolation.ts";
-export type { SetOptions } from "./src/http/key_ends.ts";
+export type { SetOptions } from "./src/session/key_ends.ts";
 export type { SessionCounters } from "./src/http/session_counters.ts";
-export type { SessionLifetime } from "./src/http/lifetime.ts";
+export type { SessionLifetime } from "./src/session/lifetime.ts";
 export type { TransportOption } from "./src/http/transport.ts";
 export type {
   RevokeUserOptions,
@@ -54,14 +54,14 @@ export type {
 export type {
   SessionOptions,
   StoredSession,
-} from "./src/http/session_state.ts";
+} from "./src/session/session_state.ts";
 export type {
   SchemaIssue,
   SchemaOf,
   SchemaResult,
   StandardSchema,
 } from "./src/http/standard_schema.ts";
-export type { TypesCodec } from "./src/http/value_format.ts";
+export type { TypesCodec } from "./src/session/value_format.ts";
 
 // Stores
 export { DirectorySessionStore } from "./src/directory/directory_store.ts";

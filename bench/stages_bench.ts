@@ -44,7 +44,7 @@ import {
 import { readCookie } from "../src/http/cookie.ts";
 import { SessionManager } from "../src/http/manager.ts";
 import { completeResponse } from "../src/http/response_headers.ts";
-import { Session, stateOf } from "../src/http/session.ts";
+import { Session, stateOf } from "../src/session/session.ts";
 import { DirectorySessionStore } from "../src/directory/directory_store.ts";
 import { makeDataSet, SIZES, temporaryDirectory } from "./data_set.ts";
 import { Floors } from "./floors.ts";

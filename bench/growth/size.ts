@@ -1,5 +1,5 @@
 import { SessionManager } from "../../src/http/manager.ts";
-import type { Session } from "../../src/http/session.ts";
+import type { Session } from "../../src/session/session.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { createSecret, hashSecret } from "../../src/core/token.ts";

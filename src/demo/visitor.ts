@@ -1,4 +1,4 @@
-import type { Session } from "../http/session.ts";
+import type { Session } from "../session/session.ts";
 
 /** A thing in the cart. */
 export interface CartItem {

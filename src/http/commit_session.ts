@@ -1,7 +1,7 @@
 import { SessionGoneError } from "../core/errors.ts";
 import { commitChange, renewCookie } from "./commit_change.ts";
 import type { ManagerSettings } from "./manager_options.ts";
-import type { SessionState } from "./session_state.ts";
+import type { SessionState } from "../session/session_state.ts";
 import type { Header } from "./transport.ts";
 import type { Visit } from "./visit.ts";
 

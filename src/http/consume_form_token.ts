@@ -3,7 +3,7 @@ import type { SessionRecord } from "../core/record.ts";
 import { admit } from "./admit.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import { sealRecord } from "./sealed_record.ts";
-import type { SessionState } from "./session_state.ts";
+import type { SessionState } from "../session/session_state.ts";
 import { isSignedOut, loadMarks } from "./user_marks.ts";
 import type { Visit } from "./visit.ts";
 

@@ -5,7 +5,7 @@ import {
   type TypesCodec,
   type ValueFormat,
   valueFormat,
-} from "./value_format.ts";
+} from "../session/value_format.ts";
 
 /**
  * Reports that the data of a session could not be used: it does not fit the

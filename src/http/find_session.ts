@@ -1,10 +1,10 @@
 import { SessionGoneError } from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
 import { admit, type Claim } from "./admit.ts";
-import { isCookieStale, TENTHS } from "./lifetime.ts";
+import { isCookieStale, TENTHS } from "../session/lifetime.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import { fitOf, isOpening, isSecretOld } from "./rotation.ts";
-import type { StoredSession } from "./session_state.ts";
+import type { StoredSession } from "../session/session_state.ts";
 import { loadData } from "./stored_data.ts";
 import { endIfRevoked } from "./user_sessions.ts";
 import type { Visit } from "./visit.ts";

@@ -19,7 +19,7 @@ import {
   type SessionManagerOptions,
 } from "./manager_options.ts";
 import { addHeaders, completeResponse } from "./response_headers.ts";
-import { Session, stateOf } from "./session.ts";
+import { Session, stateOf } from "../session/session.ts";
 import { type SessionCounters, startCounting } from "./session_counters.ts";
 import { thrownResponse } from "./thrown_response.ts";
 import type { SchemaOf } from "./standard_schema.ts";

@@ -6,7 +6,11 @@ import {
   resolveIsolation,
   type Terms,
 } from "./isolation.ts";
-import { checkLifetime, type SessionLifetime, TENTHS } from "./lifetime.ts";
+import {
+  checkLifetime,
+  type SessionLifetime,
+  TENTHS,
+} from "../session/lifetime.ts";
 import type { CookieOptions } from "./cookie.ts";
 import {
   type DataSettings,

@@ -16,7 +16,7 @@
 import type { SessionRecord } from "../core/record.ts";
 import { deriveKey, seal, unseal } from "../core/seal.ts";
 import { hashSecret, isSameHash } from "../core/token.ts";
-import { instantAfter } from "./lifetime.ts";
+import { instantAfter } from "../session/lifetime.ts";
 
 /**
  * How a secret fits a record: it is the one; it was, until a moment ago; it

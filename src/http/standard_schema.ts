@@ -4,7 +4,7 @@
  * said here again, as that specification asks for, so nothing is imported.
  */
 import { type DataPath, SessionDataError } from "../core/errors.ts";
-import { describe } from "./json_value.ts";
+import { describe } from "../session/json_value.ts";
 
 /** What a validator found: a value that fits, or what does not. */
 export interface SchemaResult {

@@ -16,10 +16,14 @@ import { SessionDataError, SessionTooLargeError } from "../core/errors.ts";
 import { isPlainObject } from "../core/find_fault.ts";
 import type { JsonObject, SessionRecord } from "../core/record.ts";
 import type { DataSettings, SessionMisfitEvent } from "./data_options.ts";
-import { checkKey, nameKey } from "./json_value.ts";
-import { dropEnded } from "./key_ends.ts";
+import { checkKey, nameKey } from "../session/json_value.ts";
+import { dropEnded } from "../session/key_ends.ts";
 import { checkData } from "./standard_schema.ts";
-import { fromTypedObject, isJsonOnly, toTypedObject } from "./value_format.ts";
+import {
+  fromTypedObject,
+  isJsonOnly,
+  toTypedObject,
+} from "../session/value_format.ts";
 
 /** What of a manager's settings matters here. */
 export interface StoredDataSettings {

@@ -13,7 +13,7 @@ import { hashSecret } from "../../src/core/token.ts";
 import { SessionManager } from "../../src/http/manager.ts";
 import type { SessionManagerOptions } from "../../src/http/manager_options.ts";
 import { type Sealing, sealRecord } from "../../src/http/sealed_record.ts";
-import type { Session } from "../../src/http/session.ts";
+import type { Session } from "../../src/session/session.ts";
 import { temporaryPath } from "../../src/directory/layout.ts";
 import { dropSpare, spares } from "../../src/directory/spare_file.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";

@@ -9,7 +9,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { decodeRecord, encodeRecord } from "../../src/core/codec.ts";
 import { isSafeKey } from "../../src/core/record_json.ts";
-import { Session } from "../../src/http/session.ts";
+import { Session } from "../../src/session/session.ts";
 
 const ID = "0123456789abcdef";
 

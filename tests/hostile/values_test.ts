@@ -6,7 +6,7 @@
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { SessionManager } from "../../src/http/manager.ts";
-import type { Session } from "../../src/http/session.ts";
+import type { Session } from "../../src/session/session.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { nest, randomKey, randomValue } from "./json_values.ts";

@@ -1,7 +1,7 @@
 /** Clients that hang up in the middle, over a real socket. */
 
 import { assert, assertEquals } from "@std/assert";
-import type { Session } from "../../src/http/session.ts";
+import type { Session } from "../../src/session/session.ts";
 import { RawClient } from "./raw_client.ts";
 import {
   Browser,

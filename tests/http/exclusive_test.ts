@@ -12,7 +12,7 @@ import {
   SessionConflictError,
   SessionLockTimeoutError,
 } from "../../src/core/errors.ts";
-import type { Session } from "../../src/http/session.ts";
+import type { Session } from "../../src/session/session.ts";
 import { BEGIN, MINUTE, type SetUp, setUp } from "./set_up.ts";
 import { type Data, requestWith } from "./session_server.ts";
 

@@ -14,7 +14,7 @@ import {
 import type { SessionStore } from "../../src/core/store.ts";
 import type { IsolationLevel } from "../../src/http/isolation.ts";
 import { SessionManager } from "../../src/http/manager.ts";
-import type { Session } from "../../src/http/session.ts";
+import type { Session } from "../../src/session/session.ts";
 import { BEGIN, MINUTE, type SetUp, setUp } from "./set_up.ts";
 import { type Data, lastAccessOf, requestWith } from "./session_server.ts";
 

@@ -1,7 +1,7 @@
 /** Keys with a time to live of their own. */
 
 import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
-import { Session } from "../../src/http/session.ts";
+import { Session } from "../../src/session/session.ts";
 import { BEGIN, MINUTE, setUp } from "./set_up.ts";
 import { Browser, serve, STORES } from "./session_server.ts";
 

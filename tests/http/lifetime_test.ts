@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
-import type { SessionLifetime } from "../../src/http/lifetime.ts";
-import { Session } from "../../src/http/session.ts";
+import type { SessionLifetime } from "../../src/session/lifetime.ts";
+import { Session } from "../../src/session/session.ts";
 import { BEGIN, MINUTE, setUp } from "./set_up.ts";
 
 const HOUR = 60 * MINUTE;

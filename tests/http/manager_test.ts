@@ -13,7 +13,7 @@ import { SessionGoneError } from "../../src/core/errors.ts";
 import { parseToken } from "../../src/core/token.ts";
 import { SessionManager } from "../../src/http/manager.ts";
 import type { SessionManagerOptions } from "../../src/http/manager_options.ts";
-import { Session } from "../../src/http/session.ts";
+import { Session } from "../../src/session/session.ts";
 import { BEGIN, MINUTE, setUp } from "./set_up.ts";
 import {
   BAD_COOKIES,

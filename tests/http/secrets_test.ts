@@ -11,7 +11,7 @@ import { SessionGoneError } from "../../src/core/errors.ts";
 import { hashSecret } from "../../src/core/token.ts";
 import { SessionManager } from "../../src/http/manager.ts";
 import type { SessionManagerOptions } from "../../src/http/manager_options.ts";
-import { Session } from "../../src/http/session.ts";
+import { Session } from "../../src/session/session.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import type { System } from "../../src/system/system.ts";
 import { replaceSystem } from "../replaced_system.ts";

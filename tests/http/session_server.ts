@@ -8,7 +8,7 @@ import type {
   SessionEvent,
   SessionManagerOptions,
 } from "../../src/http/manager_options.ts";
-import type { Session } from "../../src/http/session.ts";
+import type { Session } from "../../src/session/session.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { MemorySessionStore } from "../../src/engines/memory.ts";
 

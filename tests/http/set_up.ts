@@ -3,7 +3,7 @@ import type {
   SessionEvent,
   SessionManagerOptions,
 } from "../../src/http/manager_options.ts";
-import type { Session } from "../../src/http/session.ts";
+import type { Session } from "../../src/session/session.ts";
 import {
   cookieOf,
   type Data,

@@ -11,7 +11,7 @@ import {
 import * as devalue from "npm:devalue@6.0.3";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { SessionManager } from "../../src/http/manager.ts";
-import { Session } from "../../src/http/session.ts";
+import { Session } from "../../src/session/session.ts";
 import { setUp } from "./set_up.ts";
 import { Browser, type Data, serve, STORES } from "./session_server.ts";
 

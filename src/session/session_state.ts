@@ -1,6 +1,6 @@
 import type { SessionRecord } from "../core/record.ts";
 import { createSessionId } from "../core/token.ts";
-import { Bag } from "./bag.ts";
+import { Bag } from "./session_data.ts";
 import { Flash } from "./flash.ts";
 import { changeLabel, checkLabel } from "./label.ts";
 import {
@@ -10,9 +10,9 @@ import {
   type SessionLifetime,
 } from "./lifetime.ts";
 import { FormTokens } from "./form_tokens.ts";
-import { bindUser } from "./user_marks.ts";
+import { bindUser } from "../http/user_marks.ts";
 import { type TypesCodec, valueFormat } from "./value_format.ts";
-import type { SessionChange, Visit } from "./visit.ts";
+import type { SessionChange, Visit } from "../http/visit.ts";
 
 /** A session as a store had it. */
 export interface StoredSession {

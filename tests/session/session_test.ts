@@ -8,7 +8,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import type { JsonObject, SessionRecord } from "../../src/core/record.ts";
-import { Session, stateOf } from "../../src/http/session.ts";
+import { Session, stateOf } from "../../src/session/session.ts";
 
 const ID = "0123456789abcdef0123456789abcdef";
 

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { checkJson, nameKey } from "../../src/http/json_value.ts";
+import { checkJson, nameKey } from "../../src/session/json_value.ts";
 
 function writeJson(value: unknown, what: string): string {
   checkJson(value, what);
