@@ -30,27 +30,27 @@
 
 // Requests
 export { Session } from "./src/session/session.ts";
-export { SessionManager } from "./src/http/manager.ts";
+export { SessionManager } from "./src/manager/manager.ts";
 export type { CookieOptions } from "./src/http/cookie.ts";
 export type {
   SessionDataOptions,
   SessionMisfitEvent,
-} from "./src/http/data_options.ts";
-export type { IsolationLevel, IsolationOptions } from "./src/http/isolation.ts";
+} from "./src/manager/data_options.ts";
+export type {
+  IsolationLevel,
+  IsolationOptions,
+} from "./src/manager/isolation.ts";
 export type { SetOptions } from "./src/session/key_ends.ts";
-export type { SessionCounters } from "./src/http/session_counters.ts";
+export type { SessionCounters } from "./src/manager/session_counters.ts";
 export type { SessionLifetime } from "./src/session/lifetime.ts";
 export type { TransportOption } from "./src/http/transport.ts";
-export type {
-  RevokeUserOptions,
-  UserSession,
-} from "./src/http/user_sessions.ts";
+export type { RevokeUserOptions, UserSession } from "./src/manager/users.ts";
 export type {
   SecretReusedEvent,
   SessionEvent,
   SessionManagerOptions,
   SessionRefusedEvent,
-} from "./src/http/manager_options.ts";
+} from "./src/manager/manager_options.ts";
 export type {
   SessionOptions,
   StoredSession,
@@ -60,7 +60,7 @@ export type {
   SchemaOf,
   SchemaResult,
   StandardSchema,
-} from "./src/http/standard_schema.ts";
+} from "./src/manager/standard_schema.ts";
 export type { TypesCodec } from "./src/session/value_format.ts";
 
 // Stores

@@ -18,7 +18,7 @@
  * blanks before a pair 94 before those were.
  */
 import { readCookie } from "../src/http/cookie.ts";
-import { SessionManager } from "../src/http/manager.ts";
+import { SessionManager } from "../src/manager/manager.ts";
 import { DirectorySessionStore } from "../src/directory/directory_store.ts";
 import { temporaryDirectory } from "./data_set.ts";
 

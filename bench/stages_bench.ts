@@ -42,7 +42,7 @@ import {
   parseToken,
 } from "../src/core/token.ts";
 import { readCookie } from "../src/http/cookie.ts";
-import { SessionManager } from "../src/http/manager.ts";
+import { SessionManager } from "../src/manager/manager.ts";
 import { completeResponse } from "../src/http/response_headers.ts";
 import { Session, stateOf } from "../src/session/session.ts";
 import { DirectorySessionStore } from "../src/directory/directory_store.ts";

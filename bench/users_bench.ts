@@ -8,7 +8,7 @@
  * directories.
  */
 import { DirectorySessionStore } from "../src/directory/directory_store.ts";
-import { SessionManager } from "../src/http/manager.ts";
+import { SessionManager } from "../src/manager/manager.ts";
 import { temporaryDirectory } from "./data_set.ts";
 
 const SESSIONS = 10_000;

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { createSecret, hashSecret } from "../../src/core/token.ts";
-import { SessionManager } from "../../src/http/manager.ts";
+import { SessionManager } from "../../src/manager/manager.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { makeDataSet } from "../data_set.ts";
 import { Floors } from "../floors.ts";

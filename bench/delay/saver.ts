@@ -7,7 +7,7 @@
  *   serve          answers requests that change a session; they come from outside
  */
 import { hashSecret } from "../../src/core/token.ts";
-import { SessionManager } from "../../src/http/manager.ts";
+import { SessionManager } from "../../src/manager/manager.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { makeDataSet } from "../data_set.ts";
 import { type Delays, LoopDelay } from "./loop_delay.ts";

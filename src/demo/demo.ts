@@ -1,5 +1,5 @@
 import { SessionGoneError } from "../core/errors.ts";
-import { SessionManager } from "../http/manager.ts";
+import { SessionManager } from "../manager/manager.ts";
 import type { DemoStore } from "./demo_store.ts";
 import { fail } from "./layout.ts";
 import type { VisitorData, VisitorSession } from "./visitor.ts";

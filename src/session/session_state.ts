@@ -10,9 +10,9 @@ import {
   type SessionLifetime,
 } from "./lifetime.ts";
 import { FormTokens } from "./form_tokens.ts";
-import { bindUser } from "../http/user_marks.ts";
+import { bindUser } from "../manager/user_marks.ts";
 import { type TypesCodec, valueFormat } from "./value_format.ts";
-import type { SessionChange, Visit } from "../http/visit.ts";
+import type { SessionChange, Visit } from "../manager/visit.ts";
 
 /** A session as a store had it. */
 export interface StoredSession {

@@ -7,8 +7,8 @@
 import { SessionConflictError } from "../../src/core/errors.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { openLocked } from "../../src/directory/file_lock.ts";
-import type { IsolationLevel } from "../../src/http/isolation.ts";
-import { SessionManager } from "../../src/http/manager.ts";
+import type { IsolationLevel } from "../../src/manager/isolation.ts";
+import { SessionManager } from "../../src/manager/manager.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 
 /** What a client does. */

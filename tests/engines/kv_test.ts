@@ -4,7 +4,7 @@ import type { SessionRecord } from "../../src/core/record.ts";
 import { userTag } from "../../src/core/user_tag.ts";
 import type { KvDatabase } from "../../src/engines/kv_database.ts";
 import { KvSessionStore } from "../../src/engines/kv.ts";
-import { SessionManager } from "../../src/http/manager.ts";
+import { SessionManager } from "../../src/manager/manager.ts";
 import { HOUR, ID, OTHER_ID, recordOf } from "../contract/contract.ts";
 import type { StorePlace } from "../contract/open_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SessionGoneError } from "../../src/core/errors.ts";
 import { userTag } from "../../src/core/user_tag.ts";
-import { SessionManager } from "../../src/http/manager.ts";
+import { SessionManager } from "../../src/manager/manager.ts";
 import type { Session } from "../../src/session/session.ts";
 import { HOUR, ID, OTHER_ID, recordOf } from "../contract/contract.ts";
 import { assertAbout, type Scene, SLACK, testScene } from "./redis_scene.ts";

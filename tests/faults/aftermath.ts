@@ -8,7 +8,7 @@ import { isExpired, type SessionRecord } from "../../src/core/record.ts";
 import type { SessionStore } from "../../src/core/store.ts";
 import { temporaryBirth } from "../../src/directory/layout.ts";
 import { dropSpare } from "../../src/directory/spare_file.ts";
-import { SessionManager } from "../../src/http/manager.ts";
+import { SessionManager } from "../../src/manager/manager.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { describeIndex } from "../index_state.ts";
 import { replaceSystem, stopClock } from "../replaced_system.ts";

@@ -6,8 +6,8 @@ import { isMarkId } from "../../src/core/revocation.ts";
 import { isSessionId } from "../../src/core/token.ts";
 import { parseEntry, temporaryBirth } from "../../src/directory/layout.ts";
 import { spares } from "../../src/directory/spare_file.ts";
-import { followRotation } from "../../src/http/rotation.ts";
-import { openRecord } from "../../src/http/sealed_record.ts";
+import { followRotation } from "../../src/manager/rotation.ts";
+import { openRecord } from "../../src/manager/sealed_record.ts";
 import { describeIndex, putEntry } from "../index_state.ts";
 import {
   ID,

@@ -4,7 +4,7 @@ import { SessionGoneError } from "../../src/core/errors.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import type { SessionStore } from "../../src/core/store.ts";
 import { hashSecret } from "../../src/core/token.ts";
-import { SessionManager } from "../../src/http/manager.ts";
+import { SessionManager } from "../../src/manager/manager.ts";
 import type { Session } from "../../src/session/session.ts";
 import { Random } from "../random.ts";
 import type { Act, Answer, Call, HistoryWriter } from "./history.ts";

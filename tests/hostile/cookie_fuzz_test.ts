@@ -6,7 +6,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { hashSecret, isSessionId, parseToken } from "../../src/core/token.ts";
 import { readCookie } from "../../src/http/cookie.ts";
-import { SessionManager } from "../../src/http/manager.ts";
+import { SessionManager } from "../../src/manager/manager.ts";
 import { MemorySessionStore } from "../../src/engines/memory.ts";
 import { findCookie, randomHeader } from "./cookie_headers.ts";
 import { assertUnpolluted } from "./prototypes.ts";

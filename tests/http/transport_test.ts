@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import type { SessionManagerOptions } from "../../src/http/manager_options.ts";
+import type { SessionManagerOptions } from "../../src/manager/manager_options.ts";
 import type { TransportOption } from "../../src/http/transport.ts";
-import { setUp } from "./set_up.ts";
+import { setUp } from "../manager/set_up.ts";
 
 /** Lets a handler set a number, and answers with the response's headers. */
 async function answer(

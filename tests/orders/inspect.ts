@@ -1,6 +1,6 @@
 import type { SessionRecord } from "../../src/core/record.ts";
 import { hashSecret, parseToken } from "../../src/core/token.ts";
-import { followRotation } from "../../src/http/rotation.ts";
+import { followRotation } from "../../src/manager/rotation.ts";
 import type { Cast } from "./cast.ts";
 import {
   ID,

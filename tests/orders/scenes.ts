@@ -5,7 +5,7 @@
  */
 import { SessionGoneError } from "../../src/core/errors.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
-import type { SessionManagerOptions } from "../../src/http/manager_options.ts";
+import type { SessionManagerOptions } from "../../src/manager/manager_options.ts";
 import type { Session } from "../../src/session/session.ts";
 import type { Cast } from "./cast.ts";
 import {

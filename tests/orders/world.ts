@@ -4,7 +4,7 @@
  */
 import type { SessionRecord } from "../../src/core/record.ts";
 import { hashSecret } from "../../src/core/token.ts";
-import type { Sealing } from "../../src/http/sealed_record.ts";
+import type { Sealing } from "../../src/manager/sealed_record.ts";
 import { START } from "./stage.ts";
 
 /** The session that everybody is after. */

@@ -1,7 +1,7 @@
 /** 1,000 requests of one process commit to one session at once. */
 
 import { assert, assertEquals } from "@std/assert";
-import { SessionManager } from "../../src/http/manager.ts";
+import { SessionManager } from "../../src/manager/manager.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { startProcess } from "../directory/clients.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";

@@ -3,8 +3,8 @@
 import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert";
 import { SessionLockTimeoutError } from "../../src/core/errors.ts";
 import { lockPath, temporaryBirth } from "../../src/directory/layout.ts";
-import type { IsolationLevel } from "../../src/http/isolation.ts";
-import { SessionManager } from "../../src/http/manager.ts";
+import type { IsolationLevel } from "../../src/manager/isolation.ts";
+import { SessionManager } from "../../src/manager/manager.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import {
   runTogether,

@@ -1,4 +1,4 @@
-import { SessionManager } from "../../../src/http/manager.ts";
+import { SessionManager } from "../../../src/manager/manager.ts";
 import { DirectorySessionStore } from "../../../src/directory/directory_store.ts";
 import type { Open, Visit } from "../contestant.ts";
 

@@ -1,8 +1,8 @@
-import { SessionManager } from "../../src/http/manager.ts";
+import { SessionManager } from "../../src/manager/manager.ts";
 import type {
   SessionEvent,
   SessionManagerOptions,
-} from "../../src/http/manager_options.ts";
+} from "../../src/manager/manager_options.ts";
 import type { Session } from "../../src/session/session.ts";
 import {
   cookieOf,

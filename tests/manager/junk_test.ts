@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { readCookie } from "../../src/http/cookie.ts";
-import { SessionManager } from "../../src/http/manager.ts";
+import { SessionManager } from "../../src/manager/manager.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { recordSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";

@@ -1,6 +1,6 @@
 import { hashSecret, parseToken } from "../core/token.ts";
 import type { Claim } from "./admit.ts";
-import { findSession, type FoundSession } from "./find_session.ts";
+import { findSession, type FoundSession } from "./open.ts";
 import type { Isolation } from "./isolation.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import { fitOf, isOpening } from "./rotation.ts";

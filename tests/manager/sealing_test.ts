@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
-import type { SessionManagerOptions } from "../../src/http/manager_options.ts";
+import type { SessionManagerOptions } from "../../src/manager/manager_options.ts";
 import { MINUTE, setUp } from "./set_up.ts";
 
 const OLD = "an old secret of the server, long enough";

@@ -1,8 +1,8 @@
 import { SessionGoneError } from "../core/errors.ts";
-import { commitChange, renewCookie } from "./commit_change.ts";
+import { commitChange, renewCookie } from "./commit.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import type { SessionState } from "../session/session_state.ts";
-import type { Header } from "./transport.ts";
+import type { Header } from "../http/transport.ts";
 import type { Visit } from "./visit.ts";
 
 /**

@@ -12,8 +12,8 @@ import {
   SessionGoneError,
 } from "../../src/core/errors.ts";
 import type { SessionStore } from "../../src/core/store.ts";
-import type { IsolationLevel } from "../../src/http/isolation.ts";
-import { SessionManager } from "../../src/http/manager.ts";
+import type { IsolationLevel } from "../../src/manager/isolation.ts";
+import { SessionManager } from "../../src/manager/manager.ts";
 import type { Session } from "../../src/session/session.ts";
 import { BEGIN, MINUTE, type SetUp, setUp } from "./set_up.ts";
 import { type Data, lastAccessOf, requestWith } from "./session_server.ts";

@@ -5,8 +5,8 @@
 
 import { assert, assertEquals, assertFalse } from "@std/assert";
 import { createSessionId, isSameHash } from "../../src/core/token.ts";
-import { SessionManager } from "../../src/http/manager.ts";
-import { openRecord } from "../../src/http/sealed_record.ts";
+import { SessionManager } from "../../src/manager/manager.ts";
+import { openRecord } from "../../src/manager/sealed_record.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { recordSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";

@@ -2,14 +2,14 @@ import { SessionGoneError } from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
 import { createSecret, hashSecret } from "../core/token.ts";
 import { admit, type Claim } from "./admit.ts";
-import { isHttps } from "./is_https.ts";
+import { isHttps } from "../http/is_https.ts";
 import { beginLife, cookieAge, isCookieStale } from "../session/lifetime.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import { isSecretOld, rotateSecret } from "./rotation.ts";
 import { sealRecord } from "./sealed_record.ts";
 import type { SessionState } from "../session/session_state.ts";
 import { readData, writeData } from "./stored_data.ts";
-import type { Header } from "./transport.ts";
+import type { Header } from "../http/transport.ts";
 import { isSignedOut, loadMarks } from "./user_marks.ts";
 import type { SessionChange, Visit } from "./visit.ts";
 

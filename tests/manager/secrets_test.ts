@@ -9,8 +9,8 @@
 import { assert, assertRejects, assertThrows } from "@std/assert";
 import { SessionGoneError } from "../../src/core/errors.ts";
 import { hashSecret } from "../../src/core/token.ts";
-import { SessionManager } from "../../src/http/manager.ts";
-import type { SessionManagerOptions } from "../../src/http/manager_options.ts";
+import { SessionManager } from "../../src/manager/manager.ts";
+import type { SessionManagerOptions } from "../../src/manager/manager_options.ts";
 import { Session } from "../../src/session/session.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import type { System } from "../../src/system/system.ts";

@@ -18,17 +18,17 @@ import {
   resolveManagerOptions,
   type SessionManagerOptions,
 } from "./manager_options.ts";
-import { addHeaders, completeResponse } from "./response_headers.ts";
+import { addHeaders, completeResponse } from "../http/response_headers.ts";
 import { Session, stateOf } from "../session/session.ts";
 import { type SessionCounters, startCounting } from "./session_counters.ts";
-import { thrownResponse } from "./thrown_response.ts";
+import { thrownResponse } from "../http/thrown_response.ts";
 import type { SchemaOf } from "./standard_schema.ts";
 import {
   listSessionsOf,
   revokeUser,
   type RevokeUserOptions,
   type UserSession,
-} from "./user_sessions.ts";
+} from "./users.ts";
 
 const NOBODY = { claim: undefined, renewed: undefined, isSecretOld: false };
 

@@ -11,9 +11,9 @@ import {
 import * as v from "npm:valibot@1.5.0";
 import * as z from "npm:zod@4.6.7";
 import { SessionDataError } from "../../src/core/errors.ts";
-import { SessionManager } from "../../src/http/manager.ts";
-import type { SessionManagerOptions } from "../../src/http/manager_options.ts";
-import type { SchemaResult } from "../../src/http/standard_schema.ts";
+import { SessionManager } from "../../src/manager/manager.ts";
+import type { SessionManagerOptions } from "../../src/manager/manager_options.ts";
+import type { SchemaResult } from "../../src/manager/standard_schema.ts";
 import { MINUTE, setUp } from "./set_up.ts";
 import { Browser, serve, STORES } from "./session_server.ts";
 

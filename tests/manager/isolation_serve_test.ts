@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { SessionConflictError } from "../../src/core/errors.ts";
-import type { IsolationLevel } from "../../src/http/isolation.ts";
+import type { IsolationLevel } from "../../src/manager/isolation.ts";
 import {
   cookieOf,
   Meeting,

@@ -3,11 +3,11 @@
 import { assert } from "@std/assert";
 import type { LoadOptions, SessionStore } from "../../src/core/store.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
-import { SessionManager } from "../../src/http/manager.ts";
+import { SessionManager } from "../../src/manager/manager.ts";
 import type {
   SessionEvent,
   SessionManagerOptions,
-} from "../../src/http/manager_options.ts";
+} from "../../src/manager/manager_options.ts";
 import type { Session } from "../../src/session/session.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { MemorySessionStore } from "../../src/engines/memory.ts";

@@ -6,7 +6,7 @@ import type { ManagerSettings } from "./manager_options.ts";
 import { fitOf, isOpening, isSecretOld } from "./rotation.ts";
 import type { StoredSession } from "../session/session_state.ts";
 import { loadData } from "./stored_data.ts";
-import { endIfRevoked } from "./user_sessions.ts";
+import { endIfRevoked } from "./users.ts";
 import type { Visit } from "./visit.ts";
 
 /** A session that a request may have, and what is to be said to its browser. */

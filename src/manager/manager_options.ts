@@ -11,7 +11,7 @@ import {
   type SessionLifetime,
   TENTHS,
 } from "../session/lifetime.ts";
-import type { CookieOptions } from "./cookie.ts";
+import type { CookieOptions } from "../http/cookie.ts";
 import {
   type DataSettings,
   resolveDataOptions,
@@ -22,7 +22,7 @@ import {
   resolveTransport,
   type Transport,
   type TransportOption,
-} from "./transport.ts";
+} from "../http/transport.ts";
 
 /** Reports that a request's changes were refused; its response went out. */
 export interface SessionRefusedEvent {

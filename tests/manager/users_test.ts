@@ -3,7 +3,7 @@ import { SessionGoneError } from "../../src/core/errors.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { isMarkId, markId } from "../../src/core/revocation.ts";
 import type { EntriesOptions } from "../../src/core/store.ts";
-import type { SessionManager } from "../../src/http/manager.ts";
+import type { SessionManager } from "../../src/manager/manager.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { MemorySessionStore } from "../../src/engines/memory.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";

@@ -11,8 +11,8 @@ import {
 } from "@std/assert";
 import { SessionGoneError } from "../../src/core/errors.ts";
 import { parseToken } from "../../src/core/token.ts";
-import { SessionManager } from "../../src/http/manager.ts";
-import type { SessionManagerOptions } from "../../src/http/manager_options.ts";
+import { SessionManager } from "../../src/manager/manager.ts";
+import type { SessionManagerOptions } from "../../src/manager/manager_options.ts";
 import { Session } from "../../src/session/session.ts";
 import { BEGIN, MINUTE, setUp } from "./set_up.ts";
 import {
