@@ -43,7 +43,7 @@ import {
 } from "../src/core/token.ts";
 import { readCookie } from "../src/http/cookie.ts";
 import { SessionManager } from "../src/manager/manager.ts";
-import { completeResponse } from "../src/http/response_headers.ts";
+import { completeResponse } from "../src/http/response.ts";
 import { Session, stateOf } from "../src/session/session.ts";
 import { DirectorySessionStore } from "../src/directory/directory_store.ts";
 import { makeDataSet, SIZES, temporaryDirectory } from "./data_set.ts";

@@ -4,7 +4,7 @@ import { migrateSessions } from "../migration/migrate_sessions.ts";
 import type { SqliteDatabase } from "../engines/sqlite_database.ts";
 import { checkSessions } from "./check_sessions.ts";
 import { loadDriver } from "./driver.ts";
-import { Interruption } from "./interruption.ts";
+import { Interruption } from "./terminal.ts";
 import { ProgressLine } from "./progress_line.ts";
 import { readArguments, UsageError } from "./usage.ts";
 

@@ -3,7 +3,7 @@
  * the published package.
  */
 import { DRIVERS_HELP } from "../cli/driver.ts";
-import { Interruption } from "../cli/interruption.ts";
+import { Interruption } from "../cli/terminal.ts";
 import {
   readArguments,
   readNumber,

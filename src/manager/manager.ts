@@ -18,7 +18,7 @@ import {
   resolveManagerOptions,
   type SessionManagerOptions,
 } from "./manager_options.ts";
-import { addHeaders, completeResponse } from "../http/response_headers.ts";
+import { addHeaders, completeResponse } from "../http/response.ts";
 import { Session, stateOf } from "../session/session.ts";
 import { type SessionCounters, startCounting } from "./session_counters.ts";
 import { thrownResponse } from "../http/thrown_response.ts";

@@ -3,7 +3,7 @@ import {
   addHeaders,
   type Additions,
   completeResponse,
-} from "../../src/http/response_headers.ts";
+} from "../../src/http/response.ts";
 
 const NOTHING: Additions = { header: undefined, vary: undefined };
 const VARY: Additions = { header: undefined, vary: "Cookie" };
