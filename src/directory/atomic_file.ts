@@ -24,7 +24,7 @@
  */
 import { MARK_AT, PUBLISHED, UNPUBLISHED } from "../core/codec.ts";
 import { type HeldFile, release } from "./file_lock.ts";
-import { AGAIN, type Again } from "../system/persist.ts";
+import { AGAIN, type Again } from "../system/waiting.ts";
 import { temporaryPath } from "./layout.ts";
 import { discard, removeIfThere } from "../system/remove_if_there.ts";
 import {

@@ -5,7 +5,7 @@ import { isSessionId } from "../core/token.ts";
 import type { Place } from "./atomic_file.ts";
 import { type LockedFile, openLocked } from "./file_lock.ts";
 import { isNoFile, openRegular } from "../system/open_regular.ts";
-import { AGAIN, persist } from "../system/persist.ts";
+import { AGAIN, retryUntilFree } from "../system/waiting.ts";
 import {
   isQuarantineName,
   markerPath,
@@ -124,7 +124,7 @@ async function lockCleaner(
   options: DirectoryCleanupOptions,
 ): Promise<LockedFile> {
   const path = markerPath(directory);
-  return await persist(() => {
+  return await retryUntilFree(() => {
     const locked = openLocked(path, true);
     if (locked !== undefined) return locked;
     markDirectory(directory);

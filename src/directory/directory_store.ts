@@ -20,7 +20,7 @@ import type {
 import { checkSessionId, isSessionId } from "../core/token.ts";
 import type { Durability, Place } from "./atomic_file.ts";
 import { isNoFile } from "../system/open_regular.ts";
-import { AGAIN, type Again, persist } from "../system/persist.ts";
+import { AGAIN, type Again, retryUntilFree } from "../system/waiting.ts";
 import { lockPath, markerPath, sessionPath } from "./layout.ts";
 import { checkStillThere, prepareDirectory } from "./prepare_directory.ts";
 import { dropSpare } from "./spare_file.ts";
@@ -227,8 +227,8 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     const timeout = checkLock(id, options, this.#lockTimeout);
     const { directory } = this.#ready();
     const { signal } = options;
-    const patience = { path: lockPath(directory, id), timeout, signal };
-    const locked = await lockForRequest(directory, patience);
+    const waitOptions = { path: lockPath(directory, id), timeout, signal };
+    const locked = await lockForRequest(directory, waitOptions);
     return new SessionLock(() => locked[Symbol.dispose]());
   }
 
@@ -282,8 +282,8 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     const file = new SessionFile(this.#ready(), id, this.#quarantine);
     const result = step(file);
     if (result !== AGAIN) return result;
-    const patience = { path: file.path, timeout: this.#lockTimeout, signal };
-    return persist(() => step(file), patience);
+    const waitOptions = { path: file.path, timeout: this.#lockTimeout, signal };
+    return retryUntilFree(() => step(file), waitOptions);
   }
 
   #ready(): Place {

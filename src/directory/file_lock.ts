@@ -4,7 +4,7 @@
  *
  * - Locks are tried, never waited for in the kernel and never converted. Who
  *   finds one held closes the file, waits outside with nothing in hand, and
- *   opens the name again, see persist.ts.
+ *   opens the name again, see waiting.ts.
  * - Lock, then look. Between open and lock another process may have renamed
  *   another file over the name, or removed it; the lock is then of a file that
  *   nobody else will ever open. So after every exclusive lock: is the name
@@ -13,7 +13,7 @@
  *   files until its exec, and would keep the lock of one that is only closed.
  */
 import { noFile, openExisting } from "../system/open_regular.ts";
-import { AGAIN, type Again } from "../system/persist.ts";
+import { AGAIN, type Again } from "../system/waiting.ts";
 import { system } from "../system/system.ts";
 
 /** An open file under a lock; disposing unlocks, then closes. */

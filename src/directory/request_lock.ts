@@ -15,9 +15,9 @@ import { type LockedFile, openHeld } from "./file_lock.ts";
 import {
   AGAIN,
   type Again,
-  type Patience,
-  persist,
-} from "../system/persist.ts";
+  retryUntilFree,
+  type WaitOptions,
+} from "../system/waiting.ts";
 import { makeLockFile } from "../system/make_lock_file.ts";
 import { checkStillThere } from "./prepare_directory.ts";
 
@@ -25,16 +25,19 @@ import { checkStillThere } from "./prepare_directory.ts";
  * Takes the lock of a lock file, which is made if it is missing.
  *
  * @param directory The directory that it is in.
- * @param patience Which one it is, and how long to wait.
+ * @param waitOptions Which one it is, and how long to wait.
  * @returns The locked file.
  * @throws {SessionLockTimeoutError} When the time is over.
  * @throws {SessionDirectoryError} If the directory is gone.
  */
 export async function lockForRequest(
   directory: string,
-  patience: Patience,
+  waitOptions: WaitOptions,
 ): Promise<LockedFile> {
-  return await persist(() => tryLock(patience.path, directory), patience);
+  return await retryUntilFree(
+    () => tryLock(waitOptions.path, directory),
+    waitOptions,
+  );
 }
 
 function tryLock(path: string, directory: string): LockedFile | Again {

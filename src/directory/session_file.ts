@@ -38,7 +38,7 @@ import {
 } from "./atomic_file.ts";
 import { type HeldFile, leadsTo, openHeld, underLock } from "./file_lock.ts";
 import { isNoFile, noFile } from "../system/open_regular.ts";
-import { AGAIN, type Again } from "../system/persist.ts";
+import { AGAIN, type Again } from "../system/waiting.ts";
 import { sessionPath, temporaryPath } from "./layout.ts";
 import { readHead, readOnce, readRest, readWhole } from "./read_file.ts";
 import { system } from "../system/system.ts";

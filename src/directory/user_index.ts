@@ -48,7 +48,7 @@ import { hasOtherTag, readTag } from "../core/codec.ts";
 import { type Place, syncDirectory } from "./atomic_file.ts";
 import { underLock, underLockOf } from "./file_lock.ts";
 import { openExisting, openRegular } from "../system/open_regular.ts";
-import { AGAIN, type Again } from "../system/persist.ts";
+import { AGAIN, type Again } from "../system/waiting.ts";
 import {
   entryPath,
   parseEntry,

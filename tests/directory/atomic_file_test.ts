@@ -13,7 +13,7 @@ import {
   replaceFile,
 } from "../../src/directory/atomic_file.ts";
 import { HeldFile, openHeld } from "../../src/directory/file_lock.ts";
-import { AGAIN, type Again } from "../../src/system/persist.ts";
+import { AGAIN, type Again } from "../../src/system/waiting.ts";
 import { readOnce, readWhole } from "../../src/directory/read_file.ts";
 import { removeIfThere } from "../../src/system/remove_if_there.ts";
 import { type System, system } from "../../src/system/system.ts";

@@ -13,7 +13,7 @@ import {
   openLocked,
 } from "../../src/directory/file_lock.ts";
 import { isNoFile, openExisting } from "../../src/system/open_regular.ts";
-import { AGAIN } from "../../src/system/persist.ts";
+import { AGAIN } from "../../src/system/waiting.ts";
 import {
   actBefore,
   recordSystem,

@@ -12,7 +12,7 @@ import {
 } from "../../src/core/errors.ts";
 import { createSessionId } from "../../src/core/token.ts";
 import { openLocked } from "../../src/directory/file_lock.ts";
-import { AGAIN } from "../../src/system/persist.ts";
+import { AGAIN } from "../../src/system/waiting.ts";
 import { lockPath } from "../../src/directory/layout.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { actBefore, fakeWaiting, recordSystem } from "../replaced_system.ts";

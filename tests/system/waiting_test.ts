@@ -5,39 +5,39 @@ import {
   assertStrictEquals,
 } from "@std/assert";
 import { SessionLockTimeoutError } from "../../src/core/errors.ts";
-import { AGAIN, persist } from "../../src/system/persist.ts";
+import { AGAIN, retryUntilFree } from "../../src/system/waiting.ts";
 import { system } from "../../src/system/system.ts";
 import { fakeWaiting } from "../replaced_system.ts";
 
 const PATIENCE = { path: "sessions/x", timeout: 5_000, signal: undefined };
 
-Deno.test("persist() gives the step's result without waiting", async () => {
+Deno.test("retryUntilFree() gives the step's result without waiting", async () => {
   using clock = fakeWaiting();
   for (const result of [undefined, false, 0, "", { a: 1 }]) {
-    assertStrictEquals(await persist(() => result, PATIENCE), result);
+    assertStrictEquals(await retryUntilFree(() => result, PATIENCE), result);
   }
   assertEquals(clock.waits, []);
 });
 
-Deno.test("persist() takes its first step before it returns", () => {
+Deno.test("retryUntilFree() takes its first step before it returns", () => {
   let steps = 0;
-  const promise = persist(() => ++steps, PATIENCE);
+  const promise = retryUntilFree(() => ++steps, PATIENCE);
   assertEquals(steps, 1);
   return promise.then((result) => assertEquals(result, 1));
 });
 
-Deno.test("persist() tries at once, twice after a pause, then waits before each try", async () => {
+Deno.test("retryUntilFree() tries at once, twice after a pause, then waits before each try", async () => {
   for (const tries of [1, 2, 3, 4, 6]) {
     using clock = fakeWaiting();
     let steps = 0;
-    await persist(() => ++steps < tries ? AGAIN : true, PATIENCE);
+    await retryUntilFree(() => ++steps < tries ? AGAIN : true, PATIENCE);
     assertEquals(steps, tries);
     assertEquals(clock.pauses, Math.min(tries - 1, 2));
     assertEquals(clock.waits.length, tries - 1 - clock.pauses);
   }
 });
 
-Deno.test("persist() takes no step when it was aborted in a pause", async () => {
+Deno.test("retryUntilFree() takes no step when it was aborted in a pause", async () => {
   using _clock = fakeWaiting();
   const controller = new AbortController();
   const reason = new Error("no longer wanted");
@@ -47,19 +47,19 @@ Deno.test("persist() takes no step when it was aborted in a pause", async () => 
     queueMicrotask(() => controller.abort(reason));
     return AGAIN;
   };
-  const patience = { ...PATIENCE, signal: controller.signal };
-  const thrown = await assertRejects(() => persist(step, patience));
+  const waitOptions = { ...PATIENCE, signal: controller.signal };
+  const thrown = await assertRejects(() => retryUntilFree(step, waitOptions));
   assertStrictEquals(thrown, reason);
   assertEquals(steps, 1);
 });
 
-Deno.test("persist() waits random whiles that grow to 8 ms", async () => {
+Deno.test("retryUntilFree() waits random whiles that grow to 8 ms", async () => {
   using clock = fakeWaiting();
   const rounds = 200;
   const longest: number[] = [];
   for (let round = 0; round < rounds; round++) {
     let steps = 0;
-    await persist(() => ++steps < 13 ? AGAIN : true, PATIENCE);
+    await retryUntilFree(() => ++steps < 13 ? AGAIN : true, PATIENCE);
     for (const [at, wait] of clock.take().entries()) {
       longest[at] = Math.max(longest[at] ?? 0, wait);
       assert(wait >= 0);
@@ -73,7 +73,7 @@ Deno.test("persist() waits random whiles that grow to 8 ms", async () => {
   }
 });
 
-Deno.test("persist() gives up when the time is over, not before", async () => {
+Deno.test("retryUntilFree() gives up when the time is over, not before", async () => {
   using clock = fakeWaiting();
   let steps = 0;
   const step = () => {
@@ -81,7 +81,7 @@ Deno.test("persist() gives up when the time is over, not before", async () => {
     return AGAIN;
   };
   const error = await assertRejects(
-    () => persist(step, PATIENCE),
+    () => retryUntilFree(step, PATIENCE),
     SessionLockTimeoutError,
     "Cannot lock sessions/x: still held by somebody else after 5000 ms",
   );
@@ -92,42 +92,42 @@ Deno.test("persist() gives up when the time is over, not before", async () => {
   assertEquals(steps, clock.pauses + clock.waits.length + 1);
 });
 
-Deno.test("persist() with no time tries, and does not wait", async () => {
+Deno.test("retryUntilFree() with no time tries, and does not wait", async () => {
   using clock = fakeWaiting();
-  const patience = { ...PATIENCE, timeout: 0 };
-  await assertRejects(() => persist(() => AGAIN, patience));
+  const waitOptions = { ...PATIENCE, timeout: 0 };
+  await assertRejects(() => retryUntilFree(() => AGAIN, waitOptions));
   assertEquals(clock.waits, []);
-  assertEquals(await persist(() => 1, patience), 1);
+  assertEquals(await retryUntilFree(() => 1, waitOptions), 1);
 });
 
-Deno.test("persist() with Infinity never gives up", async () => {
+Deno.test("retryUntilFree() with Infinity never gives up", async () => {
   using _clock = fakeWaiting();
-  const patience = { ...PATIENCE, timeout: Infinity };
+  const waitOptions = { ...PATIENCE, timeout: Infinity };
   let steps = 0;
-  const result = await persist(
+  const result = await retryUntilFree(
     () => ++steps < 10_000 ? AGAIN : steps,
-    patience,
+    waitOptions,
   );
   assertEquals(result, 10_000);
 });
 
-Deno.test("persist() takes no step when the signal is aborted", async () => {
+Deno.test("retryUntilFree() takes no step when the signal is aborted", async () => {
   const reason = new Error("no longer wanted");
   const signal = AbortSignal.abort(reason);
   let steps = 0;
   const thrown = await assertRejects(() =>
-    persist(() => ++steps, { ...PATIENCE, signal })
+    retryUntilFree(() => ++steps, { ...PATIENCE, signal })
   );
   assertStrictEquals(thrown, reason);
   assertEquals(steps, 0);
 });
 
-Deno.test("persist() stops waiting when the signal is aborted", async () => {
+Deno.test("retryUntilFree() stops waiting when the signal is aborted", async () => {
   const controller = new AbortController();
   const { signal } = controller;
   const reason = new Error("no longer wanted");
   let steps = 0;
-  const waiting = persist(() => {
+  const waiting = retryUntilFree(() => {
     if (++steps === 5) queueMicrotask(() => controller.abort(reason));
     return AGAIN;
   }, { ...PATIENCE, timeout: Infinity, signal });
@@ -135,10 +135,10 @@ Deno.test("persist() stops waiting when the signal is aborted", async () => {
   assertEquals(steps, 5);
 });
 
-Deno.test("persist() passes on what the step throws", async () => {
+Deno.test("retryUntilFree() passes on what the step throws", async () => {
   const error = new Error("thrown by the step");
   const thrown = await assertRejects(() =>
-    persist(() => {
+    retryUntilFree(() => {
       throw error;
     }, PATIENCE)
   );

@@ -17,7 +17,7 @@ const SHORTEST_WAIT = 1;
 const LONGEST_WAIT = 8;
 
 /** How long to go on trying, and who may end it. */
-export interface Patience {
+export interface WaitOptions {
   /** The name that is waited for, for the error's message. */
   readonly path: string;
   /** How long to go on, in milliseconds. */
@@ -40,15 +40,15 @@ export interface Patience {
  * one try, however many of its flows wait.
  *
  * @param step Synchronous, and complete unless it returns {@linkcode AGAIN}.
- * @param patience When to give up.
+ * @param waitOptions When to give up.
  * @returns What the step returned at last.
  * @throws {SessionLockTimeoutError} When the time is over.
  */
-export async function persist<T>(
+export async function retryUntilFree<T>(
   step: () => T | Again,
-  patience: Patience,
+  waitOptions: WaitOptions,
 ): Promise<T> {
-  const { path, timeout, signal } = patience;
+  const { path, timeout, signal } = waitOptions;
   signal?.throwIfAborted();
   const end = system.monotonic() + timeout;
   using place = new PlaceInLine(path);
