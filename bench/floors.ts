@@ -12,7 +12,7 @@
  *                 fstat S · seek · write S · link it to the next S · rename S
  *                 over it · seek · write one byte · close S; it is the next S,
  *                 open and locked
- *   save afresh   the same without a spare: open T new · write T · rename T
+ *   save afresh   the same without a recycled file: open T new · write T · rename T
  *                 over it · close T · close in the place of what is done with S
  *   update        as save, and read · parse after the lstat
  *   create        stringify · open T new · write T · close T · link T · unlink T
@@ -33,7 +33,7 @@ export class Floors {
   readonly #directory: string;
   readonly #buffer = new Uint8Array(4 * 1024 * 1024);
   #temporary = 0;
-  #spare: { readonly path: string; readonly file: Deno.FsFile } | undefined;
+  #recycled: { readonly path: string; readonly file: Deno.FsFile } | undefined;
 
   /** @param directory Where it works; there may be one of it in each. */
   constructor(directory: string) {
@@ -136,7 +136,7 @@ export class Floors {
 
   /** Writes over the file that was replaced last, and keeps this one. */
   #replace(path: string, held: Deno.FsFile, bytes: Uint8Array): void {
-    const { path: source, file } = this.#spare ?? this.#openFresh();
+    const { path: source, file } = this.#recycled ?? this.#openFresh();
     const { size } = file.statSync();
     file.seekSync(0, Deno.SeekMode.Start);
     file.writeSync(bytes);
@@ -147,7 +147,7 @@ export class Floors {
     file.seekSync(0, Deno.SeekMode.Start);
     file.writeSync(bytes.subarray(0, 1));
     file.close();
-    this.#spare = { path: next, file: held };
+    this.#recycled = { path: next, file: held };
   }
 
   #nextPath(): string {

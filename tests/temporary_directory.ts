@@ -1,6 +1,6 @@
 import { ensureDirSync } from "@std/fs/ensure-dir";
 import { dirname } from "@std/path/dirname";
-import { dropSpare, spares } from "../src/directory/spare_file.ts";
+import { dropRecycled, recycledFiles } from "../src/directory/recycled_file.ts";
 
 /** A directory of one test's own, gone at the end of its block. */
 export class TemporaryDirectory implements Disposable {
@@ -20,10 +20,11 @@ export class TemporaryDirectory implements Disposable {
     }
   }
 
-  /** Returns the names in it, sorted, without the spare that this process keeps. */
+  /** Returns the names in it, sorted, without the recycled file that this process keeps. */
   list(): string[] {
     return [...Deno.readDirSync(this.path)].map(({ name }) => name)
-      .filter((name) => this.join(name) !== spares.get(this.path)?.path).sort();
+      .filter((name) => this.join(name) !== recycledFiles.get(this.path)?.path)
+      .sort();
   }
 
   /** Returns the names of all files in it, however deep. */
@@ -34,17 +35,17 @@ export class TemporaryDirectory implements Disposable {
     ).sort();
   }
 
-  /** Returns the path of the spare in it, of which there must be one. */
-  get spare(): string {
-    const spare = spares.get(this.path);
-    if (spare === undefined) throw new Error("There is no spare");
-    return spare.path;
+  /** Returns the path of the recycled file in it, of which there must be one. */
+  get recycled(): string {
+    const recycled = recycledFiles.get(this.path);
+    if (recycled === undefined) throw new Error("There is no recycled");
+    return recycled.path;
   }
 
   /** Removes it with all that is in it. */
   [Symbol.dispose](): void {
-    for (const directory of spares.keys()) {
-      if (directory.startsWith(this.path)) dropSpare(directory);
+    for (const directory of recycledFiles.keys()) {
+      if (directory.startsWith(this.path)) dropRecycled(directory);
     }
     Deno.removeSync(this.path, { recursive: true });
   }

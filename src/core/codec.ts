@@ -6,7 +6,7 @@
  *   {"createdAt":…,"data":{…}}\n
  *
  *   p  a space: published; `?`: as yet unpublished, or its writer died before
- *      he could say so. Not covered by the checksum; see directory/spare_file.ts
+ *      he could say so. Not covered by the checksum; see directory/recycled_file.ts
  *   c  CRC-32 of all that follows it (from 19 to the end), 8 lower-case hex
  *   e  `expiresAt`, 16 decimal digits, or 16 times `-` for none
  *   i  `idleTimeout`, the same

@@ -13,7 +13,7 @@
  * In brackets: what `durability: "power"` adds, all of it before the answer.
  * T is locked before the rename, because from then on it is the session, and
  * nobody shall build on it before the directory is on the disk. Without it, a
- * T to replace with is the file that was replaced before: see spare_file.ts.
+ * T to replace with is the file that was replaced before: see recycled_file.ts.
  *
  * Only the maker of a temporary file opens, links or renames it. Anyone may
  * unlink one that is an hour old; its maker, should it live, then starts again.
@@ -29,11 +29,11 @@ import { temporaryPath } from "./layout.ts";
 import { discard, removeIfThere } from "../system/remove_if_there.ts";
 import {
   canKeep,
-  type SpareFile,
-  spares,
-  type TakenSpare,
-  takeSpare,
-} from "./spare_file.ts";
+  type RecycledFile,
+  recycledFiles,
+  type TakenFile,
+  takeRecycled,
+} from "./recycled_file.ts";
 import { system } from "../system/system.ts";
 
 /**
@@ -101,8 +101,8 @@ export function replaceFile(
   const isRecycling = durability === "process";
   // What is recycled is modified once more, when it is marked as published.
   const isFresh = !isRecycling || modified !== undefined;
-  const spare = isFresh ? undefined : takeSpare(directory);
-  return publish(place, { bytes, modified, spare }, (temporary) => {
+  const recycled = isFresh ? undefined : takeRecycled(directory);
+  return publish(place, { bytes, modified, recycled }, (temporary) => {
     const retired = isRecycling && canKeep(directory, held)
       ? newTemporaryPath(directory)
       : undefined;
@@ -115,9 +115,9 @@ export function replaceFile(
       throw error;
     }
     if (retired !== undefined) {
-      spares.set(directory, { path: retired, file: held.keep() });
+      recycledFiles.set(directory, { path: retired, file: held.keep() });
     }
-    if (spare !== undefined) markPublished(spare.file);
+    if (recycled !== undefined) markPublished(recycled.file);
     return true;
   });
 }
@@ -139,24 +139,24 @@ interface Content {
   readonly bytes: Uint8Array;
   readonly modified: number | undefined;
   /** What it is written over, if there is one. */
-  readonly spare?: TakenSpare | undefined;
+  readonly recycled?: TakenFile | undefined;
 }
 
-/** Writes over the spare, or a fresh file if there is none, and puts it. */
+/** Writes over the recycled file, or a fresh file if there is none, and puts it. */
 function publish<T extends boolean | Again>(
   place: Place,
-  { bytes, modified, spare }: Content,
+  { bytes, modified, recycled }: Content,
   put: (temporary: string) => T,
 ): T {
   const { directory, durability, needsMode } = place;
-  const { path, file } = spare ?? openFresh(newTemporaryPath(directory));
-  let isLocked = spare !== undefined;
+  const { path, file } = recycled ?? openFresh(newTemporaryPath(directory));
+  let isLocked = recycled !== undefined;
   try {
-    if (needsMode && spare === undefined) system.changeMode(path, 0o600);
-    bytes[MARK_AT] = spare === undefined ? PUBLISHED : UNPUBLISHED;
-    if (spare !== undefined) system.rewind(file);
+    if (needsMode && recycled === undefined) system.changeMode(path, 0o600);
+    bytes[MARK_AT] = recycled === undefined ? PUBLISHED : UNPUBLISHED;
+    if (recycled !== undefined) system.rewind(file);
     writeWhole(file, bytes);
-    if (spare !== undefined && spare.size > bytes.length) {
+    if (recycled !== undefined && recycled.size > bytes.length) {
       system.truncate(file, bytes.length);
     }
     if (modified !== undefined) system.setModified(file, modified);
@@ -180,7 +180,7 @@ function newTemporaryPath(directory: string): string {
   return temporaryPath(directory, system.now(), system.random());
 }
 
-function openFresh(path: string): SpareFile {
+function openFresh(path: string): RecycledFile {
   const options = { write: true, createNew: true, mode: 0o600 };
   return { path, file: system.open(path, options) };
 }

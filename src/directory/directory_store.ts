@@ -23,7 +23,7 @@ import { isNoFile } from "../system/open_regular.ts";
 import { AGAIN, type Again, retryUntilFree } from "../system/waiting.ts";
 import { lockPath, markerPath, sessionPath } from "./layout.ts";
 import { checkStillThere, prepareDirectory } from "./prepare_directory.ts";
-import { dropSpare } from "./spare_file.ts";
+import { dropRecycled } from "./recycled_file.ts";
 import { system } from "../system/system.ts";
 import { lockForRequest } from "./request_lock.ts";
 import { cleanDirectory } from "./cleanup.ts";
@@ -234,11 +234,11 @@ export class DirectorySessionStore implements SessionStore, Disposable {
 
   /**
    * Closes and removes the file that the store keeps from one change to the
-   * next, see `directory/spare_file.ts`: to unmount the file system, or in a test
+   * next, see `directory/recycled_file.ts`: to unmount the file system, or in a test
    * that looks for open files. The store can be used on.
    */
   [Symbol.dispose](): void {
-    dropSpare(this.directory);
+    dropRecycled(this.directory);
   }
 
   /** Tells so where it can be told without an error; for many it is the rule. */

@@ -176,7 +176,7 @@ Deno.test("replaceFile() puts another file behind the name", () => {
   using held = hold(path);
   assertEquals(replaceFile(placeOf(directory), held, bytesOf("second")), true);
   assertEquals(Deno.readTextFileSync(path), "second");
-  // Its bytes are those of a spare now: who has it still reads them.
+  // Its bytes are those of a recycled file now: who has it still reads them.
   assertEquals(
     new TextDecoder().decode(readWhole(old, 17)),
     "first, and longer",

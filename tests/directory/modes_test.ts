@@ -15,7 +15,7 @@ function modesOf(path: string): Record<string, string> {
   const names = [...Deno.readDirSync(path)].map(({ name }) => name);
   return Object.fromEntries(
     [".", ...names].sort().map((name) => [
-      temporaryBirth(name) === undefined ? name : "a spare",
+      temporaryBirth(name) === undefined ? name : "a recycled",
       (Deno.lstatSync(`${path}/${name}`).mode! & 0o7777).toString(8),
     ]),
   );
@@ -53,8 +53,10 @@ for (const umask of [0, 0o002, 0o022, 0o077, 0o177, 0o277, 0o777]) {
           await store.deleteOldSessions(30);
           assertEquals(await store.load(ID), recordOf({ n: 2 }, ANN));
         }
-        const spare = durability === "process" ? { "a spare": "600" } : {};
-        assertEquals(modesOf(path), { ...PRIVATE, ...spare });
+        const recycled = durability === "process"
+          ? { "a recycled": "600" }
+          : {};
+        assertEquals(modesOf(path), { ...PRIVATE, ...recycled });
         assertEquals(modesOf(`${path}/.users`), { ".": "700", "e7": "700" });
         assertEquals(modesOf(`${path}/.users/e7`), {
           ".": "700",

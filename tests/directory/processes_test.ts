@@ -16,15 +16,18 @@ import { ID, recordOf } from "../contract/contract.ts";
 
 const TIMES = 1_000;
 
-/** The names in a directory, without the spares: at most one of each client. */
-function listWithoutSpares(
+/** The names in a directory, without the recycled files: at most one of each client. */
+function listWithoutRecycled(
   directory: TemporaryDirectory,
   clients: number,
 ): string[] {
   const names = directory.list();
   const others = names.filter((name) => temporaryBirth(name) === undefined);
-  const spares = names.length - others.length;
-  assert(spares <= clients, `${clients} clients, ${spares} spares`);
+  const recycledFiles = names.length - others.length;
+  assert(
+    recycledFiles <= clients,
+    `${clients} clients, ${recycledFiles} recycledFiles`,
+  );
   return others;
 }
 
@@ -42,7 +45,7 @@ async function assertNothingLost(starts: readonly Start[]): Promise<void> {
   const reports = await runTogether(starts.map((start) => [start, task]));
   const total = TIMES * starts.length;
   assertEquals(await store.load(ID), recordOf({ n: total }));
-  const names = listWithoutSpares(directory, starts.length);
+  const names = listWithoutRecycled(directory, starts.length);
   assertEquals(names, [".latchkey", ID]);
   const times = reports.map(({ ms }) => Math.round(Number(ms)));
   console.log(
@@ -91,7 +94,7 @@ Deno.test("of processes and workers that create() an ID, one wins", async () => 
     assertEquals(others, [], `${id} was won by several`);
     assertEquals((await store.load(id))?.data, { mark: mark! });
   }
-  const names = listWithoutSpares(directory, reports.length);
+  const names = listWithoutRecycled(directory, reports.length);
   assertEquals(names.length, ids.length + 1);
   const counts = reports.map(({ won }) => (won as string[]).length);
   console.log(`${ids.length} sessions, won by each: ${counts.join(", ")}`);

@@ -14,10 +14,10 @@ import {
   openLocked,
 } from "../../src/directory/file_lock.ts";
 import {
-  dropSpare,
-  spares,
-  takeSpare,
-} from "../../src/directory/spare_file.ts";
+  dropRecycled,
+  recycledFiles,
+  takeRecycled,
+} from "../../src/directory/recycled_file.ts";
 import { system } from "../../src/system/system.ts";
 import { recordSystem, replaceSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
@@ -78,18 +78,18 @@ function inodeOf(path: string): number | null {
   return Deno.lstatSync(path).ino;
 }
 
-Deno.test("what was replaced becomes the spare, and the spare what replaces it", () => {
+Deno.test("what was replaced becomes the recycled, and the recycled what replaces it", () => {
   using scene = new Scene();
-  assertEquals(scene.read(scene.spare), [1, " "]);
-  const first = inodeOf(scene.spare);
+  assertEquals(scene.read(scene.recycled), [1, " "]);
+  const first = inodeOf(scene.recycled);
   scene.replace(3);
   assertEquals(inodeOf(scene.session), first);
   assertEquals(scene.read(), [3, " "]);
-  assertEquals(scene.read(scene.spare), [2, " "]);
+  assertEquals(scene.read(scene.recycled), [2, " "]);
   assertEquals(scene.list(), [ID]);
 });
 
-Deno.test("a spare of any length ends where the record ends", () => {
+Deno.test("a recycled of any length ends where the record ends", () => {
   using scene = new Scene();
   for (const length of [10_000, 0, 9_999, 1, 100_000, 5_000, 0, 0]) {
     scene.replace(length, length);
@@ -100,7 +100,7 @@ Deno.test("a spare of any length ends where the record ends", () => {
   }
 });
 
-Deno.test("a spare is written over from its start, however far it was read", () => {
+Deno.test("a recycled is written over from its start, however far it was read", () => {
   using scene = new Scene();
   {
     using held = openHeld(scene.session) as HeldFile;
@@ -111,7 +111,7 @@ Deno.test("a spare is written over from its start, however far it was read", () 
   assertEquals(Deno.readFileSync(scene.session), encodeSession(4));
 });
 
-Deno.test("until the rename a spare says that it is not published", () => {
+Deno.test("until the rename a recycled says that it is not published", () => {
   using scene = new Scene();
   const seen: [unknown, string][] = [];
   const { rename } = system;
@@ -126,9 +126,9 @@ Deno.test("until the rename a spare says that it is not published", () => {
   assertEquals(scene.read(), [3, " "]);
 });
 
-Deno.test("a spare is locked until it is a session again, and marked", () => {
+Deno.test("a recycled is locked until it is a session again, and marked", () => {
   using scene = new Scene();
-  using reader = Deno.openSync(scene.spare);
+  using reader = Deno.openSync(scene.recycled);
   const locks: [string, boolean][] = [];
   const look = (call: string) => {
     const isFree = reader.tryLockSync(false);
@@ -172,75 +172,75 @@ Deno.test("a backup made of hard links keeps its bytes", () => {
   assertEquals(scene.list(), [ID, "backup"]);
 });
 
-Deno.test("so does one that was made of the spare", () => {
+Deno.test("so does one that was made of the recycled", () => {
   using scene = new Scene();
   const backup = scene.join("backup");
-  Deno.linkSync(scene.spare, backup);
+  Deno.linkSync(scene.recycled, backup);
   for (let n = 3; n < 6; n++) scene.replace(n);
   assertEquals(scene.read(backup), [1, " "]);
   assertEquals(scene.list(), [ID, "backup"]);
 });
 
-Deno.test("a spare that others may read is not used", () => {
+Deno.test("a recycled that others may read is not used", () => {
   using scene = new Scene();
-  Deno.chmodSync(scene.spare, 0o644);
+  Deno.chmodSync(scene.recycled, 0o644);
   scene.replace(3);
   assertEquals(Deno.lstatSync(scene.session).mode! & 0o777, 0o600);
   assertEquals(scene.list(), [ID]);
 });
 
-Deno.test("who opened a session before it was replaced waits for no spare", () => {
+Deno.test("who opened a session before it was replaced waits for no recycled", () => {
   using scene = new Scene();
   using reader = Deno.openSync(scene.session);
   scene.replace(3);
   assertEquals(reader.tryLockSync(false), false);
-  assertEquals(reader.statSync().ino, inodeOf(scene.spare));
+  assertEquals(reader.statSync().ino, inodeOf(scene.recycled));
   using again = openLocked(scene.session, false) as LockedFile;
   assertInstanceOf(again, LockedFile);
-  dropSpare(scene.path);
+  dropRecycled(scene.path);
   assertEquals(reader.tryLockSync(false), true);
 });
 
-Deno.test("a spare that is dropped leaves no name, no lock and no open file", () => {
+Deno.test("a recycled that is dropped leaves no name, no lock and no open file", () => {
   using scene = new Scene();
-  const { spare } = scene;
-  const { file } = spares.get(scene.path)!;
-  dropSpare(scene.path);
-  assertThrows(() => Deno.lstatSync(spare), Deno.errors.NotFound);
+  const { recycled } = scene;
+  const { file } = recycledFiles.get(scene.path)!;
+  dropRecycled(scene.path);
+  assertThrows(() => Deno.lstatSync(recycled), Deno.errors.NotFound);
   assertThrows(() => file.statSync(), Deno.errors.BadResource);
-  dropSpare(scene.path);
+  dropRecycled(scene.path);
   scene.replace(3);
   scene.replace(4);
   assertEquals(scene.read(), [4, " "]);
 });
 
-Deno.test("what keeps its last access is a fresh file, and the spare stays", () => {
+Deno.test("what keeps its last access is a fresh file, and the recycled stays", () => {
   using scene = new Scene();
-  const { spare } = scene;
+  const { recycled } = scene;
   scene.put(encodeSession(3), scene.session, {}, 1_700_000_000_000);
-  assertEquals(scene.spare, spare);
-  assertEquals(scene.read(spare), [1, " "]);
+  assertEquals(scene.recycled, recycled);
+  assertEquals(scene.read(recycled), [1, " "]);
   assertEquals(Deno.lstatSync(scene.session).mtime!.getTime(), 17e11);
   assertEquals(scene.list(), [ID]);
 });
 
-Deno.test("a process keeps 16 spares, and replaces with fresh files elsewhere", () => {
+Deno.test("a process keeps 16 recycledFiles, and replaces with fresh files elsewhere", () => {
   using stack = new DisposableStack();
   const scenes = Array.from({ length: 17 }, () => stack.use(new Scene()));
   const last = scenes.pop()!;
-  for (const scene of scenes) assert(spares.has(scene.path));
-  assert(!spares.has(last.path));
+  for (const scene of scenes) assert(recycledFiles.has(scene.path));
+  assert(!recycledFiles.has(last.path));
   last.replace(3);
   assertEquals(last.read(), [3, " "]);
   assertEquals(last.list(), [ID]);
-  dropSpare(scenes[0]!.path);
+  dropRecycled(scenes[0]!.path);
   last.replace(4);
-  assert(spares.has(last.path));
+  assert(recycledFiles.has(last.path));
 });
 
-Deno.test("without its spare, a process begins with a fresh file", () => {
+Deno.test("without its recycled, a process begins with a fresh file", () => {
   using scene = new Scene();
-  Deno.removeSync(scene.spare);
+  Deno.removeSync(scene.recycled);
   scene.replace(3);
   assertEquals(scene.read(), [3, " "]);
   scene.replace(4);
@@ -252,7 +252,7 @@ Deno.test("no process uses what it finds: only what it has put there", () => {
   using scene = new Scene();
   const stranger = temporaryPath(scene.path, Date.now(), "a".repeat(32));
   Deno.writeFileSync(stranger, encodeSession(9), { mode: 0o600 });
-  dropSpare(scene.path);
+  dropRecycled(scene.path);
   using recorded = recordSystem(scene.path);
   scene.replace(3);
   assertEquals(
@@ -262,15 +262,15 @@ Deno.test("no process uses what it finds: only what it has put there", () => {
   assertEquals(scene.read(stranger), [9, " "]);
 });
 
-Deno.test("a spare is taken once", () => {
+Deno.test("a recycled is taken once", () => {
   using scene = new Scene();
-  const taken = takeSpare(scene.path);
+  const taken = takeRecycled(scene.path);
   assertEquals(taken?.size, encodeSession(1).length);
-  assertEquals(takeSpare(scene.path), undefined);
+  assertEquals(takeRecycled(scene.path), undefined);
   taken?.file.close();
 });
 
-Deno.test("durability power has no spare", () => {
+Deno.test("durability power has no recycled", () => {
   using scene = new Scene();
   using recorded = recordSystem(scene.path);
   scene.put(encodeSession(3), scene.session, { durability: "power" });
@@ -279,12 +279,12 @@ Deno.test("durability power has no spare", () => {
   assert(calls.includes("sync temporary"));
 });
 
-Deno.test("the spare of one session replaces another", () => {
+Deno.test("the recycled of one session replaces another", () => {
   using scene = new Scene();
   const other = scene.join(OTHER_ID);
   const bytes = encodeRecord(OTHER_ID, { data: { n: 7 }, createdAt: 1 });
   Deno.writeFileSync(other, bytes, { mode: 0o600 });
-  const first = inodeOf(scene.spare);
+  const first = inodeOf(scene.recycled);
   scene.put(bytes.slice(), other);
   assertEquals(inodeOf(other), first);
   assertEquals(Deno.readFileSync(other), bytes);

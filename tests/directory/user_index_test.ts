@@ -322,7 +322,7 @@ Deno.test("an entry stays whose session's file becomes another session's between
   const changes: Promise<unknown>[] = [];
   {
     using _hook = actBeforeReading(() => {
-      // The file that is open becomes the spare, and the spare another's file.
+      // The file that is open becomes the recycled file, and the recycled file another's file.
       changes.push(writer.update(ID, (record) => record));
       changes.push(writer.save(OTHER_ID, recordOf({}, BOB)));
       changes.push(writer.save(OTHER_ID, recordOf({}, BOB)));

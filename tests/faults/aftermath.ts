@@ -7,7 +7,7 @@ import { decodeRecord } from "../../src/core/codec.ts";
 import { isExpired, type SessionRecord } from "../../src/core/record.ts";
 import type { SessionStore } from "../../src/core/store.ts";
 import { temporaryBirth } from "../../src/directory/layout.ts";
-import { dropSpare } from "../../src/directory/spare_file.ts";
+import { dropRecycled } from "../../src/directory/recycled_file.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { describeIndex } from "../index_state.ts";
@@ -153,7 +153,7 @@ export async function cleanUpAfter(
   temporaries: readonly string[],
 ): Promise<void> {
   // What this process left when it went on.
-  dropSpare(directory);
+  dropRecycled(directory);
   const store = new DirectorySessionStore(directory);
   await store.setup();
   // The index of users may be missing, which the cleaner makes.

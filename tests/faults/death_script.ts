@@ -11,9 +11,9 @@
  */
 
 import type { Durability } from "../../src/directory/atomic_file.ts";
-import { spares } from "../../src/directory/spare_file.ts";
+import { recycledFiles } from "../../src/directory/recycled_file.ts";
 import { replaceEveryCall } from "./every_call.ts";
-import { isSetup, openStore, SCENES, takeOverSpare } from "./scenes.ts";
+import { isSetup, openStore, SCENES, takeOverRecycled } from "./scenes.ts";
 
 /** What a process is told. */
 export interface Death {
@@ -41,7 +41,7 @@ async function play(death: Death, index: number): Promise<void> {
   const scene = SCENES[death.scene]!;
   const store = openStore(directory, scene, { durability });
   if (!isSetup(scene)) await store.setup();
-  takeOverSpare(directory, scene);
+  takeOverRecycled(directory, scene);
   let steps = 0;
   using _calls = replaceEveryCall((call) => {
     steps++;
@@ -57,7 +57,7 @@ async function play(death: Death, index: number): Promise<void> {
     if (steps < step || how !== "freeze") throw error;
   } finally {
     // There is room for a few only; this one stays open, as the dead leave it.
-    spares.delete(directory);
+    recycledFiles.delete(directory);
   }
 }
 

@@ -23,7 +23,7 @@ import {
   openStore,
   type Scene,
   SCENES,
-  takeOverSpare,
+  takeOverRecycled,
 } from "./scenes.ts";
 import { startDeath } from "./start_death.ts";
 
@@ -61,7 +61,7 @@ class Graveyard implements Disposable {
     const directory = await this.open(0);
     const store = openStore(directory, scene, { durability });
     if (!isSetup(scene)) await store.setup();
-    takeOverSpare(directory, scene);
+    takeOverRecycled(directory, scene);
     let steps = 0;
     using _calls = replaceEveryCall((call) => {
       steps++;

@@ -5,13 +5,13 @@ import type { SessionRecord } from "../../src/core/record.ts";
 import { isMarkId } from "../../src/core/revocation.ts";
 import { isSessionId } from "../../src/core/token.ts";
 import { parseEntry, temporaryBirth } from "../../src/directory/layout.ts";
-import { spares } from "../../src/directory/spare_file.ts";
+import { recycledFiles } from "../../src/directory/recycled_file.ts";
 import { followRotation } from "../../src/manager/rotation.ts";
 import { openRecord } from "../../src/manager/sealed_record.ts";
 import { describeIndex, putEntry } from "../index_state.ts";
 import {
   ID,
-  laySpare,
+  layRecycled,
   LONG_AGO,
   OTHER_ID,
   type Scene,
@@ -27,7 +27,7 @@ export interface DirectoryState {
   readonly files: Readonly<Record<string, string>>;
   /**
    * The names of temporary files, without those of which the scene is about
-   * and without the spare that this process keeps.
+   * and without the recycled file that this process keeps.
    */
   readonly temporaries: readonly string[];
 }
@@ -44,7 +44,7 @@ export function layOut(directory: string, scene: Scene): void {
   if (scene.isWithoutDirectory) {
     Deno.removeSync(directory, { recursive: true });
   }
-  laySpare(directory, scene);
+  layRecycled(directory, scene);
   for (const [name, bytes] of Object.entries(scene.files)) {
     const path = `${directory}/${name}`;
     Deno.writeFileSync(path, bytes, { mode: 0o600 });
@@ -69,7 +69,7 @@ export function describeDirectory(
     const isKept = name === ".latchkey" || name === ".users" ||
       name.startsWith(".lock-");
     if (isKept) continue;
-    if (`${directory}/${name}` === spares.get(directory)?.path) continue;
+    if (`${directory}/${name}` === recycledFiles.get(directory)?.path) continue;
     const isKnown = name in scene.files || name === OTHER_ID ||
       name.replace(/\.bad$/, "") in scene.files || name === ID;
     if (!isKnown && temporaryBirth(name) !== undefined) temporaries.push(name);

@@ -17,7 +17,7 @@
 import { assert, assertEquals, assertStrictEquals, equal } from "@std/assert";
 import { SessionDirectoryError } from "../../src/core/errors.ts";
 import type { Durability } from "../../src/directory/atomic_file.ts";
-import { spares } from "../../src/directory/spare_file.ts";
+import { recycledFiles } from "../../src/directory/recycled_file.ts";
 import type { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import type { StoreWarning } from "../../src/directory/quarantine.ts";
 import { replaceSystem } from "../replaced_system.ts";
@@ -37,7 +37,7 @@ import {
   openStore,
   type Scene,
   SCENES,
-  takeOverSpare,
+  takeOverRecycled,
 } from "./scenes.ts";
 import { ERROR_NAMES, type ErrorName, makeError } from "./system_errors.ts";
 
@@ -75,7 +75,7 @@ class Playground implements Disposable {
       if (!isSetup(scene)) await this.#store.setup();
     }
     layOut(directory, scene);
-    takeOverSpare(directory, scene);
+    takeOverRecycled(directory, scene);
     return this.#store;
   }
 }
@@ -102,8 +102,8 @@ async function play(ground: Playground, fault: Fault): Promise<boolean> {
     assertEquals(findTorn(scene, before, files), []);
   }
   if (!mayLeave(faulty.failed, fault)) assertEquals(temporaries, []);
-  // But the spare, which is nobody's session.
-  faulty.open.delete(spares.get(directory)?.file);
+  // But the recycled file, which is nobody's session.
+  faulty.open.delete(recycledFiles.get(directory)?.file);
   assertEquals(faulty.open.size, 0, "a file was left open");
   // What setup locks has a name that nobody else knows.
   if (!isSetup(scene)) assertEquals(faulty.closedLocked, [], "not unlocked");
@@ -137,8 +137,8 @@ async function runFaulty(
   store: DirectorySessionStore,
   fault: Fault,
 ): Promise<Outcome> {
-  const spare = spares.get(directory);
-  using faulty = new FaultySystem(fault, spare && [spare.file]);
+  const recycled = recycledFiles.get(directory);
+  using faulty = new FaultySystem(fault, recycled && [recycled.file]);
   try {
     return { faulty, answer: await scene.run(store) };
   } catch (error) {

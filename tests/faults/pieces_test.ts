@@ -16,7 +16,7 @@ import {
   openStore,
   recordOf,
   SCENES,
-  takeOverSpare,
+  takeOverRecycled,
 } from "./scenes.ts";
 import { makeError } from "./system_errors.ts";
 
@@ -39,7 +39,7 @@ for (const most of [1, 7, 100]) {
       const store = openStore(directory, scene);
       if (!isSetup(scene)) await store.setup();
       layOut(directory, scene);
-      takeOverSpare(directory, scene);
+      takeOverRecycled(directory, scene);
       assertEquals(await scene.run(store), scene.answer, scene.title);
       const { files, temporaries } = describeDirectory(directory, scene);
       assertEquals(files, scene.after, scene.title);
@@ -62,7 +62,7 @@ Deno.test("a medium that takes no bytes at all is an error, not an endless loop"
     const store = openStore(directory, scene);
     await store.setup();
     layOut(directory, scene);
-    takeOverSpare(directory, scene);
+    takeOverRecycled(directory, scene);
     const before = describeDirectory(directory, scene);
     {
       using _full = replaceSystem({ write: () => 0 });
@@ -97,7 +97,7 @@ Deno.test('bytes that come in pieces are never "no session", whatever fails afte
       const store = openStore(directory, scene);
       await store.setup();
       layOut(directory, scene);
-      takeOverSpare(directory, scene);
+      takeOverRecycled(directory, scene);
       const error = makeError("EMFILE");
       using _pieces = inPieces(30);
       using faulty = new FaultySystem({ step, manner, makeError: () => error });

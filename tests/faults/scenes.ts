@@ -15,7 +15,10 @@ import type { SessionManagerOptions } from "../../src/manager/manager_options.ts
 import { type Sealing, sealRecord } from "../../src/manager/sealed_record.ts";
 import type { Session } from "../../src/session/session.ts";
 import { temporaryPath } from "../../src/directory/layout.ts";
-import { dropSpare, spares } from "../../src/directory/spare_file.ts";
+import {
+  dropRecycled,
+  recycledFiles,
+} from "../../src/directory/recycled_file.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import type { DirectorySessionStoreOptions } from "../../src/directory/directory_store_options.ts";
 
@@ -74,8 +77,8 @@ export interface Scene {
   readonly answer: unknown;
   /** What lies there then, as `describeDirectory` says it. */
   readonly after: Readonly<Record<string, string>>;
-  /** What the spare of the process holds; without it, there is none. Not for `power`. */
-  readonly spare?: Uint8Array;
+  /** What the recycled file of the process holds; without it, there is none. Not for `power`. */
+  readonly recycled?: Uint8Array;
   /** What changes before anything else does, by its name in `after`. */
   readonly first?: string;
   /** What lies there between its two steps, where it is made of two. */
@@ -95,29 +98,29 @@ export function openStore(
   });
 }
 
-/** Puts the spare of a scene into a directory. */
-export function laySpare(directory: string, { spare }: Scene): void {
-  dropSpare(directory);
-  if (spare === undefined) return;
+/** Puts the recycled file of a scene into a directory. */
+export function layRecycled(directory: string, { recycled }: Scene): void {
+  dropRecycled(directory);
+  if (recycled === undefined) return;
   const path = temporaryPath(directory, Date.now(), SPARE_ID);
-  Deno.writeFileSync(path, spare, { mode: 0o600 });
+  Deno.writeFileSync(path, recycled, { mode: 0o600 });
 }
 
-/** Lets this process have the spare that lies in a directory, or none. */
-export function takeOverSpare(directory: string, { spare }: Scene): void {
-  spares.delete(directory);
-  if (spare === undefined) return;
+/** Lets this process have the recycled file that lies in a directory, or none. */
+export function takeOverRecycled(directory: string, { recycled }: Scene): void {
+  recycledFiles.delete(directory);
+  if (recycled === undefined) return;
   const [found] = [...Deno.readDirSync(directory)]
     .filter(({ name }) => name.endsWith(SPARE_ID));
   const path = `${directory}/${found!.name}`;
   const file = Deno.openSync(path, { read: true, write: true });
   assert(file.tryLockSync(true));
-  spares.set(directory, { path, file });
+  recycledFiles.set(directory, { path, file });
 }
 
 /** Whether `durability: "power"` makes other calls in a scene. */
-export function isForPower({ isChange, spare }: Scene): boolean {
-  return isChange === true && spare === undefined;
+export function isForPower({ isChange, recycled }: Scene): boolean {
+  return isChange === true && recycled === undefined;
 }
 
 /** Whether a scene begins before setup. */
@@ -632,7 +635,7 @@ const WITHOUT_SPARE: readonly Scene[] = [
     after: { "a mark": "of a user, now", ...UNTOUCHED },
   },
   {
-    title: "a revocation that spares a session",
+    title: "a revocation that recycledFiles a session",
     files: TWICE,
     isChange: true,
     run: (store) => revoke(store, ID),
@@ -689,12 +692,16 @@ const WITHOUT_SPARE: readonly Scene[] = [
   },
 ];
 
-/** Every operation; those that replace a file, also with a spare to do it with. */
+/** Every operation; those that replace a file, also with a recycled file to do it with. */
 export const SCENES: readonly Scene[] = [
   ...WITHOUT_SPARE,
   ...WITHOUT_SPARE.filter(isReplacing).flatMap((scene) => [
-    { ...scene, title: `${scene.title}, into a spare`, spare: LIVE[ID]! },
-    { ...scene, title: `${scene.title}, into a longer spare`, spare: LONGER },
+    { ...scene, title: `${scene.title}, into a recycled`, recycled: LIVE[ID]! },
+    {
+      ...scene,
+      title: `${scene.title}, into a longer recycled`,
+      recycled: LONGER,
+    },
   ]),
 ];
 

@@ -19,10 +19,15 @@ async function judgeCrowd(crowd: Crowd, seed: number): Promise<Judgement> {
   const strangers = ground.list().filter((name) =>
     name !== ".latchkey" && !IDS.includes(name)
   );
-  const spares = strangers.filter((name) => temporaryBirth(name) !== undefined);
+  const recycledFiles = strangers.filter((name) =>
+    temporaryBirth(name) !== undefined
+  );
   const { processes = 0, workers = 0 } = crowd;
-  assert(spares.length <= processes + workers, `nobody died, left: ${spares}`);
-  assertEquals(strangers.length, spares.length, `left: ${strangers}`);
+  assert(
+    recycledFiles.length <= processes + workers,
+    `nobody died, left: ${recycledFiles}`,
+  );
+  assertEquals(strangers.length, recycledFiles.length, `left: ${strangers}`);
   return judge(ground.readEvents());
 }
 

@@ -42,7 +42,7 @@ Deno.test("what processes saw that were killed has one order that explains it", 
     assert(violation === undefined, `seed ${seed}: ${violation}`);
     const names = ground.list();
     const temporary = names.filter((name) => name.startsWith(".tmp-")).length;
-    // Of each one killed two names, of each that lived to the end a spare.
+    // Of each one killed two names, of each that lived to the end a recycled file.
     assert(temporary <= 2 * KILLS + 4, `${temporary} temporary files`);
     const others = names.filter((name) =>
       name !== ".latchkey" && !name.startsWith(".tmp-") && !IDS.includes(name)

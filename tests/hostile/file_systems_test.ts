@@ -29,7 +29,7 @@ const KEPT = [
   { deleted: 0, remaining: 1, remnants: 0 },
   true,
   false,
-  [".latchkey", "a spare"],
+  [".latchkey", "a recycled"],
 ];
 
 /** Each file system, and what it is refused for, if it is. */

@@ -96,7 +96,7 @@ async function live(directory: string): Promise<unknown[]> {
     await store.has(ID),
     [...Deno.readDirSync(directory)].map(({ name }) => name)
       .filter((name) => name !== "lost+found")
-      .map((name) => temporaryBirth(name) === undefined ? name : "a spare")
+      .map((name) => temporaryBirth(name) === undefined ? name : "a recycled")
       .sort(),
   );
   return seen;

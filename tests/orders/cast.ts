@@ -6,7 +6,7 @@ import { SessionManager } from "../../src/manager/manager.ts";
 import type { SessionManagerOptions } from "../../src/manager/manager_options.ts";
 import { sealRecord } from "../../src/manager/sealed_record.ts";
 import { temporaryPath } from "../../src/directory/layout.ts";
-import type { SpareFile } from "../../src/directory/spare_file.ts";
+import type { RecycledFile } from "../../src/directory/recycled_file.ts";
 import { system } from "../../src/system/system.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { putEntry } from "../index_state.ts";
@@ -88,15 +88,15 @@ export class Cast {
   }
 
   /**
-   * Puts a spare for an actor into the directory, so old that a cleaner would
+   * Puts a recycled file for an actor into the directory, so old that a cleaner would
    * collect it, and opens and locks it, as one has it who replaced a file.
    */
-  laySpare(actor: string): SpareFile {
+  layRecycled(actor: string): RecycledFile {
     const { directory } = this.stage;
     const birth = START - 2 * 60 * 60_000;
     const random = actor.toLowerCase().repeat(32);
     const path = temporaryPath(directory, birth, random);
-    const bytes = encodeRecord(ID, { ...ownRecord("spare", "unused") });
+    const bytes = encodeRecord(ID, { ...ownRecord("recycled", "unused") });
     Deno.writeFileSync(path, bytes, { mode: 0o600 });
     Deno.utimeSync(path, new Date(birth), new Date(birth));
     const file = Deno.openSync(path, { read: true, write: true });

@@ -20,8 +20,8 @@ export interface Play {
   readonly ticks?: number;
   /** How many actors may be killed in between. */
   readonly kills?: number;
-  /** Whether each begins with a spare, which a cleaner would collect. */
-  readonly spares?: boolean;
+  /** Whether each begins with a recycled file, which a cleaner would collect. */
+  readonly recycledFiles?: boolean;
   /** Whether the record is sealed, and every manager seals. */
   readonly isSealed?: boolean;
   /** Whether whoever lists the directory finds nothing, as if he had missed it. */
@@ -84,8 +84,8 @@ export class Performance {
     for (const [i, name] of names.entries()) {
       const operation = OPERATIONS[play.operations[i]!];
       const script = () => operation.run(cast, name);
-      const spare = play.spares ? cast.laySpare(name) : undefined;
-      const actor = await stage.enter(name, script, spare);
+      const recycled = play.recycledFiles ? cast.layRecycled(name) : undefined;
+      const actor = await stage.enter(name, script, recycled);
       performance.#parts.push({ actor, operation });
     }
     return performance;

@@ -182,7 +182,7 @@ const MUTANTS: readonly Mutant[] = [
     shown: "no order of",
   },
   {
-    title: "a spare written over as if it were published",
+    title: "a recycled written over as if it were published",
     mutate: (calls) => {
       const { write } = calls;
       calls.write = (file, bytes) => {
@@ -195,16 +195,16 @@ const MUTANTS: readonly Mutant[] = [
     shown: "no order of",
   },
   {
-    title: "a spare written over that has a second name, the session's",
+    title: "a recycled written over that has a second name, the session's",
     mutate: (calls) => {
       const { open, fstat } = calls;
       calls.open = (path, options) => {
         if (path.endsWith(ID)) {
           const directory = path.slice(0, -ID.length);
-          const [spare] = [...Deno.readDirSync(directory)]
+          const [recycled] = [...Deno.readDirSync(directory)]
             .filter(({ name }) => name.endsWith("a".repeat(32)));
           Deno.removeSync(path);
-          Deno.linkSync(directory + spare!.name, path);
+          Deno.linkSync(directory + recycled!.name, path);
         }
         return open(path, options);
       };
@@ -212,7 +212,7 @@ const MUTANTS: readonly Mutant[] = [
       calls.fstat = (file) => ({ ...fstat(file), nlink: 1 });
     },
     // A rename between two names of one file does nothing.
-    play: { opening: "live", operations: ["update"], spares: true },
+    play: { opening: "live", operations: ["update"], recycledFiles: true },
     shown: "left behind",
   },
   {
@@ -270,7 +270,7 @@ const MUTANTS: readonly Mutant[] = [
     shown: "no order of",
   },
   {
-    title: "a revocation that spares what was ended before",
+    title: "a revocation that recycledFiles what was ended before",
     Store: SparingStore,
     play: {
       opening: "signed in",

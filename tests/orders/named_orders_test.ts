@@ -184,7 +184,7 @@ Deno.test("session3's order: who reads between a writer's open and its lock read
 });
 
 Deno.test("session3's order turned round: who writes between a reader's open and its lock is not waited for", async () => {
-  // What he has open is a spare by now, and locked: he opens the name again.
+  // What he has open is a recycled file by now, and locked: he opens the name again.
   assertEquals(await interrupt("live", load("A"), "tryLock", save("B")), {
     first: ["B"],
     second: undefined,

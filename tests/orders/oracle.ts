@@ -73,13 +73,14 @@ export async function findViolation(
   const { opening, isSealed = false, isBlind = false } = scenery;
   const deaths = parts.filter(({ actor }) => actor.isDead).length;
   const files = [...Deno.readDirSync(stage.directory)].map(({ name }) => name);
-  const spares = parts.filter(({ actor }) => !actor.isDead)
-    .map(({ actor }) => actor.spare?.path);
+  const recycledFiles = parts.filter(({ actor }) => !actor.isDead)
+    .map(({ actor }) => actor.recycled?.path);
   const temporary = files.filter((name) =>
-    name.startsWith(".tmp-") && !spares.includes(`${stage.directory}/${name}`)
+    name.startsWith(".tmp-") &&
+    !recycledFiles.includes(`${stage.directory}/${name}`)
   );
   // Of one that died: what it was writing, and a second name of what it was to
-  // replace, or its spare.
+  // replace, or its recycled file.
   if (temporary.length > 2 * deaths) return `left behind: ${temporary}`;
   const isNew = (name: string) =>
     isPeopled(opening) && !NAMES.includes(name) && NEW_ID.test(name);

@@ -53,12 +53,12 @@ for (const opening of ["live", "missing", "expired"] as const) {
     ));
 }
 
-/** With a spare at hand, which a cleaner may collect at any time. */
+/** With a recycled file at hand, which a cleaner may collect at any time. */
 function recycle(one: Recycling, others: readonly OperationName[]): Play[] {
   return others.map((other) => ({
     opening: "live",
     operations: [one, other],
-    spares: true,
+    recycledFiles: true,
   }));
 }
 
@@ -148,11 +148,11 @@ function choosePlay(random: Random, actors: number, kills: number): Play {
     { length: actors },
     () => random.pick(ALL_NAMES),
   );
-  const spares = random.below(2) === 0;
+  const recycledFiles = random.below(2) === 0;
   const ticks = opening === "ageing" ? 2 : 0;
   const isSealed = operations.every((name) => SEALABLE.includes(name)) &&
     random.below(2) === 0;
-  return { opening, operations, kills, ticks, spares, isSealed };
+  return { opening, operations, kills, ticks, recycledFiles, isSealed };
 }
 
 Deno.test("orders of two operations while the clock ticks keep every promise", () =>

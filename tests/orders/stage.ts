@@ -8,12 +8,15 @@
  * for real and added to the log, and the one after that throws. An actor must
  * therefore do the same whenever it gets the same answers; the clock, random
  * numbers and waiting are calls too, or constant, and the one thing that a
- * process remembers of the disk, its spare, is given back to it first.
+ * process remembers of the disk, its recycled file, is given back to it first.
  *
  * Time is a number that only the stage changes; files get it as their mtime.
  */
 import { MARK_AT, UNPUBLISHED } from "../../src/core/codec.ts";
-import { type SpareFile, spares } from "../../src/directory/spare_file.ts";
+import {
+  type RecycledFile,
+  recycledFiles,
+} from "../../src/directory/recycled_file.ts";
 import { type System, system } from "../../src/system/system.ts";
 import { describeIndex } from "../index_state.ts";
 
@@ -46,9 +49,9 @@ export class Actor {
   /** The call that it makes next, as text. */
   pending = "";
   outcome: Outcome | undefined;
-  /** The spare that it came with, and the one that it has. */
-  readonly firstSpare: SpareFile | undefined;
-  spare: SpareFile | undefined;
+  /** The recycled file that it came with, and the one that it has. */
+  readonly firstRecycled: RecycledFile | undefined;
+  recycled: RecycledFile | undefined;
   /** When it began and ended, in steps of the stage; for who was before whom. */
   firstStep: number | undefined;
   lastStep = -1;
@@ -75,11 +78,11 @@ export class Actor {
   previousTry = 0;
   lastTry = 0;
 
-  constructor(name: string, script: Script, spare?: SpareFile) {
+  constructor(name: string, script: Script, recycled?: RecycledFile) {
     this.name = name;
     this.script = script;
-    this.firstSpare = spare;
-    if (spare !== undefined) this.openFiles.add(spare.file);
+    this.firstRecycled = recycled;
+    if (recycled !== undefined) this.openFiles.add(recycled.file);
   }
 }
 
@@ -171,9 +174,9 @@ export class Stage implements Disposable {
   async enter(
     name: string,
     script: Script,
-    spare?: SpareFile,
+    recycled?: RecycledFile,
   ): Promise<Actor> {
-    const actor = new Actor(name, script, spare);
+    const actor = new Actor(name, script, recycled);
     this.actors.push(actor);
     await this.#run(actor, 0);
     return actor;
@@ -264,7 +267,7 @@ export class Stage implements Disposable {
         outcome === undefined && !isDead ? actor.known.join(";") : "",
         actor.failedLockAt === this.steps,
         held,
-        this.#labelOf(actor.spare?.path),
+        this.#labelOf(actor.recycled?.path),
       ].join("|");
     });
     const { entries } = describeIndex(this.directory);
@@ -278,8 +281,8 @@ export class Stage implements Disposable {
     actor.randoms = 0;
     actor.pending = "";
     this.#active = actor;
-    if (actor.firstSpare !== undefined) {
-      spares.set(this.directory, actor.firstSpare);
+    if (actor.firstRecycled !== undefined) {
+      recycledFiles.set(this.directory, actor.firstRecycled);
     }
     let outcome: Outcome;
     try {
@@ -288,8 +291,8 @@ export class Stage implements Disposable {
       outcome = { error };
     } finally {
       this.#active = undefined;
-      actor.spare = spares.get(this.directory);
-      spares.delete(this.directory);
+      actor.recycled = recycledFiles.get(this.directory);
+      recycledFiles.delete(this.directory);
     }
     if (!actor.isSuspended) actor.outcome = outcome;
   }
@@ -512,7 +515,7 @@ export class Stage implements Disposable {
   }
 
   #labelOf(path: string | undefined): string {
-    if (path === undefined) return "no spare";
+    if (path === undefined) return "no recycled";
     try {
       return this.#label(Deno.lstatSync(path));
     } catch (error) {

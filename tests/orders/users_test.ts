@@ -164,7 +164,7 @@ function choosePlay(random: Random, actors: number, kills: number): Play {
     operations: operations as OperationName[],
     kills,
     ticks: random.below(3),
-    spares: random.below(2) === 0,
+    recycledFiles: random.below(2) === 0,
     isSealed:
       operations.every((name) => SEALABLE.includes(name as OperationName)) &&
       random.below(2) === 0,
