@@ -3,10 +3,10 @@
 import { decodeTag } from "../src/core/codec.ts";
 import { isSessionId } from "../src/core/token.ts";
 import {
+  bucketLockPath,
+  bucketPath,
   entryPath,
   parseEntry,
-  shelfLockPath,
-  shelfPath,
   type UserEntry,
   userIndexPath,
 } from "../src/directory/layout.ts";
@@ -27,10 +27,12 @@ export interface IndexState {
  * @param directory The directory, in which nobody is at work.
  */
 export function describeIndex(directory: string): IndexState {
-  const shelves = list(userIndexPath(directory)).filter((name) =>
+  const buckets = list(userIndexPath(directory)).filter((name) =>
     /^[0-9a-f]{2}$/.test(name)
   );
-  const entries = shelves.flatMap((shelf) => list(shelfPath(directory, shelf)))
+  const entries = buckets.flatMap((bucket) =>
+    list(bucketPath(directory, bucket))
+  )
     .filter((name) => parseEntry(name) !== undefined).sort();
   const due = list(directory).filter(isSessionId).flatMap((id) => {
     const tag = readTagOf(`${directory}/${id}`, id);
@@ -55,9 +57,9 @@ export function putEntry(
   entry: UserEntry,
   at: Date = new Date(),
 ): void {
-  const lock = shelfLockPath(directory, entry.tag);
-  const shelf = shelfPath(directory, entry.tag);
-  Deno.mkdirSync(shelf, { recursive: true, mode: 0o700 });
+  const lock = bucketLockPath(directory, entry.tag);
+  const bucket = bucketPath(directory, entry.tag);
+  Deno.mkdirSync(bucket, { recursive: true, mode: 0o700 });
   Deno.writeFileSync(lock, new Uint8Array(), { mode: 0o600 });
   Deno.linkSync(lock, entryPath(directory, entry));
   Deno.utimeSync(lock, at, at);

@@ -98,8 +98,8 @@ function nameOf(path: string, directory: string): string {
   const name = path.slice(path.lastIndexOf("/") + 1);
   const depth = path.slice(directory.length).split("/").indexOf(name);
   if (path.startsWith(`${directory}/.users`)) {
-    if (depth < 3) return ["users", "shelf"][depth - 1]!;
-    return name === ".lock" ? "shelf-lock" : "entry";
+    if (depth < 3) return ["users", "bucket"][depth - 1]!;
+    return name === ".lock" ? "bucket-lock" : "entry";
   }
   if (temporaryBirth(name) !== undefined) return "temporary";
   if (name === ".latchkey") return "marker";

@@ -22,9 +22,9 @@ import { TAG_LENGTH } from "../core/user_tag.ts";
 const TEMPORARY = /^\.tmp-(\d{15})-[0-9a-f]{32}$/;
 const QUARANTINE = ".bad";
 const LOCK_FILES = 1024;
-const SHELF = /^[0-9a-f]{2}$/;
+const BUCKET = /^[0-9a-f]{2}$/;
 const TAGGED = /^[0-9a-f]{8}-/;
-const SHELF_LENGTH = 2;
+const BUCKET_LENGTH = 2;
 
 /**
  * Names the file of a session.
@@ -103,18 +103,18 @@ export function userIndexPath(directory: string): string {
 }
 
 /** Names the directory of the index in which the entries of a tag are. */
-export function shelfPath(directory: string, tag: string): string {
-  return `${userIndexPath(directory)}/${tag.slice(0, SHELF_LENGTH)}`;
+export function bucketPath(directory: string, tag: string): string {
+  return `${userIndexPath(directory)}/${tag.slice(0, BUCKET_LENGTH)}`;
 }
 
 /** Names the lock file of that directory. */
-export function shelfLockPath(directory: string, tag: string): string {
-  return `${shelfPath(directory, tag)}/.lock`;
+export function bucketLockPath(directory: string, tag: string): string {
+  return `${bucketPath(directory, tag)}/.lock`;
 }
 
-/** Tells whether a name is one that {@linkcode shelfPath} makes. */
-export function isShelfName(name: string): boolean {
-  return SHELF.test(name);
+/** Tells whether a name is one that {@linkcode bucketPath} makes. */
+export function isBucketName(name: string): boolean {
+  return BUCKET.test(name);
 }
 
 /** An entry of the index of users: a session of somebody who has this tag. */
@@ -127,7 +127,7 @@ export interface UserEntry {
 
 /** Names the file of an entry. */
 export function entryPath(directory: string, { tag, id }: UserEntry): string {
-  return `${shelfPath(directory, tag)}/${tag}-${id}`;
+  return `${bucketPath(directory, tag)}/${tag}-${id}`;
 }
 
 /** Reads the name of an entry; `undefined` when it is no such name. */

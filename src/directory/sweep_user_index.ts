@@ -1,7 +1,7 @@
 import {
-  isShelfName,
+  bucketPath,
+  isBucketName,
   parseEntry,
-  shelfPath,
   type UserEntry,
   userIndexPath,
 } from "./layout.ts";
@@ -11,7 +11,7 @@ import { system } from "../system/system.ts";
 import { isStale, removeStaleEntries } from "./user_index.ts";
 
 /** At 100,000 sessions of users, 6,000 entries. */
-const MOST_SHELVES = 16;
+const MOST_BUCKETS = 16;
 
 /** Entries that are removed under one lock: who logs in starts again meanwhile. */
 const MOST_AT_ONCE = 32;
@@ -29,12 +29,12 @@ export async function sweepUserIndex(
   options: ListOptions,
 ): Promise<void> {
   try {
-    const shelves = await listShelves(directory);
+    const buckets = await listBuckets(directory);
     const first = parseInt(system.random().slice(0, 8), 16);
-    const count = Math.min(MOST_SHELVES, shelves.length);
+    const count = Math.min(MOST_BUCKETS, buckets.length);
     for (let n = 0; n < count; n++) {
-      const shelf = shelves[(first + n) % shelves.length]!;
-      await sweepShelf(directory, shelf, options);
+      const bucket = buckets[(first + n) % buckets.length]!;
+      await sweepBucket(directory, bucket, options);
     }
   } catch (error) {
     // As yet nobody has logged in, or somebody removes the index.
@@ -55,8 +55,11 @@ export async function removeEntries(
   { signal, onPause }: ListOptions,
 ): Promise<void> {
   const pacer = new Pacer(onPause);
-  const byShelf = Map.groupBy(entries, ({ tag }) => shelfPath(directory, tag));
-  for (const shared of byShelf.values()) {
+  const byBucket = Map.groupBy(
+    entries,
+    ({ tag }) => bucketPath(directory, tag),
+  );
+  for (const shared of byBucket.values()) {
     while (shared.length > 0) {
       if (pacer.isDue) await pacer.pause();
       signal?.throwIfAborted();
@@ -65,24 +68,24 @@ export async function removeEntries(
   }
 }
 
-async function listShelves(directory: string): Promise<string[]> {
+async function listBuckets(directory: string): Promise<string[]> {
   const entries = system.readDirectory(userIndexPath(directory));
-  const shelves: string[] = [];
+  const buckets: string[] = [];
   for await (const { name, isDirectory } of entries) {
-    if (isDirectory && isShelfName(name)) shelves.push(name);
+    if (isDirectory && isBucketName(name)) buckets.push(name);
   }
-  return shelves.sort();
+  return buckets.sort();
 }
 
-async function sweepShelf(
+async function sweepBucket(
   directory: string,
-  shelf: string,
+  bucket: string,
   options: ListOptions,
 ): Promise<void> {
-  for await (const name of listFiles(shelfPath(directory, shelf), options)) {
+  for await (const name of listFiles(bucketPath(directory, bucket), options)) {
     const entry = parseEntry(name);
     // One that is not where its tag belongs is none of ours.
-    if (!entry?.tag.startsWith(shelf)) continue;
+    if (!entry?.tag.startsWith(bucket)) continue;
     if (isStale(directory, entry)) removeStaleEntries(directory, [entry]);
   }
 }

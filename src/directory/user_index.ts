@@ -50,11 +50,11 @@ import { underLock, underLockOf } from "./file_lock.ts";
 import { openExisting, openRegular } from "../system/open_regular.ts";
 import { AGAIN, type Again } from "../system/waiting.ts";
 import {
+  bucketLockPath,
+  bucketPath,
   entryPath,
   parseEntry,
   sessionPath,
-  shelfLockPath,
-  shelfPath,
   type UserEntry,
   userIndexPath,
 } from "./layout.ts";
@@ -116,7 +116,7 @@ export function removeIndexed(
   remove: () => void,
 ): void {
   const isDone = tag !== undefined &&
-    underLock(shelfLockPath(directory, tag), true, () => {
+    underLock(bucketLockPath(directory, tag), true, () => {
       remove();
       removeIfThere(entryPath(directory, { tag, id }));
       return true;
@@ -137,7 +137,7 @@ export function removeStaleEntries(
 ): void {
   const [first] = entries;
   if (first === undefined) return;
-  underLock(shelfLockPath(directory, first.tag), true, () => {
+  underLock(bucketLockPath(directory, first.tag), true, () => {
     for (const entry of entries) {
       if (isStale(directory, entry)) removeIfThere(entryPath(directory, entry));
     }
@@ -175,9 +175,9 @@ export function isStale(directory: string, { tag, id }: UserEntry): boolean {
 export function makeMissingEntry(place: Place, entry: UserEntry): void {
   const { directory, isOwner } = place;
   if (system.exists(entryPath(directory, entry))) return;
-  const isMade = system.exists(shelfLockPath(directory, entry.tag));
+  const isMade = system.exists(bucketLockPath(directory, entry.tag));
   if (!isMade && !isOwner) return;
-  const file = openShelfLock(place, entry.tag);
+  const file = openBucketLock(place, entry.tag);
   try {
     linkEntry(directory, entry, file);
   } finally {
@@ -200,7 +200,7 @@ export async function* listTagged(
   options: ListOptions,
 ): AsyncGenerator<string> {
   try {
-    for await (const name of listFiles(shelfPath(directory, tag), options)) {
+    for await (const name of listFiles(bucketPath(directory, tag), options)) {
       const entry = parseEntry(name);
       if (entry?.tag === tag) yield entry.id;
     }
@@ -213,10 +213,10 @@ export async function* listTagged(
 function putUnder<T>(place: Place, entry: UserEntry, put: () => T): T | Again {
   const { directory, durability } = place;
   try {
-    return underLockOf(openShelfLock(place, entry.tag), false, (file) => {
+    return underLockOf(openBucketLock(place, entry.tag), false, (file) => {
       if (!linkEntry(directory, entry, file)) return AGAIN;
       if (durability === "power") {
-        syncDirectory(shelfPath(directory, entry.tag));
+        syncDirectory(bucketPath(directory, entry.tag));
       }
       return put();
     });
@@ -235,7 +235,7 @@ function linkEntry(
   const path = entryPath(directory, entry);
   try {
     if (system.fstat(lock).nlink! < MOST_LINKS) {
-      system.link(shelfLockPath(directory, entry.tag), path);
+      system.link(bucketLockPath(directory, entry.tag), path);
     } else {
       makeLockFile(path);
     }
@@ -255,20 +255,20 @@ function discardEntry(directory: string, entry: UserEntry): void {
   }
 }
 
-function openShelfLock(place: Place, tag: string): Deno.FsFile {
-  const path = shelfLockPath(place.directory, tag);
+function openBucketLock(place: Place, tag: string): Deno.FsFile {
+  const path = bucketLockPath(place.directory, tag);
   const file = openExisting(path, true);
   if (file !== undefined) return file;
-  makeShelf(place, tag);
+  makeBucket(place, tag);
   return system.open(path, { read: true, write: true });
 }
 
-function makeShelf(place: Place, tag: string): void {
+function makeBucket(place: Place, tag: string): void {
   const { directory, durability } = place;
   checkStillThere(directory);
   makeDirectory(userIndexPath(directory));
-  makeDirectory(shelfPath(directory, tag));
-  makeLockFile(shelfLockPath(directory, tag));
+  makeDirectory(bucketPath(directory, tag));
+  makeLockFile(bucketLockPath(directory, tag));
   // Its own name will be on the disk with that of the session.
   if (durability === "power") syncDirectory(userIndexPath(directory));
 }

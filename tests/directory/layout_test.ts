@@ -1,16 +1,16 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { createSessionId, isSessionId } from "../../src/core/token.ts";
 import {
+  bucketLockPath,
+  bucketPath,
   entryPath,
+  isBucketName,
   isQuarantineName,
-  isShelfName,
   lockPath,
   markerPath,
   parseEntry,
   quarantinePath,
   sessionPath,
-  shelfLockPath,
-  shelfPath,
   temporaryBirth,
   temporaryPath,
   userIndexPath,
@@ -31,8 +31,8 @@ Deno.test("names are as drawn", () => {
   );
   const tag = "e7207273";
   assertEquals(userIndexPath("sessions"), "sessions/.users");
-  assertEquals(shelfPath("sessions", tag), "sessions/.users/e7");
-  assertEquals(shelfLockPath("sessions", tag), "sessions/.users/e7/.lock");
+  assertEquals(bucketPath("sessions", tag), "sessions/.users/e7");
+  assertEquals(bucketLockPath("sessions", tag), "sessions/.users/e7/.lock");
   assertEquals(
     entryPath("sessions", { tag, id: ID }),
     `sessions/.users/e7/e7207273-${ID}`,
@@ -61,8 +61,8 @@ Deno.test("parseEntry() reads what entryPath() wrote, and nothing else", () => {
     ];
     for (const other of others) assertEquals(parseEntry(other), undefined);
   }
-  assertEquals(["00", "e7"].filter(isShelfName), ["00", "e7"]);
-  assertEquals(["", "0", "E7", "e70", "zz", ".."].filter(isShelfName), []);
+  assertEquals(["00", "e7"].filter(isBucketName), ["00", "e7"]);
+  assertEquals(["", "0", "E7", "e70", "zz", ".."].filter(isBucketName), []);
 });
 
 Deno.test("no name of ours but a session's is a session ID", () => {

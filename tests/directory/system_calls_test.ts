@@ -157,13 +157,13 @@ Deno.test("a change is written and renamed under one lock", async () => {
 });
 
 const SHARE = [
-  "open shelf-lock",
-  "tryLock shelf-lock shared",
-  "fstat shelf-lock",
-  "link shelf-lock to entry",
+  "open bucket-lock",
+  "tryLock bucket-lock shared",
+  "fstat bucket-lock",
+  "link bucket-lock to entry",
 ];
-const LET_SHELF_GO = ["unlock shelf-lock", "close shelf-lock"];
-const UNLINK = ["open shelf-lock", "tryLock shelf-lock"];
+const LET_BUCKET_GO = ["unlock bucket-lock", "close bucket-lock"];
+const UNLINK = ["open bucket-lock", "tryLock bucket-lock"];
 const CREATE = [
   "open temporary",
   "write temporary",
@@ -176,7 +176,7 @@ Deno.test("a login makes an entry first, and a logout removes one last", async (
   using scene = await openScene({ durability: "power" });
   const { store, recorded } = scene;
   const ann = (record: SessionRecord) => ({ ...record, user: "ann" });
-  const shelfSync = ["open shelf", "sync shelf", "close shelf"];
+  const bucketSync = ["open bucket", "sync bucket", "close bucket"];
   const sync = ["open directory", "sync directory", "close directory"];
   const replace = [
     "open temporary",
@@ -194,22 +194,22 @@ Deno.test("a login makes an entry first, and a logout removes one last", async (
   await store.update(ID, ann);
   assertEquals(recorded.take(), [
     ...HOLD,
-    "open shelf-lock",
+    "open bucket-lock",
     "lstat marker",
     "makeDirectory users",
     "changeMode users",
-    "makeDirectory shelf",
-    "changeMode shelf",
-    "open shelf-lock",
-    "changeMode shelf-lock",
-    "close shelf-lock",
+    "makeDirectory bucket",
+    "changeMode bucket",
+    "open bucket-lock",
+    "changeMode bucket-lock",
+    "close bucket-lock",
     "open users",
     "sync users",
     "close users",
     ...SHARE,
-    ...shelfSync,
+    ...bucketSync,
     ...replace,
-    ...LET_SHELF_GO,
+    ...LET_BUCKET_GO,
     ...LET_GO,
   ]);
   await store.update(ID, ann);
@@ -224,16 +224,16 @@ Deno.test("a login makes an entry first, and a logout removes one last", async (
     "read session",
     "close session",
     "remove entry",
-    ...LET_SHELF_GO,
+    ...LET_BUCKET_GO,
     ...LET_GO,
   ]);
   await store.update(ID, ann);
   assertEquals(recorded.take(), [
     ...HOLD,
     ...SHARE,
-    ...shelfSync,
+    ...bucketSync,
     ...replace,
-    ...LET_SHELF_GO,
+    ...LET_BUCKET_GO,
     ...LET_GO,
   ]);
   const removing = [
@@ -242,7 +242,7 @@ Deno.test("a login makes an entry first, and a logout removes one last", async (
     "remove session",
     ...sync,
     "remove entry",
-    ...LET_SHELF_GO,
+    ...LET_BUCKET_GO,
     ...LET_GO,
   ];
   await store.update(ID, () => undefined);
@@ -269,13 +269,13 @@ Deno.test("without a user, and of the same user, no call is made in the index", 
   await store.delete(ID);
   await store.create(ID, recordOf());
   const calls = recorded.take().filter((call) =>
-    /users|shelf|entry/.test(call)
+    /users|bucket|entry/.test(call)
   );
   assertEquals(calls, []);
   await store.delete(ID);
   recorded.take();
   await store.create(ID, ann);
-  assertEquals(recorded.take(), [...SHARE, ...CREATE, ...LET_SHELF_GO]);
+  assertEquals(recorded.take(), [...SHARE, ...CREATE, ...LET_BUCKET_GO]);
 });
 
 Deno.test("the cleaner locks an entry's directory for what it deletes, and for what it finds stale", async () => {
@@ -283,15 +283,15 @@ Deno.test("the cleaner locks an entry's directory for what it deletes, and for w
   const { store, recorded } = scene;
   const ann = { user: "ann" };
   const calls = () =>
-    recorded.take().filter((call) => /users|shelf|entry/.test(call));
+    recorded.take().filter((call) => /users|bucket|entry/.test(call));
   await store.save(ID, recordOf({}, ann));
   calls();
-  const sweep = ["readDirectory users", "readDirectory shelf"];
+  const sweep = ["readDirectory users", "readDirectory bucket"];
   await store.deleteOldSessions(30);
   assertEquals(calls(), sweep);
   await store.save(ID, recordOf());
   await store.deleteOldSessions(30);
-  const removing = [...UNLINK, "remove entry", ...LET_SHELF_GO];
+  const removing = [...UNLINK, "remove entry", ...LET_BUCKET_GO];
   assertEquals(calls(), [...sweep, ...removing]);
   await store.save(ID, recordOf({}, { ...ann, expiresAt: 1 }));
   calls();

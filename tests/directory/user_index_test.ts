@@ -7,9 +7,9 @@ import type { SessionRecord } from "../../src/core/record.ts";
 import { userTag } from "../../src/core/user_tag.ts";
 import { openLocked } from "../../src/directory/file_lock.ts";
 import {
+  bucketLockPath,
+  bucketPath,
   entryPath,
-  shelfLockPath,
-  shelfPath,
 } from "../../src/directory/layout.ts";
 import { system } from "../../src/system/system.ts";
 import { isStale, removeStaleEntries } from "../../src/directory/user_index.ts";
@@ -68,19 +68,19 @@ Deno.test("who looks for a user's sessions opens nobody else's, and locks none b
   await store.save("somebody-0000000", recordOf());
   using recorded = recordSystem(directory.path);
   assertEquals(await idsOf(store), []);
-  assertEquals(recorded.take(), ["readDirectory shelf", "lstat marker"]);
+  assertEquals(recorded.take(), ["readDirectory bucket", "lstat marker"]);
   await store.save(ID, recordOf({}, ANN));
   recorded.take();
   assertEquals(await idsOf(store), [ID]);
   assertEquals(recorded.take(), [
-    "readDirectory shelf",
+    "readDirectory bucket",
     "open session",
     "tryLock session shared",
     "fstat session",
     "read session",
     "unlock session",
     "close session",
-    "readDirectory shelf",
+    "readDirectory bucket",
   ]);
 });
 
@@ -193,24 +193,24 @@ Deno.test("the cleaner removes entries of sessions that are gone or another user
   using directory = new TemporaryDirectory();
   const store = await open(directory);
   await store.save(ID, recordOf({}, ANN));
-  const shelf = shelfPath(directory.path, ANNS);
+  const bucket = bucketPath(directory.path, ANNS);
   const missing = "a-session-that-is-gone";
   putEntry(directory.path, { tag: BOBS, id: ID });
   putEntry(directory.path, { tag: BOBS, id: missing });
   putEntry(directory.path, { tag: ANNS, id: missing });
   const foreign = [
-    `${shelf}/notes`,
-    `${shelf}/${BOBS}-${missing}`,
+    `${bucket}/notes`,
+    `${bucket}/${BOBS}-${missing}`,
     directory.join(".users/notes"),
     directory.join(`.users/${ANNS}-${missing}`),
   ];
   for (const path of foreign) Deno.writeTextFileSync(path, "mine");
   const directories = [
-    `${shelf}/${ANNS}-a-directory-000000`,
-    directory.join(".users/not-a-shelf"),
+    `${bucket}/${ANNS}-a-directory-000000`,
+    directory.join(".users/not-a-bucket"),
   ];
   for (const path of directories) Deno.mkdirSync(path);
-  makeLinks({ [`${shelf}/${ANNS}-a-link-00000000000`]: "nowhere" });
+  makeLinks({ [`${bucket}/${ANNS}-a-link-00000000000`]: "nowhere" });
 
   await store.deleteOldSessions(30, { dryRun: true });
   const before = describeIndex(directory.path).stale;
@@ -423,7 +423,7 @@ Deno.test("an entry is a link, and a file of its own when there are too many", a
     return ino;
   };
   await store.save(ID, recordOf({}, ANN));
-  const lock = Deno.lstatSync(shelfLockPath(directory.path, ANNS));
+  const lock = Deno.lstatSync(bucketLockPath(directory.path, ANNS));
   assertEquals(inodeOf(ID), lock.ino);
   const { fstat } = system;
   using _many = replaceSystem({
@@ -443,10 +443,10 @@ Deno.test("what is in the place of the index is an error to who logs in, and the
     ({ path }) => makeLinks({ [`${path}/.users`]: "nowhere" }),
     ({ path }) => {
       Deno.mkdirSync(`${path}/.users`);
-      Deno.writeTextFileSync(shelfPath(path, ANNS), "mine");
+      Deno.writeTextFileSync(bucketPath(path, ANNS), "mine");
     },
     ({ path }) => {
-      Deno.mkdirSync(shelfLockPath(path, ANNS), { recursive: true });
+      Deno.mkdirSync(bucketLockPath(path, ANNS), { recursive: true });
     },
   ];
   for (const put of places) {

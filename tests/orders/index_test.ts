@@ -9,9 +9,9 @@ import { decodeRecord, encodeRecord } from "../../src/core/codec.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { userTag } from "../../src/core/user_tag.ts";
 import {
+  bucketLockPath,
+  bucketPath,
   entryPath,
-  shelfLockPath,
-  shelfPath,
 } from "../../src/directory/layout.ts";
 import type { System } from "../../src/system/system.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
@@ -257,8 +257,8 @@ function layOut(
   if (isNew) return;
   for (const user of ["ann", "bob"]) {
     const tag = userTag(user);
-    const lock = shelfLockPath(directory, tag);
-    Deno.mkdirSync(shelfPath(directory, tag), { recursive: true });
+    const lock = bucketLockPath(directory, tag);
+    Deno.mkdirSync(bucketPath(directory, tag), { recursive: true });
     write(lock, new Uint8Array());
     if (record?.user !== user && !(isStale && user === "ann")) continue;
     Deno.linkSync(lock, entryPath(directory, { tag, id: ID }));
