@@ -103,7 +103,7 @@ export class Session<Data extends object = Record<string, unknown>> {
    * @returns Its value, or `undefined` when it has none.
    */
   get<Key extends keyof Data & string>(key: Key): Data[Key] | undefined {
-    return this.#state.read().bag.get(key) as Data[Key] | undefined;
+    return this.#state.read().data.get(key) as Data[Key] | undefined;
   }
 
   /**
@@ -120,22 +120,22 @@ export class Session<Data extends object = Record<string, unknown>> {
     value: Exclude<Data[Key], undefined>,
     options?: SetOptions,
   ): void {
-    this.#state.write().bag.set(key, value, options);
+    this.#state.write().data.set(key, value, options);
   }
 
   /** Deletes a key; `false` when it had no value. */
   delete(key: keyof Data & string): boolean {
-    return this.#state.write().bag.delete(key);
+    return this.#state.write().data.delete(key);
   }
 
   /** Tells whether a key has a value. */
   has(key: keyof Data & string): boolean {
-    return this.#state.read().bag.has(key);
+    return this.#state.read().data.has(key);
   }
 
   /** Lists the keys that have a value. */
   keys(): IterableIterator<keyof Data & string> {
-    return this.#state.read().bag.keys().values() as IterableIterator<
+    return this.#state.read().data.keys().values() as IterableIterator<
       keyof Data & string
     >;
   }
@@ -144,8 +144,8 @@ export class Session<Data extends object = Record<string, unknown>> {
   entries(): IterableIterator<
     { [K in keyof Data & string]: [K, Data[K]] }[keyof Data & string]
   > {
-    const { bag } = this.#state.read();
-    return bag.keys().map((key) => [key, bag.get(key)])
+    const { data } = this.#state.read();
+    return data.keys().map((key) => [key, data.get(key)])
       .values() as ReturnType<Session<Data>["entries"]>;
   }
 
@@ -164,7 +164,7 @@ export class Session<Data extends object = Record<string, unknown>> {
     key: Key,
     change: (value: Data[Key] | undefined) => Exclude<Data[Key], undefined>,
   ): Exclude<Data[Key], undefined> {
-    return this.#state.write().bag.update(
+    return this.#state.write().data.update(
       key,
       change as (value: unknown) => unknown,
     ) as Exclude<Data[Key], undefined>;
@@ -175,7 +175,7 @@ export class Session<Data extends object = Record<string, unknown>> {
    * and form tokens stay.
    */
   clear(): void {
-    this.#state.write().bag.clear();
+    this.#state.write().data.clear();
   }
 
   /** Who is logged in, or `null`. */

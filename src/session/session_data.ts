@@ -1,6 +1,6 @@
 /*
  * How two requests that change one session both get their way: nobody writes
- * back what it read. A bag remembers, key by key, what was done to it, and the
+ * back what it read. A data remembers, key by key, what was done to it, and the
  * commit does the same again to the record as it is by then.
  *
  *   set, delete       → the key's new value, or none
@@ -19,20 +19,20 @@ import type { ValueFormat } from "./value_format.ts";
 /** Gives a key its new value for the one it has. */
 export type Update = (value: unknown) => unknown;
 
-/** What a bag holds, as a record has it. */
-export type BagContent = Pick<SessionRecord, "data" | "keyEnds">;
+/** What a data holds, as a record has it. */
+export type DataContent = Pick<SessionRecord, "data" | "keyEnds">;
 
-/** Does to a record's data what was done to the bag. May be called again. */
-export type DataChange = (content: BagContent) => BagContent;
+/** Does to a record's data what was done to the data. May be called again. */
+export type DataChange = (content: DataContent) => DataContent;
 
-/** What a {@linkcode Bag} works with. */
-export interface BagTools {
+/** What a {@linkcode SessionData} works with. */
+export interface DataTools {
   readonly format: ValueFormat;
   readonly now: () => number;
 }
 
 /** One key that was looked into or changed. */
-interface Slot {
+interface KeyState {
   /** Its value as the request sees it; `undefined` for none. */
   readonly value: unknown;
   /** The JSON of an object that was handed out, when it was. */
@@ -47,8 +47,8 @@ type KeyChange =
   | { readonly value: unknown; readonly end: number | undefined }
   | readonly Update[];
 
-const NOTHING: BagContent = { data: {} };
-const ABSENT: Slot = {
+const NOTHING: DataContent = { data: {} };
+const ABSENT: KeyState = {
   value: undefined,
   text: undefined,
   change: "set",
@@ -59,16 +59,16 @@ const ABSENT: Slot = {
  * What the application keeps in a session, and how it changed since it was
  * loaded. Reading a key that holds no object costs a look-up and nothing else.
  */
-export class Bag {
+export class SessionData {
   readonly #format: ValueFormat;
   readonly #now: () => number;
-  #base: BagContent;
-  #slots = new Map<string, Slot>();
+  #base: DataContent;
+  #states = new Map<string, KeyState>();
   #isCleared = false;
   /** The texts of the objects as the last change was taken. */
   #texts = new Map<string, string>();
 
-  constructor(base: BagContent | undefined, { format, now }: BagTools) {
+  constructor(base: DataContent | undefined, { format, now }: DataTools) {
     this.#base = base ?? NOTHING;
     this.#format = format;
     this.#now = now;
@@ -83,8 +83,8 @@ export class Bag {
   keys(): string[] {
     const { data, keyEnds } = this.#base;
     const keys = this.#isCleared ? [] : Object.keys(data);
-    if (this.#slots.size === 0 && keyEnds === undefined) return keys;
-    return [...new Set([...keys, ...this.#slots.keys()])]
+    if (this.#states.size === 0 && keyEnds === undefined) return keys;
+    return [...new Set([...keys, ...this.#states.keys()])]
       .filter((key) => this.has(key));
   }
 
@@ -96,10 +96,10 @@ export class Bag {
   get(key: string): unknown {
     const value = this.#peek(key);
     if (typeof value !== "object" || value === null) return value;
-    const slot: Slot = this.#slots.get(key) ??
+    const state: KeyState = this.#states.get(key) ??
       { value, text: undefined, change: "none", end: this.#endOf(key) };
-    if (slot.change !== "set" && slot.text === undefined) {
-      this.#slots.set(key, { ...slot, text: this.#format.write(value) });
+    if (state.change !== "set" && state.text === undefined) {
+      this.#states.set(key, { ...state, text: this.#format.write(value) });
     }
     return value;
   }
@@ -111,7 +111,7 @@ export class Bag {
 
   delete(key: string): boolean {
     if (!this.has(key)) return false;
-    this.#slots.set(key, ABSENT);
+    this.#states.set(key, ABSENT);
     return true;
   }
 
@@ -119,10 +119,10 @@ export class Bag {
   update(key: string, change: Update): unknown {
     const before = this.#peek(key);
     const value = change(this.#copy(before, key));
-    const slot = this.#slots.get(key);
-    const isSet = slot !== undefined &&
-      (slot.change === "set" || this.#wasChangedInside(slot));
-    const earlier = typeof slot?.change === "object" ? slot.change : [];
+    const state = this.#states.get(key);
+    const isSet = state !== undefined &&
+      (state.change === "set" || this.#wasChangedInside(state));
+    const earlier = typeof state?.change === "object" ? state.change : [];
     this.#put(key, {
       value,
       text: undefined,
@@ -133,7 +133,7 @@ export class Bag {
   }
 
   clear(): void {
-    this.#slots.clear();
+    this.#states.clear();
     this.#isCleared = true;
   }
 
@@ -144,11 +144,11 @@ export class Bag {
    * @throws {TypeError} If a value was given something that JSON cannot hold.
    */
   takeChange(): DataChange | undefined {
-    if (this.#slots.size === 0 && !this.#isCleared) return undefined;
+    if (this.#states.size === 0 && !this.#isCleared) return undefined;
     this.#texts = new Map();
     const changes: [key: string, change: KeyChange][] = [];
-    for (const [key, slot] of this.#slots) {
-      const change = this.#takeSlot(key, slot);
+    for (const [key, state] of this.#states) {
+      const change = this.#takeState(key, state);
       if (change !== undefined) changes.push([key, change]);
     }
     const isCleared = this.#isCleared;
@@ -162,24 +162,26 @@ export class Bag {
    * Starts anew from what was kept. An object that was handed out stays the
    * one that is handed out, unless somebody else changed the same key.
    */
-  rebase(base: BagContent = NOTHING): void {
+  rebase(base: DataContent = NOTHING): void {
     const { data, keyEnds } = base;
-    const slots = new Map<string, Slot>();
+    const states = new Map<string, KeyState>();
     for (const [key, text] of this.#texts) {
-      const value = this.#slots.get(key)?.value;
+      const value = this.#states.get(key)?.value;
       const isKept = Object.hasOwn(data, key) &&
         this.#format.write(data[key]) === text;
       const end = endIn(keyEnds, key);
-      if (isKept) slots.set(key, { value, text, change: "none", end });
+      if (isKept) states.set(key, { value, text, change: "none", end });
     }
     this.#base = base;
-    this.#slots = slots;
+    this.#states = states;
     this.#isCleared = false;
   }
 
   #peek(key: string): unknown {
-    const slot = this.#slots.get(key);
-    if (slot !== undefined) return this.#isOver(slot) ? undefined : slot.value;
+    const state = this.#states.get(key);
+    if (state !== undefined) {
+      return this.#isOver(state) ? undefined : state.value;
+    }
     const { data, keyEnds } = this.#base;
     // `hasOwn`, so that "constructor" is a key like any other.
     const isHeld = !this.#isCleared && Object.hasOwn(data, key) &&
@@ -187,19 +189,19 @@ export class Bag {
     return isHeld ? data[key] : undefined;
   }
 
-  #put(key: string, slot: Slot): void {
+  #put(key: string, state: KeyState): void {
     checkKey(key);
-    this.#format.check(slot.value, nameKey(key));
-    this.#slots.set(key, slot);
+    this.#format.check(state.value, nameKey(key));
+    this.#states.set(key, state);
   }
 
   #endOf(key: string): number | undefined {
-    const slot = this.#slots.get(key);
-    if (slot !== undefined) return slot.end;
+    const state = this.#states.get(key);
+    if (state !== undefined) return state.end;
     return this.#isCleared ? undefined : endIn(this.#base.keyEnds, key);
   }
 
-  #isOver({ end }: Pick<Slot, "end">): boolean {
+  #isOver({ end }: Pick<KeyState, "end">): boolean {
     return end !== undefined && this.#now() >= end;
   }
 
@@ -214,13 +216,13 @@ export class Bag {
       : value;
   }
 
-  #wasChangedInside({ value, text }: Slot): boolean {
+  #wasChangedInside({ value, text }: KeyState): boolean {
     return text !== undefined && this.#format.write(value) !== text;
   }
 
-  #takeSlot(key: string, slot: Slot): KeyChange | undefined {
-    const { text: before, change, end } = slot;
-    const value = this.#isOver(slot) ? undefined : slot.value;
+  #takeState(key: string, state: KeyState): KeyChange | undefined {
+    const { text: before, change, end } = state;
+    const value = this.#isOver(state) ? undefined : state.value;
     const isObject = typeof value === "object" && value !== null;
     if (isObject && (change === "set" || before !== undefined)) {
       const text = this.#write(value, key);
@@ -235,17 +237,17 @@ export class Bag {
 }
 
 function endIn(
-  keyEnds: BagContent["keyEnds"],
+  keyEnds: DataContent["keyEnds"],
   key: string,
 ): number | undefined {
   return keyEnds && own(keyEnds, key);
 }
 
 function applyChanges(
-  { data, keyEnds }: BagContent,
+  { data, keyEnds }: DataContent,
   changes: readonly (readonly [key: string, change: KeyChange])[],
   format: ValueFormat,
-): BagContent {
+): DataContent {
   const merged: Record<string, unknown> = { ...data };
   const ends: Record<string, number> = { ...keyEnds };
   for (const [key, change] of changes) {

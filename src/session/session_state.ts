@@ -1,6 +1,6 @@
 import type { SessionRecord } from "../core/record.ts";
 import { createSessionId } from "../core/token.ts";
-import { Bag } from "./session_data.ts";
+import { SessionData } from "./session_data.ts";
 import { Flash } from "./flash.ts";
 import { changeLabel, checkLabel } from "./label.ts";
 import {
@@ -59,7 +59,7 @@ const READ_ONLY = "it was opened with the isolation readOnly";
  */
 export class SessionState {
   readonly now: () => number;
-  readonly bag: Bag;
+  readonly data: SessionData;
   readonly flash: Flash;
   readonly formTokens: FormTokens;
   isNew: boolean;
@@ -89,7 +89,7 @@ export class SessionState {
     const format = valueFormat(types);
     const record = stored?.record;
     this.now = now;
-    this.bag = new Bag(record, { format, now });
+    this.data = new SessionData(record, { format, now });
     this.flash = new Flash(record?.flash, format);
     this.formTokens = new FormTokens(record?.formTokens);
     this.isNew = stored === undefined;
@@ -105,7 +105,7 @@ export class SessionState {
   }
 
   get isEmpty(): boolean {
-    return this.bag.isEmpty && this.flash.isEmpty &&
+    return this.data.isEmpty && this.flash.isEmpty &&
       this.formTokens.isEmpty && this.user === undefined;
   }
 
@@ -180,7 +180,7 @@ export class SessionState {
     if (this.#locked !== undefined) {
       throw new TypeError(`Cannot commit the session: ${this.#locked}`);
     }
-    const changeData = this.bag.takeChange();
+    const changeData = this.data.takeChange();
     const changeFlash = this.flash.takeChange();
     const changeFormTokens = this.formTokens.takeChange();
     const isDestroyed = this.#isDestroyed;
@@ -262,7 +262,7 @@ export class SessionState {
   }
 
   #rebase(kept: SessionRecord | undefined): void {
-    this.bag.rebase(kept);
+    this.data.rebase(kept);
     this.flash.rebase(kept?.flash);
     this.formTokens.rebase(kept?.formTokens);
     this.user = this.storedUser = kept?.user;
@@ -274,7 +274,7 @@ export class SessionState {
 
   /** The ID and the names of the keys; never a value. */
   inspect(): string {
-    const keys = this.bag.keys().map((key) => JSON.stringify(key)).join(", ");
+    const keys = this.data.keys().map((key) => JSON.stringify(key)).join(", ");
     return `Session ${this.#id ?? "(new)"} { ${keys} }`;
   }
 }
