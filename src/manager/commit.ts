@@ -1,7 +1,7 @@
 import { SessionGoneError } from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
 import { createSecret, hashSecret } from "../core/token.ts";
-import { admit, type Claim } from "./admit.ts";
+import { type Credentials, verify } from "./verify.ts";
 import { isHttps } from "../http/is_https.ts";
 import { beginLife, cookieAge, isCookieStale } from "../session/lifetime.ts";
 import type { ManagerSettings } from "./manager_options.ts";
@@ -36,10 +36,10 @@ export function commitChange(
   state: SessionState,
   change: SessionChange,
 ): Promise<Header | undefined> {
-  const { claim } = visit;
-  return claim === undefined
+  const { credentials } = visit;
+  return credentials === undefined
     ? createRecord(settings, visit, state, change)
-    : updateRecord(settings, visit, state, change, claim);
+    : updateRecord(settings, visit, state, change, credentials);
 }
 
 async function createRecord(
@@ -58,13 +58,13 @@ async function createRecord(
   const { id } = state;
   const secret = createSecret();
   const secretHash = hashSecret(secret);
-  const claim = { id, secret, secretHash };
+  const credentials = { id, secret, secretHash };
   const record = noteCookie({ ...begun, secretHash }, settings.now());
   const written = writeData(settings, id, record);
-  if (!await store.create(id, sealRecord(written, claim, sealing))) {
+  if (!await store.create(id, sealRecord(written, credentials, sealing))) {
     throw new Error(`Cannot create session ${id}: its ID is taken`);
   }
-  visit.claim = claim;
+  visit.credentials = credentials;
   visit.isolation.create(record);
   state.finish(record);
   return setCookie(settings, visit, record);
@@ -75,24 +75,24 @@ async function updateRecord(
   visit: Visit,
   state: SessionState,
   change: SessionChange,
-  claim: Claim,
+  credentials: Credentials,
 ): Promise<Header | undefined> {
-  const { id } = claim;
+  const { id } = credentials;
   const { rotateEvery, rotateGrace: grace } = settings;
   const marks = await loadMarks(settings.store, change.users);
   let newSecret: string | undefined;
   let isRevoked = false;
-  let secret = claim.secret;
+  let secret = credentials.secret;
   let isCookieDue = false;
   let record: SessionRecord | undefined;
   const commit = (found: SessionRecord): SessionRecord | undefined => {
-    const admission = admit(settings, found, claim);
+    const verified = verify(settings, found, credentials);
     // Thrown, since whatever is returned would be written.
-    if (admission === undefined) throw new SessionGoneError(id);
+    if (verified === undefined) throw new SessionGoneError(id);
     isRevoked = isSignedOut(id, found, marks);
     if (isRevoked) return undefined;
     const { isChanged } = change;
-    const before = visit.isolation.advance(id, admission.record, isChanged);
+    const before = visit.isolation.advance(id, verified.record, isChanged);
     const merged = change.isDestroyed
       ? undefined
       : change.apply(readData(settings, id, before), marks);
@@ -101,20 +101,20 @@ async function updateRecord(
     const now = settings.now();
     const renewed = change.isRegenerated
       ? replaceSecret(settings, merged, newSecret ??= createSecret())
-      : admission.fit === "current" && isSecretOld(merged, rotateEvery, now)
+      : verified.fit === "current" && isSecretOld(merged, rotateEvery, now)
       ? rotateSecret(merged, {
-        ...claim,
+        ...credentials,
         to: newSecret ??= createSecret(),
         now,
         grace,
       })
       : merged;
-    secret = renewed === merged ? admission.secret : newSecret!;
+    secret = renewed === merged ? verified.secret : newSecret!;
     isCookieDue = visit.renewed !== undefined || change.isLifeChanged ||
-      secret !== claim.secret ||
+      secret !== credentials.secret ||
       isCookieStale(merged, merged.cookieSentAt ?? merged.createdAt, now);
     record = isCookieDue ? noteCookie(renewed, now) : renewed;
-    const written = writeData(settings, id, record, admission.record);
+    const written = writeData(settings, id, record, verified.record);
     return sealRecord(written, { id, secret }, settings.sealing);
   };
   let stored: SessionRecord | null | undefined;
@@ -129,7 +129,7 @@ async function updateRecord(
   if (isGone && !change.isDestroyed) throw visit.isolation.refuse(id);
   const kept = stored ? record : undefined;
   if (!isGone) visit.isolation.settle(kept, true);
-  visit.claim = kept && { id, secret, secretHash: kept.secretHash! };
+  visit.credentials = kept && { id, secret, secretHash: kept.secretHash! };
   visit.renewed = undefined;
   visit.isSecretOld = false;
   state.finish(kept);
@@ -185,7 +185,7 @@ function setCookie(
   visit: Visit,
   record: SessionRecord,
 ): Header {
-  const { id, secret } = visit.claim!;
+  const { id, secret } = visit.credentials!;
   const maxAge = cookieAge(record, settings.now());
   const options = { ...howItCame(settings, visit), maxAge };
   return settings.transport.give(id + secret, options);

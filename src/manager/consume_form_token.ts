@@ -1,6 +1,6 @@
 import { SessionGoneError } from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
-import { admit } from "./admit.ts";
+import { verify } from "./verify.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import { sealRecord } from "./sealed_record.ts";
 import type { SessionState } from "../session/session_state.ts";
@@ -26,13 +26,13 @@ export async function consumeFormToken(
   state: SessionState,
   token: string,
 ): Promise<boolean> {
-  const { claim, isolation } = visit;
+  const { credentials, isolation } = visit;
   const { formTokens } = state.use();
   if (!formTokens.has(token)) return false;
-  if (claim === undefined || formTokens.isAdded(token)) {
+  if (credentials === undefined || formTokens.isAdded(token)) {
     return state.write().formTokens.remove(token);
   }
-  const { id } = claim;
+  const { id } = credentials;
   const { store, sealing } = settings;
   const marks = await loadMarks(store, [state.storedUser]);
   let isConsumed = false;
@@ -40,14 +40,14 @@ export async function consumeFormToken(
   let kept: SessionRecord | null | undefined;
   try {
     kept = await store.update(id, (stored) => {
-      const admission = isSignedOut(id, stored, marks)
+      const verified = isSignedOut(id, stored, marks)
         ? undefined
-        : admit(settings, stored, claim);
-      const formTokens = admission?.record.formTokens ?? [];
+        : verify(settings, stored, credentials);
+      const formTokens = verified?.record.formTokens ?? [];
       isConsumed = formTokens.includes(token);
       // Thrown, since whatever is returned would be written.
       if (!isConsumed) throw new SessionGoneError(id);
-      const { secret, record: found } = admission!;
+      const { secret, record: found } = verified!;
       const { formTokens: _formTokens, ...rest } = isolation.advance(
         id,
         found,

@@ -1,5 +1,5 @@
 import { hashSecret, parseToken } from "../core/token.ts";
-import type { Claim } from "./admit.ts";
+import type { Credentials } from "./verify.ts";
 import { findSession, type FoundSession } from "./open.ts";
 import type { Isolation } from "./isolation.ts";
 import type { ManagerSettings } from "./manager_options.ts";
@@ -26,24 +26,24 @@ export function findIsolated(
   const value = settings.transport.read(request.headers);
   const token = value === undefined ? undefined : parseToken(value);
   if (token === undefined) return undefined;
-  const claim = { ...token, secretHash: hashSecret(token.secret) };
+  const credentials = { ...token, secretHash: hashSecret(token.secret) };
   return isolation.needsLock
-    ? findLocked(settings, request, isolation, claim)
-    : findSession(settings, claim);
+    ? findLocked(settings, request, isolation, credentials)
+    : findSession(settings, credentials);
 }
 
 async function findLocked(
   settings: ManagerSettings,
   request: Request,
   isolation: Isolation,
-  claim: Claim,
+  credentials: Credentials,
 ): Promise<FoundSession | undefined> {
-  if (await isGood(settings, claim)) {
-    await isolation.enter(settings.store, claim.id, request);
+  if (await isGood(settings, credentials)) {
+    await isolation.enter(settings.store, credentials.id, request);
   }
   let found: FoundSession | undefined;
   try {
-    found = await findSession(settings, claim);
+    found = await findSession(settings, credentials);
   } finally {
     if (found === undefined) await isolation.leave();
   }
@@ -53,7 +53,7 @@ async function findLocked(
 /** Who has no secret of a session waits for nobody, and nobody for him. */
 async function isGood(
   { store, now }: ManagerSettings,
-  { id, secretHash }: Claim,
+  { id, secretHash }: Credentials,
 ): Promise<boolean> {
   const record = await store.load(id);
   return record !== undefined && isOpening(fitOf(record, secretHash, now()));

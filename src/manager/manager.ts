@@ -30,7 +30,11 @@ import {
   type UserSession,
 } from "./users.ts";
 
-const NOBODY = { claim: undefined, renewed: undefined, isSecretOld: false };
+const NOBODY = {
+  credentials: undefined,
+  renewed: undefined,
+  isSecretOld: false,
+};
 
 /**
  * Gives each request its session and keeps what the request did to it: the one

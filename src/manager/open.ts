@@ -1,6 +1,6 @@
 import { SessionGoneError } from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
-import { admit, type Claim } from "./admit.ts";
+import { type Credentials, verify } from "./verify.ts";
 import { isCookieStale, TENTHS } from "../session/lifetime.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import { fitOf, isOpening, isSecretOld } from "./rotation.ts";
@@ -21,16 +21,16 @@ export interface FoundSession extends StoredSession {
  * of, and gets nothing.
  *
  * @param settings The manager's.
- * @param claim What the request brought.
- * @returns The session; `undefined` when there is none for this claim.
+ * @param credentials What the request brought.
+ * @returns The session; `undefined` when there is none for this credentials.
  * @throws What the store throws.
  */
 export async function findSession(
   settings: ManagerSettings,
-  claim: Claim,
+  credentials: Credentials,
 ): Promise<FoundSession | undefined> {
   const { store, touchAfter, rotateEvery, now } = settings;
-  const { id, secretHash } = claim;
+  const { id, secretHash } = credentials;
   let lastAccess = now();
   let isTouched = false;
   const stored = await store.load(id, {
@@ -47,21 +47,21 @@ export async function findSession(
     },
   });
   if (stored === undefined) return undefined;
-  const admission = admit(settings, stored, claim);
-  if (admission === undefined) {
+  const verified = verify(settings, stored, credentials);
+  if (verified === undefined) {
     if (fitOf(stored, secretHash, now()) === "spent") {
-      await tellOfReuse(settings, claim);
+      await tellOfReuse(settings, credentials);
     }
     return undefined;
   }
 
-  const { fit, secret } = admission;
-  const { user } = admission.record;
+  const { fit, secret } = verified;
+  const { user } = verified.record;
   if (
     user !== undefined &&
-    await endIfRevoked(settings, id, admission.record, user)
+    await endIfRevoked(settings, id, verified.record, user)
   ) return undefined;
-  const record = loadData(settings, id, admission.record);
+  const record = loadData(settings, id, verified.record);
   if (record === undefined) return undefined;
 
   const sentAt = record.cookieSentAt ?? record.createdAt;
@@ -71,7 +71,7 @@ export async function findSession(
     record,
     lastAccess,
     visit: {
-      claim: { id, secret, secretHash: record.secretHash! },
+      credentials: { id, secret, secretHash: record.secretHash! },
       renewed: isStale || fit === "previous" ? record : undefined,
       isSecretOld: fit === "current" && isSecretOld(record, rotateEvery, now()),
     },
@@ -80,7 +80,7 @@ export async function findSession(
 
 async function tellOfReuse(
   settings: ManagerSettings,
-  { id, secretHash }: Claim,
+  { id, secretHash }: Credentials,
 ): Promise<void> {
   const { store, onEvent, endOnReuse, now } = settings;
   onEvent?.({ type: "reused", sessionId: id });

@@ -1,5 +1,5 @@
 import type { SessionRecord } from "../core/record.ts";
-import type { Claim } from "./admit.ts";
+import type { Credentials } from "./verify.ts";
 import type { Isolation } from "./isolation.ts";
 import type { UserMarks } from "./user_marks.ts";
 
@@ -32,7 +32,7 @@ export interface Visit {
   /** The manager's own mark: another's sessions are none of its business. */
   readonly owner: object;
   /** The session and its secret, as they are now; none for a new session. */
-  claim: Claim | undefined;
+  credentials: Credentials | undefined;
   /** The record, when the browser needs its cookie again. */
   renewed: SessionRecord | undefined;
   /** Whether the session is to get another secret, its old one being so old. */

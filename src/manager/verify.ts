@@ -9,7 +9,7 @@ import {
 import { openRecord } from "./sealed_record.ts";
 
 /** Who asks for a record: a session ID, and the proof that it is his. */
-export interface Claim {
+export interface Credentials {
   /** The session ID. */
   readonly id: string;
   /** The secret that he has. */
@@ -19,10 +19,10 @@ export interface Claim {
 }
 
 /** A record that somebody was let to. */
-export interface Admission {
+export interface Verified {
   /** The record, in clear. */
   readonly record: SessionRecord;
-  /** Whether the claim's secret is the record's, or was it a moment ago. */
+  /** Whether the credentials's secret is the record's, or was it a moment ago. */
   readonly fit: OpeningFit;
   /** The record's secret. */
   readonly secret: string;
@@ -34,20 +34,20 @@ export interface Admission {
  *
  * @param settings The manager's.
  * @param record As the store had it.
- * @param claim Who asks.
+ * @param credentials Who asks.
  * @returns The record in clear; `undefined` when it is not for him.
  */
-export function admit(
+export function verify(
   settings: ManagerSettings,
   record: SessionRecord,
-  claim: Claim,
-): Admission | undefined {
-  const { id, secretHash } = claim;
+  credentials: Credentials,
+): Verified | undefined {
+  const { id, secretHash } = credentials;
   const fit = fitOf(record, secretHash, settings.now());
   if (!isOpening(fit)) return undefined;
   const secret = fit === "current"
-    ? claim.secret
-    : followRotation(record, id, claim.secret);
+    ? credentials.secret
+    : followRotation(record, id, credentials.secret);
   if (secret === undefined) return undefined;
   const opened = openRecord(record, { id, secret }, settings.sealing);
   return opened && { record: opened, fit, secret };
