@@ -1,5 +1,5 @@
 /*
- * How a session moves, and what a claim is, `move_session.ts` says. Here:
+ * How a session moves, and what a placeholder is, `move_session.ts` says. Here:
  *
  *   reading   takes what the new store has, or else what the old one had before
  *   writing   moves the session first, a touch that is due among them
@@ -21,7 +21,12 @@ import type {
   UpdateOptions,
 } from "../core/store.ts";
 import { checkSessionId } from "../core/token.ts";
-import { changeIf, findSession, isClaim, moveSession } from "./move_session.ts";
+import {
+  changeIf,
+  findSession,
+  isPlaceholder,
+  moveSession,
+} from "./move_session.ts";
 
 /**
  * Serves sessions while they move from one store to another: to change the
@@ -128,7 +133,13 @@ export class MigratingSessionStore implements SessionStore {
     await moveSession(this.#from, this.#to, id, options);
     for (;;) {
       if (await this.#to.create(id, copy, options)) return true;
-      const kept = await changeIf(isClaim, this.#to, id, () => copy, options);
+      const kept = await changeIf(
+        isPlaceholder,
+        this.#to,
+        id,
+        () => copy,
+        options,
+      );
       if (kept !== undefined) return kept !== "other";
     }
   }
@@ -215,7 +226,7 @@ export class MigratingSessionStore implements SessionStore {
     return sum(old, moved);
   }
 
-  /** Loads from the new store, and never marks a claim accessed. */
+  /** Loads from the new store, and never marks a placeholder accessed. */
   async #loadMoved(
     id: string,
     { signal, touch }: LoadOptions,
@@ -231,7 +242,7 @@ export class MigratingSessionStore implements SessionStore {
 }
 
 function isSession(record: SessionRecord): boolean {
-  return !isClaim(record);
+  return !isPlaceholder(record);
 }
 
 /** As it is now: whoever gave it may change it while the session moves. */

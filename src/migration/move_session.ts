@@ -3,18 +3,18 @@
  * and whoever wants to write moves it first:
  *
  *   1  look      is it in the old store? If not, there is nothing to move
- *   2  claim     create a claim in the new store; one of another is replaced
+ *   2  placeholder     create a placeholder in the new store; one of another is replaced
  *   3  read      it, from the old store
- *   4  put       it in the place of the claim, if that is still one's own
+ *   4  put       it in the place of the placeholder, if that is still one's own
  *   5  delete    it from the old store
  *
- * A claim is no session: who finds one looks in the old store. What is put was
- * read while the claim lay there, and whoever else changed, deleted or moved
- * the session meanwhile has first replaced the claim. So nobody, however slow,
+ * A placeholder is no session: who finds one looks in the old store. What is put was
+ * read while the placeholder lay there, and whoever else changed, deleted or moved
+ * the session meanwhile has first replaced the placeholder. So nobody, however slow,
  * brings back what is gone or sets back what is newer, and no trace is needed
  * of what was deleted.
  *
- * Killed before 4: the session is where it was, and a claim is left, which the
+ * Killed before 4: the session is where it was, and a placeholder is left, which the
  * next replaces. Killed before 5: it is in both, the same. Then step 2 finds a
  * session there, and only step 5 is left to do. It comes before any change, so
  * what is in the old store never is older than what is in the new.
@@ -28,9 +28,9 @@ import type {
 import { system } from "../system/system.ts";
 
 /** In the place of a hash, so that no cookie opens it; no hash is so short. */
-const CLAIMED = "claimed";
-/** For what is left by the dead, in ms; who is slower finds his claim gone. */
-const CLAIM_LIFE = 60 * 60 * 1000;
+const PLACEHOLDER = "placeholder";
+/** For what is left by the dead, in ms; who is slower finds his placeholder gone. */
+const PLACEHOLDER_LIFE = 60 * 60 * 1000;
 const LONGEST_WAIT = 32;
 
 /** Tells that there is something else than was to be changed. */
@@ -42,9 +42,9 @@ export interface FoundSession {
   readonly lastAccess: number;
 }
 
-/** Tells whether a record is a claim, and so no session. */
-export function isClaim({ secretHash }: SessionRecord): boolean {
-  return secretHash === CLAIMED;
+/** Tells whether a record is a placeholder, and so no session. */
+export function isPlaceholder({ secretHash }: SessionRecord): boolean {
+  return secretHash === PLACEHOLDER;
 }
 
 /**
@@ -90,13 +90,14 @@ export async function moveSession(
 ): Promise<boolean> {
   for (let wait = 1;; wait = Math.min(2 * wait, LONGEST_WAIT)) {
     if (await findSession(from, id, { signal }) === undefined) return false;
-    const claim = makeClaim();
-    const isMine = (record: SessionRecord) => record.label === claim.label;
+    const placeholder = makePlaceholder();
+    const isMine = (record: SessionRecord) =>
+      record.label === placeholder.label;
     let isThere = false;
     try {
-      const claimed = await to.create(id, claim, { signal }) ||
-        await changeIf(isClaim, to, id, () => claim, { signal });
-      isThere = claimed === "other";
+      const placed = await to.create(id, placeholder, { signal }) ||
+        await changeIf(isPlaceholder, to, id, () => placeholder, { signal });
+      isThere = placed === "other";
       const found = isThere
         ? undefined
         : await findSession(from, id, { signal });
@@ -144,12 +145,12 @@ export async function changeIf(
   }
 }
 
-function makeClaim(): SessionRecord {
+function makePlaceholder(): SessionRecord {
   return {
     data: {},
     createdAt: Date.now(),
-    idleTimeout: CLAIM_LIFE,
-    secretHash: CLAIMED,
+    idleTimeout: PLACEHOLDER_LIFE,
+    secretHash: PLACEHOLDER,
     label: crypto.randomUUID(),
   };
 }

@@ -126,18 +126,18 @@ for (const [name, act] of Object.entries(ACTS)) {
   });
 }
 
-Deno.test("moving: a mover puts nothing in the place of another's claim", async () => {
+Deno.test("moving: a mover puts nothing in the place of another's placeholder", async () => {
   const house = await House.make();
   const move = (from: SessionStore, to: SessionStore) =>
     moveSession(from, to, ID, {});
   const one = await holdAt(house, ["to", "update", 0], move);
-  // The other finds it in the old store still, and claims it when it is gone.
-  const claims = holdBack(house.to, "create");
+  // The other finds it in the old store still, and placeholders it when it is gone.
+  const placeholders = holdBack(house.to, "create");
   const reads = holdBack(house.from, "load", 1);
-  const other = move(reads.store, claims.store);
-  await claims.isReached;
+  const other = move(reads.store, placeholders.store);
+  await placeholders.isReached;
   assertEquals(await house.store.delete(ID), true);
-  claims.release();
+  placeholders.release();
   await reads.isReached;
   one.release();
   await one.done;
@@ -246,7 +246,7 @@ Deno.test("moving: a touch that is due moves, one that is not does not", async (
   assertEquals(await lastAccessOf(house.store, ID), house.now);
 });
 
-Deno.test("moving: what is in neither store is moved, deleted and claimed by nobody", async () => {
+Deno.test("moving: what is in neither store is moved, deleted and placed by nobody", async () => {
   const house = new House();
   assertEquals(await house.store.delete(ID), false);
   assertEquals(await house.store.update(ID, (record) => record), undefined);

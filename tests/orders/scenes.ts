@@ -113,7 +113,7 @@ const shown = ({ isSealed }: Moment, { list }: Abstract) =>
 /** What a request knows. */
 interface Visit {
   /** The hash of the secret that it goes on with; `false` for none. */
-  readonly claim: string | false;
+  readonly placeholder: string | false;
   /** Whether it was refused because the session had been revoked. */
   readonly isRevoked?: boolean;
   /** What it found. */
@@ -131,23 +131,27 @@ export function visitOf({ memory }: Moment): Visit {
  * Whether a secret opens a session: its own, and the first one after a rotation
  * too. No scene is so long that the grace could be over.
  */
-function isAdmitted({ hash }: Abstract, claim: Visit["claim"]): boolean {
-  return hash === claim || (hash === ROTATED_HASH && claim === FIRST_HASH);
+function isAdmitted(
+  { hash }: Abstract,
+  placeholder: Visit["placeholder"],
+): boolean {
+  return hash === placeholder ||
+    (hash === ROTATED_HASH && placeholder === FIRST_HASH);
 }
 
 const find: Step = ({ state, now, revocationsOfIt }) => {
   if (!isLive(state, now) || !isAdmitted(state, FIRST_HASH)) {
-    return [{ state, answer: null, memory: { claim: false } }];
+    return [{ state, answer: null, memory: { placeholder: false } }];
   }
   const { lastAccess, idleTimeout = Infinity, list, hash } = state;
   const isDue = now - lastAccess >= Math.min(TOUCH_AFTER, idleTimeout / 10);
   const touched = isDue ? { ...state, lastAccess: now } : state;
   if (isRevoked(state, revocationsOfIt)) {
-    const memory = { claim: false, isRevoked: true };
+    const memory = { placeholder: false, isRevoked: true };
     return [{ state: touched, answer: null, memory }];
   }
   // Who comes with the secret before is handed the new one.
-  const memory = { claim: hash, opened: list };
+  const memory = { placeholder: hash, opened: list };
   return [{ state: touched, answer: list, memory }];
 };
 
@@ -177,9 +181,9 @@ function commitStep(
 ): Step {
   return (moment) => {
     const { state, now } = moment;
-    const { claim, heard } = visitOf(moment);
-    if (claim === false) return [{ state, answer: "new" }];
-    if (!isLive(state, now) || !isAdmitted(state, claim)) {
+    const { placeholder, heard } = visitOf(moment);
+    if (placeholder === false) return [{ state, answer: "new" }];
+    if (!isLive(state, now) || !isAdmitted(state, placeholder)) {
       return [{ state, answer: "refused" }];
     }
     if (isRevoked(state, heard!.revocationsOfIt)) {
@@ -212,7 +216,7 @@ const addAlone: Step = (moment) => {
 /** Of a request that changes nothing. */
 const leave: Step = (moment) => [{
   state: moment.state,
-  answer: visitOf(moment).claim === false ? "new" : "kept",
+  answer: visitOf(moment).placeholder === false ? "new" : "kept",
 }];
 
 const renewSecret = commitStep((state) => ({
@@ -408,7 +412,7 @@ export const SESSION_OPERATIONS: Record<SessionOperationName, Operation> = {
       hear,
       // A request that was handed the new secret has nothing to renew.
       (moment) =>
-        visitOf(moment).claim === ROTATED_HASH
+        visitOf(moment).placeholder === ROTATED_HASH
           ? leave(moment)
           : renewSecret(moment),
     ],
