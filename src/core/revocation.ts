@@ -1,18 +1,18 @@
 /*
  * To end all sessions of a user must not rest on finding them: a listing can
  * miss one that is saved meanwhile. So each revocation begins a new generation
- * of that user's sessions, in a record of his own, his mark:
+ * of that user's sessions, in a record of his own, his revocation:
  *
  *   user-<SHA-256 of the user, 56 hex>   data   generation   the newest
  *                                               except       id, generation
  *
  * A session keeps the generation in which its user logged in, none if there was
- * no mark, and is over when the mark's is newer. The one that a revocation was
+ * no revocation, and is over when the revocation's is newer. The one that a revocation was
  * to spare is measured by the generation that counted for it before: one that
  * was over stays over, whoever is spared later.
  *
  * A generation is a number above the one before; the first is the time, so that
- * it is also above those of a mark that is gone. Sessions are never compared
+ * it is also above those of a revocation that is gone. Sessions are never compared
  * with a clock: neither one that jumps nor a login in the same millisecond can
  * keep a session or end one.
  *
@@ -23,61 +23,63 @@ import { createHash } from "node:crypto";
 import type { SessionRecord } from "./record.ts";
 import { isSessionId } from "./token.ts";
 
-/** What a user's mark says. */
-export interface Mark {
+/** What a user's revocation says. */
+export interface Revocation {
   /** Which generation of the user's sessions is the newest. */
   readonly generation: number;
   /** The one session that is measured by another generation. */
   readonly except?: { readonly id: string; readonly generation: number };
 }
 
-const MARK_ID = /^user-[0-9a-f]{56}$/;
+const REVOCATION_ID = /^user-[0-9a-f]{56}$/;
 const HASH_LENGTH = 56;
 const KEPT_FOR = 400 * 24 * 60 * 60 * 1000;
 
 /**
- * Names the record of a user's mark. No session has such an ID, since the ID
+ * Names the record of a user's revocation. No session has such an ID, since the ID
  * in a token is hexadecimal.
  *
  * @param user Any text.
  */
-export function markId(user: string): string {
+export function revocationId(user: string): string {
   // As JSON, which tells halves of surrogate pairs apart; UTF-8 does not.
   const hash = createHash("sha256").update(JSON.stringify(user)).digest("hex");
   return `user-${hash.slice(0, HASH_LENGTH)}`;
 }
 
-/** Tells whether an ID is one that {@linkcode markId} makes. */
-export function isMarkId(id: unknown): boolean {
-  return typeof id === "string" && MARK_ID.test(id);
+/** Tells whether an ID is one that {@linkcode revocationId} makes. */
+export function isRevocationId(id: unknown): boolean {
+  return typeof id === "string" && REVOCATION_ID.test(id);
 }
 
 /**
- * Reads a mark.
+ * Reads a revocation.
  *
- * @param record What the store has under the mark's ID, if anything.
+ * @param record What the store has under the revocation's ID, if anything.
  */
-export function readMark(record: SessionRecord | undefined): Mark | undefined {
-  return record?.data as unknown as Mark | undefined;
+export function readRevocation(
+  record: SessionRecord | undefined,
+): Revocation | undefined {
+  return record?.data as unknown as Revocation | undefined;
 }
 
 /**
  * Begins a new generation of a user's sessions.
  *
- * @param before The record of the mark so far, if there is one.
+ * @param before The record of the revocation so far, if there is one.
  * @param now In ms since the epoch.
  * @param except The ID of the session to spare; any other text spares none.
- * @returns The record of the new mark.
+ * @returns The record of the new revocation.
  */
-export function renewMark(
+export function renewRevocation(
   before: SessionRecord | undefined,
   now: number,
   except: string | undefined,
 ): SessionRecord {
-  const mark = readMark(before);
-  const generation = Math.max(now, (mark?.generation ?? 0) + 1);
+  const revocation = readRevocation(before);
+  const generation = Math.max(now, (revocation?.generation ?? 0) + 1);
   const spared = isSessionId(except) &&
-    { except: { id: except, generation: generationFor(except, mark) } };
+    { except: { id: except, generation: generationFor(except, revocation) } };
   return {
     data: { generation, ...spared },
     createdAt: now,
@@ -95,14 +97,14 @@ export function renewMark(
 export function isRevoked(
   id: string,
   record: SessionRecord,
-  mark: Mark | undefined,
+  revocation: Revocation | undefined,
 ): boolean {
   const { user, userGeneration = 0 } = record;
-  return user !== undefined && userGeneration < generationFor(id, mark);
+  return user !== undefined && userGeneration < generationFor(id, revocation);
 }
 
 /** Tells which generation a session must at least be of. */
-function generationFor(id: string, mark: Mark | undefined): number {
-  const { generation = 0, except } = mark ?? {};
+function generationFor(id: string, revocation: Revocation | undefined): number {
+  const { generation = 0, except } = revocation ?? {};
   return except?.id === id ? except.generation : generation;
 }

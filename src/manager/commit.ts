@@ -10,7 +10,7 @@ import { sealRecord } from "./sealed_record.ts";
 import type { SessionState } from "../session/session_state.ts";
 import { readData, writeData } from "./stored_data.ts";
 import type { Header } from "../http/transport.ts";
-import { isSignedOut, loadMarks } from "./user_marks.ts";
+import { isSignedOut, loadRevocations } from "./revocations.ts";
 import type { SessionChange, Visit } from "./visit.ts";
 
 /**
@@ -51,8 +51,8 @@ async function createRecord(
   const { store, lifetime, sealing } = settings;
   const { createdAt } = state;
   const life = beginLife(lifetime, createdAt);
-  const marks = await loadMarks(store, change.users);
-  const begun = change.apply({ data: {}, createdAt, ...life }, marks);
+  const revocations = await loadRevocations(store, change.users);
+  const begun = change.apply({ data: {}, createdAt, ...life }, revocations);
   if (begun === undefined) return undefined;
 
   const { id } = state;
@@ -79,7 +79,7 @@ async function updateRecord(
 ): Promise<Header | undefined> {
   const { id } = credentials;
   const { rotateEvery, rotateGrace: grace } = settings;
-  const marks = await loadMarks(settings.store, change.users);
+  const revocations = await loadRevocations(settings.store, change.users);
   let newSecret: string | undefined;
   let isRevoked = false;
   let secret = credentials.secret;
@@ -89,13 +89,13 @@ async function updateRecord(
     const verified = verify(settings, found, credentials);
     // Thrown, since whatever is returned would be written.
     if (verified === undefined) throw new SessionGoneError(id);
-    isRevoked = isSignedOut(id, found, marks);
+    isRevoked = isSignedOut(id, found, revocations);
     if (isRevoked) return undefined;
     const { isChanged } = change;
     const before = visit.isolation.advance(id, verified.record, isChanged);
     const merged = change.isDestroyed
       ? undefined
-      : change.apply(readData(settings, id, before), marks);
+      : change.apply(readData(settings, id, before), revocations);
     if (merged === undefined) return undefined;
 
     const now = settings.now();

@@ -4,7 +4,7 @@ import { verify } from "./verify.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import { sealRecord } from "./sealed_record.ts";
 import type { SessionState } from "../session/session_state.ts";
-import { isSignedOut, loadMarks } from "./user_marks.ts";
+import { isSignedOut, loadRevocations } from "./revocations.ts";
 import type { Visit } from "./visit.ts";
 
 /**
@@ -34,13 +34,13 @@ export async function consumeFormToken(
   }
   const { id } = credentials;
   const { store, sealing } = settings;
-  const marks = await loadMarks(store, [state.storedUser]);
+  const revocations = await loadRevocations(store, [state.storedUser]);
   let isConsumed = false;
   let record: SessionRecord | undefined;
   let kept: SessionRecord | null | undefined;
   try {
     kept = await store.update(id, (stored) => {
-      const verified = isSignedOut(id, stored, marks)
+      const verified = isSignedOut(id, stored, revocations)
         ? undefined
         : verify(settings, stored, credentials);
       const formTokens = verified?.record.formTokens ?? [];

@@ -63,8 +63,8 @@ export interface SessionDataOptions {
    */
   readonly schema?: StandardSchema | undefined;
   /**
-   * The version of the data, a whole number from 0 up. Every commit marks the
-   * record with it; a record without a mark is of version 0.
+   * The version of the data, a whole number from 0 up. Every commit revocations the
+   * record with it; a record without a revocation is of version 0.
    *
    * @default {0}
    */

@@ -6,7 +6,7 @@ import {
   visitOf,
 } from "./commit_session.ts";
 import { consumeFormToken } from "./consume_form_token.ts";
-import { isMarkId } from "../core/revocation.ts";
+import { isRevocationId } from "../core/revocation.ts";
 import { findIsolated } from "./find_isolated.ts";
 import {
   Isolation,
@@ -260,7 +260,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
 
   /** Tells whether there is a session of this ID, which may be any text. */
   async hasSession(id: string): Promise<boolean> {
-    return !isMarkId(id) && await this.#settings.store.has(id);
+    return !isRevocationId(id) && await this.#settings.store.has(id);
   }
 
   /**
@@ -268,7 +268,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * A request of it that is still running cannot save any more.
    */
   async expire(id: string): Promise<boolean> {
-    return !isMarkId(id) && await this.#settings.store.delete(id);
+    return !isRevocationId(id) && await this.#settings.store.delete(id);
   }
 
   /**
@@ -285,13 +285,13 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * laptop was lost. No request that opens one afterwards gets it, and none
    * that is still running can commit. Who logs in afterwards is not concerned.
    *
-   * This rests on a mark that is written first, not on finding the sessions: a
+   * This rests on a revocation that is written first, not on finding the sessions: a
    * listing can miss one. The mark is a record of the store named `user-…`; it
    * lives 400 days, longer than any browser keeps a cookie. For it, whoever
    * opens a session with a user, or commits one, loads one record more.
    *
    * @throws {TypeError} If the user is not a name, or `except` no text.
-   * @throws What the store throws. Once the mark is written, the sessions are
+   * @throws What the store throws. Once the revocation is written, the sessions are
    * ended all the same; to call it again deletes what is left of them.
    */
   async revokeUser(

@@ -1,26 +1,26 @@
 /*
  * All that a user has open, listed and ended. To end them:
  *
- *   1. write his mark, see core/revocation.ts: from here on no open and no
+ *   1. write his revocation, see core/revocation.ts: from here on no open and no
  *      commit that begins takes one of these sessions
  *   2. list them and delete each, so that the data in them are gone, too
  *
  * A crash in between, or a session that the listing missed, leaves records that
- * the mark keeps shut; whoever opens one deletes it. A store whose listing may
+ * the revocation keeps shut; whoever opens one deletes it. A store whose listing may
  * miss some lists again until nothing more turns up.
  */
 import { SessionGoneError } from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
 import {
   isRevoked,
-  type Mark,
-  markId,
-  readMark,
-  renewMark,
+  readRevocation,
+  renewRevocation,
+  type Revocation,
+  revocationId,
 } from "../core/revocation.ts";
 import type { SessionStore } from "../core/store.ts";
 import type { ManagerSettings } from "./manager_options.ts";
-import { loadMarks } from "./user_marks.ts";
+import { loadRevocations } from "./revocations.ts";
 
 /**
  * One of the sessions that a user has open.
@@ -81,10 +81,10 @@ export async function listSessionsOf(
   user: string,
 ): Promise<UserSession[]> {
   checkUser(user, "list sessions");
-  const mark = (await loadMarks(store, [user])).get(user);
+  const revocation = (await loadRevocations(store, [user])).get(user);
   const sessions: UserSession[] = [];
   for await (const [id, record, lastAccess] of store.entries({ user })) {
-    if (isRevoked(id, record, mark)) continue;
+    if (isRevoked(id, record, revocation)) continue;
     const { createdAt, label = null } = record;
     sessions.push({ id, createdAt, lastAccess, label });
   }
@@ -110,30 +110,30 @@ export async function revokeUser(
   if (except !== undefined && typeof except !== "string") {
     throw new TypeError("Cannot revoke: except is not text");
   }
-  const mark = await writeMark(store, user, (before) => {
-    return renewMark(before, now(), except);
+  const revocation = await writeRevocation(store, user, (before) => {
+    return renewRevocation(before, now(), except);
   });
 
   let ended = 0;
   for await (const [id, record] of store.entries({ user })) {
-    if (!isRevoked(id, record, mark)) continue;
-    if (await deleteRevoked(store, id, { user, mark })) ended++;
+    if (!isRevoked(id, record, revocation)) continue;
+    if (await deleteRevoked(store, id, { user, revocation })) ended++;
   }
   return ended;
 }
 
-/** Replaces the mark, or creates it, whoever else does so at the moment. */
-async function writeMark(
+/** Replaces the revocation, or creates it, whoever else does so at the moment. */
+async function writeRevocation(
   store: SessionStore,
   user: string,
   renew: (before: SessionRecord | undefined) => SessionRecord,
-): Promise<Mark> {
-  const id = markId(user);
+): Promise<Revocation> {
+  const id = revocationId(user);
   for (;;) {
     const renewed = await store.update(id, renew);
-    if (renewed) return readMark(renewed)!;
+    if (renewed) return readRevocation(renewed)!;
     const first = renew(undefined);
-    if (await store.create(id, first)) return readMark(first)!;
+    if (await store.create(id, first)) return readRevocation(first)!;
   }
 }
 
@@ -153,9 +153,9 @@ export async function endIfRevoked(
   record: SessionRecord,
   user: string,
 ): Promise<boolean> {
-  const mark = (await loadMarks(store, [user])).get(user);
-  if (!isRevoked(id, record, mark)) return false;
-  await deleteRevoked(store, id, { user, mark });
+  const revocation = (await loadRevocations(store, [user])).get(user);
+  if (!isRevoked(id, record, revocation)) return false;
+  await deleteRevoked(store, id, { user, revocation });
   return true;
 }
 
@@ -163,12 +163,12 @@ export async function endIfRevoked(
 async function deleteRevoked(
   store: SessionStore,
   id: string,
-  { user, mark }: { user: string; mark: Mark | undefined },
+  { user, revocation }: { user: string; revocation: Revocation | undefined },
 ): Promise<boolean> {
   let isIt = false;
   try {
     await store.update(id, (record) => {
-      isIt = record.user === user && isRevoked(id, record, mark);
+      isIt = record.user === user && isRevoked(id, record, revocation);
       // Thrown, since whatever is returned would be written.
       if (!isIt) throw new SessionGoneError(id);
       return undefined;

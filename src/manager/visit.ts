@@ -1,7 +1,7 @@
 import type { SessionRecord } from "../core/record.ts";
 import type { Credentials } from "./verify.ts";
 import type { Isolation } from "./isolation.ts";
-import type { UserMarks } from "./user_marks.ts";
+import type { Revocations } from "./revocations.ts";
 
 /** What a request did to its session, taken down for the store. */
 export interface SessionChange {
@@ -19,17 +19,20 @@ export interface SessionChange {
    * Does the same to a record as it is by now. May be called again.
    *
    * @param record The record.
-   * @param marks Those of the users.
+   * @param revocations Those of the users.
    * @returns The new record; `undefined` when nothing in it is worth keeping.
    */
-  apply(record: SessionRecord, marks: UserMarks): SessionRecord | undefined;
+  apply(
+    record: SessionRecord,
+    revocations: Revocations,
+  ): SessionRecord | undefined;
 }
 
 /** How a request came to its session; the manager's, which fills it in. */
 export interface Visit {
   /** The request. */
   readonly request: Request;
-  /** The manager's own mark: another's sessions are none of its business. */
+  /** The manager's own revocation: another's sessions are none of its business. */
   readonly owner: object;
   /** The session and its secret, as they are now; none for a new session. */
   credentials: Credentials | undefined;

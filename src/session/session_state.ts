@@ -10,7 +10,7 @@ import {
   type SessionLifetime,
 } from "./lifetime.ts";
 import { FormTokens } from "./form_tokens.ts";
-import { bindUser } from "../manager/user_marks.ts";
+import { bindUser } from "../manager/revocations.ts";
 import { type TypesCodec, valueFormat } from "./value_format.ts";
 import type { SessionChange, Visit } from "../manager/visit.ts";
 
@@ -210,10 +210,10 @@ export class SessionState {
       isRegenerated,
       isLifeChanged: life !== undefined,
       users: [this.storedUser, newUser],
-      apply(before, marks) {
+      apply(before, revocations) {
         const lasting = life === undefined ? before : changeLife(before, life);
         const bound = isUserChanged
-          ? bindUser(lasting, newUser, marks)
+          ? bindUser(lasting, newUser, revocations)
           : lasting;
         const record = newLabel === undefined
           ? bound

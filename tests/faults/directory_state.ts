@@ -2,7 +2,7 @@
 
 import { decodeRecord } from "../../src/core/codec.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
-import { isMarkId } from "../../src/core/revocation.ts";
+import { isRevocationId } from "../../src/core/revocation.ts";
 import { isSessionId } from "../../src/core/token.ts";
 import { parseEntry, temporaryBirth } from "../../src/directory/layout.ts";
 import { recycledFiles } from "../../src/directory/recycled_file.ts";
@@ -74,7 +74,7 @@ export function describeDirectory(
       name.replace(/\.bad$/, "") in scene.files || name === ID;
     if (!isKnown && temporaryBirth(name) !== undefined) temporaries.push(name);
     else {
-      const shown = isMarkId(name)
+      const shown = isRevocationId(name)
         ? "a mark"
         : !isKnown && isSessionId(name)
         ? "a new session"
@@ -96,7 +96,7 @@ function describeFile(path: string, name: string): string {
   const at = Deno.lstatSync(path).mtime!.getTime();
   const when = at === LONG_AGO ? "long ago" : isNow(at) ? "now" : `at ${at}`;
   if (typeof found === "string") return `${found}, ${when}`;
-  if (isMarkId(name)) return `of a user, ${when}`;
+  if (isRevocationId(name)) return `of a user, ${when}`;
   const { expiresAt, sealed } = found;
   const over = expiresAt === LONG_AGO ? " over" : "";
   const how = sealed === undefined ? "" : " sealed";

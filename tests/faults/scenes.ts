@@ -8,7 +8,7 @@
 import { assert } from "@std/assert";
 import { encodeRecord } from "../../src/core/codec.ts";
 import type { JsonObject, SessionRecord } from "../../src/core/record.ts";
-import { markId } from "../../src/core/revocation.ts";
+import { revocationId } from "../../src/core/revocation.ts";
 import { hashSecret } from "../../src/core/token.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import type { SessionManagerOptions } from "../../src/manager/manager_options.ts";
@@ -152,7 +152,7 @@ const USERS = {
 const UNTOUCHED = { "a-session-of-another-user": "n=4, long ago" };
 /** An earlier revocation. */
 const MARK = {
-  [markId(USER)]: encodeRecord(markId(USER), {
+  [revocationId(USER)]: encodeRecord(revocationId(USER), {
     data: { generation: 1 },
     createdAt: CREATED,
     expiresAt: FOR_EVER,

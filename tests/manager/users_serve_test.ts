@@ -1,7 +1,7 @@
 /** Revocation while requests run: real sockets, parallel, and processes. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { isMarkId } from "../../src/core/revocation.ts";
+import { isRevocationId } from "../../src/core/revocation.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { startProcess } from "../directory/clients.ts";
@@ -78,7 +78,9 @@ for (const medium of STORES) {
       for (const device of devices) {
         assertEquals(await device.get("/"), "nobody");
       }
-      const left = [...await server.records()].filter(([id]) => !isMarkId(id));
+      const left = [...await server.records()].filter(([id]) =>
+        !isRevocationId(id)
+      );
       assertEquals(left.map(([, { user, data }]) => [user, data]), [
         ["bob", { n: 1 }],
       ]);

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { SessionGoneError } from "../../src/core/errors.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
-import { isMarkId, markId } from "../../src/core/revocation.ts";
+import { isRevocationId, revocationId } from "../../src/core/revocation.ts";
 import type { EntriesOptions } from "../../src/core/store.ts";
 import type { SessionManager } from "../../src/manager/manager.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
@@ -285,7 +285,7 @@ Deno.test("a revocation ends sessions of a mark that is long gone, also missed o
   for (let time = 0; time < 3; time++) await manager.revokeUser("ann");
   const { id, cookie } = await signIn(scene, "ann");
   clock.now += 400 * DAY + MINUTE;
-  assertEquals(await blind.has(markId("ann")), false);
+  assertEquals(await blind.has(revocationId("ann")), false);
   assertEquals((await open(cookie)).user, "ann");
   blind.missed.add(id);
   await manager.revokeUser("ann");
@@ -361,14 +361,14 @@ Deno.test("revocations at once end all there was before them, and the marks are 
   assertEquals(counts.reduce((sum, count) => sum + count), 5);
   for (const { cookie } of devices) assert((await open(cookie)).isNew);
   const left = await Array.fromAsync(store.entries(), ([id]) => id);
-  assertEquals(left, [markId("ann")]);
+  assertEquals(left, [revocationId("ann")]);
 });
 
 Deno.test("the mark is a record of the store, and no session of the manager's", async () => {
   const scene = setUp({ idleTimeout: MINUTE });
   const { manager, store, clock } = scene;
   await manager.revokeUser("ann");
-  const id = markId("ann");
+  const id = revocationId("ann");
   assert(await store.has(id));
   assertEquals(await manager.hasSession(id), false);
   assertEquals(await manager.expire(id), false);
@@ -386,8 +386,8 @@ Deno.test("a user is any text, and has a mark of his own", async () => {
       .split("|"),
     "x".repeat(100_000),
   ];
-  assertEquals(new Set(users.map(markId)).size, users.length);
-  assert(users.every((user) => isMarkId(markId(user))));
+  assertEquals(new Set(users.map(revocationId)).size, users.length);
+  assert(users.every((user) => isRevocationId(revocationId(user))));
   using directory = new TemporaryDirectory();
   const stores = [
     new MemorySessionStore(),
@@ -435,7 +435,7 @@ Deno.test("what fails is the caller's to hear, and the revocation holds once the
   assertEquals((await open(cookie)).user, "ann");
   const { update } = store;
   store.update = (id, change) =>
-    isMarkId(id) ? update.call(store, id, change) : Promise.reject(error);
+    isRevocationId(id) ? update.call(store, id, change) : Promise.reject(error);
   assertEquals(
     await assertRejects(() => manager.revokeUser("ann")),
     error,

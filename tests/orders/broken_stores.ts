@@ -2,7 +2,7 @@
  * Stores that make a manager do what it must not: they stand between it and
  * the disk, where each of these mistakes shows.
  */
-import { isMarkId, markId } from "../../src/core/revocation.ts";
+import { isRevocationId, revocationId } from "../../src/core/revocation.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import type { EntriesOptions, LoadOptions } from "../../src/core/store.ts";
 import { system } from "../../src/system/system.ts";
@@ -74,12 +74,12 @@ export class OnceHeardStore extends DirectorySessionStore {
     id: string,
     options?: LoadOptions,
   ): Promise<SessionRecord | undefined> {
-    if (!isMarkId(id)) this.#isHeard = false;
+    if (!isRevocationId(id)) this.#isHeard = false;
     return super.load(id, options);
   }
 
   override has(id: string): Promise<boolean> {
-    if (this.#isHeard && isMarkId(id)) return Promise.resolve(false);
+    if (this.#isHeard && isRevocationId(id)) return Promise.resolve(false);
     this.#isHeard = true;
     return super.has(id);
   }
@@ -93,12 +93,12 @@ export class LateHeardStore extends DirectorySessionStore {
     id: string,
     options?: LoadOptions,
   ): Promise<SessionRecord | undefined> {
-    if (!isMarkId(id)) this.#isOpened = false;
+    if (!isRevocationId(id)) this.#isOpened = false;
     return super.load(id, options);
   }
 
   override has(id: string): Promise<boolean> {
-    if (this.#isOpened || !isMarkId(id)) return super.has(id);
+    if (this.#isOpened || !isRevocationId(id)) return super.has(id);
     this.#isOpened = true;
     return Promise.resolve(false);
   }
@@ -163,7 +163,7 @@ export class ListFirstStore extends DirectorySessionStore {
     id: string,
     change: Change,
   ): Promise<SessionRecord | null | undefined> {
-    if (!isMarkId(id)) return await super.update(id, change);
+    if (!isRevocationId(id)) return await super.update(id, change);
     this.#renew = change;
     return change({ data: {}, createdAt: 0 });
   }
@@ -173,7 +173,10 @@ export class ListFirstStore extends DirectorySessionStore {
   ): AsyncGenerator<readonly [string, SessionRecord, number]> {
     yield* super.entries(options);
     if (this.#renew === undefined) return;
-    await super.save(markId(USER), this.#renew({ data: {}, createdAt: 0 })!);
+    await super.save(
+      revocationId(USER),
+      this.#renew({ data: {}, createdAt: 0 })!,
+    );
     this.#renew = undefined;
   }
 }
@@ -184,7 +187,7 @@ export class MarklessStore extends DirectorySessionStore {
     id: string,
     change: Change,
   ): Promise<SessionRecord | null | undefined> {
-    return isMarkId(id)
+    return isRevocationId(id)
       ? change({ data: {}, createdAt: 0 })
       : await super.update(id, change);
   }
@@ -198,7 +201,9 @@ export class SparingStore extends DirectorySessionStore {
   ): Promise<SessionRecord | null | undefined> {
     return super.update(id, (record) => {
       const changed = change(record);
-      if (!isMarkId(id) || changed?.data.except === undefined) return changed;
+      if (!isRevocationId(id) || changed?.data.except === undefined) {
+        return changed;
+      }
       const except = { ...changed.data.except as object, generation: 0 };
       return { ...changed, data: { ...changed.data, except } };
     });

@@ -7,7 +7,7 @@
  */
 import { decodeRecord } from "../../src/core/codec.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
-import { isMarkId } from "../../src/core/revocation.ts";
+import { isRevocationId } from "../../src/core/revocation.ts";
 import { hashSecret, parseToken } from "../../src/core/token.ts";
 import { followRotation } from "../../src/manager/rotation.ts";
 import { openRecord } from "../../src/manager/sealed_record.ts";
@@ -86,7 +86,7 @@ export async function findViolation(
     isPeopled(opening) && !NAMES.includes(name) && NEW_ID.test(name);
   const strange = files.filter((name) =>
     !NAMES.includes(name) && !name.startsWith(".tmp-") && !LOCK.test(name) &&
-    !(isPeopled(opening) && isMarkId(name)) && !isNew(name)
+    !(isPeopled(opening) && isRevocationId(name)) && !isNew(name)
   );
   if (strange.length > 0) return `set aside or strange: ${strange}`;
   const { missing } = describeIndex(stage.directory);

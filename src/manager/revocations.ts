@@ -1,41 +1,46 @@
-import { isRevoked, type Mark, markId, readMark } from "../core/revocation.ts";
+import {
+  isRevoked,
+  readRevocation,
+  type Revocation,
+  revocationId,
+} from "../core/revocation.ts";
 import type { SessionRecord } from "../core/record.ts";
 import type { SessionStore } from "../core/store.ts";
 
-/** The marks of some users; whose sessions were never revoked has none. */
-export type UserMarks = ReadonlyMap<string, Mark>;
+/** The revocations of some users; whose sessions were never revoked has none. */
+export type Revocations = ReadonlyMap<string, Revocation>;
 
-const NO_MARKS: UserMarks = new Map();
+const NO_REVOCATIONS: Revocations = new Map();
 
 /**
- * Loads the marks of users, for one `load` of the store each.
+ * Loads the revocations of users, for one `load` of the store each.
  *
  * @param store Where they are.
  * @param users The users; `undefined` is nobody, and costs nothing, not even a
  * promise.
  * @throws What the store throws.
  */
-export function loadMarks(
+export function loadRevocations(
   store: SessionStore,
   users: readonly (string | undefined)[],
-): UserMarks | Promise<UserMarks> {
+): Revocations | Promise<Revocations> {
   const isNobody = users.every((user) => user === undefined);
-  return isNobody ? NO_MARKS : loadSome(store, users);
+  return isNobody ? NO_REVOCATIONS : loadSome(store, users);
 }
 
 async function loadSome(
   store: SessionStore,
   users: readonly (string | undefined)[],
-): Promise<UserMarks> {
-  const marks = new Map<string, Mark>();
+): Promise<Revocations> {
+  const revocations = new Map<string, Revocation>();
   for (const user of new Set(users)) {
     if (user === undefined) continue;
-    const id = markId(user);
+    const id = revocationId(user);
     if (!await store.has(id)) continue;
-    const mark = readMark(await store.load(id));
-    if (mark !== undefined) marks.set(user, mark);
+    const revocation = readRevocation(await store.load(id));
+    if (revocation !== undefined) revocations.set(user, revocation);
   }
-  return marks;
+  return revocations;
 }
 
 /**
@@ -43,15 +48,15 @@ async function loadSome(
  *
  * @param id The session ID.
  * @param record Its record.
- * @param marks The marks of those who may be logged in to it.
+ * @param revocations The revocations of those who may be logged in to it.
  */
 export function isSignedOut(
   id: string,
   record: SessionRecord,
-  marks: UserMarks,
+  revocations: Revocations,
 ): boolean {
   const { user } = record;
-  return user !== undefined && isRevoked(id, record, marks.get(user));
+  return user !== undefined && isRevoked(id, record, revocations.get(user));
 }
 
 /**
@@ -60,16 +65,16 @@ export function isSignedOut(
  *
  * @param record The record.
  * @param user Who is logged in from now on, if anybody is.
- * @param marks The marks, with his.
+ * @param revocations The revocations, with his.
  */
 export function bindUser(
   record: SessionRecord,
   user: string | undefined,
-  marks: UserMarks,
+  revocations: Revocations,
 ): SessionRecord {
   const { user: _user, userGeneration: _userGeneration, ...rest } = record;
   if (user === undefined) return rest;
-  const userGeneration = marks.get(user)?.generation;
+  const userGeneration = revocations.get(user)?.generation;
   return {
     ...rest,
     user,
