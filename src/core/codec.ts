@@ -32,11 +32,11 @@ import {
 } from "./record_json.ts";
 import { TAG_LENGTH, userTag } from "./user_tag.ts";
 
-/** Where the mark is, the one byte that changes behind a name. */
-export const MARK_AT = 10;
-/** The mark of a record that is, or once was, what its name led to. */
+/** Where the flag is, the one byte that changes behind a name. */
+export const FLAG_AT = 10;
+/** The flag of a record that is, or once was, what its name led to. */
 export const PUBLISHED = 0x20;
-/** The mark of a record of which that is not known. */
+/** The flag of a record of which that is not known. */
 export const UNPUBLISHED = 0x3f;
 
 /** No head is longer, whatever the session ID. */
@@ -125,7 +125,7 @@ export function decodeLifetime(
 /**
  * Tells whether bytes are, beyond doubt, a session of somebody else than a tag
  * is for. They may have been read without a lock, while they were written over:
- * what is not whole, not marked as published, or another session's, is in doubt.
+ * what is not whole, not flagged as published, or another session's, is in doubt.
  *
  * @param id The session ID that the bytes were found under.
  * @param bytes Any bytes at all; they are not kept.
@@ -137,7 +137,7 @@ export function hasOtherTag(
   bytes: Uint8Array,
   tag: string,
 ): boolean {
-  return bytes[MARK_AT] === PUBLISHED && !holdsAt(bytes, TAG_AT, tag) &&
+  return bytes[FLAG_AT] === PUBLISHED && !holdsAt(bytes, TAG_AT, tag) &&
     findProblem(id, bytes) === undefined;
 }
 
@@ -173,7 +173,7 @@ export function decodeTag(id: string, head: Uint8Array): string | undefined {
 
 function findProblem(id: string, bytes: Uint8Array): Unusable | undefined {
   if (bytes.length <= ID_AT || !holdsAt(bytes, 0, MAGIC)) return "unreadable";
-  if (bytes[MARK_AT] !== PUBLISHED && bytes[MARK_AT] !== UNPUBLISHED) {
+  if (bytes[FLAG_AT] !== PUBLISHED && bytes[FLAG_AT] !== UNPUBLISHED) {
     return "unreadable";
   }
   if (bytes.length > LARGEST_RECORD) return "unreadable";

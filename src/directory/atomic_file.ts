@@ -1,7 +1,7 @@
 /*
  * What stands behind a session's name changes only by `link` (onto a missing
  * name), `rename` (over a file whose exclusive lock is held) and `unlink`
- * (likewise). Behind a name no byte changes but the mark of the codec. So
+ * (likewise). Behind a name no byte changes but the flag of the codec. So
  * whoever opens a name finds one whole record, and a process that dies between
  * any two calls leaves the old one or the new one, and what it had under
  * temporary names: one file, and a second name of the one to be replaced.
@@ -22,7 +22,7 @@
  * new one, or a file that is empty or holds other bytes: the codec knows it for
  * unreadable or for another session's. A removal may be undone.
  */
-import { MARK_AT, PUBLISHED, UNPUBLISHED } from "../core/codec.ts";
+import { FLAG_AT, PUBLISHED, UNPUBLISHED } from "../core/codec.ts";
 import { type HeldFile, release } from "./file_lock.ts";
 import { AGAIN, type Again } from "../system/waiting.ts";
 import { temporaryPath } from "./layout.ts";
@@ -59,7 +59,7 @@ export interface Place {
  *
  * @param place Where the name is.
  * @param path The name.
- * @param bytes The record, encoded; its mark may be changed.
+ * @param bytes The record, encoded; its flag may be changed.
  * @param modified When it was modified, in ms since the epoch; now, without.
  * @returns `false`, and nothing changed, when the name is taken.
  */
@@ -87,7 +87,7 @@ export function createFile(
  *
  * @param place Where the name is.
  * @param held The file behind the name; it may be kept, to be written over.
- * @param bytes The record, encoded; its mark may be changed.
+ * @param bytes The record, encoded; its flag may be changed.
  * @param modified When it was modified, in ms since the epoch; now, without.
  * @returns `true`; {@linkcode AGAIN} when the temporary file was collected.
  */
@@ -99,7 +99,7 @@ export function replaceFile(
 ): true | Again {
   const { directory, durability } = place;
   const isRecycling = durability === "process";
-  // What is recycled is modified once more, when it is marked as published.
+  // What is recycled is modified once more, when it is flagged as published.
   const isFresh = !isRecycling || modified !== undefined;
   const recycled = isFresh ? undefined : takeRecycled(directory);
   return publish(place, { bytes, modified, recycled }, (temporary) => {
@@ -117,7 +117,7 @@ export function replaceFile(
     if (retired !== undefined) {
       recycledFiles.set(directory, { path: retired, file: held.keep() });
     }
-    if (recycled !== undefined) markPublished(recycled.file);
+    if (recycled !== undefined) flagPublished(recycled.file);
     return true;
   });
 }
@@ -153,7 +153,7 @@ function publish<T extends boolean | Again>(
   let isLocked = recycled !== undefined;
   try {
     if (needsMode && recycled === undefined) system.changeMode(path, 0o600);
-    bytes[MARK_AT] = recycled === undefined ? PUBLISHED : UNPUBLISHED;
+    bytes[FLAG_AT] = recycled === undefined ? PUBLISHED : UNPUBLISHED;
     if (recycled !== undefined) system.rewind(file);
     writeWhole(file, bytes);
     if (recycled !== undefined && recycled.size > bytes.length) {
@@ -185,8 +185,8 @@ function openFresh(path: string): RecycledFile {
   return { path, file: system.open(path, options) };
 }
 
-function markPublished(file: Deno.FsFile): void {
-  system.overwrite(file, MARK_AT, new Uint8Array([PUBLISHED]));
+function flagPublished(file: Deno.FsFile): void {
+  system.overwrite(file, FLAG_AT, new Uint8Array([PUBLISHED]));
 }
 
 function writeWhole(file: Deno.FsFile, bytes: Uint8Array): void {

@@ -4,19 +4,19 @@
  * it owned them before, which makes a save five times as fast. It stays open and
  * locked until then, so a save opens, locks and unlocks one file and not two:
  *
- *   replace   write S over, marked `?` · link A to S2 · rename S over A · mark
+ *   replace   write S over, flagged `?` · link A to S2 · rename S over A · mark
  *             A's new file · unlock it; A's old one, which is held, is the recycled file
  *
  * So the bytes of a file can change that somebody opened when it was a session.
  * What keeps him from answering with a record that nobody committed:
  *
  * - A recycled file is locked from the time when it was a session to that when it is one
- *   again, and marked: who opened it in between finds it locked, and opens the
- *   name again. Its writer overwrites the mark with the first byte, so who gets
- *   the lock of one whose writer died finds it unmarked.
- * - Whoever reads a record that is not marked as published, or none, or another
+ *   again, and flagged: who opened it in between finds it locked, and opens the
+ *   name again. Its writer overwrites the flag with the first byte, so who gets
+ *   the lock of one whose writer died finds it unflagged.
+ * - Whoever reads a record that is not flagged as published, or none, or another
  *   session's, asks whether the name leads to this file before he believes it.
- *   One that is marked was what its name led to at some time since he opened it:
+ *   One that is flagged was what its name led to at some time since he opened it:
  *   that it has been replaced since is no matter, for a read. Whoever changes or
  *   touches a session asks always.
  * - A file becomes a recycled file when its successor has its name, not before, and only

@@ -4,7 +4,7 @@
  * this process in between, and returns AGAIN, having changed nothing, where
  * somebody of another process is. Two ways to have the file:
  *
- *   read   shared lock; what is whole, marked as published and not over is the
+ *   read   shared lock; what is whole, flagged as published and not over is the
  *          answer, whatever has happened to the name since: it was current at
  *          some time since the name was opened. Anything else is no answer yet.
  *   hold   exclusive lock, then look: is this still the file behind the name?
@@ -16,9 +16,9 @@ import {
   decodeRecord,
   decodeTag,
   encodeRecord,
+  FLAG_AT,
   isTagged,
   LONGEST_HEAD,
-  MARK_AT,
   PUBLISHED,
   readTag,
   type Unusable,
@@ -198,7 +198,7 @@ export class SessionFile {
         found = decodeRecord(this.#id, readRest(file, first));
       }
       if (typeof found === "string") return found;
-      const isKnown = first[MARK_AT] === PUBLISHED;
+      const isKnown = first[FLAG_AT] === PUBLISHED;
       const now = system.now();
       if (isKnown && touch === undefined && found.idleTimeout === undefined) {
         if (!isExpired(found, now, now)) return found;

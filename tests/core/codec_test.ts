@@ -4,9 +4,9 @@ import {
   decodeRecord,
   decodeTag,
   encodeRecord,
+  FLAG_AT,
   hasOtherTag,
   LONGEST_HEAD,
-  MARK_AT,
   UNPUBLISHED,
 } from "../../src/core/codec.ts";
 import { isSafeKey } from "../../src/core/record_json.ts";
@@ -224,7 +224,7 @@ Deno.test("hasOtherTag() knows whole, published bytes of that ID with another ta
     assertEquals(hasOtherTag(ID, flipped, bob), false, `bit ${bit}`);
   }
   const unpublished = bytes.slice();
-  unpublished[MARK_AT] = UNPUBLISHED;
+  unpublished[FLAG_AT] = UNPUBLISHED;
   assertEquals(hasOtherTag(ID, unpublished, bob), false);
   assertEquals(typeof decodeRecord(ID, unpublished), "object");
 });

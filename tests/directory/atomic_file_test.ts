@@ -5,7 +5,7 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
-import { MARK_AT, PUBLISHED } from "../../src/core/codec.ts";
+import { FLAG_AT, PUBLISHED } from "../../src/core/codec.ts";
 import {
   createFile,
   type Place,
@@ -189,7 +189,7 @@ Deno.test("a file written in pieces is whole", () => {
   using directory = new TemporaryDirectory();
   const { write } = system;
   const bytes = longBytes(10_000);
-  bytes[MARK_AT] = PUBLISHED;
+  bytes[FLAG_AT] = PUBLISHED;
   for (const [name, prepare] of Object.entries(PUTS)) {
     for (const piece of [1, 999, 10_000]) {
       using _replaced = replaceSystem({

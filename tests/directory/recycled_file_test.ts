@@ -4,7 +4,7 @@ import {
   assertInstanceOf,
   assertThrows,
 } from "@std/assert";
-import { decodeRecord, encodeRecord, MARK_AT } from "../../src/core/codec.ts";
+import { decodeRecord, encodeRecord, FLAG_AT } from "../../src/core/codec.ts";
 import { type Place, replaceFile } from "../../src/directory/atomic_file.ts";
 import { temporaryPath } from "../../src/directory/layout.ts";
 import {
@@ -62,7 +62,7 @@ class Scene extends TemporaryDirectory {
   read(path = this.session): [unknown, string] {
     const bytes = Deno.readFileSync(path);
     const found = decodeRecord(ID, bytes);
-    const mark = String.fromCharCode(bytes[MARK_AT]!);
+    const mark = String.fromCharCode(bytes[FLAG_AT]!);
     return [typeof found === "string" ? found : found.data.n, mark];
   }
 }

@@ -1,7 +1,7 @@
 /** How a directory store finds the sessions of a user: by an index of names. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { MARK_AT, UNPUBLISHED } from "../../src/core/codec.ts";
+import { FLAG_AT, UNPUBLISHED } from "../../src/core/codec.ts";
 import { SessionDirectoryError } from "../../src/core/errors.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { userTag } from "../../src/core/user_tag.ts";
@@ -343,7 +343,7 @@ Deno.test("an entry stays whose session is as yet unpublished, or unreadable", a
   putEntry(directory.path, { tag: ANNS, id: ID });
   const path = directory.join(ID);
   const bytes = Deno.readFileSync(path);
-  bytes[MARK_AT] = UNPUBLISHED;
+  bytes[FLAG_AT] = UNPUBLISHED;
   for (const text of [bytes, bytes.subarray(0, 100)]) {
     Deno.writeFileSync(path, text);
     // As a login that fails does; the cleaner would set the file aside.

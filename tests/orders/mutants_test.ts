@@ -4,7 +4,7 @@
  * nothing.
  */
 import { assert, assertInstanceOf, assertStringIncludes } from "@std/assert";
-import { MARK_AT, PUBLISHED } from "../../src/core/codec.ts";
+import { FLAG_AT, PUBLISHED } from "../../src/core/codec.ts";
 import type { System } from "../../src/system/system.ts";
 import type { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
@@ -187,7 +187,7 @@ const MUTANTS: readonly Mutant[] = [
       const { write } = calls;
       calls.write = (file, bytes) => {
         const marked = bytes.slice();
-        marked[MARK_AT] = PUBLISHED;
+        marked[FLAG_AT] = PUBLISHED;
         return write(file, marked);
       };
     },

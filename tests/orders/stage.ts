@@ -12,7 +12,7 @@
  *
  * Time is a number that only the stage changes; files get it as their mtime.
  */
-import { MARK_AT, UNPUBLISHED } from "../../src/core/codec.ts";
+import { FLAG_AT, UNPUBLISHED } from "../../src/core/codec.ts";
 import {
   type RecycledFile,
   recycledFiles,
@@ -494,7 +494,7 @@ export class Stage implements Disposable {
       this.#labels.set(
         ino!,
         actor.name + count.length +
-          (bytes[MARK_AT] === UNPUBLISHED ? "?" : "") +
+          (bytes[FLAG_AT] === UNPUBLISHED ? "?" : "") +
           (size > bytes.length ? "~" : ""),
       );
     } else {
