@@ -82,13 +82,13 @@ export interface IsolationOptions {
 }
 
 /** {@linkcode IsolationOptions}, checked and completed. */
-export interface Terms {
+export interface IsolationSettings {
   readonly level: IsolationLevel;
   readonly lockTimeout: number | undefined;
 }
 
 const LEVELS = ["merge", "readOnly", "strict", "exclusive"];
-const DEFAULTS: Terms = { level: "merge", lockTimeout: undefined };
+const DEFAULTS: IsolationSettings = { level: "merge", lockTimeout: undefined };
 
 /**
  * Checks how requests are to be kept apart.
@@ -102,8 +102,8 @@ const DEFAULTS: Terms = { level: "merge", lockTimeout: undefined };
 export function resolveIsolation(
   store: SessionStore,
   options: IsolationOptions,
-  defaults: Terms = DEFAULTS,
-): Terms {
+  defaults: IsolationSettings = DEFAULTS,
+): IsolationSettings {
   const { isolation: level = defaults.level } = options;
   const { lockTimeout = defaults.lockTimeout } = options;
   if (!LEVELS.includes(level)) {
@@ -128,7 +128,7 @@ export function resolveIsolation(
 
 /** How far one request is kept apart; it belongs to its `Visit`. */
 export class Isolation {
-  readonly #terms: Terms;
+  readonly #settings: IsolationSettings;
   readonly #counters: Counters;
   #lock: AsyncDisposable | undefined;
   /** How many commits had made the record that the request has before it. */
@@ -136,17 +136,17 @@ export class Isolation {
   /** What the commit under way follows: that record, or a later one. */
   #follows: "seen" | "later" | undefined;
 
-  constructor(terms: Terms, counters: Counters) {
-    this.#terms = terms;
+  constructor(isolationSettings: IsolationSettings, counters: Counters) {
+    this.#settings = isolationSettings;
     this.#counters = counters;
   }
 
   get isReadOnly(): boolean {
-    return this.#terms.level === "readOnly";
+    return this.#settings.level === "readOnly";
   }
 
   get needsLock(): boolean {
-    return this.#terms.level === "exclusive";
+    return this.#settings.level === "exclusive";
   }
 
   /** Waits until no other exclusive request has the session. */
@@ -162,7 +162,7 @@ export class Isolation {
       this.#counters.lockWaits++;
       // Not asked for before: Deno warns a server in which that is done.
       const { signal } = request;
-      const { lockTimeout: timeout } = this.#terms;
+      const { lockTimeout: timeout } = this.#settings;
       this.#lock = await store.lock!(id, { timeout, signal });
     }
   }
@@ -245,7 +245,7 @@ export class Isolation {
    * again: with no more right to than if nobody has used the occasion.
    */
   get #isStrict(): boolean {
-    const { level } = this.#terms;
+    const { level } = this.#settings;
     return level === "strict" ||
       level === "exclusive" && this.#lock === undefined;
   }

@@ -180,8 +180,8 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     request: Request,
     options: IsolationOptions = {},
   ): Promise<Session<Data>> {
-    const { now, store, terms, data: { types } } = this.#settings;
-    const own = resolveIsolation(store, options, terms);
+    const { now, store, isolationSettings, data: { types } } = this.#settings;
+    const own = resolveIsolation(store, options, isolationSettings);
     const isolation = new Isolation(own, this.#counters);
     const finding = findIsolated(this.#settings, request, isolation);
     const found = finding && await finding;

@@ -3,8 +3,8 @@ import type { SessionStore } from "../core/store.ts";
 import type { Sealing } from "./sealed_record.ts";
 import {
   type IsolationOptions,
+  type IsolationSettings,
   resolveIsolation,
-  type Terms,
 } from "./isolation.ts";
 import {
   checkLifetime,
@@ -150,7 +150,7 @@ export interface ManagerSettings {
   readonly sealing: Sealing;
   readonly data: DataSettings;
   /** Of a request that does not say otherwise. */
-  readonly terms: Terms;
+  readonly isolationSettings: IsolationSettings;
   readonly trustProxy: boolean;
   readonly onEvent: ((event: SessionEvent) => void) | undefined;
   readonly now: () => number;
@@ -199,7 +199,7 @@ export function resolveManagerOptions(
     endOnReuse,
     sealing: { isOn: seal, secrets: [...secrets] },
     data: resolveDataOptions(options),
-    terms: resolveIsolation(store, options),
+    isolationSettings: resolveIsolation(store, options),
     trustProxy,
     onEvent,
     now,
