@@ -34,7 +34,7 @@ export { SessionManager } from "./src/manager/manager.ts";
 export type { CookieOptions } from "./src/http/cookie.ts";
 export type {
   SessionDataOptions,
-  SessionMisfitEvent,
+  SessionInvalidEvent,
 } from "./src/manager/data_options.ts";
 export type {
   IsolationLevel,

@@ -36,7 +36,7 @@ export interface SessionDataErrorOptions extends ErrorOptions {
 /**
  * Reports that the data of a session is not what the application expects: at
  * a commit, what a request made of it does not fit the schema, and nothing was
- * written; at `open` with `onMisfit: "throw"`, what is stored cannot be used.
+ * written; at `open` with `onInvalid: "throw"`, what is stored cannot be used.
  * It tells where, and never shows a value; `cause` holds what `migrate` or the
  * schema threw, if that was it.
  */

@@ -230,6 +230,6 @@ function unquote(value: string): string {
   return isQuoted ? value.slice(1, -1) : value;
 }
 
-function check(isFit: boolean, problem: string): void {
-  if (!isFit) throw new TypeError(`Cannot use such a cookie: ${problem}`);
+function check(isValid: boolean, problem: string): void {
+  if (!isValid) throw new TypeError(`Cannot use such a cookie: ${problem}`);
 }

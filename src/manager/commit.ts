@@ -101,7 +101,7 @@ async function updateRecord(
     const now = settings.now();
     const renewed = change.isRegenerated
       ? replaceSecret(settings, merged, newSecret ??= createSecret())
-      : verified.fit === "current" && isSecretOld(merged, rotateEvery, now)
+      : verified.match === "current" && isSecretOld(merged, rotateEvery, now)
       ? rotateSecret(merged, {
         ...credentials,
         to: newSecret ??= createSecret(),

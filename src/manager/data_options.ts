@@ -12,9 +12,9 @@ import {
  * schema, it is of a newer version, `migrate` or the codec failed at it. The
  * request got a new session; the record stays until its time is over.
  */
-export interface SessionMisfitEvent {
+export interface SessionInvalidEvent {
   /** Tells the events apart. */
-  readonly type: "misfit";
+  readonly type: "invalid";
   /** The session ID; it opens nothing, so it may be logged. */
   readonly sessionId: string;
   /** What is wrong with its data. */
@@ -90,7 +90,7 @@ export interface SessionDataOptions {
    *
    * @default {"new"}
    */
-  readonly onMisfit?: "new" | "throw" | undefined;
+  readonly onInvalid?: "new" | "throw" | undefined;
   /**
    * Keeps what JSON cannot hold: a module such as `npm:devalue`. `Date`, `Map`,
    * `Set`, `bigint`, `URL`, `Uint8Array` and what else it knows are then values
@@ -114,7 +114,7 @@ export interface DataSettings {
   readonly schema: StandardSchema | undefined;
   readonly version: number;
   readonly migrate: ((old: JsonObject, from: number) => unknown) | undefined;
-  readonly onMisfit: "new" | "throw";
+  readonly onInvalid: "new" | "throw";
   readonly format: ValueFormat;
   readonly types: TypesCodec | undefined;
   readonly maxBytes: number;
@@ -131,7 +131,7 @@ const KIB = 1024;
  * `maxBytes` not above 0.
  */
 export function resolveDataOptions(options: SessionDataOptions): DataSettings {
-  const { schema, version = 0, migrate, onMisfit = "new" } = options;
+  const { schema, version = 0, migrate, onInvalid = "new" } = options;
   const { types, maxBytes = 64 * KIB } = options;
   const standard = schema?.["~standard"];
   const isSchema = schema === undefined ||
@@ -143,8 +143,8 @@ export function resolveDataOptions(options: SessionDataOptions): DataSettings {
     "migrate is no function",
   );
   check(
-    onMisfit === "new" || onMisfit === "throw",
-    'onMisfit is neither "new" nor "throw"',
+    onInvalid === "new" || onInvalid === "throw",
+    'onInvalid is neither "new" nor "throw"',
   );
   const isCodec = types === undefined ||
     (typeof types?.stringify === "function" &&
@@ -160,17 +160,17 @@ export function resolveDataOptions(options: SessionDataOptions): DataSettings {
     schema,
     version,
     migrate: migrate as DataSettings["migrate"],
-    onMisfit,
+    onInvalid,
     format: valueFormat(types),
     types,
     maxBytes,
   };
 }
 
-function check(isFit: boolean, problem: string): void {
-  if (!isFit) throw new TypeError(`Cannot manage sessions: ${problem}`);
+function check(isValid: boolean, problem: string): void {
+  if (!isValid) throw new TypeError(`Cannot manage sessions: ${problem}`);
 }
 
-function checkRange(isFit: boolean, problem: string): void {
-  if (!isFit) throw new RangeError(`Cannot manage sessions: ${problem}`);
+function checkRange(isValid: boolean, problem: string): void {
+  if (!isValid) throw new RangeError(`Cannot manage sessions: ${problem}`);
 }

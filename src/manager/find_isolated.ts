@@ -3,7 +3,7 @@ import type { Credentials } from "./verify.ts";
 import { findSession, type FoundSession } from "./open.ts";
 import type { Isolation } from "./isolation.ts";
 import type { ManagerSettings } from "./manager_options.ts";
-import { fitOf, isOpening } from "./rotation.ts";
+import { isOpening, matchSecret } from "./rotation.ts";
 
 /**
  * Finds the session that a request asks for, as {@linkcode findSession} does;
@@ -56,5 +56,6 @@ async function isGood(
   { id, secretHash }: Credentials,
 ): Promise<boolean> {
   const record = await store.load(id);
-  return record !== undefined && isOpening(fitOf(record, secretHash, now()));
+  return record !== undefined &&
+    isOpening(matchSecret(record, secretHash, now()));
 }

@@ -16,7 +16,7 @@ import {
   type DataSettings,
   resolveDataOptions,
   type SessionDataOptions,
-  type SessionMisfitEvent,
+  type SessionInvalidEvent,
 } from "./data_options.ts";
 import {
   resolveTransport,
@@ -50,7 +50,7 @@ export interface SecretReusedEvent {
 export type SessionEvent =
   | SessionRefusedEvent
   | SecretReusedEvent
-  | SessionMisfitEvent;
+  | SessionInvalidEvent;
 
 /** What {@linkcode SessionManager} takes. */
 export interface SessionManagerOptions

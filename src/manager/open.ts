@@ -3,7 +3,7 @@ import type { SessionRecord } from "../core/record.ts";
 import { type Credentials, verify } from "./verify.ts";
 import { isCookieStale, TENTHS } from "../session/lifetime.ts";
 import type { ManagerSettings } from "./manager_options.ts";
-import { fitOf, isOpening, isSecretOld } from "./rotation.ts";
+import { isOpening, isSecretOld, matchSecret } from "./rotation.ts";
 import type { StoredSession } from "../session/session_state.ts";
 import { loadData } from "./stored_data.ts";
 import { endIfRevoked } from "./users.ts";
@@ -42,20 +42,20 @@ export async function findSession(
       // Below 0 the clock was set back, and the access would never be due.
       const isDue = age < 0 ||
         age >= Math.min(touchAfter, idleTimeout / TENTHS);
-      isTouched = isDue && isOpening(fitOf(record, secretHash, time));
+      isTouched = isDue && isOpening(matchSecret(record, secretHash, time));
       return isTouched;
     },
   });
   if (stored === undefined) return undefined;
   const verified = verify(settings, stored, credentials);
   if (verified === undefined) {
-    if (fitOf(stored, secretHash, now()) === "spent") {
+    if (matchSecret(stored, secretHash, now()) === "reused") {
       await tellOfReuse(settings, credentials);
     }
     return undefined;
   }
 
-  const { fit, secret } = verified;
+  const { match, secret } = verified;
   const { user } = verified.record;
   if (
     user !== undefined &&
@@ -72,8 +72,9 @@ export async function findSession(
     lastAccess,
     visit: {
       credentials: { id, secret, secretHash: record.secretHash! },
-      renewed: isStale || fit === "previous" ? record : undefined,
-      isSecretOld: fit === "current" && isSecretOld(record, rotateEvery, now()),
+      renewed: isStale || match === "previous" ? record : undefined,
+      isSecretOld: match === "current" &&
+        isSecretOld(record, rotateEvery, now()),
     },
   };
 }
@@ -87,7 +88,7 @@ async function tellOfReuse(
   if (!endOnReuse) return;
   try {
     await store.update(id, (record: SessionRecord) => {
-      if (fitOf(record, secretHash, now()) === "spent") return undefined;
+      if (matchSecret(record, secretHash, now()) === "reused") return undefined;
       throw new SessionGoneError(id);
     });
   } catch (error) {

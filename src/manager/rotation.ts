@@ -22,10 +22,10 @@ import { instantAfter } from "../session/lifetime.ts";
  * How a secret fits a record: it is the one; it was, until a moment ago; it
  * was, and should be in nobody's hands any more; it never was.
  */
-export type Fit = "current" | "previous" | "spent" | "none";
+export type SecretMatch = "current" | "previous" | "reused" | "none";
 
 /** How a secret fits that opens its session. */
-export type OpeningFit = Exclude<Fit, "spent" | "none">;
+export type OpeningMatch = Exclude<SecretMatch, "reused" | "none">;
 
 const PURPOSE = "rotation";
 
@@ -36,20 +36,20 @@ const PURPOSE = "rotation";
  * @param secretHash The hash of the secret.
  * @param now In ms since the epoch.
  */
-export function fitOf(
+export function matchSecret(
   record: SessionRecord,
   secretHash: string,
   now: number,
-): Fit {
+): SecretMatch {
   if (isSameHash(secretHash, record.secretHash)) return "current";
   const { previous } = record;
   if (!isSameHash(secretHash, previous?.hash)) return "none";
-  return now < previous!.until ? "previous" : "spent";
+  return now < previous!.until ? "previous" : "reused";
 }
 
 /** Tells whether a secret that fits like that opens its session. */
-export function isOpening(fit: Fit): fit is OpeningFit {
-  return fit === "current" || fit === "previous";
+export function isOpening(match: SecretMatch): match is OpeningMatch {
+  return match === "current" || match === "previous";
 }
 
 /** Tells whether a record has had its secret for so long that it gets another. */

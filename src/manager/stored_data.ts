@@ -15,7 +15,7 @@
 import { SessionDataError, SessionTooLargeError } from "../core/errors.ts";
 import { isPlainObject } from "../core/find_fault.ts";
 import type { JsonObject, SessionRecord } from "../core/record.ts";
-import type { DataSettings, SessionMisfitEvent } from "./data_options.ts";
+import type { DataSettings, SessionInvalidEvent } from "./data_options.ts";
 import { checkKey, nameKey } from "../session/json_value.ts";
 import { dropEnded } from "../session/key_ends.ts";
 import { checkData } from "./standard_schema.ts";
@@ -28,7 +28,7 @@ import {
 /** What of a manager's settings matters here. */
 export interface StoredDataSettings {
   readonly data: DataSettings;
-  readonly onEvent: ((event: SessionMisfitEvent) => void) | undefined;
+  readonly onEvent: ((event: SessionInvalidEvent) => void) | undefined;
   readonly now: () => number;
 }
 
@@ -49,16 +49,16 @@ export function loadData(
   id: string,
   record: SessionRecord,
 ): SessionRecord | undefined {
-  const { data: { schema, onMisfit }, onEvent } = settings;
+  const { data: { schema, onInvalid }, onEvent } = settings;
   try {
     const read = readData(settings, id, record);
     checkData(schema, read.data, id);
     return read;
   } catch (error) {
-    if (!(error instanceof SessionDataError) || onMisfit === "throw") {
+    if (!(error instanceof SessionDataError) || onInvalid === "throw") {
       throw error;
     }
-    onEvent?.({ type: "misfit", sessionId: id, error });
+    onEvent?.({ type: "invalid", sessionId: id, error });
     return undefined;
   }
 }

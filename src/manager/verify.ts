@@ -1,10 +1,10 @@
 import type { SessionRecord } from "../core/record.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import {
-  fitOf,
   followRotation,
   isOpening,
-  type OpeningFit,
+  matchSecret,
+  type OpeningMatch,
 } from "./rotation.ts";
 import { openRecord } from "./sealed_record.ts";
 
@@ -23,7 +23,7 @@ export interface Verified {
   /** The record, in clear. */
   readonly record: SessionRecord;
   /** Whether the credentials's secret is the record's, or was it a moment ago. */
-  readonly fit: OpeningFit;
+  readonly match: OpeningMatch;
   /** The record's secret. */
   readonly secret: string;
 }
@@ -43,12 +43,12 @@ export function verify(
   credentials: Credentials,
 ): Verified | undefined {
   const { id, secretHash } = credentials;
-  const fit = fitOf(record, secretHash, settings.now());
-  if (!isOpening(fit)) return undefined;
-  const secret = fit === "current"
+  const match = matchSecret(record, secretHash, settings.now());
+  if (!isOpening(match)) return undefined;
+  const secret = match === "current"
     ? credentials.secret
     : followRotation(record, id, credentials.secret);
   if (secret === undefined) return undefined;
   const opened = openRecord(record, { id, secret }, settings.sealing);
-  return opened && { record: opened, fit, secret };
+  return opened && { record: opened, match, secret };
 }

@@ -138,7 +138,7 @@ Deno.test("schema: stored data that does not fit starts anew, told, with the rec
   assertEquals(session.user, null);
   assertEquals([...session.keys()], []);
   const [event] = events;
-  assert(event?.type === "misfit" && events.length === 1);
+  assert(event?.type === "invalid" && events.length === 1);
   assertEquals(event.sessionId, id);
   assertEquals(event.error.paths, [["cart"]]);
   session.set("n", 1);
@@ -149,10 +149,10 @@ Deno.test("schema: stored data that does not fit starts anew, told, with the rec
   assertEquals((await open(cookie)).get("cart"), ["a", "b", "c", "d"]);
 });
 
-Deno.test('schema: onMisfit: "throw" leaves it to the application', async () => {
+Deno.test('schema: onInvalid: "throw" leaves it to the application', async () => {
   const { begin, restart, events } = setUp();
   const { id, cookie } = await begin({ n: "1" as unknown as number });
-  const manager = restart({ schema: ZOD, onMisfit: "throw" });
+  const manager = restart({ schema: ZOD, onInvalid: "throw" });
   const error = await assertRejects(
     () => manager.open(request(cookie)),
     SessionDataError,
@@ -198,7 +198,7 @@ Deno.test("schema: a promise is refused with a TypeError, also one that fails la
   );
 });
 
-Deno.test("schema: one that throws is a misfit, with what it threw as the cause", async () => {
+Deno.test("schema: one that throws is a invalid, with what it threw as the cause", async () => {
   const cause = new Error("no such member");
   const schema = schemaOf(() => {
     throw cause;
@@ -207,7 +207,7 @@ Deno.test("schema: one that throws is a misfit, with what it threw as the cause"
   const { cookie } = await begin();
   const manager = restart({ schema });
   assert((await manager.open(request(cookie))).isNew);
-  assert(events[0]?.type === "misfit");
+  assert(events[0]?.type === "invalid");
   assertEquals(events[0].error.cause, cause);
   assertEquals((await open(cookie)).get("n"), 1);
 });
@@ -319,7 +319,7 @@ Deno.test("migrate: what does not fit after it, and what it fails at, starts ane
     const before = await store.load(id);
     const manager = restart({ ...MIGRATING, migrate });
     assert((await manager.open(request(cookie))).isNew, `${migrate}`);
-    assertEquals(events.map(({ type }) => type), ["misfit"]);
+    assertEquals(events.map(({ type }) => type), ["invalid"]);
     assertEquals(await store.load(id), before);
   }
 });
@@ -375,7 +375,7 @@ Deno.test("SessionManager() refuses options of data that make no sense", () => {
     [{ version: -1 }, RangeError],
     [{ version: 0.5 }, RangeError],
     [{ migrate: {} }, TypeError],
-    [{ onMisfit: "migrate" }, TypeError],
+    [{ onInvalid: "migrate" }, TypeError],
     [{ maxBytes: "1" }, TypeError],
     [{ maxBytes: 0 }, RangeError],
     [{ maxBytes: NaN }, RangeError],
@@ -414,6 +414,6 @@ for (const medium of STORES) {
     const response = await server.get("/read", browser.cookie);
     assertEquals([response.status, await response.text()], [200, "undefined"]);
     assertEquals(response.headers.getSetCookie(), []);
-    assertEquals(server.events.map(({ type }) => type), ["misfit"]);
+    assertEquals(server.events.map(({ type }) => type), ["invalid"]);
   });
 }

@@ -166,7 +166,7 @@ Deno.test("types: without them, other types are refused, and a record that holds
   const request = new Request("http://localhost/", { headers: { cookie } });
   assert((await restart().open(request)).isNew);
   const [event] = events;
-  assert(event?.type === "misfit");
+  assert(event?.type === "invalid");
   assertEquals(event.sessionId, id);
   assertStringIncludes(event.error.message, "types");
   // The record is as it was.
@@ -256,7 +256,7 @@ for (const [what, members] of Object.entries(HOSTILE)) {
     await store.save(id, { ...record, ...members });
     const session = await open(cookie);
     assert(session.isNew, Deno.inspect([...session.entries()]));
-    assertEquals(events.map(({ type }) => type), ["misfit"]);
+    assertEquals(events.map(({ type }) => type), ["invalid"]);
     assertFalse(Deno.inspect(events).includes("[["));
     assertEquals(({} as { polluted?: unknown }).polluted, undefined);
   });
