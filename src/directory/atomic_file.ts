@@ -43,7 +43,7 @@ import { system } from "../system/system.ts";
 export type Durability = "process" | "power";
 
 /** Where files are put, and how. */
-export interface Place {
+export interface DirectoryContext {
   /** The directory: temporary files stand beside what they become. */
   readonly directory: string;
   /** What an acknowledged change survives. */
@@ -57,19 +57,19 @@ export interface Place {
 /**
  * Puts a record behind a name that is missing.
  *
- * @param place Where the name is.
+ * @param context Where the name is.
  * @param path The name.
  * @param bytes The record, encoded; its flag may be changed.
  * @param modified When it was modified, in ms since the epoch; now, without.
  * @returns `false`, and nothing changed, when the name is taken.
  */
 export function createFile(
-  place: Place,
+  context: DirectoryContext,
   path: string,
   bytes: Uint8Array,
   modified?: number,
 ): boolean | Again {
-  return publish(place, { bytes, modified }, (temporary) => {
+  return publish(context, { bytes, modified }, (temporary) => {
     try {
       system.link(temporary, path);
     } catch (error) {
@@ -85,24 +85,24 @@ export function createFile(
 /**
  * Puts a record over one that is held.
  *
- * @param place Where the name is.
+ * @param context Where the name is.
  * @param held The file behind the name; it may be kept, to be written over.
  * @param bytes The record, encoded; its flag may be changed.
  * @param modified When it was modified, in ms since the epoch; now, without.
  * @returns `true`; {@linkcode AGAIN} when the temporary file was collected.
  */
 export function replaceFile(
-  place: Place,
+  context: DirectoryContext,
   held: HeldFile,
   bytes: Uint8Array,
   modified?: number,
 ): true | Again {
-  const { directory, durability } = place;
+  const { directory, durability } = context;
   const isRecycling = durability === "process";
   // What is recycled is modified once more, when it is flagged as published.
   const isFresh = !isRecycling || modified !== undefined;
   const recycled = isFresh ? undefined : takeRecycled(directory);
-  return publish(place, { bytes, modified, recycled }, (temporary) => {
+  return publish(context, { bytes, modified, recycled }, (temporary) => {
     const retired = isRecycling && canKeep(directory, held)
       ? newTemporaryPath(directory)
       : undefined;
@@ -126,12 +126,12 @@ export function replaceFile(
  * Removes a file whose exclusive lock is held, and was held when
  * {@linkcode leadsTo} said `true`.
  *
- * @param place Where the name is.
+ * @param context Where the name is.
  * @param path The name.
  */
-export function removeFile(place: Place, path: string): void {
+export function removeFile(context: DirectoryContext, path: string): void {
   system.remove(path);
-  if (place.durability === "power") syncDirectory(place.directory);
+  if (context.durability === "power") syncDirectory(context.directory);
 }
 
 /** What is published. */
@@ -144,11 +144,11 @@ interface Content {
 
 /** Writes over the recycled file, or a fresh file if there is none, and puts it. */
 function publish<T extends boolean | Again>(
-  place: Place,
+  context: DirectoryContext,
   { bytes, modified, recycled }: Content,
   put: (temporary: string) => T,
 ): T {
-  const { directory, durability, needsMode } = place;
+  const { directory, durability, needsMode } = context;
   const { path, file } = recycled ?? openFresh(newTemporaryPath(directory));
   let isLocked = recycled !== undefined;
   try {

@@ -2,7 +2,7 @@ import { decodeLifetime, readTag, type Unusable } from "../core/codec.ts";
 import type { IsOld } from "../core/record.ts";
 import type { CleanupOptions, CleanupResult } from "../core/store.ts";
 import { isSessionId } from "../core/token.ts";
-import type { Place } from "./atomic_file.ts";
+import type { DirectoryContext } from "./atomic_file.ts";
 import { type LockedFile, openLocked } from "./file_lock.ts";
 import { isNoFile, openRegular } from "../system/open_regular.ts";
 import { AGAIN, retryUntilFree } from "../system/waiting.ts";
@@ -58,17 +58,17 @@ interface Seen {
  * there for nothing some is removed. The event loop is given back every few
  * milliseconds.
  *
- * @param place A directory that is ready.
+ * @param context A directory that is ready.
  * @param isOld Decides which are old, see `cleanupRule`.
  * @param options See there.
  * @throws {SessionLockTimeoutError} If another cleaner does not end in time.
  */
 export async function cleanDirectory(
-  place: Place,
+  context: DirectoryContext,
   isOld: IsOld,
   options: DirectoryCleanupOptions,
 ): Promise<CleanupResult> {
-  const { directory } = place;
+  const { directory } = context;
   const { dryRun = false, onProgress, quarantine, signal } = options;
   using _lock = await lockCleaner(directory, options);
   const count = { deleted: 0, remaining: 0, remnants: 0 };
@@ -83,7 +83,7 @@ export async function cleanDirectory(
         if (isLeft && (dryRun || removeIfThere(path))) count.remnants++;
         continue;
       }
-      const file = new SessionFile(place, name, quarantine);
+      const file = new SessionFile(context, name, quarantine);
       const seen = peek(file, name, isOld);
       const verdict = dryRun
         ? seen.verdict
@@ -95,7 +95,7 @@ export async function cleanDirectory(
         count.remaining++;
         const { tag } = seen;
         if (tag !== undefined && !dryRun) {
-          makeMissingEntry(place, { tag, id: name });
+          makeMissingEntry(context, { tag, id: name });
         }
       }
       if (verdict === "old") {

@@ -18,7 +18,7 @@ import type {
   UpdateOptions,
 } from "../core/store.ts";
 import { checkSessionId, isSessionId } from "../core/token.ts";
-import type { Durability, Place } from "./atomic_file.ts";
+import type { DirectoryContext, Durability } from "./atomic_file.ts";
 import { isNoFile } from "../system/open_regular.ts";
 import { AGAIN, type Again, retryUntilFree } from "../system/waiting.ts";
 import { lockPath, markerPath, sessionPath } from "./layout.ts";
@@ -83,7 +83,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   readonly #lockTimeout: number;
   readonly #durability: Durability;
   readonly #quarantine: Quarantine;
-  #place: Place | undefined;
+  #context: DirectoryContext | undefined;
 
   /**
    * Makes a store; it does no I/O.
@@ -286,8 +286,8 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     return retryUntilFree(() => step(file), waitOptions);
   }
 
-  #ready(): Place {
-    return this.#place ??= {
+  #ready(): DirectoryContext {
+    return this.#context ??= {
       directory: this.directory,
       durability: this.#durability,
       ...prepareDirectory(this.directory, this.#create),

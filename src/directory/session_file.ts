@@ -32,7 +32,7 @@ import {
 import type { LoadOptions } from "../core/store.ts";
 import {
   createFile,
-  type Place,
+  type DirectoryContext,
   removeFile,
   replaceFile,
 } from "./atomic_file.ts";
@@ -59,18 +59,18 @@ export class SessionFile {
   /** Where it is. */
   readonly path: string;
   readonly #id: string;
-  readonly #place: Place;
+  readonly #context: DirectoryContext;
   readonly #quarantine: Quarantine;
 
   /**
-   * @param place The directory, and how to write there.
+   * @param context The directory, and how to write there.
    * @param id A session ID; whoever calls has checked that it is one.
    * @param quarantine Sees to files that hold no session.
    */
-  constructor(place: Place, id: string, quarantine: Quarantine) {
-    this.path = sessionPath(place.directory, id);
+  constructor(context: DirectoryContext, id: string, quarantine: Quarantine) {
+    this.path = sessionPath(context.directory, id);
     this.#id = id;
-    this.#place = place;
+    this.#context = context;
     this.#quarantine = quarantine;
   }
 
@@ -175,7 +175,7 @@ export class SessionFile {
     return this.#holdRecord(decodeLifetime, ({ record, tag }, held) => {
       const { lastAccess, now } = held;
       if (!isOld(record, lastAccess, now)) return "live";
-      const path = temporaryPath(this.#place.directory, now, system.random());
+      const path = temporaryPath(this.#context.directory, now, system.random());
       try {
         system.rename(this.path, path);
       } finally {
@@ -251,9 +251,9 @@ export class SessionFile {
   }
 
   #create(bytes: Uint8Array, lastAccess?: number): boolean | Again {
-    const put = () => createFile(this.#place, this.path, bytes, lastAccess);
+    const put = () => createFile(this.#context, this.path, bytes, lastAccess);
     const publication = { id: this.#id, bytes, before: undefined, put };
-    return publishIndexed(this.#place, publication);
+    return publishIndexed(this.#context, publication);
   }
 
   #replace(
@@ -262,13 +262,13 @@ export class SessionFile {
     before: string | undefined,
     lastAccess?: number,
   ): true | Again {
-    const put = () => replaceFile(this.#place, held, bytes, lastAccess);
-    return publishIndexed(this.#place, { id: this.#id, bytes, before, put });
+    const put = () => replaceFile(this.#context, held, bytes, lastAccess);
+    return publishIndexed(this.#context, { id: this.#id, bytes, before, put });
   }
 
   #remove(tag: string | undefined): void {
-    const remove = () => removeFile(this.#place, this.path);
-    removeIndexed(this.#place.directory, this.#id, tag, remove);
+    const remove = () => removeFile(this.#context, this.path);
+    removeIndexed(this.#context.directory, this.#id, tag, remove);
   }
 
   /** The name is taken after all: start again, unless that would never end. */

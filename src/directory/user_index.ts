@@ -45,7 +45,7 @@
  * he is not their owner, who could then not use them.
  */
 import { hasOtherTag, readTag } from "../core/codec.ts";
-import { type Place, syncDirectory } from "./atomic_file.ts";
+import { type DirectoryContext, syncDirectory } from "./atomic_file.ts";
 import { underLock, underLockOf } from "./file_lock.ts";
 import { openExisting, openRegular } from "../system/open_regular.ts";
 import { AGAIN, type Again } from "../system/waiting.ts";
@@ -83,18 +83,20 @@ export interface Publication<T> {
 /**
  * Publishes a record, its entry first if it has a user.
  *
- * @param place Where the session is.
+ * @param context Where the session is.
  * @param publication What is published.
  * @returns What `put` returned; {@linkcode AGAIN} when the entry was locked.
  */
 export function publishIndexed<T extends boolean | Again>(
-  place: Place,
+  context: DirectoryContext,
   { id, bytes, before, put }: Publication<T>,
 ): T | Again {
-  const { directory } = place;
+  const { directory } = context;
   const tag = readTag(bytes);
   if (tag === before) return put();
-  const result = tag === undefined ? put() : putUnder(place, { tag, id }, put);
+  const result = tag === undefined
+    ? put()
+    : putUnder(context, { tag, id }, put);
   // The record has another tag now, or is not the one that was there.
   const rest = result === true ? before : result === false ? tag : undefined;
   if (rest !== undefined) removeStaleEntries(directory, [{ tag: rest, id }]);
@@ -169,15 +171,18 @@ export function isStale(directory: string, { tag, id }: UserEntry): boolean {
 /**
  * Makes an entry that is missing, for a session that was seen to have the tag.
  *
- * @param place Where the session is.
+ * @param context Where the session is.
  * @param entry The entry.
  */
-export function makeMissingEntry(place: Place, entry: UserEntry): void {
-  const { directory, isOwner } = place;
+export function makeMissingEntry(
+  context: DirectoryContext,
+  entry: UserEntry,
+): void {
+  const { directory, isOwner } = context;
   if (system.exists(entryPath(directory, entry))) return;
   const isMade = system.exists(bucketLockPath(directory, entry.tag));
   if (!isMade && !isOwner) return;
-  const file = openBucketLock(place, entry.tag);
+  const file = openBucketLock(context, entry.tag);
   try {
     linkEntry(directory, entry, file);
   } finally {
@@ -210,10 +215,14 @@ export async function* listTagged(
   }
 }
 
-function putUnder<T>(place: Place, entry: UserEntry, put: () => T): T | Again {
-  const { directory, durability } = place;
+function putUnder<T>(
+  context: DirectoryContext,
+  entry: UserEntry,
+  put: () => T,
+): T | Again {
+  const { directory, durability } = context;
   try {
-    return underLockOf(openBucketLock(place, entry.tag), false, (file) => {
+    return underLockOf(openBucketLock(context, entry.tag), false, (file) => {
       if (!linkEntry(directory, entry, file)) return AGAIN;
       if (durability === "power") {
         syncDirectory(bucketPath(directory, entry.tag));
@@ -255,16 +264,16 @@ function discardEntry(directory: string, entry: UserEntry): void {
   }
 }
 
-function openBucketLock(place: Place, tag: string): Deno.FsFile {
-  const path = bucketLockPath(place.directory, tag);
+function openBucketLock(context: DirectoryContext, tag: string): Deno.FsFile {
+  const path = bucketLockPath(context.directory, tag);
   const file = openExisting(path, true);
   if (file !== undefined) return file;
-  makeBucket(place, tag);
+  makeBucket(context, tag);
   return system.open(path, { read: true, write: true });
 }
 
-function makeBucket(place: Place, tag: string): void {
-  const { directory, durability } = place;
+function makeBucket(context: DirectoryContext, tag: string): void {
+  const { directory, durability } = context;
   checkStillThere(directory);
   makeDirectory(userIndexPath(directory));
   makeDirectory(bucketPath(directory, tag));

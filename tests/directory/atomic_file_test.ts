@@ -8,7 +8,7 @@ import {
 import { FLAG_AT, PUBLISHED } from "../../src/core/codec.ts";
 import {
   createFile,
-  type Place,
+  type DirectoryContext,
   removeFile,
   replaceFile,
 } from "../../src/directory/atomic_file.ts";
@@ -26,8 +26,8 @@ const MODE = { mode: 0o600 };
 
 function placeOf(
   { path: directory }: TemporaryDirectory,
-  rest: Partial<Place> = {},
-): Place {
+  rest: Partial<DirectoryContext> = {},
+): DirectoryContext {
   return {
     directory,
     durability: "process",
@@ -56,7 +56,7 @@ function hold(path: string): HeldFile {
 
 /** One of both ways to put a record behind a name. */
 interface Put extends Disposable {
-  put(place: Place, bytes: Uint8Array): boolean | Again;
+  put(place: DirectoryContext, bytes: Uint8Array): boolean | Again;
 }
 
 const PUTS = {
@@ -335,7 +335,7 @@ Deno.test("removeIfThere() is false for what is gone", () => {
 
 /** What a change does to files, in its order: without clock and close. */
 function changesOf(
-  durability: Place["durability"],
+  durability: DirectoryContext["durability"],
   change: "createFile" | "replaceFile" | "removeFile",
   existing: boolean,
 ): string[] {

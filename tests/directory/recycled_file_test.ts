@@ -5,7 +5,10 @@ import {
   assertThrows,
 } from "@std/assert";
 import { decodeRecord, encodeRecord, FLAG_AT } from "../../src/core/codec.ts";
-import { type Place, replaceFile } from "../../src/directory/atomic_file.ts";
+import {
+  type DirectoryContext,
+  replaceFile,
+} from "../../src/directory/atomic_file.ts";
 import { temporaryPath } from "../../src/directory/layout.ts";
 import {
   HeldFile,
@@ -27,7 +30,7 @@ const OTHER_ID = "fedcba9876543210fedcba9876543210";
 
 /** A directory with a session in it that has been replaced once. */
 class Scene extends TemporaryDirectory {
-  readonly place: Place = {
+  readonly place: DirectoryContext = {
     directory: this.path,
     durability: "process",
     needsMode: false,
@@ -49,7 +52,7 @@ class Scene extends TemporaryDirectory {
   put(
     bytes: Uint8Array,
     path = this.session,
-    rest?: Partial<Place>,
+    rest?: Partial<DirectoryContext>,
     modified?: number,
   ): void {
     using held = openHeld(path) as HeldFile;
