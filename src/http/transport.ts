@@ -22,9 +22,9 @@ export interface Transport {
    */
   read(headers: Headers): string | undefined;
   /** Makes the header that hands a token out. */
-  give(token: string, options: WriteCookieOptions): Header;
+  issue(token: string, options: WriteCookieOptions): Header;
   /** Makes the header that takes it back. */
-  takeBack(options: Pick<WriteCookieOptions, "isHttps">): Header;
+  revoke(options: Pick<WriteCookieOptions, "isHttps">): Header;
 }
 
 /**
@@ -81,8 +81,8 @@ function cookieTransport(options: CookieOptions | undefined): Transport {
   return {
     vary: "Cookie",
     read: (headers) => readCookie(headers.get("cookie"), cookie.name),
-    give: (token, how) => ["set-cookie", writeCookie(cookie, token, how)],
-    takeBack: (how) => ["set-cookie", clearCookie(cookie, how)],
+    issue: (token, how) => ["set-cookie", writeCookie(cookie, token, how)],
+    revoke: (how) => ["set-cookie", clearCookie(cookie, how)],
   };
 }
 
@@ -97,7 +97,7 @@ function headerTransport(
       const value = headers.get(from);
       return value === null ? undefined : parse(value);
     },
-    give: (token) => [to, token],
-    takeBack: () => [to, ""],
+    issue: (token) => [to, token],
+    revoke: () => [to, ""],
   };
 }

@@ -137,7 +137,7 @@ async function updateRecord(
   // could wipe the new cookie that a parallel request has just been given.
   if (isGone) return undefined;
   if (kept === undefined) {
-    return settings.transport.takeBack(howItCame(settings, visit));
+    return settings.transport.revoke(howItCame(settings, visit));
   }
   return isCookieDue ? setCookie(settings, visit, kept) : undefined;
 }
@@ -188,7 +188,7 @@ function setCookie(
   const { id, secret } = visit.credentials!;
   const maxAge = cookieAge(record, settings.now());
   const options = { ...howItCame(settings, visit), maxAge };
-  return settings.transport.give(id + secret, options);
+  return settings.transport.issue(id + secret, options);
 }
 
 function howItCame(
