@@ -40,7 +40,7 @@ export type {
   IsolationLevel,
   IsolationOptions,
 } from "./src/manager/isolation.ts";
-export type { SetOptions } from "./src/session/key_ends.ts";
+export type { SetOptions } from "./src/session/key_expiry.ts";
 export type { SessionCounters } from "./src/manager/session_counters.ts";
 export type { SessionLifetime } from "./src/session/lifetime.ts";
 export type { TransportOption } from "./src/http/transport.ts";

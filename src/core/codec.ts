@@ -22,7 +22,7 @@
  * checksum finds accidents, not forgeries.
  */
 import { crc32 } from "node:zlib";
-import { findFault } from "./find_fault.ts";
+import { validateRecord } from "./find_fault.ts";
 import type { Lifetime, SessionRecord } from "./record.ts";
 import {
   cannotEncode,
@@ -105,7 +105,7 @@ export function decodeRecord(
   const body = parseBody(bytes.subarray(ID_AT + id.length + 1));
   if (body === undefined) return "unreadable";
   const record = addLifetime(body, bytes);
-  return findFault(record) === undefined ? record : "unreadable";
+  return validateRecord(record) === undefined ? record : "unreadable";
 }
 
 /**

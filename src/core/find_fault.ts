@@ -8,13 +8,14 @@ const NO_TIME = "is not whole milliseconds from 0 up";
  * @param record Any object at all.
  * @returns What is wrong with it, for a message; `undefined` when nothing is.
  */
-export function findFault(record: SessionRecord): string | undefined {
+export function validateRecord(record: SessionRecord): string | undefined {
   const { createdAt, expiresAt = 0, idleTimeout = 0 } = record;
   const { data, flash = {}, formTokens = [] } = record;
   const { secretHash = "", user = "" } = record;
   const { cookieSentAt = 0, untilBrowserCloses = false } = record;
   const { rotatedAt = 0, previous, sealed = "", commits = 0 } = record;
-  const { typed = [], typedFlash = [], keyEnds = {}, dataVersion = 0 } = record;
+  const { typed = [], typedFlash = [], keyExpiry = {}, dataVersion = 0 } =
+    record;
   const { userGeneration = 0, label = "" } = record;
   if (!isTime(createdAt)) return `createdAt ${NO_TIME}`;
   if (!isTime(expiresAt)) return `expiresAt ${NO_TIME}`;
@@ -39,8 +40,8 @@ export function findFault(record: SessionRecord): string | undefined {
   if (!isTextList(formTokens)) return "formTokens is not a list of texts";
   if (!isTextList(typed)) return "typed is not a list of texts";
   if (!isTextList(typedFlash)) return "typedFlash is not a list of texts";
-  if (!isPlainObject(keyEnds) || !Object.values(keyEnds).every(isTime)) {
-    return "keyEnds is not an object of times";
+  if (!isPlainObject(keyExpiry) || !Object.values(keyExpiry).every(isTime)) {
+    return "keyExpiry is not an object of times";
   }
   return isTime(dataVersion)
     ? undefined

@@ -56,7 +56,7 @@ export interface SessionRecord {
   /** The keys of `flash` whose value is one. */
   readonly typedFlash?: readonly string[];
   /** When keys of `data` end, in whole milliseconds since the epoch. */
-  readonly keyEnds?: { readonly [key: string]: number };
+  readonly keyExpiry?: { readonly [key: string]: number };
   /** The version of the application's `data`, from 1; `undefined` for none. */
   readonly dataVersion?: number;
 }
@@ -102,7 +102,10 @@ export function isExpired(
  * @param lastAccess When it was last accessed, in ms since the epoch.
  * @returns `null` when it is never over by itself.
  */
-export function endOf(lifetime: Lifetime, lastAccess: number): number | null {
+export function expiryOf(
+  lifetime: Lifetime,
+  lastAccess: number,
+): number | null {
   const { expiresAt = Infinity, idleTimeout = Infinity } = lifetime;
   const end = Math.min(expiresAt, lastAccess + idleTimeout);
   return end > Number.MAX_SAFE_INTEGER ? null : end;

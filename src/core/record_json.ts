@@ -5,7 +5,7 @@
  * it for another one that any code of the process has parsed before
  * (https://github.com/nodejs/node/issues/63785). Values are not concerned.
  */
-import { findFault, isPlainObject } from "./find_fault.ts";
+import { isPlainObject, validateRecord } from "./find_fault.ts";
 import type { JsonObject, Lifetime, SessionRecord } from "./record.ts";
 
 /**
@@ -32,12 +32,12 @@ export function toJson(
   record: SessionRecord,
   lifetime: Lifetime = record,
 ): string {
-  const fault = findFault(record);
+  const fault = validateRecord(record);
   if (fault !== undefined) throw cannotEncode(fault);
   const { expiresAt, idleTimeout } = lifetime;
   const { data, flash, createdAt, secretHash, user, formTokens } = record;
   const { untilBrowserCloses, cookieSentAt, rotatedAt } = record;
-  const { typed, typedFlash, keyEnds, dataVersion } = record;
+  const { typed, typedFlash, keyExpiry, dataVersion } = record;
   const { userGeneration, label, commits, previous, sealed } = record;
   const rest = JSON.stringify({
     createdAt,
@@ -55,7 +55,7 @@ export function toJson(
     sealed,
     typed,
     typedFlash,
-    keyEnds,
+    keyExpiry,
     dataVersion,
     commits,
   });
@@ -96,7 +96,7 @@ export function parseJson(json: string): SessionRecord | undefined {
 export function fromJson(json: string): SessionRecord | undefined {
   const record = parseJson(json);
   if (record === undefined) return undefined;
-  return findFault(record) === undefined ? record : undefined;
+  return validateRecord(record) === undefined ? record : undefined;
 }
 
 /**

@@ -267,7 +267,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     } catch (error) {
       const path = sessionPath(this.directory, id);
       if (!isNoFile(path)) throw error;
-      this.#quarantine.leave("not a file", path, id);
+      this.#quarantine.report("not a file", path, id);
       return undefined;
     }
   }

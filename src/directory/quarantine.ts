@@ -69,7 +69,7 @@ export class Quarantine {
    * @param id The session ID that the name says.
    * @param error What kept it from being set aside, if anything did.
    */
-  leave(
+  report(
     type: StoreWarning["type"],
     path: string,
     id: string,

@@ -95,7 +95,7 @@ export class SessionFile {
       });
     } catch (error) {
       if (read === "hold" || isNoFile(this.path)) throw error;
-      this.#quarantine.leave(read, this.path, this.#id, error);
+      this.#quarantine.report(read, this.path, this.#id, error);
       return undefined;
     }
   }
@@ -228,7 +228,7 @@ export class SessionFile {
       if (record === "unreadable") {
         this.#quarantine.setAside(this.path, this.#id, held.file);
       } else {
-        this.#quarantine.leave(record, this.path, this.#id);
+        this.#quarantine.report(record, this.path, this.#id);
       }
       return undefined;
     });

@@ -1,4 +1,4 @@
-import { endOf } from "../core/record.ts";
+import { expiryOf } from "../core/record.ts";
 import { fromJson } from "../core/record_json.ts";
 import type { EngineRow, SessionEngine } from "./session_engine.ts";
 
@@ -24,7 +24,7 @@ export async function endRow<R extends EngineRow>(
 ): Promise<boolean> {
   const record = row && fromJson(row.json);
   if (record === undefined) return true;
-  const endsAt = endOf(record, row!.lastAccess);
+  const endsAt = expiryOf(record, row!.lastAccess);
   if (endsAt === null || now - endsAt > LATEST) return true;
   return await engine.remove(id, row) !== undefined;
 }

@@ -1,4 +1,4 @@
-import { endOf, isExpired, type SessionRecord } from "../core/record.ts";
+import { expiryOf, isExpired, type SessionRecord } from "../core/record.ts";
 import { fromJson, toJson } from "../core/record_json.ts";
 import { userTag } from "../core/user_tag.ts";
 import type { EngineRow, NewEngineRow } from "./session_engine.ts";
@@ -38,7 +38,7 @@ export function makeRow(
     json,
     version: Math.floor(Math.random() * VERSIONS),
     lastAccess,
-    endsAt: endOf(record, lastAccess),
+    endsAt: expiryOf(record, lastAccess),
     expiresAt: record.expiresAt ?? null,
     tag: record.user === undefined ? null : userTag(record.user),
   };

@@ -28,7 +28,7 @@
 import {
   checkLastAccess,
   cleanupRule,
-  endOf,
+  expiryOf,
   type SessionRecord,
 } from "../core/record.ts";
 import type {
@@ -138,7 +138,7 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
       }
       // What was read may be later than what was the present before.
       const lastAccess = this.#now();
-      const access = { lastAccess, endsAt: endOf(record, lastAccess) };
+      const access = { lastAccess, endsAt: expiryOf(record, lastAccess) };
       const touched = this.#engine.touch(id, access, row!);
       if (await untilAborted(touched, signal)) {
         if (isFar) this.#recent.add(id, { ...row!, lastAccess });

@@ -28,7 +28,7 @@ export function commitSession(
 }
 
 /** The same; a refusal is told and not thrown. */
-export function commitOrTell(
+export function commitOrReport(
   settings: ManagerSettings,
   state: SessionState,
 ): Header | undefined | Promise<Header | undefined> {

@@ -1,6 +1,6 @@
 import {
   closeVisit,
-  commitOrTell,
+  commitOrReport,
   commitSession,
   varyOf,
   visitOf,
@@ -157,7 +157,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
       } catch (thrown) {
         response = thrownResponse(thrown);
       }
-      const committed = commitOrTell(this.#settings, state);
+      const committed = commitOrReport(this.#settings, state);
       const header = committed instanceof Promise ? await committed : committed;
       return completeResponse(response, {
         header,

@@ -50,7 +50,7 @@ export async function findSession(
   const verified = verify(settings, stored, credentials);
   if (verified === undefined) {
     if (matchSecret(stored, secretHash, now()) === "reused") {
-      await tellOfReuse(settings, credentials);
+      await reportReuse(settings, credentials);
     }
     return undefined;
   }
@@ -79,7 +79,7 @@ export async function findSession(
   };
 }
 
-async function tellOfReuse(
+async function reportReuse(
   settings: ManagerSettings,
   { id, secretHash }: Credentials,
 ): Promise<void> {

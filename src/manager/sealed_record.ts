@@ -41,9 +41,9 @@ export function sealRecord(
 ): SessionRecord {
   if (!isOn) return record;
   const { data, flash, formTokens, ...others } = record;
-  const { typed, typedFlash, keyEnds, ...rest } = others;
+  const { typed, typedFlash, keyExpiry, ...rest } = others;
   const text = JSON.stringify(
-    { data, flash, formTokens, typed, typedFlash, keyEnds },
+    { data, flash, formTokens, typed, typedFlash, keyExpiry },
   );
   const sealed = seal(keyOf(owner, secrets[0]), text);
   return { ...rest, data: {}, sealed };

@@ -17,7 +17,7 @@ import { isPlainObject } from "../core/find_fault.ts";
 import type { JsonObject, SessionRecord } from "../core/record.ts";
 import type { DataSettings, SessionInvalidEvent } from "./data_options.ts";
 import { checkKey, nameKey } from "../session/json_value.ts";
-import { dropEnded } from "../session/key_ends.ts";
+import { dropExpired } from "../session/key_expiry.ts";
 import { checkData } from "./standard_schema.ts";
 import {
   fromTypedObject,
@@ -77,10 +77,10 @@ export function readData(
   record: SessionRecord,
 ): SessionRecord {
   const typeless = readTypes(settings.data, id, record);
-  const left = dropEnded(typeless, settings.now());
+  const left = dropExpired(typeless, settings.now());
   const migrated = migrateData(settings.data, id, left);
   // It has no say on how long what it has taken away would have lived.
-  return migrated === left ? left : dropEnded(migrated, settings.now());
+  return migrated === left ? left : dropExpired(migrated, settings.now());
 }
 
 /**

@@ -1,5 +1,5 @@
 import { defineInspect } from "./define_inspect.ts";
-import type { SetOptions } from "./key_ends.ts";
+import type { SetOptions } from "./key_expiry.ts";
 import type { SessionLifetime } from "./lifetime.ts";
 import { type SessionOptions, SessionState } from "./session_state.ts";
 

@@ -13,14 +13,14 @@
  */
 import type { JsonValue, SessionRecord } from "../core/record.ts";
 import { checkKey, nameKey } from "./json_value.ts";
-import { keyEnd, type SetOptions } from "./key_ends.ts";
+import { expiryAfter, type SetOptions } from "./key_expiry.ts";
 import type { ValueFormat } from "./value_format.ts";
 
 /** Gives a key its new value for the one it has. */
 export type Update = (value: unknown) => unknown;
 
 /** What a data holds, as a record has it. */
-export type DataContent = Pick<SessionRecord, "data" | "keyEnds">;
+export type DataContent = Pick<SessionRecord, "data" | "keyExpiry">;
 
 /** Does to a record's data what was done to the data. May be called again. */
 export type DataChange = (content: DataContent) => DataContent;
@@ -81,9 +81,9 @@ export class SessionData {
 
   /** The names of the keys that hold a value. */
   keys(): string[] {
-    const { data, keyEnds } = this.#base;
+    const { data, keyExpiry } = this.#base;
     const keys = this.#isCleared ? [] : Object.keys(data);
-    if (this.#states.size === 0 && keyEnds === undefined) return keys;
+    if (this.#states.size === 0 && keyExpiry === undefined) return keys;
     return [...new Set([...keys, ...this.#states.keys()])]
       .filter((key) => this.has(key));
   }
@@ -97,7 +97,7 @@ export class SessionData {
     const value = this.#peek(key);
     if (typeof value !== "object" || value === null) return value;
     const state: KeyState = this.#states.get(key) ??
-      { value, text: undefined, change: "none", end: this.#endOf(key) };
+      { value, text: undefined, change: "none", end: this.#expiryOf(key) };
     if (state.change !== "set" && state.text === undefined) {
       this.#states.set(key, { ...state, text: this.#format.write(value) });
     }
@@ -105,7 +105,7 @@ export class SessionData {
   }
 
   set(key: string, value: unknown, options: SetOptions = {}): void {
-    const end = keyEnd(options, this.#now());
+    const end = expiryAfter(options, this.#now());
     this.#put(key, { value, text: undefined, change: "set", end });
   }
 
@@ -127,7 +127,7 @@ export class SessionData {
       value,
       text: undefined,
       change: isSet ? "set" : [...earlier, change],
-      end: before === undefined ? undefined : this.#endOf(key),
+      end: before === undefined ? undefined : this.#expiryOf(key),
     });
     return this.get(key);
   }
@@ -163,13 +163,13 @@ export class SessionData {
    * one that is handed out, unless somebody else changed the same key.
    */
   rebase(base: DataContent = NOTHING): void {
-    const { data, keyEnds } = base;
+    const { data, keyExpiry } = base;
     const states = new Map<string, KeyState>();
     for (const [key, text] of this.#texts) {
       const value = this.#states.get(key)?.value;
       const isKept = Object.hasOwn(data, key) &&
         this.#format.write(data[key]) === text;
-      const end = endIn(keyEnds, key);
+      const end = expiryIn(keyExpiry, key);
       if (isKept) states.set(key, { value, text, change: "none", end });
     }
     this.#base = base;
@@ -182,10 +182,11 @@ export class SessionData {
     if (state !== undefined) {
       return this.#isOver(state) ? undefined : state.value;
     }
-    const { data, keyEnds } = this.#base;
+    const { data, keyExpiry } = this.#base;
     // `hasOwn`, so that "constructor" is a key like any other.
     const isHeld = !this.#isCleared && Object.hasOwn(data, key) &&
-      (keyEnds === undefined || !this.#isOver({ end: endIn(keyEnds, key) }));
+      (keyExpiry === undefined ||
+        !this.#isOver({ end: expiryIn(keyExpiry, key) }));
     return isHeld ? data[key] : undefined;
   }
 
@@ -195,10 +196,10 @@ export class SessionData {
     this.#states.set(key, state);
   }
 
-  #endOf(key: string): number | undefined {
+  #expiryOf(key: string): number | undefined {
     const state = this.#states.get(key);
     if (state !== undefined) return state.end;
-    return this.#isCleared ? undefined : endIn(this.#base.keyEnds, key);
+    return this.#isCleared ? undefined : expiryIn(this.#base.keyExpiry, key);
   }
 
   #isOver({ end }: Pick<KeyState, "end">): boolean {
@@ -236,20 +237,20 @@ export class SessionData {
   }
 }
 
-function endIn(
-  keyEnds: DataContent["keyEnds"],
+function expiryIn(
+  keyExpiry: DataContent["keyExpiry"],
   key: string,
 ): number | undefined {
-  return keyEnds && own(keyEnds, key);
+  return keyExpiry && own(keyExpiry, key);
 }
 
 function applyChanges(
-  { data, keyEnds }: DataContent,
+  { data, keyExpiry }: DataContent,
   changes: readonly (readonly [key: string, change: KeyChange])[],
   format: ValueFormat,
 ): DataContent {
   const merged: Record<string, unknown> = { ...data };
-  const ends: Record<string, number> = { ...keyEnds };
+  const ends: Record<string, number> = { ...keyExpiry };
   for (const [key, change] of changes) {
     const { value, end } = "value" in change ? change : {
       value: runUpdates(own(merged, key), change, (after) => {
@@ -262,7 +263,7 @@ function applyChanges(
   }
   return {
     data: merged as Record<string, JsonValue>,
-    ...(Object.keys(ends).length > 0 && { keyEnds: ends }),
+    ...(Object.keys(ends).length > 0 && { keyExpiry: ends }),
   };
 }
 

@@ -168,7 +168,7 @@ export class SessionState {
   /** Follows the store, which has already removed a form token. */
   forgetFormToken(token: string, kept: SessionRecord | undefined): void {
     this.formTokens.forget(token);
-    this.#isSuspect ||= kept !== undefined && isWorthNothing(kept);
+    this.#isSuspect ||= kept !== undefined && isEmptyRecord(kept);
   }
 
   /**
@@ -222,20 +222,20 @@ export class SessionState {
           flash = {},
           formTokens = [],
           data: _data,
-          keyEnds: _keyEnds,
+          keyExpiry: _keyEnds,
           ...rest
         } = record;
-        const { data, keyEnds } = changeData?.(record) ?? record;
+        const { data, keyExpiry } = changeData?.(record) ?? record;
         const newFlash = changeFlash?.(flash) ?? flash;
         const newTokens = changeFormTokens?.(formTokens) ?? formTokens;
         const merged = {
           ...rest,
           data,
-          ...(keyEnds !== undefined && { keyEnds }),
+          ...(keyExpiry !== undefined && { keyExpiry }),
           ...(Object.keys(newFlash).length > 0 && { flash: newFlash }),
           ...(newTokens.length > 0 && { formTokens: newTokens }),
         };
-        return isWorthNothing(merged) ? undefined : merged;
+        return isEmptyRecord(merged) ? undefined : merged;
       },
     };
   }
@@ -279,7 +279,7 @@ export class SessionState {
   }
 }
 
-function isWorthNothing(record: SessionRecord): boolean {
+function isEmptyRecord(record: SessionRecord): boolean {
   const { data, flash, formTokens, user } = record;
   return user === undefined && flash === undefined &&
     formTokens === undefined && Object.keys(data).length === 0;

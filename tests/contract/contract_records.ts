@@ -129,9 +129,13 @@ export function listUnkeepable(): Record<string, unknown> {
     "typed a text": { data, createdAt, typed: "a" },
     "typed a list of numbers": { data, createdAt, typed: [1] },
     "typedFlash null": { data, createdAt, typedFlash: null },
-    "keyEnds a list": { data, createdAt, keyEnds: [1] },
-    "keyEnds of no times": { data, createdAt, keyEnds: { a: "1" } },
-    "keyEnds with an escaped key": { data, createdAt, keyEnds: { "a\n": 1 } },
+    "keyExpiry a list": { data, createdAt, keyExpiry: [1] },
+    "keyExpiry of no times": { data, createdAt, keyExpiry: { a: "1" } },
+    "keyExpiry with an escaped key": {
+      data,
+      createdAt,
+      keyExpiry: { "a\n": 1 },
+    },
     "dataVersion fractional": { data, createdAt, dataVersion: 0.5 },
     "commits negative": { data, createdAt, commits: -1 },
     "commits fractional": { data, createdAt, commits: 0.5 },
@@ -212,7 +216,7 @@ export function testRecords(declare: Declare, longestString: number): void {
       formTokens: ["one", "two"],
       typed: ["a"],
       typedFlash: [""],
-      keyEnds: { a: 1_763_629_200_005, b: 0 },
+      keyExpiry: { a: 1_763_629_200_005, b: 0 },
       dataVersion: 3,
     };
     await assertKept(store, parts);

@@ -188,7 +188,7 @@ const FIELDS = [
   "flash",
   "formTokens",
   "typed",
-  "keyEnds",
+  "keyExpiry",
   "dataVersion",
   "expiresAt",
   "idleTimeout",
@@ -203,7 +203,7 @@ const FITTING: Readonly<Record<string, string>> = {
   flash: '{"a":1}',
   formTokens: '["a","b"]',
   typed: '["a"]',
-  keyEnds: '{"a":1}',
+  keyExpiry: '{"a":1}',
   dataVersion: "1",
 };
 

@@ -41,8 +41,8 @@ Deno.test("the next commit drops what is over, and a reader writes nothing", asy
   const session = await open(cookie);
   session.set("code", "4711", { ttl: MINUTE });
   await commit(session);
-  const { keyEnds, data } = (await store.load(id))!;
-  assertEquals(keyEnds, { code: BEGIN + MINUTE });
+  const { keyExpiry, data } = (await store.load(id))!;
+  assertEquals(keyExpiry, { code: BEGIN + MINUTE });
   assertEquals(data, { kept: 1, code: "4711" });
   clock.now += MINUTE;
   store.takeCalls();
@@ -53,7 +53,7 @@ Deno.test("the next commit drops what is over, and a reader writes nothing", asy
   await commit(other);
   const after = (await store.load(id))!;
   assertEquals(after.data, { kept: 1, other: 2 });
-  assertEquals(after.keyEnds, undefined);
+  assertEquals(after.keyExpiry, undefined);
 });
 
 Deno.test("a session of which every key is over holds nothing, and is deleted by the next commit", async () => {
@@ -73,7 +73,7 @@ Deno.test("a session of which every key is over holds nothing, and is deleted by
 Deno.test("set() without a time to live takes the end away; update() and a change inside leave it", async () => {
   const { open, begin, commit, store } = setUp();
   const { id, cookie } = await begin({ kept: 1 });
-  const ends = async () => (await store.load(id))?.keyEnds;
+  const ends = async () => (await store.load(id))?.keyExpiry;
   const session = await open(cookie);
   session.set("n", 1, { ttl: MINUTE });
   session.set("cart", ["tea"], { ttl: MINUTE });
@@ -103,7 +103,7 @@ Deno.test("update() of a key that is over begins anew, without an end", async ()
   assertEquals(later.update("n", (n = 0) => n + 1), 1);
   await commit(later);
   assertEquals((await store.load(id))?.data.n, 1);
-  assertEquals((await store.load(id))?.keyEnds, undefined);
+  assertEquals((await store.load(id))?.keyExpiry, undefined);
   // Over between the update and its commit: it runs again, on nothing.
   later.set("n", 5, { ttl: MINUTE });
   await commit(later);
@@ -137,14 +137,14 @@ Deno.test("of two requests the last to set a key decides on value and end; other
   other.set("code", 2, { ttl: 2 * MINUTE });
   await commit(one);
   await commit(other);
-  const { data, keyEnds } = (await store.load(id))!;
+  const { data, keyExpiry } = (await store.load(id))!;
   assertEquals(data, { kept: 1, code: 2, mine: 1 });
-  assertEquals(keyEnds, { code: BEGIN + 2 * MINUTE, mine: BEGIN + MINUTE });
+  assertEquals(keyExpiry, { code: BEGIN + 2 * MINUTE, mine: BEGIN + MINUTE });
   const clearing = await open(cookie);
   clearing.clear();
   clearing.set("mine", 3);
   await commit(clearing);
-  assertEquals((await store.load(id))?.keyEnds, undefined);
+  assertEquals((await store.load(id))?.keyExpiry, undefined);
 });
 
 Deno.test("sealed, the store does not see which keys end", async () => {
@@ -152,7 +152,7 @@ Deno.test("sealed, the store does not see which keys end", async () => {
   const session = await open();
   session.set("code", "4711", { ttl: MINUTE });
   const cookie = (await commit(session)).split(";")[0]!;
-  assertEquals((await store.load(session.id))?.keyEnds, undefined);
+  assertEquals((await store.load(session.id))?.keyExpiry, undefined);
   assertEquals((await open(cookie)).get("code"), "4711");
 });
 
@@ -165,7 +165,10 @@ Deno.test("names of prototypes end like any other key", async () => {
   session.set("valueof", 1);
   const cookie = (await commit(session)).split(";")[0]!;
   assertEquals((await open(cookie)).get("__proto__"), "__proto__");
-  assertEquals(Object.keys((await store.load(session.id))!.keyEnds!).length, 3);
+  assertEquals(
+    Object.keys((await store.load(session.id))!.keyExpiry!).length,
+    3,
+  );
   clock.now += MINUTE;
   assertEquals([...(await open(cookie)).keys()], ["valueof"]);
 });
@@ -209,6 +212,6 @@ for (const medium of STORES) {
     const [record] = (await server.records()).values();
     assertEquals(record?.data.n, 50);
     assertEquals(Object.keys(record?.data ?? {}).length, 51);
-    assertEquals(Object.keys(record?.keyEnds ?? {}).length, 51);
+    assertEquals(Object.keys(record?.keyExpiry ?? {}).length, 51);
   });
 }

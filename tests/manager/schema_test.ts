@@ -361,8 +361,8 @@ Deno.test("migrate: keys that end keep their end, if they are still there", asyn
   const migrated = await manager.open(request(cookie));
   migrated.set("n", 1);
   await manager.commit(migrated, new Headers());
-  const { keyEnds } = (await store.load(session.id))!;
-  assertEquals(keyEnds, { code: clock.now + MINUTE });
+  const { keyExpiry } = (await store.load(session.id))!;
+  assertEquals(keyExpiry, { code: clock.now + MINUTE });
 });
 
 Deno.test("SessionManager() refuses options of data that make no sense", () => {

@@ -21,7 +21,7 @@ export interface SetOptions {
  * @throws {TypeError} If the time to live is no number.
  * @throws {RangeError} If it is not whole milliseconds above 0.
  */
-export function keyEnd(
+export function expiryAfter(
   { ttl }: SetOptions,
   now: number,
 ): number | undefined {
@@ -36,10 +36,10 @@ export function keyEnd(
  * @param record The record, in clear.
  * @param now In ms since the epoch.
  */
-export function dropEnded(record: SessionRecord, now: number): SessionRecord {
-  if (record.keyEnds === undefined) return record;
-  const { keyEnds, ...rest } = record;
-  const ends = Object.entries(keyEnds)
+export function dropExpired(record: SessionRecord, now: number): SessionRecord {
+  if (record.keyExpiry === undefined) return record;
+  const { keyExpiry, ...rest } = record;
+  const ends = Object.entries(keyExpiry)
     .filter(([key]) => Object.hasOwn(rest.data, key));
   const left = ends.filter(([, end]) => now < end);
   const over = new Set(
@@ -51,6 +51,6 @@ export function dropEnded(record: SessionRecord, now: number): SessionRecord {
   return {
     ...rest,
     data,
-    ...(left.length > 0 && { keyEnds: Object.fromEntries(left) }),
+    ...(left.length > 0 && { keyExpiry: Object.fromEntries(left) }),
   };
 }
