@@ -90,13 +90,13 @@ export async function cleanup(args: readonly string[]): Promise<number> {
 }
 
 function toJson(result: CleanupResult, dryRun: boolean): string {
-  const { deleted, remaining, remnants } = result;
-  return JSON.stringify({ deleted, remaining, remnants, dryRun });
+  const { deleted, remaining, orphans } = result;
+  return JSON.stringify({ deleted, remaining, orphans, dryRun });
 }
 
 function toText(result: CleanupResult, dryRun: boolean): string {
-  const { deleted, remaining, remnants } = result;
+  const { deleted, remaining, orphans } = result;
   const text = `Deleted: ${deleted}, Remaining: ${remaining}` +
-    (remnants > 0 ? `, Remnants removed: ${remnants}` : "");
+    (orphans > 0 ? `, Orphans removed: ${orphans}` : "");
   return dryRun ? `${text} (dry run: nothing was deleted)` : text;
 }

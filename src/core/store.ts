@@ -98,7 +98,7 @@ export interface CleanupResult {
   /** How many sessions remain. */
   readonly remaining: number;
   /** How many things that are no session were removed: what the dead left. */
-  readonly remnants: number;
+  readonly orphans: number;
 }
 
 /**

@@ -71,7 +71,7 @@ export async function cleanDirectory(
   const { directory } = context;
   const { dryRun = false, onProgress, quarantine, signal } = options;
   using _lock = await lockCleaner(directory, options);
-  const count = { deleted: 0, remaining: 0, remnants: 0 };
+  const count = { deleted: 0, remaining: 0, orphans: 0 };
   const onPause = () => onProgress?.({ ...count });
   const removals = new Removals();
   const entries: UserEntry[] = [];
@@ -79,8 +79,8 @@ export async function cleanDirectory(
     for await (const name of listFiles(directory, { signal, onPause })) {
       const path = sessionPath(directory, name);
       if (!isSessionId(name)) {
-        const isLeft = isRemnant(path, name);
-        if (isLeft && (dryRun || removeIfThere(path))) count.remnants++;
+        const isLeft = isOrphan(path, name);
+        if (isLeft && (dryRun || removeIfThere(path))) count.orphans++;
         continue;
       }
       const file = new SessionFile(context, name, quarantine);
@@ -132,7 +132,7 @@ async function lockCleaner(
   }, { path, timeout: options.lockTimeout, signal: options.signal });
 }
 
-function isRemnant(path: string, name: string): boolean {
+function isOrphan(path: string, name: string): boolean {
   const birth = temporaryBirth(name);
   if (birth !== undefined) return system.now() - birth >= TEMPORARY_FOR;
   if (!isQuarantineName(name)) return false;

@@ -56,15 +56,15 @@ async function cleanByIndex(
       const some = await untilAborted(cleaner.deleteSome(old), signal);
       deleted += some;
       if (some < cleaner.atATime) break;
-      onProgress?.({ deleted, remaining: 0, remnants: 0 });
+      onProgress?.({ deleted, remaining: 0, orphans: 0 });
       await letOthersRun();
       signal?.throwIfAborted();
     }
   }
   const count = await untilAborted(cleaner.count(), signal);
   const remaining = count - (dryRun ? deleted : 0);
-  onProgress?.({ deleted, remaining, remnants: 0 });
-  return { deleted, remaining, remnants: 0 };
+  onProgress?.({ deleted, remaining, orphans: 0 });
+  return { deleted, remaining, orphans: 0 };
 }
 
 /** Deletes each that is old, unless somebody has accessed it since it was read. */
@@ -73,7 +73,7 @@ async function cleanByScan<R extends EngineRow>(
   { isOld, now }: CleaningRule,
   { dryRun = false, onProgress, signal }: CleanupOptions,
 ): Promise<CleanupResult> {
-  const count = { deleted: 0, remaining: 0, remnants: 0 };
+  const count = { deleted: 0, remaining: 0, orphans: 0 };
   let rows = 0;
   const all = eachUntilAborted(engine.rows(undefined), signal);
   for await (const [id, row] of all) {

@@ -192,7 +192,7 @@ export class MemorySessionStore implements SessionStore {
     return this.#step(options, (now) => {
       const { dryRun = false, grace = 0, onProgress } = options;
       const isOld = cleanupRule(minutes, grace);
-      const count = { deleted: 0, remaining: 0, remnants: 0 };
+      const count = { deleted: 0, remaining: 0, orphans: 0 };
       for (const [id, { bytes, lastAccess }] of this.#entries) {
         const record = decodeRecord(id, bytes) as SessionRecord;
         if (isOld(record, lastAccess, now)) {

@@ -255,6 +255,6 @@ function sum(one: CleanupResult, other: CleanupResult): CleanupResult {
   return {
     deleted: one.deleted + other.deleted,
     remaining: one.remaining + other.remaining,
-    remnants: one.remnants + other.remnants,
+    orphans: one.orphans + other.orphans,
   };
 }

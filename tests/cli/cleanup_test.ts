@@ -131,7 +131,7 @@ Deno.test("cleanup removes what dead processes left, and what was set aside a we
   const { code, stdout } = await cleanup(directory, "--minutes", "30");
   assertEquals([code, stdout], [
     0,
-    "Deleted: 0, Remaining: 0, Remnants removed: 2\n",
+    "Deleted: 0, Remaining: 0, Orphans removed: 2\n",
   ]);
   assertEquals(directory.list(), [young, "new-0000000000000.bad"]);
 });
@@ -148,7 +148,7 @@ Deno.test("cleanup --dry-run counts the same and changes nothing", async () => {
   assertEquals(await cleanup(directory, "--minutes", "30", "--dry-run"), {
     code: 0,
     stdout:
-      "Deleted: 1, Remaining: 1, Remnants removed: 1 (dry run: nothing was deleted)\n",
+      "Deleted: 1, Remaining: 1, Orphans removed: 1 (dry run: nothing was deleted)\n",
     stderr: "",
   });
   assertEquals(directory.describe(), before);
@@ -168,12 +168,12 @@ Deno.test("cleanup --json prints one line of JSON", async () => {
   );
   assertEquals(
     dry.stdout,
-    '{"deleted":1,"remaining":1,"remnants":0,"dryRun":true}\n',
+    '{"deleted":1,"remaining":1,"orphans":0,"dryRun":true}\n',
   );
   const { stdout } = await cleanup(directory, "--minutes", "30", "--json");
   assertEquals(
     stdout,
-    '{"deleted":1,"remaining":1,"remnants":0,"dryRun":false}\n',
+    '{"deleted":1,"remaining":1,"orphans":0,"dryRun":false}\n',
   );
 });
 

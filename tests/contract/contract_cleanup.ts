@@ -77,8 +77,8 @@ const KEPT = [
 /** Declares the tests of the cleaner. */
 export function testCleanup(declare: Declare): void {
   declare("deleteOldSessions() of nothing", async ({ store }) => {
-    const { deleted, remaining, remnants } = await store.deleteOldSessions(30);
-    assertEquals([deleted, remaining, remnants], [0, 0, 0]);
+    const { deleted, remaining, orphans } = await store.deleteOldSessions(30);
+    assertEquals([deleted, remaining, orphans], [0, 0, 0]);
   });
 
   declare("deleteOldSessions() deletes what is over", async (harness) => {
@@ -88,7 +88,7 @@ export function testCleanup(declare: Declare): void {
     assertEquals({ deleted, remaining }, { deleted: 5, remaining: 5 });
     assertEquals(await namesOf(store), KEPT);
     const again = await store.deleteOldSessions(30);
-    assertEquals(again, { deleted: 0, remaining: 5, remnants: 0 });
+    assertEquals(again, { deleted: 0, remaining: 5, orphans: 0 });
   });
 
   declare("deleteOldSessions() keeps a lifetime from minutes", async (h) => {
@@ -211,7 +211,7 @@ export function testCleanup(declare: Declare): void {
     for (const soFar of told) {
       assert(soFar.deleted <= result.deleted);
       assert(soFar.remaining <= result.remaining);
-      assert(soFar.remnants <= result.remnants);
+      assert(soFar.orphans <= result.orphans);
       assertEquals(soFar === result, false, "what it returns is its own");
     }
   });

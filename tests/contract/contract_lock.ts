@@ -83,7 +83,7 @@ export function testLock(declare: Declare): void {
     assertEquals(await store.deleteOldSessions(0), {
       deleted: 0,
       remaining: 0,
-      remnants: 0,
+      orphans: 0,
     });
   });
 

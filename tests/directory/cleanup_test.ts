@@ -52,7 +52,7 @@ Deno.test("the cleaner never deletes a session that somebody holds", async () =>
     assertEquals(await store.deleteOldSessions(30), {
       deleted: 0,
       remaining: 1,
-      remnants: 0,
+      orphans: 0,
     });
     assertEquals(waiting.waits, [], "nor does it wait for it");
   }
@@ -133,7 +133,7 @@ Deno.test("the cleaner passes over one deleted after it saw it", async () => {
   assertEquals(await store.deleteOldSessions(30), {
     deleted: 0,
     remaining: 0,
-    remnants: 0,
+    orphans: 0,
   });
   assert(hook.hasActed);
 });
@@ -152,10 +152,10 @@ Deno.test("temporary files go an hour after the birth in their name", async () =
   age(directory, 0, names[0]);
   age(directory, 10 * DAY, names[2]);
   const dry = await store.deleteOldSessions(Infinity, { dryRun: true });
-  assertEquals(dry, { deleted: 0, remaining: 1, remnants: 2 });
+  assertEquals(dry, { deleted: 0, remaining: 1, orphans: 2 });
   assertEquals(directory.list().length, 2 + names.length);
   const result = await store.deleteOldSessions(Infinity);
-  assertEquals(result, { deleted: 0, remaining: 1, remnants: 2 });
+  assertEquals(result, { deleted: 0, remaining: 1, orphans: 2 });
   assertEquals(
     directory.list(),
     [".latchkey", ID, ...names.slice(2)].sort(),
@@ -168,8 +168,8 @@ Deno.test("a temporary file that is a session's second name goes alone", async (
   const birth = Date.now() - HOUR;
   const path = temporaryPath(directory.path, birth, RANDOM);
   Deno.linkSync(directory.join(ID), path);
-  const { remnants } = await store.deleteOldSessions(Infinity);
-  assertEquals(remnants, 1);
+  const { orphans } = await store.deleteOldSessions(Infinity);
+  assertEquals(orphans, 1);
   assertEquals(directory.list(), [".latchkey", ID]);
   assertEquals(await store.load(ID), recordOf());
 });
@@ -187,13 +187,13 @@ Deno.test("files set aside go after a week by their mtime", async () => {
     Deno.utimeSync(directory.join(`${id}.bad`), at, at);
   }
   const dry = await store.deleteOldSessions(0, { dryRun: true });
-  assertEquals(dry.remnants, 1);
+  assertEquals(dry.orphans, 1);
   assertEquals(directory.list().length, 3);
-  assertEquals((await store.deleteOldSessions(0)).remnants, 1);
+  assertEquals((await store.deleteOldSessions(0)).orphans, 1);
   assertEquals(directory.list(), [".latchkey", "bbbbbbbbbbbbbbbb.bad"]);
 });
 
-Deno.test("remnants that somebody else removes meanwhile are no error", async () => {
+Deno.test("orphans that somebody else removes meanwhile are no error", async () => {
   using directory = new TemporaryDirectory();
   const store = new DirectorySessionStore(directory.path);
   await store.setup();
@@ -209,7 +209,7 @@ Deno.test("remnants that somebody else removes meanwhile are no error", async ()
   assertEquals(await store.deleteOldSessions(30), {
     deleted: 0,
     remaining: 0,
-    remnants: 0,
+    orphans: 0,
   });
 });
 
@@ -220,7 +220,7 @@ Deno.test("dryRun sets nothing aside, and locks no session", async () => {
   const names = directory.list();
   using recorded = recordSystem(directory.path);
   const result = await store.deleteOldSessions(30, { dryRun: true });
-  assertEquals(result, { deleted: 1, remaining: 0, remnants: 0 });
+  assertEquals(result, { deleted: 1, remaining: 0, orphans: 0 });
   assertEquals(directory.list(), names);
   const locks = recorded.calls.filter((call) => call.startsWith("tryLock"));
   assertEquals(locks, ["tryLock marker"]);
@@ -294,7 +294,7 @@ Deno.test("a long cleaning gives way, and tells how far it is", async () => {
   const result = await store.deleteOldSessions(30, {
     onProgress: (soFar) => told.push(soFar),
   });
-  assertEquals(result, { deleted: 6, remaining: 5, remnants: 0 });
+  assertEquals(result, { deleted: 6, remaining: 5, orphans: 0 });
   // One marker, eleven sessions: one look each.
   assertEquals(pauses, 12);
   const counted = told.map(({ deleted, remaining }) => deleted + remaining);

@@ -59,12 +59,12 @@ Deno.test("only session IDs are read, counted or removed", async () => {
   assertEquals(await store.deleteOldSessions(0, { dryRun: true }), {
     deleted: 2,
     remaining: 0,
-    remnants: 0,
+    orphans: 0,
   });
   assertEquals(await store.deleteOldSessions(30), {
     deleted: 1,
     remaining: 1,
-    remnants: 0,
+    orphans: 0,
   });
   assertEquals(directory.list(), before.filter((name) => name !== OTHER_ID));
   for (const name of OTHER_NAMES) {
@@ -93,7 +93,7 @@ Deno.test("subdirectories are left alone, whatever their names", async () => {
   assertEquals(await store.deleteOldSessions(0), {
     deleted: 0,
     remaining: 0,
-    remnants: 0,
+    orphans: 0,
   });
   for (const name of names) {
     assertEquals(Deno.readTextFileSync(directory.join(`${name}/kept`)), "kept");
@@ -144,7 +144,7 @@ for (const [what, put] of Object.entries(OBSTACLES)) {
     assertEquals(await store.deleteOldSessions(30), {
       deleted: 0,
       remaining: 1,
-      remnants: 0,
+      orphans: 0,
     });
     await assertRejects(() => store.save(ID, recordOf()));
     await assertRejects(() => store.create(ID, recordOf()));
@@ -202,7 +202,7 @@ Deno.test("a pipe hangs nobody who looks before reading", async (t) => {
         update: "undefined",
         delete: false,
         entries: 0,
-        cleanup: { deleted: 0, remaining: 0, remnants: 0 },
+        cleanup: { deleted: 0, remaining: 0, orphans: 0 },
         save: "InvalidData",
         create: "InvalidData",
       });

@@ -192,8 +192,8 @@ Deno.test("what is set aside is young, however old it was", async () => {
   Deno.utimeSync(directory.join(ID), 0, 0);
   await store.load(ID);
   assert(Deno.lstatSync(directory.join(BAD)).mtime!.getTime() > 1.7e12);
-  const { remnants } = await store.deleteOldSessions(0);
-  assertEquals(remnants, 0);
+  const { orphans } = await store.deleteOldSessions(0);
+  assertEquals(orphans, 0);
 });
 
 Deno.test("a file mended in between is not set aside", async () => {

@@ -121,7 +121,7 @@ Deno.test("lock files are no sessions, and cleanup leaves them, however old", as
   assertEquals(await store.deleteOldSessions(30), {
     deleted: 0,
     remaining: 1,
-    remnants: 0,
+    orphans: 0,
   });
   assertEquals(directory.list(), names);
   assert(names.includes(lockFile(directory).split("/").at(-1)!));

@@ -218,7 +218,7 @@ Deno.test("the cleaner removes entries of sessions that are gone or another user
   assertEquals(await store.deleteOldSessions(30), {
     deleted: 0,
     remaining: 1,
-    remnants: 0,
+    orphans: 0,
   });
   for (const path of foreign) {
     assertEquals(Deno.readTextFileSync(path), "mine");

@@ -42,7 +42,7 @@ scene.test("deleteOldSessions() deletes at most 1,000 at a time", async (driver)
   const told: CleanupResult[] = [];
   const onProgress = (soFar: CleanupResult) => void told.push(soFar);
   const result = await store.deleteOldSessions(MINUTES, { onProgress });
-  assertEquals(result, { deleted: 3_500, remaining: 2, remnants: 0 });
+  assertEquals(result, { deleted: 3_500, remaining: 2, orphans: 0 });
   assertEquals(batchesOf(watched), [BATCH, BATCH, BATCH, 500]);
   assertEquals(told.map(({ deleted }) => deleted), [
     BATCH,
@@ -67,7 +67,7 @@ scene.test("deleteOldSessions() passes over whom somebody writes, and waits for 
      WHERE id = '${renewed}'`,
   );
   const result = await store.deleteOldSessions(MINUTES);
-  assertEquals(result, { deleted: 1_498, remaining: 2, remnants: 0 });
+  assertEquals(result, { deleted: 1_498, remaining: 2, orphans: 0 });
   await writer.sql("COMMIT");
   assertEquals(await idsOf(watched), [read, renewed]);
   assertEquals((await store.deleteOldSessions(MINUTES)).deleted, 1);

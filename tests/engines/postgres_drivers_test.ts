@@ -40,9 +40,9 @@ async function assertWorks(
   assert(Math.abs(Date.now() - entry![2]) < HOUR);
   await store.save(OTHER_ID, recordOf({}, { expiresAt: 1 }));
   const dry = await store.deleteOldSessions(30, { dryRun: true });
-  assertEquals(dry, { deleted: 1, remaining: 1, remnants: 0 });
+  assertEquals(dry, { deleted: 1, remaining: 1, orphans: 0 });
   const cleaned = await store.deleteOldSessions(30);
-  assertEquals(cleaned, { deleted: 1, remaining: 1, remnants: 0 });
+  assertEquals(cleaned, { deleted: 1, remaining: 1, orphans: 0 });
   assertEquals(await store.delete(ID), true);
 }
 

@@ -98,7 +98,7 @@ Deno.test({
     assertEquals(touch, { answer: true });
     assertEquals(entries, { answer: [[ID, recordOf(1)]] });
     assertEquals(cleanup, {
-      answer: { deleted: 0, remaining: 1, remnants: 0 },
+      answer: { deleted: 0, remaining: 1, orphans: 0 },
     });
     const changes = ["save", "create", "update", "delete", "setup"];
     assertTold(others, "EACCES", changes);

@@ -364,7 +364,7 @@ const WITHOUT_SPARE: readonly Scene[] = [
       [ORPHAN]: LIVE[ID]!,
     },
     run: (store) => store.deleteOldSessions(30),
-    answer: { deleted: 1, remaining: 1, remnants: 2 },
+    answer: { deleted: 1, remaining: 1, orphans: 2 },
     after: {
       [OTHER_ID]: "n=3, long ago",
       "unreadable-session.bad": "unreadable",
@@ -494,7 +494,7 @@ const WITHOUT_SPARE: readonly Scene[] = [
     },
     staleEntries: [`00000000-${ID}`, `00000000-${OTHER_ID}`],
     run: (store) => store.deleteOldSessions(30),
-    answer: { deleted: 1, remaining: 1, remnants: 0 },
+    answer: { deleted: 1, remaining: 1, orphans: 0 },
     after: { [OTHER_ID]: "n=3, long ago" },
   },
   {
@@ -502,7 +502,7 @@ const WITHOUT_SPARE: readonly Scene[] = [
     files: { [OTHER_ID]: encodeRecord(OTHER_ID, recordOf(3, ANN)) },
     isWithoutIndex: true,
     run: (store) => store.deleteOldSessions(30),
-    answer: { deleted: 0, remaining: 1, remnants: 0 },
+    answer: { deleted: 0, remaining: 1, orphans: 0 },
     after: { [OTHER_ID]: "n=3, long ago" },
   },
   {

@@ -26,7 +26,7 @@ const KEPT = [
   { n: 2 },
   { n: 2 },
   1,
-  { deleted: 0, remaining: 1, remnants: 0 },
+  { deleted: 0, remaining: 1, orphans: 0 },
   true,
   false,
   [".latchkey", "a recycled"],
@@ -146,7 +146,7 @@ Deno.test("where case is ignored no two IDs are one, and no other case is one", 
   assertEquals(await store.deleteOldSessions(0), {
     deleted: 0,
     remaining: 0,
-    remnants: 0,
+    orphans: 0,
   });
   assertEquals(await store.delete(id), true);
   assertEquals(directory.list(), [".latchkey"]);

@@ -109,11 +109,11 @@ const CALLS: Readonly<Record<string, readonly [Call, unknown]>> = {
   ],
   cleanup: [
     (store) => store.deleteOldSessions(0),
-    { deleted: 0, remaining: 0, remnants: 0 },
+    { deleted: 0, remaining: 0, orphans: 0 },
   ],
   "a dry cleanup": [
     (store) => store.deleteOldSessions(0, { dryRun: true }),
-    { deleted: 0, remaining: 0, remnants: 0 },
+    { deleted: 0, remaining: 0, orphans: 0 },
   ],
 };
 

@@ -37,7 +37,7 @@ for (const [what, [obstacle, error]] of Object.entries(MARKERS)) {
     );
     assertEquals(code, 0, stderr);
     assertEquals(JSON.parse(stdout), {
-      [`cleanup ${ID}`]: error ?? { deleted: 1, remaining: 0, remnants: 0 },
+      [`cleanup ${ID}`]: error ?? { deleted: 1, remaining: 0, orphans: 0 },
     });
     const { isFile } = Deno.lstatSync(directory.join(".latchkey"));
     assert(!isFile);

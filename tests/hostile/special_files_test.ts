@@ -168,7 +168,7 @@ Deno.test("entries and cleanup pass by what is no file", async () => {
   assertEquals(report[`cleanup ${LIVE}`], {
     deleted: 1,
     remaining: 0,
-    remnants: 0,
+    orphans: 0,
   });
   const { ".latchkey": _marker, ...after } = scene.describe();
   assertEquals(after, before);
@@ -233,7 +233,7 @@ for (const [what, obstacleOf] of Object.entries(SWAPS)) {
         {
           "entries": ["other-session-0001"],
           "entries of a user": [],
-          "cleanup": { deleted: 1, remaining: 0, remnants: 0 },
+          "cleanup": { deleted: 1, remaining: 0, orphans: 0 },
         }[call],
       );
     });
