@@ -38,7 +38,7 @@ export class TemporaryDirectory implements Disposable {
   /** Returns the path of the recycled file in it, of which there must be one. */
   get recycled(): string {
     const recycled = recycledFiles.get(this.path);
-    if (recycled === undefined) throw new Error("There is no recycled");
+    if (recycled === undefined) throw new Error("There is no recycled file");
     return recycled.path;
   }
 

@@ -37,7 +37,7 @@ export interface PostgresSessionStoreOptions extends EngineStoreOptions {
  * logout among it. Somebody has to call `deleteOldSessions` from time to time;
  * autovacuum does the rest.
  *
- * The clocks of the servers may differ by as much as an idle timeout can recycled file.
+ * The clocks of the servers may differ by as much as an idle timeout can spare.
  * There are no locks, so a manager on it cannot be `exclusive`.
  *
  * @example With `npm:pg`

@@ -34,7 +34,7 @@ export interface RedisSessionStoreOptions extends EngineStoreOptions {
  *
  * While Redis resizes its table of keys, a listing of all may show a session
  * twice. The clocks of the servers may differ by as much as an idle timeout can
- * recycled file. There are no locks, so a manager on it cannot be `exclusive`.
+ * spare. There are no locks, so a manager on it cannot be `exclusive`.
  *
  * @example With `npm:redis`
  * ```ts ignore

@@ -1,4 +1,4 @@
-/** The cleaner of a directory: whom it recycled files, and what it sweeps up. */
+/** The cleaner of a directory: which sessions it spares, and what it sweeps up. */
 
 import {
   assert,
@@ -97,7 +97,7 @@ const MOMENTS = {
 
 for (const [what, act] of Object.entries(MEANWHILE)) {
   for (const [when, call] of Object.entries(MOMENTS)) {
-    Deno.test(`the cleaner recycledFiles one ${what} ${when}`, async () => {
+    Deno.test(`the cleaner spares one ${what} ${when}`, async () => {
       using directory = new TemporaryDirectory();
       const store = await openOld(directory);
       const other = new DirectorySessionStore(directory.path);

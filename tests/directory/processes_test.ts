@@ -26,7 +26,7 @@ function listWithoutRecycled(
   const recycledFiles = names.length - others.length;
   assert(
     recycledFiles <= clients,
-    `${clients} clients, ${recycledFiles} recycledFiles`,
+    `${clients} clients, ${recycledFiles} recycled files`,
   );
   return others;
 }

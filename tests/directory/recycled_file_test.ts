@@ -81,7 +81,7 @@ function inodeOf(path: string): number | null {
   return Deno.lstatSync(path).ino;
 }
 
-Deno.test("what was replaced becomes the recycled, and the recycled what replaces it", () => {
+Deno.test("what was replaced becomes the recycled file, and the recycled file what replaces it", () => {
   using scene = new Scene();
   assertEquals(scene.read(scene.recycled), [1, " "]);
   const first = inodeOf(scene.recycled);
@@ -92,7 +92,7 @@ Deno.test("what was replaced becomes the recycled, and the recycled what replace
   assertEquals(scene.list(), [ID]);
 });
 
-Deno.test("a recycled of any length ends where the record ends", () => {
+Deno.test("a recycled file of any length ends where the record ends", () => {
   using scene = new Scene();
   for (const length of [10_000, 0, 9_999, 1, 100_000, 5_000, 0, 0]) {
     scene.replace(length, length);
@@ -103,7 +103,7 @@ Deno.test("a recycled of any length ends where the record ends", () => {
   }
 });
 
-Deno.test("a recycled is written over from its start, however far it was read", () => {
+Deno.test("a recycled file is written over from its start, however far it was read", () => {
   using scene = new Scene();
   {
     using held = openHeld(scene.session) as HeldFile;
@@ -114,7 +114,7 @@ Deno.test("a recycled is written over from its start, however far it was read", 
   assertEquals(Deno.readFileSync(scene.session), encodeSession(4));
 });
 
-Deno.test("until the rename a recycled says that it is not published", () => {
+Deno.test("until the rename a recycled file says that it is not published", () => {
   using scene = new Scene();
   const seen: [unknown, string][] = [];
   const { rename } = system;
@@ -129,7 +129,7 @@ Deno.test("until the rename a recycled says that it is not published", () => {
   assertEquals(scene.read(), [3, " "]);
 });
 
-Deno.test("a recycled is locked until it is a session again, and marked", () => {
+Deno.test("a recycled file is locked until it is a session again, and marked", () => {
   using scene = new Scene();
   using reader = Deno.openSync(scene.recycled);
   const locks: [string, boolean][] = [];
@@ -175,7 +175,7 @@ Deno.test("a backup made of hard links keeps its bytes", () => {
   assertEquals(scene.list(), [ID, "backup"]);
 });
 
-Deno.test("so does one that was made of the recycled", () => {
+Deno.test("so does one that was made of the recycled file", () => {
   using scene = new Scene();
   const backup = scene.join("backup");
   Deno.linkSync(scene.recycled, backup);
@@ -184,7 +184,7 @@ Deno.test("so does one that was made of the recycled", () => {
   assertEquals(scene.list(), [ID, "backup"]);
 });
 
-Deno.test("a recycled that others may read is not used", () => {
+Deno.test("a recycled file that others may read is not used", () => {
   using scene = new Scene();
   Deno.chmodSync(scene.recycled, 0o644);
   scene.replace(3);
@@ -192,7 +192,7 @@ Deno.test("a recycled that others may read is not used", () => {
   assertEquals(scene.list(), [ID]);
 });
 
-Deno.test("who opened a session before it was replaced waits for no recycled", () => {
+Deno.test("who opened a session before it was replaced waits for no recycled file", () => {
   using scene = new Scene();
   using reader = Deno.openSync(scene.session);
   scene.replace(3);
@@ -204,7 +204,7 @@ Deno.test("who opened a session before it was replaced waits for no recycled", (
   assertEquals(reader.tryLockSync(false), true);
 });
 
-Deno.test("a recycled that is dropped leaves no name, no lock and no open file", () => {
+Deno.test("a recycled file that is dropped leaves no name, no lock and no open file", () => {
   using scene = new Scene();
   const { recycled } = scene;
   const { file } = recycledFiles.get(scene.path)!;
@@ -217,7 +217,7 @@ Deno.test("a recycled that is dropped leaves no name, no lock and no open file",
   assertEquals(scene.read(), [4, " "]);
 });
 
-Deno.test("what keeps its last access is a fresh file, and the recycled stays", () => {
+Deno.test("what keeps its last access is a fresh file, and the recycled file stays", () => {
   using scene = new Scene();
   const { recycled } = scene;
   scene.put(encodeSession(3), scene.session, {}, 1_700_000_000_000);
@@ -227,7 +227,7 @@ Deno.test("what keeps its last access is a fresh file, and the recycled stays", 
   assertEquals(scene.list(), [ID]);
 });
 
-Deno.test("a process keeps 16 recycledFiles, and replaces with fresh files elsewhere", () => {
+Deno.test("a process keeps 16 recycled files, and replaces with fresh files elsewhere", () => {
   using stack = new DisposableStack();
   const scenes = Array.from({ length: 17 }, () => stack.use(new Scene()));
   const last = scenes.pop()!;
@@ -241,7 +241,7 @@ Deno.test("a process keeps 16 recycledFiles, and replaces with fresh files elsew
   assert(recycledFiles.has(last.path));
 });
 
-Deno.test("without its recycled, a process begins with a fresh file", () => {
+Deno.test("without its recycled file, a process begins with a fresh file", () => {
   using scene = new Scene();
   Deno.removeSync(scene.recycled);
   scene.replace(3);
@@ -265,7 +265,7 @@ Deno.test("no process uses what it finds: only what it has put there", () => {
   assertEquals(scene.read(stranger), [9, " "]);
 });
 
-Deno.test("a recycled is taken once", () => {
+Deno.test("a recycled file is taken once", () => {
   using scene = new Scene();
   const taken = takeRecycled(scene.path);
   assertEquals(taken?.size, encodeSession(1).length);
@@ -273,7 +273,7 @@ Deno.test("a recycled is taken once", () => {
   taken?.file.close();
 });
 
-Deno.test("durability power has no recycled", () => {
+Deno.test("durability power has no recycled file", () => {
   using scene = new Scene();
   using recorded = recordSystem(scene.path);
   scene.put(encodeSession(3), scene.session, { durability: "power" });
@@ -282,7 +282,7 @@ Deno.test("durability power has no recycled", () => {
   assert(calls.includes("sync temporary"));
 });
 
-Deno.test("the recycled of one session replaces another", () => {
+Deno.test("the recycled file of one session replaces another", () => {
   using scene = new Scene();
   const other = scene.join(OTHER_ID);
   const bytes = encodeRecord(OTHER_ID, { data: { n: 7 }, createdAt: 1 });

@@ -104,7 +104,7 @@ scene.test("of two cleaners at once each session is deleted by one", async (driv
   assertEquals(await idsOf(one), []);
 });
 
-scene.test("deleteOldSessions() goes by the millisecond, within a state of the index", async (driver) => {
+scene.test("deleteOldSessions() goes by the millisecond, within a slot of the index", async (driver) => {
   const clock = { now: Date.UTC(2026, 0) + 150_000 };
   await using watched = await scene.open(driver, { now: () => clock.now });
   const { store } = watched;

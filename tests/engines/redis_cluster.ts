@@ -13,9 +13,9 @@ export interface RedisClusterOptions {
   readonly nodeTimeout?: number;
 }
 
-/** Three masters that share the states, and maybe a replica. */
+/** Three masters that share the slots, and maybe a replica. */
 export class RedisCluster implements AsyncDisposable {
-  /** The masters, in the order of their states. */
+  /** The masters, in the order of their slots. */
   readonly masters: readonly RedisServer[];
   /** Of the first master. */
   readonly replica: RedisServer | undefined;

@@ -126,16 +126,16 @@ Deno.test({
 
 Deno.test({
   name:
-    "RedisSessionStore: the keys of a session are in one state, those of all in many",
+    "RedisSessionStore: the keys of a session are in one slot, those of all in many",
   ignore,
   fn: async () => {
     await using server = await RedisServer.start({
       settings: { "cluster-enabled": "yes" },
     });
     const slotOf = (key: string) => server.ask("CLUSTER", "KEYSLOT", key);
-    const state = await slotOf(ID);
-    assertEquals(await slotOf(`latchkey:{${ID}}`), state);
-    assertEquals(await slotOf(`another prefix:{${ID}}`), state);
-    assert(await slotOf(`latchkey:{${OTHER_ID}}`) !== state);
+    const slot = await slotOf(ID);
+    assertEquals(await slotOf(`latchkey:{${ID}}`), slot);
+    assertEquals(await slotOf(`another prefix:{${ID}}`), slot);
+    assert(await slotOf(`latchkey:{${OTHER_ID}}`) !== slot);
   },
 });

@@ -635,7 +635,7 @@ const WITHOUT_SPARE: readonly Scene[] = [
     after: { "a mark": "of a user, now", ...UNTOUCHED },
   },
   {
-    title: "a revocation that recycledFiles a session",
+    title: "a revocation that spares a session",
     files: TWICE,
     isChange: true,
     run: (store) => revoke(store, ID),

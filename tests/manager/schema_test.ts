@@ -198,7 +198,7 @@ Deno.test("schema: a promise is refused with a TypeError, also one that fails la
   );
 });
 
-Deno.test("schema: one that throws is a invalid, with what it threw as the cause", async () => {
+Deno.test("schema: one that throws is invalid, with what it threw as the cause", async () => {
   const cause = new Error("no such member");
   const schema = schemaOf(() => {
     throw cause;

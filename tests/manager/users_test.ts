@@ -125,7 +125,7 @@ Deno.test("revokeUser() with except leaves that one, for reads and commits, also
   assert((await open(mine.cookie)).isNew);
 });
 
-Deno.test("revokeUser() does not recycled what is no session of the user's", async () => {
+Deno.test("revokeUser() does not spare what is no session of the user's", async () => {
   const scene = setUp();
   const { manager, open } = scene;
   const bob = await signIn(scene, "bob");

@@ -246,7 +246,7 @@ Deno.test("moving: a touch that is due moves, one that is not does not", async (
   assertEquals(await lastAccessOf(house.store, ID), house.now);
 });
 
-Deno.test("moving: what is in neither store is moved, deleted and placed by nobody", async () => {
+Deno.test("moving: what is in neither store is moved and deleted by no call, and gets no placeholder", async () => {
   const house = new House();
   assertEquals(await house.store.delete(ID), false);
   assertEquals(await house.store.update(ID, (record) => record), undefined);

@@ -182,7 +182,7 @@ const MUTANTS: readonly Mutant[] = [
     shown: "no order of",
   },
   {
-    title: "a recycled written over as if it were published",
+    title: "a recycled file written over as if it were published",
     mutate: (calls) => {
       const { write } = calls;
       calls.write = (file, bytes) => {
@@ -195,7 +195,7 @@ const MUTANTS: readonly Mutant[] = [
     shown: "no order of",
   },
   {
-    title: "a recycled written over that has a second name, the session's",
+    title: "a recycled file written over that has a second name, the session's",
     mutate: (calls) => {
       const { open, fstat } = calls;
       calls.open = (path, options) => {
@@ -270,7 +270,7 @@ const MUTANTS: readonly Mutant[] = [
     shown: "no order of",
   },
   {
-    title: "a revocation that recycledFiles what was ended before",
+    title: "a revocation that spares what was ended before",
     Store: SparingStore,
     play: {
       opening: "signed in",

@@ -113,7 +113,7 @@ const shown = ({ isSealed }: Moment, { list }: Abstract) =>
 /** What a request knows. */
 interface Visit {
   /** The hash of the secret that it goes on with; `false` for none. */
-  readonly placeholder: string | false;
+  readonly credentials: string | false;
   /** Whether it was refused because the session had been revoked. */
   readonly isRevoked?: boolean;
   /** What it found. */
@@ -133,25 +133,25 @@ export function visitOf({ memory }: Moment): Visit {
  */
 function isAdmitted(
   { hash }: Abstract,
-  placeholder: Visit["placeholder"],
+  credentials: Visit["credentials"],
 ): boolean {
-  return hash === placeholder ||
-    (hash === ROTATED_HASH && placeholder === FIRST_HASH);
+  return hash === credentials ||
+    (hash === ROTATED_HASH && credentials === FIRST_HASH);
 }
 
 const find: Step = ({ state, now, revocationsOfIt }) => {
   if (!isLive(state, now) || !isAdmitted(state, FIRST_HASH)) {
-    return [{ state, answer: null, memory: { placeholder: false } }];
+    return [{ state, answer: null, memory: { credentials: false } }];
   }
   const { lastAccess, idleTimeout = Infinity, list, hash } = state;
   const isDue = now - lastAccess >= Math.min(TOUCH_AFTER, idleTimeout / 10);
   const touched = isDue ? { ...state, lastAccess: now } : state;
   if (isRevoked(state, revocationsOfIt)) {
-    const memory = { placeholder: false, isRevoked: true };
+    const memory = { credentials: false, isRevoked: true };
     return [{ state: touched, answer: null, memory }];
   }
   // Who comes with the secret before is handed the new one.
-  const memory = { placeholder: hash, opened: list };
+  const memory = { credentials: hash, opened: list };
   return [{ state: touched, answer: list, memory }];
 };
 
@@ -181,9 +181,9 @@ function commitStep(
 ): Step {
   return (moment) => {
     const { state, now } = moment;
-    const { placeholder, heard } = visitOf(moment);
-    if (placeholder === false) return [{ state, answer: "new" }];
-    if (!isLive(state, now) || !isAdmitted(state, placeholder)) {
+    const { credentials, heard } = visitOf(moment);
+    if (credentials === false) return [{ state, answer: "new" }];
+    if (!isLive(state, now) || !isAdmitted(state, credentials)) {
       return [{ state, answer: "refused" }];
     }
     if (isRevoked(state, heard!.revocationsOfIt)) {
@@ -216,7 +216,7 @@ const addAlone: Step = (moment) => {
 /** Of a request that changes nothing. */
 const leave: Step = (moment) => [{
   state: moment.state,
-  answer: visitOf(moment).placeholder === false ? "new" : "kept",
+  answer: visitOf(moment).credentials === false ? "new" : "kept",
 }];
 
 const renewSecret = commitStep((state) => ({
@@ -412,7 +412,7 @@ export const SESSION_OPERATIONS: Record<SessionOperationName, Operation> = {
       hear,
       // A request that was handed the new secret has nothing to renew.
       (moment) =>
-        visitOf(moment).placeholder === ROTATED_HASH
+        visitOf(moment).credentials === ROTATED_HASH
           ? leave(moment)
           : renewSecret(moment),
     ],

@@ -4,7 +4,7 @@
  *
  *   A revocation is one instant. Who logged in before it is out from then on,
  *   and whoever opens a session later does not get it. What is left of such a
- *   session is deleted before the revocation is answered. One that it recycled files is
+ *   session is deleted before the revocation is answered. One that it spares is
  *   as it was: open, or ended by an earlier one.
  *
  *   Where its listing missed such a session, that stays, and stays shut.
