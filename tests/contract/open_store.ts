@@ -32,8 +32,11 @@ export interface OpenedStore extends AsyncDisposable {
 export interface OpenStoreOptions {
   /** The clock of a store on an engine. */
   readonly now?: () => number;
-  /** Whether a directory's warnings are no error. */
-  readonly toleratesWarnings?: boolean;
+  /**
+   * Whether a directory's store is damaged on purpose: its warnings are then no
+   * error, and a wait for a lock ends soon, as the lock may never be freed.
+   */
+  readonly isDamaged?: boolean;
 }
 
 /**
@@ -44,7 +47,7 @@ export interface OpenStoreOptions {
  */
 export async function openStore(
   place: StorePlace,
-  { now, toleratesWarnings = false }: OpenStoreOptions = {},
+  { now, isDamaged = false }: OpenStoreOptions = {},
 ): Promise<OpenedStore> {
   switch (place.kind) {
     case "directory":
@@ -52,9 +55,9 @@ export async function openStore(
         store: new DirectorySessionStore(place.path, {
           create: true,
           // A machine that is busy may take its time.
-          lockTimeout: 60_000,
+          lockTimeout: isDamaged ? 100 : 60_000,
           onWarning: ({ message }) => {
-            if (!toleratesWarnings) throw new Error(message);
+            if (!isDamaged) throw new Error(message);
           },
         }),
         [Symbol.asyncDispose]: () => Promise.resolve(),

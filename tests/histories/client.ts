@@ -40,7 +40,7 @@ const ROUNDS = 20;
 
 /** Opens its store, which may take longer than a short life. */
 async function open({ place, damage }: Task): Promise<OpenedStore> {
-  return await openStore(place, { toleratesWarnings: damage !== undefined });
+  return await openStore(place, { isDamaged: damage !== undefined });
 }
 
 /** Moves all sessions, again and again. */

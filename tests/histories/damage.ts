@@ -27,6 +27,8 @@ export function inflict(damage: Damage): void {
       };
       break;
     case "nobody looks after locking": {
+      // A session's name may then lead to a file that a process keeps locked,
+      // to write its next change over, while its own flows wait for that lock.
       let latest: Deno.FileInfo;
       system.tryLock = (file, exclusive) => {
         Atomics.wait(clock, 0, 0, DELAY);

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert";
 import { SessionLockTimeoutError } from "../../src/core/errors.ts";
+import { hashSecret } from "../../src/core/token.ts";
 import { lockPath, temporaryBirth } from "../../src/directory/layout.ts";
 import type { IsolationLevel } from "../../src/manager/isolation.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
@@ -14,6 +15,10 @@ import {
 import { TemporaryDirectory } from "../temporary_directory.ts";
 
 const TIMES = 50;
+/** Two sessions that do not share a lock file. */
+const ID = "0".repeat(32);
+const OTHER_ID = "1".repeat(32);
+const SECRET = "A".repeat(22);
 
 /** A directory with one session, whose `n` is 0. */
 class Scene implements Disposable {
@@ -21,7 +26,6 @@ class Scene implements Disposable {
   readonly store: DirectorySessionStore;
   readonly manager: SessionManager<{ n: number }>;
   cookie = "";
-  id = "";
 
   constructor() {
     this.store = new DirectorySessionStore(this.directory.path);
@@ -30,19 +34,15 @@ class Scene implements Disposable {
 
   static async open(): Promise<Scene> {
     const scene = new Scene();
-    scene.cookie = await scene.begin((id) => scene.id = id);
+    scene.cookie = await scene.begin(ID);
     return scene;
   }
 
   /** Begins a session, and returns its cookie. */
-  async begin(tell: (id: string) => void = () => {}): Promise<string> {
-    const request = new Request("http://localhost/");
-    const response = await this.manager.run(request, (session) => {
-      session.set("n", 0);
-      tell(session.id);
-      return new Response();
-    });
-    return response.headers.getSetCookie()[0]!.split(";", 1)[0]!;
+  async begin(id: string): Promise<string> {
+    const secretHash = hashSecret(SECRET);
+    await this.store.save(id, { data: { n: 0 }, createdAt: 1, secretHash });
+    return `session=${id}${SECRET}`;
   }
 
   /** Adds 1 to what it has read. */
@@ -59,7 +59,7 @@ class Scene implements Disposable {
   }
 
   async read(): Promise<unknown> {
-    return (await this.store.load(this.id))?.data.n;
+    return (await this.store.load(ID))?.data.n;
   }
 
   [Symbol.dispose](): void {
@@ -88,8 +88,8 @@ for (
     assertEquals(await scene.read(), TIMES * starts.length);
     const names = scene.directory.list()
       .filter((name) => temporaryBirth(name) === undefined);
-    const lock = lockPath(scene.directory.path, scene.id).split("/").at(-1)!;
-    assertEquals(names, [".latchkey", lock, scene.id].sort());
+    const lock = lockPath(scene.directory.path, ID).split("/").at(-1)!;
+    assertEquals(names, [".latchkey", lock, ID].sort());
     console.log(`${who}: ${JSON.stringify(reports)}`);
   });
 }
@@ -115,7 +115,7 @@ Deno.test("strict: 2 processes that read, then set, have as many conflicts as ar
 Deno.test("exclusive: while another process holds a session, all but exclusive requests of it go on", async () => {
   using scene = await Scene.open();
   const { directory, cookie } = scene;
-  const other = await scene.begin();
+  const other = await scene.begin(OTHER_ID);
   await using _holder = await startProcess({
     act: "stay",
     directory: directory.path,
@@ -156,6 +156,6 @@ for (const start of [startProcess, startWorker]) {
     await added;
     console.log(`free ${(performance.now() - killed).toFixed(1)} ms later`);
     assertEquals(await scene.read(), 1);
-    assert(await scene.store.has(scene.id));
+    assert(await scene.store.has(ID));
   });
 }

@@ -218,15 +218,20 @@ Deno.test("200 waiters leave no listener on the signal that they share", async (
   await using scene = await Scene.open();
   const { signal } = new AbortController();
   const listeners = new Set<unknown>();
+  const allWait = Promise.withResolvers<void>();
   let most = 0;
   signal.addEventListener = (_type: string, listener: unknown) => {
     listeners.add(listener);
     most = Math.max(most, listeners.size);
+    if (listeners.size === FLOWS) allWait.resolve();
   };
   signal.removeEventListener = (_type: string, listener: unknown) => {
     listeners.delete(listener);
   };
-  const flows = new Flows(scene.openStore({ lockTimeout: Infinity }), signal);
+  const flows = new Flows(scene.openStore({ lockTimeout: 60_000 }), signal);
+  // The first in line looks again before it listens. If the holder died before
+  // that, it would come through without a wait.
+  await Promise.race([allWait.promise, flows.errors()]);
   await scene.holder.kill();
   assertEquals((await flows.errors()).filter((error) => error), []);
   assertEquals(listeners.size, 0);
