@@ -59,7 +59,8 @@ interface Package {
 
 /** Returns what went wrong. */
 async function main(): Promise<string | undefined> {
-  if (!("tryLockSync" in Deno.FsFile.prototype)) {
+  const [major = 0, minor = 0] = Deno.version.deno.split(".").map(Number);
+  if (major < 2 || (major === 2 && minor < 8)) {
     return "@latchkey/session needs Deno 2.8 or newer (FsFile.tryLockSync), " +
       `and this is ${Deno.version.deno}: run "deno upgrade", ` +
       'or use "npx -y deno task …"';
