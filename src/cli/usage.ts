@@ -49,7 +49,8 @@ export function readArguments<Option extends string, Flag extends string>(
       return key === undefined;
     },
   });
-  if (parsed.help) return "help";
+  // `-h=` is "" in @std/cli since 1.0.28, and `-h0` is 0.
+  if (parsed.help !== false) return "help";
   if (unknown.length > 0) {
     throw new UsageError(`Unknown option ${unknown[0]}`);
   }
