@@ -39,10 +39,9 @@ export type {
 export type {
   IsolationLevel,
   IsolationOptions,
+  SessionCounters,
 } from "./src/manager/isolation.ts";
-export type { SetOptions } from "./src/session/key_expiry.ts";
-export type { SessionCounters } from "./src/manager/session_counters.ts";
-export type { SessionLifetime } from "./src/session/lifetime.ts";
+export type { SessionLifetime, SetOptions } from "./src/session/lifetime.ts";
 export type { TransportOption } from "./src/http/transport.ts";
 export type { RevokeUserOptions, UserSession } from "./src/manager/users.ts";
 export type {

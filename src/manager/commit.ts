@@ -1,16 +1,15 @@
 import { SessionGoneError } from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
 import { createSecret, hashSecret } from "../core/token.ts";
-import { type Credentials, verify } from "./verify.ts";
-import { isHttps } from "../http/is_https.ts";
+import { type Credentials, verify } from "./rotation.ts";
 import { beginLife, cookieAge, isCookieStale } from "../session/lifetime.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import { isSecretOld, rotateSecret } from "./rotation.ts";
 import { sealRecord } from "./sealed_record.ts";
 import type { SessionState } from "../session/session_state.ts";
 import { readData, writeData } from "./stored_data.ts";
-import type { Header } from "../http/transport.ts";
-import { isSignedOut, loadRevocations } from "./revocations.ts";
+import { type Header, isHttps } from "../http/transport.ts";
+import { isSignedOut, loadRevocations } from "./users.ts";
 import type { SessionChange, Visit } from "./visit.ts";
 
 /**

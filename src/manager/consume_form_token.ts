@@ -1,10 +1,10 @@
 import { SessionGoneError } from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
-import { verify } from "./verify.ts";
+import { verify } from "./rotation.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import { sealRecord } from "./sealed_record.ts";
 import type { SessionState } from "../session/session_state.ts";
-import { isSignedOut, loadRevocations } from "./revocations.ts";
+import { isSignedOut, loadRevocations } from "./users.ts";
 import type { Visit } from "./visit.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { hashSecret, parseToken } from "../core/token.ts";
-import type { Credentials } from "./verify.ts";
+import type { Credentials } from "./rotation.ts";
 import { findSession, type FoundSession } from "./open.ts";
 import type { Isolation } from "./isolation.ts";
 import type { ManagerSettings } from "./manager_options.ts";

@@ -12,16 +12,20 @@ import {
   Isolation,
   type IsolationOptions,
   resolveIsolation,
+  type SessionCounters,
+  startCounting,
 } from "./isolation.ts";
 import {
   type ManagerSettings,
   resolveManagerOptions,
   type SessionManagerOptions,
 } from "./manager_options.ts";
-import { addHeaders, completeResponse } from "../http/response.ts";
+import {
+  addHeaders,
+  completeResponse,
+  thrownResponse,
+} from "../http/response.ts";
 import { Session, stateOf } from "../session/session.ts";
-import { type SessionCounters, startCounting } from "./session_counters.ts";
-import { thrownResponse } from "../http/thrown_response.ts";
 import type { SchemaOf } from "./standard_schema.ts";
 import {
   listSessionsOf,

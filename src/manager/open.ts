@@ -1,6 +1,6 @@
 import { SessionGoneError } from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
-import { type Credentials, verify } from "./verify.ts";
+import { type Credentials, verify } from "./rotation.ts";
 import { isCookieStale, TENTHS } from "../session/lifetime.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import { isOpening, isSecretOld, matchSecret } from "./rotation.ts";

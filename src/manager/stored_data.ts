@@ -17,7 +17,7 @@ import { isPlainObject } from "../core/find_fault.ts";
 import type { JsonObject, SessionRecord } from "../core/record.ts";
 import type { DataSettings, SessionInvalidEvent } from "./data_options.ts";
 import { checkKey, nameKey } from "../session/json_value.ts";
-import { dropExpired } from "../session/key_expiry.ts";
+import { dropExpired } from "../session/lifetime.ts";
 import { checkData } from "./standard_schema.ts";
 import {
   fromTypedObject,

@@ -1,7 +1,7 @@
 import type { SessionRecord } from "../core/record.ts";
-import type { Credentials } from "./verify.ts";
+import type { Credentials } from "./rotation.ts";
 import type { Isolation } from "./isolation.ts";
-import type { Revocations } from "./revocations.ts";
+import type { Revocations } from "./users.ts";
 
 /** What a request did to its session, taken down for the store. */
 export interface SessionChange {

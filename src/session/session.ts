@@ -1,6 +1,4 @@
-import { defineInspect } from "./define_inspect.ts";
-import type { SetOptions } from "./key_expiry.ts";
-import type { SessionLifetime } from "./lifetime.ts";
+import type { SessionLifetime, SetOptions } from "./lifetime.ts";
 import { type SessionOptions, SessionState } from "./session_state.ts";
 
 /** What lies behind a session; the manager's way in, not in `mod.ts`. */
@@ -292,5 +290,25 @@ export class Session<Data extends object = Record<string, unknown>> {
    */
   destroy(): void {
     this.#state.destroy();
+  }
+}
+
+/**
+ * Decides what a console shows of a class's instances, in Deno and in Node.
+ *
+ * @param prototype The class's.
+ * @param show Says what is shown.
+ */
+function defineInspect<T extends object>(
+  prototype: T,
+  show: (instance: T) => string,
+): void {
+  // Not as members: `isolatedDeclarations` takes no computed names.
+  for (const name of ["Deno.customInspect", "nodejs.util.inspect.custom"]) {
+    Object.defineProperty(prototype, Symbol.for(name), {
+      value: function (this: T): string {
+        return show(this);
+      },
+    });
   }
 }

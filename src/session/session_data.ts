@@ -13,7 +13,7 @@
  */
 import type { JsonValue, SessionRecord } from "../core/record.ts";
 import { checkKey, nameKey } from "./json_value.ts";
-import { expiryAfter, type SetOptions } from "./key_expiry.ts";
+import { expiryAfter, type SetOptions } from "./lifetime.ts";
 import type { ValueFormat } from "./value_format.ts";
 
 /** Gives a key its new value for the one it has. */

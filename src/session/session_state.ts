@@ -2,7 +2,6 @@ import type { SessionRecord } from "../core/record.ts";
 import { createSessionId } from "../core/token.ts";
 import { SessionData } from "./session_data.ts";
 import { Flash } from "./flash.ts";
-import { changeLabel, checkLabel } from "./label.ts";
 import {
   beginLife,
   changeLife,
@@ -10,7 +9,7 @@ import {
   type SessionLifetime,
 } from "./lifetime.ts";
 import { FormTokens } from "./form_tokens.ts";
-import { bindUser } from "../manager/revocations.ts";
+import { bindUser } from "../manager/users.ts";
 import { type TypesCodec, valueFormat } from "./value_format.ts";
 import type { SessionChange, Visit } from "../manager/visit.ts";
 
@@ -48,6 +47,7 @@ export interface SessionOptions {
 
 const COMMITTING = "it is being committed";
 const CLOSED = "its request is over";
+const LONGEST_LABEL = 256;
 const READ_ONLY = "it was opened with the isolation readOnly";
 
 /**
@@ -283,4 +283,32 @@ function isEmptyRecord(record: SessionRecord): boolean {
   const { data, flash, formTokens, user } = record;
   return user === undefined && flash === undefined &&
     formTokens === undefined && Object.keys(data).length === 0;
+}
+
+/**
+ * Checks a label.
+ *
+ * @param label What was asked for.
+ * @throws {TypeError} If it is neither text nor `null`.
+ * @throws {RangeError} If it is empty or too long.
+ */
+function checkLabel(label: unknown): asserts label is string | null {
+  if (label === null) return;
+  if (typeof label !== "string") {
+    throw new TypeError("Cannot set the label: it is neither text nor null");
+  }
+  if (label.length === 0 || label.length > LONGEST_LABEL) {
+    throw new RangeError(
+      `Cannot set the label: it is not 1 to ${LONGEST_LABEL} characters long`,
+    );
+  }
+}
+
+/** Gives a record another label, or with `null` none. */
+function changeLabel(
+  record: SessionRecord,
+  label: string | null,
+): SessionRecord {
+  const { label: _label, ...rest } = record;
+  return label === null ? rest : { ...rest, label };
 }
