@@ -1,5 +1,22 @@
 import type { SessionRecord } from "./record.ts";
 
+/** What {@linkcode SessionStore.update} is given to leave a record as it is. */
+export const KEEP: unique symbol = Symbol("keep");
+
+/**
+ * What {@linkcode SessionStore.update} makes of a record: the new record,
+ * `undefined` to delete the session, {@linkcode KEEP} to leave it as it is.
+ */
+export type RecordChange = (
+  record: SessionRecord,
+) => SessionRecord | undefined | typeof KEEP;
+
+/**
+ * What an acknowledged change survives: `"process"`, the death of any process;
+ * `"power"`, also that of the machine, for the price of three `fsync`.
+ */
+export type Durability = "process" | "power";
+
 /** What every operation of a store takes. */
 export interface StoreOptions {
   /**
@@ -179,8 +196,8 @@ export interface SessionStore {
    * Reads, changes and replaces as one step that nobody else can cut into.
    *
    * `change` is synchronous, may be called again, and returns the new record,
-   * or `undefined` to delete the session. When there is no session it is not
-   * called; a store that has to ask an engine far away may call it with what
+   * `undefined` to delete the session, or {@linkcode KEEP} to leave it as it is,
+   * which writes nothing. When there is no session it is not called; a store that has to ask an engine far away may call it with what
    * it loaded a moment ago, and nothing comes of that when it is over by now.
    * When it throws on what is current, its error reaches the caller and nothing
    * changed.
@@ -192,7 +209,7 @@ export interface SessionStore {
    */
   update(
     id: string,
-    change: (record: SessionRecord) => SessionRecord | undefined,
+    change: RecordChange,
     options?: UpdateOptions,
   ): Promise<SessionRecord | null | undefined>;
 

@@ -11,6 +11,7 @@
  *          Then read the clock, the mtime, the record, in this order. Now
  *          nobody else can replace, touch or remove it.
  */
+import { KEEP, type LoadOptions, type RecordChange } from "../core/store.ts";
 import {
   decodeLifetime,
   decodeRecord,
@@ -29,7 +30,6 @@ import {
   type Lifetime,
   type SessionRecord,
 } from "../core/record.ts";
-import type { LoadOptions } from "../core/store.ts";
 import {
   createFile,
   type DirectoryContext,
@@ -128,12 +128,13 @@ export class SessionFile {
 
   /** Changes a live session; `change` runs under the lock. */
   update(
-    change: (record: SessionRecord) => SessionRecord | undefined,
+    change: RecordChange,
     lastAccess?: number,
   ): SessionRecord | null | undefined | Again {
     return this.#holdRecord(decodeRecord, ({ record, isLive, tag }, held) => {
       if (!isLive) return undefined;
       const changed = change(record);
+      if (changed === KEEP) return record;
       if (changed === undefined) {
         this.#remove(tag);
         return null;

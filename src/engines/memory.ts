@@ -1,3 +1,16 @@
+import {
+  type CleanupOptions,
+  type CleanupResult,
+  type CreateOptions,
+  type EntriesOptions,
+  KEEP,
+  type LoadOptions,
+  type LockOptions,
+  type RecordChange,
+  type SessionStore,
+  type StoreOptions,
+  type UpdateOptions,
+} from "../core/store.ts";
 import { decodeRecord, encodeRecord, hasOtherTag } from "../core/codec.ts";
 import {
   checkLastAccess,
@@ -5,17 +18,6 @@ import {
   isExpired,
   type SessionRecord,
 } from "../core/record.ts";
-import type {
-  CleanupOptions,
-  CleanupResult,
-  CreateOptions,
-  EntriesOptions,
-  LoadOptions,
-  LockOptions,
-  SessionStore,
-  StoreOptions,
-  UpdateOptions,
-} from "../core/store.ts";
 import { checkSessionId } from "../core/token.ts";
 import { userTag } from "../core/user_tag.ts";
 import { LockQueue } from "../system/lock_queue.ts";
@@ -126,7 +128,7 @@ export class MemorySessionStore implements SessionStore {
   /** See {@linkcode SessionStore.update}. */
   update(
     id: string,
-    change: (record: SessionRecord) => SessionRecord | undefined,
+    change: RecordChange,
     options: UpdateOptions = {},
   ): Promise<SessionRecord | null | undefined> {
     return this.#step(options, (now) => {
@@ -135,6 +137,7 @@ export class MemorySessionStore implements SessionStore {
       const record = this.#find(id, now);
       if (record === undefined) return undefined;
       const changed = change(record);
+      if (changed === KEEP) return record;
       if (changed === undefined) this.#entries.delete(id);
       else this.#put(id, encodeRecord(id, changed), lastAccess);
       return changed ?? null;

@@ -8,18 +8,19 @@
  *
  * Not promised: anything to who uses either store by itself meanwhile.
  */
-import { cleanupRule, type SessionRecord } from "../core/record.ts";
-import { fromJson, toJson } from "../core/record_json.ts";
 import type {
   CleanupOptions,
   CleanupResult,
   CreateOptions,
   EntriesOptions,
   LoadOptions,
+  RecordChange,
   SessionStore,
   StoreOptions,
   UpdateOptions,
 } from "../core/store.ts";
+import { cleanupRule, type SessionRecord } from "../core/record.ts";
+import { fromJson, toJson } from "../core/record_json.ts";
 import { checkSessionId } from "../core/token.ts";
 import {
   changeIf,
@@ -147,7 +148,7 @@ export class MigratingSessionStore implements SessionStore {
   /** See {@linkcode SessionStore.update}. */
   async update(
     id: string,
-    change: (record: SessionRecord) => SessionRecord | undefined,
+    change: RecordChange,
     options: UpdateOptions = {},
   ): Promise<SessionRecord | null | undefined> {
     await moveSession(this.#from, this.#to, id, options);
