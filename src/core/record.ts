@@ -1,3 +1,5 @@
+import { checkNumber } from "./checks.ts";
+
 /** A value that JSON holds without loss. */
 export type JsonValue =
   | null
@@ -112,21 +114,20 @@ export function expiryOf(
 }
 
 /**
- * Checks what a store is given as the last access.
+ * Refuses what a store cannot take for a last access.
  *
- * @param lastAccess Any value at all; `undefined` is none.
- * @throws {RangeError} If it is not whole milliseconds since the epoch.
+ * @param lastAccess Any value at all; `undefined` stands for now.
+ * @throws {TypeError | RangeError} If it is not a whole number from 0 up.
  */
 export function checkLastAccess(lastAccess: unknown): void {
   if (lastAccess === undefined) return;
-  if (Number.isSafeInteger(lastAccess) && (lastAccess as number) >= 0) return;
-  throw new RangeError(
-    "Cannot keep a session: lastAccess is not whole milliseconds from 0 up",
-  );
+  checkNumber(lastAccess, "Cannot keep a session: lastAccess", {
+    isWhole: true,
+  });
 }
 
-/** Tells whether the cleaner deletes a session, as {@linkcode isExpired} does. */
-export type IsOld = (
+/** Tells whether a cleanup deletes a session. */
+export type CleanupRule = (
   lifetime: Lifetime,
   lastAccess: number,
   now: number,
@@ -135,20 +136,16 @@ export type IsOld = (
 const MINUTE = 60 * 1000;
 
 /**
- * Makes the rule by which a cleaner deletes: one with a lifetime of its own
- * goes when that is over, another when nobody accessed it for `minutes`.
+ * Makes the rule of a cleanup: a session with a lifetime of its own goes when
+ * it has expired, another when it was not accessed for `minutes`.
  *
  * @param minutes How long a session without a lifetime may lie unused.
  * @param grace How much longer than its time each is kept, in milliseconds.
- * @throws {RangeError} If either is not a number from 0 up.
+ * @throws {TypeError | RangeError} If either is not a number from 0 up.
  */
-export function cleanupRule(minutes: number, grace: number): IsOld {
-  if (typeof minutes !== "number" || !(minutes >= 0)) {
-    throw new RangeError("Cannot clean up: minutes is not a number from 0 up");
-  }
-  if (typeof grace !== "number" || !(grace >= 0)) {
-    throw new RangeError("Cannot clean up: grace is not a number from 0 up");
-  }
+export function cleanupRule(minutes: number, grace: number): CleanupRule {
+  checkNumber(minutes, "Cannot clean up: minutes");
+  checkNumber(grace, "Cannot clean up: grace");
   return (lifetime, lastAccess, now) => {
     const hasOwn = lifetime.expiresAt !== undefined ||
       lifetime.idleTimeout !== undefined;

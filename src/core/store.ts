@@ -183,8 +183,9 @@ export interface SessionStore {
    * that it is theirs.
    *
    * @returns `false`, and nothing changed, when a live session has the ID.
-   * @throws {TypeError} If the ID is malformed or the record cannot be kept.
-   * @throws {RangeError} If `lastAccess` is not whole milliseconds from 0 up.
+   * @throws {TypeError} If the ID is malformed, the record cannot be kept, or
+   * `lastAccess` is not a number.
+   * @throws {RangeError} If `lastAccess` is not a whole number from 0 up.
    */
   create(
     id: string,
@@ -204,8 +205,9 @@ export interface SessionStore {
    *
    * @returns The record kept; `null` when this call deleted the session;
    * `undefined` when there is none.
-   * @throws {TypeError} If the new record cannot be kept.
-   * @throws {RangeError} If `lastAccess` is not whole milliseconds from 0 up.
+   * @throws {TypeError} If the new record cannot be kept, or `lastAccess` is
+   * not a number.
+   * @throws {RangeError} If `lastAccess` is not a whole number from 0 up.
    */
   update(
     id: string,
@@ -255,7 +257,8 @@ export interface SessionStore {
    *
    * @param minutes How long a session without a lifetime may lie unused.
    * @returns What session3 called `(n_deleted, n_remaining)`, and more.
-   * @throws {RangeError} If `minutes` or the grace is not a number from 0 up.
+   * @throws {TypeError} If `minutes` or the grace is not a number.
+   * @throws {RangeError} If either is below 0.
    */
   deleteOldSessions(
     minutes: number,
@@ -276,8 +279,8 @@ export interface SessionStore {
    * @param options How long to wait.
    * @returns What frees the lock; twice is as good as once.
    * @throws {SessionLockTimeoutError} If it does not become free in time.
-   * @throws {TypeError} If the ID is malformed.
-   * @throws {RangeError} If the timeout is not a number from 0 up.
+   * @throws {TypeError} If the ID is malformed, or the timeout not a number.
+   * @throws {RangeError} If the timeout is below 0.
    */
   lock?(id: string, options?: LockOptions): Promise<AsyncDisposable>;
 }

@@ -216,8 +216,8 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     options: CleanupOptions = {},
   ): Promise<CleanupResult> {
     const { grace = 0 } = options;
-    const isOld = cleanupRule(minutes, grace);
-    return await cleanDirectory(this.#ready(), isOld, {
+    const isDue = cleanupRule(minutes, grace);
+    return await cleanDirectory(this.#ready(), isDue, {
       ...options,
       quarantine: this.#quarantine,
       lockTimeout: this.#lockTimeout,

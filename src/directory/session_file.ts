@@ -25,8 +25,8 @@ import {
   type Unusable,
 } from "../core/codec.ts";
 import {
+  type CleanupRule,
   isExpired,
-  type IsOld,
   type Lifetime,
   type SessionRecord,
 } from "../core/record.ts";
@@ -165,17 +165,17 @@ export class SessionFile {
    * Deletes a session that is old, by taking its name off; whoever holds it
    * keeps it.
    *
-   * @param isOld Decides.
+   * @param isDue Decides.
    * @param note Is told under which name the file is now, to be removed, and
    * the tag of its user, whose entry is to be removed after that.
    */
   deleteIfOld(
-    isOld: IsOld,
+    isDue: CleanupRule,
     note: (path: string, tag: string | undefined) => void,
   ): "old" | "live" | undefined | Again {
     return this.#holdRecord(decodeLifetime, ({ record, tag }, held) => {
       const { lastAccess, now } = held;
-      if (!isOld(record, lastAccess, now)) return "live";
+      if (!isDue(record, lastAccess, now)) return "live";
       const path = temporaryPath(this.#context.directory, now, system.random());
       try {
         system.rename(this.path, path);

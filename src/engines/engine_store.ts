@@ -295,10 +295,10 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
     options: CleanupOptions = {},
   ): Promise<CleanupResult> {
     const { signal, grace = 0 } = options;
-    const isOld = cleanupRule(minutes, grace);
+    const isDue = cleanupRule(minutes, grace);
     signal?.throwIfAborted();
     if (!this.#isSetUp) await this.setup();
-    const rule = { minutes, grace, isOld, now: this.#now() };
+    const rule = { minutes, grace, isDue, now: this.#now() };
     return await cleanEngine(this.#engine, rule, options);
   }
 

@@ -194,11 +194,11 @@ export class MemorySessionStore implements SessionStore {
   ): Promise<CleanupResult> {
     return this.#step(options, (now) => {
       const { dryRun = false, grace = 0, onProgress } = options;
-      const isOld = cleanupRule(minutes, grace);
+      const isDue = cleanupRule(minutes, grace);
       const count = { deleted: 0, remaining: 0, orphans: 0 };
       for (const [id, { bytes, lastAccess }] of this.#entries) {
         const record = decodeRecord(id, bytes) as SessionRecord;
-        if (isOld(record, lastAccess, now)) {
+        if (isDue(record, lastAccess, now)) {
           if (!dryRun) this.#entries.delete(id);
           count.deleted++;
         } else {

@@ -206,7 +206,7 @@ export class MigratingSessionStore implements SessionStore {
     options: CleanupOptions = {},
   ): Promise<CleanupResult> {
     const { dryRun = false, grace = 0, onProgress, signal } = options;
-    const isOld = cleanupRule(minutes, grace);
+    const isDue = cleanupRule(minutes, grace);
     // One that is not over by itself could be on its way.
     const unused = dryRun ? minutes : Infinity;
     const old = { ...await this.#from.deleteOldSessions(unused, options) };
@@ -214,7 +214,7 @@ export class MigratingSessionStore implements SessionStore {
       for await (
         const [id, record, lastAccess] of this.#from.entries({ signal })
       ) {
-        if (!isOld(record, lastAccess, this.#now())) continue;
+        if (!isDue(record, lastAccess, this.#now())) continue;
         if (await moveSession(this.#from, this.#to, id, options)) {
           old.remaining--;
         }

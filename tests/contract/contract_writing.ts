@@ -8,7 +8,7 @@ import {
 } from "@std/assert";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { KEEP, type SessionStore } from "../../src/core/store.ts";
-import { BAD_NUMBERS } from "./contract_cleanup.ts";
+import { BAD_NUMBERS, refusalOf } from "./contract_cleanup.ts";
 import {
   type Declare,
   entriesOf,
@@ -117,8 +117,8 @@ export function testWriting(declare: Declare): void {
     for (const bad of [...BAD_NUMBERS, 0.5, Infinity] as number[]) {
       await assertRejects(
         () => store.create(ID, record, { lastAccess: bad }),
-        RangeError,
-        "Cannot keep a session: lastAccess is not whole milliseconds",
+        refusalOf(bad),
+        "Cannot keep a session: lastAccess is not a whole number from 0 up",
       );
     }
   });
@@ -134,8 +134,8 @@ export function testWriting(declare: Declare): void {
     for (const bad of [...BAD_NUMBERS, 0.5, Infinity] as number[]) {
       await assertRejects(
         () => store.update(ID, (same) => same, { lastAccess: bad }),
-        RangeError,
-        "Cannot keep a session: lastAccess is not whole milliseconds",
+        refusalOf(bad),
+        "Cannot keep a session: lastAccess is not a whole number from 0 up",
       );
     }
     assertEquals(await lastAccessOf(store, ID), lastAccess);

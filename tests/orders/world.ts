@@ -172,7 +172,7 @@ export function isLive(
 }
 
 /** Whether the cleaner deletes a session. */
-export function isOld(state: Abstract | undefined, now: number): boolean {
+export function isDue(state: Abstract | undefined, now: number): boolean {
   if (state === undefined) return false;
   return state.idleTimeout === undefined
     ? now - state.lastAccess >= UNUSED_FOR
