@@ -52,7 +52,7 @@ interface Place {
 }
 
 /** What the command line asks for. */
-interface Order {
+interface CommandLine {
   readonly isDeep: boolean;
   /** Names; none for all that do not have to be asked for. */
   readonly rooms: readonly string[];
@@ -217,7 +217,7 @@ async function main(args: readonly string[]): Promise<number> {
     Deno.makeTempDirSync({ prefix: "latchkey-test-" }),
   );
   try {
-    return await runTests(readOrder(args), {
+    return await runTests(readCommandLine(args), {
       root: Deno.realPathSync(new URL("../", import.meta.url)),
       temporary,
       deno: Deno.execPath(),
@@ -229,7 +229,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-function readOrder(args: readonly string[]): Order {
+function readCommandLine(args: readonly string[]): CommandLine {
   const isDeep = args[0] === "--deep";
   const rest = isDeep ? args.slice(1) : args;
   const end = rest.includes("--") ? rest.indexOf("--") : rest.length;
@@ -243,9 +243,9 @@ function readOrder(args: readonly string[]): Order {
   };
 }
 
-async function runTests(order: Order, place: Place): Promise<number> {
+async function runTests(line: CommandLine, place: Place): Promise<number> {
   const rooms = listRooms(place);
-  const unknown = order.rooms.filter((name) =>
+  const unknown = line.rooms.filter((name) =>
     !rooms.some((room) => room.name === name)
   );
   if (unknown.length > 0) {
@@ -261,9 +261,9 @@ async function runTests(order: Order, place: Place): Promise<number> {
     (file) => findRoom(rooms, file),
   );
   const chosen = rooms.filter(({ name, isExhaustive, onDemand }) =>
-    order.rooms.length > 0
-      ? order.rooms.includes(name)
-      : order.isDeep
+    line.rooms.length > 0
+      ? line.rooms.includes(name)
+      : line.isDeep
       ? isExhaustive
       : !onDemand
   );
@@ -274,7 +274,7 @@ async function runTests(order: Order, place: Place): Promise<number> {
     }
     return files;
   };
-  const words = ["--", ...order.words, ...await chooseShare(order, chosen)];
+  const words = ["--", ...line.words, ...await chooseShare(line, chosen)];
   // Once for all rooms: most of what one imports, others import as well.
   const check: Run = {
     name: "types",
@@ -287,14 +287,14 @@ async function runTests(order: Order, place: Place): Promise<number> {
       "--no-prompt",
       "--no-check",
       ...room.flags,
-      ...order.flags,
+      ...line.flags,
       ...filesOf(room),
       ...words,
     ],
     runsAlone: room.runsAlone,
     isShown: chosen.length === 1,
   }));
-  const minutes = order.words.includes("soak")
+  const minutes = line.words.includes("soak")
     ? MOST_MINUTES_OF_SOAK
     : MOST_MINUTES;
   return summarize(await runAll([check, ...runs], minutes, place));
@@ -302,7 +302,7 @@ async function runTests(order: Order, place: Place): Promise<number> {
 
 /** What tells the tests which share of an exhaustive search runs, if not all. */
 async function chooseShare(
-  { isDeep, words }: Order,
+  { isDeep, words }: CommandLine,
   rooms: readonly Room[],
 ): Promise<string[]> {
   const names = rooms.filter(({ isExhaustive }) => isExhaustive)
