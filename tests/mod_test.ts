@@ -5,6 +5,7 @@ Deno.test("mod.ts exports these values and no others", () => {
   assertEquals(Object.keys(module).sort(), [
     "DirectorySessionStore",
     "EngineSessionStore",
+    "KEEP",
     "KvSessionStore",
     "MemorySessionStore",
     "MigratingSessionStore",
