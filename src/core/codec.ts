@@ -10,7 +10,7 @@
  *   c  CRC-32 of all that follows it (from 19 to the end), 8 lower-case hex
  *   e  `expiresAt`, 16 decimal digits, or 16 times `-` for none
  *   i  `idleTimeout`, the same
- *   u  the tag of `user`, see user_tag.ts
+ *   u  the tag of `user`, see `userTag`
  *
  * Invariants: lifetime and tag are at a fixed place, so that a touch, the
  * cleaner and whoever looks for a user need no JSON; the file carries its own ID, so that one which a
@@ -22,15 +22,15 @@
  * checksum finds accidents, not forgeries.
  */
 import { crc32 } from "node:zlib";
-import { validateRecord } from "./find_fault.ts";
-import type { Lifetime, SessionRecord } from "./record.ts";
 import {
   cannotEncode,
   LARGEST_RECORD,
+  type Lifetime,
   parseJson,
+  type SessionRecord,
   toJson,
-} from "./record_json.ts";
-import { TAG_LENGTH, userTag } from "./user_tag.ts";
+  validateRecord,
+} from "./record.ts";
 
 /** Where the flag is, the one byte that changes behind a name. */
 export const FLAG_AT = 10;
@@ -42,6 +42,9 @@ export const UNPUBLISHED = 0x3f;
 /** No head is longer, whatever the session ID. */
 export const LONGEST_HEAD = 128;
 
+/** How many characters the tag of a user has. */
+export const TAG_LENGTH = 8;
+
 const MAGIC = "latchkey/1";
 const CHECKSUM_AT = 11;
 const COVERED_AT = 19;
@@ -51,6 +54,7 @@ const TAG_AT = 54;
 const ID_AT = 63;
 const DIGITS = 16;
 const NONE = "-".repeat(DIGITS);
+const NO_USER = "-".repeat(TAG_LENGTH);
 const ZERO = 0x30;
 const DASH = 0x2d;
 const NEWLINE = 0x0a;
@@ -139,6 +143,19 @@ export function hasOtherTag(
 ): boolean {
   return bytes[FLAG_AT] === PUBLISHED && !holdsAt(bytes, TAG_AT, tag) &&
     findProblem(id, bytes) === undefined;
+}
+
+/**
+ * Makes the tag of a user, by which a search for the sessions of one user
+ * passes over nearly all others unopened. Two users may have the same tag, by
+ * accident or on purpose: it is a hint where to look, and proves nothing.
+ *
+ * @param user Who is signed in, if anybody is.
+ * @returns CRC-32 of the name, 8 lower-case hex characters, or as many `-`.
+ */
+export function userTag(user: string | undefined): string {
+  if (user === undefined) return NO_USER;
+  return crc32(encoder.encode(user)).toString(16).padStart(TAG_LENGTH, "0");
 }
 
 /** Tells whether a record, encoded, has the tag of a user. */
