@@ -45,7 +45,7 @@ export interface SessionRecord {
   readonly previous?: PreviousSecret;
   /** `data`, `flash` and `formTokens`, encrypted; they are empty then. */
   readonly sealed?: string;
-  /** Who is logged in. */
+  /** The user who is signed in. */
   readonly user?: string;
   /** Since which revocation of that user's sessions; see `core/revocation.ts`. */
   readonly userGeneration?: number;
@@ -67,7 +67,7 @@ export interface SessionRecord {
   readonly typedFlash?: readonly string[];
   /** When keys of `data` end, in whole milliseconds since the epoch. */
   readonly keyExpiry?: { readonly [key: string]: number };
-  /** The version of the application's `data`, from 1; `undefined` for none. */
+  /** The version of the application's `data`, from 1; `undefined` for 0. */
   readonly dataVersion?: number;
 }
 
@@ -218,7 +218,7 @@ export function toJson(
  * Reads a record from JSON, its members unchecked.
  *
  * @param json Any text at all.
- * @returns `undefined` when it is no JSON object, or a key may be misread.
+ * @returns `undefined` when it is not a JSON object, or a key may be misread.
  */
 export function parseJson(json: string): SessionRecord | undefined {
   if (hasEscapedKey(json)) return undefined;
@@ -236,7 +236,8 @@ export function parseJson(json: string): SessionRecord | undefined {
  * Reads a record from JSON.
  *
  * @param json Any text at all.
- * @returns The record, or `undefined` when it is none. Never throws.
+ * @returns The record; `undefined` when the text is not a valid one. Never
+ * throws.
  */
 export function fromJson(json: string): SessionRecord | undefined {
   const record = parseJson(json);
@@ -307,14 +308,14 @@ export function isPlainObject(value: unknown): value is JsonObject {
 export type Lifetime = Pick<SessionRecord, "expiresAt" | "idleTimeout">;
 
 /**
- * Tells whether a session is over: its absolute end has come, or nobody
- * accessed it for its idle timeout. At the very instant it is over. A last
+ * Tells whether a session has expired: its absolute end has come, or it was not
+ * accessed for its idle timeout. At the very instant it has expired. A last
  * access in the future, as a clock that was set back leaves, counts as live.
  *
  * @param lifetime The record, or the part of it that matters here.
  * @param lastAccess When it was last accessed, in ms since the epoch.
  * @param now The instant to judge for, in ms since the epoch.
- * @returns `true` when the session is over.
+ * @returns `true` when the session has expired.
  */
 export function isExpired(
   lifetime: Lifetime,
@@ -327,12 +328,12 @@ export function isExpired(
 }
 
 /**
- * Tells when a session is over if nobody accesses it again, in ms since the
+ * Tells when a session expires if it is not accessed again, in ms since the
  * epoch: the instant from which {@linkcode isExpired} says so.
  *
  * @param lifetime The record, or the part of it that matters here.
  * @param lastAccess When it was last accessed, in ms since the epoch.
- * @returns `null` when it is never over by itself.
+ * @returns `null` when it never expires by itself.
  */
 export function expiryOf(
   lifetime: Lifetime,
