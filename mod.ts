@@ -32,10 +32,7 @@
 export { Session } from "./src/session/session.ts";
 export { SessionManager } from "./src/manager/manager.ts";
 export type { CookieOptions } from "./src/http/cookie.ts";
-export type {
-  SessionDataOptions,
-  SessionInvalidEvent,
-} from "./src/manager/data_options.ts";
+export type { SessionDataOptions } from "./src/manager/data_options.ts";
 export type {
   IsolationLevel,
   IsolationOptions,
@@ -47,6 +44,7 @@ export type { RevokeUserOptions, UserSession } from "./src/manager/users.ts";
 export type {
   SecretReusedEvent,
   SessionEvent,
+  SessionInvalidEvent,
   SessionManagerOptions,
   SessionRefusedEvent,
 } from "./src/manager/manager_options.ts";

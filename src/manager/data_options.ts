@@ -1,25 +1,10 @@
-import type { JsonObject } from "../core/record.ts";
-import type { SessionDataError } from "../core/errors.ts";
+import { checkNumber } from "../core/checks.ts";
 import type { StandardSchema } from "./standard_schema.ts";
 import {
   type TypesCodec,
   type ValueFormat,
   valueFormat,
 } from "../session/value_format.ts";
-
-/**
- * Reports that the data of a session could not be used: it does not fit the
- * schema, it is of a newer version, `migrate` or the codec failed at it. The
- * request got a new session; the record stays until its time is over.
- */
-export interface SessionInvalidEvent {
-  /** Tells the events apart. */
-  readonly type: "invalid";
-  /** The session ID; it opens nothing, so it may be logged. */
-  readonly sessionId: string;
-  /** What is wrong with its data. */
-  readonly error: SessionDataError;
-}
 
 /**
  * What data the sessions of a manager hold: what fits, what becomes of older
@@ -109,26 +94,24 @@ export interface SessionDataOptions {
   readonly maxBytes?: number | undefined;
 }
 
-/** The same, checked and completed. */
+/** The same, checked and completed, as far as it decides what a record holds. */
 export interface DataSettings {
   readonly schema: StandardSchema | undefined;
   readonly version: number;
-  readonly migrate: ((old: JsonObject, from: number) => unknown) | undefined;
-  readonly onInvalid: "new" | "throw";
+  readonly migrate: SessionDataOptions["migrate"];
   readonly format: ValueFormat;
-  readonly types: TypesCodec | undefined;
   readonly maxBytes: number;
 }
 
+const ACT = "Cannot manage sessions:";
 const KIB = 1024;
 
 /**
- * Checks what data sessions are to hold, and completes it.
+ * Checks the options on data and completes them.
  *
- * @param options What was asked for.
+ * @param options The options.
  * @throws {TypeError} If one of them is not of its type.
- * @throws {RangeError} If `version` is not a whole number from 0 up, or
- * `maxBytes` not above 0.
+ * @throws {RangeError} If a number is out of bounds.
  */
 export function resolveDataOptions(options: SessionDataOptions): DataSettings {
   const { schema, version = 0, migrate, onInvalid = "new" } = options;
@@ -136,11 +119,10 @@ export function resolveDataOptions(options: SessionDataOptions): DataSettings {
   const standard = schema?.["~standard"];
   const isSchema = schema === undefined ||
     (standard?.version === 1 && typeof standard.validate === "function");
-  check(isSchema, "schema is no Standard Schema of version 1");
-  check(typeof version === "number", "version is no number");
+  check(isSchema, "schema is not a Standard Schema of version 1");
   check(
     ["function", "undefined"].includes(typeof migrate),
-    "migrate is no function",
+    "migrate is not a function",
   );
   check(
     onInvalid === "new" || onInvalid === "throw",
@@ -150,27 +132,11 @@ export function resolveDataOptions(options: SessionDataOptions): DataSettings {
     (typeof types?.stringify === "function" &&
       typeof types.parse === "function");
   check(isCodec, "types has no stringify and parse");
-  check(typeof maxBytes === "number", "maxBytes is no number");
-  checkRange(
-    Number.isSafeInteger(version) && version >= 0,
-    "version is not a whole number from 0 up",
-  );
-  checkRange(maxBytes > 0, "maxBytes is not above 0");
-  return {
-    schema,
-    version,
-    migrate: migrate as DataSettings["migrate"],
-    onInvalid,
-    format: valueFormat(types),
-    types,
-    maxBytes,
-  };
+  checkNumber(version, `${ACT} version`, { isWhole: true });
+  checkNumber(maxBytes, `${ACT} maxBytes`, { least: 1 });
+  return { schema, version, migrate, format: valueFormat(types), maxBytes };
 }
 
 function check(isValid: boolean, problem: string): void {
-  if (!isValid) throw new TypeError(`Cannot manage sessions: ${problem}`);
-}
-
-function checkRange(isValid: boolean, problem: string): void {
-  if (!isValid) throw new RangeError(`Cannot manage sessions: ${problem}`);
+  if (!isValid) throw new TypeError(`${ACT} ${problem}`);
 }

@@ -49,12 +49,6 @@ export interface ValueFormat {
   parse(text: string): unknown;
 }
 
-/** An object of a record, and which of its values are texts of the codec. */
-export interface TypedObject {
-  readonly object: JsonObject;
-  readonly typed: readonly string[];
-}
-
 const TYPED = "~";
 
 const JSON_FORMAT: ValueFormat = {
@@ -93,12 +87,13 @@ export function isJsonOnly(format: ValueFormat): boolean {
  *
  * @param format The format.
  * @param values The values, by key.
+ * @returns The object, and the keys whose values are texts of the codec.
  * @throws {TypeError} If the format cannot hold one.
  */
 export function toTypedObject(
   format: ValueFormat,
   values: JsonObject,
-): TypedObject {
+): { object: JsonObject; typed: string[] } {
   const typed: string[] = [];
   const entries = Object.entries(values).map(
     ([key, value]): [string, JsonValue] => {
@@ -114,13 +109,15 @@ export function toTypedObject(
  * Brings an object of a record into the values that it stands for.
  *
  * @param format The format.
- * @param stored The object, and the keys whose values are texts of the codec.
+ * @param object The object.
+ * @param typed The keys whose values are texts of the codec.
  * @returns The values by key, of more types than this says; `undefined` when
  * one cannot be read. Never throws.
  */
 export function fromTypedObject(
   format: ValueFormat,
-  { object, typed }: TypedObject,
+  object: JsonObject,
+  typed: readonly string[],
 ): JsonObject | undefined {
   if (typed.length === 0) return object;
   if (isJsonOnly(format)) return undefined;

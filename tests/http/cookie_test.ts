@@ -79,7 +79,7 @@ Deno.test("readCookie() looks at no character of a long header too often", () =>
 
 Deno.test("writeCookie() is HttpOnly, Lax and for the whole site", () => {
   assertEquals(
-    writeCookie(resolveCookie(), "x", { isHttps: false }),
+    writeCookie(resolveCookie(), "x", false),
     "session=x; Path=/; HttpOnly; SameSite=Lax",
   );
 });
@@ -93,9 +93,9 @@ Deno.test("writeCookie() and clearCookie() are Secure when the request was or wh
       [false, true, false],
     ] as const
   ) {
-    const text = writeCookie(resolveCookie({ secure }), "x", { isHttps });
+    const text = writeCookie(resolveCookie({ secure }), "x", isHttps);
     assertEquals(text.includes("; Secure"), expected, `${secure} ${isHttps}`);
-    const cleared = clearCookie(resolveCookie({ secure }), { isHttps });
+    const cleared = clearCookie(resolveCookie({ secure }), isHttps);
     assertEquals(cleared.includes("; Secure"), expected);
   }
 });
@@ -103,7 +103,7 @@ Deno.test("writeCookie() and clearCookie() are Secure when the request was or wh
 Deno.test("writeCookie() rounds milliseconds up to seconds, from 0", () => {
   const cookie = resolveCookie();
   for (const [maxAge, seconds] of [[1, 1], [1000, 1], [1001, 2], [-5, 0]]) {
-    const text = writeCookie(cookie, "x", { isHttps: false, maxAge });
+    const text = writeCookie(cookie, "x", false, maxAge);
     assertStringIncludes(text, `; Max-Age=${seconds}`);
   }
 });
@@ -111,7 +111,7 @@ Deno.test("writeCookie() rounds milliseconds up to seconds, from 0", () => {
 Deno.test("writeCookie() refuses a value that would end the cookie", () => {
   for (const value of ["a;b", "a b", 'a"', "a,b", "a\\b", "ä", "a\r\nx: y"]) {
     assertThrows(
-      () => writeCookie(resolveCookie(), value, { isHttps: true }),
+      () => writeCookie(resolveCookie(), value, true),
       TypeError,
       "value",
     );
@@ -128,10 +128,9 @@ Deno.test("clearCookie() repeats the attributes", () => {
   });
   const attributes =
     "; Path=/app; Domain=example.org; HttpOnly; SameSite=Strict; Secure";
-  const options = { isHttps: true };
-  assertEquals(writeCookie(cookie, "x", options), `sid=x${attributes}`);
+  assertEquals(writeCookie(cookie, "x", true), `sid=x${attributes}`);
   assertEquals(
-    clearCookie(cookie, options),
+    clearCookie(cookie, true),
     `sid=${attributes}; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT`,
   );
 });

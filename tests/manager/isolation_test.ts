@@ -75,7 +75,7 @@ Deno.test("an isolation that there is not is refused, by constructor and call", 
   const { manager, restart } = setUp();
   const request = requestWith(null);
   const options = { isolation: "serial" as IsolationLevel };
-  const message = "Cannot isolate requests: isolation is none of merge, ";
+  const message = "Cannot isolate requests: isolation is not one of merge, ";
   const handle = () => new Response();
   assertThrows(() => restart(options), TypeError, message);
   assertThrows(() => manager.handler(handle, options), TypeError, message);
@@ -90,11 +90,18 @@ Deno.test("an isolation that there is not is refused, by constructor and call", 
 Deno.test("a lockTimeout that is no time is refused, by constructor and call", async () => {
   const { manager, restart } = setUp();
   const message = "Cannot isolate requests: lockTimeout is not a number";
-  for (const lockTimeout of [-1, NaN, "1" as unknown as number]) {
-    assertThrows(() => restart({ lockTimeout }), RangeError, message);
+  for (
+    const [value, error] of [
+      [-1, RangeError],
+      [NaN, RangeError],
+      ["1", TypeError],
+    ] as const
+  ) {
+    const lockTimeout = value as number;
+    assertThrows(() => restart({ lockTimeout }), error, message);
     await assertRejects(
       () => manager.open(requestWith(null), { lockTimeout }),
-      RangeError,
+      error,
       message,
     );
   }

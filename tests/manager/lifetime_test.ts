@@ -171,7 +171,7 @@ Deno.test("setLifetime() refuses what is no lifetime", () => {
     );
   }
   for (const value of ["1", null, {}]) {
-    assertThrows(bad({ idleTimeout: value }), TypeError, "milliseconds");
+    assertThrows(bad({ idleTimeout: value }), TypeError, "idleTimeout");
     assertThrows(bad({ untilBrowserCloses: value }), TypeError, "until");
   }
   const { message } = assertThrows(bad({ idleTimeout: 0 }), RangeError);

@@ -36,9 +36,9 @@ function commitTo(
   assert(change !== undefined, "nothing was changed");
   const fresh = { data: {}, createdAt: 1_000, ...record };
   const before = JSON.stringify(fresh);
-  const after = change.apply(structuredClone(fresh), new Map());
+  const after = change.apply(structuredClone(fresh), undefined);
   assertEquals(
-    change.apply(JSON.parse(before), new Map()),
+    change.apply(JSON.parse(before), undefined),
     after,
     "not repeatable",
   );
@@ -473,7 +473,7 @@ Deno.test("a value that was handed out stays the same one after a commit", () =>
   const state = stateOf(session);
   const kept = state.begin()!.apply(
     { data: {}, createdAt: 1_000 },
-    new Map(),
+    undefined,
   )!;
   state.finish({ ...kept, data: { ...kept.data, ours: [7] } });
   state.unlock();
