@@ -52,11 +52,11 @@ const ROOMS: Readonly<Record<string, Room>> = {
     packages: [],
   },
   session: {
-    below: ["core", "http", "manager"],
+    below: ["core"],
     packages: [],
   },
   http: {
-    below: ["core", "session", "manager"],
+    below: [],
     packages: [],
   },
   manager: {

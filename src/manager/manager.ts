@@ -102,9 +102,9 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
       session: Session<Data>,
       info: Info,
     ) => Response | Promise<Response>,
-    options: IsolationOptions = {},
+    options?: IsolationOptions,
   ): (request: Request, info: Info) => Promise<Response> {
-    resolveIsolation(this.#settings.store, options);
+    if (options) resolveIsolation(this.#settings.store, options);
     return (request, info) =>
       this.run(request, (session) => handle(request, session, info), options);
   }
@@ -135,7 +135,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
   async run(
     request: Request,
     handle: (session: Session<Data>) => Response | Promise<Response>,
-    options: IsolationOptions = {},
+    options?: IsolationOptions,
   ): Promise<Response> {
     const visit = await openVisit<Data>(this.#settings, request, options);
     const { session } = visit;
@@ -163,7 +163,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    */
   async open(
     request: Request,
-    options: IsolationOptions = {},
+    options?: IsolationOptions,
   ): Promise<Session<Data>> {
     const visit = await openVisit<Data>(this.#settings, request, options);
     this.#visits.set(visit.session, visit);

@@ -30,11 +30,11 @@ import { type OpenedSession, Visit } from "./visit.ts";
 export async function openVisit<Data extends object>(
   settings: ManagerSettings,
   request: Request,
-  options: IsolationOptions,
+  options: IsolationOptions | undefined,
 ): Promise<Visit<Data>> {
   const { store, transport, counters, isolation: defaults } = settings;
   const isolation = new Isolation(
-    resolveIsolation(store, options, defaults),
+    options ? resolveIsolation(store, options, defaults) : defaults,
     counters,
   );
   const text = transport.read(request);

@@ -178,8 +178,9 @@ export function keyExpiryOf(
   { ttl }: SetOptions,
   now: number,
 ): number | undefined {
+  if (ttl === undefined) return undefined;
   checkDuration(ttl, "Cannot set a key: ttl");
-  return ttl && instantAfter(now, ttl);
+  return instantAfter(now, ttl);
 }
 
 /**
