@@ -7,8 +7,8 @@ import {
 } from "../session/value_format.ts";
 
 /**
- * What data the sessions of a manager hold: what fits, what becomes of older
- * data, other types than JSON has, and how large it may be.
+ * What data the sessions of a manager hold: what is valid, what happens to older
+ * data, types that JSON lacks, and how large it may be.
  *
  * @example Data that a schema checks, with dates and bigints
  * ```ts
@@ -35,30 +35,30 @@ import {
  */
 export interface SessionDataOptions {
   /**
-   * Says what fits: any validator by Standard Schema (Zod, Valibot, ArkType, …)
+   * Tells which data is valid: any Standard Schema (Zod, Valibot, ArkType, …)
    * for the object of all keys and values. Data is checked when a session is
-   * opened and, as a commit would leave it, inside the commit; one that would
-   * leave what does not fit throws `SessionDataError` and writes nothing. It is
-   * only checked: what the schema would make of it, such as defaults, is not
-   * taken. Data that holds nothing fits; keys that may be missing, deleted or
-   * over, are optional in it. The schema has to answer at once; one that answers
-   * with a promise is refused with a `TypeError`.
+   * opened and, as a commit would leave it, inside the commit; a commit that
+   * would leave invalid data throws `SessionDataError` and writes nothing. Data
+   * is only checked: the output of the schema, such as defaults, is not used.
+   * Empty data is always valid; keys that may be missing, deleted or expired are
+   * optional in the schema. A schema that answers with a promise is refused with
+   * a `TypeError`.
    *
-   * @default {undefined} everything fits
+   * @default {undefined} all data is valid
    */
   readonly schema?: StandardSchema | undefined;
   /**
-   * The version of the data, a whole number from 0 up. Every commit revocations the
-   * record with it; a record without a revocation is of version 0.
+   * The version of the data, a whole number from 0 up. Every commit notes it in
+   * the record; a record without one is of version 0.
    *
    * @default {0}
    */
   readonly version?: number | undefined;
   /**
-   * Makes of the data of an older version, which holds something, data of this
-   * one. It is synchronous, depends on nothing else and may be called again:
-   * on load, for the request, and at the next commit, which keeps it. Without
-   * it older data is taken as it is.
+   * Makes data of this version from data of an older one, which is not empty. It
+   * is synchronous, depends on nothing else and may be called again: on load,
+   * for the request, and at the next commit, which keeps the result. Without it
+   * older data is used as it is.
    *
    * @default {undefined}
    */
@@ -69,17 +69,17 @@ export interface SessionDataOptions {
     ) => Record<string, unknown>)
     | undefined;
   /**
-   * What becomes of a request whose session holds data that cannot be used,
+   * What happens to a request whose session holds data that cannot be used,
    * also after `migrate`: `"new"`, it gets a new session, as for an unknown
-   * cookie, and `onEvent` is told; `"throw"`, `open` throws `SessionDataError`.
+   * cookie, and `onEvent` is called; `"throw"`, `open` throws `SessionDataError`.
    *
    * @default {"new"}
    */
   readonly onInvalid?: "new" | "throw" | undefined;
   /**
    * Keeps what JSON cannot hold: a module such as `npm:devalue`. `Date`, `Map`,
-   * `Set`, `bigint`, `URL`, `Uint8Array` and what else it knows are then values
-   * like any other. What JSON can hold is stored as JSON, with and without it.
+   * `Set`, `bigint`, `URL`, `Uint8Array` and other types that it knows are then
+   * values like any other. What JSON can hold is stored as JSON in any case.
    *
    * @default {undefined} JSON only
    */

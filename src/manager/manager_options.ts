@@ -23,7 +23,7 @@ import {
   type TransportOption,
 } from "../http/transport.ts";
 
-/** Reports that a request's changes were refused; its response went out. */
+/** Reports that a request's changes were refused; its response was sent. */
 export interface SessionRefusedEvent {
   /** Tells the events apart. */
   readonly type: "refused";
@@ -35,8 +35,8 @@ export interface SessionRefusedEvent {
 
 /**
  * Reports that a request brought a secret that was replaced by rotation, after
- * its grace: somebody has a copy of the cookie, or the browser never got the
- * new one. The request gets a new session.
+ * its grace: there is a copy of the cookie, or the browser never got the new
+ * one. The request gets a new session.
  */
 export interface SecretReusedEvent {
   /** Tells the events apart. */
@@ -47,8 +47,8 @@ export interface SecretReusedEvent {
 
 /**
  * Reports that the data of a session could not be used: it does not fit the
- * schema, it is of a newer version, `migrate` or the codec failed at it. The
- * request got a new session; the record stays until its time is over.
+ * schema, it is of a newer version, `migrate` or the codec failed. The request
+ * got a new session; the record stays until it expires.
  */
 export interface SessionInvalidEvent {
   /** Tells the events apart. */
@@ -59,7 +59,7 @@ export interface SessionInvalidEvent {
   readonly error: SessionDataError;
 }
 
-/** What {@linkcode SessionManagerOptions.onEvent} is told. */
+/** What {@linkcode SessionManagerOptions.onEvent} is called with. */
 export type SessionEvent =
   | SessionRefusedEvent
   | SecretReusedEvent
@@ -71,7 +71,7 @@ export interface SessionManagerOptions
   /** Where the records are. */
   readonly store: SessionStore;
   /**
-   * How tokens come and go.
+   * How a client sends its token and gets it.
    *
    * @default {"cookie"}
    */
@@ -85,16 +85,16 @@ export interface SessionManagerOptions
   /**
    * How old the last access must be for a request that changes nothing to
    * mark a new one, in milliseconds. Below it such a request writes nothing at
-   * all. It can make an idle timeout seem shorter by as much, and is therefore
-   * a tenth of it at most.
+   * all. A session can expire earlier by as much, so this is at most a tenth of
+   * the idle timeout.
    *
    * @default {idleTimeout / 10} a minute without `idleTimeout`
    */
   readonly touchAfter?: number | undefined;
   /**
-   * How old a secret may grow, in milliseconds: the next request gives the
+   * How old a secret may become, in milliseconds: the next request gives the
    * session another one, and the browser another cookie, so that a copy of the
-   * cookie is soon worth nothing.
+   * old cookie soon opens nothing.
    *
    * @default {undefined} it changes at login, logout and `regenerate` only
    */
@@ -107,8 +107,8 @@ export interface SessionManagerOptions
    */
   readonly rotateGrace?: number | undefined;
   /**
-   * Whether a session ends when somebody brings a secret of it that was
-   * replaced, after its grace. `onEvent` is told in any case.
+   * Whether a session ends when a request brings a secret of it that was
+   * replaced, after its grace. `onEvent` is called in any case.
    *
    * @default {false}
    */
@@ -116,7 +116,7 @@ export interface SessionManagerOptions
   /**
    * Whether the store gets data, flash and form tokens encrypted (AES-256-GCM),
    * under a key that comes from the secret in the cookie and the newest of
-   * `secrets`: who has the store cannot read them. User, label, times and size
+   * `secrets`: the store alone does not show them. User, label, times and size
    * are in clear. Sessions from before are sealed when they are next saved.
    *
    * @default {false}
@@ -130,16 +130,16 @@ export interface SessionManagerOptions
    */
   readonly secrets?: readonly string[] | undefined;
   /**
-   * Whether `X-Forwarded-Proto` tells if a request came over https. Only
-   * behind a proxy that always sets it: elsewhere the client could.
+   * Whether `X-Forwarded-Proto` tells if a request came over https. Only for
+   * servers behind a proxy that always sets it: otherwise a client could.
    *
    * @default {false}
    */
   readonly trustProxy?: boolean | undefined;
   /**
-   * Is told what `run` and `handler` cannot throw at anybody.
+   * Is called with what `run` and `handler` cannot throw.
    *
-   * @default {undefined} nobody is told
+   * @default {undefined} events are not reported
    */
   readonly onEvent?: ((event: SessionEvent) => void) | undefined;
   /**

@@ -1,10 +1,10 @@
 /*
- * The secret of a session, and who may open the session with which.
+ * The secret of a session: which one opens the session, and how it is replaced.
  *
  * The secret may be replaced from time to time, without a login or logout: a
- * copy of a cookie is then good for that long only. Requests that are under way
- * carry the secret before, so that one stays good for a grace, and opens the
- * way to the new one.
+ * copy of a cookie is then valid for that long only. Requests that are under way
+ * carry the secret before, so it stays valid for a grace, and leads to the new
+ * one.
  *
  *   record   secretHash   of the secret
  *            previous     hash    of the secret before

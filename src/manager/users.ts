@@ -20,9 +20,9 @@ import {
 import { KEEP, type SessionStore } from "../core/store.ts";
 
 /**
- * One of the sessions that a user has open.
+ * One of the sessions in which a user is signed in.
  *
- * @example Devices, and the end of all but this one
+ * @example Devices, and how to sign out all but this one
  * ```ts
  * import { MemorySessionStore, SessionManager } from "@latchkey/session";
  * import { assertEquals } from "@std/assert";
@@ -50,17 +50,17 @@ export interface UserSession {
    * `touchAfter`.
    */
   readonly lastAccess: number;
-  /** What `setLabel` called it, or `null`. */
+  /** The name that `setLabel` gave it, or `null`. */
   readonly label: string | null;
 }
 
 /** What `revokeUser` takes. */
 export interface RevokeUserOptions {
   /**
-   * The ID of a session that stays, such as the one that asks. One that is not
-   * the user's, or was ended before, is not spared.
+   * The ID of a session that stays, such as the one of this request. A session
+   * that is not the user's, or was revoked before, is not spared.
    *
-   * @default {undefined} all end
+   * @default {undefined} no session stays
    */
   readonly except?: string | undefined;
 }
@@ -111,7 +111,7 @@ async function loadRevocation(
  *
  * @param id The session ID.
  * @param record Its record.
- * @param revocations Those of the users who may be signed in to it.
+ * @param revocations Those of the users whose session it may be.
  */
 export function isSignedOut(
   id: string,
