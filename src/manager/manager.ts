@@ -23,7 +23,7 @@ import {
   type RevokeUserOptions,
   type UserSession,
 } from "./users.ts";
-import type { Visit } from "./visit.ts";
+import { Visit } from "./visit.ts";
 
 /**
  * Gives each request its session and keeps what the request did to it: the one
@@ -72,7 +72,6 @@ import type { Visit } from "./visit.ts";
  */
 export class SessionManager<Data extends object = Record<string, unknown>> {
   readonly #settings: ManagerSettings;
-  readonly #visits = new WeakMap<Session<Data>, Visit<Data>>();
 
   /**
    * Makes a manager; it does no I/O.
@@ -138,12 +137,10 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     options?: IsolationOptions,
   ): Promise<Response> {
     const visit = await openVisit<Data>(this.#settings, request, options);
-    const { session } = visit;
-    this.#visits.set(session, visit);
     try {
       let response: Response;
       try {
-        response = await handle(session);
+        response = await handle(visit.session);
       } catch (thrown) {
         response = thrownResponse(thrown);
       }
@@ -166,7 +163,6 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     options?: IsolationOptions,
   ): Promise<Session<Data>> {
     const visit = await openVisit<Data>(this.#settings, request, options);
-    this.#visits.set(visit.session, visit);
     return visit.session;
   }
 
@@ -189,7 +185,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * @throws What the store throws; the cookie is then not in the headers.
    */
   async commit(session: Session<Data>, headers: Headers): Promise<void> {
-    const visit = this.#visitOf(session);
+    const visit = Visit.of(session, this.#settings);
     try {
       addHeaders(headers, undefined, visit.vary);
       const header = await visit.commit();
@@ -205,7 +201,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * lets the next one have it.
    */
   async close(session: Session<Data>): Promise<void> {
-    await this.#visitOf(session).close();
+    await Visit.of(session, this.#settings).close();
   }
 
   /**
@@ -223,7 +219,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     session: Session<Data>,
     token: string,
   ): Promise<boolean> {
-    return await this.#visitOf(session).consumeFormToken(token);
+    return await Visit.of(session, this.#settings).consumeFormToken(token);
   }
 
   /** Tells whether there is a session with this ID, which may be any text. */
@@ -270,13 +266,5 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
   ): Promise<number> {
     const { store, now } = this.#settings;
     return await revokeSessionsOf(store, user, now(), options.except);
-  }
-
-  #visitOf(session: Session<Data>): Visit<Data> {
-    const visit = this.#visits.get(session);
-    if (visit !== undefined) return visit;
-    throw new TypeError(
-      "Cannot commit the session: this manager did not open it",
-    );
   }
 }

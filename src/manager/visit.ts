@@ -70,6 +70,23 @@ export class Visit<Data extends object> {
     this.#renewed = opened?.isCookieDue ? opened.record : undefined;
     this.#isRotationDue = opened?.isRotationDue ?? false;
     isolation.see(opened?.record);
+    this.#state.visit = this;
+  }
+
+  /**
+   * Finds the visit of a session.
+   *
+   * @throws {TypeError} If no manager opened the session, or another one.
+   */
+  static of<Data extends object>(
+    session: Session<Data>,
+    settings: ManagerSettings,
+  ): Visit<Data> {
+    const { visit } = stateOf(session);
+    if (visit instanceof Visit && visit.#settings === settings) return visit;
+    throw new TypeError(
+      "Cannot commit the session: this manager did not open it",
+    );
   }
 
   /** The request header that the response depends on, if it does. */

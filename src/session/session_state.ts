@@ -91,6 +91,8 @@ export class SessionState {
   isReadOnly = false;
   /** Whether the request looked at the session in any way. */
   isUsed = false;
+  /** The manager's, of a session that it opened; opaque here. */
+  visit: object | undefined;
   readonly #format: ValueFormat;
   #id: string | undefined;
   /** The record as this request knows it. */
