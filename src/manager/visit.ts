@@ -98,31 +98,17 @@ export class Visit<Data extends object> {
    * Commits what the request did, if anything is to be kept or sent.
    *
    * @returns What issues the client's token or revokes it; `undefined` when the
-   * client needs neither; a promise of it when the store has something to do.
+   * client needs neither.
    * @throws As `commit` of the manager.
    */
-  commit(): Header | undefined | Promise<Header | undefined> {
+  async commit(): Promise<Header | undefined> {
     const isForced = this.#isRotationDue && !this.#isolation.isReadOnly;
     const change = this.#state.begin(isForced);
-    if (change !== undefined) return this.#commit(change);
-    const renewed = this.#renewed;
-    this.#renewed = undefined;
-    return renewed && this.#issue(renewed);
-  }
-
-  /** The same; a refusal is reported and not thrown. */
-  commitOrReport(): Header | undefined | Promise<Header | undefined> {
-    const header = this.commit();
-    if (!(header instanceof Promise)) return header;
-    return header.catch((error) => {
-      if (!(error instanceof SessionGoneError)) throw error;
-      const { sessionId } = error;
-      this.#settings.onEvent?.({ type: "refused", sessionId, error });
-      return undefined;
-    });
-  }
-
-  async #commit(change: SessionChange): Promise<Header | undefined> {
+    if (change === undefined) {
+      const renewed = this.#renewed;
+      this.#renewed = undefined;
+      return renewed && this.#issue(renewed);
+    }
     const { store } = this.#settings;
     const { oldUser, newUser } = change;
     try {
@@ -135,6 +121,18 @@ export class Visit<Data extends object> {
       throw error;
     } finally {
       this.#state.unlock();
+    }
+  }
+
+  /** The same; a refusal is reported and not thrown. */
+  async commitOrReport(): Promise<Header | undefined> {
+    try {
+      return await this.commit();
+    } catch (error) {
+      if (!(error instanceof SessionGoneError)) throw error;
+      const { sessionId } = error;
+      this.#settings.onEvent?.({ type: "refused", sessionId, error });
+      return undefined;
     }
   }
 
