@@ -1,8 +1,7 @@
 import type { CleanupResult } from "../core/store.ts";
 import { DirectorySessionStore } from "../directory/directory_store.ts";
 import { checkSessions } from "./check_sessions.ts";
-import { Interruption } from "./terminal.ts";
-import { ProgressLine } from "./progress_line.ts";
+import { Interruption, ProgressLine } from "./terminal.ts";
 import { readArguments, readNumber, UsageError } from "./usage.ts";
 
 /** How the command is called, in one line. */

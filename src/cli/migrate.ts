@@ -1,11 +1,10 @@
 import { SqliteSessionStore } from "../engines/sqlite.ts";
 import { DirectorySessionStore } from "../directory/directory_store.ts";
-import { migrateSessions } from "../migration/migrate_sessions.ts";
+import { migrateSessions } from "../migration/move_session.ts";
 import type { SqliteDatabase } from "../engines/sqlite_database.ts";
 import { checkSessions } from "./check_sessions.ts";
 import { loadDriver } from "./driver.ts";
-import { Interruption } from "./terminal.ts";
-import { ProgressLine } from "./progress_line.ts";
+import { Interruption, ProgressLine } from "./terminal.ts";
 import { readArguments, UsageError } from "./usage.ts";
 
 interface SqliteDriver {

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { ProgressLine } from "../../src/cli/progress_line.ts";
+import { ProgressLine } from "../../src/cli/terminal.ts";
 
 class Screen {
   text = "";
