@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { SessionRecord } from "../../src/core/record.ts";
 import type { MemorySessionStore } from "../../src/engines/memory.ts";
-import { migrateSessions } from "../../src/migration/migrate_sessions.ts";
+import { migrateSessions } from "../../src/migration/move_session.ts";
 import {
   entriesOf,
   HOUR,

@@ -7,7 +7,7 @@
 import { assertEquals } from "@std/assert";
 import type { SessionRecord } from "../../src/core/record.ts";
 import type { SessionStore } from "../../src/core/store.ts";
-import { migrateSessions } from "../../src/migration/migrate_sessions.ts";
+import { migrateSessions } from "../../src/migration/move_session.ts";
 import { MigratingSessionStore } from "../../src/migration/migrating_store.ts";
 import { moveSession } from "../../src/migration/move_session.ts";
 import {
