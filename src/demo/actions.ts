@@ -4,10 +4,9 @@
  * Who has no session is told at once: a message alone is no reason for one.
  */
 import { createSessionId } from "../core/token.ts";
-import type { Demo } from "./demo.ts";
-import { fail, messagePage, seeOther } from "./layout.ts";
 import {
   type CartItem,
+  type Demo,
   MAX_ITEM_LENGTH,
   MAX_ITEMS,
   MAX_NAME_LENGTH,
@@ -15,7 +14,8 @@ import {
   readLine,
   readMinutes,
   type VisitorSession,
-} from "./visitor.ts";
+} from "./demo.ts";
+import { fail, messagePage, seeOther } from "./html.ts";
 
 /** Does what a form of the page asks for. */
 export type Action = (

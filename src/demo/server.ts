@@ -1,7 +1,10 @@
+import * as actions from "./actions.ts";
 import { Demo } from "./demo.ts";
 import { type DemoStoreKind, openDemoStore } from "./demo_store.ts";
-import { fail } from "./layout.ts";
-import { answer } from "./router.ts";
+import { fail, respond } from "./html.ts";
+import { showHome, showOrder } from "./pages.ts";
+import * as session3 from "./session3_endpoints.ts";
+import { ICON, STYLE } from "./style.ts";
 
 /** What {@linkcode serveDemo} takes. */
 export interface DemoOptions {
@@ -76,4 +79,152 @@ function listen(
       `Cannot listen at ${options.hostname}:${options.port}: the port is taken (--port 0 finds a free one)`,
     );
   }
+}
+
+/** Answers a request; the fields are those of a submitted form. */
+type Handler = (
+  demo: Demo,
+  request: Request,
+  fields: URLSearchParams,
+) => Promise<Response>;
+
+/** What a path answers to. `HEAD` is answered like `GET`. */
+interface Route {
+  readonly GET?: Handler;
+  readonly POST?: Handler;
+  /** Whether `GET` changes something too, as session3's endpoints do. */
+  readonly changesByGet?: boolean;
+}
+
+const ROUTES: Readonly<Record<string, Route>> = {
+  "/": { GET: showHome },
+  "/order": { GET: showOrder, changesByGet: true },
+  "/actions/login": { POST: actions.logIn },
+  "/actions/logout": { POST: actions.logOut },
+  "/actions/count": { POST: actions.count },
+  "/actions/add": { POST: actions.addItem },
+  "/actions/remove": { POST: actions.removeItem },
+  "/actions/order": { POST: actions.order },
+  "/actions/regenerate": { POST: actions.regenerate },
+  "/actions/delete_old": { POST: actions.deleteOld },
+  "/style.css": {
+    GET: () => Promise.resolve(respond(STYLE, "text/css; charset=utf-8")),
+  },
+  "/icon.svg": { GET: () => Promise.resolve(respond(ICON, "image/svg+xml")) },
+
+  "/login": { GET: session3.showLogin, POST: session3.login },
+  "/logout": {
+    GET: session3.logout,
+    POST: session3.logout,
+    changesByGet: true,
+  },
+  "/counter": { GET: session3.counter, changesByGet: true },
+  "/check": { GET: session3.check },
+  "/create_token": { GET: session3.createToken, changesByGet: true },
+  "/check_token": { GET: session3.checkToken },
+  "/delete_old": {
+    GET: session3.deleteOldSessions,
+    POST: session3.deleteOldSessions,
+    changesByGet: true,
+  },
+};
+
+const HEADERS: Readonly<Record<string, string>> = {
+  "cache-control": "no-store",
+  "content-security-policy":
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  // Not "no-referrer", with which browsers send the origin `null`.
+  "referrer-policy": "same-origin",
+  "x-content-type-options": "nosniff",
+};
+
+/**
+ * Answers a request of the demo.
+ *
+ * @param demo What every route works with.
+ * @param request The request.
+ */
+export async function answer(demo: Demo, request: Request): Promise<Response> {
+  const response = await route(demo, request);
+  for (const [name, value] of Object.entries(HEADERS)) {
+    if (!response.headers.has(name)) response.headers.set(name, value);
+  }
+  return response;
+}
+
+async function route(demo: Demo, request: Request): Promise<Response> {
+  const { pathname } = new URL(request.url);
+  if (!Object.hasOwn(ROUTES, pathname)) {
+    return fail(404, "There is no such page.");
+  }
+  const target = ROUTES[pathname]!;
+  const method = request.method === "HEAD" ? "GET" : request.method;
+  const handler = method === "GET" || method === "POST"
+    ? target[method]
+    : undefined;
+  if (handler === undefined) {
+    const response = fail(405, "That is not how this page is used.");
+    const allowed = [target.GET && "GET, HEAD", target.POST && "POST"];
+    response.headers.set("allow", allowed.filter(Boolean).join(", "));
+    return response;
+  }
+  const mayChange = method === "POST" || target.changesByGet;
+  if (mayChange && isFromElsewhere(request)) {
+    return fail(403, "Refused: this request comes from another site.");
+  }
+  const fields = method === "POST"
+    ? await readForm(request)
+    : new URLSearchParams();
+  return fields instanceof Response
+    ? fields
+    : await handler(demo, request, fields);
+}
+
+const LONGEST_FORM = 16 * 1024;
+
+/**
+ * Tells whether a browser sends a request on behalf of another site. Browsers
+ * say so in `Sec-Fetch-Site` (over https and on localhost) or in `Origin` (of
+ * every POST); who sends neither, such as curl, is no browser and can be
+ * misled by nobody. It is the rule of Go's `http.CrossOriginProtection`. A
+ * page of another port is another site here.
+ *
+ * @param request The request.
+ * @returns `true` when it must not change anything.
+ */
+export function isFromElsewhere(request: Request): boolean {
+  const site = request.headers.get("sec-fetch-site");
+  if (site !== null) return site !== "same-origin" && site !== "none";
+  const origin = request.headers.get("origin");
+  if (origin === null) return false;
+  // Not the whole origin: a proxy may speak https where we do not.
+  return !URL.canParse(origin) ||
+    new URL(origin).host !== new URL(request.url).host;
+}
+
+/**
+ * Reads a submitted form, as far as it is of a sensible size.
+ *
+ * @param request The request, whose body is read.
+ * @returns Its fields, or the response that refuses it.
+ */
+export async function readForm(
+  request: Request,
+): Promise<URLSearchParams | Response> {
+  const type = request.headers.get("content-type") ??
+    "application/x-www-form-urlencoded";
+  if (!type.toLowerCase().startsWith("application/x-www-form-urlencoded")) {
+    return fail(415, "Only plain forms are read here.");
+  }
+  let text = "";
+  const decoder = new TextDecoder();
+  for await (const bytes of request.body ?? []) {
+    text += decoder.decode(bytes, { stream: true });
+    if (text.length > LONGEST_FORM) {
+      return fail(413, "That is more than any form of this page sends.");
+    }
+  }
+  return new URLSearchParams(text + decoder.decode());
 }

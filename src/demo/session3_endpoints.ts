@@ -2,15 +2,14 @@
  * The endpoints of session3's own test server, in its words, for comparison
  * and for curl. `None` and `True` are Python's.
  */
-import type { Demo } from "./demo.ts";
-import { fail, messagePage, page, textPage } from "./layout.ts";
-import { markup } from "./markup.ts";
 import {
+  type Demo,
   MAX_NAME_LENGTH,
   readLine,
   readMinutes,
   type VisitorSession,
-} from "./visitor.ts";
+} from "./demo.ts";
+import { fail, markup, messagePage, page, textPage } from "./html.ts";
 
 /** Answers a request. */
 export type Endpoint = (

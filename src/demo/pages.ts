@@ -1,12 +1,98 @@
 import type { SessionRecord } from "../core/record.ts";
-import type { StoredView } from "./demo_store.ts";
-import { type Markup, markup } from "./markup.ts";
 import {
   type CartItem,
+  type Demo,
   MAX_ITEM_LENGTH,
   MAX_ITEMS,
   MAX_NAME_LENGTH,
-} from "./visitor.ts";
+  NOTICE,
+  type VisitorSession,
+} from "./demo.ts";
+import type { StoredView } from "./demo_store.ts";
+import { type Markup, markup, messagePage, page } from "./html.ts";
+
+/** What a session alone tells. */
+type Seen = Omit<HomeView, "where" | "record" | "stored">;
+
+const NOBODY: Seen = {
+  id: undefined,
+  user: undefined,
+  counter: 0,
+  cart: [],
+  lastAccess: 0,
+  notice: undefined,
+};
+
+/**
+ * Shows the page. Who only looks gets neither a file nor a cookie.
+ *
+ * The session is committed before the page is made, because reading the
+ * message changes it: the page then shows the file as it is by now.
+ *
+ * @param demo The store and the manager.
+ * @param request The request.
+ */
+export async function showHome(
+  demo: Demo,
+  request: Request,
+): Promise<Response> {
+  let seen = NOBODY;
+  const { headers } = await demo.manager.run(request, (session) => {
+    seen = lookAt(session);
+    return new Response();
+  });
+  const { id } = seen;
+  const { store, where, view } = demo.place;
+  const record = id === undefined ? undefined : await store.load(id);
+  const stored = record && await view(id!);
+
+  const response = page(
+    "Sessions on disk",
+    showAll({ ...seen, where, record, stored }),
+  );
+  for (const [name, value] of headers) response.headers.append(name, value);
+  return response;
+}
+
+function lookAt(session: VisitorSession): Seen {
+  const notice = session.flash(NOTICE);
+  return {
+    id: session.isNew ? undefined : session.id,
+    user: session.user ?? undefined,
+    counter: session.get("counter") ?? 0,
+    cart: session.get("cart") ?? [],
+    lastAccess: session.lastAccess,
+    notice: typeof notice === "string" ? notice : undefined,
+  };
+}
+
+function showAll(view: HomeView): Markup {
+  const { record, notice } = view;
+  const state = record === undefined
+    ? "no session, no cookie, no file"
+    : "a session, a cookie, a file";
+  return markup`<header>
+<a class="brand" href="/"><img src="/icon.svg" alt="" width="28" height="28">@latchkey/session</a>
+<span class="state">${state}</span>
+</header>
+<main class="cards">
+<p class="notice" id="goodbye">Goodbye! Your session is over, its file and its cookie are gone.</p>
+${notice && markup`<p class="notice" role="status">${notice}</p>`}
+${showOwner(view)}
+${showCart(view)}
+<div class="column">
+${showCounter(view)}
+${showOld(view)}
+</div>
+${showCookie(view)}
+${showStored(view)}
+</main>
+<footer>
+<p>All of this works without scripts, because there are none. In the words of session3, for curl:
+<a href="/check">/check</a>, <a href="/counter">/counter</a>, <a href="/create_token">/create_token</a>,
+<a href="/check_token">/check_token</a>, <a href="/login">/login</a>, /logout, /delete_old?minutes=30.</p>
+</footer>`;
+}
 
 /** What the page shows of a visitor. */
 export interface HomeView {
@@ -159,4 +245,41 @@ function showTime(at: number): Markup {
   const iso = new Date(at).toISOString();
   const text = iso.slice(0, 19).replace("T", " ");
   return markup`<time datetime="${iso}">${text} UTC</time>`;
+}
+
+/**
+ * Shows what would be ordered, with a form that works once: the form token in
+ * it is used up by the first submission, so a second click, a reload or a way
+ * back orders nothing twice.
+ *
+ * @param demo The store and the manager.
+ * @param request The request.
+ */
+export async function showOrder(
+  demo: Demo,
+  request: Request,
+): Promise<Response> {
+  return await demo.visit(request, (session) => {
+    const cart = session.get("cart") ?? [];
+    if (cart.length === 0) return messagePage("The cart is empty.");
+    const token = session.createFormToken();
+    const items = cart.map(({ name }) => markup`<li>${name}</li>`);
+    const main = markup`<main class="message">
+<h1>Order this?</h1>
+<ul class="cart">${items}</ul>
+<form method="post" action="/actions/order">
+<input type="hidden" name="token" value="${token}">
+<button class="strong">Order</button>
+</form>
+<p class="quiet">This form carries a token that works once. Order, then go
+back and order again: the second time is refused.</p>
+<p><a href="/">Back to the page</a></p>
+</main>`;
+    const response = page("Order", main);
+    // So that the way back leads to this very form, not to a new one. For the
+    // same reason the form goes elsewhere: a POST makes a browser forget what
+    // it keeps of that address.
+    response.headers.set("cache-control", "private, no-cache");
+    return response;
+  });
 }
