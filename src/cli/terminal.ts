@@ -1,18 +1,19 @@
 const SHORTEST_PAUSE = 100;
 const START_OF_LINE = "\r\x1b[K";
+const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 
-/** Where the line is written. */
+/** Where a {@linkcode ProgressLine} is written. */
 export interface Terminal {
-  /** Whether somebody can see it. */
+  /** Whether it is a terminal, and not a file or a pipe. */
   isTerminal(): boolean;
   /** Writes at least one byte and returns how many. */
   writeSync(bytes: Uint8Array): number;
 }
 
 /**
- * A line that says how far a command has come, ten times a second, over and
- * over at the same place. On what is no terminal it writes nothing. Disposing
- * erases it.
+ * A line that shows the progress of a command, always at the same place, at
+ * most ten times a second. If the output is not a terminal, nothing is written.
+ * Disposing erases the line.
  */
 export class ProgressLine implements Disposable {
   readonly #terminal: Terminal | undefined;
@@ -28,7 +29,7 @@ export class ProgressLine implements Disposable {
     this.#now = now;
   }
 
-  /** Shows how far it has come, unless that was shown a moment ago. */
+  /** Shows a text, unless another was shown less than 0.1 s ago. */
   show(text: string): void {
     const now = this.#now();
     if (now - this.#shownAt < SHORTEST_PAUSE) return;
@@ -36,7 +37,7 @@ export class ProgressLine implements Disposable {
     this.#write(`${START_OF_LINE}${text}`);
   }
 
-  /** Erases the line, for something else to be written there. */
+  /** Erases the line, so that other output can be written there. */
   erase(): void {
     if (this.#shownAt > -Infinity) this.#write(START_OF_LINE);
   }
@@ -54,11 +55,9 @@ export class ProgressLine implements Disposable {
   }
 }
 
-const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
-
 /**
- * Turns the first Ctrl-C, or SIGTERM, into an `AbortSignal` until it is
- * disposed. The second one ends the process at once, as if nobody listened.
+ * Turns the first Ctrl-C or SIGTERM into an `AbortSignal`, until it is
+ * disposed. The second one ends the process at once, as without a listener.
  */
 export class Interruption implements Disposable {
   readonly #controller = new AbortController();
@@ -80,17 +79,23 @@ export class Interruption implements Disposable {
     }
   }
 
-  /** Is aborted by the first interruption. */
+  /** Aborted by the first interruption. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
-  /** What a shell expects of a process that was interrupted, once it was. */
-  get exitCode(): number | undefined {
+  /**
+   * Returns the exit code that a shell expects of an interrupted process, if
+   * the error is due to the interruption; throws any other error again.
+   */
+  exitCodeOf(error: unknown): number {
+    if (this.#exitCode === undefined || error !== this.signal.reason) {
+      throw error;
+    }
     return this.#exitCode;
   }
 
-  /** Stops to listen. */
+  /** Stops listening. */
   [Symbol.dispose](): void {
     for (const [signal, listener] of this.#listeners.splice(0)) {
       Deno.removeSignalListener(signal, listener);
