@@ -149,6 +149,7 @@ export {
   SessionConflictError,
   SessionDataError,
   SessionDirectoryError,
+  SessionError,
   SessionGoneError,
   SessionLockTimeoutError,
   SessionTooLargeError,

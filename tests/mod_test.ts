@@ -15,6 +15,7 @@ Deno.test("mod.ts exports these values and no others", () => {
     "SessionConflictError",
     "SessionDataError",
     "SessionDirectoryError",
+    "SessionError",
     "SessionGoneError",
     "SessionLockTimeoutError",
     "SessionManager",

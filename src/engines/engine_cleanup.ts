@@ -1,5 +1,4 @@
-import type { CleanupRule } from "../core/record.ts";
-import { fromJson } from "../core/record_json.ts";
+import { type CleanupRule, fromJson } from "../core/record.ts";
 import type { CleanupOptions, CleanupResult } from "../core/store.ts";
 import type {
   EngineCleaner,

@@ -44,7 +44,7 @@ import {
   type SessionRecord,
 } from "../core/record.ts";
 import { checkSessionId, isSessionId } from "../core/token.ts";
-import { userTag } from "../core/user_tag.ts";
+import { userTag } from "../core/codec.ts";
 import { LockQueue } from "../system/lock_queue.ts";
 import { cleanEngine } from "./engine_cleanup.ts";
 import { Conflicts } from "../system/conflicts.ts";

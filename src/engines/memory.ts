@@ -11,7 +11,12 @@ import {
   type StoreOptions,
   type UpdateOptions,
 } from "../core/store.ts";
-import { decodeRecord, encodeRecord, hasOtherTag } from "../core/codec.ts";
+import {
+  decodeRecord,
+  encodeRecord,
+  hasOtherTag,
+  userTag,
+} from "../core/codec.ts";
 import {
   checkLastAccess,
   cleanupRule,
@@ -19,7 +24,6 @@ import {
   type SessionRecord,
 } from "../core/record.ts";
 import { checkSessionId } from "../core/token.ts";
-import { userTag } from "../core/user_tag.ts";
 import { LockQueue } from "../system/lock_queue.ts";
 
 /** What {@linkcode MemorySessionStore} takes. */

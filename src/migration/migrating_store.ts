@@ -20,8 +20,12 @@ import type {
   StoreOptions,
   UpdateOptions,
 } from "../core/store.ts";
-import { cleanupRule, type SessionRecord } from "../core/record.ts";
-import { fromJson, toJson } from "../core/record_json.ts";
+import {
+  cleanupRule,
+  fromJson,
+  type SessionRecord,
+  toJson,
+} from "../core/record.ts";
 import { checkSessionId } from "../core/token.ts";
 import {
   changeIf,

@@ -5,9 +5,8 @@
  * that was his all the while, and none that was his at no time.
  */
 import { assert, assertStringIncludes } from "@std/assert";
-import { decodeRecord, encodeRecord } from "../../src/core/codec.ts";
+import { decodeRecord, encodeRecord, userTag } from "../../src/core/codec.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
-import { userTag } from "../../src/core/user_tag.ts";
 import {
   bucketLockPath,
   bucketPath,

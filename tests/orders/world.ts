@@ -41,7 +41,7 @@ export const OTHER_SECRET = "BBBBBBBBBBBBBBBBBBBBBB";
 export const STRANGERS_ID = "89abcdef0123456789abcdef01234567";
 /** Its secret. */
 export const STRANGERS_SECRET = "CCCCCCCCCCCCCCCCCCCCCC";
-/** A name with the same tag as the user's, see `core/user_tag.ts`. */
+/** A name with the same tag as the user's, see `core/codec.ts`. */
 const STRANGER = "guymatuy";
 
 /** How old an access must be to be marked again. */
