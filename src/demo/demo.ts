@@ -2,17 +2,17 @@ import { SessionGoneError } from "../core/errors.ts";
 import { SessionManager } from "../manager/manager.ts";
 import type { Session } from "../session/session.ts";
 import type { DemoStore } from "./demo_store.ts";
-import { fail } from "./html.ts";
+import { messagePage } from "./html.ts";
 
-/** A thing in the cart. */
+/** An item in the cart. */
 export interface CartItem {
-  /** Tells it from another of the same name. */
+  /** Tells items of the same name apart. */
   readonly id: string;
   /** What the visitor typed. */
   readonly name: string;
 }
 
-/** What the demo keeps of a visitor. */
+/** What the demo keeps in a session. */
 export interface VisitorData {
   /** How often the counter was pressed. */
   counter: number;
@@ -22,6 +22,13 @@ export interface VisitorData {
 
 /** A visitor's session. */
 export type VisitorSession = Session<VisitorData>;
+
+/** Answers a request; the fields are those of a submitted form. */
+export type Handler = (
+  demo: Demo,
+  request: Request,
+  fields: URLSearchParams,
+) => Promise<Response>;
 
 /** The key of the message that one request leaves for the next page. */
 export const NOTICE = "notice";
@@ -33,12 +40,58 @@ export const MAX_ITEM_LENGTH = 60;
 /** How many items a cart may hold. */
 export const MAX_ITEMS = 20;
 
+const ACCESS_TIME_RESOLUTION = 1000;
+
+/** What every handler of the demo works with. */
+export class Demo {
+  /** Where the sessions are kept. */
+  readonly storage: DemoStore;
+  /** Opens and commits the session of a request. */
+  readonly manager: SessionManager<VisitorData>;
+
+  /** @param storage Where the sessions are kept. */
+  constructor(storage: DemoStore) {
+    this.storage = storage;
+    // Without timeouts, so that "delete old sessions" decides.
+    this.manager = new SessionManager({
+      store: storage.store,
+      touchAfter: ACCESS_TIME_RESOLUTION,
+    });
+  }
+
+  /**
+   * Like `manager.run`, but if the commit is refused, because the session ended
+   * or got another secret in the meantime, the response says so.
+   *
+   * @param request The request.
+   * @param answer Returns a new response.
+   */
+  async visit(
+    request: Request,
+    answer: (session: VisitorSession) => Response | Promise<Response>,
+  ): Promise<Response> {
+    const session = await this.manager.open(request);
+    const response = await answer(session);
+    try {
+      await this.manager.commit(session, response.headers);
+    } catch (error) {
+      if (!(error instanceof SessionGoneError)) throw error;
+      return messagePage(
+        "Nothing was saved: while this request was under way, another one ended your session or changed its cookie.",
+        409,
+      );
+    }
+    return response;
+  }
+}
+
 /**
- * Reads a line of text that a visitor typed: without control characters and
- * line breaks, which would forge lines of `/check`, and without outer blanks.
+ * Reads a line of text that a visitor typed. Control characters and line
+ * breaks, which could forge lines of `/check`, become spaces, and outer spaces
+ * are removed.
  *
- * @param text What came, if anything did.
- * @param maxLength How many characters it may have.
+ * @param text The value of the field, or `null` when it is missing.
+ * @param maxLength How many characters the line may have.
  * @returns The line, or `undefined` when it is empty or too long.
  */
 export function readLine(
@@ -53,55 +106,11 @@ export function readLine(
 /**
  * Reads the minutes of "delete old sessions", such as 30.
  *
- * @param text What came; nothing stands for 0, as in session3.
- * @returns The minutes, or `undefined` when it is no such number.
+ * @param text The value of the field; if it is missing or empty, 0, as in
+ * session3.
+ * @returns The minutes, or `undefined` when the value is not a whole number.
  */
 export function readMinutes(text: string | null): number | undefined {
   const digits = text?.trim() || "0";
   return /^\d{1,9}$/.test(digits) ? Number(digits) : undefined;
-}
-
-const ACCESS_TIME_RESOLUTION = 1000;
-
-/** What every route of the demo works with. */
-export class Demo {
-  /** Where the sessions are. */
-  readonly place: DemoStore;
-  /** Gives each request its session. */
-  readonly manager: SessionManager<VisitorData>;
-
-  /** @param place Where the sessions are. */
-  constructor(place: DemoStore) {
-    this.place = place;
-    // Without timeouts, so that "delete old sessions" decides.
-    this.manager = new SessionManager({
-      store: place.store,
-      touchAfter: ACCESS_TIME_RESOLUTION,
-    });
-  }
-
-  /**
-   * Does what `manager.run` does, but tells the visitor when nothing was kept,
-   * because the session ended, or got another secret, in the meantime.
-   *
-   * @param request The request.
-   * @param act Answers it, by a response of its own making.
-   */
-  async visit(
-    request: Request,
-    act: (session: VisitorSession) => Response | Promise<Response>,
-  ): Promise<Response> {
-    const session = await this.manager.open(request);
-    const response = await act(session);
-    try {
-      await this.manager.commit(session, response.headers);
-    } catch (error) {
-      if (!(error instanceof SessionGoneError)) throw error;
-      return fail(
-        409,
-        "Nothing was saved: while this request was under way, another one ended your session or changed its cookie.",
-      );
-    }
-    return response;
-  }
 }

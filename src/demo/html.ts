@@ -1,4 +1,4 @@
-/** HTML that is whole and safe to send; only {@linkcode markup} makes it. */
+/** HTML that is complete and safe to send; only {@linkcode markup} makes it. */
 class Markup {
   readonly text: string;
 
@@ -9,7 +9,7 @@ class Markup {
 
 export type { Markup };
 
-/** What {@linkcode markup} takes in a hole. */
+/** What {@linkcode markup} takes in a `${}`. */
 export type MarkupContent =
   | Markup
   | string
@@ -26,18 +26,17 @@ const ESCAPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Makes HTML from a template. Text in a hole is escaped, so that it stays text
- * between tags and in quoted attributes, the only places where holes may be.
+ * Makes HTML from a template. Text in a `${}` is escaped: it stays text between
+ * tags and in quoted attributes, the only places where a `${}` may be.
  *
- * @param strings The template's own parts, taken as they are.
- * @param holes HTML, text, lists of both; `undefined` is nothing.
+ * @param strings The literal parts of the template, taken unchanged.
+ * @param contents HTML, text, lists of both; `undefined` is nothing.
  */
 export function markup(
   strings: TemplateStringsArray,
-  ...holes: readonly MarkupContent[]
+  ...contents: readonly MarkupContent[]
 ): Markup {
-  const texts = holes.map(toText);
-  return new Markup(String.raw({ raw: strings }, ...texts));
+  return new Markup(String.raw({ raw: strings }, ...contents.map(toText)));
 }
 
 function toText(content: MarkupContent): string {
@@ -48,10 +47,10 @@ function toText(content: MarkupContent): string {
 }
 
 /**
- * Makes a page's response.
+ * Makes the response of a page.
  *
- * @param title What the tab says.
- * @param main What the page says.
+ * @param title The title of the browser's tab.
+ * @param main The content of the page.
  * @param status The status code.
  */
 export function page(
@@ -78,9 +77,9 @@ ${main}
 }
 
 /**
- * Makes the response of a page with little to say.
+ * Makes the response of a page with one sentence.
  *
- * @param message What it says, in a sentence.
+ * @param message The sentence: what was done, or why nothing was.
  * @param status The status code.
  */
 export function messagePage(message: string, status = 200): Response {
@@ -92,42 +91,20 @@ export function messagePage(message: string, status = 200): Response {
   return page(message, main, status);
 }
 
-/**
- * Makes the response of a page that says why nothing was done.
- *
- * @param status The status code.
- * @param message The reason, in a sentence.
- */
-export function fail(status: number, message: string): Response {
-  return messagePage(message, status);
-}
-
-/**
- * Makes the response of lines of plain text.
- *
- * @param lines The lines.
- */
+/** Makes the response of lines of plain text. */
 export function textPage(lines: readonly string[]): Response {
   return respond(`${lines.join("\n")}\n`, "text/plain; charset=utf-8");
 }
 
 /**
- * Makes the response after an action: the browser gets another page, and
- * loading that again does not repeat the action.
- *
- * @param location Where to.
+ * Makes the response after an action: the browser loads another page, and
+ * reloading that page does not repeat the action.
  */
 export function seeOther(location: string): Response {
   return new Response(null, { status: 303, headers: { location } });
 }
 
-/**
- * Makes a response.
- *
- * @param body The body.
- * @param type Its media type.
- * @param status The status code.
- */
+/** Makes a response with a body of a media type. */
 export function respond(body: string, type: string, status = 200): Response {
   return new Response(body, { status, headers: { "content-type": type } });
 }

@@ -1,7 +1,7 @@
 import type { SessionRecord } from "../core/record.ts";
 import {
   type CartItem,
-  type Demo,
+  type Handler,
   MAX_ITEM_LENGTH,
   MAX_ITEMS,
   MAX_NAME_LENGTH,
@@ -11,10 +11,32 @@ import {
 import type { StoredView } from "./demo_store.ts";
 import { type Markup, markup, messagePage, page } from "./html.ts";
 
-/** What a session alone tells. */
+/** What the page shows. */
+interface HomeView {
+  /** The session ID, if there is a session. */
+  readonly id: string | undefined;
+  /** The user who is logged in. */
+  readonly user: string | undefined;
+  /** How often the counter was pressed. */
+  readonly counter: number;
+  /** What is in the cart. */
+  readonly cart: readonly CartItem[];
+  /** When the session was accessed before this request, in ms since the epoch. */
+  readonly lastAccess: number;
+  /** The message that the last action left. */
+  readonly notice: string | undefined;
+  /** Where all sessions are kept. */
+  readonly where: string;
+  /** The record of the session after this request. */
+  readonly record: SessionRecord | undefined;
+  /** The same, as it is stored. */
+  readonly stored: StoredView | undefined;
+}
+
+/** What the session of the request tells. */
 type Seen = Omit<HomeView, "where" | "record" | "stored">;
 
-const NOBODY: Seen = {
+const NO_SESSION: Seen = {
   id: undefined,
   user: undefined,
   counter: 0,
@@ -24,25 +46,19 @@ const NOBODY: Seen = {
 };
 
 /**
- * Shows the page. Who only looks gets neither a file nor a cookie.
+ * Shows the page. Looking at it creates neither a file nor a cookie.
  *
- * The session is committed before the page is made, because reading the
- * message changes it: the page then shows the file as it is by now.
- *
- * @param demo The store and the manager.
- * @param request The request.
+ * Reading the message changes the session, so the session is committed before
+ * the page is made: the page then shows the file as it is after this request.
  */
-export async function showHome(
-  demo: Demo,
-  request: Request,
-): Promise<Response> {
-  let seen = NOBODY;
+export const showHome: Handler = async (demo, request) => {
+  let seen = NO_SESSION;
   const { headers } = await demo.manager.run(request, (session) => {
     seen = lookAt(session);
     return new Response();
   });
   const { id } = seen;
-  const { store, where, view } = demo.place;
+  const { store, where, view } = demo.storage;
   const record = id === undefined ? undefined : await store.load(id);
   const stored = record && await view(id!);
 
@@ -52,7 +68,7 @@ export async function showHome(
   );
   for (const [name, value] of headers) response.headers.append(name, value);
   return response;
-}
+};
 
 function lookAt(session: VisitorSession): Seen {
   const notice = session.flash(NOTICE);
@@ -76,7 +92,7 @@ function showAll(view: HomeView): Markup {
 <span class="state">${state}</span>
 </header>
 <main class="cards">
-<p class="notice" id="goodbye">Goodbye! Your session is over, its file and its cookie are gone.</p>
+<p class="notice" id="goodbye">Goodbye! Your session has ended, its file and its cookie are deleted.</p>
 ${notice && markup`<p class="notice" role="status">${notice}</p>`}
 ${showOwner(view)}
 ${showCart(view)}
@@ -94,30 +110,8 @@ ${showStored(view)}
 </footer>`;
 }
 
-/** What the page shows of a visitor. */
-export interface HomeView {
-  /** The session ID, when there is a session. */
-  readonly id: string | undefined;
-  /** Who is logged in. */
-  readonly user: string | undefined;
-  /** How often the counter was pressed. */
-  readonly counter: number;
-  /** What is in the cart. */
-  readonly cart: readonly CartItem[];
-  /** When the session was last accessed before, in ms since the epoch. */
-  readonly lastAccess: number;
-  /** What the last action left to be read. */
-  readonly notice: string | undefined;
-  /** Where all sessions are. */
-  readonly where: string;
-  /** The session as it is stored by now. */
-  readonly record: SessionRecord | undefined;
-  /** The same as the medium has it. */
-  readonly stored: StoredView | undefined;
-}
-
-/** Who it is, and how to become somebody else. */
-export function showOwner({ user, record }: HomeView): Markup {
+/** The user, with a form to log in or out. */
+function showOwner({ user, record }: HomeView): Markup {
   if (user !== undefined) {
     return markup`<section class="wide owner">
 <h1>Hello, ${user}!</h1>
@@ -144,8 +138,8 @@ ${end}
 </section>`;
 }
 
-/** A number that many requests at once may raise. */
-export function showCounter({ counter }: HomeView): Markup {
+/** A number that many requests may raise at once. */
+function showCounter({ counter }: HomeView): Markup {
   return markup`<section>
 <h2>Counter</h2>
 <p class="number">${counter}</p>
@@ -155,7 +149,7 @@ export function showCounter({ counter }: HomeView): Markup {
 }
 
 /** A list that two tabs may change at once. */
-export function showCart({ cart }: HomeView): Markup {
+function showCart({ cart }: HomeView): Markup {
   const order = cart.length === 0 ? undefined : markup`<p>
 <a class="button" href="/order">Order…</a>
 <span class="quiet">${cart.length} of ${MAX_ITEMS} at most</span>
@@ -187,8 +181,8 @@ function showItem({ id, name }: CartItem): Markup {
 </li>`;
 }
 
-/** What the browser has, and how to get another. */
-export function showCookie({ id, record, lastAccess }: HomeView): Markup {
+/** What the browser has of the session, and a form to change it. */
+function showCookie({ id, record, lastAccess }: HomeView): Markup {
   if (record === undefined) {
     return markup`<section class="wide">
 <h2>Cookie</h2>
@@ -205,31 +199,31 @@ export function showCookie({ id, record, lastAccess }: HomeView): Markup {
 </dl>
 <form class="row centred" method="post" action="/actions/regenerate">
 <button>Regenerate</button>
-<span class="quiet">Another secret, as every login gives one: the ID stays, the old cookie is dead at once.</span>
+<span class="quiet">Another secret, as every login gives one: the ID stays, the old cookie stops working at once.</span>
 </form>
 </section>`;
 }
 
 /** The session as it is stored. */
-export function showStored({ stored, where: place }: HomeView): Markup {
+function showStored({ stored, where }: HomeView): Markup {
   if (stored === undefined) {
     return markup`<section class="wide">
 <h2>Stored</h2>
-<p>Nothing in <code>${place}</code> is yours.</p>
+<p>Nothing in <code>${where}</code> is yours.</p>
 </section>`;
   }
-  const { what, where, note, content } = stored;
+  const { what, note, content } = stored;
   return markup`<section class="wide">
 <h2>${what}</h2>
-<p><code id="file-path">${where}</code> <span class="quiet">${note}</span></p>
+<p><code id="file-path">${stored.where}</code> <span class="quiet">${note}</span></p>
 <pre id="file">${content}</pre>
-<p class="quiet">This is all that is stored. The secret is not in it, only its SHA-256: nobody who
-reads this, a backup or a log can sign in with it.</p>
+<p class="quiet">This is all that is stored. The secret is not in it, only its SHA-256: reading
+this, a backup or a log is not enough to sign in.</p>
 </section>`;
 }
 
-/** What the cleaner does. */
-export function showOld({ where }: HomeView): Markup {
+/** A form to clean up. */
+function showOld({ where }: HomeView): Markup {
   return markup`<section>
 <h2>Old sessions</h2>
 <form class="row" method="post" action="/actions/delete_old">
@@ -237,7 +231,7 @@ export function showOld({ where }: HomeView): Markup {
 <input name="minutes" type="number" min="0" max="999999999" value="30" required></label>
 <button>Delete old sessions</button>
 </form>
-<p class="quiet">Everybody's in <code>${where}</code>; with 0 minutes, yours too.</p>
+<p class="quiet">Of all visitors, in <code>${where}</code>; with 0 minutes, yours too.</p>
 </section>`;
 }
 
@@ -248,18 +242,12 @@ function showTime(at: number): Markup {
 }
 
 /**
- * Shows what would be ordered, with a form that works once: the form token in
- * it is used up by the first submission, so a second click, a reload or a way
- * back orders nothing twice.
- *
- * @param demo The store and the manager.
- * @param request The request.
+ * Shows what would be ordered, with a form that works once: the first
+ * submission uses up the form token in it, so that a second click, a reload or
+ * the back button orders nothing twice.
  */
-export async function showOrder(
-  demo: Demo,
-  request: Request,
-): Promise<Response> {
-  return await demo.visit(request, (session) => {
+export const showOrder: Handler = async (demo, request) =>
+  await demo.visit(request, (session) => {
     const cart = session.get("cart") ?? [];
     if (cart.length === 0) return messagePage("The cart is empty.");
     const token = session.createFormToken();
@@ -276,10 +264,9 @@ back and order again: the second time is refused.</p>
 <p><a href="/">Back to the page</a></p>
 </main>`;
     const response = page("Order", main);
-    // So that the way back leads to this very form, not to a new one. For the
-    // same reason the form goes elsewhere: a POST makes a browser forget what
-    // it keeps of that address.
+    // With this header, the back button leads to this very form, not to a new
+    // one. For the same reason the form is sent to another address: after a
+    // POST a browser forgets what it has cached for the address.
     response.headers.set("cache-control", "private, no-cache");
     return response;
   });
-}

@@ -1,7 +1,7 @@
 import * as actions from "./actions.ts";
-import { Demo } from "./demo.ts";
+import { Demo, type Handler } from "./demo.ts";
 import { type DemoStoreKind, openDemoStore } from "./demo_store.ts";
-import { fail, respond } from "./html.ts";
+import { messagePage, respond } from "./html.ts";
 import { showHome, showOrder } from "./pages.ts";
 import * as session3 from "./session3_endpoints.ts";
 import { ICON, STYLE } from "./style.ts";
@@ -12,7 +12,7 @@ export interface DemoOptions {
   readonly hostname: string;
   /** The port to listen at; 0 for any free one. */
   readonly port: number;
-  /** Which store it runs on. */
+  /** The kind of store. */
   readonly kind: DemoStoreKind;
   /** Where the sessions are kept: a path, or the URL of a server. */
   readonly where: string;
@@ -21,18 +21,17 @@ export interface DemoOptions {
 }
 
 /**
- * Serves the demo until it is told to end, and prints one line when it is
- * ready. Requests that are under way then are answered.
+ * Serves the demo until the signal is aborted, and prints one line when it is
+ * ready. Requests that are under way at the end are answered.
  *
- * @param options See there.
  * @throws {SessionDirectoryError} If the directory cannot keep sessions.
  * @throws {Deno.errors.AddrInUse} If the port is taken.
  */
 export async function serveDemo(options: DemoOptions): Promise<void> {
   const { hostname, port, kind, signal } = options;
-  await using place = await openDemoStore(kind, options.where);
-  await place.store.setup();
-  const demo = new Demo(place);
+  await using storage = await openDemoStore(kind, options.where);
+  await storage.store.setup();
+  const demo = new Demo(storage);
 
   const underWay = new Set<Promise<Response>>();
   const server = listen({
@@ -41,24 +40,24 @@ export async function serveDemo(options: DemoOptions): Promise<void> {
     onListen: (address) => {
       const host = hostname.includes(":") ? `[${hostname}]` : hostname;
       console.log(
-        `Demo: http://${host}:${address.port}/ (sessions in ${place.where}, Ctrl-C ends)`,
+        `Demo: http://${host}:${address.port}/ (sessions in ${storage.where}, Ctrl-C ends)`,
       );
     },
     onError: (error) => {
       console.error(error);
-      return fail(500, "Something went wrong; the terminal says what.");
+      return messagePage("Something went wrong; the terminal says what.", 500);
     },
   }, (request) => {
-    if (signal.aborted) return fail(503, "The demo is about to end.");
+    if (signal.aborted) return messagePage("The demo is about to end.", 503);
     const answered = answer(demo, request);
     underWay.add(answered);
-    // Its failure is dealt with where the server awaits it.
+    // The server handles a rejection.
     const forget = () => void underWay.delete(answered);
     answered.then(forget, forget);
     return answered;
   });
   const end = async () => {
-    // A shutdown tears away the bodies of requests that were not yet read.
+    // A shutdown would cut off request bodies that are not read yet.
     await Promise.allSettled(underWay);
     await server.shutdown();
   };
@@ -81,18 +80,11 @@ function listen(
   }
 }
 
-/** Answers a request; the fields are those of a submitted form. */
-type Handler = (
-  demo: Demo,
-  request: Request,
-  fields: URLSearchParams,
-) => Promise<Response>;
-
-/** What a path answers to. `HEAD` is answered like `GET`. */
+/** The methods of a path. `HEAD` is answered like `GET`. */
 interface Route {
   readonly GET?: Handler;
   readonly POST?: Handler;
-  /** Whether `GET` changes something too, as session3's endpoints do. */
+  /** Whether `GET` changes something too, as with session3's endpoints. */
   readonly changesByGet?: boolean;
 }
 
@@ -140,13 +132,8 @@ const HEADERS: Readonly<Record<string, string>> = {
   "x-content-type-options": "nosniff",
 };
 
-/**
- * Answers a request of the demo.
- *
- * @param demo What every route works with.
- * @param request The request.
- */
-export async function answer(demo: Demo, request: Request): Promise<Response> {
+/** Answers a request of the demo. */
+async function answer(demo: Demo, request: Request): Promise<Response> {
   const response = await route(demo, request);
   for (const [name, value] of Object.entries(HEADERS)) {
     if (!response.headers.has(name)) response.headers.set(name, value);
@@ -157,7 +144,7 @@ export async function answer(demo: Demo, request: Request): Promise<Response> {
 async function route(demo: Demo, request: Request): Promise<Response> {
   const { pathname } = new URL(request.url);
   if (!Object.hasOwn(ROUTES, pathname)) {
-    return fail(404, "There is no such page.");
+    return messagePage("There is no such page.", 404);
   }
   const target = ROUTES[pathname]!;
   const method = request.method === "HEAD" ? "GET" : request.method;
@@ -165,14 +152,14 @@ async function route(demo: Demo, request: Request): Promise<Response> {
     ? target[method]
     : undefined;
   if (handler === undefined) {
-    const response = fail(405, "That is not how this page is used.");
+    const response = messagePage("That is not how this page is used.", 405);
     const allowed = [target.GET && "GET, HEAD", target.POST && "POST"];
     response.headers.set("allow", allowed.filter(Boolean).join(", "));
     return response;
   }
   const mayChange = method === "POST" || target.changesByGet;
   if (mayChange && isFromElsewhere(request)) {
-    return fail(403, "Refused: this request comes from another site.");
+    return messagePage("Refused: this request comes from another site.", 403);
   }
   const fields = method === "POST"
     ? await readForm(request)
@@ -187,43 +174,41 @@ const LONGEST_FORM = 16 * 1024;
 /**
  * Tells whether a browser sends a request on behalf of another site. Browsers
  * say so in `Sec-Fetch-Site` (over https and on localhost) or in `Origin` (of
- * every POST); who sends neither, such as curl, is no browser and can be
- * misled by nobody. It is the rule of Go's `http.CrossOriginProtection`. A
- * page of another port is another site here.
+ * every POST). A client that sends neither, such as curl, is not a browser, and
+ * no site can make it send a request. Go's `http.CrossOriginProtection` has the
+ * same rule. A page of another port counts as another site.
  *
- * @param request The request.
- * @returns `true` when it must not change anything.
+ * @returns `true` when the request must not change anything.
  */
-export function isFromElsewhere(request: Request): boolean {
+function isFromElsewhere(request: Request): boolean {
   const site = request.headers.get("sec-fetch-site");
   if (site !== null) return site !== "same-origin" && site !== "none";
   const origin = request.headers.get("origin");
   if (origin === null) return false;
-  // Not the whole origin: a proxy may speak https where we do not.
+  // Not the whole origin: a proxy may use https where the demo does not.
   return !URL.canParse(origin) ||
     new URL(origin).host !== new URL(request.url).host;
 }
 
 /**
- * Reads a submitted form, as far as it is of a sensible size.
+ * Reads a submitted form of limited size.
  *
- * @param request The request, whose body is read.
  * @returns Its fields, or the response that refuses it.
  */
-export async function readForm(
+async function readForm(
   request: Request,
 ): Promise<URLSearchParams | Response> {
   const type = request.headers.get("content-type") ??
     "application/x-www-form-urlencoded";
   if (!type.toLowerCase().startsWith("application/x-www-form-urlencoded")) {
-    return fail(415, "Only plain forms are read here.");
+    return messagePage("Only plain forms are read here.", 415);
   }
   let text = "";
   const decoder = new TextDecoder();
   for await (const bytes of request.body ?? []) {
     text += decoder.decode(bytes, { stream: true });
     if (text.length > LONGEST_FORM) {
-      return fail(413, "That is more than any form of this page sends.");
+      return messagePage("That is more than any form of this page sends.", 413);
     }
   }
   return new URLSearchParams(text + decoder.decode());

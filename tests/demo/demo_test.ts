@@ -4,8 +4,8 @@ import { openDemoStore } from "../../src/demo/demo_store.ts";
 
 Deno.test("Demo.visit() tells the visitor when the session ended meanwhile", async () => {
   const directory = Deno.makeTempDirSync();
-  await using place = await openDemoStore("directory", directory);
-  const demo = new Demo(place);
+  await using storage = await openDemoStore("directory", directory);
+  const demo = new Demo(storage);
   const first = await demo.visit(
     new Request("http://localhost/"),
     (session) => {
@@ -18,7 +18,7 @@ Deno.test("Demo.visit() tells the visitor when the session ended meanwhile", asy
   const request = new Request("http://localhost/", { headers: { cookie } });
   const second = await demo.visit(request, async (session) => {
     session.set("counter", 2);
-    await place.store.delete(session.id);
+    await storage.store.delete(session.id);
     return new Response("2");
   });
   assertEquals(second.status, 409);
