@@ -1,10 +1,11 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { Demo } from "../../src/demo/demo.ts";
 import { openDemoStore } from "../../src/demo/demo_store.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
 
-Deno.test("Demo.visit() tells the visitor when the session ended meanwhile", async () => {
-  const directory = Deno.makeTempDirSync();
-  await using storage = await openDemoStore("directory", directory);
+Deno.test("Demo.visit() answers with 409 when the session ended meanwhile", async () => {
+  using directory = new TemporaryDirectory();
+  await using storage = await openDemoStore("directory", directory.path);
   const demo = new Demo(storage);
   const first = await demo.visit(
     new Request("http://localhost/"),
@@ -24,5 +25,4 @@ Deno.test("Demo.visit() tells the visitor when the session ended meanwhile", asy
   assertEquals(second.status, 409);
   assertStringIncludes(await second.text(), "Nothing was saved");
   assertEquals(second.headers.getSetCookie(), []);
-  Deno.removeSync(directory, { recursive: true });
 });

@@ -13,7 +13,7 @@ export type HeldCall =
 export interface Hold {
   /** Resolves when the call is made. */
   readonly isReached: Promise<void>;
-  /** Lets the call go on. If it never does, its process was killed, so to say. */
+  /** Lets the call go on; if it is never called, the process was killed there. */
   release(): void;
 }
 
