@@ -217,8 +217,8 @@ function showStored({ stored, where }: HomeView): Markup {
 <h2>${what}</h2>
 <p><code id="file-path">${stored.where}</code> <span class="quiet">${note}</span></p>
 <pre id="file">${content}</pre>
-<p class="quiet">This is all that is stored. The secret is not in it, only its SHA-256: reading
-this, a backup or a log is not enough to sign in.</p>
+<p class="quiet">This is all that is stored. The secret is not in it, only its SHA-256: nobody who
+reads this, a backup or a log can sign in with it.</p>
 </section>`;
 }
 
@@ -231,7 +231,7 @@ function showOld({ where }: HomeView): Markup {
 <input name="minutes" type="number" min="0" max="999999999" value="30" required></label>
 <button>Delete old sessions</button>
 </form>
-<p class="quiet">Of all visitors, in <code>${where}</code>; with 0 minutes, yours too.</p>
+<p class="quiet">Everybody's in <code>${where}</code>; with 0 minutes, yours too.</p>
 </section>`;
 }
 
