@@ -10,14 +10,15 @@ import { hashSecret } from "../../src/core/token.ts";
 import { SessionManager } from "../../src/http/manager.ts";
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import { makeDataSet } from "../data_set.ts";
-import { type Delays, LoopDelay } from "./loop_delay.ts";
-import { percentile } from "./percentile.ts";
+import { answer } from "../harness/child.ts";
+import { type Delays, delaysOf } from "../harness/statistics.ts";
+import { LoopDelay } from "./loop_delay.ts";
 import { type CallTimes, SystemTimes } from "./system_times.ts";
 
 /** What the process does. */
 export type Kind = "nothing" | "store" | "asynchronous" | "serve";
 
-/** What the process tells at its end. */
+/** What the process answers at its end. */
 export interface Report {
   readonly delays: Delays;
   /** Changes per second. */
@@ -27,7 +28,7 @@ export interface Report {
   readonly calls: readonly CallTimes[];
 }
 
-/** The secret of every session, so that who asks the server can make a cookie. */
+/** The secret of every session, so that a cookie can be made. */
 export const SECRET: string = "A".repeat(22);
 
 const { ids, record, walk } = makeDataSet(500);
@@ -66,15 +67,10 @@ if (import.meta.main) {
   const report: Report = {
     delays: delay.stop(),
     speed: 1_000 * took.length / spent,
-    took: took.length === 0 ? null : {
-      p50: percentile(took, 0.5),
-      p99: percentile(took, 0.99),
-      p999: percentile(took, 0.999),
-      max: percentile(took, 1),
-    },
+    took: took.length === 0 ? null : delaysOf(took),
     calls: times.toList(),
   };
-  console.log(JSON.stringify(report));
+  answer(report);
 }
 
 /** Begins changes at a rate, however long they take. */
@@ -127,7 +123,7 @@ async function serve(
     {
       hostname: "127.0.0.1",
       port: 0,
-      onListen: ({ port }) => console.log(port),
+      onListen: ({ port }) => answer(port),
     },
     async (request, info) => {
       const before = performance.now();

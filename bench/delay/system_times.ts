@@ -1,23 +1,20 @@
 import { system } from "../../src/disk/system.ts";
-import { percentile } from "./percentile.ts";
+import { type Delays, delaysOf, sum } from "../harness/statistics.ts";
 
-/** How long one kind of call took, in milliseconds. */
-export interface CallTimes {
+/** How long one kind of call took. */
+export interface CallTimes extends Delays {
   readonly call: string;
   readonly count: number;
-  readonly p99: number;
-  readonly p999: number;
-  readonly max: number;
-  /** All of them together. */
+  /** All of them together, in milliseconds. */
   readonly total: number;
 }
 
 type Call = (...args: unknown[]) => unknown;
 
-/** They wait, which is no stall. */
+/** These wait, which is no stall. */
 const WAITING = ["wait", "pause", "readDirectory"];
 
-/** Puts itself between the store and the operating system, and takes the time. */
+/** Measures the calls between the store and the operating system. */
 export class SystemTimes {
   readonly #times = new Map<string, number[]>();
 
@@ -39,17 +36,15 @@ export class SystemTimes {
     }
   }
 
-  /** Tells the calls that were made, the longest first. */
+  /** Returns the calls that were made, the longest first. */
   toList(): CallTimes[] {
     return [...this.#times]
       .filter(([, times]) => times.length > 0)
       .map(([call, times]) => ({
         call,
         count: times.length,
-        p99: percentile(times, 0.99),
-        p999: percentile(times, 0.999),
-        max: percentile(times, 1),
-        total: times.reduce((sum, each) => sum + each, 0),
+        total: sum(times),
+        ...delaysOf(times),
       }))
       .toSorted((a, b) => b.max - a.max);
   }

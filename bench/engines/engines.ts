@@ -14,10 +14,8 @@ import {
   missingRedis as noRedis,
   RedisServer,
 } from "../../tests/engines/redis_server.ts";
+import { runProgram } from "../harness/child.ts";
 import type { Engine } from "./measure_engine.ts";
-
-/** An engine, started for a benchmark; or why there is none. */
-export type StartedEngine = Engine & AsyncDisposable;
 
 /** `npm:pg` has no types of its own. */
 interface Listened {
@@ -26,9 +24,15 @@ interface Listened {
 
 const TABLE = "latchkey_sessions";
 
-/** Starts each engine, with its data in a directory. */
+/**
+ * Starts each engine, with its data in a directory; throws where it is not
+ * installed.
+ */
 export const ENGINES: Readonly<
-  Record<string, (directory: string) => Promise<StartedEngine | string>>
+  Record<
+    string,
+    (directory: string) => Promise<Engine & AsyncDisposable>
+  >
 > = {
   directory: (directory) => {
     const path = `${directory}/sessions`;
@@ -78,7 +82,7 @@ export const ENGINES: Readonly<
     };
   },
   redis: async () => {
-    if (noRedis !== undefined) return noRedis;
+    if (noRedis !== undefined) throw new Error(noRedis);
     const server = await RedisServer.start({
       isDurable: true,
       settings: { appendfsync: "everysec" },
@@ -104,7 +108,7 @@ export const ENGINES: Readonly<
     };
   },
   postgres: async () => {
-    if (noPostgres !== undefined) return noPostgres;
+    if (noPostgres !== undefined) throw new Error(noPostgres);
     const settings = { fsync: "on", shared_buffers: "512MB" };
     const server = await PostgresServer.start({ settings });
     const { port } = server;
@@ -152,8 +156,6 @@ function readFile(path: string): string {
 }
 
 async function diskUse(path: string): Promise<number> {
-  const { stdout } = await new Deno.Command("du", {
-    args: ["--summarize", "--block-size=1", path],
-  }).output();
-  return parseInt(new TextDecoder().decode(stdout), 10);
+  const args = ["--summarize", "--block-size=1", path];
+  return parseInt(await runProgram("du", args), 10);
 }

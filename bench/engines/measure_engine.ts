@@ -1,8 +1,15 @@
 import type { SessionRecord } from "../../src/core/record.ts";
 import type { SessionStore } from "../../src/core/store.ts";
 import { makeDataSet } from "../data_set.ts";
-import { alternate, repeat, type Side } from "../growth/alternate.ts";
-import { median, medianRatio } from "../median.ts";
+import { say } from "../harness/results.ts";
+import { median, medianRatio } from "../harness/statistics.ts";
+import {
+  inFlows,
+  measureSpeeds,
+  repeat,
+  type Side,
+  type TurnOptions,
+} from "../harness/turns.ts";
 
 const SIZE = 500;
 const FLOWS = 32;
@@ -51,68 +58,65 @@ export interface EngineResult {
   readonly points: readonly Point[];
 }
 
-/** What {@linkcode measureEngine} takes. */
-export interface EngineOptions {
-  readonly counts: readonly number[];
-  readonly rounds: number;
-  /** In milliseconds. */
-  readonly turn: number;
-}
-
 /**
  * Measures a store on its engine as the sessions become more.
  *
- * @param engine The engine.
- * @param options See there.
+ * @param counts How many sessions there are, in ascending order.
  */
 export async function measureEngine(
   { label, store, most, bareGet, bytes }: Engine,
-  { counts, ...options }: EngineOptions,
+  counts: readonly number[],
+  options: TurnOptions,
 ): Promise<EngineResult> {
   await store.setup();
   const empty = await bytes();
   const points: Point[] = [];
   let filled = 0;
   for (const count of counts.filter((count) => count <= most)) {
-    await fill(store, filled, count);
+    await inFlows(FILLERS, count - filled, (n) => {
+      const mine = filled + n;
+      return store.save(idOf(mine), recordOf(mine));
+    });
     filled = count;
     const size = (await bytes() - empty) / count;
     let step = 0;
     const next = () => Math.imul(++step, ODD) >>> 0;
     const id = () => idOf(next() % count);
     const touch = () => true;
-    const bare = [repeat(() => bareGet(id())), of32(() => bareGet(id()))];
-    const parsed = repeat(async () => JSON.parse(await bareGet(id())));
-    const load = [repeat(() => store.load(id())), of32(() => store.load(id()))];
+    const get = () => bareGet(id());
+    const load = () => store.load(id());
     const change = () => changeOne(store, id());
-    const speeds = await alternate([
-      bare[0]!,
-      load[0]!,
-      bare[1]!,
-      load[1]!,
-      repeat(() => store.load(id(), { touch })),
-      repeat(() => {
+    const run = (run: () => unknown) => repeat({ run });
+    const speeds = await measureSpeeds([
+      run(get),
+      run(load),
+      of32(get),
+      of32(load),
+      run(() => store.load(id(), { touch })),
+      run(() => {
         const n = next() % count;
         return store.save(idOf(n), recordOf(n));
       }),
-      repeat(change),
+      run(change),
       of32(change),
-      parsed,
+      run(async () => JSON.parse(await bareGet(id()))),
     ], options);
+    const [bare, loads, bareOfMany, loadsOfMany, ...rest] = speeds;
+    const [touches, saves, changes, changesOfMany, parsed] = rest;
     points.push({
       sessions: count,
       bytes: size,
-      load: median(speeds[1]!),
-      loadShare: medianRatio(speeds[1]!, speeds[0]!),
-      loadShareOfParsed: medianRatio(speeds[1]!, speeds[8]!),
-      loadOfMany: median(speeds[3]!),
-      loadOfManyShare: medianRatio(speeds[3]!, speeds[2]!),
-      touch: median(speeds[4]!),
-      save: median(speeds[5]!),
-      change: median(speeds[6]!),
-      changeOfMany: median(speeds[7]!),
+      load: median(loads!),
+      loadShare: medianRatio(loads!, bare!),
+      loadShareOfParsed: medianRatio(loads!, parsed!),
+      loadOfMany: median(loadsOfMany!),
+      loadOfManyShare: medianRatio(loadsOfMany!, bareOfMany!),
+      touch: median(touches!),
+      save: median(saves!),
+      change: median(changes!),
+      changeOfMany: median(changesOfMany!),
     });
-    console.error(`measured ${label} with ${count} sessions`);
+    say(`measured ${label} with ${count} sessions`);
   }
   return { label, points };
 }
@@ -125,20 +129,6 @@ async function changeOne(store: SessionStore, id: string): Promise<void> {
     data: { ...record.data, visits: Number(record.data.visits) + 1 },
   }));
   if (found === undefined || !kept) throw new Error(`Cannot find ${id}`);
-}
-
-async function fill(
-  store: SessionStore,
-  from: number,
-  to: number,
-): Promise<void> {
-  let n = from;
-  await Promise.all(Array.from({ length: FILLERS }, async () => {
-    while (n < to) {
-      const mine = n++;
-      await store.save(idOf(mine), recordOf(mine));
-    }
-  }));
 }
 
 const { record } = makeDataSet(SIZE, { idleTimeout: DAY });
@@ -157,13 +147,12 @@ function idOf(n: number): string {
 
 /** One side that has 32 flows at work at once. */
 function of32(operate: () => unknown): Side {
+  const operations = FLOWS * 20;
   return {
-    operations: FLOWS * 20,
+    operations,
     batch: async () => {
       const start = performance.now();
-      await Promise.all(Array.from({ length: FLOWS }, async () => {
-        for (let n = 0; n < 20; n++) await operate();
-      }));
+      await inFlows(FLOWS, operations, operate);
       return performance.now() - start;
     },
   };

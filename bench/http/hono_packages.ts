@@ -1,6 +1,5 @@
-import { importPackage } from "../peers/contestant.ts";
-import { CONTESTANTS } from "./contestants.ts";
-import type { Handler } from "./contestant.ts";
+import { importPackage } from "../harness/import_package.ts";
+import { CONTESTANTS, type Handler } from "./contestants.ts";
 
 /** What a handler of Hono is given, as far as it is used here. */
 export interface Context<Session> {

@@ -1,33 +1,35 @@
-import type { Action, Visit } from "./contestant.ts";
+import { inFlows } from "../harness/turns.ts";
+import type { Action, Visit } from "./contestants.ts";
 import type { Changes } from "./results.ts";
-import type { ServerProcess } from "./server_process.ts";
+
+/** The ports of a contestant's handlers. */
+export type Ports = Readonly<Record<Action | "make", number>>;
 
 const FLOWS = 32;
 
-/** Those who each have a session of one contestant, with its real cookies. */
+/** Clients that each have a session of one contestant, with its real cookies. */
 export class Visitors {
-  readonly #process: ServerProcess;
+  readonly #ports: Ports;
   readonly #cookies: readonly string[];
 
-  private constructor(process: ServerProcess, cookies: readonly string[]) {
-    this.#process = process;
+  private constructor(ports: Ports, cookies: readonly string[]) {
+    this.#ports = ports;
     this.#cookies = cookies;
   }
 
   /**
    * Lets a contestant make the sessions, and sees that it reads each of them.
    *
-   * @param process The contestant.
    * @param visits What the sessions hold; each gets an owner of its own.
    * @throws {Error} If one cannot be made or read.
    */
   static async arrive(
-    process: ServerProcess,
+    ports: Ports,
     visits: readonly Visit[],
   ): Promise<Visitors> {
     const cookies = new Array<string>(visits.length);
-    await inFlows(visits.length, async (n) => {
-      const response = await fetch(urlOf(process, "make"), {
+    await inFlows(FLOWS, visits.length, async (n) => {
+      const response = await fetch(urlOf(ports.make), {
         method: "POST",
         headers: { "content-type": "application/json" },
         body: JSON.stringify(visits[n]),
@@ -37,12 +39,12 @@ export class Visitors {
       if (!response.ok || cookie === undefined) {
         throw new Error(
           `Cannot make a session: status ${response.status}, ` +
-            `cookie ${cookie !== undefined}. ${process.trouble}`,
+            `cookie ${cookie !== undefined}`,
         );
       }
       cookies[n] = cookie.split(";", 1)[0]!;
     });
-    const visitors = new Visitors(process, cookies);
+    const visitors = new Visitors(ports, cookies);
     const { found, ruined } = await visitors.count();
     if (found === 0 && ruined === 0) return visitors;
     throw new Error(
@@ -59,7 +61,7 @@ export class Visitors {
   async count(): Promise<Pick<Changes, "found" | "ruined">> {
     let found = 0;
     let ruined = 0;
-    await inFlows(this.#cookies.length, async (n) => {
+    await inFlows(FLOWS, this.#cookies.length, async (n) => {
       const count = await this.#ask("read", n);
       if (count === undefined) ruined++;
       else found += count;
@@ -76,7 +78,7 @@ export class Visitors {
    */
   async change(steps: readonly number[]): Promise<number> {
     let acknowledged = 0;
-    await inFlows(steps.length, async (step) => {
+    await inFlows(FLOWS, steps.length, async (step) => {
       const count = await this.#ask("change", steps[step]!);
       if (count !== undefined) acknowledged++;
     });
@@ -86,7 +88,7 @@ export class Visitors {
   /** Returns the session's count, or `undefined` when that is not the answer. */
   async #ask(action: Action, n: number): Promise<number | undefined> {
     const headers = { cookie: this.#cookies[n]! };
-    const response = await fetch(urlOf(this.#process, action), { headers });
+    const response = await fetch(urlOf(this.#ports[action]), { headers });
     const [owner, count] = (await response.text()).split(" ");
     return response.ok && owner === ownerOf(n) ? Number(count) : undefined;
   }
@@ -97,16 +99,6 @@ export function ownerOf(n: number): string {
   return `owner-${n}`;
 }
 
-function urlOf(process: ServerProcess, handler: Action | "make"): string {
-  return `http://127.0.0.1:${process.port(handler)}/`;
-}
-
-async function inFlows(
-  count: number,
-  act: (n: number) => Promise<void>,
-): Promise<void> {
-  const numbers = Array(count).keys();
-  await Promise.all(Array.from({ length: FLOWS }, async () => {
-    for (const n of numbers) await act(n);
-  }));
+function urlOf(port: number): string {
+  return `http://127.0.0.1:${port}/`;
 }

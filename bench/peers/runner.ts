@@ -1,11 +1,10 @@
 /*
  * One process of one contestant in Deno or Node. See protocol.ts.
- *
- *   runner.ts ADAPTER WORKLOAD      the module's name, a file of JSON
  */
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { createInterface } from "node:readline";
+import { inFlows } from "../harness/turns.ts";
 import type { Adapter, Contestant, Given, Value } from "./contestant.ts";
 import type { Cleanup, Column, Request, Tally } from "./protocol.ts";
 import {
@@ -17,29 +16,34 @@ import {
   type Workload,
 } from "./values.ts";
 
+const FLOWS = 32;
+
 type Kind = "load" | "touch" | "save" | "update";
 
 class CorruptRead extends Error {}
 
-async function serve(name: string, workload: string): Promise<void> {
-  const extension = import.meta.url.endsWith(".ts") ? ".ts" : ".mjs";
-  const module = new URL(`adapters/${name}${extension}`, import.meta.url).href;
-  const { adapter } = await import(module) as { adapter: Adapter };
+async function serve(
+  module: string,
+  name: string,
+  workload: string,
+): Promise<void> {
+  const { href } = new URL(module, import.meta.url);
+  const { adapters } = await import(href) as { adapters: readonly Adapter[] };
   const runner = new Runner(
-    adapter,
+    adapters.find((adapter) => adapter.name === name)!,
     JSON.parse(readFileSync(workload, "utf8")) as Workload,
   );
-  for await (const line of createInterface({ input: process.stdin })) {
-    const request = JSON.parse(line) as Request;
-    let answer: object;
-    try {
-      answer = { done: await runner.do(request) ?? null };
-    } catch (error) {
-      answer = { error: String(error) };
-    }
+  const answer = (answer: object) =>
     process.stdout.write(`@${JSON.stringify(answer)}\n`);
-    if (request.act === "close") break;
+  answer({ done: null });
+  for await (const line of createInterface({ input: process.stdin })) {
+    try {
+      answer({ done: await runner.do(JSON.parse(line)) ?? null });
+    } catch (error) {
+      answer({ error: String(error) });
+    }
   }
+  await runner.close();
   process.exit();
 }
 
@@ -55,8 +59,6 @@ class Runner {
 
   do(request: Request): unknown {
     switch (request.act) {
-      case "greet":
-        return;
       case "open":
         return this.#open(request);
       case "run":
@@ -67,9 +69,11 @@ class Runner {
         return this.#stores[request.size]!.fill!(this.#given(request));
       case "clean":
         return this.#clean(request);
-      case "close":
-        return Promise.all(this.#stores.map((store) => store.close()));
     }
+  }
+
+  async close(): Promise<void> {
+    for (const store of this.#stores) await store.close?.();
   }
 
   async #open(request: Request & { act: "open" }): Promise<Column[]> {
@@ -77,12 +81,10 @@ class Runner {
     const store = await this.#adapter.open(directory);
     this.#stores[size] = store;
     const like = this.#workload.values[size]!;
-    const ids = this.#workload.ids.slice(0, sessions).values();
-    await flows(32, async () => {
-      for (const id of ids) {
-        const value = valueOf(like, id, 0);
-        await (store.create?.(id, value) ?? store.save(id, value));
-      }
+    await inFlows(FLOWS, sessions, async (n) => {
+      const id = this.#workload.ids[n]!;
+      const value = valueOf(like, id, 0);
+      await (store.create?.(id, value) ?? store.save(id, value));
     });
     const columns: Column[] = ["load", "save", "update", "mixed", "race"];
     if (store.touch !== undefined) columns.push("touch");
@@ -170,7 +172,8 @@ class Runner {
     }
     const begin = performance.now();
     const end = begin + milliseconds;
-    await flows(column === "mixed" ? 32 : 1, async () => {
+    const flows = column === "mixed" ? FLOWS : 1;
+    await inFlows(flows, flows, async () => {
       do {
         const n = next();
         const id = column === "many" ? nameOf(n) : ids[n]!;
@@ -194,11 +197,11 @@ class Runner {
   }
 
   *#given(request: Request & { act: "fill" }): Generator<Given> {
-    const { size, from, to, isOver } = request;
+    const { size, from, to, isExpired } = request;
     const like = this.#workload.values[size]!;
     for (let n = from; n < to; n++) {
       const id = nameOf(n);
-      yield { id, value: valueOf(like, id, 0), isOver };
+      yield { id, value: valueOf(like, id, 0), isExpired };
     }
   }
 
@@ -221,16 +224,15 @@ class Runner {
   }
 
   async #count(
-    request: Request & { act: "count" },
+    { size, sessions }: Request & { act: "count" },
   ): Promise<(number | null)[]> {
-    const { size, sessions } = request;
     const counts: (number | null)[] = [];
     for (const id of this.#workload.ids.slice(0, sessions)) {
       let found: unknown;
       try {
         found = await this.#stores[size]!.load(id);
       } catch {
-        // It cannot be read: counted as none.
+        // It cannot be read, which counts as not whole.
       }
       const like = this.#workload.values[size]!;
       counts.push(isWhole(found, like, id) ? changesOf(found) : null);
@@ -239,12 +241,5 @@ class Runner {
   }
 }
 
-async function flows(count: number, flow: () => Promise<void>): Promise<void> {
-  await Promise.all(Array.from({ length: count }, flow));
-}
-
-const [, , name, workload] = process.argv;
-if (name === undefined || workload === undefined) {
-  throw new TypeError("Cannot run: which contestant, on what?");
-}
-await serve(name, workload);
+const [, , module, name, workload] = process.argv;
+await serve(module!, name!, workload!);

@@ -93,12 +93,8 @@ async function serve(path: string): Promise<void> {
       answer(response, session.visit);
     });
   });
-  console.log(`@${JSON.stringify({ make, read, change })}`);
+  console.log(`@${JSON.stringify({ done: { make, read, change } })}`);
   process.stdin.on("end", () => process.exit()).resume();
 }
 
-const [, , directory] = process.argv;
-if (directory === undefined) {
-  throw new TypeError("Cannot serve: in which directory?");
-}
-await serve(directory);
+await serve(process.argv[2]!);

@@ -1,4 +1,4 @@
-import { describe, type Open, type Visit } from "../contestant.ts";
+import { describe, type Open, type Visit } from "../contestants.ts";
 import { type Answer, HonoPackages } from "../hono_packages.ts";
 
 interface Session {

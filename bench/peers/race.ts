@@ -1,42 +1,42 @@
-import type { Competitor } from "./competitor.ts";
+import { Child } from "../harness/child.ts";
+import { makePrivate, settle } from "../harness/results.ts";
+import { sum } from "../harness/statistics.ts";
+import { takeTurns } from "../harness/turns.ts";
+import type { Competitor } from "./main.ts";
 import type { Tally } from "./protocol.ts";
-import { firstTrouble, type RaceCell, sum, toCell } from "./results.ts";
-import { RunnerProcess } from "./runner_process.ts";
-import { settle } from "./settle.ts";
+import { type RaceCell, speedsOf, toCell, troubleIn } from "./results.ts";
 
 const RACE = { processes: 4, sessions: 100, size: 0 };
+
+interface Heat extends Pick<RaceCell, "updates" | "lost" | "ruined"> {
+  readonly tally: Tally;
+}
 
 /** Lets four processes of each work on the same sessions, in fresh directories. */
 export async function holdRaces(
   competitors: readonly Competitor[],
-  { base, rounds, turn }: { base: string; rounds: number; turn: number },
+  base: string,
+  rounds: number,
+  turn: number,
 ): Promise<void> {
   const racing = competitors.filter(({ columns }) => columns.includes("race"));
-  const heats = new Map<Competitor, Heat[]>(racing.map((each) => [each, []]));
-  for (let round = 0; round < rounds; round++) {
-    for (const [n, each] of racing.entries()) {
-      const directory = `${base}/race-${n}-${round}`;
-      await Deno.mkdir(directory, { mode: 0o700 });
-      heats.get(each)!.push(await holdHeat(each, directory, turn, round));
-    }
-  }
+  const heats = await takeTurns(racing, rounds, async (each, round) => {
+    const directory = `${base}/race-${racing.indexOf(each)}-${round}`;
+    return await holdHeat(each, await makePrivate(directory), turn, round);
+  });
   const floor = racing.find(({ profile }) => profile.kind === "floor");
-  const speeds = floor &&
-    toCell(heats.get(floor)!.map(({ tally }) => tally)).rounds;
+  const talliesOf = (heats: readonly Heat[]) => heats.map((it) => it.tally);
+  const speeds = floor && speedsOf(talliesOf(heats.get(floor)!));
   for (const [{ result }, all] of heats) {
     const total = (key: "updates" | "lost" | "ruined") =>
       sum(all.map((heat) => heat[key]));
     result.race = {
-      ...toCell(all.map(({ tally }) => tally), speeds),
+      ...toCell(talliesOf(all), speeds),
       updates: total("updates"),
       lost: total("lost"),
       ruined: total("ruined"),
     };
   }
-}
-
-interface Heat extends Pick<RaceCell, "updates" | "lost" | "ruined"> {
-  readonly tally: Tally;
 }
 
 async function holdHeat(
@@ -46,16 +46,18 @@ async function holdHeat(
   round: number,
 ): Promise<Heat> {
   await using stack = new AsyncDisposableStack();
-  const processes = Array.from(
-    { length: RACE.processes },
-    () => stack.use(new RunnerProcess(command)),
-  );
   const { size, sessions } = RACE;
-  for (const [n, process] of processes.entries()) {
-    const filled = n === 0 ? sessions : 0;
-    await process.ask({ act: "open", size, directory, sessions: filled });
+  const open = async (sessions: number): Promise<Child> => {
+    const process = stack.use(new Child(command));
+    await process.next();
+    await process.ask({ act: "open", size, directory, sessions });
+    return process;
+  };
+  const processes: Child[] = [];
+  for (let n = 0; n < RACE.processes; n++) {
+    processes.push(await open(n === 0 ? sessions : 0));
   }
-  const run = async (milliseconds: number, phase: number): Promise<Tally[]> => {
+  const run = async (phase: number): Promise<Tally[]> => {
     await settle(directory);
     const at = Date.now() + 20;
     return await Promise.all(processes.map((process, n) =>
@@ -65,26 +67,22 @@ async function holdHeat(
         size,
         sessions,
         turn: 1 + n + RACE.processes * (phase + 2 * round),
-        milliseconds,
+        milliseconds: 2.5 * turn,
         at,
       })
     ));
   };
-  const warm = await run(2.5 * turn, 0);
-  const timed = await run(2.5 * turn, 1);
+  const warm = await run(0);
+  const timed = await run(1);
   const both = [...warm, ...timed];
   // A fresh process, which cannot answer from what it remembers.
-  const counter = stack.use(new RunnerProcess(command));
-  await counter.ask({ act: "open", size, directory, sessions: 0 });
-  const counts = await counter.ask<(number | null)[]>({
-    act: "count",
-    size,
-    sessions,
-  });
+  const counter = await open(0);
+  const request = { act: "count", size, sessions };
+  const counts = await counter.ask<(number | null)[]>(request);
   const acknowledged = counts.map((_, n) =>
     sum(both.map(({ updates }) => updates![n]!))
   );
-  const trouble = firstTrouble(both);
+  const trouble = troubleIn(both);
   return {
     tally: {
       ops: sum(timed.map(({ ops }) => ops)),

@@ -1,0 +1,189 @@
+import { fromFileUrl } from "@std/path/from-file-url";
+import { type Command, denoCommand, readProgram } from "../harness/child.ts";
+import { installForNode } from "../harness/packages.ts";
+import { adapters as npm } from "./adapters/npm.ts";
+import { adapters as ours } from "./adapters/ours.ts";
+import type { Adapter, PeerProfile, Runtime } from "./contestant.ts";
+import type { Result } from "./results.ts";
+
+/** One contestant under one runtime. */
+export interface Entry {
+  readonly profile: PeerProfile;
+  readonly runtime: Runtime;
+  readonly label: string;
+  readonly command: Command;
+  readonly result: Result;
+}
+
+/** A contestant in another language, which has a runner of its own. */
+interface Foreign extends PeerProfile {
+  readonly runtimes: readonly [Runtime];
+  /** Programs of which one prints the version that it is asked for. */
+  readonly programs: readonly string[];
+  readonly versionArgs: readonly string[];
+  readonly version: RegExp;
+  readonly missing: string;
+  /** What the interpreter gets before the workload. */
+  readonly args: readonly string[];
+}
+
+/** What it takes to enter. */
+interface EnterOptions {
+  /** An empty directory. */
+  readonly base: string;
+  /** The file with the workload. */
+  readonly workload: string;
+  /** Of the peers, only those whose name contains this. */
+  readonly only: string;
+  readonly skip: (name: string, error: unknown) => void;
+}
+
+const SYNCHRONOUS = "synchronous: 32 flows are one after the other";
+
+const PHP: Foreign = {
+  name: "PHP files",
+  kind: "peer",
+  note: "the `files` handler with its defaults, without cookies; locks, and " +
+    "writes in place (empties what is to become shorter); a load is `session_start` and `session_write_close`, " +
+    "which also touches; cleanup: `session_gc`; " + SYNCHRONOUS,
+  runtimes: ["PHP"],
+  packages: {},
+  programs: ["php"],
+  versionArgs: ["-r", "session_abort(); echo PHP_VERSION;"],
+  version: /^\d\S*$/,
+  missing: "php with sessions (Debian: php-cli)",
+  args: [
+    ...[
+      "save_handler=files",
+      "use_cookies=0",
+      "cache_limiter=",
+      "gc_probability=0",
+    ].flatMap((option) => ["-d", `session.${option}`]),
+    pathOf("runner.php"),
+    "files",
+  ],
+};
+
+const FOREIGN: readonly Foreign[] = [
+  PHP,
+  {
+    ...PHP,
+    name: "PHP files, read_and_close",
+    note:
+      "the same; `session_start` with `read_and_close`, which does not touch",
+    columns: ["load"],
+    args: [...PHP.args.slice(0, -1), "read_and_close"],
+  },
+  {
+    name: "Django file",
+    kind: "peer",
+    note: "`django.contrib.sessions.backends.file` with its defaults; signs, " +
+      "renames, no lock, no touch; cleanup: `clear_expired`; " + SYNCHRONOUS,
+    runtimes: ["Python"],
+    packages: {},
+    columns: ["load", "save", "update", "mixed", "race", "clean"],
+    programs: ["python3", "/usr/bin/python3"],
+    versionArgs: [
+      "-c",
+      "import django, platform; " +
+      "print(platform.python_version(), 'with Django', django.get_version())",
+    ],
+    version: /^\d.* with Django \d\S*$/,
+    missing: "python3 with Django (Debian: python3-django)",
+    args: [pathOf("runner.py"), "file"],
+  },
+];
+
+/** Finds what can take part: under Deno all, elsewhere what is installed. */
+export async function enter(
+  { base, workload, only, skip }: EnterOptions,
+): Promise<{ entries: Entry[]; runtimes: string[] }> {
+  const isWanted = ({ kind, name }: PeerProfile) =>
+    kind !== "peer" && kind !== "database" || name.includes(only);
+  const runner = new URL("runner.ts", import.meta.url);
+  const entries: Entry[] = [];
+  const runtimes: string[] = [];
+  for (const [module, adapters] of Object.entries({ ours, npm })) {
+    for (const adapter of adapters.filter(isWanted)) {
+      // Node and PHP look at no permissions; with any list of them Deno looks
+      // up each part of a path at each call, which is dearer than some calls.
+      const args = [`adapters/${module}.ts`, adapter.name, workload];
+      entries.push(toEntry(adapter, "Deno", denoCommand(runner, args)));
+    }
+  }
+
+  const forNode = npm.filter(isWanted);
+  const directory = `${base}/node`;
+  try {
+    if (forNode.length > 0) {
+      runtimes.push(await installPeers(directory, forNode));
+      for (const adapter of forNode) {
+        const args = ["npm.mjs", adapter.name, workload];
+        const command = ["node", `${directory}/runner.mjs`, ...args] as const;
+        entries.push(toEntry(adapter, "Node", command));
+      }
+    }
+  } catch (error) {
+    skip("everything on Node", error);
+  }
+
+  for (const foreign of FOREIGN.filter(isWanted)) {
+    const { name, runtimes: [runtime], args } = foreign;
+    try {
+      const { program, version } = await findProgram(foreign);
+      runtimes.push(`${runtime} ${version}`);
+      const command = [program, ...args, workload] as const;
+      entries.push(toEntry(foreign, runtime, command));
+    } catch (error) {
+      skip(name, error);
+    }
+  }
+  return { entries, runtimes };
+}
+
+async function installPeers(
+  directory: string,
+  adapters: readonly Adapter[],
+): Promise<string> {
+  await Deno.mkdir(directory);
+  const packages = Object.assign({}, ...adapters.map((it) => it.packages));
+  const modules = [
+    "runner.ts",
+    "values.ts",
+    "adapters/npm.ts",
+    "../harness/turns.ts",
+    "../harness/import_package.ts",
+  ].map((path) => new URL(path, import.meta.url));
+  return await installForNode(directory, packages, modules);
+}
+
+async function findProgram(
+  { programs, versionArgs, version, missing }: Foreign,
+): Promise<{ program: string; version: string }> {
+  for (const program of programs) {
+    const text = await readProgram(program, versionArgs);
+    if (text !== undefined && version.test(text)) {
+      return { program, version: text };
+    }
+  }
+  throw new Error(`${missing} is not installed`);
+}
+
+function toEntry(
+  profile: PeerProfile,
+  runtime: Runtime,
+  command: Command,
+): Entry {
+  const { name, kind, note, packages } = profile;
+  return {
+    profile,
+    runtime,
+    label: `${name}, ${runtime}`,
+    command,
+    result: { name, runtime, kind, note, packages, cells: {} },
+  };
+}
+
+function pathOf(file: string): string {
+  return fromFileUrl(new URL(file, import.meta.url));
+}
