@@ -24,11 +24,11 @@ export async function installForNode(
   const quiet = ["--no-audit", "--no-fund", "--no-update-notifier"];
   await runProgram("npm", ["install", "--prefix", directory, ...quiet]);
   for (const url of modules) {
-    const name = url.pathname.match(/([^/]+)\.ts$/)![1]!;
+    const name = url.pathname.match(/([^/]+)\.[jt]s$/)![1]!;
     const source = stripTypeScriptTypes(await Deno.readTextFile(url));
     await Deno.writeTextFile(
       `${directory}/${name}.mjs`,
-      source.replaceAll(/(from ")\.[^"]*?([^"/]+)\.ts"/g, '$1./$2.mjs"'),
+      source.replaceAll(/(from ")\.[^"]*?([^"/]+)\.[jt]s"/g, '$1./$2.mjs"'),
     );
   }
   return version.replace(/^v/, "Node ");

@@ -4,7 +4,7 @@ import { importPackage } from "./import_package.ts";
 export interface RowPanel {
   readonly title: string;
   readonly unit: string;
-  /** Points on a logarithmic axis with these ends; bars from 0 without. */
+  /** The ends of a logarithmic axis with points; without, bars from 0. */
   readonly domain?: readonly [from: number, to: number];
   readonly rows: readonly Row[];
 }
@@ -15,20 +15,31 @@ export interface Row {
   /** What the colour tells. */
   readonly kind: keyof typeof COLOURS;
   readonly value: number;
-  /** What is said beside the value, in red. */
+  /** What is said beside a bar, in red. */
   readonly trouble?: string;
 }
 
 /** One cost over what it may grow with, of the store and of the bare calls. */
 export interface LinePanel {
   readonly title: string;
+  /** What grows, with its unit. */
   readonly xTitle: string;
+  /** What it costs, with its unit. */
   readonly yTitle: string;
   readonly points: readonly {
     readonly x: number;
     readonly ours: number;
     readonly floor: number | null;
   }[];
+}
+
+interface Vega {
+  parse(spec: object): object;
+  View: new (spec: object) => { toSVG(): Promise<string> };
+  textMetrics: Record<
+    "width" | "estimateWidth",
+    (...text: unknown[]) => number
+  >;
 }
 
 const PACKAGES = { "vega": "6.4.0", "vega-lite": "6.5.0" };
@@ -45,15 +56,38 @@ const COLOURS = {
   line: ["#d1d9e0", "#3d444d"],
   paper: ["#ffffff", "#0d1117"],
 } as const;
+const [[INK], [FAINT], [BAD]] = [COLOURS.ink, COLOURS.peer, COLOURS.bad];
 const OURS = "@latchkey/session";
 const FLOOR = "bare system calls";
+const CROSS = "M-1-.7-.3 0-1 .7-.7 1 0 .3.7 1 1 .7.3 0 1-.7.7-1 0-.3-.7-1Z";
+const CONFIG = {
+  font: "system-ui, sans-serif",
+  view: { stroke: null },
+  title: {
+    fontSize: 14,
+    color: INK,
+    subtitleFontSize: 12,
+    subtitleColor: FAINT,
+  },
+  axis: {
+    domain: false,
+    ticks: false,
+    gridColor: COLOURS.line[0],
+    labelColor: FAINT,
+    labelFontSize: 12,
+    labelLimit: 0,
+    labelPadding: 6,
+    titleColor: FAINT,
+    titleFontSize: 12,
+    titleFontWeight: "normal",
+  },
+  text: { fontSize: 12, align: "left" },
+};
 
 /**
- * Draws panels, two a row, as an SVG document for light and dark pages.
+ * Draws panels as an SVG document for light and dark pages.
  *
- * @param heading What they show.
  * @param subtitle How it was measured, line by line.
- * @param panels What is drawn.
  * @param columns How many panels stand beside each other.
  */
 export async function plot(
@@ -65,179 +99,123 @@ export async function plot(
   const { compile } = await importPackage<{
     compile(spec: object): { spec: object };
   }>(PACKAGES, "vega-lite");
-  const { parse, View } = await importPackage<{
-    parse(spec: object): object;
-    View: new (spec: object) => { toSVG(): Promise<string> };
-  }>(PACKAGES, "vega");
-  const [ink, faint, line] = [COLOURS.ink[0], COLOURS.peer[0], COLOURS.line[0]];
+  const vega = await importPackage<Vega>(PACKAGES, "vega");
+  const { parse, View, textMetrics } = vega;
+  // Without a canvas it takes text for half as wide again as it is.
+  textMetrics.width = (...text) => 0.68 * textMetrics.estimateWidth(...text);
   const { spec } = compile({
     background: COLOURS.paper[0],
     padding: 16,
     title: { text: heading, subtitle, anchor: "start", offset: 16 },
     columns,
     spacing: 28,
-    concat: panels.map((each) => "rows" in each ? rows(each) : lines(each)),
-    config: {
-      font: "system-ui, sans-serif",
-      view: { stroke: null },
-      title: {
-        fontSize: 14,
-        color: ink,
-        subtitleFontSize: 12,
-        subtitleColor: faint,
-      },
-      axis: {
-        domain: false,
-        ticks: false,
-        gridColor: line,
-        labelColor: faint,
-        labelFontSize: 12,
-        labelLimit: 300,
-        labelPadding: 6,
-        titleColor: faint,
-        titleFontSize: 12,
-        titleFontWeight: "normal",
-      },
-      legend: { labelColor: ink, labelFontSize: 12, symbolSize: 900 },
-      text: { fontSize: 12 },
-    },
+    concat: panels.map((panel) => ({
+      ..."rows" in panel ? rows(panel) : lines(panel),
+      title: { text: panel.title, anchor: "start", frame: "group" },
+    })),
+    config: CONFIG,
   });
-  const svg = await new View(parse(spec)).toSVG();
   const dark = Object.values(COLOURS).map(([light, dark]) =>
     `[fill="${light}"]{fill:${dark}}[stroke="${light}"]{stroke:${dark}}`
-  );
-  const style = `<style>@media (prefers-color-scheme: dark) {\n${
-    dark.join("\n")
-  }\n}</style>`;
-  return svg.replace(/(<svg[^>]*>)/, `$1\n${style}\n`)
-    .replaceAll(/(<g|<path|<text)/g, "\n$1").replaceAll(/\n+/g, "\n") + "\n";
+  ).join("\n");
+  const style =
+    `<style>@media (prefers-color-scheme: dark) {\n${dark}\n}</style>`;
+  return (await new View(parse(spec)).toSVG())
+    .replace(/<svg[^>]*>/, (tag) => `${tag}\n${style}`)
+    .replaceAll(/<(g|path|text)/g, "\n<$1") + "\n";
 }
 
-function rows({ title, unit, domain, rows }: RowPanel): object {
+function rows({ unit, domain, rows }: RowPanel): object {
   const isOurs = `datum.value === '${OURS}'`;
-  const kinds = Object.keys(COLOURS);
-  const mark = domain === undefined
-    ? { type: "bar", height: { band: 0.65 } }
-    : { type: "point", filled: true, opacity: 1, size: 60 };
+  const isPoint = domain !== undefined;
+  const shape = choice("datum.kind === 'bad'", CROSS, "circle");
+  const kinds = {
+    domain: Object.keys(COLOURS),
+    range: Object.values(COLOURS).map(([light]) => light),
+  };
+  const figure = "format(datum.value, datum.value < 1e3 ? '.3~r' : '.3~s')";
   return {
-    title: { text: title, anchor: "start" },
-    width: domain === undefined ? 440 : 260,
+    width: isPoint ? 260 : 380,
     height: { step: 20 },
-    data: {
-      values: rows.map((row) => ({
-        ...row,
-        kind: row.trouble === undefined || domain === undefined
-          ? row.kind
-          : "bad",
-      })),
-    },
+    data: { values: rows },
     encoding: {
       y: {
         field: "label",
         sort: null,
         title: null,
         axis: {
-          labelColor: conditional(isOurs, COLOURS.ours[0], COLOURS.ink[0]),
-          labelFontWeight: conditional(isOurs, "bold", "normal"),
+          labelColor: choice(isOurs, COLOURS.ours[0], INK),
+          labelFontWeight: choice(isOurs, "bold", "normal"),
         },
       },
       x: {
         field: "value",
         type: "quantitative",
-        title: unit + (domain === undefined ? "" : " (logarithmic)"),
-        ...(domain !== undefined && { scale: { type: "log", domain } }),
-        axis: { grid: true, ...powersOf(domain) },
+        title: isPoint ? `${unit} (logarithmic)` : unit,
+        ...isPoint && { scale: { type: "log", domain } },
+        axis: { grid: true, ...isPoint ? powersIn(domain) : { tickCount: 4 } },
       },
-      color: {
-        field: "kind",
-        legend: null,
-        scale: {
-          domain: kinds,
-          range: Object.values(COLOURS).map(([light]) => light),
-        },
-      },
+      color: { field: "kind", legend: null, scale: kinds },
     },
     layer: [
+      isPoint
+        ? {
+          mark: { type: "point", filled: true, opacity: 1, size: 70 },
+          encoding: { shape },
+        }
+        : { mark: { type: "bar", height: { band: 0.65 } } },
       {
-        mark,
-        encoding: {
-          ...(domain !== undefined && {
-            shape: {
-              condition: { test: "datum.kind === 'bad'", value: "cross" },
-              value: "circle",
-            },
-          }),
-        },
+        transform: [{ calculate: figure, as: "figure" }],
+        mark: { type: "text", dx: 8 },
+        encoding: { text: { field: "figure" } },
       },
       {
-        transform: [{
-          calculate:
-            "format(datum.value, datum.value < 1000 ? '.3~r' : '.3~s')",
-          as: "text",
-        }],
-        mark: { type: "text", align: "left", dx: 8 },
-        encoding: { text: { field: "text" } },
+        transform: [{ filter: "isValid(datum.trouble)" }],
+        mark: { type: "text", dx: 46 },
+        encoding: { text: { field: "trouble" }, color: { value: BAD } },
       },
-      ...(domain === undefined
-        ? [{
-          mark: {
-            type: "text",
-            align: "left",
-            dx: 50,
-            color: COLOURS.bad[0],
-          },
-          encoding: {
-            text: { field: "trouble" },
-            color: { value: COLOURS.bad[0] },
-          },
-        }]
-        : []),
     ],
   };
 }
 
-function lines({ title, xTitle, yTitle, points }: LinePanel): object {
-  const xs = points.map(({ x }) => x);
+function lines({ xTitle, yTitle, points }: LinePanel): object {
   const values = points.flatMap(({ x, ours, floor }) => [
     ...(floor === null ? [] : [{ x, y: floor, series: FLOOR }]),
     { x, y: ours, series: OURS },
   ]);
-  const x = [Math.min(...xs), Math.max(...xs)] as const;
-  const y = powersAround(values.map(({ y }) => y));
-  const series = [FLOOR, OURS];
-  const range = [COLOURS.floor[0], COLOURS.ours[0]];
+  const xs = points.map(({ x }) => x);
+  const axis = (title: string, domain: readonly [number, number]) => ({
+    type: "quantitative",
+    title,
+    scale: { type: "log", domain },
+    axis: powersIn(domain),
+  });
+  const series = (range: readonly unknown[]) => ({
+    field: "series",
+    title: null,
+    scale: { domain: [FLOOR, OURS], range },
+    legend: {
+      orient: "top",
+      labelColor: INK,
+      labelFontSize: 12,
+      labelLimit: 0,
+      symbolType: "stroke",
+      symbolSize: 700,
+    },
+  });
   return {
-    title: { text: title, anchor: "start" },
     width: 330,
     height: 210,
     data: { values },
     mark: { type: "line", point: { size: 60, opacity: 1 } },
     encoding: {
-      x: {
-        field: "x",
-        type: "quantitative",
-        title: xTitle,
-        scale: { type: "log", domain: x },
-        axis: powersOf(x),
-      },
+      x: { field: "x", ...axis(xTitle, [Math.min(...xs), Math.max(...xs)]) },
       y: {
         field: "y",
-        type: "quantitative",
-        title: yTitle,
-        scale: { type: "log", domain: y },
-        axis: powersOf(y),
+        ...axis(yTitle, powersAround(values.map(({ y }) => y))),
       },
-      color: {
-        field: "series",
-        title: null,
-        scale: { domain: series, range },
-        legend: { orient: "top" },
-      },
-      strokeDash: {
-        field: "series",
-        title: null,
-        scale: { domain: series, range: [[6, 4], [1, 0]] },
-      },
+      color: series([COLOURS.floor[0], COLOURS.ours[0]]),
+      strokeDash: series([[6, 4], [1, 0]]),
     },
   };
 }
@@ -252,17 +230,15 @@ export function powersAround(
 }
 
 /** An axis with the powers of ten alone. */
-function powersOf(domain: readonly [number, number] | undefined): object {
-  if (domain === undefined) return { tickCount: 4 };
-  const [from, to] = domain.map((end) => Math.log10(end) + 1e-9);
-  const powers = [];
-  for (let n = Math.ceil(from! - 1e-8); n <= to!; n++) powers.push(10 ** n);
+function powersIn([from, to]: readonly [number, number]): object {
+  const powers = Array.from({ length: 20 }, (_, n) => 10 ** (n - 9));
   return {
-    values: powers,
+    values: powers.filter((power) => from <= power && power <= to),
     labelExpr: "format(datum.value, datum.value < 1 ? '~g' : '~s')",
+    labelFlush: false,
   };
 }
 
-function conditional(test: string, then: string, otherwise: string): object {
-  return { condition: { test, value: then }, value: otherwise };
+function choice(test: string, value: string, otherwise: string): object {
+  return { condition: { test, value }, value: otherwise };
 }

@@ -40,7 +40,7 @@ export function describe({ owner, count }: Visit): string {
 
 /** A contestant, and how it is started. */
 export interface Contestant extends Profile {
-  /** The module in `servers/`; that of Deno exports `open`. */
+  /** The file in `servers/`; that of Deno exports `open`. */
   readonly module: string;
   readonly runtime: "Deno" | "Node";
   readonly actions: readonly Action[];
@@ -66,7 +66,7 @@ export const CONTESTANTS: readonly Contestant[] = [
     name: "Deno.serve alone",
     kind: "bare",
     note: "answers a constant",
-    module: "bare",
+    module: "bare.ts",
     actions: ["read"],
   },
   {
@@ -76,7 +76,7 @@ export const CONTESTANTS: readonly Contestant[] = [
     note: "reads the cookie, hashes the secret, `load` of `bench/floors.ts`, " +
       "compares the hash; to change, then its `update`, which writes over the " +
       "file that was replaced the last time: that one owns its blocks",
-    module: "by_hand",
+    module: "by_hand.ts",
   },
   {
     ...DENO,
@@ -84,7 +84,7 @@ export const CONTESTANTS: readonly Contestant[] = [
     kind: "floor",
     note:
       "the same, but to change, then its `saveAfresh`, a new file each time",
-    module: "by_hand_afresh",
+    module: "by_hand_afresh.ts",
     actions: ["change"],
     directory: "by_hand_afresh",
   },
@@ -93,7 +93,7 @@ export const CONTESTANTS: readonly Contestant[] = [
     name: "@latchkey/session",
     kind: "ours",
     note: "`SessionManager.handler` over `DirectorySessionStore`, defaults",
-    module: "latchkey",
+    module: "latchkey.ts",
   },
   {
     name: "express-session + session-file-store",
@@ -101,7 +101,7 @@ export const CONTESTANTS: readonly Contestant[] = [
     note: "Express, `NODE_ENV=production`, `resave: false` and " +
       "`saveUninitialized: false`, else defaults; it touches at every " +
       "request, which reads the file, writes it anew and renames; no lock",
-    module: "express",
+    module: "express.js",
     runtime: "Node",
     actions: ACTIONS,
     packages: {
@@ -119,7 +119,7 @@ export const CONTESTANTS: readonly Contestant[] = [
       "so one over the `fs` driver of `unstorage`, as its examples do it; " +
       "the cookie is encrypted; it answers before the write is done; " +
       "truncates in place, no lock",
-    module: "hono_session",
+    module: "hono_session.js",
     packages: {
       "hono": "4.13.19",
       "@hono/session": "0.2.1",
@@ -134,7 +134,7 @@ export const CONTESTANTS: readonly Contestant[] = [
     note: "it has no store over files either, so one over the `fs` driver of " +
       "`unstorage`; its defaults write the access time at every request; " +
       "truncates in place, no lock",
-    module: "hono_sessions",
+    module: "hono_sessions.js",
     packages: {
       "hono": "4.13.19",
       "hono-sessions": "0.8.1",

@@ -135,9 +135,9 @@ async function start(
   }
   const place = `${base}/node`;
   await Deno.mkdir(place);
-  const server = new URL(`servers/${module}.ts`, import.meta.url);
+  const server = new URL(`servers/${module}`, import.meta.url);
   const node = await installForNode(place, packages, [server]);
-  const command = ["node", `${place}/${module}.mjs`, sessions] as const;
+  const command = ["node", `${place}/express.mjs`, sessions] as const;
   return { process: new Child(command, env), node };
 }
 
@@ -150,7 +150,7 @@ async function enter(
   const ports = await process.next<Ports>();
   // The one that answers a constant looks at no cookie, and is sent ours.
   const isBare = kind === "bare";
-  const cookies = `${base}/${isBare ? "latchkey" : module}.cookies`;
+  const cookies = `${base}/${isBare ? "latchkey.ts" : module}.cookies`;
   const visitors = isBare
     ? undefined
     : await Visitors.arrive(ports, makeVisits());

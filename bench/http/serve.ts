@@ -2,14 +2,14 @@
  * One contestant under Deno, in a process of its own. Answers with the ports of
  * its handlers, see Child. Ends when its stdin does.
  *
- *   serve.ts MODULE DIRECTORY      a module of servers/, a directory
+ *   serve.ts MODULE DIRECTORY      a file of servers/, a directory
  */
 import { answer } from "../harness/child.ts";
 import type { Handler, Open } from "./contestants.ts";
 
 if (import.meta.main) {
   const [module, directory] = Deno.args as [string, string];
-  const { open } = await import(`./servers/${module}.ts`) as { open: Open };
+  const { open } = await import(`./servers/${module}`) as { open: Open };
   const { make, read, change } = await open(directory);
   const listen = (handler: Handler): number => {
     const onListen = () => {};

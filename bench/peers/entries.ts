@@ -1,7 +1,7 @@
 import { fromFileUrl } from "@std/path/from-file-url";
 import { type Command, denoCommand, readProgram } from "../harness/child.ts";
 import { installForNode } from "../harness/packages.ts";
-import { adapters as npm } from "./adapters/npm.ts";
+import { adapters as npm } from "./adapters/npm.js";
 import { adapters as ours } from "./adapters/ours.ts";
 import type { Adapter, PeerProfile, Runtime } from "./contestant.ts";
 import type { Result } from "./results.ts";
@@ -103,11 +103,13 @@ export async function enter(
   const runner = new URL("runner.ts", import.meta.url);
   const entries: Entry[] = [];
   const runtimes: string[] = [];
-  for (const [module, adapters] of Object.entries({ ours, npm })) {
+  for (
+    const [module, adapters] of [["ours.ts", ours], ["npm.js", npm]] as const
+  ) {
     for (const adapter of adapters.filter(isWanted)) {
       // Node and PHP look at no permissions; with any list of them Deno looks
       // up each part of a path at each call, which is dearer than some calls.
-      const args = [`adapters/${module}.ts`, adapter.name, workload];
+      const args = [`adapters/${module}`, adapter.name, workload];
       entries.push(toEntry(adapter, "Deno", denoCommand(runner, args)));
     }
   }
@@ -150,7 +152,7 @@ async function installPeers(
   const modules = [
     "runner.ts",
     "values.ts",
-    "adapters/npm.ts",
+    "adapters/npm.js",
     "../harness/turns.ts",
     "../harness/import_package.ts",
   ].map((path) => new URL(path, import.meta.url));

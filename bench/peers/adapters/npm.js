@@ -1,26 +1,18 @@
-/* What can be had from npm, and node:sqlite: for Deno and Node. */
+/*
+ * What can be had from npm, and node:sqlite: for Deno and Node. In JavaScript,
+ * since types that we write for packages of others check nothing.
+ */
 import { writeFileSync } from "node:fs";
 import { readFile, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import { importPackage, type Packages } from "../../harness/import_package.ts";
-import type { Adapter, Contestant } from "../contestant.ts";
+import { importPackage } from "../../harness/import_package.ts";
 
 const HOUR = 60 * 60 * 1000;
 
 /** What all of these have in common. */
-function adapter(
-  name: string,
-  kind: "peer" | "database",
-  note: string,
-  packages: Packages,
-  open: (
-    directory: string,
-    load: <T>(name: string, path?: string) => Promise<T>,
-  ) => Promise<Contestant>,
-): Adapter {
-  const runtimes = ["Deno", "Node"] as const;
-  const load = <T>(name: string, path?: string) =>
-    importPackage<T>(packages, name, path);
+function adapter(name, kind, note, packages, open) {
+  const runtimes = ["Deno", "Node"];
+  const load = (name, path) => importPackage(packages, name, path);
   return {
     name,
     kind,
@@ -32,11 +24,9 @@ function adapter(
 }
 
 /** Waits for a function that takes a callback of Node. */
-function called<T>(
-  act: (done: (error?: unknown, result?: T) => void) => void,
-): Promise<T> {
+function called(act) {
   return new Promise((resolve, reject) =>
-    act((error, result) => error ? reject(error) : resolve(result as T))
+    act((error, result) => error ? reject(error) : resolve(result))
   );
 }
 
@@ -64,7 +54,7 @@ const sqlite = adapter(
     const replaced = db.prepare("REPLACE INTO session VALUES (?, ?, ?)");
     const deleted = db.prepare("DELETE FROM session WHERE accessed < ?");
     const counted = db.prepare("SELECT count(*) AS left FROM session");
-    const load = (id: string): unknown => {
+    const load = (id) => {
       const row = selected.get(id);
       return row === undefined ? undefined : JSON.parse(String(row.value));
     };
@@ -89,7 +79,7 @@ const sqlite = adapter(
       clean() {
         deleted.run(Date.now() - HOUR);
       },
-      count: () => Number(counted.get()!.left),
+      count: () => Number(counted.get().left),
       update(id, change) {
         db.exec("BEGIN IMMEDIATE");
         try {
@@ -113,14 +103,7 @@ const lmdb = adapter(
     "an entry of its own",
   { lmdb: "3.5.6" },
   async (directory, load) => {
-    const { open } = await load<{
-      open(options: { path: string }): {
-        get(key: string): unknown;
-        put(key: string, value: unknown): Promise<boolean>;
-        transaction(action: () => void): Promise<void>;
-        close(): Promise<void>;
-      };
-    }>("lmdb");
+    const { open } = await load("lmdb");
     const db = open({ path: join(directory, "sessions.lmdb") });
     return {
       load: (id) => db.get(id),
@@ -140,14 +123,7 @@ const lmdb = adapter(
   },
 );
 
-interface FileStore {
-  readonly options: object;
-  get(id: string, done: (error: unknown, session?: object) => void): void;
-  set(id: string, session: object, done: (error: unknown) => void): void;
-  touch(id: string, session: object, done: (error: unknown) => void): void;
-}
-
-const sessionFileStore: Adapter = {
+const sessionFileStore = {
   ...adapter(
     "session-file-store",
     "peer",
@@ -156,19 +132,15 @@ const sessionFileStore: Adapter = {
       "cleanup: the `reap` that its timer calls",
     { "express-session": "1.19.0", "session-file-store": "1.5.0" },
     async (path, load) => {
-      const { default: session } = await load<{
-        default: { Cookie: new () => object };
-      }>("express-session");
-      const { default: connect } = await load<{
-        default(session: object): new (options: object) => FileStore;
-      }>("session-file-store");
-      const { default: helpers } = await load<{
-        default: { reap(options: object, done: () => void): void };
-      }>("session-file-store", "/lib/session-file-helpers.js");
+      const { default: session } = await load("express-session");
+      const { default: connect } = await load("session-file-store");
+      const { default: helpers } = await load(
+        "session-file-store",
+        "/lib/session-file-helpers.js",
+      );
       const store = new (connect(session))({ path });
       const { Cookie } = session;
-      const get = (id: string) =>
-        called<object | undefined>((done) => store.get(id, done));
+      const get = (id) => called((done) => store.get(id, done));
       return {
         load: get,
         async touch(id) {
@@ -203,31 +175,20 @@ const reactRouter = adapter(
     "signature; truncates in place, no lock, no touch",
   { "@react-router/node": "8.5.1", "react-router": "8.5.1" },
   async (dir, load) => {
-    interface Session {
-      readonly data: unknown;
-    }
-    const { createCookie, createSession } = await load<{
-      createCookie(name: string): { serialize(id: string): Promise<string> };
-      createSession(data: object, id: string): Session;
-    }>("react-router");
-    const { createFileSessionStorage } = await load<{
-      createFileSessionStorage(options: { dir: string; cookie: object }): {
-        getSession(cookieHeader: string): Promise<Session>;
-        commitSession(session: Session): Promise<string>;
-      };
-    }>("@react-router/node");
+    const { createCookie, createSession } = await load("react-router");
+    const { createFileSessionStorage } = await load("@react-router/node");
     const name = "session";
     const storage = createFileSessionStorage({ dir, cookie: { name } });
     const { serialize } = createCookie(name);
     // It takes IDs of 16 digits only.
-    const shortened = (id: string) => id.slice(0, 16);
+    const shortened = (id) => id.slice(0, 16);
     // What a browser sends; made once, because that is no work of a server.
-    const cookies = new Map<string, string>();
+    const cookies = new Map();
     return {
       async load(id) {
         let cookie = cookies.get(id);
         if (cookie === undefined) {
-          cookie = (await serialize(shortened(id))).split(";")[0]!;
+          cookie = (await serialize(shortened(id))).split(";")[0];
           cookies.set(id, cookie);
         }
         return (await storage.getSession(cookie)).data;
@@ -246,19 +207,11 @@ const remixSession = adapter(
     "no touch",
   { "@remix-run/session": "0.4.2" },
   async (directory, load) => {
-    interface Session {
-      readonly data: readonly [values: object, flash: object];
-      set(key: string, value: unknown): void;
-    }
-    const { createSession } = await load<{
-      createSession(id: string): Session;
-    }>("@remix-run/session");
-    const { createFsSessionStorage } = await load<{
-      createFsSessionStorage(directory: string): {
-        read(id: string): Promise<Session>;
-        save(session: Session): Promise<string | null>;
-      };
-    }>("@remix-run/session", "/fs-storage");
+    const { createSession } = await load("@remix-run/session");
+    const { createFsSessionStorage } = await load(
+      "@remix-run/session",
+      "/fs-storage",
+    );
     const storage = createFsSessionStorage(directory);
     return {
       load: async (id) => (await storage.read(id)).data[0],
@@ -277,16 +230,8 @@ const unstorage = adapter(
   "the `fs` driver; truncates in place, no lock, no touch",
   { unstorage: "1.17.6" },
   async (base, load) => {
-    const { createStorage } = await load<{
-      createStorage(options: { driver: unknown }): {
-        getItem(key: string): Promise<unknown>;
-        setItem(key: string, value: object): Promise<void>;
-        dispose(): Promise<void>;
-      };
-    }>("unstorage");
-    const { default: driver } = await load<{
-      default(options: { base: string }): unknown;
-    }>("unstorage", "/drivers/fs");
+    const { createStorage } = await load("unstorage");
+    const { default: driver } = await load("unstorage", "/drivers/fs");
     const storage = createStorage({ driver: driver({ base }) });
     return {
       load: (id) => storage.getItem(id),
@@ -303,21 +248,16 @@ const writeFileAtomic = adapter(
     "the lock (tried again after 1 ms), with fsync and rename; touch by `utimes`",
   { "write-file-atomic": "8.0.0", "proper-lockfile": "4.1.2" },
   async (directory, load) => {
-    const { default: write } = await load<{
-      default(path: string, text: string): Promise<void>;
-    }>("write-file-atomic");
-    const { lock } = await load<{
-      lock(path: string, options: object): Promise<() => Promise<void>>;
-    }>("proper-lockfile");
+    const { default: write } = await load("write-file-atomic");
+    const { lock } = await load("proper-lockfile");
     // By default it gives up at once, or waits a second or more between tries.
     const options = {
       realpath: false,
       retries: { retries: 1_000, factor: 1, minTimeout: 1, maxTimeout: 10 },
     };
-    const pathOf = (id: string) => join(directory, `${id}.json`);
-    const read = async (id: string): Promise<unknown> =>
-      JSON.parse(await readFile(pathOf(id), "utf8"));
-    const locked = async (id: string, value: () => unknown) => {
+    const pathOf = (id) => join(directory, `${id}.json`);
+    const read = async (id) => JSON.parse(await readFile(pathOf(id), "utf8"));
+    const locked = async (id, value) => {
       const path = pathOf(id);
       const release = await lock(path, options);
       try {
@@ -340,8 +280,12 @@ const writeFileAtomic = adapter(
   },
 );
 
-/** Those that run under Deno and Node. */
-export const adapters: readonly Adapter[] = [
+/**
+ * Those that run under Deno and Node.
+ *
+ * @type {readonly import("../contestant.ts").Adapter[]}
+ */
+export const adapters = [
   sqlite,
   lmdb,
   sessionFileStore,
