@@ -16,6 +16,7 @@
  *   --strict            exits with 1 when something is slow
  */
 import { SIZES } from "./data_set.ts";
+import { table } from "./harness/markdown.ts";
 import { makeBase, readOptions } from "./harness/results.ts";
 import { medianRatio } from "./harness/statistics.ts";
 import { measureSpeeds, repeat, type TurnOptions } from "./harness/turns.ts";
@@ -45,8 +46,6 @@ const KNOWN: Readonly<
 /** How much of what is known must be reached: the rest is left to noise. */
 const MARGIN = 0.7;
 
-const WIDTHS = [22, 6, 7, 7];
-
 if (import.meta.main) {
   const { rounds, milliseconds, directory, strict } = readOptions({
     rounds: 25,
@@ -62,8 +61,7 @@ if (import.meta.main) {
 
 /** Prints the table; returns how many lines of it are slow. */
 async function check(base: string, options: TurnOptions): Promise<number> {
-  console.log("Speed, the bare system calls' being 1\n");
-  console.log(line(["operation", "size", "ratio", "limit", ""]));
+  const rows: string[][] = [];
   let slow = 0;
   for (const [n, [title, size]] of SIZES.entries()) {
     const operations = await makeOperations(`${base}/${n}`, size);
@@ -75,10 +73,12 @@ async function check(base: string, options: TurnOptions): Promise<number> {
       if (ratio < limit) ratio = await measure(operation, options);
       const isSlow = ratio < limit;
       if (isSlow) slow++;
-      const cells = [name, title, ratio.toFixed(2), limit.toFixed(2)];
-      console.log(line([...cells, isSlow ? "slow" : "ok"]));
+      const figures = [ratio, limit].map((each) => each.toFixed(2));
+      rows.push([name, title, ...figures, isSlow ? "slow" : "ok"]);
     }
   }
+  console.log("Speed, the bare system calls' being 1\n");
+  console.log(table(["operation", "size", "ratio", "limit", ""], rows));
   return slow;
 }
 
@@ -95,9 +95,4 @@ function verdict(slow: number, isStrict: boolean): string {
   if (slow === 0) return "Nothing is slow.";
   const text = `${slow} slow: run it again on a quiet machine.`;
   return isStrict ? text : `${text} This is no failure without --strict.`;
-}
-
-function line(cells: readonly string[]): string {
-  return cells.map((cell, n) => cell.padEnd(WIDTHS[n] ?? 0)).join("  ")
-    .trimEnd();
 }

@@ -1,9 +1,9 @@
 /*
  * What an operation of a directory of sessions costs at the least: the system
  * calls of its protocol, synchronous and bare, on files of the same JSON.
- * Nothing is checked, cleaned up or given back on an error, nobody waits, the
- * JSON stands for itself. A store adds the promise, the format, the checksum,
- * the judgement of what it finds, the unlock before the close.
+ * Nothing is checked, cleaned up or released on an error, nothing waits, and a
+ * file is its JSON. A store adds the promise, the format, the checksum, the
+ * checks of what it finds, the unlock before the close.
  *
  *   load          open · try the shared lock · read · close · parse
  *   load, touch   the same, and fstat for the mtime; when the touch is due also
@@ -12,8 +12,8 @@
  *                 fstat S · seek · write S · link it to the next S · rename S
  *                 over it · seek · write one byte · close S; it is the next S,
  *                 open and locked
- *   save afresh   the same without a spare: open T new · write T · rename T
- *                 over it · close T · close in the place of what is done with S
+ *   save afresh   the same without a recycled file: open T new · write T · rename T
+ *                 over it · close T · close instead of what is done with S
  *   update        as save, and read · parse after the lstat
  *   create        stringify · open T new · write T · close T · link T · unlink T
  *   delete        open · try the exclusive lock · fstat · lstat · unlink · close
@@ -25,7 +25,7 @@ const encoder = new TextEncoder();
 /**
  * Does with bare system calls what a directory of sessions does.
  *
- * Its names are no session IDs, so that it can work in the directory of the
+ * Its file names are not session IDs, so that it can work in the directory of the
  * store that it is compared with. It should: on ext4 the same rename took 190 µs
  * in one directory and 400 µs in the one beside it.
  */
@@ -33,7 +33,7 @@ export class Floors {
   readonly #directory: string;
   readonly #buffer = new Uint8Array(4 * 1024 * 1024);
   #temporary = 0;
-  #spare: { readonly path: string; readonly file: Deno.FsFile } | undefined;
+  #recycled: { readonly path: string; readonly file: Deno.FsFile } | undefined;
 
   /** @param directory Where it works; there may be one of it in each. */
   constructor(directory: string) {
@@ -82,7 +82,7 @@ export class Floors {
     this.replaceAfresh(id, encoder.encode(JSON.stringify(value)));
   }
 
-  /** What it does then. */
+  /** What this does once it has the bytes. */
   replaceAfresh(id: string, bytes: Uint8Array): void {
     const path = this.#path(id);
     const held = this.#hold(path);
@@ -124,7 +124,7 @@ export class Floors {
     const { dev, ino } = file.statSync();
     const behind = Deno.lstatSync(path);
     if (behind.dev !== dev || behind.ino !== ino) {
-      throw new Error("Cannot measure: somebody else is at work here");
+      throw new Error("Cannot measure: another process works here");
     }
     return file;
   }
@@ -136,7 +136,7 @@ export class Floors {
 
   /** Writes over the file that was replaced last, and keeps this one. */
   #replace(path: string, held: Deno.FsFile, bytes: Uint8Array): void {
-    const { path: source, file } = this.#spare ?? this.#openFresh();
+    const { path: source, file } = this.#recycled ?? this.#openFresh();
     const { size } = file.statSync();
     file.seekSync(0, Deno.SeekMode.Start);
     file.writeSync(bytes);
@@ -147,7 +147,7 @@ export class Floors {
     file.seekSync(0, Deno.SeekMode.Start);
     file.writeSync(bytes.subarray(0, 1));
     file.close();
-    this.#spare = { path: next, file: held };
+    this.#recycled = { path: next, file: held };
   }
 
   #nextPath(): string {

@@ -58,7 +58,7 @@ export async function makeOperations(
   const record = { ...set.record, secretHash: hashSecret(secret) };
   const { floors, directory } = await fill(`${path}/plain`, ids, record);
   // A manager's sessions have an idle timeout, and every load asks for a touch.
-  const idle = makeDataSet(size, { idleTimeout: DAY });
+  const idle = makeDataSet(size, DAY);
   const timed = await fill(`${path}/timed`, ids, idle.record);
   const memory = new MemorySessionStore();
   const requests = new Map<string, Request>();

@@ -72,7 +72,7 @@ function register(
     });
   } else if (options.baseline || options.name === TITLES.afresh) {
     // The bare calls return no promise, and must not pay for one.
-    Deno.bench({ ...options, fn: () => void run() });
+    Deno.bench({ ...options, fn: run as () => void });
   } else {
     Deno.bench({ ...options, fn: async () => void await run() });
   }

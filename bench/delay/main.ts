@@ -13,9 +13,7 @@
  *
  * Most of the wait beside the writer is there without any change, so it is for
  * a processor; in a shorter run a call that only reads the clock took up to
- * 15 ms. What the store adds is to be seen on a quiet machine only; of its calls
- * `rename` (17 ms at p99.9), `lstat` and `open` (7 ms) took the longest in that
- * run. Asynchronous changes are worse: they do not keep up (355 a second), and
+ * 15 ms. What the store adds is to be seen on a quiet machine only. Asynchronous changes are worse: they do not keep up (355 a second), and
  * what has gathered, probably, keeps the loop busy.
  *
  *   --seconds 20      how long each of the eight runs lasts
@@ -36,12 +34,6 @@ const KINDS: readonly (readonly [kind: Kind, title: string])[] = [
   ["asynchronous", "writeTextFile, rename"],
   ["serve", "server, store"],
 ];
-/**
- * Above it the calls are listed. One that asks nothing of the disk (`now`) tells
- * how much of a stall is the process's waiting for a processor.
- */
-const STALL = 5;
-
 interface Options {
   readonly seconds: number;
   readonly rate: number;
@@ -60,7 +52,6 @@ if (import.meta.main) {
 async function measure(base: string, options: Options): Promise<void> {
   const { seconds, rate } = options;
   const rows: string[][] = [];
-  const stalls: string[] = [];
   const written: string[] = [];
   for (const [kind, title] of KINDS) {
     for (const isBusy of [false, true]) {
@@ -71,15 +62,12 @@ async function measure(base: string, options: Options): Promise<void> {
         ? start("heavy_writer.ts", [base, String(seconds + 2)], base)
         : undefined;
       const report = await run(kind, directory, options);
-      const { delays, took, speed, calls } = report;
+      const { delays, took, speed } = report;
       const other = isBusy ? "yes" : "no";
       rows.push([title, other, ...figures(delays), speed.toFixed(0)]);
       console.error(`measured ${title}, other writer: ${other}`);
       if (took !== null) {
         rows.push(["… a change takes", other, ...figures(took), ""]);
-      }
-      if (delays.p999 > STALL && calls.length > 0) {
-        stalls.push(callsTable(`${title}, other writer: ${other}`, calls));
       }
       const { mebibytes } = await writer?.next<{ mebibytes: number }>() ?? {};
       if (mebibytes !== undefined) {
@@ -93,7 +81,6 @@ async function measure(base: string, options: Options): Promise<void> {
       `Delay of the event loop in ms, ${rate} changes/s, ${seconds} s each`,
       table(head, rows),
       `The other writer wrote ${written.join(", ")} MiB/s.`,
-      ...stalls,
     ].join("\n\n"),
   );
 }
@@ -160,21 +147,7 @@ async function ask(port: number, cookie: string): Promise<void> {
   }
 }
 
-function callsTable(title: string, calls: Report["calls"]): string {
-  return table(
-    [title, "calls", "p99, ms", "p99.9", "max", "total"],
-    calls.map(({ call, count, p99, p999, max, total }) => [
-      call,
-      String(count),
-      ...[p99, p999, max, total].map(ms),
-    ]),
-  );
-}
-
 function figures({ p50, p99, p999, max }: Delays): string[] {
-  return [p50, p99, p999, max].map(ms);
-}
-
-function ms(value: number): string {
-  return value.toFixed(value < 10 ? 2 : 1);
+  return [p50, p99, p999, max]
+    .map((it) => it.toFixed(it < 10 ? 2 : 1));
 }

@@ -13,7 +13,6 @@ import { makeDataSet } from "../data_set.ts";
 import { answer } from "../harness/child.ts";
 import { type Delays, delaysOf } from "../harness/statistics.ts";
 import { LoopDelay } from "./loop_delay.ts";
-import { type CallTimes, SystemTimes } from "./system_times.ts";
 
 /** What the process does. */
 export type Kind = "nothing" | "store" | "asynchronous" | "serve";
@@ -25,7 +24,6 @@ export interface Report {
   readonly speed: number;
   /** How long a change took from its call to its answer, in milliseconds. */
   readonly took: Delays | null;
-  readonly calls: readonly CallTimes[];
 }
 
 /** The secret of every session, so that a cookie can be made. */
@@ -57,7 +55,6 @@ if (import.meta.main) {
     },
   };
 
-  const times = new SystemTimes();
   const delay = await LoopDelay.start();
   const start = performance.now();
   const milliseconds = 1_000 * Number(seconds);
@@ -68,7 +65,6 @@ if (import.meta.main) {
     delays: delay.stop(),
     speed: 1_000 * took.length / spent,
     took: took.length === 0 ? null : delaysOf(took),
-    calls: times.toList(),
   };
   answer(report);
 }

@@ -31,27 +31,26 @@ const TABLE = "latchkey_sessions";
 export const ENGINES: Readonly<
   Record<
     string,
-    (directory: string) => Promise<Engine & AsyncDisposable>
+    (directory: string) => Promise<Engine> | Engine
   >
 > = {
   directory: (directory) => {
     const path = `${directory}/sessions`;
-    return Promise.resolve({
+    return {
       label: "directory",
       // See bench:growth for more.
       most: 100_000,
       store: new DirectorySessionStore(path, { create: true }),
       bareGet: (id) => readFile(`${path}/${id}`),
       bytes: () => diskUse(directory),
-      [Symbol.asyncDispose]: () => Promise.resolve(),
-    });
+    };
   },
   sqlite: (directory) => {
     const path = `${directory}/sessions.db`;
     const database = new DatabaseSync(path);
     const store = new SqliteSessionStore(database);
     let get: ReturnType<typeof database.prepare> | undefined;
-    return Promise.resolve({
+    return {
       label: "SQLite",
       most: 10_000_000,
       store,
@@ -63,8 +62,8 @@ export const ENGINES: Readonly<
         database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
         return diskUse(path);
       },
-      [Symbol.asyncDispose]: () => Promise.resolve(database.close()),
-    });
+      close: () => database.close(),
+    };
   },
   kv: async (directory) => {
     const path = `${directory}/sessions.kv`;
@@ -78,7 +77,7 @@ export const ENGINES: Readonly<
         return decoder.decode(value as Uint8Array);
       },
       bytes: () => diskUse(directory),
-      [Symbol.asyncDispose]: () => Promise.resolve(kv.close()),
+      close: () => kv.close(),
     };
   },
   redis: async () => {
@@ -101,7 +100,7 @@ export const ENGINES: Readonly<
         const info = await client.info("memory");
         return Number(/used_memory:(\d+)/.exec(info)![1]);
       },
-      [Symbol.asyncDispose]: async () => {
+      close: async () => {
         await client.close();
         await server[Symbol.asyncDispose]();
       },
@@ -134,7 +133,7 @@ export const ENGINES: Readonly<
         );
         return Number(row.bytes);
       },
-      [Symbol.asyncDispose]: async () => {
+      close: async () => {
         await pool.end();
         // Its sockets are closed a moment after it says so.
         await new Promise((resolve) => setTimeout(resolve, 1_000));

@@ -67,7 +67,9 @@ if (import.meta.main) {
         const directory = `${base}/${name}`;
         await Deno.mkdir(directory);
         try {
-          await using engine = await start(directory);
+          const engine = await start(directory);
+          await using stack = new AsyncDisposableStack();
+          stack.defer(() => engine.close?.());
           const options = { rounds, turn: milliseconds };
           engines.push(await measureEngine(engine, counts, options));
         } catch (error) {

@@ -1,6 +1,7 @@
 import type { SessionRecord } from "../../src/core/record.ts";
 import type { SessionStore } from "../../src/core/store.ts";
 import { makeDataSet } from "../data_set.ts";
+import { nameOf, scattered } from "../ids.ts";
 import { say } from "../harness/results.ts";
 import { median, medianRatio } from "../harness/statistics.ts";
 import {
@@ -15,7 +16,6 @@ const SIZE = 500;
 const FLOWS = 32;
 const FILLERS = 64;
 const DAY = 24 * 60 * 60 * 1000;
-const ODD = 0x9e3779b1;
 
 /** An engine with a store on it, both open. */
 export interface Engine {
@@ -28,6 +28,7 @@ export interface Engine {
   bareGet(id: string): Promise<string> | string;
   /** How many bytes it takes for what it holds by now. */
   bytes(): Promise<number>;
+  close?(): void | Promise<void>;
 }
 
 /** What it costs with so many sessions. */
@@ -75,31 +76,30 @@ export async function measureEngine(
   for (const count of counts.filter((count) => count <= most)) {
     await inFlows(FILLERS, count - filled, (n) => {
       const mine = filled + n;
-      return store.save(idOf(mine), recordOf(mine));
+      return store.save(nameOf(mine), recordOf(mine));
     });
     filled = count;
     const size = (await bytes() - empty) / count;
     let step = 0;
-    const next = () => Math.imul(++step, ODD) >>> 0;
-    const id = () => idOf(next() % count);
+    const next = () => scattered(++step) % count;
+    const id = () => nameOf(next());
     const touch = () => true;
     const get = () => bareGet(id());
     const load = () => store.load(id());
     const change = () => changeOne(store, id());
-    const run = (run: () => unknown) => repeat({ run });
     const speeds = await measureSpeeds([
-      run(get),
-      run(load),
+      repeat(get),
+      repeat(load),
       of32(get),
       of32(load),
-      run(() => store.load(id(), { touch })),
-      run(() => {
-        const n = next() % count;
-        return store.save(idOf(n), recordOf(n));
+      repeat(() => store.load(id(), { touch })),
+      repeat(() => {
+        const n = next();
+        return store.save(nameOf(n), recordOf(n));
       }),
-      run(change),
+      repeat(change),
       of32(change),
-      run(async () => JSON.parse(await bareGet(id()))),
+      repeat(async () => JSON.parse(await bareGet(id()))),
     ], options);
     const [bare, loads, bareOfMany, loadsOfMany, ...rest] = speeds;
     const [touches, saves, changes, changesOfMany, parsed] = rest;
@@ -131,18 +131,11 @@ async function changeOne(store: SessionStore, id: string): Promise<void> {
   if (found === undefined || !kept) throw new Error(`Cannot find ${id}`);
 }
 
-const { record } = makeDataSet(SIZE, { idleTimeout: DAY });
+const { record } = makeDataSet(SIZE, DAY);
 
 /** Every session has a user of its own. */
 function recordOf(n: number): SessionRecord {
   return { ...record, user: `customer-${n}@example.org` };
-}
-
-function idOf(n: number): string {
-  // Ones that follow each other lie far apart, as random ones do.
-  const scattered = Math.imul(n + 1, ODD) >>> 0;
-  const head = scattered.toString(16).padStart(8, "0");
-  return `${head}${n.toString(16).padStart(24, "0")}`;
 }
 
 /** One side that has 32 flows at work at once. */

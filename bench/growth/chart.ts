@@ -3,6 +3,7 @@ import type { Results } from "../harness/results.ts";
 import { median, medianRatio } from "../harness/statistics.ts";
 import {
   measureSpeeds,
+  repeat,
   type Side,
   type TurnOptions,
 } from "../harness/turns.ts";
@@ -48,16 +49,18 @@ export interface MemoryPoint {
 
 const MICROSECONDS = 1_000_000;
 
-/** Returns the microseconds per operation at one place. */
+/** Measures the microseconds per operation at one place of a chart. */
 export async function measurePoint(
+  { points }: Chart,
   x: number,
-  ours: Side,
-  floor: Side | undefined,
+  ours: Side | (() => unknown),
+  floor: (() => unknown) | undefined,
   options: TurnOptions,
-): Promise<ChartPoint> {
-  const sides = floor === undefined ? [ours] : [ours, floor];
+): Promise<void> {
+  const own = "batch" in ours ? ours : repeat(ours);
+  const sides = floor === undefined ? [own] : [own, repeat(floor)];
   const [speeds, bare] = await measureSpeeds(sides, options);
-  return toPoint(x, speeds!, bare);
+  points.push(toPoint(x, speeds!, bare));
 }
 
 /** Sums up operations per second as microseconds per operation. */

@@ -1,7 +1,7 @@
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import { Floors } from "../floors.ts";
 import { makePrivate, say } from "../harness/results.ts";
-import { repeat, takeTurns, type TurnOptions } from "../harness/turns.ts";
+import { takeTurns, type TurnOptions } from "../harness/turns.ts";
 import {
   type Chart,
   type ChartPoint,
@@ -54,32 +54,18 @@ export async function measureFiles(
   for (const count of FILES.filter((count) => count <= most)) {
     await directories.fill(count);
     const [next, nextBare] = [directories.walk(STEPS), directories.walk(STEPS)];
-    load.points.push(
-      await measurePoint(
-        count,
-        repeat({ run: () => store.load(next()) }),
-        repeat({ run: () => floors.load(nextBare()) }),
-        options,
-      ),
-    );
-    save.points.push(
-      await measurePoint(
-        count,
-        repeat({
-          run: () => {
-            const id = next();
-            return store.save(id, directories.recordOf(id));
-          },
-        }),
-        repeat({
-          run: () => {
-            const id = nextBare();
-            floors.save(id, directories.recordOf(id));
-          },
-        }),
-        options,
-      ),
-    );
+    const loadOurs = () => store.load(next());
+    const loadBare = () => floors.load(nextBare());
+    await measurePoint(load, count, loadOurs, loadBare, options);
+    const saveOurs = () => {
+      const id = next();
+      return store.save(id, directories.recordOf(id));
+    };
+    const saveBare = () => {
+      const id = nextBare();
+      floors.save(id, directories.recordOf(id));
+    };
+    await measurePoint(save, count, saveOurs, saveBare, options);
 
     const cleanOurs = async () =>
       (await store.deleteOldSessions(MINUTES)).deleted;

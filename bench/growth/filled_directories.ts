@@ -1,6 +1,7 @@
 import type { SessionRecord } from "../../src/core/record.ts";
 import type { SessionStore } from "../../src/core/store.ts";
 import { makeDataSet } from "../data_set.ts";
+import { nameOf, scattered } from "../ids.ts";
 import { say } from "../harness/results.ts";
 
 const REPORT_ABOVE = 50_000;
@@ -42,7 +43,7 @@ export class FilledDirectories {
     }
     const start = performance.now();
     for (const n of missing) {
-      const id = idOf(n);
+      const id = nameOf(n);
       const record = this.recordOf(id);
       await this.#store.create(id, record);
       const path = `${this.#bare}/${id}.json`;
@@ -57,7 +58,7 @@ export class FilledDirectories {
   ageHalf(lastAccess: number): void {
     const at = new Date(lastAccess);
     for (let n = 0; n < this.#isThere.length; n += 2) {
-      const id = idOf(n);
+      const id = nameOf(n);
       Deno.utimeSync(`${this.#ours}/${id}`, at, at);
       Deno.utimeSync(`${this.#bare}/${id}.json`, at, at);
       this.#isThere[n] = false;
@@ -69,23 +70,9 @@ export class FilledDirectories {
     const count = this.#isThere.length;
     const ids = Array.from(
       { length: steps },
-      (_, step) => idOf(mix(step + 1) % count),
+      (_, step) => nameOf(scattered(step + 1) % count),
     );
     let step = 0;
     return () => ids[step++ % steps]!;
   }
-}
-
-/** No two numbers share one, and none is near that of its neighbour. */
-function idOf(n: number): string {
-  return [0, 1, 2, 3].map((part) =>
-    mix(4 * n + part).toString(16).padStart(8, "0")
-  ).join("");
-}
-
-/** Scatters 32 bits, without sending two numbers to one (MurmurHash3's end). */
-function mix(bits: number): number {
-  bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);
-  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
-  return (bits ^ (bits >>> 16)) >>> 0;
 }

@@ -6,7 +6,7 @@ import { createSecret, hashSecret } from "../../src/core/token.ts";
 import { makeDataSet } from "../data_set.ts";
 import { Floors } from "../floors.ts";
 import { makePrivate, say } from "../harness/results.ts";
-import { repeat, type Side, type TurnOptions } from "../harness/turns.ts";
+import type { Side, TurnOptions } from "../harness/turns.ts";
 import { type Chart, measurePoint } from "./chart.ts";
 
 /** Of the data's JSON, in bytes. */
@@ -51,35 +51,24 @@ export async function measureSize(
       await store.save(id, record);
       floors.create(id, record);
     }
-    let step = 0;
-    const next = () => ids[step++ % count]!;
-    const isWhole = readsWhole(floors, ids[0]!);
-    const bare = (act: (id: string) => unknown) => {
+    const walk = () => {
       let step = 0;
-      return repeat({ run: () => act(ids[step++ % count]!) });
+      return () => ids[step++ % count]!;
     };
-    const measure = async (
-      chart: Chart,
-      ours: Side,
-      floor: Side | undefined,
-    ) => {
-      chart.points.push(await measurePoint(size, ours, floor, options));
-    };
-    await measure(
-      load,
-      repeat({ run: () => store.load(next()) }),
-      isWhole ? bare((id) => floors.load(id)) : undefined,
-    );
-    await measure(
-      save,
-      repeat({ run: () => store.save(next(), record) }),
-      bare((id) => floors.save(id, record)),
-    );
-    await measure(
-      commit,
-      commitSide(new SessionManager<Data>({ store }), secret, next),
-      isWhole ? bare((id) => floors.update(id, changeVisits)) : undefined,
-    );
+    const [next, nextBare] = [walk(), walk()];
+    const isWhole = readsWhole(floors, ids[0]!);
+    const loadOurs = () => store.load(next());
+    const loadBare = isWhole ? () => floors.load(nextBare()) : undefined;
+    await measurePoint(load, size, loadOurs, loadBare, options);
+    const saveOurs = () => store.save(next(), record);
+    const saveBare = () => floors.save(nextBare(), record);
+    await measurePoint(save, size, saveOurs, saveBare, options);
+    const manager = new SessionManager<Data>({ store });
+    const commitOurs = commitSide(manager, secret, next);
+    const commitBare = isWhole
+      ? () => floors.update(nextBare(), changeVisits)
+      : undefined;
+    await measurePoint(commit, size, commitOurs, commitBare, options);
     say(`measured ${size} bytes`);
   }
   return [load, save, commit];

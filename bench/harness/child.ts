@@ -35,11 +35,6 @@ export class Child implements AsyncDisposable {
     this.#stderr = this.#keepTrouble();
   }
 
-  /** The end of what it printed to stderr. */
-  get trouble(): string {
-    return this.#trouble.trim();
-  }
-
   /**
    * Waits for its next answer.
    *
@@ -49,7 +44,9 @@ export class Child implements AsyncDisposable {
     const { done, value } = await this.#answers.read();
     if (done) {
       await this.#stderr;
-      throw new Error(`Cannot go on: the process ended. ${this.trouble}`);
+      throw new Error(
+        `Cannot go on: the process ended. ${this.#trouble.trim()}`,
+      );
     }
     const answer = JSON.parse(value) as { done: T; error?: string };
     if (answer.error !== undefined) throw new Error(answer.error);

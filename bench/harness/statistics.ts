@@ -46,12 +46,6 @@ export interface Delays {
 
 /** Returns the quantiles of some delays. */
 export function delaysOf(delays: readonly number[]): Delays {
-  const [p50, p99, p999, max] = [0.5, 0.99, 0.999, 1]
-    .map((share) => quantile(delays, share)) as [
-      number,
-      number,
-      number,
-      number,
-    ];
-  return { p50, p99, p999, max };
+  const at = (share: number) => quantile(delays, share);
+  return { p50: at(0.5), p99: at(0.99), p999: at(0.999), max: at(1) };
 }

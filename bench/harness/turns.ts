@@ -70,7 +70,9 @@ export interface Step {
 }
 
 /** Makes a side that does one thing again and again, 20 times in a batch. */
-export function repeat({ run, before, after }: Step, operations = 20): Side {
+export function repeat(step: Step | (() => unknown)): Side {
+  const operations = 20;
+  const { run, before, after }: Step = "run" in step ? step : { run: step };
   // The bare calls return no promise, and must not pay for one.
   const all = async (step: () => unknown): Promise<void> => {
     for (let n = 0; n < operations; n++) {

@@ -151,10 +151,8 @@ async function enter(
   // The one that answers a constant looks at no cookie, and is sent ours.
   const isBare = kind === "bare";
   const cookies = `${base}/${isBare ? "latchkey.ts" : module}.cookies`;
-  const visitors = isBare
-    ? undefined
-    : await Visitors.arrive(ports, makeVisits());
-  await visitors?.write(cookies);
+  const visitors = isBare ? undefined : new Visitors(ports);
+  await visitors?.arrive(makeVisits(), cookies);
   const result = { name, kind, runtime, note, packages, cells: {} };
   return { ...contestant, ports, visitors, cookies, result };
 }

@@ -10,26 +10,22 @@ const FLOWS = 32;
 /** Clients that each have a session of one contestant, with its real cookies. */
 export class Visitors {
   readonly #ports: Ports;
-  readonly #cookies: readonly string[];
+  readonly #cookies: string[] = [];
 
-  private constructor(ports: Ports, cookies: readonly string[]) {
+  constructor(ports: Ports) {
     this.#ports = ports;
-    this.#cookies = cookies;
   }
 
   /**
-   * Lets a contestant make the sessions, and sees that it reads each of them.
+   * Lets the contestant make the sessions, and sees that it reads each of them.
    *
    * @param visits What the sessions hold; each gets an owner of its own.
+   * @param path Where the cookies are written, one a line.
    * @throws {Error} If one cannot be made or read.
    */
-  static async arrive(
-    ports: Ports,
-    visits: readonly Visit[],
-  ): Promise<Visitors> {
-    const cookies = new Array<string>(visits.length);
+  async arrive(visits: readonly Visit[], path: string): Promise<void> {
     await inFlows(FLOWS, visits.length, async (n) => {
-      const response = await fetch(urlOf(ports.make), {
+      const response = await fetch(`http://127.0.0.1:${this.#ports.make}/`, {
         method: "POST",
         headers: { "content-type": "application/json" },
         body: JSON.stringify(visits[n]),
@@ -37,23 +33,19 @@ export class Visitors {
       await response.body?.cancel();
       const [cookie] = response.headers.getSetCookie();
       if (!response.ok || cookie === undefined) {
+        const { status } = response;
         throw new Error(
-          `Cannot make a session: status ${response.status}, ` +
-            `cookie ${cookie !== undefined}`,
+          `Cannot make a session: status ${status}, cookie ${cookie}`,
         );
       }
-      cookies[n] = cookie.split(";", 1)[0]!;
+      this.#cookies[n] = cookie.split(";", 1)[0]!;
     });
-    const visitors = new Visitors(ports, cookies);
-    const { found, ruined } = await visitors.count();
-    if (found === 0 && ruined === 0) return visitors;
-    throw new Error(
-      `Cannot begin: ${ruined} sessions were not read, ${found} were changed`,
-    );
-  }
-
-  /** Writes the cookies down, one a line. */
-  async write(path: string): Promise<void> {
+    const { found, ruined } = await this.count();
+    if (found + ruined > 0) {
+      throw new Error(
+        `Cannot begin: ${ruined} sessions were not read, ${found} were changed`,
+      );
+    }
     await Deno.writeTextFile(path, this.#cookies.join("\n") + "\n");
   }
 
@@ -71,7 +63,7 @@ export class Visitors {
 
   /**
    * Changes sessions in 32 flows, and awaits each answer, which wrk does not
-   * when its time is over.
+   * when its time ends.
    *
    * @param steps Which ones, one after the other.
    * @returns How many changes were answered with success.
@@ -87,8 +79,9 @@ export class Visitors {
 
   /** Returns the session's count, or `undefined` when that is not the answer. */
   async #ask(action: Action, n: number): Promise<number | undefined> {
+    const url = `http://127.0.0.1:${this.#ports[action]}/`;
     const headers = { cookie: this.#cookies[n]! };
-    const response = await fetch(urlOf(this.#ports[action]), { headers });
+    const response = await fetch(url, { headers });
     const [owner, count] = (await response.text()).split(" ");
     return response.ok && owner === ownerOf(n) ? Number(count) : undefined;
   }
@@ -97,8 +90,4 @@ export class Visitors {
 /** Names the owner of a session. */
 export function ownerOf(n: number): string {
   return `owner-${n}`;
-}
-
-function urlOf(port: number): string {
-  return `http://127.0.0.1:${port}/`;
 }

@@ -2,7 +2,7 @@ import type { JsonObject, SessionRecord } from "../../src/core/record.ts";
 import type { Profile } from "../harness/results.ts";
 import type { Column } from "./protocol.ts";
 
-/** What is kept for an ID in this race: it tells whether it is whole, and whose. */
+/** What is kept for an ID in this race: it shows if it is whole, and its owner. */
 export interface Value extends SessionRecord {
   /** The owner, a counter at both ends, and what a small shop keeps between them. */
   readonly data: JsonObject & {

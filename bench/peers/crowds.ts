@@ -2,10 +2,10 @@ import { Child } from "../harness/child.ts";
 import { makePrivate, say, settle } from "../harness/results.ts";
 import { median, sum } from "../harness/statistics.ts";
 import { takeTurns } from "../harness/turns.ts";
+import { numberIn } from "../ids.ts";
 import type { Competitor } from "./main.ts";
 import type { Cleanup, Tally } from "./protocol.ts";
 import { type ManyCell, speedsOf, toCell, toSpeeds } from "./results.ts";
-import { numberIn } from "./values.ts";
 
 const SIZE = 0;
 const WARM_UP = 1_000;

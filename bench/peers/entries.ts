@@ -18,24 +18,10 @@ export interface Entry {
 /** A contestant in another language, which has a runner of its own. */
 interface Foreign extends PeerProfile {
   readonly runtimes: readonly [Runtime];
-  /** Programs of which one prints the version that it is asked for. */
-  readonly programs: readonly string[];
-  readonly versionArgs: readonly string[];
-  readonly version: RegExp;
-  readonly missing: string;
+  /** Finds the interpreter; throws when it, or what it needs, is missing. */
+  find(): Promise<{ readonly program: string; readonly version: string }>;
   /** What the interpreter gets before the workload. */
   readonly args: readonly string[];
-}
-
-/** What it takes to enter. */
-interface EnterOptions {
-  /** An empty directory. */
-  readonly base: string;
-  /** The file with the workload. */
-  readonly workload: string;
-  /** Of the peers, only those whose name contains this. */
-  readonly only: string;
-  readonly skip: (name: string, error: unknown) => void;
 }
 
 const SYNCHRONOUS = "synchronous: 32 flows are one after the other";
@@ -48,10 +34,13 @@ const PHP: Foreign = {
     "which also touches; cleanup: `session_gc`; " + SYNCHRONOUS,
   runtimes: ["PHP"],
   packages: {},
-  programs: ["php"],
-  versionArgs: ["-r", "session_abort(); echo PHP_VERSION;"],
-  version: /^\d\S*$/,
-  missing: "php with sessions (Debian: php-cli)",
+  find: () =>
+    findProgram(
+      ["php"],
+      ["-r", "session_abort(); echo PHP_VERSION;"],
+      /^\d\S*$/,
+      "php with sessions (Debian: php-cli)",
+    ),
   args: [
     ...[
       "save_handler=files",
@@ -82,21 +71,33 @@ const FOREIGN: readonly Foreign[] = [
     runtimes: ["Python"],
     packages: {},
     columns: ["load", "save", "update", "mixed", "race", "clean"],
-    programs: ["python3", "/usr/bin/python3"],
-    versionArgs: [
-      "-c",
-      "import django, platform; " +
-      "print(platform.python_version(), 'with Django', django.get_version())",
-    ],
-    version: /^\d.* with Django \d\S*$/,
-    missing: "python3 with Django (Debian: python3-django)",
+    find: () =>
+      findProgram(
+        ["python3", "/usr/bin/python3"],
+        [
+          "-c",
+          "import django, platform; print(platform.python_version(), " +
+          "'with Django', django.get_version())",
+        ],
+        /^\d.* with Django \d\S*$/,
+        "python3 with Django (Debian: python3-django)",
+      ),
     args: [pathOf("runner.py"), "file"],
   },
 ];
 
-/** Finds what can take part: under Deno all, elsewhere what is installed. */
+/**
+ * Finds what can take part: under Deno all, elsewhere what is installed.
+ *
+ * @param base An empty directory.
+ * @param workload The file with the workload.
+ * @param only Of the peers, only those whose name contains this.
+ */
 export async function enter(
-  { base, workload, only, skip }: EnterOptions,
+  base: string,
+  workload: string,
+  only: string,
+  skip: (name: string, error: unknown) => void,
 ): Promise<{ entries: Entry[]; runtimes: string[] }> {
   const isWanted = ({ kind, name }: PeerProfile) =>
     kind !== "peer" && kind !== "database" || name.includes(only);
@@ -132,7 +133,7 @@ export async function enter(
   for (const foreign of FOREIGN.filter(isWanted)) {
     const { name, runtimes: [runtime], args } = foreign;
     try {
-      const { program, version } = await findProgram(foreign);
+      const { program, version } = await foreign.find();
       runtimes.push(`${runtime} ${version}`);
       const command = [program, ...args, workload] as const;
       entries.push(toEntry(foreign, runtime, command));
@@ -153,17 +154,22 @@ async function installPeers(
     "runner.ts",
     "values.ts",
     "adapters/npm.js",
+    "../ids.ts",
     "../harness/turns.ts",
     "../harness/import_package.ts",
   ].map((path) => new URL(path, import.meta.url));
   return await installForNode(directory, packages, modules);
 }
 
+/** Finds the first of some programs that prints a version. */
 async function findProgram(
-  { programs, versionArgs, version, missing }: Foreign,
+  programs: readonly string[],
+  args: readonly string[],
+  version: RegExp,
+  missing: string,
 ): Promise<{ program: string; version: string }> {
   for (const program of programs) {
-    const text = await readProgram(program, versionArgs);
+    const text = await readProgram(program, args);
     if (text !== undefined && version.test(text)) {
       return { program, version: text };
     }

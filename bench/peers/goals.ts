@@ -2,7 +2,9 @@ import { count } from "../harness/markdown.ts";
 import {
   COLUMNS,
   fastest,
+  labelOf,
   type MeasuredColumn,
+  MEBIBYTE,
   type PeersResults,
   type Result,
 } from "./results.ts";
@@ -23,7 +25,6 @@ const UNKNOWN = "not measured";
 const PHP = "PHP files";
 const CLEANUP_SPEED = 150_000;
 const LONGEST_PAUSE = 10;
-const MEBIBYTE = 1_024 * 1_024;
 
 /** Returns the speed in a column, in operations per second. */
 export function speedIn(size: string, column: MeasuredColumn): Figure {
@@ -54,13 +55,8 @@ export function goalsOf({ results }: PeersResults, size: string): Goal[] {
   ): Goal => {
     const own = figure(ours);
     const best = fastest(rivals, figure);
-    if (own !== undefined && best === undefined) {
-      const measured = "nothing to compare with";
-      return { what, measured, goal: `≥ ${least} ×` };
-    }
-    const ratio = own === undefined ? undefined : own / best!.value;
-    const { name, runtime } = best?.result ?? {};
-    return ratioGoal(what, ratio, least, `${name}, ${runtime}`);
+    const ratio = own && best && own / best.value;
+    return ratioGoal(what, ratio, least, best ? labelOf(best.result) : "");
   };
 
   return [

@@ -1,5 +1,5 @@
 /*
- * Is the store faster than what anyone would pick instead, and is what is
+ * Is the store faster than what is commonly picked instead, and is what is
  * faster still correct?
  *
  * Each contestant runs in processes of its own, on the same 1,000 sessions and
@@ -86,7 +86,7 @@ if (import.meta.main) {
       const { rounds, milliseconds: turn, many, only, keep, output } = options;
       const workload = `${base}/workload.json`;
       await Deno.writeTextFile(workload, JSON.stringify(makeWorkload()));
-      const { entries, runtimes } = await enter({ base, workload, only, skip });
+      const { entries, runtimes } = await enter(base, workload, only, skip);
 
       await using stack = new AsyncDisposableStack();
       const competitors: Competitor[] = [];

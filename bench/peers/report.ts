@@ -8,19 +8,29 @@ import {
   table,
   titleOf,
 } from "../harness/markdown.ts";
-import { plot, powersAround, type RowPanel } from "../harness/plot.ts";
+import { plot, powersAround } from "../harness/plot.ts";
 import { goalsOf, speedIn } from "./goals.ts";
 import {
   type Cell,
+  type CleanupCell,
   COLUMNS,
   fastest,
   isSound,
+  labelOf,
+  MEBIBYTE,
   type PeersResults,
+  type RaceCell,
   type Result,
 } from "./results.ts";
 
-const MEBIBYTE = 1_024 * 1_024;
 const [FIRST] = SIZES[0]!;
+
+/** What of a cell a plot shows. */
+type Point =
+  & Pick<Cell, "median">
+  & Partial<
+    Pick<RaceCell & CleanupCell, "corrupt" | "failed" | "lost" | "wrong">
+  >;
 
 /** Makes the tables that a reader wants to see. */
 export function toMarkdown(all: PeersResults): string {
@@ -190,70 +200,42 @@ export async function toPlots(
   all: PeersResults,
 ): Promise<Record<string, string>> {
   const { results, rounds } = all;
-  const panelOf = <T>(
+  const cleaned = results.find(({ cleanup }) => cleanup !== undefined);
+  const loaded = results.find(({ many }) => many !== undefined);
+  const panelOf = (
     title: string,
-    unit: string,
-    part: (result: Result) => T | undefined,
-    value: (part: T) => number,
-    isBad: (part: T) => boolean,
-  ): RowPanel => ({
+    pointOf: (result: Result) => Point | undefined,
+    unit = "operations per second",
+  ) => ({
     title,
     unit,
     rows: results.flatMap((result) => {
-      const found = part(result);
-      if (found === undefined) return [];
-      const { kind, name, runtime } = result;
-      return [{
-        label: kind === "ours" ? name : `${name}, ${runtime}`,
-        kind: isBad(found) ? "bad" : kind,
-        value: value(found),
-      }];
+      const point = pointOf(result);
+      if (point === undefined) return [];
+      const { median, corrupt = 0, failed = 0, lost = 0, wrong = 0 } = point;
+      const isBad = corrupt + failed + lost + wrong > 0;
+      const kind = isBad ? "bad" as const : result.kind;
+      return [{ label: labelOf(result), kind, value: median }];
     }),
   });
-  const speeds = (
-    title: string,
-    part: (result: Result) => Cell | undefined,
-  ): RowPanel =>
-    panelOf(
-      title,
-      "operations per second",
-      part,
-      ({ median }) => median,
-      (it) => it.corrupt + it.failed > 0,
-    );
-  const race = panelOf(
-    "4 processes, load and update, 50/50",
-    "operations per second",
-    ({ race }) => race,
-    ({ median }) => median,
-    ({ corrupt, failed, lost }) => corrupt + failed + lost > 0,
-  );
-  const cleaned = results.find((it) => it.cleanup !== undefined)?.cleanup;
-  const cleanup = panelOf(
-    `cleanup of ${exact(cleaned?.sessions ?? 0)}, half expired`,
-    "sessions per second",
-    ({ cleanup }) => cleanup,
-    ({ median }) => median,
-    ({ wrong }) => wrong > 0,
-  );
-  const memory = panelOf(
-    "memory, the peak of the process",
-    "MiB",
-    ({ memory }) => memory,
-    ({ peak }) => peak / MEBIBYTE,
-    () => false,
-  );
-  const many = results.find((result) => result.many !== undefined)?.many;
   const panels = [
     ...COLUMNS.map(([column, title]) =>
-      speeds(title, ({ cells }) => cells[FIRST]?.[column])
+      panelOf(title, ({ cells }) => cells[FIRST]?.[column])
     ),
-    race,
-    cleanup,
-    memory,
-    speeds("load among 1,000", ({ many }) => many?.few),
-    speeds(
-      `load among ${exact(many?.sessions ?? 0)}`,
+    panelOf("4 processes, load and update, 50/50", ({ race }) => race),
+    panelOf(
+      `cleanup of ${exact(cleaned?.cleanup?.sessions ?? 0)}, half expired`,
+      ({ cleanup }) => cleanup,
+      "sessions per second",
+    ),
+    panelOf(
+      "memory, the peak of the process",
+      ({ memory }) => memory && { median: memory.peak / MEBIBYTE },
+      "MiB",
+    ),
+    panelOf("load among 1,000", ({ many }) => many?.few),
+    panelOf(
+      `load among ${exact(loaded?.many?.sessions ?? 0)}`,
       ({ many }) => many?.many,
     ),
   ].filter(({ rows }) => rows.length > 0);

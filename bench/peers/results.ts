@@ -12,6 +12,9 @@ export const COLUMNS = [
   ["mixed", "mixed 90/10, 32 flows"],
 ] as const;
 
+/** The unit of memory in tables and plots, in bytes. */
+export const MEBIBYTE: number = 1_024 * 1_024;
+
 /** One of these. */
 export type MeasuredColumn = typeof COLUMNS[number][0];
 
@@ -129,6 +132,11 @@ export function toCell(
 export function troubleIn(tallies: readonly Tally[]): string | undefined {
   return tallies.find(({ trouble }) => typeof trouble === "string")?.trouble ??
     undefined;
+}
+
+/** Names a contestant, with its runtime where it has several. */
+export function labelOf({ kind, name, runtime }: Result): string {
+  return kind === "ours" ? name : `${name}, ${runtime}`;
 }
 
 /** Returns whether all was read, kept, accepted and cleaned up rightly. */

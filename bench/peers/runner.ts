@@ -4,17 +4,11 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { createInterface } from "node:readline";
+import { nameOf, scattered } from "../ids.ts";
 import { inFlows } from "../harness/turns.ts";
 import type { Adapter, Contestant, Given, Value } from "./contestant.ts";
 import type { Cleanup, Column, Request, Tally } from "./protocol.ts";
-import {
-  changesOf,
-  isWhole,
-  nameOf,
-  scattered,
-  valueOf,
-  type Workload,
-} from "./values.ts";
+import { changesOf, isWhole, valueOf, type Workload } from "./values.ts";
 
 const FLOWS = 32;
 
