@@ -17,7 +17,7 @@
  */
 import { SIZES } from "./data_set.ts";
 import { table } from "./harness/markdown.ts";
-import { makeBase, readOptions } from "./harness/results.ts";
+import { makeBase, readOptions } from "./harness/benchmark.ts";
 import { medianRatio } from "./harness/statistics.ts";
 import { measureSpeeds, repeat, type TurnOptions } from "./harness/turns.ts";
 import {

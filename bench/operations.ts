@@ -6,7 +6,7 @@ import { DirectorySessionStore } from "../src/stores/directory_store.ts";
 import { MemorySessionStore } from "../src/stores/memory_store.ts";
 import { makeDataSet } from "./data_set.ts";
 import { Floors } from "./floors.ts";
-import { makePrivate } from "./harness/results.ts";
+import { makePrivate } from "./harness/benchmark.ts";
 import type { Step } from "./harness/turns.ts";
 
 const COOKIE = "session=";

@@ -24,7 +24,7 @@
 import { makeDataSet } from "../data_set.ts";
 import { Child, denoCommand } from "../harness/child.ts";
 import { table } from "../harness/markdown.ts";
-import { makeBase, makePrivate, readOptions } from "../harness/results.ts";
+import { makeBase, makePrivate, readOptions } from "../harness/benchmark.ts";
 import type { Delays } from "../harness/statistics.ts";
 import { type Kind, type Report, SECRET } from "./saver.ts";
 

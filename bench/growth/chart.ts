@@ -1,5 +1,5 @@
 import type { LinePanel } from "../harness/plot.ts";
-import type { Results } from "../harness/results.ts";
+import type { Results } from "../harness/benchmark.ts";
 import { median, medianRatio } from "../harness/statistics.ts";
 import {
   measureSpeeds,

@@ -1,6 +1,6 @@
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import { Floors } from "../floors.ts";
-import { makePrivate, say } from "../harness/results.ts";
+import { makePrivate, say } from "../harness/benchmark.ts";
 import { takeTurns, type TurnOptions } from "../harness/turns.ts";
 import {
   type Chart,

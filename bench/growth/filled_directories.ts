@@ -2,7 +2,7 @@ import type { SessionRecord } from "../../src/core/record.ts";
 import type { SessionStore } from "../../src/core/store.ts";
 import { makeDataSet } from "../data_set.ts";
 import { nameOf, scattered } from "../ids.ts";
-import { say } from "../harness/results.ts";
+import { say } from "../harness/benchmark.ts";
 
 const REPORT_ABOVE = 50_000;
 

@@ -1,7 +1,7 @@
 import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import { makeDataSet } from "../data_set.ts";
 import { Floors } from "../floors.ts";
-import { makePrivate, say } from "../harness/results.ts";
+import { makePrivate, say } from "../harness/benchmark.ts";
 import { median, medianRatio } from "../harness/statistics.ts";
 import { takeTurns, type TurnOptions } from "../harness/turns.ts";
 import type { Chart } from "./chart.ts";

@@ -5,7 +5,7 @@ import type { SessionRecord } from "../../src/core/record.ts";
 import { createSecret, hashSecret } from "../../src/core/token.ts";
 import { makeDataSet } from "../data_set.ts";
 import { Floors } from "../floors.ts";
-import { makePrivate, say } from "../harness/results.ts";
+import { makePrivate, say } from "../harness/benchmark.ts";
 import type { Side, TurnOptions } from "../harness/turns.ts";
 import { type Chart, measurePoint } from "./chart.ts";
 

@@ -1,4 +1,7 @@
-import type { Profile, Results } from "./results.ts";
+import type { Profile, Results } from "./benchmark.ts";
+
+/** A contestant under one runtime. */
+type Entrant = Profile & { readonly runtime: string };
 
 const COUNT = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 const EXACT = new Intl.NumberFormat("en");
@@ -37,17 +40,28 @@ export function circumstances({ date, machine }: Results): string {
   }`;
 }
 
-/** Names a contestant in a table. */
-export function titleOf(
-  { name, kind, runtime }: Profile & { readonly runtime: string },
+/** Makes a table of those contestants that have a part of the results. */
+export function tableOf<R extends Entrant, T>(
+  results: readonly R[],
+  head: readonly string[],
+  part: (result: R) => T | undefined,
+  cells: (part: T) => readonly string[],
 ): string {
+  const rows = results.flatMap((result) => {
+    const found = part(result);
+    return found === undefined ? [] : [[titleOf(result), ...cells(found)]];
+  });
+  return table(["", ...head], rows);
+}
+
+function titleOf({ name, kind, runtime }: Entrant): string {
   if (kind === "ours") return `**${name}**`;
   return kind === "bare" ? name : `${name}, ${runtime}`;
 }
 
-/** Tells the contestants of a race, and what did not run. */
+/** Lists the contestants of a race, and what did not run. */
 export function entrants(
-  all: readonly (Profile & { readonly runtime: string })[],
+  all: readonly Entrant[],
   skipped: Results["skipped"],
 ): string[] {
   const list = all.map(({ name, runtime, note, packages }) => {

@@ -30,19 +30,19 @@ export async function takeTurns<S, T>(
   takeTurn: (side: S, round: number) => Promise<T>,
   skip?: (side: S, error: unknown) => void,
 ): Promise<Map<S, T[]>> {
-  const results = new Map(sides.map((side): [S, T[]] => [side, []]));
+  const all = new Map(sides.map((side): [S, T[]] => [side, []]));
   for (let round = 0; round < rounds; round++) {
-    for (const [side, results_] of results) {
+    for (const [side, results] of all) {
       try {
-        results_.push(await takeTurn(side, round));
+        results.push(await takeTurn(side, round));
       } catch (error) {
         if (skip === undefined) throw error;
-        results.delete(side);
+        all.delete(side);
         skip(side, error);
       }
     }
   }
-  return results;
+  return all;
 }
 
 /** Returns the operations per second of each side, round by round. */

@@ -1,5 +1,5 @@
 import type { JsonObject } from "../../src/core/record.ts";
-import type { Profile } from "../harness/results.ts";
+import type { Profile } from "../harness/benchmark.ts";
 
 /** What is done to a session at every request. */
 export const ACTIONS = ["read", "change"] as const;

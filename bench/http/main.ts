@@ -25,8 +25,13 @@
 import { fromFileUrl } from "@std/path/from-file-url";
 import { makeDataSet } from "../data_set.ts";
 import { Child, denoCommand, readProgram } from "../harness/child.ts";
-import { installForNode } from "../harness/packages.ts";
-import { makePrivate, runBenchmark, say, settle } from "../harness/results.ts";
+import { installForNode } from "../harness/install_for_node.ts";
+import {
+  makePrivate,
+  runBenchmark,
+  say,
+  settle,
+} from "../harness/benchmark.ts";
 import { takeTurns } from "../harness/turns.ts";
 import {
   type Action,

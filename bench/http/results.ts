@@ -5,10 +5,10 @@ import {
   entrants,
   exact,
   table,
-  titleOf,
+  tableOf,
 } from "../harness/markdown.ts";
 import { plot } from "../harness/plot.ts";
-import type { Profile, Results } from "../harness/results.ts";
+import type { Profile, Results } from "../harness/benchmark.ts";
 import { median, medianRatio, sum } from "../harness/statistics.ts";
 import { type Action, ACTIONS } from "./contestants.ts";
 
@@ -126,15 +126,14 @@ export function toMarkdown(all: HttpResults): string {
     `for itself: the servers have what is left of ${machine.cores}.`,
     ...ACTIONS.flatMap((action) => [
       `## ${TITLES[action]}`,
-      table(
-        ["", "requests/s", "p50, ms", "p99, ms", "status ≥ 400", "broken"],
-        results.flatMap((result) => {
-          const cell = result.cells[action];
-          if (cell === undefined) return [];
-          const { median, p50, p99, refused, broken } = cell;
-          const figures = [median, p50, p99].map(count);
-          return [[titleOf(result), ...figures, exact(refused), exact(broken)]];
-        }),
+      tableOf(
+        results,
+        ["requests/s", "p50, ms", "p99, ms", "status ≥ 400", "broken"],
+        ({ cells }) => cells[action],
+        ({ median, p50, p99, refused, broken }) => [
+          ...[median, p50, p99].map(count),
+          ...[refused, broken].map(exact),
+        ],
       ),
     ]),
     "## Ours relative to others",
@@ -154,14 +153,12 @@ export function toMarkdown(all: HttpResults): string {
     "waiting. Then 4,000 more were made in 32 flows on 100 sessions, and " +
     "every answer awaited. Lost: those of them that were acknowledged and " +
     "not there. Ruined: sessions that cannot be read at the end.",
-    table(
-      ["", "wrk was told", "found", "of 4,000 acknowledged", "lost", "ruined"],
-      results.flatMap((result) => {
-        if (result.changes === undefined) return [];
-        const { acknowledged, found, awaited, lost, ruined } = result.changes;
-        const counts = [acknowledged, found, awaited, lost, ruined];
-        return [[titleOf(result), ...counts.map(exact)]];
-      }),
+    tableOf(
+      results,
+      ["wrk was told", "found", "of 4,000 acknowledged", "lost", "ruined"],
+      ({ changes }) => changes,
+      ({ acknowledged, found, awaited, lost, ruined }) =>
+        [acknowledged, found, awaited, lost, ruined].map(exact),
     ),
     ...entrants(results, skipped),
   ]);

@@ -1,5 +1,5 @@
 import type { JsonObject, SessionRecord } from "../../src/core/record.ts";
-import type { Profile } from "../harness/results.ts";
+import type { Profile } from "../harness/benchmark.ts";
 import type { Column } from "./protocol.ts";
 
 /** What is kept for an ID in this race: it shows if it is whole, and its owner. */

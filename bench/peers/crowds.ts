@@ -1,5 +1,5 @@
 import { Child } from "../harness/child.ts";
-import { makePrivate, say, settle } from "../harness/results.ts";
+import { makePrivate, say, settle } from "../harness/benchmark.ts";
 import { median, sum } from "../harness/statistics.ts";
 import { takeTurns } from "../harness/turns.ts";
 import { numberIn } from "../ids.ts";

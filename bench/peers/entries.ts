@@ -1,6 +1,6 @@
 import { fromFileUrl } from "@std/path/from-file-url";
 import { type Command, denoCommand, readProgram } from "../harness/child.ts";
-import { installForNode } from "../harness/packages.ts";
+import { installForNode } from "../harness/install_for_node.ts";
 import { adapters as npm } from "./adapters/npm.js";
 import { adapters as ours } from "./adapters/ours.ts";
 import type { Adapter, PeerProfile, Runtime } from "./contestant.ts";

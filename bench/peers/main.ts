@@ -40,7 +40,7 @@ import {
   runBenchmark,
   say,
   settle,
-} from "../harness/results.ts";
+} from "../harness/benchmark.ts";
 import { takeTurns } from "../harness/turns.ts";
 import { holdCleanups, loadAmongMany } from "./crowds.ts";
 import { enter, type Entry } from "./entries.ts";

@@ -1,5 +1,5 @@
 import { Child } from "../harness/child.ts";
-import { makePrivate, settle } from "../harness/results.ts";
+import { makePrivate, settle } from "../harness/benchmark.ts";
 import { sum } from "../harness/statistics.ts";
 import { takeTurns } from "../harness/turns.ts";
 import type { Competitor } from "./main.ts";

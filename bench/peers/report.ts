@@ -6,10 +6,10 @@ import {
   entrants,
   exact,
   table,
-  titleOf,
+  tableOf,
 } from "../harness/markdown.ts";
 import { plot, powersAround } from "../harness/plot.ts";
-import { goalsOf, speedIn } from "./goals.ts";
+import { goalRows, speedIn } from "./goals.ts";
 import {
   type Cell,
   type CleanupCell,
@@ -46,18 +46,10 @@ export function toMarkdown(all: PeersResults): string {
       ? ""
       : ` Cleanups and loads among many: an earlier run, ${kept}.`),
     "## The goals",
-    table(
-      ["", "measured", "goal", ""],
-      goalsOf(all, FIRST).map(({ what, measured, goal, isReached }) => [
-        what,
-        measured,
-        goal,
-        isReached === undefined ? "" : isReached ? "reached" : "**short**",
-      ]),
-    ),
+    table(["", "measured", "goal", ""], goalRows(all, FIRST)),
     ...SIZES.flatMap(([size]) => [
       `## 1,000 sessions of ${size}`,
-      rowsOf(
+      tableOf(
         results,
         COLUMNS.map(([, title]) => title),
         ({ cells }) => cells[size],
@@ -69,7 +61,7 @@ export function toMarkdown(all: PeersResults): string {
     "Half loads, half read-modify-write. Lost: acknowledged and not there at " +
     "the end. Corrupt: a read that was empty, torn or another's. Refused: a " +
     "change that threw. Ruined: sessions that cannot be read at the end.",
-    rowsOf(
+    tableOf(
       results,
       ["ops/s", "updates", "lost", "corrupt", "refused", "ruined"],
       ({ race }) => race,
@@ -83,7 +75,7 @@ export function toMarkdown(all: PeersResults): string {
     "## Memory",
     `The most that the process ever had, after the columns of ${FIRST}, in MiB; ` +
     "beside it, what it had before the store was opened.",
-    rowsOf(
+    tableOf(
       results,
       ["peak", "empty", "more"],
       ({ memory }) => memory,
@@ -92,22 +84,6 @@ export function toMarkdown(all: PeersResults): string {
     ),
     ...entrants(results, skipped),
   ]);
-}
-
-/** Makes a table of those results that have a part. */
-function rowsOf<T>(
-  results: readonly Result[],
-  head: readonly string[],
-  part: (result: Result) => T | undefined,
-  cells: (part: T) => readonly string[],
-): string {
-  return table(
-    ["", ...head],
-    results.flatMap((result) => {
-      const found = part(result);
-      return found === undefined ? [] : [[titleOf(result), ...cells(found)]];
-    }),
-  );
 }
 
 function cleanupPart(results: readonly Result[]): string[] {
@@ -123,7 +99,7 @@ function cleanupPart(results: readonly Result[]): string[] {
     "that time the deletions themselves took; the longest time in which the " +
     "process could do nothing else, the middle of the rounds and the worst; " +
     "sessions that wrongly stayed or went, all rounds together.",
-    rowsOf(
+    tableOf(
       results,
       ["sessions/s", "deletions", "pause, ms", "worst, ms", "wrong"],
       ({ cleanup }) => cleanup,
@@ -148,7 +124,7 @@ function manyPart(results: readonly Result[]): string[] {
     `## Load among ${exact(sessions)} sessions`,
     "Random loads after the directory was filled; in brackets the speed " +
     "relative to that among 1,000.",
-    rowsOf(
+    tableOf(
       results,
       ["1,000 sessions", `${exact(sessions)} sessions`],
       ({ many }) => many,

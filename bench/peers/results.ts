@@ -1,4 +1,4 @@
-import type { Profile, Results } from "../harness/results.ts";
+import type { Profile, Results } from "../harness/benchmark.ts";
 import { median, medianRatio, sum } from "../harness/statistics.ts";
 import type { Runtime } from "./contestant.ts";
 import type { Tally } from "./protocol.ts";
