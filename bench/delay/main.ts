@@ -26,6 +26,7 @@ import { Child, denoCommand } from "../harness/child.ts";
 import { table } from "../harness/markdown.ts";
 import { makeBase, makePrivate, readOptions } from "../harness/benchmark.ts";
 import type { Delays } from "../harness/statistics.ts";
+import { atRate } from "./at_rate.ts";
 import { type Kind, type Report, SECRET } from "./saver.ts";
 
 const KINDS: readonly (readonly [kind: Kind, title: string])[] = [
@@ -94,7 +95,13 @@ async function run(
   const args = [kind, directory, String(seconds), String(rate)];
   await using child = start("saver.ts", args, directory);
   if (kind === "serve") {
-    await askServer(await child.next(), 1_000 * seconds, rate);
+    const port = await child.next<number>();
+    const next = makeDataSet(500).walk();
+    await atRate(
+      rate,
+      seconds,
+      () => ask(port, `session=${next()}${SECRET}`),
+    );
     // The server ends with its input.
     await child.close();
   }
@@ -109,34 +116,7 @@ function start(file: string, args: readonly string[], writes: string): Child {
   ]));
 }
 
-/**
- * Sends requests to a server at a rate until their time is over.
- *
- * @param rate How many a second.
- * @throws {Error} If an answer is not that of a changed session.
- */
-async function askServer(
-  port: number,
-  milliseconds: number,
-  rate: number,
-): Promise<void> {
-  const next = makeDataSet(500).walk();
-  const start = performance.now();
-  const asked = new Set<Promise<void>>();
-  let count = 0;
-  for (;;) {
-    await new Promise((resolve) => setTimeout(resolve, 1));
-    const spent = performance.now() - start;
-    if (spent >= milliseconds) break;
-    for (; count < spent * rate / 1_000; count++) {
-      const request = ask(port, `session=${next()}${SECRET}`);
-      asked.add(request);
-      request.then(() => asked.delete(request), () => {});
-    }
-  }
-  await Promise.all(asked);
-}
-
+/** @throws {Error} If the answer is not that of a changed session. */
 async function ask(port: number, cookie: string): Promise<void> {
   const headers = { cookie };
   const response = await fetch(`http://127.0.0.1:${port}/`, { headers });

@@ -12,6 +12,7 @@ import { DirectorySessionStore } from "../../src/stores/directory_store.ts";
 import { makeDataSet } from "../data_set.ts";
 import { answer } from "../harness/child.ts";
 import { type Delays, delaysOf } from "../harness/statistics.ts";
+import { atRate } from "./at_rate.ts";
 import { LoopDelay } from "./loop_delay.ts";
 
 /** What the process does. */
@@ -57,9 +58,13 @@ if (import.meta.main) {
 
   const delay = await LoopDelay.start();
   const start = performance.now();
-  const milliseconds = 1_000 * Number(seconds);
   if (kind === "serve") await serve(store, took);
-  else await pace(change[kind], { milliseconds, rate: Number(rate), took });
+  else {
+    await atRate(Number(rate), Number(seconds), () => {
+      const before = performance.now();
+      return change[kind]()?.then(() => took.push(performance.now() - before));
+    });
+  }
   const spent = performance.now() - start;
   const report: Report = {
     delays: delay.stop(),
@@ -67,42 +72,6 @@ if (import.meta.main) {
     took: took.length === 0 ? null : delaysOf(took),
   };
   answer(report);
-}
-
-/** Begins changes at a rate, however long they take. */
-async function pace(
-  change: () => Promise<unknown> | undefined,
-  { milliseconds, rate, took }: {
-    milliseconds: number;
-    rate: number;
-    took: number[];
-  },
-): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const start = performance.now();
-  let begun = 0;
-  let pending = 0;
-  const timer = setInterval(() => {
-    const spent = performance.now() - start;
-    if (spent >= milliseconds) {
-      clearInterval(timer);
-      if (pending === 0) resolve();
-      return;
-    }
-    for (; begun < spent * rate / 1_000; begun++) {
-      const before = performance.now();
-      const changed = change();
-      if (changed === undefined) continue;
-      pending++;
-      changed.then(() => {
-        took.push(performance.now() - before);
-        pending--;
-        const isOver = performance.now() - start >= milliseconds;
-        if (isOver && pending === 0) resolve();
-      }, reject);
-    }
-  }, 1);
-  await promise;
 }
 
 /** Serves until the input ends; says on which port. */
