@@ -106,9 +106,6 @@ class Runner {
       if (isWhole(found, like, id)) return found;
       throw new CorruptRead(`read ${JSON.stringify(found)?.slice(0, 80)}`);
     };
-    const increased = (found: unknown, id: string): Value => {
-      return valueOf(like, id, changesOf(check(found, id)) + 1);
-    };
     // No promise of its own where the contestant needs none.
     const read = (found: unknown, id: string): unknown => {
       if (found instanceof Promise) return found.then((it) => check(it, id));
@@ -118,7 +115,7 @@ class Runner {
       let isFound = false;
       const change = (found: unknown): Value => {
         isFound = true;
-        return increased(found, id);
+        return valueOf(like, id, changesOf(check(found, id)) + 1);
       };
       if (store.update !== undefined) await store.update(id, change);
       else await store.save(id, change(await load(id)));
@@ -131,17 +128,11 @@ class Runner {
         throw new CorruptRead(String(error));
       }
     };
-    const operate = (kind: Kind, id: string): unknown => {
-      switch (kind) {
-        case "load":
-          return read(store.load(id), id);
-        case "touch":
-          return read(store.touch!(id), id);
-        case "save":
-          return store.save(id, valueOf(like, id, ++changes));
-        case "update":
-          return update(id);
-      }
+    const operate: Record<Kind, (id: string) => unknown> = {
+      load: (id) => read(store.load(id), id),
+      touch: (id) => read(store.touch!(id), id),
+      save: (id) => store.save(id, valueOf(like, id, ++changes)),
+      update,
     };
     const next = (): number => {
       const now = step++;
@@ -149,16 +140,9 @@ class Runner {
         sessions;
     };
     const kindOf = (): Kind => {
-      switch (column) {
-        case "mixed":
-          return chance(90) ? "load" : "save";
-        case "race":
-          return chance(50) ? "load" : "update";
-        case "many":
-          return "load";
-        default:
-          return column;
-      }
+      if (column === "mixed") return chance(90) ? "load" : "save";
+      if (column === "race") return chance(50) ? "load" : "update";
+      return column === "many" ? "load" : column;
     };
 
     while (at !== undefined && Date.now() < at) {
@@ -173,7 +157,7 @@ class Runner {
         const id = column === "many" ? nameOf(n) : ids[n]!;
         const kind = kindOf();
         try {
-          const done = operate(kind, id);
+          const done = operate[kind](id);
           if (done instanceof Promise) await done;
           tally.ops++;
           if (kind === "update") updates[n]!++;
