@@ -75,11 +75,13 @@ const CONFIG = {
     gridColor: COLOURS.line[0],
     labelColor: FAINT,
     labelFontSize: 12,
+    labelFlush: false,
     labelLimit: 0,
     labelPadding: 6,
     titleColor: FAINT,
     titleFontSize: 12,
     titleFontWeight: "normal",
+    titlePadding: 10,
   },
   text: { fontSize: 12, align: "left" },
 };
@@ -135,7 +137,7 @@ function rows({ unit, domain, rows }: RowPanel): object {
   };
   const figure = "format(datum.value, datum.value < 1e3 ? '.3~r' : '.3~s')";
   return {
-    width: isPoint ? 260 : 380,
+    width: isPoint ? 290 : 380,
     height: { step: 20 },
     data: { values: rows },
     encoding: {
@@ -235,7 +237,6 @@ function powersIn([from, to]: readonly [number, number]): object {
   return {
     values: powers.filter((power) => from <= power && power <= to),
     labelExpr: "format(datum.value, datum.value < 1 ? '~g' : '~s')",
-    labelFlush: false,
   };
 }
 
