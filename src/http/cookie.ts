@@ -72,9 +72,9 @@ const TAB = 0x09;
 /**
  * Checks a cookie's options and completes them.
  *
- * @param options What was asked for.
+ * @param options The options.
  * @returns The cookie, for {@linkcode writeCookie} and {@linkcode clearCookie}.
- * @throws {TypeError} If browsers would refuse or misread such a cookie.
+ * @throws {TypeError} If browsers would refuse or misread it.
  */
 export function resolveCookie(options: CookieOptions = {}): Cookie {
   const { name = "session", path = "/", domain, sameSite = "Lax" } = options;
@@ -87,20 +87,23 @@ export function resolveCookie(options: CookieOptions = {}): Cookie {
 
   check(NAME.test(name), "its name is not a token of RFC 6265");
   check(PATH.test(path), 'its path does not begin with "/" or holds ";"');
-  check(domain === undefined || DOMAIN.test(domain), "its domain is no host");
+  check(
+    domain === undefined || DOMAIN.test(domain),
+    "its domain is not a host name",
+  );
   check(SAME_SITE.includes(sameSite), "sameSite is not Lax, Strict or None");
   check(
     typeof secure === "boolean" || secure === "auto",
     'secure is not true, false or "auto"',
   );
-  check(!isPrefixed || secure === true, `${name} takes secure: true`);
+  check(!isPrefixed || secure === true, `${name} needs secure: true`);
   check(typeof partitioned === "boolean", "partitioned is not true or false");
-  check(!partitioned || secure === true, "partitioned takes secure: true");
-  check(!isHost || path === "/", `${name} takes the path "/"`);
-  check(!isHost || domain === undefined, `${name} takes no domain`);
+  check(!partitioned || secure === true, "partitioned needs secure: true");
+  check(!isHost || path === "/", `${name} needs the path "/"`);
+  check(!isHost || domain === undefined, `${name} allows no domain`);
   check(
     sameSite !== "None" || secure !== false,
-    'sameSite: "None" takes secure: true or "auto"',
+    'sameSite: "None" needs secure: true or "auto"',
   );
 
   const scope = domain === undefined ? "" : `; Domain=${domain}`;
@@ -218,5 +221,5 @@ function unquote(value: string): string {
 }
 
 function check(isValid: boolean, problem: string): void {
-  if (!isValid) throw new TypeError(`Cannot use such a cookie: ${problem}`);
+  if (!isValid) throw new TypeError(`Cannot use the cookie: ${problem}`);
 }

@@ -64,7 +64,7 @@ export function resolveTransport(
   if (option === "cookie") return cookieTransport(cookie, trustProxy);
   if (cookie !== undefined) {
     throw new TypeError(
-      "Cannot manage sessions: there is no cookie without the transport cookie",
+      'Cannot manage sessions: cookie needs the transport "cookie"',
     );
   }
   if (option === "bearer") {
@@ -77,7 +77,7 @@ export function resolveTransport(
     !RESERVED.includes(header.toLowerCase());
   if (!isName) {
     throw new TypeError(
-      "Cannot manage sessions: the transport's header is no header of its own",
+      "Cannot manage sessions: the transport's header is not a valid name, or has another use",
     );
   }
   return headerTransport(header, header, (value) => value);

@@ -337,7 +337,9 @@ function withLabel(
 function checkLabel(label: unknown): asserts label is string | null {
   if (label === null) return;
   if (typeof label !== "string") {
-    throw new TypeError("Cannot set the label: it is neither text nor null");
+    throw new TypeError(
+      "Cannot set the label: it is neither a string nor null",
+    );
   }
   if (label.length === 0 || label.length > LONGEST_LABEL) {
     throw new RangeError(

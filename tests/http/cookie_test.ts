@@ -139,11 +139,11 @@ Deno.test("resolveCookie() holds __Host- and __Secure- to their rules", () => {
   assertEquals(resolveCookie({ name: "__Host-s" }).secure, true);
   assertEquals(resolveCookie({ name: "__Secure-s" }).secure, true);
   const refused: [options: CookieOptions, problem: string][] = [
-    [{ name: "__Host-s", secure: false }, "takes secure: true"],
-    [{ name: "__hOST-s", secure: false }, "takes secure: true"],
-    [{ name: "__Secure-s", secure: false }, "takes secure: true"],
-    [{ name: "__Host-s", path: "/app" }, 'takes the path "/"'],
-    [{ name: "__Host-s", domain: "example.org" }, "takes no domain"],
+    [{ name: "__Host-s", secure: false }, "needs secure: true"],
+    [{ name: "__hOST-s", secure: false }, "needs secure: true"],
+    [{ name: "__Secure-s", secure: false }, "needs secure: true"],
+    [{ name: "__Host-s", path: "/app" }, 'needs the path "/"'],
+    [{ name: "__Host-s", domain: "example.org" }, "allows no domain"],
   ];
   for (const [options, problem] of refused) {
     assertThrows(() => resolveCookie(options), TypeError, problem);
@@ -174,7 +174,7 @@ Deno.test("resolveCookie() refuses what browsers would misread", () => {
     assertThrows(
       () => resolveCookie(options as CookieOptions),
       TypeError,
-      "Cannot use such a cookie",
+      "Cannot use the cookie",
       JSON.stringify(options),
     );
   }
