@@ -23,7 +23,7 @@ Deno.test("addHeaders() merges Vary with what is there, once", () => {
   }
 });
 
-Deno.test("completeResponse() leaves a response alone when there is nothing to add", () => {
+Deno.test("completeResponse() returns the response unchanged when there is nothing to add", () => {
   const response = Response.redirect("http://localhost/");
   assertStrictEquals(
     completeResponse(response, undefined, undefined),
@@ -44,7 +44,7 @@ Deno.test("completeResponse() appends after the application's own cookies", asyn
   assertEquals(await response.text(), "text");
 });
 
-Deno.test("completeResponse() gives no cookie to an object that may be sent again", () => {
+Deno.test("completeResponse() adds no cookie to a response object that may be sent again", () => {
   const shared = new Response(null, { status: 204 });
   const sent = completeResponse(shared, COOKIE, VARY);
   assertEquals(sent.headers.getSetCookie(), ["s=1"]);
@@ -77,17 +77,17 @@ Deno.test("completeResponse() keeps the status of a response without a body", ()
   }
 });
 
-Deno.test("completeResponse() keeps an upgrade the object that it is", () => {
+Deno.test("completeResponse() returns an upgrade as the same object", () => {
   const response = new Response(null, { status: 101 });
   assertStrictEquals(completeResponse(response, COOKIE, VARY), response);
 });
 
-Deno.test("completeResponse() passes an error response on", () => {
+Deno.test("completeResponse() returns an error response unchanged", () => {
   const response = Response.error();
   assertStrictEquals(completeResponse(response, COOKIE, VARY), response);
 });
 
-Deno.test("completeResponse() hands a stream on without reading it", async () => {
+Deno.test("completeResponse() does not read a stream", async () => {
   let pulls = 0;
   const stream = new ReadableStream<Uint8Array>({
     pull(controller) {

@@ -82,7 +82,7 @@ for (const medium of STORES) {
 
   Deno.test(
     name(
-      "a request whose client hangs up is committed all the same, and leaves no lock",
+      "a request whose client disconnects is committed all the same, and leaves no lock",
     ),
     async () => {
       const slow = slowRoute((session) => session.set("late", 1));
@@ -104,7 +104,7 @@ for (const medium of STORES) {
 
   Deno.test(
     name(
-      "a handler that gives up with its client saves nothing, and leaves no lock",
+      "a handler that ends with its client's connection saves nothing, and leaves no lock",
     ),
     async () => {
       const opened = Promise.withResolvers<void>();
@@ -137,7 +137,9 @@ for (const medium of STORES) {
   );
 
   Deno.test(
-    name("hung up on while it streams: what was committed stays"),
+    name(
+      "a client that disconnects while the body streams loses nothing that was committed",
+    ),
     async () => {
       const cancelled = Promise.withResolvers<void>();
       await using server = await serve(medium, {
@@ -213,7 +215,7 @@ for (const medium of STORES) {
   );
 }
 
-Deno.test("hung up on while the store is slow: the record is whole, and the next request goes on", async () => {
+Deno.test("a client that disconnects while the store is slow leaves the record whole, and the next request goes on", async () => {
   const asked = Promise.withResolvers<void>();
   const released = Promise.withResolvers<void>();
   const kept = Promise.withResolvers<void>();

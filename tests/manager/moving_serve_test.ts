@@ -51,7 +51,7 @@ async function move(place: MigratingPlace, killedAt?: number): Promise<void> {
 /** A process that has ended has no more use for what we write to it. */
 function ignoreClosed(): void {}
 
-Deno.test("nobody is logged out, and no count is lost, while the sessions move", async () => {
+Deno.test("no request is signed out, and no count is lost, while the sessions move", async () => {
   using directory = new TemporaryDirectory();
   const place: MigratingPlace = {
     kind: "migrating",

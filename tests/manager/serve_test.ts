@@ -183,7 +183,7 @@ for (const medium of STORES) {
   );
 
   Deno.test(
-    name("a login ends what runs under the cookie from before it"),
+    name("a login refuses requests under way with the cookie from before it"),
     async () => {
       const opened = Promise.withResolvers<void>();
       const released = Promise.withResolvers<void>();
@@ -331,7 +331,7 @@ Deno.test("a store that fails gives an error and no cookie", async () => {
   assertEquals(response.headers.getSetCookie(), []);
 });
 
-Deno.test("a cookie goes out after the store has answered", async () => {
+Deno.test("a cookie is sent after the store has answered", async () => {
   const called = Promise.withResolvers<void>();
   const released = Promise.withResolvers<void>();
   class SlowStore extends WatchedStore {

@@ -68,7 +68,7 @@ const COOKIES: Readonly<
 const CLEARED = ["Expires=Thu, 01 Jan 1970 00:00:00 GMT", "Max-Age=0"];
 
 for (const [title, [cookie, attributes]] of Object.entries(COOKIES)) {
-  Deno.test(`a cookie with ${title} is set, taken and cleared with the same attributes`, async () => {
+  Deno.test(`a cookie with ${title} is set, accepted and cleared with the same attributes`, async () => {
     await using server = await serve("memory", ROUTES, { cookie });
     assertEquals(await attributesOf(server, "/begin"), attributes);
     const begun = cookieOf((await server.get("/begin")).headers);
@@ -81,7 +81,7 @@ for (const [title, [cookie, attributes]] of Object.entries(COOKIES)) {
   });
 }
 
-Deno.test("a __Host- cookie is taken under its very name, and no other", async () => {
+Deno.test("a __Host- cookie is accepted under its exact name only", async () => {
   await using server = await serve("memory", ROUTES, {
     cookie: { name: "__Host-session" },
   });
@@ -100,7 +100,7 @@ Deno.test("a __Host- cookie is taken under its very name, and no other", async (
   }
 });
 
-Deno.test("two cookies of one name are none: what a neighbouring host planted is not believed", async () => {
+Deno.test("two cookies of one name are ignored: a neighbouring host may have planted one", async () => {
   await using server = await serve("memory", ROUTES);
   const [own, planted] = [
     cookieOf((await server.get("/begin")).headers),
@@ -129,7 +129,7 @@ Deno.test("two cookies of one name are none: what a neighbouring host planted is
   }
 });
 
-Deno.test("several managers with names of their own serve one app side by side", async () => {
+Deno.test("several managers with different cookie names serve one app side by side", async () => {
   const shop = new SessionManager<Data>({
     store: new MemorySessionStore(),
     cookie: { name: "shop" },
@@ -203,7 +203,7 @@ class SharedCache {
   }
 }
 
-Deno.test("a shared cache hands nobody another's cookie or page, whatever the application says of it", async () => {
+Deno.test("a shared cache gives no client another's cookie or page, whatever the application's Cache-Control", async () => {
   let now = Date.now();
   const says = (control: string | undefined): Route => (session) => {
     if (session.isNew) session.set("n", Math.random());
@@ -251,7 +251,7 @@ Deno.test("a shared cache hands nobody another's cookie or page, whatever the ap
   assertEquals(await another.text(), "the same for all");
 });
 
-Deno.test("who keeps shared caches out himself is left alone", async () => {
+Deno.test("an application that sets no-store or private keeps its own Cache-Control", async () => {
   const directives = [
     "private",
     "no-store",

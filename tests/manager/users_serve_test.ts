@@ -89,7 +89,7 @@ for (const medium of STORES) {
 
   Deno.test(
     name(
-      "revocations amid requests that save, log in and log out: who began before the last one is signed in nowhere",
+      "revocations amid requests that save, log in and log out: no session from before the last one is signed in",
     ),
     async () => {
       await using server = await serve(medium, {
