@@ -6,7 +6,7 @@ import {
   resolveCookie,
   writeCookie,
 } from "../../src/http/cookie.ts";
-import { BAD_COOKIES } from "../manager/session_server.ts";
+import { BAD_COOKIES } from "../manager/set_up.ts";
 
 Deno.test("readCookie() finds a cookie wherever it stands", () => {
   for (

@@ -5,13 +5,12 @@ import type { Session } from "../../src/session/session.ts";
 import { RawClient } from "./raw_client.ts";
 import {
   Browser,
-  type Data,
   type Route,
   serve,
   type SessionServer,
   STORES,
-  WatchedStore,
 } from "./session_server.ts";
+import { type Data, WatchedStore } from "./set_up.ts";
 
 const begins: Route = (session) => {
   session.set("n", 0);

@@ -10,14 +10,8 @@ import { openRecord } from "../../src/manager/sealed_record.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { recordSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import {
-  Browser,
-  cookieOf,
-  type Data,
-  serve,
-  STORES,
-} from "./session_server.ts";
-import { BEGIN, MINUTE, setUp } from "./set_up.ts";
+import { Browser, serve, STORES } from "./session_server.ts";
+import { BEGIN, cookieOf, type Data, MINUTE, setUp } from "./set_up.ts";
 
 const SERVER_SECRET = "a secret of the server's own, long enough for it";
 const SECRET_LENGTH = 22;

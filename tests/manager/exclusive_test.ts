@@ -13,8 +13,14 @@ import {
   SessionLockTimeoutError,
 } from "../../src/core/errors.ts";
 import type { Session } from "../../src/session/session.ts";
-import { BEGIN, MINUTE, type SetUp, setUp } from "./set_up.ts";
-import { type Data, requestWith } from "./session_server.ts";
+import {
+  BEGIN,
+  type Data,
+  MINUTE,
+  requestWith,
+  type SetUp,
+  setUp,
+} from "./set_up.ts";
 
 const OPTIONS = { isolation: "exclusive" } as const;
 /** Nobody waits: what is held, is an error at once. */

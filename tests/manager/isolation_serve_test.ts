@@ -4,13 +4,13 @@ import { assert, assertEquals } from "@std/assert";
 import { SessionConflictError } from "../../src/core/errors.ts";
 import type { IsolationLevel } from "../../src/manager/isolation.ts";
 import {
-  cookieOf,
   Meeting,
   type Route,
   serve,
   type SessionServer,
   STORES,
 } from "./session_server.ts";
+import { cookieOf } from "./set_up.ts";
 
 const REQUESTS = 20;
 

@@ -15,8 +15,15 @@ import type { SessionStore } from "../../src/core/store.ts";
 import type { IsolationLevel } from "../../src/manager/isolation.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import type { Session } from "../../src/session/session.ts";
-import { BEGIN, MINUTE, type SetUp, setUp } from "./set_up.ts";
-import { type Data, lastAccessOf, requestWith } from "./session_server.ts";
+import {
+  BEGIN,
+  type Data,
+  lastAccessOf,
+  MINUTE,
+  requestWith,
+  type SetUp,
+  setUp,
+} from "./set_up.ts";
 
 const READ_ONLY =
   "Cannot change the session: it was opened with the isolation readOnly";

@@ -6,13 +6,8 @@ import { SessionManager } from "../../src/manager/manager.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { recordSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import {
-  BAD_COOKIES,
-  Browser,
-  requestWith,
-  serve,
-  STORES,
-} from "./session_server.ts";
+import { Browser, serve, STORES } from "./session_server.ts";
+import { BAD_COOKIES, requestWith } from "./set_up.ts";
 
 const UNKNOWN = `session=${"0123456789abcdef".repeat(2)}${"A".repeat(22)}`;
 

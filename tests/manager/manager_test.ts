@@ -14,14 +14,16 @@ import { parseToken } from "../../src/core/token.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import type { SessionManagerOptions } from "../../src/manager/manager_options.ts";
 import { Session } from "../../src/session/session.ts";
-import { BEGIN, MINUTE, setUp } from "./set_up.ts";
 import {
   BAD_COOKIES,
+  BEGIN,
   type Data,
   lastAccessOf,
+  MINUTE,
   requestWith,
+  setUp,
   WatchedStore,
-} from "./session_server.ts";
+} from "./set_up.ts";
 
 Deno.test("open() gives a new session for an invalid cookie, and writes nothing", async () => {
   const { open, commit, store, begin } = setUp();

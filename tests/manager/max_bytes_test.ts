@@ -2,8 +2,8 @@
 
 import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert";
 import { SessionTooLargeError } from "../../src/core/errors.ts";
-import { MINUTE, setUp } from "./set_up.ts";
 import { Browser, serve, STORES } from "./session_server.ts";
+import { MINUTE, setUp } from "./set_up.ts";
 
 const KIB = 1024;
 

@@ -10,13 +10,12 @@ import { assert, assertEquals } from "@std/assert";
 import type { Session } from "../../src/session/session.ts";
 import {
   Browser,
-  cookieOf,
-  type Data,
   type Route,
   serve,
   type SessionServer,
   STORES,
 } from "./session_server.ts";
+import { cookieOf, type Data } from "./set_up.ts";
 
 const ROTATE_EVERY = 60_000;
 

@@ -3,14 +3,8 @@
 import { assert, assertEquals, assertFalse } from "@std/assert";
 import { parseToken } from "../../src/core/token.ts";
 import { RawClient } from "./raw_client.ts";
-import {
-  Browser,
-  cookieOf,
-  type Route,
-  serve,
-  STORES,
-  WatchedStore,
-} from "./session_server.ts";
+import { Browser, type Route, serve, STORES } from "./session_server.ts";
+import { cookieOf, WatchedStore } from "./set_up.ts";
 
 /** A store that is as slow as its test wants it to be. */
 class SlowStore extends WatchedStore {

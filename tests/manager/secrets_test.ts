@@ -16,7 +16,7 @@ import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import type { System } from "../../src/system/system.ts";
 import { replaceSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { cookieOf, type Data } from "./session_server.ts";
+import { cookieOf, type Data } from "./set_up.ts";
 
 const SERVER_SECRET = "a secret of the server's own, long enough for it";
 const PRIVATE = "a-very-private-thing";

@@ -8,17 +8,14 @@ import {
 } from "@std/assert";
 import { parseToken } from "../../src/core/token.ts";
 import {
-  BAD_COOKIES,
   Browser,
-  cookieOf,
-  lastAccessOf,
   Meeting,
   type Route,
   serve,
   type SessionServer,
   STORES,
-  WatchedStore,
 } from "./session_server.ts";
+import { BAD_COOKIES, cookieOf, lastAccessOf, WatchedStore } from "./set_up.ts";
 
 /** Begins a stored session, and answers with its cookie. */
 async function begin(server: SessionServer, path = "/begin"): Promise<string> {

@@ -5,13 +5,8 @@ import type { CookieOptions } from "../../src/http/cookie.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import { MemorySessionStore } from "../../src/engines/memory.ts";
 import { RawClient } from "./raw_client.ts";
-import {
-  cookieOf,
-  type Data,
-  type Route,
-  serve,
-  type SessionServer,
-} from "./session_server.ts";
+import { type Route, serve, type SessionServer } from "./session_server.ts";
+import { cookieOf, type Data } from "./set_up.ts";
 
 const begins: Route = (session) => {
   session.set("n", 1);

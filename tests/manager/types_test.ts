@@ -12,8 +12,8 @@ import * as devalue from "npm:devalue@6.0.3";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import { Session } from "../../src/session/session.ts";
-import { setUp } from "./set_up.ts";
-import { Browser, type Data, serve, STORES } from "./session_server.ts";
+import { Browser, serve, STORES } from "./session_server.ts";
+import { type Data, setUp } from "./set_up.ts";
 
 const TYPES = { types: devalue };
 

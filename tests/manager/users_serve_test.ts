@@ -8,14 +8,12 @@ import { startProcess } from "../directory/clients.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import {
   Browser,
-  cookieOf,
-  type Data,
   Meeting,
-  requestWith,
   type Route,
   serve,
   STORES,
 } from "./session_server.ts";
+import { cookieOf, type Data, requestWith } from "./set_up.ts";
 
 const REQUESTS = 51;
 

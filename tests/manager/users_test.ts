@@ -7,8 +7,14 @@ import type { SessionManager } from "../../src/manager/manager.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { MemorySessionStore } from "../../src/engines/memory.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { type Data, requestWith } from "./session_server.ts";
-import { BEGIN, MINUTE, type SetUp, setUp } from "./set_up.ts";
+import {
+  BEGIN,
+  type Data,
+  MINUTE,
+  requestWith,
+  type SetUp,
+  setUp,
+} from "./set_up.ts";
 
 const DAY = 24 * 60 * MINUTE;
 
