@@ -1,4 +1,4 @@
-/** Clients that hang up in the middle, over a real socket. */
+/** Clients that disconnect in the middle, over a real socket. */
 
 import { assert, assertEquals } from "@std/assert";
 import type { Session } from "../../src/session/session.ts";
@@ -31,7 +31,7 @@ interface SlowRoute {
   readonly route: Route;
   readonly opened: Promise<void>;
   readonly hungUp: Promise<void>;
-  /** The store is at work on it: who asks next sees what it did. */
+  /** The store is at work on it: a request that follows sees what it did. */
   readonly committing: Promise<void>;
   release(): void;
 }
@@ -62,7 +62,7 @@ function slowRoute(change: (session: Session<Data>) => void): SlowRoute {
   };
 }
 
-/** Asks for the slow route, hangs up while its handler is at work, lets it go on. */
+/** Asks for the slow route, disconnects while its handler is at work, lets it go on. */
 async function hangUpOn(
   slow: SlowRoute,
   { port }: SessionServer,
@@ -71,7 +71,7 @@ async function hangUpOn(
   await using client = await RawClient.connect(port);
   await client.ask("GET /slow", `cookie: ${cookie}`);
   await slow.opened;
-  client.hangUp();
+  client.disconnect();
   await slow.hungUp;
   slow.release();
 }
@@ -129,7 +129,7 @@ for (const medium of STORES) {
       await using client = await RawClient.connect(server.port);
       await client.ask("GET /slow", `cookie: ${browser.cookie}`);
       await opened.promise;
-      client.hangUp();
+      client.disconnect();
       await given.promise;
       assertEquals(await browser.get("/add"), "1");
     },
@@ -160,7 +160,7 @@ for (const medium of STORES) {
       await using client = await RawClient.connect(server.port);
       await client.ask("GET /stream", `cookie: ${browser.cookie}`);
       await client.arrival("....");
-      client.hangUp();
+      client.disconnect();
       await cancelled.promise;
       assertEquals(JSON.parse(await browser.get("/show")), { n: 1 });
     },
@@ -168,7 +168,7 @@ for (const medium of STORES) {
 
   Deno.test(
     name(
-      "hung up on while it regenerates: the client is signed out, and holds no way in",
+      "a client that disconnects while its session regenerates is signed out, and its cookie opens nothing",
     ),
     async () => {
       const slow = slowRoute((session) => session.setUser("ann"));
@@ -186,7 +186,7 @@ for (const medium of STORES) {
 
   Deno.test(
     name(
-      "hung up on while its secret is rotated: the next request is handed the new cookie",
+      "a client that disconnects while its secret is rotated gets the new cookie with the next request",
     ),
     async () => {
       let now = Date.now();
@@ -202,7 +202,7 @@ for (const medium of STORES) {
       await using client = await RawClient.connect(server.port);
       await client.ask("GET /slow", `cookie: ${before}`);
       await slow.opened;
-      client.hangUp();
+      client.disconnect();
       await slow.hungUp;
       slow.release();
       await slow.committing;
@@ -243,7 +243,7 @@ Deno.test("a client that disconnects while the store is slow leaves the record w
   await using client = await RawClient.connect(server.port);
   await client.ask("GET /set", `cookie: ${browser.cookie}`);
   await asked.promise;
-  client.hangUp();
+  client.disconnect();
   assertEquals(JSON.parse(await browser.get("/show")), { n: 0 });
   released.resolve();
   await kept.promise;

@@ -1,6 +1,6 @@
 /**
- * What somebody may try who wants another's session, where no other test shows
- * that he fails. `SECURITY.md` lists all of it.
+ * What an attacker may try to get another's session, where no other test shows
+ * that it fails. `SECURITY.md` lists all attacks.
  */
 
 import { assert, assertEquals, assertFalse } from "@std/assert";
@@ -43,7 +43,7 @@ for (const medium of STORES) {
     await victim.get("/login");
     assertEquals(JSON.parse(await victim.get("/show")), ["ann", ["tea"]]);
     assertEquals(JSON.parse(await attacker.get("/show")), null);
-    // Not by guessing on from what he knows: the ID is the same, and no help.
+    // The ID, which the attacker knows, is the same, and opens nothing.
     const id = planted.slice(0, -SECRET_LENGTH);
     for (const secret of ["A".repeat(22), planted.slice(-22), "_".repeat(22)]) {
       const response = await server.get("/show", id + secret);
@@ -163,7 +163,7 @@ Deno.test("writing the directory with the server's secret: no sealed data moves 
     (await store.load(victim.id))!,
     (await store.load(attacker.id))!,
   ];
-  // Under his ID, the attacker's record in whole or in part.
+  // Under the victim's ID, the attacker's record in whole or in part.
   for (const forged of [own, { ...his, sealed: own.sealed! }]) {
     await store.save(victim.id, forged);
     assert((await open(victim.cookie)).isNew);

@@ -23,10 +23,10 @@ import {
 } from "./set_up.ts";
 
 const OPTIONS = { isolation: "exclusive" } as const;
-/** Nobody waits: what is held, is an error at once. */
+/** No request waits: a lock that is held is an error at once. */
 const AT_ONCE = { lockTimeout: 0, ...OPTIONS } as const;
 
-/** Looks whether nobody holds the session. */
+/** Tells whether the session's lock is free. */
 async function assertFree({ manager }: SetUp, cookie: string): Promise<void> {
   const session = await manager.open(requestWith(cookie), AT_ONCE);
   assertFalse(session.isNew);

@@ -66,7 +66,7 @@ function openAs(
   return manager.open(requestWith(cookie), { isolation });
 }
 
-/** Another request, which is over in between. */
+/** Another request, which begins and ends in between. */
 async function interfere(
   scene: SetUp,
   cookie: string,

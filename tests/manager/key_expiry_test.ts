@@ -104,7 +104,7 @@ Deno.test("update() of an expired key begins anew, without an expiry", async () 
   await commit(later);
   assertEquals((await store.load(id))?.data.n, 1);
   assertEquals((await store.load(id))?.keyExpiry, undefined);
-  // Over between the update and its commit: it runs again, on nothing.
+  // The key expires between the update and its commit: it runs again, on nothing.
   later.set("n", 5, { ttl: MINUTE });
   await commit(later);
   const slow = await open(cookie);

@@ -12,7 +12,7 @@ import { Browser, type Route, serve } from "./session_server.ts";
 
 const SCRIPT = new URL("./mover_script.ts", import.meta.url);
 const CLIENTS = 6;
-/** Of people who are away meanwhile. */
+/** Of browsers that come back later. */
 const OTHERS = 120;
 
 const ROUTES: Record<string, Route> = {

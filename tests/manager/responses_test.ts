@@ -1,4 +1,4 @@
-/** Every kind of answer, over a real socket: what has left when, and with what. */
+/** Every kind of response, over a real socket: what is sent when. */
 
 import { assert, assertEquals, assertFalse } from "@std/assert";
 import { parseToken } from "../../src/core/token.ts";
@@ -218,7 +218,7 @@ for (const medium of STORES) {
     await client.arrival("begins ");
     const browser = new Browser(server);
     browser.cookie = cookieOf((await client.head()).headers);
-    // Nobody waits for the end of the stream, and it does not see this.
+    // The lock is free before the end of the stream, which does not see this.
     assertEquals(await browser.get("/add"), "2");
     released.resolve();
     assert((await client.body()).includes("n=1"));

@@ -1,4 +1,4 @@
-/** What many requests at once do to a session, over a real server. */
+/** What many requests at once do to a session, on a real server. */
 
 import {
   assert,

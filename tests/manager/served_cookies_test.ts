@@ -1,4 +1,4 @@
-/** What cookies look like and which are believed, over a real socket. */
+/** What cookies look like and which are accepted, over a real socket. */
 
 import { assert, assertEquals, assertFalse } from "@std/assert";
 import type { CookieOptions } from "../../src/http/cookie.ts";
@@ -161,7 +161,7 @@ Deno.test("several managers with different cookie names serve one app side by si
   assertEquals(await show(cookies.join("; ")), [1, 2]);
   assertEquals(await show(customer!), [1, null]);
   assertEquals(await show(clerk!), [null, 2]);
-  // Each store knows its own: a customer's token makes nobody a clerk.
+  // Each store has its own sessions: a customer's token opens no clerk's.
   const swapped = `office=${customer!.slice("shop=".length)}`;
   assertEquals(await show(`${customer}; ${swapped}`), [1, null]);
 
@@ -234,7 +234,7 @@ Deno.test("a shared cache gives no client another's cookie or page, whatever the
     assertEquals([await read(ann), await read(ben)], pages, path);
   }
 
-  // A cookie that is due goes out also where nobody looked at the session.
+  // A cookie that is due is sent also if the handler did not access the session.
   const ann = cookieOf((await server.get("/silent")).headers);
   now += 1_000_000;
   const due = await cache.get("/asset", ann);

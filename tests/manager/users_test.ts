@@ -21,7 +21,7 @@ const DAY = 24 * 60 * MINUTE;
 /** A store whose listing has none of these. */
 class BlindStore extends MemorySessionStore {
   readonly missed: Set<string> = new Set();
-  /** What somebody does between the listing and the answer to it. */
+  /** Runs between the listing and its result. */
   meanwhile: (() => Promise<unknown>) | undefined;
 
   override async *entries(
@@ -34,7 +34,7 @@ class BlindStore extends MemorySessionStore {
   }
 }
 
-/** A scene whose store misses whoever is told to it. */
+/** A scene whose store misses the sessions that it is told to. */
 function setUpBlind(): SetUp & { blind: BlindStore } {
   const clock = { now: BEGIN };
   const now = () => clock.now;
