@@ -53,7 +53,6 @@ export type {
   StoredSession,
 } from "./src/session/session_state.ts";
 export type {
-  SchemaIssue,
   SchemaOf,
   SchemaResult,
   StandardSchema,

@@ -9,14 +9,13 @@ import { describe } from "../session/json_value.ts";
 /** What a validator found: the value fits, or where it does not. */
 export interface SchemaResult {
   /** What does not fit; `undefined` when all does. */
-  readonly issues?: readonly SchemaIssue[] | undefined;
-}
-
-/** One thing that does not fit. */
-export interface SchemaIssue {
-  /** The path to it: keys, or objects that hold one. */
-  readonly path?:
-    | readonly (PropertyKey | { readonly key: PropertyKey })[]
+  readonly issues?:
+    | readonly {
+      /** The path to it: keys, or objects that hold one. */
+      readonly path?:
+        | readonly (PropertyKey | { readonly key: PropertyKey })[]
+        | undefined;
+    }[]
     | undefined;
 }
 
@@ -71,7 +70,12 @@ export function checkData(
   if (Object.keys(data).length === 0) return;
   const issues = findIssues(schema, data, sessionId);
   if (issues === undefined) return;
-  const paths = issues.map(toPath);
+  const paths = issues.map(({ path = [] }): DataPath =>
+    path.map((step) => {
+      const key = typeof step === "object" ? step.key : step;
+      return typeof key === "symbol" ? String(key) : key;
+    })
+  );
   const places = paths.slice(0, MOST_PATHS).map(describe).join(", ");
   const more = paths.length > MOST_PATHS ? ", …" : "";
   throw new SessionDataError(
@@ -85,7 +89,7 @@ function findIssues(
   schema: StandardSchema,
   data: object,
   sessionId: string,
-): readonly SchemaIssue[] | undefined {
+): SchemaResult["issues"] {
   let result: SchemaResult | Promise<SchemaResult>;
   try {
     result = schema["~standard"].validate(data);
@@ -98,11 +102,4 @@ function findIssues(
   throw new TypeError(
     "Cannot check the data of a session: the schema answers with a promise, and a commit cannot wait for it",
   );
-}
-
-function toPath({ path = [] }: SchemaIssue): DataPath {
-  return path.map((step) => {
-    const key = typeof step === "object" ? step.key : step;
-    return typeof key === "symbol" ? String(key) : key;
-  });
 }

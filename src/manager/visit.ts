@@ -37,10 +37,13 @@ export interface OpenedSession extends StoredSession {
   readonly isRotationDue: boolean;
 }
 
-/** What a request may write to: nothing, nothing any more, or this record. */
+/** Whether a request may write to a record: no, not since it was revoked, or yes. */
 type Access = "refused" | "revoked" | Verified;
 
-/** One request and its session, from the opening to the close. */
+/**
+ * One request and its session, from the opening to the close. What opens it is in
+ * open.ts; between `commit` and the store there is nothing else.
+ */
 export class Visit<Data extends object> {
   readonly session: Session<Data>;
   readonly #state: SessionState;
@@ -180,7 +183,7 @@ export class Visit<Data extends object> {
     let isCookieDue = false;
     let record: SessionRecord | undefined;
     const stored = await store.update(id, (found) => {
-      access = this.#verify(found, credentials, revocations);
+      access = this.#verifyWriter(found, credentials, revocations);
       if (access === "refused") return KEEP;
       if (access === "revoked") return undefined;
       const { record: opened, match } = access;
@@ -246,7 +249,7 @@ export class Visit<Data extends object> {
     let record: SessionRecord | undefined;
     const change = (found: SessionRecord) => {
       record = undefined;
-      const access = this.#verify(found, credentials, revocations);
+      const access = this.#verifyWriter(found, credentials, revocations);
       if (typeof access === "string") return KEEP;
       const { formTokens: tokens = [] } = access.record;
       if (!tokens.includes(token)) return KEEP;
@@ -282,7 +285,7 @@ export class Visit<Data extends object> {
   }
 
   /** Decides whether the request may write to the record as it is now. */
-  #verify(
+  #verifyWriter(
     record: SessionRecord,
     credentials: Credentials,
     revocations: Revocations,
