@@ -6,7 +6,7 @@ import {
   userIndexPath,
 } from "./layout.ts";
 import { listFiles, type ListOptions } from "../system/list_directory.ts";
-import { Pacer } from "../system/pacer.ts";
+import { Pacer } from "../system/waiting.ts";
 import { system } from "../system/system.ts";
 import { isStale, removeStaleEntries } from "./user_index.ts";
 

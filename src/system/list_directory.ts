@@ -1,4 +1,4 @@
-import { Pacer } from "./pacer.ts";
+import { Pacer } from "./waiting.ts";
 import { system } from "./system.ts";
 
 /** What {@linkcode listFiles} takes. */

@@ -1,6 +1,6 @@
 import { SessionLockTimeoutError } from "../core/errors.ts";
 import type { LockOptions } from "../core/store.ts";
-import { MY_TURN, waitForTurn } from "./wait_for_turn.ts";
+import { MY_TURN, waitForTurn } from "./waiting.ts";
 import { checkLock, SessionLock } from "./session_lock.ts";
 
 const LOCK_TIMEOUT = 5_000;

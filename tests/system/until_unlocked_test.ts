@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { system } from "../../src/system/system.ts";
-import { untilUnlocked } from "../../src/system/until_unlocked.ts";
+import { untilUnlocked } from "../../src/system/waiting.ts";
 
 /** Lets no time go by but what is waited. */
 function stopTime(): Disposable & { waited: number } {
