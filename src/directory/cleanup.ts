@@ -4,7 +4,13 @@ import type { CleanupOptions, CleanupResult } from "../core/store.ts";
 import { isSessionId } from "../core/token.ts";
 import type { DirectoryContext } from "./atomic_file.ts";
 import { type LockedFile, openLocked } from "./file_lock.ts";
-import { isNoFile, openRegular } from "../system/open_regular.ts";
+import {
+  discard,
+  isNoFile,
+  listFiles,
+  openRegular,
+  removeIfThere,
+} from "../system/files.ts";
 import { AGAIN, retryUntilFree } from "../system/waiting.ts";
 import {
   isQuarantineName,
@@ -13,14 +19,14 @@ import {
   temporaryBirth,
   type UserEntry,
 } from "./layout.ts";
-import { listFiles } from "../system/list_directory.ts";
 import { markDirectory } from "./prepare_directory.ts";
 import { readOnce, readRest } from "./read_file.ts";
-import { Removals } from "./removals.ts";
-import { removeIfThere } from "../system/remove_if_there.ts";
-import { removeEntries, sweepUserIndex } from "./sweep_user_index.ts";
+import {
+  makeMissingEntry,
+  removeEntries,
+  sweepUserIndex,
+} from "./user_index.ts";
 import { system } from "../system/system.ts";
-import { makeMissingEntry } from "./user_index.ts";
 import type { Quarantine } from "./quarantine.ts";
 import { SessionFile } from "./session_file.ts";
 
@@ -181,5 +187,71 @@ function peek({ path }: SessionFile, id: string, isOld: IsOld): Seen {
     return { verdict, tag: readTag(bytes) };
   } finally {
     system.close(file);
+  }
+}
+
+/** With more, who reads waits for the disk, and all for the directory. */
+const MOST_AT_ONCE = 2;
+
+/**
+ * Removes files in other threads, a few at once. On a disk that has to be told
+ * of each free block (ext4 with `discard`) the end of a file takes 200 µs, and
+ * a cleaner deletes thousands: that is nothing to hold up an event loop with.
+ */
+export class Removals {
+  readonly #running: Set<Promise<void>> = new Set();
+  #noted: string[] = [];
+  #errors: unknown[] = [];
+
+  /**
+   * Notes a file that is to be removed, not before it is closed.
+   *
+   * @param path Its name, which nobody else uses.
+   */
+  note(path: string): void {
+    this.#noted.push(path);
+  }
+
+  /**
+   * Begins to remove what was noted; resolves when there is room for more.
+   *
+   * @throws What removing one of them, or an earlier one, threw.
+   */
+  async run(): Promise<void> {
+    for (const path of this.#noted.splice(0)) {
+      const removal = this.#remove(path).then(() => {
+        this.#running.delete(removal);
+      });
+      this.#running.add(removal);
+    }
+    if (this.#running.size >= MOST_AT_ONCE) await Promise.race(this.#running);
+    this.#throwAny();
+  }
+
+  /**
+   * Removes what is left; resolves when all are gone.
+   *
+   * @throws What removing one of them threw.
+   */
+  async end(): Promise<void> {
+    await this.run();
+    await Promise.all(this.#running);
+    this.#throwAny();
+  }
+
+  async #remove(path: string): Promise<void> {
+    try {
+      await system.removeLater(path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return;
+      discard(path);
+      this.#errors.push(error);
+    }
+  }
+
+  #throwAny(): void {
+    const errors = this.#errors;
+    this.#errors = [];
+    if (errors.length > 0) throw errors[0];
   }
 }

@@ -12,7 +12,7 @@
  * - Unlock, then close. A child process that is being started shares our open
  *   files until its exec, and would keep the lock of one that is only closed.
  */
-import { noFile, openExisting } from "../system/open_regular.ts";
+import { noFile, openExisting } from "../system/files.ts";
 import { AGAIN, type Again } from "../system/waiting.ts";
 import { system } from "../system/system.ts";
 

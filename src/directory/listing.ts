@@ -2,7 +2,7 @@ import type { SessionRecord } from "../core/record.ts";
 import type { EntriesOptions } from "../core/store.ts";
 import { userTag } from "../core/user_tag.ts";
 import type { Again } from "../system/waiting.ts";
-import { listFiles } from "../system/list_directory.ts";
+import { listFiles } from "../system/files.ts";
 import { listTagged } from "./user_index.ts";
 import type { SessionFile } from "./session_file.ts";
 

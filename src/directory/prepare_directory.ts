@@ -16,7 +16,7 @@
  * Who is killed meanwhile leaves two temporary files at most.
  */
 import { SessionDirectoryError } from "../core/errors.ts";
-import { discard, removeIfThere } from "../system/remove_if_there.ts";
+import { discard, removeIfThere } from "../system/files.ts";
 import { markerPath, temporaryPath } from "./layout.ts";
 import { system } from "../system/system.ts";
 

@@ -18,7 +18,7 @@ import {
   retryUntilFree,
   type WaitOptions,
 } from "../system/waiting.ts";
-import { makeLockFile } from "../system/make_lock_file.ts";
+import { makeLockFile } from "../system/files.ts";
 import { checkStillThere } from "./prepare_directory.ts";
 
 /**

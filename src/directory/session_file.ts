@@ -37,7 +37,7 @@ import {
   replaceFile,
 } from "./atomic_file.ts";
 import { type HeldFile, leadsTo, openHeld, underLock } from "./file_lock.ts";
-import { isNoFile, noFile } from "../system/open_regular.ts";
+import { isNoFile, noFile } from "../system/files.ts";
 import { AGAIN, type Again } from "../system/waiting.ts";
 import { sessionPath, temporaryPath } from "./layout.ts";
 import { readHead, readOnce, readRest, readWhole } from "./read_file.ts";

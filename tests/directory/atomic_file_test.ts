@@ -15,7 +15,7 @@ import {
 import { HeldFile, openHeld } from "../../src/directory/file_lock.ts";
 import { AGAIN, type Again } from "../../src/system/waiting.ts";
 import { readOnce, readWhole } from "../../src/directory/read_file.ts";
-import { removeIfThere } from "../../src/system/remove_if_there.ts";
+import { removeIfThere } from "../../src/system/files.ts";
 import { type System, system } from "../../src/system/system.ts";
 import { recordSystem, replaceSystem } from "../replaced_system.ts";
 import { makeLinks } from "../special_files.ts";

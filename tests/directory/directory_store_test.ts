@@ -9,8 +9,10 @@ import { toFileUrl } from "@std/path/to-file-url";
 import { SessionDirectoryError } from "../../src/core/errors.ts";
 import type { SessionStore } from "../../src/core/store.ts";
 import { system } from "../../src/system/system.ts";
-import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
-import type { DirectorySessionStoreOptions } from "../../src/directory/directory_store_options.ts";
+import {
+  DirectorySessionStore,
+  type DirectorySessionStoreOptions,
+} from "../../src/directory/directory_store.ts";
 import { recordSystem, replaceSystem, stopClock } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { HOUR, ID, recordOf, testContract } from "../contract/contract.ts";

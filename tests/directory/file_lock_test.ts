@@ -12,7 +12,7 @@ import {
   openHeld,
   openLocked,
 } from "../../src/directory/file_lock.ts";
-import { isNoFile, openExisting } from "../../src/system/open_regular.ts";
+import { isNoFile, openExisting } from "../../src/system/files.ts";
 import { AGAIN } from "../../src/system/waiting.ts";
 import {
   actBefore,

@@ -7,7 +7,10 @@ import {
 import { decodeRecord, encodeRecord, FLAG_AT } from "../../src/core/codec.ts";
 import {
   type DirectoryContext,
+  dropRecycled,
+  recycledFiles,
   replaceFile,
+  takeRecycled,
 } from "../../src/directory/atomic_file.ts";
 import { temporaryPath } from "../../src/directory/layout.ts";
 import {
@@ -16,11 +19,6 @@ import {
   openHeld,
   openLocked,
 } from "../../src/directory/file_lock.ts";
-import {
-  dropRecycled,
-  recycledFiles,
-  takeRecycled,
-} from "../../src/directory/recycled_file.ts";
 import { system } from "../../src/system/system.ts";
 import { recordSystem, replaceSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";

@@ -16,8 +16,10 @@
 
 import { assert, assertEquals, assertStrictEquals, equal } from "@std/assert";
 import { SessionDirectoryError } from "../../src/core/errors.ts";
-import type { Durability } from "../../src/directory/atomic_file.ts";
-import { recycledFiles } from "../../src/directory/recycled_file.ts";
+import {
+  type Durability,
+  recycledFiles,
+} from "../../src/directory/atomic_file.ts";
 import type { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import type { StoreWarning } from "../../src/directory/quarantine.ts";
 import { replaceSystem } from "../replaced_system.ts";
