@@ -57,18 +57,13 @@
  * a session may be an older one of its own than without recycled files;
  * `durability: "power"` has none.
  */
+import type { Durability } from "../core/store.ts";
 import { FLAG_AT, PUBLISHED, UNPUBLISHED } from "../core/codec.ts";
 import { type HeldFile, release } from "./file_lock.ts";
 import { AGAIN, type Again } from "../system/waiting.ts";
 import { temporaryPath } from "./layout.ts";
 import { discard, removeIfThere } from "../system/files.ts";
 import { system } from "../system/system.ts";
-
-/**
- * What an acknowledged change survives: `"process"`, the death of any process;
- * `"power"`, also that of the machine, for the price of three `fsync`.
- */
-export type Durability = "process" | "power";
 
 /** Where files are put, and how. */
 export interface DirectoryContext {

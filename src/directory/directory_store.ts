@@ -1,8 +1,4 @@
-import {
-  type DirectoryContext,
-  dropRecycled,
-  type Durability,
-} from "./atomic_file.ts";
+import { type DirectoryContext, dropRecycled } from "./atomic_file.ts";
 import { Quarantine, type StoreWarning } from "./quarantine.ts";
 import { fromFileUrl } from "@std/path/from-file-url";
 import { join } from "@std/path/join";
@@ -16,9 +12,11 @@ import type {
   CleanupOptions,
   CleanupResult,
   CreateOptions,
+  Durability,
   EntriesOptions,
   LoadOptions,
   LockOptions,
+  RecordChange,
   SessionStore,
   StoreOptions,
   UpdateOptions,
@@ -219,7 +217,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   /** See {@linkcode SessionStore.update}. */
   async update(
     id: string,
-    change: (record: SessionRecord) => SessionRecord | undefined,
+    change: RecordChange,
     { lastAccess, signal }: UpdateOptions = {},
   ): Promise<SessionRecord | null | undefined> {
     checkLastAccess(lastAccess);
@@ -279,8 +277,8 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     options: CleanupOptions = {},
   ): Promise<CleanupResult> {
     const { grace = 0 } = options;
-    const isOld = cleanupRule(minutes, grace);
-    return await cleanDirectory(this.#ready(), isOld, {
+    const isDue = cleanupRule(minutes, grace);
+    return await cleanDirectory(this.#ready(), isDue, {
       ...options,
       quarantine: this.#quarantine,
       lockTimeout: this.#lockTimeout,

@@ -1,5 +1,4 @@
-import { expiryOf } from "../core/record.ts";
-import { fromJson } from "../core/record_json.ts";
+import { expiryOf, fromJson } from "../core/record.ts";
 import type { EngineRow, SessionEngine } from "./session_engine.ts";
 
 /** How late a change may reach the engine that was under way, in ms. */

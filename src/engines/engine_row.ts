@@ -1,6 +1,11 @@
-import { expiryOf, isExpired, type SessionRecord } from "../core/record.ts";
-import { fromJson, toJson } from "../core/record_json.ts";
-import { userTag } from "../core/user_tag.ts";
+import {
+  expiryOf,
+  fromJson,
+  isExpired,
+  type SessionRecord,
+  toJson,
+} from "../core/record.ts";
+import { userTag } from "../core/codec.ts";
 import type { EngineRow, NewEngineRow } from "./session_engine.ts";
 
 const VERSIONS = 2 ** 53;

@@ -12,7 +12,7 @@
  * The version of a row is the versionstamp of its first key.
  */
 import { SessionTooLargeError } from "../core/errors.ts";
-import { parseJson } from "../core/record_json.ts";
+import { parseJson } from "../core/record.ts";
 import { expireIn } from "./engine_expiry.ts";
 import type {
   KvAtomicOperation,

@@ -1,4 +1,4 @@
-import type { Durability } from "../directory/atomic_file.ts";
+import type { Durability } from "../core/store.ts";
 import { EngineSessionStore, type EngineStoreOptions } from "./engine_store.ts";
 import type { SqliteDatabase } from "./sqlite_database.ts";
 import { SqliteEngine } from "./sqlite_engine.ts";
