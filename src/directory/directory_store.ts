@@ -292,7 +292,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     const { signal } = options;
     const waitOptions = { path: lockPath(directory, id), timeout, signal };
     const locked = await lockForRequest(directory, waitOptions);
-    return new SessionLock(() => locked[Symbol.dispose]());
+    return new SessionLock(locked);
   }
 
   /**

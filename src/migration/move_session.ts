@@ -26,13 +26,12 @@ import type {
   UpdateOptions,
 } from "../core/store.ts";
 import type { SessionRecord } from "../core/record.ts";
-import { system } from "../system/system.ts";
+import { BackOff } from "../system/waiting.ts";
 
 /** In the place of a hash, so that no cookie opens it; no hash is so short. */
 const PLACEHOLDER = "placeholder";
 /** For what is left by the dead, in ms; who is slower finds his placeholder gone. */
 const PLACEHOLDER_LIFE = 60 * 60 * 1000;
-const LONGEST_WAIT = 32;
 
 /** Tells that there is something else than was to be changed. */
 class OtherKindError extends Error {}
@@ -89,7 +88,8 @@ export async function moveSession(
   id: string,
   { signal }: StoreOptions,
 ): Promise<boolean> {
-  for (let wait = 1;; wait = Math.min(2 * wait, LONGEST_WAIT)) {
+  const backOff = new BackOff();
+  for (;;) {
     if (await findSession(from, id, { signal }) === undefined) return false;
     const placeholder = makePlaceholder();
     const isMine = (record: SessionRecord) =>
@@ -113,7 +113,7 @@ export async function moveSession(
     }
     if (isThere) return await from.delete(id, { signal });
     // Somebody else is at it.
-    await system.wait(Math.random() * wait, signal);
+    await backOff.wait(signal);
   }
 }
 

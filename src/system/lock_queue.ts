@@ -1,75 +1,64 @@
 import { checkNumber } from "../core/checks.ts";
 import { SessionLockTimeoutError } from "../core/errors.ts";
 import type { LockOptions } from "../core/store.ts";
-import { MY_TURN, waitForTurn } from "./waiting.ts";
 import { checkSessionId } from "../core/token.ts";
+import { PlaceInLine } from "./waiting.ts";
 
 const LOCK_TIMEOUT = 5_000;
 
 /**
- * The locks of sessions in the memory of one process: a queue for each that
- * somebody has. Who came first has it, the others have it in their order.
+ * The locks of sessions in the memory of one process: one line of callers for
+ * each session. The first in the line holds the lock.
  */
 export class LockQueue {
-  readonly #queues: Map<string, Set<AbortController>> = new Map();
+  readonly #lines: Map<string, Set<PlaceInLine>> = new Map();
 
-  /** See `lock` of a store. */
+  /** Takes a lock, see {@linkcode SessionStore.lock}. */
   async lock(id: string, options: LockOptions): Promise<AsyncDisposable> {
+    const { signal } = options;
     const timeout = checkLock(id, options, LOCK_TIMEOUT);
-    const queue = this.#queues.get(id) ?? new Set();
-    this.#queues.set(id, queue);
-    const place = new AbortController();
-    queue.add(place);
+    const place = new PlaceInLine(this.#lines, id);
     try {
-      if (queue.size > 1 && timeout > 0) {
-        await waitForTurn(place, timeout, options.signal);
+      if (!place.isFirst && timeout > 0) {
+        await place.waitForTurn(timeout, signal);
       }
-      const [first] = queue;
-      if (first !== place) {
+      if (!place.isFirst) {
         throw new SessionLockTimeoutError(`session ${id}`, timeout);
       }
-      options.signal?.throwIfAborted();
-      return new SessionLock(() => this.#leave(id, place));
+      signal?.throwIfAborted();
     } catch (error) {
-      this.#leave(id, place);
+      place[Symbol.dispose]();
       throw error;
     }
-  }
-
-  #leave(id: string, place: AbortController): void {
-    const queue = this.#queues.get(id)!;
-    queue.delete(place);
-    const [next] = queue;
-    if (next === undefined) this.#queues.delete(id);
-    else next.abort(MY_TURN);
+    return new SessionLock(place);
   }
 }
 
 /** The lock of a session, held; disposing frees it, once. */
 export class SessionLock implements AsyncDisposable {
-  #free: (() => void) | undefined;
+  #held: Disposable | undefined;
 
-  /** @param free Lets the next one have it. */
-  constructor(free: () => void) {
-    this.#free = free;
+  /** @param held What frees the lock when it is disposed. */
+  constructor(held: Disposable) {
+    this.#held = held;
   }
 
   /** Frees the lock. */
   [Symbol.asyncDispose](): Promise<void> {
     return Promise.try(() => {
-      const free = this.#free;
-      this.#free = undefined;
-      free?.();
+      const held = this.#held;
+      this.#held = undefined;
+      held?.[Symbol.dispose]();
     });
   }
 }
 
 /**
- * Checks what `lock` of a store is given.
+ * Checks the arguments of a store's `lock`.
  *
  * @param id Any value at all.
- * @param options See there.
- * @param lockTimeout How long the store waits for anything, in milliseconds.
+ * @param options How long to wait.
+ * @param lockTimeout The store's own timeout, in milliseconds.
  * @returns How long to wait, in milliseconds.
  * @throws {TypeError} If the ID is malformed, or the timeout not a number.
  * @throws {RangeError} If the timeout is below 0.

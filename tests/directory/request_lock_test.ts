@@ -87,7 +87,7 @@ Deno.test("two sessions that share a lock file wait for each other", async () =>
   await assertRejects(
     () => store.lock(neighbour, { timeout: 0 }),
     SessionLockTimeoutError,
-    `Cannot lock ${lockFile(directory)}: still held by somebody else`,
+    `Cannot lock ${lockFile(directory)}: still held elsewhere`,
   );
 });
 
