@@ -6,7 +6,7 @@ import type { DirectoryContext } from "./atomic_file.ts";
 import { type LockedFile, openLocked } from "./file_lock.ts";
 import {
   discard,
-  isNoFile,
+  isNotFile,
   listFiles,
   openRegular,
   removeIfThere,
@@ -164,7 +164,7 @@ function judge(
     const judged = file.deleteIfOld(isDue, note);
     return judged === AGAIN ? "live" : judged ?? "gone";
   } catch (error) {
-    if (!isNoFile(file.path)) throw error;
+    if (!isNotFile(file.path)) throw error;
     return "gone";
   }
 }

@@ -22,7 +22,7 @@ import type {
   UpdateOptions,
 } from "../core/store.ts";
 import { checkSessionId, isSessionId } from "../core/token.ts";
-import { isNoFile } from "../system/files.ts";
+import { isNotFile } from "../system/files.ts";
 import { AGAIN, type Again, retryUntilFree } from "../system/waiting.ts";
 import { lockPath, markerPath, sessionPath } from "./layout.ts";
 import { checkStillThere, prepareDirectory } from "./prepare_directory.ts";
@@ -329,7 +329,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
       return result instanceof Promise ? await result : result;
     } catch (error) {
       const path = sessionPath(this.directory, id);
-      if (!isNoFile(path)) throw error;
+      if (!isNotFile(path)) throw error;
       this.#quarantine.report("not a file", path, id);
       return undefined;
     }

@@ -12,7 +12,7 @@
  * - Unlock, then close. A child process that is being started shares our open
  *   files until its exec, and would keep the lock of one that is only closed.
  */
-import { noFile, openExisting } from "../system/files.ts";
+import { notFileError, openExisting } from "../system/files.ts";
 import { AGAIN, type Again } from "../system/waiting.ts";
 import { system } from "../system/system.ts";
 
@@ -203,6 +203,6 @@ export function leadsTo(path: string, info: Deno.FileInfo): boolean {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
-  if (!behind.isFile) throw noFile(path);
+  if (!behind.isFile) throw notFileError(path);
   return behind.ino === info.ino && behind.dev === info.dev;
 }

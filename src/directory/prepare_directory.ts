@@ -16,15 +16,22 @@
  * Who is killed meanwhile leaves two temporary files at most.
  */
 import { SessionDirectoryError } from "../core/errors.ts";
-import { discard, removeIfThere } from "../system/files.ts";
+import {
+  discard,
+  FILE_MODE,
+  makeFile,
+  makeIfMissing,
+  removeIfThere,
+} from "../system/files.ts";
 import { markerPath, temporaryPath } from "./layout.ts";
 import { system } from "../system/system.ts";
 
 const OTHERS_MAY_WRITE = 0o022;
-const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
 const CLOCK_DIFFERENCE = 5_000;
-const MARKER = "A directory of sessions of @latchkey/session, format 1.\n";
+const MARKER = new TextEncoder().encode(
+  "A directory of sessions of @latchkey/session, format 1.\n",
+);
 
 /** What {@linkcode prepareDirectory} finds out about a directory. */
 export interface Findings {
@@ -125,12 +132,7 @@ function inspect(directory: string, create: boolean): Deno.FileInfo {
 function tryOut(directory: string, owner: number | null): Findings {
   const first = temporaryPath(directory, system.now(), system.random());
   const second = temporaryPath(directory, system.now(), system.random());
-  const file = system.open(first, {
-    read: true,
-    write: true,
-    createNew: true,
-    mode: FILE_MODE,
-  });
+  const file = makeFile(first);
   try {
     const needsMode = tryMode(directory, first, file);
     const isOwner = system.fstat(file).uid === owner;
@@ -225,9 +227,7 @@ function tryNames(
     );
   }
   system.remove(second);
-  system.close(
-    system.open(second, { write: true, createNew: true, mode: FILE_MODE }),
-  );
+  system.close(makeFile(second));
   system.rename(second, first);
   if (system.fstat(file).nlink !== 0) {
     throw new SessionDirectoryError(
@@ -253,22 +253,5 @@ function isTaken(from: string, to: string): boolean {
  * @param directory The directory.
  */
 export function markDirectory(directory: string): void {
-  const path = markerPath(directory);
-  let file: Deno.FsFile;
-  try {
-    file = system.open(path, {
-      write: true,
-      createNew: true,
-      mode: FILE_MODE,
-    });
-  } catch (error) {
-    if (error instanceof Deno.errors.AlreadyExists) return;
-    throw error;
-  }
-  try {
-    system.changeMode(path, FILE_MODE);
-    system.write(file, new TextEncoder().encode(MARKER));
-  } finally {
-    system.close(file);
-  }
+  makeIfMissing(markerPath(directory), MARKER);
 }

@@ -18,7 +18,7 @@ import {
   retryUntilFree,
   type WaitOptions,
 } from "../system/waiting.ts";
-import { makeLockFile } from "../system/files.ts";
+import { makeIfMissing } from "../system/files.ts";
 import { checkStillThere } from "./prepare_directory.ts";
 
 /**
@@ -44,6 +44,6 @@ function tryLock(path: string, directory: string): LockedFile | Again {
   const held = openHeld(path);
   if (held !== undefined) return held;
   checkStillThere(directory);
-  makeLockFile(path);
+  makeIfMissing(path);
   return openHeld(path) ?? AGAIN;
 }

@@ -37,7 +37,7 @@ import {
   replaceFile,
 } from "./atomic_file.ts";
 import { type HeldFile, leadsTo, openHeld, underLock } from "./file_lock.ts";
-import { isNoFile, noFile } from "../system/files.ts";
+import { isNotFile, notFileError } from "../system/files.ts";
 import { AGAIN, type Again } from "../system/waiting.ts";
 import { sessionPath, temporaryPath } from "./layout.ts";
 import { readHead, readOnce, readRest, readWhole } from "./read_file.ts";
@@ -94,7 +94,7 @@ export class SessionFile {
         return record;
       });
     } catch (error) {
-      if (read === "hold" || isNoFile(this.path)) throw error;
+      if (read === "hold" || isNotFile(this.path)) throw error;
       this.#quarantine.report(read, this.path, this.#id, error);
       return undefined;
     }
@@ -192,7 +192,7 @@ export class SessionFile {
   ): SessionRecord | undefined | Again | "hold" | Unusable {
     return underLock(this.path, false, (file) => {
       const wary = isWary ? system.fstat(file) : undefined;
-      if (wary?.isFile === false) throw noFile(this.path);
+      if (wary?.isFile === false) throw notFileError(this.path);
       const first = readOnce(file);
       let found = decodeRecord(this.#id, first);
       if (typeof found === "string") {
@@ -274,7 +274,7 @@ export class SessionFile {
 
   /** The name is taken after all: start again, unless that would never end. */
   #again(): Again {
-    if (isNoFile(this.path)) throw noFile(this.path);
+    if (isNotFile(this.path)) throw notFileError(this.path);
     return AGAIN;
   }
 }

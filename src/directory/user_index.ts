@@ -45,15 +45,16 @@
  * he is not their owner, who could then not use them.
  */
 import { hasOtherTag, readTag } from "../core/codec.ts";
-import { type DirectoryContext, syncDirectory } from "./atomic_file.ts";
+import type { DirectoryContext } from "./atomic_file.ts";
 import { underLock, underLockOf } from "./file_lock.ts";
 import {
   listFiles,
   type ListOptions,
-  makeLockFile,
+  makeIfMissing,
   openExisting,
   openRegular,
   removeIfThere,
+  syncDirectory,
 } from "../system/files.ts";
 import { AGAIN, type Again, Pacer } from "../system/waiting.ts";
 import {
@@ -251,7 +252,7 @@ function linkEntry(
     if (system.fstat(lock).nlink! < MOST_LINKS) {
       system.link(bucketLockPath(directory, entry.tag), path);
     } else {
-      makeLockFile(path);
+      makeIfMissing(path);
     }
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
@@ -282,7 +283,7 @@ function makeBucket(context: DirectoryContext, tag: string): void {
   checkStillThere(directory);
   makeDirectory(userIndexPath(directory));
   makeDirectory(bucketPath(directory, tag));
-  makeLockFile(bucketLockPath(directory, tag));
+  makeIfMissing(bucketLockPath(directory, tag));
   // Its own name will be on the disk with that of the session.
   if (durability === "power") syncDirectory(userIndexPath(directory));
 }

@@ -1,42 +1,8 @@
 import { system } from "./system.ts";
 import { Pacer } from "./waiting.ts";
 
-/** A file that is one, and open. */
-export interface RegularFile {
-  /** Open to read and to write. */
-  readonly file: Deno.FsFile;
-  /** What `fstat` says of it. */
-  readonly info: Deno.FileInfo;
-}
-
-/**
- * Opens the file behind a name that may be anything by now, and hangs at none.
- *
- * @param path The name.
- * @returns `undefined` when the name is missing, or leads to no file.
- */
-export function openRegular(path: string): RegularFile | undefined {
-  const file = openAny(path);
-  if (file === undefined) return undefined;
-  let isFile = false;
-  try {
-    const info = system.fstat(file);
-    isFile = info.isFile;
-    return isFile ? { file, info } : undefined;
-  } finally {
-    if (!isFile) system.close(file);
-  }
-}
-
-function openAny(path: string): Deno.FsFile | undefined {
-  try {
-    // To write, too: a pipe then makes nobody wait.
-    return openExisting(path, true);
-  } catch (error) {
-    if (isNoFile(path)) return undefined;
-    throw error;
-  }
-}
+/** The mode of every file that a store makes: only its owner may use it. */
+export const FILE_MODE = 0o600;
 
 /**
  * Opens the file behind a name.
@@ -57,49 +23,75 @@ export function openExisting(
   }
 }
 
-/** Makes the error of who needs a file where there is something else. */
-export function noFile(path: string): Error {
-  return new Deno.errors.InvalidData(`Cannot use ${path}: it is not a file`);
+/**
+ * Opens the file behind a name that may lead to anything, and waits for none.
+ *
+ * @param path The name.
+ * @returns The file, open to read and to write, and what `fstat` says of it;
+ * `undefined` when the name is missing, or does not lead to a regular file.
+ */
+export function openRegular(
+  path: string,
+): { readonly file: Deno.FsFile; readonly info: Deno.FileInfo } | undefined {
+  const file = openAny(path);
+  if (file === undefined) return undefined;
+  let isFile = false;
+  try {
+    const info = system.fstat(file);
+    isFile = info.isFile;
+    return isFile ? { file, info } : undefined;
+  } finally {
+    if (!isFile) system.close(file);
+  }
 }
 
-/**
- * Tells whether a name is taken by a link, a directory, a pipe: by anything
- * but a file. What cannot be looked at is not known to be.
- */
-export function isNoFile(path: string): boolean {
+function openAny(path: string): Deno.FsFile | undefined {
   try {
-    return !system.lstat(path).isFile;
-  } catch {
-    return false;
+    // Also to write: opening a pipe to read alone would wait for a writer.
+    return openExisting(path, true);
+  } catch (error) {
+    if (isNotFile(path)) return undefined;
+    throw error;
   }
 }
 
 /**
- * Makes an empty file for its lock alone, unless it is there.
+ * Makes a file, and opens it to write.
  *
  * @param path Its name.
+ * @throws {Deno.errors.AlreadyExists} If the name is taken.
  */
-export function makeLockFile(path: string): void {
-  const options = { write: true, createNew: true, mode: 0o600 };
+export function makeFile(path: string): Deno.FsFile {
+  return system.open(path, { write: true, createNew: true, mode: FILE_MODE });
+}
+
+/**
+ * Makes a file, unless the name is taken.
+ *
+ * @param path Its name.
+ * @param content What it holds, if anything.
+ */
+export function makeIfMissing(path: string, content?: Uint8Array): void {
   let file: Deno.FsFile;
   try {
-    file = system.open(path, options);
+    file = makeFile(path);
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return;
     throw error;
   }
   try {
-    // The umask may have taken rights of the owner's own.
-    system.changeMode(path, 0o600);
+    // The umask may have taken the owner's own rights.
+    system.changeMode(path, FILE_MODE);
+    if (content !== undefined) system.write(file, content);
   } finally {
     system.close(file);
   }
 }
 
 /**
- * Removes a file that somebody else may be removing too.
+ * Removes a file, unless another flow or process has removed it.
  *
- * @returns `false` when it was gone.
+ * @returns `false` when it is missing.
  */
 export function removeIfThere(path: string): boolean {
   try {
@@ -112,8 +104,8 @@ export function removeIfThere(path: string): boolean {
 }
 
 /**
- * Removes a temporary file on the way out with an error, which is the one that
- * the caller must hear of. What cannot be removed now, the cleaner collects.
+ * Removes a temporary file after an error that the caller is to see. A file
+ * that cannot be removed now is left to the cleaner.
  *
  * @param temporary The file.
  */
@@ -121,7 +113,38 @@ export function discard(temporary: string): void {
   try {
     system.remove(temporary);
   } catch {
-    // Gone already, or as broken as what brought us here.
+    // It is missing, or this fails for the same reason.
+  }
+}
+
+/** Waits until the names in a directory are on the disk. */
+export function syncDirectory(directory: string): void {
+  const file = system.open(directory, { read: true });
+  try {
+    system.sync(file);
+  } finally {
+    system.close(file);
+  }
+}
+
+/** Makes the error for a name that leads to anything but a regular file. */
+export function notFileError(path: string): Error {
+  return new Deno.errors.InvalidData(
+    `Cannot use ${path}: it is not a regular file`,
+  );
+}
+
+/**
+ * Tells whether a name leads to anything but a regular file: a link, a
+ * directory, a pipe.
+ *
+ * @returns `false` also when that cannot be told.
+ */
+export function isNotFile(path: string): boolean {
+  try {
+    return !system.lstat(path).isFile;
+  } catch {
+    return false;
   }
 }
 
@@ -129,17 +152,17 @@ export function discard(temporary: string): void {
 export interface ListOptions {
   /** Ends the listing, with the signal's reason. */
   readonly signal: AbortSignal | undefined;
-  /** Is told before each pause. */
+  /** Called before each pause. */
   readonly onPause?: (() => void) | undefined;
 }
 
 /**
  * Streams the names of the files in a directory, and gives the event loop back
- * every few milliseconds, whatever is done with each. Memory does not grow with
- * the directory.
+ * every few milliseconds, whatever the caller does with each. Memory does not
+ * grow with the directory.
  *
  * @param directory The directory.
- * @param options See there.
+ * @param options Ends the listing early.
  */
 export async function* listFiles(
   directory: string,

@@ -12,7 +12,7 @@ import {
   openHeld,
   openLocked,
 } from "../../src/directory/file_lock.ts";
-import { isNoFile, openExisting } from "../../src/system/files.ts";
+import { isNotFile, openExisting } from "../../src/system/files.ts";
 import { AGAIN } from "../../src/system/waiting.ts";
 import {
   actBefore,
@@ -160,7 +160,7 @@ Deno.test("leadsTo() throws for what will never be a file", () => {
     assertThrows(
       () => leadsTo(directory.join(name), info),
       Deno.errors.InvalidData,
-      "it is not a file",
+      "it is not a regular file",
     );
   }
 });
@@ -248,12 +248,12 @@ function replaceIt(path: string): void {
   Deno.renameSync(`${path}.new`, path);
 }
 
-Deno.test("isNoFile() is true for links and directories alone", () => {
+Deno.test("isNotFile() is true for links and directories alone", () => {
   using directory = new TemporaryDirectory();
   const path = makeFile(directory);
   makeLinks({ [directory.join("link")]: path });
-  assertEquals(isNoFile(path), false);
-  assertEquals(isNoFile(directory.join("none")), false);
-  assertEquals(isNoFile(directory.join("link")), true);
-  assertEquals(isNoFile(directory.path), true);
+  assertEquals(isNotFile(path), false);
+  assertEquals(isNotFile(directory.join("none")), false);
+  assertEquals(isNotFile(directory.join("link")), true);
+  assertEquals(isNotFile(directory.path), true);
 });
