@@ -2,8 +2,6 @@ import { decodeLifetime, readTag, type Unusable } from "../core/codec.ts";
 import type { CleanupRule } from "../core/record.ts";
 import type { CleanupOptions, CleanupResult } from "../core/store.ts";
 import { isSessionId } from "../core/token.ts";
-import type { DirectoryContext } from "./atomic_file.ts";
-import { type LockedFile, openLocked } from "./file_lock.ts";
 import {
   discard,
   isNotFile,
@@ -11,7 +9,10 @@ import {
   openRegular,
   removeIfThere,
 } from "../system/files.ts";
-import { AGAIN, retryUntilFree } from "../system/waiting.ts";
+import { system } from "../system/system.ts";
+import { AGAIN, retryUntilFree, type WaitOptions } from "../system/waiting.ts";
+import type { DirectoryContext } from "./atomic_file.ts";
+import { type LockedFile, openLocked } from "./file_lock.ts";
 import {
   isQuarantineName,
   markerPath,
@@ -20,63 +21,59 @@ import {
   type UserEntry,
 } from "./layout.ts";
 import { markDirectory } from "./prepare_directory.ts";
+import type { Quarantine } from "./quarantine.ts";
 import { readOnce, readRest } from "./read_file.ts";
+import { SessionFile } from "./session_file.ts";
 import {
   makeMissingEntry,
   removeEntries,
   sweepUserIndex,
 } from "./user_index.ts";
-import { system } from "../system/system.ts";
-import type { Quarantine } from "./quarantine.ts";
-import { SessionFile } from "./session_file.ts";
 
 const HOUR = 60 * 60 * 1000;
 const TEMPORARY_FOR = HOUR;
 const QUARANTINE_FOR = 7 * 24 * HOUR;
 
-/** What {@linkcode cleanDirectory} takes. */
-export interface DirectoryCleanupOptions extends CleanupOptions {
-  /** Where unreadable files go. */
-  readonly quarantine: Quarantine;
-  /** How long to wait for another cleaner, in milliseconds. */
-  readonly lockTimeout: number;
-}
-
-/** At so many entries of the index to remove, they are removed. */
+/** How many index entries of deleted sessions are collected before removal. */
 const MANY_ENTRIES = 4096;
 
-type Verdict = "live" | "old" | "gone" | Unusable;
+/** How many files are removed at once: more make readers wait for the disk. */
+const MOST_REMOVALS = 2;
 
-/** A file at first sight. */
-interface Seen {
-  readonly verdict: Verdict;
-  /** The tag of its user, if it has one. */
-  readonly tag?: string | undefined;
-}
+type Verdict = "live" | "due" | "missing" | Unusable;
 
 /**
- * Deletes old sessions from a directory, and what dead processes left there.
- * A file is first read without a lock; only one that seems to be old, or is
- * none of this session's, is locked, looked at again, judged again, and then
- * renamed and removed: a session that was saved or touched meanwhile, or that
- * somebody holds, stays. The entries of the index of users go after their
- * sessions, some under one lock. What the index lacks is made, and of what is
- * there for nothing some is removed. The event loop is given back every few
+ * Deletes the sessions of a directory that are due, and what killed processes
+ * left there. Each file is first read without a lock. Only one that seems to be
+ * due, or does not hold this session, is locked, looked at and judged again, and
+ * then renamed and removed: a session that was saved or touched meanwhile, or
+ * that another process holds, stays. The index entries of deleted sessions are
+ * removed after them, many under one lock. Entries that the index lacks are made,
+ * and some of the stale ones are removed. The event loop is given back every few
  * milliseconds.
  *
  * @param context A directory that is ready.
- * @param isDue Decides which are old, see `cleanupRule`.
- * @param options See there.
+ * @param isDue Tells which sessions to delete, see `cleanupRule`.
+ * @param quarantine Takes unreadable files.
+ * @param lockTimeout How long to wait for another cleaner, in milliseconds.
+ * @param options See `deleteOldSessions` of a store.
  * @throws {SessionLockTimeoutError} If another cleaner does not end in time.
  */
 export async function cleanDirectory(
   context: DirectoryContext,
   isDue: CleanupRule,
-  options: DirectoryCleanupOptions,
+  quarantine: Quarantine,
+  lockTimeout: number,
+  options: CleanupOptions,
 ): Promise<CleanupResult> {
   const { directory } = context;
-  const { dryRun = false, onProgress, quarantine, signal } = options;
-  using _lock = await lockCleaner(directory, options);
+  const { dryRun = false, onProgress, signal } = options;
+  const path = markerPath(directory);
+  using _lock = await lockCleaner(directory, {
+    path,
+    timeout: lockTimeout,
+    signal,
+  });
   const count = { deleted: 0, remaining: 0, orphans: 0 };
   const onPause = () => onProgress?.({ ...count });
   const removals = new Removals();
@@ -89,11 +86,11 @@ export async function cleanDirectory(
         if (isLeft && (dryRun || removeIfThere(path))) count.orphans++;
         continue;
       }
+      const seen = look(path, name, isDue);
       const file = new SessionFile(context, name, quarantine);
-      const seen = peek(file, name, isDue);
       const verdict = dryRun
         ? seen.verdict
-        : judge(file, seen, isDue, (path, tag) => {
+        : judge(file, seen.verdict, isDue, (path, tag) => {
           removals.note(path);
           if (tag !== undefined) entries.push({ tag, id: name });
         });
@@ -104,14 +101,14 @@ export async function cleanDirectory(
           makeMissingEntry(context, { tag, id: name });
         }
       }
-      if (verdict === "old") {
+      if (verdict === "due") {
         count.deleted++;
         await removals.run();
       }
       if (entries.length >= MANY_ENTRIES) await tidy();
     }
   } catch (error) {
-    // What is wrong besides is not what went wrong first.
+    // The caller is to see the first error.
     await removals.end().catch(() => {});
     throw error;
   }
@@ -127,17 +124,17 @@ export async function cleanDirectory(
 
 async function lockCleaner(
   directory: string,
-  options: DirectoryCleanupOptions,
+  waitOptions: WaitOptions,
 ): Promise<LockedFile> {
-  const path = markerPath(directory);
   return await retryUntilFree(() => {
-    const locked = openLocked(path, true);
+    const locked = openLocked(waitOptions.path, true);
     if (locked !== undefined) return locked;
     markDirectory(directory);
     return AGAIN;
-  }, { path, timeout: options.lockTimeout, signal: options.signal });
+  }, waitOptions);
 }
 
+/** Tells whether a file is old enough to collect, and of a kind that is collected. */
 function isOrphan(path: string, name: string): boolean {
   const birth = temporaryBirth(name);
   if (birth !== undefined) return system.now() - birth >= TEMPORARY_FOR;
@@ -146,33 +143,21 @@ function isOrphan(path: string, name: string): boolean {
     const since = system.lstat(path).mtime!.getTime();
     return system.now() - since >= QUARANTINE_FOR;
   } catch (error) {
-    // Somebody who inspects it has taken it away.
+    // It was taken away for inspection.
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
 }
 
-/** Judges a file again under its lock, and deletes one that is old. */
-function judge(
-  file: SessionFile,
-  { verdict }: Seen,
+/** Judges a file without a lock, and reads the tag of its user, if it has one. */
+function look(
+  path: string,
+  id: string,
   isDue: CleanupRule,
-  note: (path: string, tag: string | undefined) => void,
-): Verdict {
-  if (verdict === "live" || verdict === "gone") return verdict;
-  try {
-    const judged = file.deleteIfOld(isDue, note);
-    return judged === AGAIN ? "live" : judged ?? "gone";
-  } catch (error) {
-    if (!isNotFile(file.path)) throw error;
-    return "gone";
-  }
-}
-
-/** What was listed as a file may be anything by now: it is left, then. */
-function peek({ path }: SessionFile, id: string, isDue: CleanupRule): Seen {
+): { readonly verdict: Verdict; readonly tag?: string | undefined } {
+  // What was listed as a file may be anything now.
   const opened = openRegular(path);
-  if (opened === undefined) return { verdict: "gone" };
+  if (opened === undefined) return { verdict: "missing" };
   const { file, info } = opened;
   try {
     let bytes = readOnce(file);
@@ -183,30 +168,45 @@ function peek({ path }: SessionFile, id: string, isDue: CleanupRule): Seen {
     }
     if (typeof lifetime === "string") return { verdict: lifetime };
     const lastAccess = info.mtime!.getTime();
-    const verdict = isDue(lifetime, lastAccess, system.now()) ? "old" : "live";
+    const verdict = isDue(lifetime, lastAccess, system.now()) ? "due" : "live";
     return { verdict, tag: readTag(bytes) };
   } finally {
     system.close(file);
   }
 }
 
-/** With more, who reads waits for the disk, and all for the directory. */
-const MOST_AT_ONCE = 2;
+/** Judges a file again under its lock, and deletes it if it is due. */
+function judge(
+  file: SessionFile,
+  seen: Verdict,
+  isDue: CleanupRule,
+  note: (path: string, tag: string | undefined) => void,
+): Verdict {
+  if (seen === "live" || seen === "missing") return seen;
+  try {
+    const isDeleted = file.deleteIfDue(isDue, note);
+    if (isDeleted === undefined) return "missing";
+    return isDeleted === true ? "due" : "live";
+  } catch (error) {
+    if (!isNotFile(file.path)) throw error;
+    return "missing";
+  }
+}
 
 /**
- * Removes files in other threads, a few at once. On a disk that has to be told
- * of each free block (ext4 with `discard`) the end of a file takes 200 µs, and
- * a cleaner deletes thousands: that is nothing to hold up an event loop with.
+ * Removes files in other threads, a few at once. On a disk that has to be told of
+ * each free block (ext4 with `discard`) the removal of a file takes 200 µs, and a
+ * cleaner removes thousands: too long to block the event loop.
  */
-export class Removals {
+class Removals {
   readonly #running: Set<Promise<void>> = new Set();
   #noted: string[] = [];
   #errors: unknown[] = [];
 
   /**
-   * Notes a file that is to be removed, not before it is closed.
+   * Notes a file for removal, which must be closed before {@linkcode run}.
    *
-   * @param path Its name, which nobody else uses.
+   * @param path Its name, which no other process uses.
    */
   note(path: string): void {
     this.#noted.push(path);
@@ -224,12 +224,12 @@ export class Removals {
       });
       this.#running.add(removal);
     }
-    if (this.#running.size >= MOST_AT_ONCE) await Promise.race(this.#running);
+    if (this.#running.size >= MOST_REMOVALS) await Promise.race(this.#running);
     this.#throwAny();
   }
 
   /**
-   * Removes what is left; resolves when all are gone.
+   * Removes what is left; resolves when all are removed.
    *
    * @throws What removing one of them threw.
    */

@@ -76,7 +76,7 @@ Deno.test("new DirectorySessionStore() refuses what is no path", () => {
     assertThrows(
       () => new DirectorySessionStore(path as string),
       TypeError,
-      "Cannot use directory: it is not a path",
+      "Cannot keep sessions in a directory: directory is not a path",
     );
   }
   assertThrows(
@@ -92,10 +92,18 @@ Deno.test("new DirectorySessionStore() refuses options without sense", () => {
       options as DirectorySessionStoreOptions,
     );
   for (const lockTimeout of [NaN, -1, "5000", null, {}, [], 5n, true]) {
-    assertThrows(create({ lockTimeout }), RangeError, "Cannot use lockTimeout");
+    assertThrows(
+      create({ lockTimeout }),
+      typeof lockTimeout === "number" ? RangeError : TypeError,
+      "Cannot keep sessions in a directory: lockTimeout is not a number from 0 up",
+    );
   }
   for (const durability of ["", "Power", "none", null, true, 1]) {
-    assertThrows(create({ durability }), TypeError, "Cannot use durability");
+    assertThrows(
+      create({ durability }),
+      TypeError,
+      'Cannot keep sessions in a directory: durability is neither "process" nor "power"',
+    );
   }
   create({ lockTimeout: 0, durability: "power" })();
   create({ lockTimeout: Infinity, durability: "process" })();
