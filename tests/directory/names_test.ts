@@ -176,7 +176,7 @@ Deno.test("a directory is no session to a plain load, too", async () => {
   assertEquals(warnings.map(({ type, message }) => [type, message]), [
     [
       "not a file",
-      `Session ${ID} is none: ${directory.join(ID)} is not a file`,
+      `Ignoring session ${ID}: ${directory.join(ID)} is not a regular file`,
     ],
   ]);
 });

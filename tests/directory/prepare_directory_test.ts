@@ -111,36 +111,36 @@ Deno.test("prepareDirectory() follows a link to a directory", () => {
 const LACKING: Record<string, (real: System) => [Partial<System>, string]> = {
   "locks nobody": ({ tryLock }) => [
     { tryLock: (file, exclusive) => (tryLock(file, exclusive), true) },
-    "its file system's locks do not exclude",
+    "the locks of its file system do not exclude each other",
   ],
   "locks writers alone": ({ tryLock }) => [
     { tryLock: (file, exclusive) => tryLock(file, exclusive) || !exclusive },
-    "its file system's locks do not exclude",
+    "the locks of its file system do not exclude each other",
   ],
   "never gives a lock": () => [
     { tryLock: () => false },
-    "its file system's locks do not exclude",
+    "the locks of its file system do not exclude each other",
   ],
   "has inode numbers beyond a double": ({ fstat, lstat }) => [
     {
       fstat: (file) => ({ ...fstat(file), ino: 9223372036854776000 }),
       lstat: (path) => ({ ...lstat(path), ino: 9223372036854776000 }),
     },
-    "its file system's inode numbers do not identify a file",
+    "the inode numbers of its file system do not identify a file",
   ],
   "has no inode numbers": ({ fstat, lstat }) => [
     {
       fstat: (file) => ({ ...fstat(file), ino: null }),
       lstat: (path) => ({ ...lstat(path), ino: null }),
     },
-    "its file system's inode numbers do not identify a file",
+    "the inode numbers of its file system do not identify a file",
   ],
   "has 0 for every inode": ({ fstat, lstat }) => [
     {
       fstat: (file) => ({ ...fstat(file), ino: 0 }),
       lstat: (path) => ({ ...lstat(path), ino: 0 }),
     },
-    "its file system's inode numbers do not identify a file",
+    "the inode numbers of its file system do not identify a file",
   ],
   "numbers inodes by name": ({ lstat }) => [
     {
@@ -149,7 +149,7 @@ const LACKING: Record<string, (real: System) => [Partial<System>, string]> = {
         return { ...info, ino: info.ino! + 1 };
       },
     },
-    "its file system's inode numbers do not identify a file",
+    "the inode numbers of its file system do not identify a file",
   ],
   "numbers devices by name": ({ lstat }) => [
     {
@@ -158,7 +158,7 @@ const LACKING: Record<string, (real: System) => [Partial<System>, string]> = {
         return { ...info, dev: info.dev + 1 };
       },
     },
-    "its file system's inode numbers do not identify a file",
+    "the inode numbers of its file system do not identify a file",
   ],
   "does not support links": () => [
     {
@@ -166,7 +166,7 @@ const LACKING: Record<string, (real: System) => [Partial<System>, string]> = {
         throw new Deno.errors.NotSupported("os error 95");
       },
     },
-    "its file system makes no hard links",
+    "its file system has no hard links",
   ],
   "does not permit links": () => [
     {
@@ -174,7 +174,7 @@ const LACKING: Record<string, (real: System) => [Partial<System>, string]> = {
         throw new Deno.errors.PermissionDenied("os error 1");
       },
     },
-    "its file system makes no hard links",
+    "its file system has no hard links",
   ],
   "links over a name that is taken": ({ link, remove }) => [
     {
@@ -187,11 +187,11 @@ const LACKING: Record<string, (real: System) => [Partial<System>, string]> = {
         link(from, to);
       },
     },
-    "its file system links over a name that is taken",
+    "its file system makes a hard link over a name that is taken",
   ],
   "keeps a name for a removed file": ({ fstat }) => [
     { fstat: (file) => ({ ...fstat(file), nlink: 1 }) },
-    "its file system keeps a name for a file that has none, as NFS does",
+    "its file system keeps a name of a removed file, as NFS does",
   ],
   "has a clock that goes after": ({ fstat }) => [
     {
@@ -200,7 +200,7 @@ const LACKING: Record<string, (real: System) => [Partial<System>, string]> = {
         mtime: new Date(Date.now() - 60_000),
       }),
     },
-    "its file system's clock is not this machine's",
+    "the clock of its file system differs from this machine's",
   ],
   "has a clock that goes before": ({ fstat }) => [
     {
@@ -209,11 +209,11 @@ const LACKING: Record<string, (real: System) => [Partial<System>, string]> = {
         mtime: new Date(Date.now() + 60_000),
       }),
     },
-    "its file system's clock is not this machine's",
+    "the clock of its file system differs from this machine's",
   ],
   "has no clock": ({ fstat }) => [
     { fstat: (file) => ({ ...fstat(file), mtime: null }) },
-    "its file system's clock is not this machine's",
+    "the clock of its file system differs from this machine's",
   ],
   "keeps no mode": ({ fstat }) => [
     { fstat: (file) => ({ ...fstat(file), mode: 0o100777 }) },

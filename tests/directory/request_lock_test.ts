@@ -167,13 +167,13 @@ Deno.test("lock() hears that the directory is gone, or is another one", async ()
   await assertRejects(
     () => store.lock(ID),
     SessionDirectoryError,
-    "it is gone",
+    "it was removed or replaced",
   );
   Deno.mkdirSync(path, { mode: 0o700 });
   await assertRejects(
     () => store.lock(ID),
     SessionDirectoryError,
-    "it is gone",
+    "it was removed or replaced",
   );
   assertEquals([...Deno.readDirSync(path)], []);
 });
