@@ -62,7 +62,7 @@ const OPERATIONS: Record<string, (store: SessionStore) => Promise<unknown>> = {
   deleteOldSessions: (store) => store.deleteOldSessions(30),
 };
 
-Deno.test("new DirectorySessionStore() touches nothing", () => {
+Deno.test("new DirectorySessionStore() does no I/O", () => {
   using directory = new TemporaryDirectory();
   using recorded = recordSystem(directory.path);
   new DirectorySessionStore(directory.join("missing"));
@@ -71,7 +71,7 @@ Deno.test("new DirectorySessionStore() touches nothing", () => {
   assertEquals(directory.list(), []);
 });
 
-Deno.test("new DirectorySessionStore() refuses what is no path", () => {
+Deno.test("new DirectorySessionStore() refuses a directory that is not a path", () => {
   for (const path of ["", undefined, null, 1, {}, [], ["sessions"]]) {
     assertThrows(
       () => new DirectorySessionStore(path as string),
@@ -85,7 +85,7 @@ Deno.test("new DirectorySessionStore() refuses what is no path", () => {
   );
 });
 
-Deno.test("new DirectorySessionStore() refuses options without sense", () => {
+Deno.test("new DirectorySessionStore() refuses invalid options", () => {
   const create = (options: Record<string, unknown>) => () =>
     new DirectorySessionStore(
       "sessions",
@@ -110,7 +110,7 @@ Deno.test("new DirectorySessionStore() refuses options without sense", () => {
   create({ lockTimeout: undefined, durability: undefined })();
 });
 
-Deno.test("new DirectorySessionStore() needs a Deno that tries locks", () => {
+Deno.test("new DirectorySessionStore() needs a Deno that can try locks", () => {
   const { prototype } = Deno.FsFile;
   const { tryLockSync } = prototype;
   Reflect.deleteProperty(prototype, "tryLockSync");
@@ -150,7 +150,7 @@ for (const [name, operate] of Object.entries(OPERATIONS)) {
     assertEquals(Deno.statSync(path).mode! & 0o777, 0o700);
   });
 
-  Deno.test(`${name}: what is no directory is an error`, async () => {
+  Deno.test(`${name}: a path that is not a directory is an error`, async () => {
     using directory = new TemporaryDirectory();
     Deno.writeTextFileSync(directory.join("file"), "mine");
     for (const create of [false, true]) {
@@ -185,7 +185,7 @@ for (const [name, operate] of Object.entries(OPERATIONS)) {
   });
 }
 
-Deno.test("the directory is tried once", async () => {
+Deno.test("a store tries its directory once", async () => {
   using directory = new TemporaryDirectory();
   const store = new DirectorySessionStore(directory.path);
   using recorded = recordSystem(directory.path);
@@ -223,7 +223,7 @@ Deno.test("the directory can be a URL", async () => {
   assertEquals(Deno.statSync(`${path}/${ID}`).isFile, true);
 });
 
-Deno.test("the directory can be written in any way", async () => {
+Deno.test("a directory can be given as a path of any form", async () => {
   using directory = new TemporaryDirectory();
   await new DirectorySessionStore(directory.path).save(ID, recordOf());
   const { path } = directory;
@@ -246,7 +246,7 @@ Deno.test("a session outlives its store", async () => {
   assertEquals(await other.has(ID), false);
 });
 
-Deno.test("what happens in parallel to several stores is one step each", async () => {
+Deno.test("operations of several stores at the same time are one step each", async () => {
   using directory = new TemporaryDirectory();
   const stores = Array.from(
     { length: 10 },
@@ -266,7 +266,7 @@ Deno.test("what happens in parallel to several stores is one step each", async (
   assertEquals((await stores[0]!.load(ID))?.data, { n: 200 });
 });
 
-Deno.test("an operation on its session inside change waits for its end", async () => {
+Deno.test("an operation on a session inside its change waits until the change ends", async () => {
   using directory = new TemporaryDirectory();
   const store = new DirectorySessionStore(directory.path);
   await store.save(ID, recordOf({ n: 0 }));
@@ -286,7 +286,7 @@ Deno.test("an operation on its session inside change waits for its end", async (
   });
 });
 
-Deno.test("a directory removed under a store is an error to writers", async () => {
+Deno.test("after the directory was removed, operations that change a session throw", async () => {
   using directory = new TemporaryDirectory();
   const path = directory.join("sessions");
   const store = new DirectorySessionStore(path, { create: true });
@@ -297,7 +297,7 @@ Deno.test("a directory removed under a store is an error to writers", async () =
   }
 });
 
-Deno.test("a permission that is missing is the original error", async () => {
+Deno.test("a missing permission is the original error", async () => {
   using directory = new TemporaryDirectory();
   const store = new DirectorySessionStore(directory.path);
   await store.save(ID, recordOf());

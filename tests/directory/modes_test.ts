@@ -72,7 +72,7 @@ for (const umask of [0, 0o002, 0o022, 0o077, 0o177, 0o277, 0o777]) {
   }
 }
 
-Deno.test("a directory that is there keeps its mode", async () => {
+Deno.test("an existing directory keeps its mode", async () => {
   using directory = new TemporaryDirectory();
   Deno.chmodSync(directory.path, 0o750);
   const store = new DirectorySessionStore(directory.path, { create: true });
@@ -81,7 +81,7 @@ Deno.test("a directory that is there keeps its mode", async () => {
   assertEquals(modesOf(directory.path)[ID], "600");
 });
 
-Deno.test("what is set aside stays private", async () => {
+Deno.test("a file that is set aside stays private", async () => {
   using directory = new TemporaryDirectory();
   const store = new DirectorySessionStore(directory.path, {
     onWarning: () => {},

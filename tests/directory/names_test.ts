@@ -73,7 +73,7 @@ Deno.test("only session IDs are read, counted or removed", async () => {
   assertEquals(warnings, []);
 });
 
-Deno.test("subdirectories are left alone, whatever their names", async () => {
+Deno.test("subdirectories are left as they are, whatever their names", async () => {
   using directory = new TemporaryDirectory();
   const names = [
     "a-subdirectory-----",
@@ -122,7 +122,7 @@ const OBSTACLES: Record<string, (directory: TemporaryDirectory) => void> = {
 };
 
 for (const [what, put] of Object.entries(OBSTACLES)) {
-  Deno.test(`${what} is no session, stays, and is in the way`, async () => {
+  Deno.test(`${what} is no session, is left, and cannot be written over`, async () => {
     using directory = new TemporaryDirectory();
     const warnings: StoreWarning[] = [];
     const store = new DirectorySessionStore(directory.path, {
@@ -164,7 +164,7 @@ for (const [what, put] of Object.entries(OBSTACLES)) {
   });
 }
 
-Deno.test("a directory is no session to a plain load, too", async () => {
+Deno.test("a directory is no session to a plain load either", async () => {
   using directory = new TemporaryDirectory();
   const warnings: StoreWarning[] = [];
   const store = new DirectorySessionStore(directory.path, {
@@ -181,11 +181,11 @@ Deno.test("a directory is no session to a plain load, too", async () => {
   ]);
 });
 
-Deno.test("a pipe hangs nobody who looks before reading", async (t) => {
+Deno.test("an operation that looks before it reads does not wait for a pipe", async (t) => {
   using directory = new TemporaryDirectory();
   const isMade = makePipe(directory.join(ID));
   await t.step({
-    name: "and is no session, stays, and is in the way",
+    name: "and is no session, is left, and cannot be written over",
     ignore: !isMade,
     fn: async () => {
       // In a process of its own, which can be ended should it hang.
