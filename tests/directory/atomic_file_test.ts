@@ -115,7 +115,7 @@ Deno.test("replaceFile() puts another file behind the name", () => {
     true,
   );
   assertEquals(Deno.readTextFileSync(path), "second");
-  // Its bytes are those of a recycled file now: who has it still reads them.
+  // It is the recycled file now, and a reader that opened it reads its old bytes.
   assertEquals(
     new TextDecoder().decode(readWhole(old, 17)),
     "first, and longer",

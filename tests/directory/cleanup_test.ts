@@ -1,4 +1,4 @@
-/** The cleaner of a directory: which sessions it spares, and what it sweeps up. */
+/** The cleanup of a directory: which sessions it keeps, and what else it removes. */
 
 import {
   assert,
@@ -71,7 +71,7 @@ Deno.test("a cleanup locks only sessions that are due", async () => {
   assertEquals(locks, ["tryLock marker"]);
 });
 
-/** What may happen to an old session after the cleaner saw it. */
+/** What may happen to a session that is due after the cleanup has read it. */
 const MEANWHILE: Record<
   string,
   (other: DirectorySessionStore, directory: TemporaryDirectory) => void
@@ -148,7 +148,7 @@ Deno.test("a cleanup removes temporary files an hour after the birth in their na
     Deno.writeTextFileSync(path, "half");
     return path.slice(path.lastIndexOf("/") + 1);
   });
-  // Not by mtime: one that its dead maker linked shares that of its session.
+  // Not by mtime: a file whose maker was killed after the link is also a session.
   age(directory, 0, names[0]);
   age(directory, 10 * DAY, names[2]);
   const dry = await store.deleteOldSessions(Infinity, { dryRun: true });
@@ -339,7 +339,7 @@ Deno.test("a cleanup that fails unlocks the marker", async () => {
   {
     using _replaced = replaceSystem({ removeLater: fail });
     assertStrictEquals(await assertRejects(clean), error);
-    // It has its name no more, so it is gone; and so is what was left of it.
+    // It no longer has its name, so it is deleted, and its file was removed.
     assertEquals(directory.list(), [".latchkey"]);
   }
   await store.save(ID, recordOf());

@@ -1,4 +1,4 @@
-/** Names that are no session's, and what is no file behind one that is. */
+/** Names that are not a session's, and session names that do not lead to a file. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { encodeRecord } from "../../src/core/codec.ts";
@@ -100,7 +100,7 @@ Deno.test("subdirectories are left as they are, whatever their names", async () 
   }
 });
 
-/** Puts something that is no file behind {@linkcode ID}. */
+/** Puts something other than a file behind {@linkcode ID}. */
 const OBSTACLES: Record<string, (directory: TemporaryDirectory) => void> = {
   "a link to a session": (directory) =>
     makeLinks({ [directory.join(ID)]: directory.join(OTHER_ID) }),

@@ -72,7 +72,7 @@ Deno.test("of processes and workers that create the same ID, one succeeds", asyn
   using directory = new TemporaryDirectory();
   const store = new DirectorySessionStore(directory.path);
   const ids = Array.from({ length: 300 }, (_, n) => `session-number-${n}`);
-  // Every third is there, and over: create() then replaces.
+  // Every third exists and has expired: create() then replaces it.
   for (const [n, id] of ids.entries()) {
     if (n % 3 === 0) await store.save(id, recordOf({}, { expiresAt: 1 }));
   }

@@ -1,4 +1,4 @@
-/** Files that bear a session's name and hold none. */
+/** Files that have a session's name and do not hold that session. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { encodeRecord } from "../../src/core/codec.ts";
@@ -34,7 +34,7 @@ function openScene(): Scene {
   };
 }
 
-/** No session, at once; the bytes set aside; told once; the next save works. */
+/** No session, at once; the bytes set aside; one report; the next save works. */
 async function assertSetAside(scene: Scene, bytes: Uint8Array): Promise<void> {
   const { directory, store } = scene;
   Deno.writeFileSync(directory.join(ID), bytes);

@@ -1,4 +1,4 @@
-/** The lock files of a directory, which are nobody's sessions. */
+/** The lock files of a directory, which are not sessions. */
 
 import {
   assert,

@@ -1,4 +1,4 @@
-/** Waiting for a session that somebody else holds. */
+/** Waiting for a session that another process holds. */
 
 import {
   assert,
@@ -21,7 +21,7 @@ type Operate = (
   options?: StoreOptions,
 ) => Promise<unknown>;
 
-/** What waits for whoever holds the exclusive lock. */
+/** What waits for the holder of the exclusive lock. */
 const READERS: Record<string, Operate> = {
   load: (store, options) => store.load(ID, options),
   has: (store, options) => store.has(ID, options),

@@ -499,7 +499,7 @@ Deno.test("a load returns a live session that replaced an expired one before the
   await store.save(ID, recordOf({}, { expiresAt: 1 }));
   const other = new DirectorySessionStore(directory.path);
   await other.setup();
-  // Between open and lock a live one takes the place of the one that is over.
+  // Between open and lock a live session replaces the expired one.
   using hook = actBefore("tryLock", () => true, () => {
     void other.save(ID, recordOf({ n: 2 }));
   });

@@ -367,7 +367,7 @@ Deno.test("a cleanup makes missing entries, but not a dryRun", async () => {
   await store.save(ID, recordOf({}, BOB));
   Deno.removeSync(directory.join(".users"), { recursive: true });
   assertEquals(await idsOf(store), []);
-  // A login finds it gone, and makes it again.
+  // A login finds the index missing, and makes it again.
   await store.update(ID, login("ann"));
   assertEquals(await idsOf(store), [ID]);
   await store.deleteOldSessions(30, { dryRun: true });
