@@ -13,7 +13,7 @@ const LOCK_TIMEOUT = 5_000;
 export class LockQueue {
   readonly #lines: Map<string, Set<PlaceInLine>> = new Map();
 
-  /** Takes a lock, see {@linkcode SessionStore.lock}. */
+  /** Takes the lock of a session, as `lock` of a store does. */
   async lock(id: string, options: LockOptions): Promise<AsyncDisposable> {
     const { signal } = options;
     const timeout = checkLock(id, options, LOCK_TIMEOUT);

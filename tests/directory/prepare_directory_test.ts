@@ -109,15 +109,15 @@ Deno.test("prepareDirectory() follows a link to a directory", () => {
 
 /** File systems that lack something, and what is said of them. */
 const LACKING: Record<string, (real: System) => [Partial<System>, string]> = {
-  "locks nobody": ({ tryLock }) => [
+  "has locks that exclude nothing": ({ tryLock }) => [
     { tryLock: (file, exclusive) => (tryLock(file, exclusive), true) },
     "the locks of its file system do not exclude each other",
   ],
-  "locks writers alone": ({ tryLock }) => [
+  "has locks that exclude only writers": ({ tryLock }) => [
     { tryLock: (file, exclusive) => tryLock(file, exclusive) || !exclusive },
     "the locks of its file system do not exclude each other",
   ],
-  "never gives a lock": () => [
+  "never grants a lock": () => [
     { tryLock: () => false },
     "the locks of its file system do not exclude each other",
   ],
@@ -176,7 +176,7 @@ const LACKING: Record<string, (real: System) => [Partial<System>, string]> = {
     },
     "its file system has no hard links",
   ],
-  "links over a name that is taken": ({ link, remove }) => [
+  "makes a hard link over a name that is taken": ({ link, remove }) => [
     {
       link: (from, to) => {
         try {
@@ -193,7 +193,7 @@ const LACKING: Record<string, (real: System) => [Partial<System>, string]> = {
     { fstat: (file) => ({ ...fstat(file), nlink: 1 }) },
     "its file system keeps a name of a removed file, as NFS does",
   ],
-  "has a clock that goes after": ({ fstat }) => [
+  "has a clock that is slow": ({ fstat }) => [
     {
       fstat: (file) => ({
         ...fstat(file),
@@ -202,7 +202,7 @@ const LACKING: Record<string, (real: System) => [Partial<System>, string]> = {
     },
     "the clock of its file system differs from this machine's",
   ],
-  "has a clock that goes before": ({ fstat }) => [
+  "has a clock that is fast": ({ fstat }) => [
     {
       fstat: (file) => ({
         ...fstat(file),
@@ -215,7 +215,7 @@ const LACKING: Record<string, (real: System) => [Partial<System>, string]> = {
     { fstat: (file) => ({ ...fstat(file), mtime: null }) },
     "the clock of its file system differs from this machine's",
   ],
-  "keeps no mode": ({ fstat }) => [
+  "does not keep the mode of a file": ({ fstat }) => [
     { fstat: (file) => ({ ...fstat(file), mode: 0o100777 }) },
     "its file system does not keep the mode of a file",
   ],
