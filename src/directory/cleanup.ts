@@ -10,7 +10,7 @@ import {
   removeIfThere,
 } from "../system/files.ts";
 import { system } from "../system/system.ts";
-import { AGAIN, retryUntilFree, type WaitOptions } from "../system/waiting.ts";
+import { AGAIN, retryUntilFree } from "../system/waiting.ts";
 import type { DirectoryContext } from "./atomic_file.ts";
 import { type LockedFile, openLocked } from "./file_lock.ts";
 import {
@@ -68,12 +68,7 @@ export async function cleanDirectory(
 ): Promise<CleanupResult> {
   const { directory } = context;
   const { dryRun = false, onProgress, signal } = options;
-  const path = markerPath(directory);
-  using _lock = await lockCleaner(directory, {
-    path,
-    timeout: lockTimeout,
-    signal,
-  });
+  using _lock = await lockCleaner(directory, lockTimeout, signal);
   const count = { deleted: 0, remaining: 0, orphans: 0 };
   const onPause = () => onProgress?.({ ...count });
   const removals = new Removals();
@@ -124,14 +119,16 @@ export async function cleanDirectory(
 
 async function lockCleaner(
   directory: string,
-  waitOptions: WaitOptions,
+  timeout: number,
+  signal: AbortSignal | undefined,
 ): Promise<LockedFile> {
+  const path = markerPath(directory);
   return await retryUntilFree(() => {
-    const locked = openLocked(waitOptions.path, true);
+    const locked = openLocked(path, true);
     if (locked !== undefined) return locked;
     markDirectory(directory);
     return AGAIN;
-  }, waitOptions);
+  }, { path, timeout, signal });
 }
 
 /** Tells whether a file is old enough to collect, and of a kind that is collected. */
