@@ -86,8 +86,8 @@ export type {
   KvDatabase,
   KvEntry,
   KvKey,
-} from "./src/engines/kv_database.ts";
-export type { KvAccess, KvRow } from "./src/engines/kv_engine.ts";
+} from "./src/engines/kv.ts";
+export type { KvAccess, KvRow } from "./src/engines/kv.ts";
 export type { KvSessionStoreOptions } from "./src/engines/kv.ts";
 export type {
   PgPool,
@@ -103,14 +103,11 @@ export type {
   NodeRedisCluster,
   RedisClient,
 } from "./src/engines/redis_client.ts";
-export type { RedisRow } from "./src/engines/redis_engine.ts";
+export type { RedisRow } from "./src/engines/redis.ts";
 export type { RedisSessionStoreOptions } from "./src/engines/redis.ts";
 export type { SqliteSessionStoreOptions } from "./src/engines/sqlite.ts";
 export type { SqlValue } from "./src/engines/sql.ts";
-export type {
-  SqliteDatabase,
-  SqliteStatement,
-} from "./src/engines/sqlite_database.ts";
+export type { SqliteDatabase, SqliteStatement } from "./src/engines/sqlite.ts";
 export { EngineSessionStore } from "./src/engines/engine_store.ts";
 export type { EngineStoreOptions } from "./src/engines/engine_store.ts";
 export type {

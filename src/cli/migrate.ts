@@ -1,7 +1,6 @@
-import { SqliteSessionStore } from "../engines/sqlite.ts";
+import { type SqliteDatabase, SqliteSessionStore } from "../engines/sqlite.ts";
 import { DirectorySessionStore } from "../directory/directory_store.ts";
 import { migrateSessions } from "../migration/migrate_sessions.ts";
-import type { SqliteDatabase } from "../engines/sqlite_database.ts";
 import { checkSessions } from "./check_sessions.ts";
 import { loadDriver } from "./driver.ts";
 import { Interruption } from "./terminal.ts";

@@ -5,8 +5,7 @@ import { PostgresSessionStore } from "../engines/postgres.ts";
 import type { PgPool } from "../engines/postgres_client.ts";
 import type { NodeRedisClient } from "../engines/redis_client.ts";
 import { RedisSessionStore } from "../engines/redis.ts";
-import type { SqliteDatabase } from "../engines/sqlite_database.ts";
-import { SqliteSessionStore } from "../engines/sqlite.ts";
+import { type SqliteDatabase, SqliteSessionStore } from "../engines/sqlite.ts";
 import { DirectorySessionStore } from "../directory/directory_store.ts";
 import { readSessionFile } from "./session_file.ts";
 

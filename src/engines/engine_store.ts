@@ -29,8 +29,10 @@ import {
   checkLastAccess,
   cleanupRule,
   expiryOf,
+  isExpired,
   type SessionRecord,
 } from "../core/record.ts";
+import { fromJson, toJson } from "../core/record_json.ts";
 import type {
   CleanupOptions,
   CleanupResult,
@@ -43,18 +45,15 @@ import type {
 } from "../core/store.ts";
 import { checkSessionId, isSessionId } from "../core/token.ts";
 import { userTag } from "../core/user_tag.ts";
-import { LockQueue } from "../system/lock_queue.ts";
-import { cleanEngine } from "./engine_cleanup.ts";
 import { Conflicts } from "../system/conflicts.ts";
-import { endRow } from "./end_row.ts";
-import { makeRow, readRow } from "./engine_row.ts";
-import { RecentReads } from "./recent_reads.ts";
+import { LockQueue } from "../system/lock_queue.ts";
+import { eachUntilAborted, untilAborted } from "../system/until_aborted.ts";
+import { cleanEngine } from "./engine_cleanup.ts";
 import type {
   EngineRow,
   NewEngineRow,
   SessionEngine,
 } from "./session_engine.ts";
-import { eachUntilAborted, untilAborted } from "../system/until_aborted.ts";
 
 /** What every store on an engine takes. */
 export interface EngineStoreOptions {
@@ -295,5 +294,104 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
   /** Removes a row that was read; tells whether it still was what it was. */
   async #removes(id: string, row: R): Promise<boolean> {
     return await this.#engine.remove(id, row) !== undefined;
+  }
+}
+
+/** How late a change may reach the engine that was under way, in ms. */
+const LATEST = 60 * 1000;
+
+/**
+ * Removes a session that is over, before anybody is told that it is: a change
+ * that is under way since before would revive it. One that is over for a minute
+ * is left to the cleaner, and what is no record to whoever writes one.
+ *
+ * @param engine Where it is.
+ * @param id The session ID.
+ * @param row What was read, if anything; no live session.
+ * @param now In ms since the epoch.
+ * @returns `false` when it is another by now.
+ */
+export async function endRow<R extends EngineRow>(
+  engine: SessionEngine<R>,
+  id: string,
+  row: R | undefined,
+  now: number,
+): Promise<boolean> {
+  const record = row && fromJson(row.json);
+  if (record === undefined) return true;
+  const endsAt = expiryOf(record, row!.lastAccess);
+  if (endsAt === null || now - endsAt > LATEST) return true;
+  return await engine.remove(id, row) !== undefined;
+}
+
+const VERSIONS = 2 ** 53;
+
+/**
+ * Gives the record of a row.
+ *
+ * @param row What the engine has, if anything.
+ * @param now In ms since the epoch.
+ * @returns `undefined` when there is none, or it is over.
+ */
+export function readRow(
+  row: EngineRow | undefined,
+  now: number,
+): SessionRecord | undefined {
+  if (row === undefined) return undefined;
+  const record = fromJson(row.json);
+  if (record === undefined) return undefined;
+  return isExpired(record, row.lastAccess, now) ? undefined : record;
+}
+
+/**
+ * Makes the row of a record.
+ *
+ * @param record What to keep.
+ * @param lastAccess When it is accessed, in ms since the epoch.
+ * @throws {TypeError} If the record cannot be kept.
+ */
+export function makeRow(
+  record: SessionRecord,
+  lastAccess: number,
+): NewEngineRow {
+  const json = toJson(record);
+  return {
+    json,
+    version: Math.floor(Math.random() * VERSIONS),
+    lastAccess,
+    endsAt: expiryOf(record, lastAccess),
+    expiresAt: record.expiresAt ?? null,
+    tag: record.user === undefined ? null : userTag(record.user),
+  };
+}
+
+const MOST_ROWS = 1_000;
+const MOST_CHARACTERS = 4 * 1024 * 1024;
+
+/** The rows that were read last, each for the one update that follows. */
+export class RecentReads<R extends EngineRow> {
+  readonly #rows: Map<string, R> = new Map();
+  #characters = 0;
+
+  /** Keeps a row, and forgets the oldest where there are too many. */
+  add(id: string, row: R): void {
+    this.take(id);
+    this.#rows.set(id, row);
+    this.#characters += row.json.length;
+    while (
+      this.#rows.size > MOST_ROWS || this.#characters > MOST_CHARACTERS
+    ) {
+      const [oldest] = this.#rows.keys();
+      this.take(oldest!);
+    }
+  }
+
+  /** Gives the row of a session, if it is there still, and forgets it. */
+  take(id: string): R | undefined {
+    const row = this.#rows.get(id);
+    if (row === undefined) return undefined;
+    this.#rows.delete(id);
+    this.#characters -= row.json.length;
+    return row;
   }
 }

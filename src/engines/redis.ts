@@ -1,6 +1,36 @@
+/*
+ * A string is a session:
+ *
+ *   prefix:{id}   version access entry json
+ *
+ *   version   11 characters, base 36
+ *   access    when it was last accessed, 16 digits
+ *   entry     what it has of the index of its user, see redis_user_index.ts;
+ *             empty for nobody
+ *
+ * So a load is a GET, and a touch writes over 16 bytes where they are. What
+ * depends on the version is a script, and nobody cuts into that. Redis deletes
+ * the string an hour after the session is over.
+ *
+ * A client may send a command again when the connection was lost, and Redis may
+ * have done it already. So a write that finds its own version there is done.
+ */
+import { isSessionId } from "../core/token.ts";
+import { expireIn } from "./session_engine.ts";
 import { EngineSessionStore, type EngineStoreOptions } from "./engine_store.ts";
-import type { RedisClient } from "./redis_client.ts";
-import { RedisEngine, type RedisRow } from "./redis_engine.ts";
+import {
+  connectionOf,
+  type RedisClient,
+  type RedisConnection,
+} from "./redis_client.ts";
+import { RedisScript } from "./redis_client.ts";
+import { makeEntry, RedisUserIndex, tagOf } from "./redis_user_index.ts";
+import type {
+  EngineAccess,
+  EngineRow,
+  NewEngineRow,
+  SessionEngine,
+} from "./session_engine.ts";
 
 /** What {@linkcode RedisSessionStore} takes. */
 export interface RedisSessionStoreOptions extends EngineStoreOptions {
@@ -70,4 +100,242 @@ export class RedisSessionStore extends EngineSessionStore<RedisRow> {
     }
     super(new RedisEngine(client, prefix), options);
   }
+}
+
+const VERSION_LENGTH = 11;
+const ACCESS_LENGTH = 16;
+/** Where the access begins, and where the entry does. */
+const ACCESS_AT = VERSION_LENGTH + 1;
+const ENTRY_AT = ACCESS_AT + ACCESS_LENGTH + 1;
+const SPACE = 32;
+
+const KEYS_AT_A_TIME = "200";
+const ANY = "*";
+const NONE = "";
+/** The version of what is no session. */
+const JUNK = "?";
+
+/** What Redis has of a session. */
+export interface RedisRow extends EngineRow {
+  /** Another one after each write. */
+  readonly version: string;
+  /** Of the index of its user; empty for nobody. */
+  readonly entry: string;
+}
+
+/**
+ * ARGV: version expected, life in ms, the session, its version and entry.
+ * Returns the entry before, or nothing when it is refused.
+ */
+const WRITE = new RedisScript(`
+local head = redis.call('GETRANGE', KEYS[1], 0, 99)
+local version, entry = string.match(head, '^([^ ]*) [^ ]* ([^ ]*) ')
+if head == '' then version = '' elseif not version or #version ~= ${VERSION_LENGTH} then version = '${JUNK}' end
+if version == ARGV[4] then return ARGV[5] end
+if ARGV[1] ~= '${ANY}' and version ~= ARGV[1] then return false end
+if ARGV[2] == '' then redis.call('SET', KEYS[1], ARGV[3]) else redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[2]) end
+return entry or ''`);
+
+/** ARGV: version expected, life in ms, access. */
+const TOUCH = new RedisScript(`
+if redis.call('GETRANGE', KEYS[1], 0, ${
+  VERSION_LENGTH - 1
+}) ~= ARGV[1] then return 0 end
+redis.call('SETRANGE', KEYS[1], ${ACCESS_AT}, ARGV[3])
+if ARGV[2] == '' then redis.call('PERSIST', KEYS[1]) else redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return 1`);
+
+/** ARGV: version and access expected. Returns what it removes. */
+const REMOVE = new RedisScript(`
+if ARGV[1] ~= '${ANY}' and redis.call('GETRANGE', KEYS[1], 0, ${
+  ENTRY_AT - 2
+}) ~= ARGV[1] then return false end
+return redis.call('GETDEL', KEYS[1])`);
+
+/** Sessions in Redis. */
+export class RedisEngine implements SessionEngine<RedisRow> {
+  readonly #redis: RedisConnection;
+  readonly #prefix: string;
+  readonly #index: RedisUserIndex;
+
+  /**
+   * @param client A connected client.
+   * @param prefix What all keys begin with.
+   * @throws {TypeError} If the client is none.
+   */
+  constructor(client: RedisClient, prefix: string) {
+    this.#redis = connectionOf(client);
+    this.#prefix = prefix;
+    this.#index = new RedisUserIndex(this.#redis, prefix);
+  }
+
+  /** There are no tables. */
+  setup(): void {}
+
+  read(id: string): Promise<RedisRow | undefined> {
+    const key = this.#keyOf(id);
+    return this.#redis.send(key, ["GET", key]).then(rowOf);
+  }
+
+  async write(id: string, row: NewEngineRow): Promise<void> {
+    const entry = entryOf(row);
+    if (entry !== NONE) await this.#index.put({ id, entry }, row.endsAt);
+    const before = await this.#write(id, row, ANY, entry) as string;
+    await this.#leave(id, before, entry);
+  }
+
+  async replace(
+    id: string,
+    row: NewEngineRow,
+    expected: RedisRow | undefined,
+  ): Promise<boolean> {
+    const { version = NONE, entry: before = NONE } = expected ?? {};
+    if (tagOf(before) === (row.tag ?? NONE)) {
+      // Who is in the index already need not be there first.
+      const [replaced] = await Promise.all([
+        this.#write(id, row, version, before),
+        before !== NONE && this.#index.put({ id, entry: before }, row.endsAt),
+      ]);
+      return replaced !== null;
+    }
+    const entry = entryOf(row);
+    if (entry !== NONE) await this.#index.put({ id, entry }, row.endsAt);
+    const isReplaced = await this.#write(id, row, version, entry) !== null;
+    if (isReplaced) await this.#leave(id, before, entry);
+    else await this.#leave(id, entry, before);
+    return isReplaced;
+  }
+
+  async touch(
+    id: string,
+    { lastAccess, endsAt }: EngineAccess,
+    { version, entry }: RedisRow,
+  ): Promise<boolean> {
+    const args = [version, lifeOf(endsAt), accessOf(lastAccess)];
+    const [touched] = await Promise.all([
+      TOUCH.run(this.#redis, this.#keyOf(id), args),
+      entry !== NONE && this.#index.put({ id, entry }, endsAt),
+    ]);
+    return Number(touched) === 1;
+  }
+
+  async remove(id: string, expected?: RedisRow): Promise<RedisRow | undefined> {
+    const head = expected === undefined
+      ? ANY
+      : `${expected.version} ${accessOf(expected.lastAccess)}`;
+    const row = rowOf(await REMOVE.run(this.#redis, this.#keyOf(id), [head]));
+    if (row !== undefined) await this.#leave(id, row.entry, NONE);
+    return row;
+  }
+
+  async *rows(
+    tag: string | undefined,
+  ): AsyncGenerator<readonly [id: string, row: RedisRow]> {
+    yield* tag === undefined ? this.#allRows() : this.#rowsOf(tag);
+  }
+
+  async *#allRows(): AsyncGenerator<readonly [id: string, row: RedisRow]> {
+    for await (const ids of this.#ids()) {
+      const rows = await Promise.all(ids.map((id) => this.read(id)));
+      for (const [n, row] of rows.entries()) {
+        if (row !== undefined) yield [ids[n]!, row];
+      }
+    }
+  }
+
+  async *#rowsOf(
+    tag: string,
+  ): AsyncGenerator<readonly [id: string, row: RedisRow]> {
+    const seen = new Set<string>();
+    for await (const sessions of this.#index.list(tag)) {
+      const rows = await Promise.all(sessions.map(async (session) => {
+        const row = await this.read(session.id);
+        if (row?.entry !== session.entry) await this.#index.prune(session);
+        return row;
+      }));
+      for (const [n, row] of rows.entries()) {
+        const { id } = sessions[n]!;
+        if (row === undefined || seen.has(id)) continue;
+        seen.add(id);
+        yield [id, row];
+      }
+    }
+  }
+
+  /** Streams the IDs of all sessions, some at a time; one may come twice. */
+  async *#ids(): AsyncGenerator<string[]> {
+    const start = `${this.#redis.keyPrefix}${this.#keyOf("")}`.slice(0, -1);
+    const match = `${start.replaceAll(/[\\*?[\]]/g, "\\$&")}*}`;
+    const rest = ["MATCH", match, "COUNT", KEYS_AT_A_TIME, "TYPE", "string"];
+    for (const send of await this.#redis.nodes()) {
+      for (let cursor = "0";;) {
+        const [next, keys] = await send(["SCAN", cursor, ...rest]) as [
+          string,
+          string[],
+        ];
+        const ids = keys.map((key) => key.slice(start.length, -1));
+        yield ids.filter(isSessionId);
+        cursor = next;
+        if (cursor === "0") break;
+      }
+    }
+  }
+
+  /** Writes; gives the entry before, or `null` when it is refused. */
+  async #write(
+    id: string,
+    row: NewEngineRow,
+    expected: string,
+    entry: string,
+  ): Promise<string | null> {
+    const version = versionOf(row.version);
+    const access = accessOf(row.lastAccess);
+    const session = `${version} ${access} ${entry} ${row.json}`;
+    const args = [expected, lifeOf(row.endsAt), session, version, entry];
+    const before = await WRITE.run(this.#redis, this.#keyOf(id), args);
+    return before as string | null;
+  }
+
+  /** Takes what the session no longer has out of the index. */
+  async #leave(id: string, entry: string, kept: string): Promise<void> {
+    if (entry === NONE || entry === kept) return;
+    await this.#index.remove({ id, entry });
+  }
+
+  #keyOf(id: string): string {
+    return `${this.#prefix}:{${id}}`;
+  }
+}
+
+function entryOf({ tag, version }: NewEngineRow): string {
+  return tag === null ? NONE : makeEntry(tag, version);
+}
+
+function lifeOf(endsAt: number | null): string {
+  return String(expireIn(endsAt) ?? NONE);
+}
+
+function versionOf(version: number): string {
+  return version.toString(36).padStart(VERSION_LENGTH, "0");
+}
+
+function accessOf(lastAccess: number): string {
+  return String(Math.floor(lastAccess)).padStart(ACCESS_LENGTH, "0");
+}
+
+function rowOf(session: unknown): RedisRow | undefined {
+  if (session === null) return undefined;
+  if (typeof session !== "string") {
+    throw new TypeError("Cannot use client: what it answers is not text");
+  }
+  const end = session.indexOf(" ", ENTRY_AT);
+  const isOurs = session.charCodeAt(ACCESS_AT - 1) === SPACE &&
+    session.charCodeAt(ENTRY_AT - 1) === SPACE && end >= 0;
+  if (!isOurs) return { json: "", version: JUNK, lastAccess: 0, entry: NONE };
+  return {
+    json: session.slice(end + 1),
+    version: session.slice(0, VERSION_LENGTH),
+    lastAccess: Number(session.slice(ACCESS_AT, ENTRY_AT - 1)),
+    entry: session.slice(ENTRY_AT, end),
+  };
 }

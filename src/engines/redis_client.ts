@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+
 /** What of a client of `npm:redis` a store uses, in version 5. */
 export interface NodeRedisClient {
   /** Sends a command. */
@@ -135,4 +137,40 @@ function isOf<T>(client: unknown, method: keyof T): client is T {
   // A function has a method `call`, too.
   if (typeof client !== "object" || client === null) return false;
   return typeof (client as Partial<T>)[method] === "function";
+}
+
+/** A Lua script on one key, which Redis runs as one step. */
+export class RedisScript {
+  readonly #text: string;
+  readonly #hash: string;
+
+  /** @param text The script; it knows the key as `KEYS[1]`. */
+  constructor(text: string) {
+    this.#text = text;
+    this.#hash = createHash("sha1").update(text).digest("hex");
+  }
+
+  /**
+   * Runs it by its hash, and where Redis does not know that, sends the text.
+   *
+   * @param redis Where.
+   * @param key The key.
+   * @param args What the script knows as `ARGV`.
+   * @returns What it returns.
+   */
+  async run(
+    redis: RedisConnection,
+    key: string,
+    args: readonly string[],
+  ): Promise<unknown> {
+    const rest = ["1", key, ...args];
+    try {
+      return await redis.send(key, ["EVALSHA", this.#hash, ...rest]);
+    } catch (error) {
+      const isUnknown = error instanceof Error &&
+        error.message.startsWith("NOSCRIPT");
+      if (!isUnknown) throw error;
+      return await redis.send(key, ["EVAL", this.#text, ...rest]);
+    }
+  }
 }

@@ -17,9 +17,8 @@
  * it after an hour takes it out.
  */
 import { TAG_LENGTH } from "../core/user_tag.ts";
-import { expireIn } from "./engine_expiry.ts";
-import type { RedisConnection } from "./redis_client.ts";
-import { RedisScript } from "./redis_script.ts";
+import { type RedisConnection, RedisScript } from "./redis_client.ts";
+import { expireIn } from "./session_engine.ts";
 
 const MEMBERS_AT_A_TIME = "200";
 /** In ms: longer than anybody takes from putting one in to the session. */

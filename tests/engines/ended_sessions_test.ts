@@ -4,7 +4,7 @@ import { assertEquals } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { EngineSessionStore } from "../../src/engines/engine_store.ts";
 import type { SessionEngine } from "../../src/engines/session_engine.ts";
-import { SqliteEngine } from "../../src/engines/sqlite_engine.ts";
+import { SqliteEngine } from "../../src/engines/sqlite.ts";
 import { ID, recordOf } from "../contract/contract.ts";
 
 const MINUTE = 60_000;

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SessionLockTimeoutError } from "../../src/core/errors.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
-import { RecentReads } from "../../src/engines/recent_reads.ts";
+import { RecentReads } from "../../src/engines/engine_store.ts";
 import type { EngineRow } from "../../src/engines/session_engine.ts";
 import { replaceSystem } from "../replaced_system.ts";
 import { ID, OTHER_ID, recordOf, testContract } from "../contract/contract.ts";

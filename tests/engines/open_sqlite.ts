@@ -2,7 +2,7 @@ import { DatabaseSync } from "node:sqlite";
 import type {
   SqliteDatabase,
   SqliteStatement,
-} from "../../src/engines/sqlite_database.ts";
+} from "../../src/engines/sqlite.ts";
 import { SqliteSessionStore } from "../../src/engines/sqlite.ts";
 import type { OpenedStore } from "../contract/open_store.ts";
 import { Breakable } from "./breakable.ts";
