@@ -87,7 +87,6 @@ export type {
   KvEntry,
   KvKey,
 } from "./src/engines/kv.ts";
-export type { KvAccess, KvRow } from "./src/engines/kv.ts";
 export type { KvSessionStoreOptions } from "./src/engines/kv.ts";
 export type {
   PgPool,
@@ -103,7 +102,6 @@ export type {
   NodeRedisCluster,
   RedisClient,
 } from "./src/engines/redis_client.ts";
-export type { RedisRow } from "./src/engines/redis.ts";
 export type { RedisSessionStoreOptions } from "./src/engines/redis.ts";
 export type { SqliteSessionStoreOptions } from "./src/engines/sqlite.ts";
 export type { SqlValue } from "./src/engines/sql.ts";

@@ -3,7 +3,6 @@ import { fromJson } from "../core/record_json.ts";
 import type { CleanupOptions, CleanupResult } from "../core/store.ts";
 import type {
   EngineCleaner,
-  EngineRow,
   OldSessions,
   SessionEngine,
 } from "./session_engine.ts";
@@ -29,8 +28,8 @@ export interface CleaningRule {
  * @param rule Which are old.
  * @param options See {@linkcode CleanupOptions}.
  */
-export async function cleanEngine<R extends EngineRow>(
-  engine: SessionEngine<R>,
+export async function cleanEngine(
+  engine: SessionEngine,
   rule: CleaningRule,
   options: CleanupOptions,
 ): Promise<CleanupResult> {
@@ -68,8 +67,8 @@ async function cleanByIndex(
 }
 
 /** Deletes each that is old, unless somebody has accessed it since it was read. */
-async function cleanByScan<R extends EngineRow>(
-  engine: SessionEngine<R>,
+async function cleanByScan(
+  engine: SessionEngine,
   { isOld, now }: CleaningRule,
   { dryRun = false, onProgress, signal }: CleanupOptions,
 ): Promise<CleanupResult> {

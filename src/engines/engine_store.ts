@@ -1,7 +1,7 @@
 /*
  * The contract of a store on any engine that can replace a row on condition
- * that it still is the one that was read (compare and set). The version of a
- * row is what is compared; a touch leaves it, so that it stops no commit.
+ * that it still is the one that was read (compare and set). The revision of
+ * a row is what is compared; a touch leaves it, so that it stops no commit.
  *
  *   load     read, judge; if due, touch what was read
  *   save     write
@@ -69,20 +69,17 @@ export interface EngineStoreOptions {
  * Keeps sessions in an engine: what `SqliteSessionStore` and the others have
  * in common. Who has another engine extends it, and gives it a
  * {@linkcode SessionEngine}.
- *
- * @typeParam R What the engine knows of a session beside the least.
  */
-export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
-  implements SessionStore {
+export abstract class EngineSessionStore implements SessionStore {
   /** See {@linkcode SessionStore.isMultiprocessSafe}. */
   abstract readonly isMultiprocessSafe: boolean;
   /** See {@linkcode SessionStore.isThreadSafe}. */
   abstract readonly isThreadSafe: boolean;
 
-  readonly #engine: SessionEngine<R>;
+  readonly #engine: SessionEngine;
   readonly #now: () => number;
   readonly #turns: LockQueue = new LockQueue();
-  readonly #recent: RecentReads<R> = new RecentReads();
+  readonly #recent: RecentReads = new RecentReads();
   #setup: Promise<void> | undefined;
   #isSetUp = false;
 
@@ -92,7 +89,7 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
    * @param engine Where the sessions are.
    * @param options See there.
    */
-  constructor(engine: SessionEngine<R>, options: EngineStoreOptions = {}) {
+  constructor(engine: SessionEngine, options: EngineStoreOptions = {}) {
     const { now = Date.now } = options;
     this.#engine = engine;
     this.#now = now;
@@ -174,7 +171,7 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
     const row = makeRow(record, lastAccess ?? this.#now());
     if (!this.#isSetUp) await this.setup();
     const conflicts = new Conflicts(id, signal);
-    let taken: R | undefined;
+    let taken: EngineRow | undefined;
     for (;;) {
       const isDone = this.#engine.replace(id, row, taken);
       if (await untilAborted(isDone, signal)) return true;
@@ -292,7 +289,7 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
   }
 
   /** Removes a row that was read; tells whether it still was what it was. */
-  async #removes(id: string, row: R): Promise<boolean> {
+  async #removes(id: string, row: EngineRow): Promise<boolean> {
     return await this.#engine.remove(id, row) !== undefined;
   }
 }
@@ -311,10 +308,10 @@ const LATEST = 60 * 1000;
  * @param now In ms since the epoch.
  * @returns `false` when it is another by now.
  */
-export async function endRow<R extends EngineRow>(
-  engine: SessionEngine<R>,
+export async function endRow(
+  engine: SessionEngine,
   id: string,
-  row: R | undefined,
+  row: EngineRow | undefined,
   now: number,
 ): Promise<boolean> {
   const record = row && fromJson(row.json);
@@ -324,7 +321,7 @@ export async function endRow<R extends EngineRow>(
   return await engine.remove(id, row) !== undefined;
 }
 
-const VERSIONS = 2 ** 53;
+const REVISIONS = 2 ** 53;
 
 /**
  * Gives the record of a row.
@@ -357,7 +354,7 @@ export function makeRow(
   const json = toJson(record);
   return {
     json,
-    version: Math.floor(Math.random() * VERSIONS),
+    revision: Math.floor(Math.random() * REVISIONS),
     lastAccess,
     endsAt: expiryOf(record, lastAccess),
     expiresAt: record.expiresAt ?? null,
@@ -369,12 +366,12 @@ const MOST_ROWS = 1_000;
 const MOST_CHARACTERS = 4 * 1024 * 1024;
 
 /** The rows that were read last, each for the one update that follows. */
-export class RecentReads<R extends EngineRow> {
-  readonly #rows: Map<string, R> = new Map();
+export class RecentReads {
+  readonly #rows: Map<string, EngineRow> = new Map();
   #characters = 0;
 
   /** Keeps a row, and forgets the oldest where there are too many. */
-  add(id: string, row: R): void {
+  add(id: string, row: EngineRow): void {
     this.take(id);
     this.#rows.set(id, row);
     this.#characters += row.json.length;
@@ -387,7 +384,7 @@ export class RecentReads<R extends EngineRow> {
   }
 
   /** Gives the row of a session, if it is there still, and forgets it. */
-  take(id: string): R | undefined {
+  take(id: string): EngineRow | undefined {
     const row = this.#rows.get(id);
     if (row === undefined) return undefined;
     this.#rows.delete(id);

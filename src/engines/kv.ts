@@ -9,7 +9,7 @@
  * after the absolute end of a session, if it has one: when it ends unused is
  * not known before, so those are left to whoever deletes old sessions.
  *
- * The version of a row is the versionstamp of its first key.
+ * The revision of a row is the versionstamp of its first key.
  */
 import { SessionTooLargeError } from "../core/errors.ts";
 import { parseJson } from "../core/record_json.ts";
@@ -60,7 +60,7 @@ export interface KvSessionStoreOptions extends EngineStoreOptions {
  * const sessions = new SessionManager({ store, absoluteTimeout: 86_400_000 });
  * ```
  */
-export class KvSessionStore extends EngineSessionStore<KvRow> {
+export class KvSessionStore extends EngineSessionStore {
   /** Any number of processes on one machine, or of isolates on Deno Deploy. */
   override readonly isMultiprocessSafe = true;
   /** Any number of workers may open the file, each for itself. */
@@ -134,8 +134,8 @@ const KEYS_AT_A_TIME = 100;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** What is kept beside a record. */
-export interface KvAccess {
+/** What the second key of a session holds. */
+interface Access {
   /** When it was last accessed, in ms since the epoch. */
   readonly lastAccess: number;
   /** The tag of its user; `null` for nobody. */
@@ -144,16 +144,18 @@ export interface KvAccess {
   readonly expiresAt: number | null;
 }
 
-/** What the database has of a session. */
-export interface KvRow extends EngineRow, KvAccess {
+/** What of a session is to be as it was, and what a change needs of it. */
+interface Revision {
   /** The versionstamp of its first key. */
-  readonly version: string;
+  readonly session: string;
   /** The versionstamp of its second key. */
-  readonly accessVersion: string | null;
+  readonly access: string | null;
+  readonly tag: string | null;
+  readonly expiresAt: number | null;
 }
 
 /** Sessions in a `Deno.Kv`. */
-export class KvEngine implements SessionEngine<KvRow> {
+export class KvEngine implements SessionEngine {
   readonly #kv: KvDatabase;
   readonly #prefix: string;
 
@@ -169,19 +171,21 @@ export class KvEngine implements SessionEngine<KvRow> {
   /** There are no tables. */
   setup(): void {}
 
-  async read(id: string): Promise<KvRow | undefined> {
+  async read(id: string): Promise<EngineRow | undefined> {
     const keys = [this.#session(id), this.#access(id)];
     const [session, access] = await untilUnlocked(() => this.#kv.getMany(keys));
     if (!session?.versionstamp) return undefined;
-    const beside = parseJson(readText(access)) as Partial<KvAccess> | undefined;
+    const beside = parseJson(readText(access)) as Partial<Access> | undefined;
     const { lastAccess = 0, tag = null, expiresAt = null } = beside ?? {};
     return {
       json: readText(session),
-      version: session.versionstamp,
       lastAccess,
-      tag,
-      expiresAt,
-      accessVersion: access!.versionstamp,
+      revision: {
+        session: session.versionstamp,
+        access: access!.versionstamp,
+        tag,
+        expiresAt,
+      } satisfies Revision,
     };
   }
 
@@ -193,14 +197,14 @@ export class KvEngine implements SessionEngine<KvRow> {
   async replace(
     id: string,
     row: NewEngineRow,
-    expected: KvRow | undefined,
+    expected: EngineRow | undefined,
   ): Promise<boolean> {
     const { lastAccess, tag, expiresAt, json } = row;
     const value = encoder.encode(json);
     if (value.length > LARGEST_VALUE) {
       throw new SessionTooLargeError(id, value.length, LARGEST_VALUE);
     }
-    const before = expected?.tag ?? null;
+    const before = expected === undefined ? null : revisionOf(expected).tag;
     let change = this.#check(id, expected).set(
       this.#session(id),
       value,
@@ -219,21 +223,24 @@ export class KvEngine implements SessionEngine<KvRow> {
   async touch(
     id: string,
     { lastAccess }: EngineAccess,
-    expected: KvRow,
+    expected: EngineRow,
   ): Promise<boolean> {
-    const { tag, expiresAt } = expected;
+    const { tag, expiresAt } = revisionOf(expected);
     const beside = { lastAccess, tag, expiresAt };
     const change = this.#setAccess(this.#check(id, expected), id, beside);
     return await isCommitted(change);
   }
 
-  async remove(id: string, expected?: KvRow): Promise<KvRow | undefined> {
+  async remove(
+    id: string,
+    expected?: EngineRow,
+  ): Promise<EngineRow | undefined> {
     for (;;) {
       const row = expected ?? await this.read(id);
       if (row === undefined) return undefined;
-      const { accessVersion, tag } = row;
+      const { access, tag } = revisionOf(row);
       let change = this.#check(id, row)
-        .check({ key: this.#access(id), versionstamp: accessVersion })
+        .check({ key: this.#access(id), versionstamp: access })
         .delete(this.#session(id))
         .delete(this.#access(id));
       if (tag !== null) change = change.delete(this.#user(tag, id));
@@ -244,7 +251,7 @@ export class KvEngine implements SessionEngine<KvRow> {
 
   async *rows(
     tag: string | undefined,
-  ): AsyncGenerator<readonly [id: string, row: KvRow]> {
+  ): AsyncGenerator<readonly [id: string, row: EngineRow]> {
     const prefix = tag === undefined
       ? [this.#prefix, "session"]
       : [this.#prefix, "user", tag];
@@ -263,15 +270,17 @@ export class KvEngine implements SessionEngine<KvRow> {
     }
   }
 
-  #check(id: string, expected: KvRow | undefined): KvAtomicOperation {
-    const versionstamp = expected?.version ?? null;
+  #check(id: string, expected: EngineRow | undefined): KvAtomicOperation {
+    const versionstamp = expected === undefined
+      ? null
+      : revisionOf(expected).session;
     return this.#kv.atomic().check({ key: this.#session(id), versionstamp });
   }
 
   #setAccess(
     change: KvAtomicOperation,
     id: string,
-    beside: KvAccess,
+    beside: Access,
   ): KvAtomicOperation {
     // As bytes: Deno takes longer to bring an object over.
     const value = encoder.encode(JSON.stringify(beside));
@@ -289,6 +298,10 @@ export class KvEngine implements SessionEngine<KvRow> {
   #user(tag: string, id: string): KvKey {
     return [this.#prefix, "user", tag, id];
   }
+}
+
+function revisionOf(row: EngineRow): Revision {
+  return row.revision as Revision;
 }
 
 async function isCommitted(change: KvAtomicOperation): Promise<boolean> {

@@ -1,6 +1,6 @@
 /*
  * A statement is a transaction of its own; which of two goes first the row's
- * lock decides, and the other sees by the version that it came second.
+ * lock decides, and the other sees by the revision that it came second.
  *
  * What changes a row writes another version of it. A touch does without the
  * JSON where that is longer than about 2 kB and so lies apart (TOAST); that of a
@@ -25,6 +25,7 @@ import type {
 import {
   boundsOf,
   checkSchemaVersion,
+  conditionOf,
   SCHEMA_VERSION,
   type SqlStatements,
   type SqlValue,
@@ -158,23 +159,26 @@ export class PostgresEngine implements SessionEngine {
     const { insert, replace } = this.#sql;
     const { count } = expected === undefined
       ? await this.#query(insert, [id, ...valuesOf(row)])
-      : await this.#query(replace, [...valuesOf(row), id, expected.version]);
+      : await this.#query(replace, [
+        ...valuesOf(row),
+        id,
+        expected.revision as SqlValue,
+      ]);
     return count > 0;
   }
 
   async touch(
     id: string,
     { lastAccess, endsAt }: EngineAccess,
-    { version, lastAccess: before }: EngineRow,
+    expected: EngineRow,
   ): Promise<boolean> {
-    const values = [lastAccess, endsAt, id, version, before];
+    const values = [lastAccess, endsAt, id, ...conditionOf(expected)];
     return (await this.#query(this.#sql.touch, values)).count > 0;
   }
 
   remove(id: string, expected?: EngineRow): Promise<EngineRow | undefined> {
     if (expected === undefined) return this.#get(this.#sql.remove, [id]);
-    const { version, lastAccess } = expected;
-    return this.#get(this.#sql.removeExpected, [id, version, lastAccess]);
+    return this.#get(this.#sql.removeExpected, [id, ...conditionOf(expected)]);
   }
 
   rows(
@@ -221,8 +225,8 @@ export class PostgresEngine implements SessionEngine {
 
 /** Reads the columns of a row after the ID. */
 function rowOf(columns: readonly string[]): EngineRow {
-  const [json, lastAccess, version] = columns as [string, string, string];
-  return { json, lastAccess: Number(lastAccess), version };
+  const [json, lastAccess, revision] = columns as [string, string, string];
+  return { json, lastAccess: Number(lastAccess), revision };
 }
 
 /** Writes what creates a table: several statements, one transaction. */

@@ -1,19 +1,19 @@
 /*
  * A string is a session:
  *
- *   prefix:{id}   version access entry json
+ *   prefix:{id}   revision access entry json
  *
- *   version   11 characters, base 36
+ *   revision  11 characters, base 36
  *   access    when it was last accessed, 16 digits
  *   entry     what it has of the index of its user, see redis_user_index.ts;
  *             empty for nobody
  *
  * So a load is a GET, and a touch writes over 16 bytes where they are. What
- * depends on the version is a script, and nobody cuts into that. Redis deletes
+ * depends on the revision is a script, and nobody cuts into that. Redis deletes
  * the string an hour after the session is over.
  *
  * A client may send a command again when the connection was lost, and Redis may
- * have done it already. So a write that finds its own version there is done.
+ * have done it already. So a write that finds its own revision there is done.
  */
 import { isSessionId } from "../core/token.ts";
 import { expireIn } from "./session_engine.ts";
@@ -79,7 +79,7 @@ export interface RedisSessionStoreOptions extends EngineStoreOptions {
  * const sessions = new SessionManager({ store, idleTimeout: 1_800_000 });
  * ```
  */
-export class RedisSessionStore extends EngineSessionStore<RedisRow> {
+export class RedisSessionStore extends EngineSessionStore {
   /** Any number of processes, on any number of machines, may share a server. */
   override readonly isMultiprocessSafe = true;
   /** Any number of workers may, each with a client of its own. */
@@ -102,50 +102,50 @@ export class RedisSessionStore extends EngineSessionStore<RedisRow> {
   }
 }
 
-const VERSION_LENGTH = 11;
+const REVISION_LENGTH = 11;
 const ACCESS_LENGTH = 16;
 /** Where the access begins, and where the entry does. */
-const ACCESS_AT = VERSION_LENGTH + 1;
+const ACCESS_AT = REVISION_LENGTH + 1;
 const ENTRY_AT = ACCESS_AT + ACCESS_LENGTH + 1;
 const SPACE = 32;
 
 const KEYS_AT_A_TIME = "200";
 const ANY = "*";
 const NONE = "";
-/** The version of what is no session. */
+/** The revision of what is no session. */
 const JUNK = "?";
+const ABSENT: Revision = { revision: NONE, entry: NONE };
 
-/** What Redis has of a session. */
-export interface RedisRow extends EngineRow {
-  /** Another one after each write. */
-  readonly version: string;
+/** What of a session is to be as it was, and what a change needs of it. */
+interface Revision {
+  readonly revision: string;
   /** Of the index of its user; empty for nobody. */
   readonly entry: string;
 }
 
 /**
- * ARGV: version expected, life in ms, the session, its version and entry.
+ * ARGV: revision expected, life in ms, the session, its revision and entry.
  * Returns the entry before, or nothing when it is refused.
  */
 const WRITE = new RedisScript(`
 local head = redis.call('GETRANGE', KEYS[1], 0, 99)
-local version, entry = string.match(head, '^([^ ]*) [^ ]* ([^ ]*) ')
-if head == '' then version = '' elseif not version or #version ~= ${VERSION_LENGTH} then version = '${JUNK}' end
-if version == ARGV[4] then return ARGV[5] end
-if ARGV[1] ~= '${ANY}' and version ~= ARGV[1] then return false end
+local revision, entry = string.match(head, '^([^ ]*) [^ ]* ([^ ]*) ')
+if head == '' then revision = '' elseif not revision or #revision ~= ${REVISION_LENGTH} then revision = '${JUNK}' end
+if revision == ARGV[4] then return ARGV[5] end
+if ARGV[1] ~= '${ANY}' and revision ~= ARGV[1] then return false end
 if ARGV[2] == '' then redis.call('SET', KEYS[1], ARGV[3]) else redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[2]) end
 return entry or ''`);
 
-/** ARGV: version expected, life in ms, access. */
+/** ARGV: revision expected, life in ms, access. */
 const TOUCH = new RedisScript(`
 if redis.call('GETRANGE', KEYS[1], 0, ${
-  VERSION_LENGTH - 1
+  REVISION_LENGTH - 1
 }) ~= ARGV[1] then return 0 end
 redis.call('SETRANGE', KEYS[1], ${ACCESS_AT}, ARGV[3])
 if ARGV[2] == '' then redis.call('PERSIST', KEYS[1]) else redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return 1`);
 
-/** ARGV: version and access expected. Returns what it removes. */
+/** ARGV: revision and access expected. Returns what it removes. */
 const REMOVE = new RedisScript(`
 if ARGV[1] ~= '${ANY}' and redis.call('GETRANGE', KEYS[1], 0, ${
   ENTRY_AT - 2
@@ -153,7 +153,7 @@ if ARGV[1] ~= '${ANY}' and redis.call('GETRANGE', KEYS[1], 0, ${
 return redis.call('GETDEL', KEYS[1])`);
 
 /** Sessions in Redis. */
-export class RedisEngine implements SessionEngine<RedisRow> {
+export class RedisEngine implements SessionEngine {
   readonly #redis: RedisConnection;
   readonly #prefix: string;
   readonly #index: RedisUserIndex;
@@ -172,7 +172,7 @@ export class RedisEngine implements SessionEngine<RedisRow> {
   /** There are no tables. */
   setup(): void {}
 
-  read(id: string): Promise<RedisRow | undefined> {
+  read(id: string): Promise<EngineRow | undefined> {
     const key = this.#keyOf(id);
     return this.#redis.send(key, ["GET", key]).then(rowOf);
   }
@@ -187,20 +187,22 @@ export class RedisEngine implements SessionEngine<RedisRow> {
   async replace(
     id: string,
     row: NewEngineRow,
-    expected: RedisRow | undefined,
+    expected: EngineRow | undefined,
   ): Promise<boolean> {
-    const { version = NONE, entry: before = NONE } = expected ?? {};
+    const { revision, entry: before } = expected === undefined
+      ? ABSENT
+      : revisionOf(expected);
     if (tagOf(before) === (row.tag ?? NONE)) {
       // Who is in the index already need not be there first.
       const [replaced] = await Promise.all([
-        this.#write(id, row, version, before),
+        this.#write(id, row, revision, before),
         before !== NONE && this.#index.put({ id, entry: before }, row.endsAt),
       ]);
       return replaced !== null;
     }
     const entry = entryOf(row);
     if (entry !== NONE) await this.#index.put({ id, entry }, row.endsAt);
-    const isReplaced = await this.#write(id, row, version, entry) !== null;
+    const isReplaced = await this.#write(id, row, revision, entry) !== null;
     if (isReplaced) await this.#leave(id, before, entry);
     else await this.#leave(id, entry, before);
     return isReplaced;
@@ -209,9 +211,10 @@ export class RedisEngine implements SessionEngine<RedisRow> {
   async touch(
     id: string,
     { lastAccess, endsAt }: EngineAccess,
-    { version, entry }: RedisRow,
+    expected: EngineRow,
   ): Promise<boolean> {
-    const args = [version, lifeOf(endsAt), accessOf(lastAccess)];
+    const { revision, entry } = revisionOf(expected);
+    const args = [revision, lifeOf(endsAt), accessOf(lastAccess)];
     const [touched] = await Promise.all([
       TOUCH.run(this.#redis, this.#keyOf(id), args),
       entry !== NONE && this.#index.put({ id, entry }, endsAt),
@@ -219,22 +222,25 @@ export class RedisEngine implements SessionEngine<RedisRow> {
     return Number(touched) === 1;
   }
 
-  async remove(id: string, expected?: RedisRow): Promise<RedisRow | undefined> {
+  async remove(
+    id: string,
+    expected?: EngineRow,
+  ): Promise<EngineRow | undefined> {
     const head = expected === undefined
       ? ANY
-      : `${expected.version} ${accessOf(expected.lastAccess)}`;
+      : `${revisionOf(expected).revision} ${accessOf(expected.lastAccess)}`;
     const row = rowOf(await REMOVE.run(this.#redis, this.#keyOf(id), [head]));
-    if (row !== undefined) await this.#leave(id, row.entry, NONE);
+    if (row !== undefined) await this.#leave(id, revisionOf(row).entry, NONE);
     return row;
   }
 
   async *rows(
     tag: string | undefined,
-  ): AsyncGenerator<readonly [id: string, row: RedisRow]> {
+  ): AsyncGenerator<readonly [id: string, row: EngineRow]> {
     yield* tag === undefined ? this.#allRows() : this.#rowsOf(tag);
   }
 
-  async *#allRows(): AsyncGenerator<readonly [id: string, row: RedisRow]> {
+  async *#allRows(): AsyncGenerator<readonly [id: string, row: EngineRow]> {
     for await (const ids of this.#ids()) {
       const rows = await Promise.all(ids.map((id) => this.read(id)));
       for (const [n, row] of rows.entries()) {
@@ -245,12 +251,13 @@ export class RedisEngine implements SessionEngine<RedisRow> {
 
   async *#rowsOf(
     tag: string,
-  ): AsyncGenerator<readonly [id: string, row: RedisRow]> {
+  ): AsyncGenerator<readonly [id: string, row: EngineRow]> {
     const seen = new Set<string>();
     for await (const sessions of this.#index.list(tag)) {
       const rows = await Promise.all(sessions.map(async (session) => {
         const row = await this.read(session.id);
-        if (row?.entry !== session.entry) await this.#index.prune(session);
+        const entry = row && revisionOf(row).entry;
+        if (entry !== session.entry) await this.#index.prune(session);
         return row;
       }));
       for (const [n, row] of rows.entries()) {
@@ -288,10 +295,10 @@ export class RedisEngine implements SessionEngine<RedisRow> {
     expected: string,
     entry: string,
   ): Promise<string | null> {
-    const version = versionOf(row.version);
+    const revision = textOf(row.revision);
     const access = accessOf(row.lastAccess);
-    const session = `${version} ${access} ${entry} ${row.json}`;
-    const args = [expected, lifeOf(row.endsAt), session, version, entry];
+    const session = `${revision} ${access} ${entry} ${row.json}`;
+    const args = [expected, lifeOf(row.endsAt), session, revision, entry];
     const before = await WRITE.run(this.#redis, this.#keyOf(id), args);
     return before as string | null;
   }
@@ -307,23 +314,27 @@ export class RedisEngine implements SessionEngine<RedisRow> {
   }
 }
 
-function entryOf({ tag, version }: NewEngineRow): string {
-  return tag === null ? NONE : makeEntry(tag, version);
+function revisionOf(row: EngineRow): Revision {
+  return row.revision as Revision;
+}
+
+function entryOf({ tag, revision }: NewEngineRow): string {
+  return tag === null ? NONE : makeEntry(tag, revision);
 }
 
 function lifeOf(endsAt: number | null): string {
   return String(expireIn(endsAt) ?? NONE);
 }
 
-function versionOf(version: number): string {
-  return version.toString(36).padStart(VERSION_LENGTH, "0");
+function textOf(revision: number): string {
+  return revision.toString(36).padStart(REVISION_LENGTH, "0");
 }
 
 function accessOf(lastAccess: number): string {
   return String(Math.floor(lastAccess)).padStart(ACCESS_LENGTH, "0");
 }
 
-function rowOf(session: unknown): RedisRow | undefined {
+function rowOf(session: unknown): EngineRow | undefined {
   if (session === null) return undefined;
   if (typeof session !== "string") {
     throw new TypeError("Cannot use client: what it answers is not text");
@@ -331,11 +342,14 @@ function rowOf(session: unknown): RedisRow | undefined {
   const end = session.indexOf(" ", ENTRY_AT);
   const isOurs = session.charCodeAt(ACCESS_AT - 1) === SPACE &&
     session.charCodeAt(ENTRY_AT - 1) === SPACE && end >= 0;
-  if (!isOurs) return { json: "", version: JUNK, lastAccess: 0, entry: NONE };
-  return {
-    json: session.slice(end + 1),
-    version: session.slice(0, VERSION_LENGTH),
-    lastAccess: Number(session.slice(ACCESS_AT, ENTRY_AT - 1)),
+  if (!isOurs) {
+    const revision: Revision = { revision: JUNK, entry: NONE };
+    return { json: "", lastAccess: 0, revision };
+  }
+  const revision: Revision = {
+    revision: session.slice(0, REVISION_LENGTH),
     entry: session.slice(ENTRY_AT, end),
   };
+  const lastAccess = Number(session.slice(ACCESS_AT, ENTRY_AT - 1));
+  return { json: session.slice(end + 1), lastAccess, revision };
 }

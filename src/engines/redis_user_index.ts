@@ -1,12 +1,12 @@
 /*
  * A sorted set for each tag of a user:
  *
- *   prefix:user:{tag}   members  id.time.version
+ *   prefix:user:{tag}   members  id.time.revision
  *                       scores   when Redis would delete the session
  *
  * In a cluster it is on another node than the session, so no step changes
- * both. What a session has of the index is its entry, `tag.time.version`, which
- * is another one with each login: when, and the version of the row with which
+ * both. What a session has of the index is its entry, `tag.time.revision`, which
+ * is another one with each login: when, and the revision of the row with which
  * it came. So who takes an entry out, after a logout, takes out no other login
  * that comes at the same moment.
  *
@@ -107,10 +107,10 @@ export class RedisUserIndex {
  * Makes the entry of a session that somebody logs in to.
  *
  * @param tag The tag of the user.
- * @param version The version of the row that will have it.
+ * @param revision The revision of the row that will have it.
  */
-export function makeEntry(tag: string, version: number): string {
-  return `${tag}.${Date.now().toString(36)}.${version.toString(36)}`;
+export function makeEntry(tag: string, revision: number): string {
+  return `${tag}.${Date.now().toString(36)}.${revision.toString(36)}`;
 }
 
 /** Gives the tag of an entry; of no entry, none. */

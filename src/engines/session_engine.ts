@@ -4,8 +4,11 @@ export interface EngineRow {
   readonly json: string;
   /** When it was last accessed, in ms since the epoch. */
   readonly lastAccess: number;
-  /** Another one after each write; a touch leaves it as it is. */
-  readonly version: number | string;
+  /**
+   * Differs after each write, and is the same after a touch. The store only
+   * hands it back, so it may hold whatever the engine needs of this row.
+   */
+  readonly revision: unknown;
 }
 
 /** What an engine marks when a session is accessed. */
@@ -21,7 +24,7 @@ export interface NewEngineRow extends EngineAccess {
   /** The record as text. */
   readonly json: string;
   /** A number that no other row has had, from 0 up to 2 ** 53. */
-  readonly version: number;
+  readonly revision: number;
   /** When the session is over in any case; `null` for never. */
   readonly expiresAt: number | null;
   /** The tag of its user, see `core/user_tag.ts`; `null` for nobody. */
@@ -42,18 +45,16 @@ export interface OldSessions {
  * before and after it, and what a session is, is not the engine's business.
  *
  * `expected` is a row as `read` gave it: a step that is given one does nothing
- * when the engine by now has none, or one of another version.
+ * when the engine by now has none, or one of another revision.
  *
  * A failure is thrown as it comes.
- *
- * @typeParam R What it knows of a session beside the least.
  */
-export interface SessionEngine<R extends EngineRow = EngineRow> {
+export interface SessionEngine {
   /** Creates what is missing of tables and the like. Idempotent. */
   setup(): Promise<void> | void;
 
   /** Reads a row. */
-  read(id: string): Promise<R | undefined> | R | undefined;
+  read(id: string): Promise<EngineRow | undefined> | EngineRow | undefined;
 
   /** Writes a row, whatever is there. */
   write(id: string, row: NewEngineRow): Promise<unknown> | void;
@@ -67,7 +68,7 @@ export interface SessionEngine<R extends EngineRow = EngineRow> {
   replace(
     id: string,
     row: NewEngineRow,
-    expected: R | undefined,
+    expected: EngineRow | undefined,
   ): Promise<boolean> | boolean;
 
   /**
@@ -80,7 +81,7 @@ export interface SessionEngine<R extends EngineRow = EngineRow> {
   touch(
     id: string,
     access: EngineAccess,
-    expected: R,
+    expected: EngineRow,
   ): Promise<boolean> | boolean;
 
   /**
@@ -92,8 +93,8 @@ export interface SessionEngine<R extends EngineRow = EngineRow> {
    */
   remove(
     id: string,
-    expected?: R,
-  ): Promise<R | undefined> | R | undefined;
+    expected?: EngineRow,
+  ): Promise<EngineRow | undefined> | EngineRow | undefined;
 
   /**
    * Streams rows, a bounded number at a time, in no order.
@@ -102,7 +103,7 @@ export interface SessionEngine<R extends EngineRow = EngineRow> {
    */
   rows(
     tag: string | undefined,
-  ): AsyncIterable<readonly [id: string, row: R]>;
+  ): AsyncIterable<readonly [id: string, row: EngineRow]>;
 
   /**
    * Finds old sessions by an index. An engine without one leaves it out; it is

@@ -20,7 +20,7 @@ export const SCHEMA_VERSION = 1;
 /** A row of a stream. */
 export type IdentifiedRow = EngineRow & { readonly id: string };
 
-const ROW = `json, last_access AS "lastAccess", version`;
+const ROW = `json, last_access AS "lastAccess", version AS revision`;
 const OLD = "(ends_at <= $1 OR (ends_at IS NULL AND last_access <= $2))";
 const TABLE_NAME = /^[a-z_][a-z0-9_]{0,47}$/;
 const OLDEST = -1;
@@ -100,8 +100,13 @@ export function checkSchemaVersion(version: number): void {
 
 /** Gives what of a row is bound, in the order of the columns after the ID. */
 export function valuesOf(row: NewEngineRow): SqlValue[] {
-  const { version, lastAccess, endsAt, tag, json } = row;
-  return [version, lastAccess, endsAt, tag, json];
+  const { revision, lastAccess, endsAt, tag, json } = row;
+  return [revision, lastAccess, endsAt, tag, json];
+}
+
+/** Gives what a statement binds that is for one row as it was read. */
+export function conditionOf({ revision, lastAccess }: EngineRow): SqlValue[] {
+  return [revision as SqlValue, lastAccess];
 }
 
 /** Gives what {@linkcode SqlStatements.old} binds: whole numbers. */

@@ -16,6 +16,7 @@ import type {
 import {
   boundsOf,
   checkSchemaVersion,
+  conditionOf,
   type IdentifiedRow,
   SCHEMA_VERSION,
   type SqlStatements,
@@ -206,23 +207,22 @@ export class SqliteEngine implements SessionEngine {
     const { insert, replace } = this.#sql;
     const changes = expected === undefined
       ? this.#run(insert, id, ...valuesOf(row))
-      : this.#run(replace, ...valuesOf(row), id, expected.version);
+      : this.#run(replace, ...valuesOf(row), id, expected.revision as SqlValue);
     return changes > 0;
   }
 
   touch(
     id: string,
     { lastAccess, endsAt }: EngineAccess,
-    { version, lastAccess: before }: EngineRow,
+    expected: EngineRow,
   ): boolean {
-    const values = [lastAccess, endsAt, id, version, before];
+    const values = [lastAccess, endsAt, id, ...conditionOf(expected)];
     return this.#run(this.#sql.touch, ...values) > 0;
   }
 
   remove(id: string, expected?: EngineRow): EngineRow | undefined {
     if (expected === undefined) return this.#get(this.#sql.remove, id);
-    const { version, lastAccess } = expected;
-    return this.#get(this.#sql.removeExpected, id, version, lastAccess);
+    return this.#get(this.#sql.removeExpected, id, ...conditionOf(expected));
   }
 
   rows(

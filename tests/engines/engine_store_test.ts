@@ -29,7 +29,7 @@ testContract("EngineSessionStore", () => {
     spoil: async (id: string) => {
       await engine.write(id, {
         json: "junk",
-        version: 1,
+        revision: 1,
         lastAccess: clock(),
         endsAt: null,
         expiresAt: null,
@@ -232,7 +232,7 @@ Deno.test("no more than 1,000 rows or 4 MiB wait for their update", () => {
   const rowOf = (json: string): EngineRow => ({
     json,
     lastAccess: 0,
-    version: 0,
+    revision: 0,
   });
   const small = new RecentReads();
   for (let n = 0; n <= 1_000; n++) small.add(`${n}`, rowOf("{}"));

@@ -56,7 +56,7 @@ export class MemoryEngine implements SessionEngine {
     expected: EngineRow | undefined,
   ): Promise<boolean> {
     await this.#note("replace");
-    if (this.#rows.get(id)?.version !== expected?.version) return false;
+    if (this.#rows.get(id)?.revision !== expected?.revision) return false;
     this.#rows.set(id, row);
     return true;
   }
@@ -68,7 +68,7 @@ export class MemoryEngine implements SessionEngine {
   ): Promise<boolean> {
     await this.#note("touch");
     const row = this.#rows.get(id);
-    if (row === undefined || row.version !== expected.version) return false;
+    if (row === undefined || row.revision !== expected.revision) return false;
     this.#rows.set(id, { ...row, ...access });
     return true;
   }
@@ -79,7 +79,8 @@ export class MemoryEngine implements SessionEngine {
   ): Promise<EngineRow | undefined> {
     await this.#note("remove");
     const row = this.#rows.get(id);
-    const isIt = expected === undefined || row?.version === expected.version &&
+    const isIt = expected === undefined ||
+      row?.revision === expected.revision &&
         row?.lastAccess === expected.lastAccess;
     if (!isIt) return undefined;
     this.#rows.delete(id);
