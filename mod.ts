@@ -69,7 +69,6 @@ export { MemorySessionStore } from "./src/engines/memory.ts";
 export type { DirectorySessionStoreOptions } from "./src/directory/directory_store_options.ts";
 export type { MemorySessionStoreOptions } from "./src/engines/memory.ts";
 export type { StoreWarning } from "./src/directory/quarantine.ts";
-export type { Durability } from "./src/directory/atomic_file.ts";
 
 // From one store to another
 export { migrateSessions } from "./src/migration/migrate_sessions.ts";
@@ -118,13 +117,16 @@ export type {
 } from "./src/engines/session_engine.ts";
 
 // The contract of a store
+export { KEEP } from "./src/core/store.ts";
 export type {
   CleanupOptions,
   CleanupResult,
   CreateOptions,
+  Durability,
   EntriesOptions,
   LoadOptions,
   LockOptions,
+  RecordChange,
   SessionStore,
   StoreOptions,
   UpdateOptions,
@@ -142,6 +144,7 @@ export {
   SessionConflictError,
   SessionDataError,
   SessionDirectoryError,
+  SessionError,
   SessionGoneError,
   SessionLockTimeoutError,
   SessionTooLargeError,

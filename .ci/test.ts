@@ -1,9 +1,17 @@
 /**
  * Task `test`: runs the tests room by room, each with the permissions that its
- * row of {@linkcode ROOMS} names and no others, and ends with one line for all
- * of them. `deno task test disk stores` runs these rooms only; what begins
- * with `-` goes to `deno test`, as in `deno task test disk --filter lock`, and
- * what follows `--` to the tests: after `-- soak` those that search, search long.
+ * row in {@linkcode listRooms} names and no others, and as many rooms at once
+ * as there are cores. It prints a line a room, what failed, and ends with one
+ * line for all of them.
+ *
+ * `deno task test disk stores` runs these rooms only; one room alone shows its
+ * output as it comes. What begins with `-` goes to `deno test`, as in
+ * `deno task test disk --filter lock`, and what follows `--` to the tests:
+ * after `-- soak` those that search, search long.
+ *
+ * Of an exhaustive search a share runs, which the commit chooses; see
+ * `tests/share.ts`. Task `test:deep` is this script with `--deep` first: it
+ * runs the rooms that have such searches, and each search whole.
  *
  * Every run has a temporary directory of its own as the system's, the only
  * place it can write to; it is removed at the end, whatever the tests left.
@@ -15,6 +23,7 @@
  * @module
  */
 
+import { stripVTControlCharacters } from "node:util";
 import { findPostgres } from "../tests/engines/find_postgres.ts";
 import { findChromium } from "./chromium.ts";
 
@@ -26,6 +35,10 @@ interface Room {
   readonly flags: readonly string[];
   /** Runs when it is asked for by name, only. */
   readonly onDemand?: boolean;
+  /** Measures how long something waits, which another room would prolong. */
+  readonly runsAlone?: boolean;
+  /** Has exhaustive searches, of which a share is enough for every day. */
+  readonly isExhaustive?: boolean;
 }
 
 /** Where a room's run may look and what it may touch. */
@@ -38,20 +51,54 @@ interface Place {
   readonly postgres: string;
 }
 
-/** What is for `deno test` and not for this script. */
-interface PassOn {
+/** What the command line asks for. */
+interface CommandLine {
+  readonly isDeep: boolean;
+  /** Names; none for all that do not have to be asked for. */
+  readonly rooms: readonly string[];
+  /** For `deno test`. */
   readonly flags: readonly string[];
-  /** `--` and what the tests themselves are to read. */
+  /** For the tests themselves. */
   readonly words: readonly string[];
 }
 
-interface Result {
-  readonly room: string;
+/** One call of Deno. */
+interface Run {
+  /** The room, or what else it is about. */
+  readonly name: string;
+  readonly args: readonly string[];
+  readonly runsAlone?: boolean | undefined;
+  /** Whether its output is shown as it comes. */
+  readonly isShown?: boolean;
+}
+
+interface Counts {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
 }
 
+/** What takes longer hangs. */
+const MOST_MINUTES = 20;
+const MOST_MINUTES_OF_SOAK = 24 * 60;
+
+/** How much of a run is shown that failed without a test that failed. */
+const LAST_LINES = 100;
+
+/** Stands for the commit where there is no Git. */
+const NO_COMMIT = "none";
+
+/** The closing line of `deno test`; steps, in brackets, do not count. */
+const CLOSING_LINE =
+  /^(?:ok|FAILED) \| (\d+) passed.*? \| (\d+) failed(?:.*? \| (\d+) ignored)?/gm;
+
+/** The line with which a test ends; that of a step is indented. */
+const TEST_ENDS = /^\S.* \.\.\. (ok|ignored|FAILED)\b.* \(.*\)$/;
+
+/** What `deno test` puts above the errors. */
+const ERRORS = " ERRORS ";
+
+/** The rooms, in the order in which they begin: the longest first. */
 function listRooms(place: Place): Room[] {
   const { root, temporary, deno, chromium, postgres } = place;
   const read = `--allow-read=${root},${temporary}`;
@@ -62,33 +109,6 @@ function listRooms(place: Place): Room[] {
   // For Deno.umask(), which no narrower flag grants.
   const umask = "--allow-sys";
   return [
-    { name: "core", path: "tests/core", flags: [] },
-    { name: "session", path: "tests/session", flags: [] },
-    {
-      name: "system",
-      path: "tests/system",
-      flags: [read, write, children],
-    },
-    {
-      name: "directory",
-      path: "tests/directory",
-      flags: [read, write, children, umask],
-    },
-    {
-      name: "migration",
-      path: "tests/migration",
-      flags: [read, write],
-    },
-    {
-      name: "disk",
-      path: "tests/disk",
-      flags: [read, write, children, umask],
-    },
-    {
-      name: "stores",
-      path: "tests/stores",
-      flags: [read, write, children, umask],
-    },
     {
       name: "engines",
       path: "tests/engines",
@@ -109,15 +129,9 @@ function listRooms(place: Place): Room[] {
         "--allow-sys",
       ],
     },
-    { name: "orders", path: "tests/orders", flags: [read, write] },
     {
       name: "histories",
       path: "tests/histories",
-      flags: [read, write, children],
-    },
-    {
-      name: "waiting",
-      path: "tests/waiting",
       flags: [read, write, children],
     },
     {
@@ -130,6 +144,13 @@ function listRooms(place: Place): Room[] {
         write,
         `${children},sh,env,setpriv,strace,mount,umount`,
       ],
+      isExhaustive: true,
+    },
+    {
+      name: "orders",
+      path: "tests/orders",
+      flags: [read, write],
+      isExhaustive: true,
     },
     {
       name: "hostile",
@@ -137,13 +158,19 @@ function listRooms(place: Place): Room[] {
       flags: [read, write, children],
     },
     {
-      name: "http",
-      path: "tests/http",
-      flags: [read, write, children, loopback],
+      name: "directory",
+      path: "tests/directory",
+      flags: [read, write, children, umask],
     },
     {
       name: "manager",
       path: "tests/manager",
+      flags: [read, write, children, loopback],
+    },
+    { name: "migration", path: "tests/migration", flags: [read, write] },
+    {
+      name: "demo",
+      path: "tests/demo",
       flags: [read, write, children, loopback],
     },
     {
@@ -152,15 +179,15 @@ function listRooms(place: Place): Room[] {
       flags: [read, write, children, loopback],
     },
     {
-      name: "demo",
-      path: "tests/demo",
+      name: "ci",
+      path: "tests/ci",
       flags: [read, write, children, loopback],
     },
-    {
-      name: "house",
-      path: "tests",
-      flags: [read, write, children],
-    },
+    { name: "system", path: "tests/system", flags: [read, write, children] },
+    { name: "http", path: "tests/http", flags: [] },
+    { name: "session", path: "tests/session", flags: [] },
+    { name: "core", path: "tests/core", flags: [] },
+    { name: "house", path: "tests", flags: [read, write, children] },
     {
       name: "browser",
       path: "tests/demo/browser_test.ts",
@@ -176,25 +203,22 @@ function listRooms(place: Place): Room[] {
         loopback,
       ],
     },
+    {
+      name: "waiting",
+      path: "tests/waiting",
+      flags: [read, write, children],
+      runsAlone: true,
+    },
   ];
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  const end = args.includes("--") ? args.indexOf("--") : args.length;
-  const firstFlag = args.findIndex((arg) => arg.startsWith("-"));
-  const cut = firstFlag < 0 ? end : firstFlag;
-  const wanted = args.slice(0, cut);
-  const passOn: PassOn = {
-    flags: args.slice(cut, end),
-    words: args.slice(end),
-  };
-  const root = Deno.realPathSync(new URL("../", import.meta.url));
   const temporary = Deno.realPathSync(
     Deno.makeTempDirSync({ prefix: "latchkey-test-" }),
   );
   try {
-    return await runRooms(wanted, passOn, {
-      root,
+    return await runTests(readCommandLine(args), {
+      root: Deno.realPathSync(new URL("../", import.meta.url)),
       temporary,
       deno: Deno.execPath(),
       chromium: await findChromium() ?? "chromium",
@@ -205,13 +229,25 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-async function runRooms(
-  wanted: readonly string[],
-  passOn: PassOn,
-  place: Place,
-): Promise<number> {
+function readCommandLine(args: readonly string[]): CommandLine {
+  const isDeep = args[0] === "--deep";
+  const rest = isDeep ? args.slice(1) : args;
+  const end = rest.includes("--") ? rest.indexOf("--") : rest.length;
+  const firstFlag = rest.findIndex((arg) => arg.startsWith("-"));
+  const cut = firstFlag < 0 ? end : firstFlag;
+  return {
+    isDeep,
+    rooms: rest.slice(0, cut),
+    flags: rest.slice(cut, end),
+    words: rest.slice(end + 1),
+  };
+}
+
+async function runTests(line: CommandLine, place: Place): Promise<number> {
   const rooms = listRooms(place);
-  const unknown = wanted.filter((name) => !rooms.some((r) => r.name === name));
+  const unknown = line.rooms.filter((name) =>
+    !rooms.some((room) => room.name === name)
+  );
   if (unknown.length > 0) {
     const names = rooms.map(({ name }) => name).join(", ");
     console.error(
@@ -224,15 +260,74 @@ async function runRooms(
     listTests(place.root, "tests").sort(),
     (file) => findRoom(rooms, file),
   );
-  const results: Result[] = [];
-  for (const room of rooms) {
-    const files = tests.get(room) ?? [];
-    const chosen = wanted.length === 0
-      ? !room.onDemand && files.length > 0
-      : wanted.includes(room.name);
-    if (chosen) results.push(await runRoom(room, files, passOn, place));
+  const chosen = rooms.filter(({ name, isExhaustive, onDemand }) =>
+    line.rooms.length > 0
+      ? line.rooms.includes(name)
+      : line.isDeep
+      ? isExhaustive
+      : !onDemand
+  );
+  const filesOf = (room: Room): string[] => {
+    const files = tests.get(room);
+    if (files === undefined) {
+      throw new Error(`Cannot run ${room.name}: no tests in ${room.path}`);
+    }
+    return files;
+  };
+  const words = ["--", ...line.words, ...await chooseShare(line, chosen)];
+  // Once for all rooms: most of what one imports, others import as well.
+  const check: Run = {
+    name: "types",
+    args: ["check", ...chosen.flatMap(filesOf)],
+  };
+  const runs = chosen.map((room): Run => ({
+    name: room.name,
+    args: [
+      "test",
+      "--no-prompt",
+      "--no-check",
+      ...room.flags,
+      ...line.flags,
+      ...filesOf(room),
+      ...words,
+    ],
+    runsAlone: room.runsAlone,
+    isShown: chosen.length === 1,
+  }));
+  const minutes = line.words.includes("soak")
+    ? MOST_MINUTES_OF_SOAK
+    : MOST_MINUTES;
+  return summarize(await runAll([check, ...runs], minutes, place));
+}
+
+/** What tells the tests which share of an exhaustive search runs, if not all. */
+async function chooseShare(
+  { isDeep, words }: CommandLine,
+  rooms: readonly Room[],
+): Promise<string[]> {
+  const names = rooms.filter(({ isExhaustive }) => isExhaustive)
+    .map(({ name }) => name).join(" ");
+  if (isDeep || words.includes("soak") || names === "") return [];
+  const commit = await readCommit();
+  console.log(
+    `${names}: a share of each exhaustive search, by commit ${commit};` +
+      ` all of it: deno task test:deep ${names}`,
+  );
+  return [`share=${commit}`];
+}
+
+async function readCommit(): Promise<string> {
+  try {
+    const { success, stdout } = await new Deno.Command("git", {
+      args: ["rev-parse", "HEAD"],
+      cwd: new URL(".", import.meta.url),
+      stderr: "null",
+    }).output();
+    return success ? new TextDecoder().decode(stdout).trim() : NO_COMMIT;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return NO_COMMIT;
+    throw error;
   }
-  return summarize(results);
 }
 
 /** Returns the room with the longest path that leads to the file. */
@@ -252,109 +347,117 @@ function listTests(root: string, directory: string): string[] {
   });
 }
 
-async function runRoom(
-  room: Room,
-  files: readonly string[],
-  passOn: PassOn,
-  { root, temporary, deno, chromium, postgres }: Place,
-): Promise<Result> {
-  console.log(
-    `\n── ${room.name} ── ${room.flags.join(" ") || "no permissions"}`,
+/** Runs as many at once as there are cores, then those that run alone. */
+async function runAll(
+  runs: readonly Run[],
+  minutes: number,
+  place: Place,
+): Promise<Counts[]> {
+  const results: Counts[] = [];
+  const work = async (queue: Iterable<Run>) => {
+    for (const run of queue) results.push(await runOne(run, minutes, place));
+  };
+  const together = runs.filter(({ runsAlone }) => !runsAlone).values();
+  const { hardwareConcurrency } = navigator;
+  await Promise.all(
+    Array.from({ length: hardwareConcurrency }, () => work(together)),
   );
-  const reportPath = `${temporary}/${room.name}.xml`;
-  if (files.length === 0) {
-    console.error(`test: ${room.path} has no tests`);
-    return { room: room.name, passed: 0, failed: 1, skipped: 0 };
-  }
-  const { success } = await new Deno.Command(deno, {
-    args: [
-      "test",
-      "--no-prompt",
-      ...room.flags,
-      `--junit-path=${reportPath}`,
-      ...passOn.flags,
-      ...files,
-      ...passOn.words,
-    ],
+  await work(runs.filter(({ runsAlone }) => runsAlone));
+  return results;
+}
+
+/** Runs one, says how it ended, and shows what failed. */
+async function runOne(
+  { name, args, isShown = false }: Run,
+  minutes: number,
+  { root, temporary, deno, chromium, postgres }: Place,
+): Promise<Counts> {
+  const begin = performance.now();
+  const deadline = AbortSignal.timeout(minutes * 60_000);
+  const child = new Deno.Command(deno, {
+    args: [...args],
     cwd: root,
     env: {
       TMPDIR: temporary,
       TMP: temporary,
       TEMP: temporary,
-      ...(room.name === "browser" ? { CHROMIUM_PATH: chromium } : {}),
-      ...(room.name === "engines" ? { POSTGRES_BIN: postgres } : {}),
+      ...(isShown ? {} : { NO_COLOR: "1" }),
+      ...(name === "browser" ? { CHROMIUM_PATH: chromium } : {}),
+      ...(name === "engines" ? { POSTGRES_BIN: postgres } : {}),
     },
     stdin: "null",
-    stdout: "inherit",
-    stderr: "inherit",
-  }).spawn().status;
-  const counts = readReport(reportPath);
-  // Such as a type error: no test has failed, because none has run.
-  const unexplained = !success && counts.failed === 0 ? 1 : 0;
-  return {
-    room: room.name,
-    ...counts,
-    failed: counts.failed + unexplained,
-  };
-}
-
-/** Counts the tests, without their steps, of a JUnit report. */
-function readReport(path: string): Omit<Result, "room"> {
-  const counts = { passed: 0, failed: 0, skipped: 0 };
-  if (!exists(path)) return counts;
-  const xml = Deno.readTextFileSync(path);
-  for (const [suite] of xml.matchAll(/<testsuite .*?<\/testsuite>/gs)) {
-    const cases = [
-      ...suite.matchAll(/<testcase name="([^"]*)".*?<\/testcase>/gs),
-    ].map(([text, name = ""]) => ({ text, name }));
-    const names = new Set(cases.map(({ name }) => name));
-    for (const { text, name } of cases) {
-      if (isStep(name, names)) continue;
-      if (text.includes("<skipped")) counts.skipped++;
-      else if (/<(failure|error)\b/.test(text)) counts.failed++;
-      else counts.passed++;
+    stdout: "piped",
+    stderr: "piped",
+    signal: deadline,
+  }).spawn();
+  let output = "";
+  const collect = async (stream: ReadableStream<Uint8Array<ArrayBuffer>>) => {
+    const texts = stream.pipeThrough(new TextDecoderStream());
+    for await (const text of texts) {
+      output += text;
+      if (isShown) Deno.stdout.writeSync(new TextEncoder().encode(text));
     }
+  };
+  const status = await Promise.race([
+    Promise.all([child.status, collect(child.stdout), collect(child.stderr)])
+      .then(([status]) => status),
+    // A process that the child started may hold on to its output.
+    new Promise<undefined>((resolve) => {
+      deadline.addEventListener("abort", () => resolve(undefined));
+    }),
+  ]);
+  const counts = count(output, status?.success ?? false);
+  const seconds = Math.round((performance.now() - begin) / 1000);
+  const figures = Object.values(counts).some((figure) => figure > 0)
+    ? `: ${write(counts)}`
+    : "";
+  const mark = counts.failed > 0 ? "✗" : "✓";
+  console.log(`${mark} ${name}${figures} (${seconds} s)`);
+  if (status === undefined) {
+    console.log(`test: ${name} was stopped: no end after ${minutes} minutes`);
   }
+  if (counts.failed > 0 && !isShown) console.log(pickFailures(output));
   return counts;
 }
 
-/** A step is reported as "name of the test > name of the step". */
-function isStep(name: string, names: ReadonlySet<string>): boolean {
-  const arrow = " &gt; ";
-  for (let at = name.indexOf(arrow); at > 0; at = name.indexOf(arrow, at + 1)) {
-    if (names.has(name.slice(0, at))) return true;
-  }
-  return false;
+/** Counts the tests, without their steps, by the last line of `deno test`. */
+function count(output: string, success: boolean): Counts {
+  const lines = stripVTControlCharacters(output).matchAll(CLOSING_LINE);
+  const [, passed = 0, failed = 0, skipped = 0] = ([...lines].at(-1) ?? [])
+    .map(Number);
+  // Such as a type error: no test has failed, because none has run.
+  const unexplained = !success && failed === 0 ? 1 : 0;
+  return { passed, failed: failed + unexplained, skipped };
 }
 
-function summarize(results: readonly Result[]): number {
-  const sum = (of: (result: Result) => number): number =>
-    results.reduce((total, result) => total + of(result), 0);
-  const failed = sum((result) => result.failed);
-  const skipped = sum((result) => result.skipped);
-  console.log("");
-  for (const { room, ...counts } of results) {
-    console.log(`${counts.failed > 0 ? "✗" : "✓"} ${room}: ${write(counts)}`);
+/** Leaves out the tests that passed; of no test at all, all but the end. */
+function pickFailures(output: string): string {
+  const lines = output.trimEnd().split("\n");
+  const errors = lines.indexOf(ERRORS);
+  if (errors < 0) return lines.slice(-LAST_LINES).join("\n");
+  const picked: string[] = [];
+  let begin = 0;
+  for (const [at, line] of lines.slice(0, errors).entries()) {
+    const [, how] = TEST_ENDS.exec(line) ?? [];
+    if (how === "FAILED") picked.push(...lines.slice(begin, at + 1));
+    if (how !== undefined) begin = at + 1;
   }
-  console.log(
-    write({ passed: sum((result) => result.passed), failed, skipped }),
-  );
+  return [...picked, ...lines.slice(errors)].join("\n");
+}
+
+function summarize(results: readonly Counts[]): number {
+  const sum = (of: (counts: Counts) => number): number =>
+    results.reduce((total, counts) => total + of(counts), 0);
+  const failed = sum((counts) => counts.failed);
+  const passed = sum((counts) => counts.passed);
+  const skipped = sum((counts) => counts.skipped);
+  console.log(`\n${write({ passed, failed, skipped })}`);
   return failed > 0 ? 1 : 0;
 }
 
-function write({ passed, failed, skipped }: Omit<Result, "room">): string {
+function write({ passed, failed, skipped }: Counts): string {
   return `${passed} passed, ${failed} failed` +
     (skipped > 0 ? `, ${skipped} skipped` : "");
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -5,6 +5,7 @@ Deno.test("mod.ts exports these values and no others", () => {
   assertEquals(Object.keys(module).sort(), [
     "DirectorySessionStore",
     "EngineSessionStore",
+    "KEEP",
     "KvSessionStore",
     "MemorySessionStore",
     "MigratingSessionStore",
@@ -14,6 +15,7 @@ Deno.test("mod.ts exports these values and no others", () => {
     "SessionConflictError",
     "SessionDataError",
     "SessionDirectoryError",
+    "SessionError",
     "SessionGoneError",
     "SessionLockTimeoutError",
     "SessionManager",

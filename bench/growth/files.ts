@@ -112,16 +112,16 @@ export async function measureFiles(
 async function cleanBare(directory: string, floors: Floors): Promise<number> {
   const oldest = Date.now() - MINUTES * 60 * 1000;
   let deleted = 0;
-  let isOld = false;
+  let isDue = false;
   const look = (lastAccess: number) => {
-    isOld = lastAccess < oldest;
+    isDue = lastAccess < oldest;
     return false;
   };
   for await (const { name } of Deno.readDir(directory)) {
     if (!name.endsWith(".json")) continue;
     const id = name.slice(0, -".json".length);
     floors.loadAndTouch(id, look);
-    if (!isOld) continue;
+    if (!isDue) continue;
     floors.delete(id);
     deleted++;
   }

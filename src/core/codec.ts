@@ -5,34 +5,39 @@
  *   latchkey/1pcccccccc eeeeeeeeeeeeeeee iiiiiiiiiiiiiiii uuuuuuuu <session ID>\n
  *   {"createdAt":…,"data":{…}}\n
  *
- *   p  a space: published; `?`: as yet unpublished, or its writer died before
- *      he could say so. Not covered by the checksum; see directory/recycled_file.ts
+ *   p  the flag: a space, published; `?`, not yet published, or its writer
+ *      crashed before flagging it. Not covered by the checksum; see
+ *      directory/recycled_file.ts
  *   c  CRC-32 of all that follows it (from 19 to the end), 8 lower-case hex
- *   e  `expiresAt`, 16 decimal digits, or 16 times `-` for none
+ *   e  `expiresAt`, 16 decimal digits, or 16 times `-` for "never"
  *   i  `idleTimeout`, the same
- *   u  the tag of `user`, see user_tag.ts
+ *   u  the tag of `user`, see `userTag`
  *
- * Invariants: lifetime and tag are at a fixed place, so that a touch, the
- * cleaner and whoever looks for a user need no JSON; the file carries its own ID, so that one which a
- * backup or a power loss put behind another name gives nobody somebody else's
- * session; the checksum covers it all. Bytes of any other version are unreadable,
- * and so is what is longer than LARGEST_RECORD, or no record in some part.
+ * Invariants:
  *
- * Not promised: protection against somebody who may write the directory. The
+ * - Lifetime and tag are at a fixed place, so a touch, a cleanup and a search
+ *   for a user read no JSON.
+ * - The file carries its own ID: a file that a backup or a power loss put
+ *   behind another name does not give one visitor the session of another.
+ * - The checksum covers all but the flag.
+ * - Bytes of any other version are unreadable, and so is what is longer than
+ *   LARGEST_RECORD or has a member of the wrong type.
+ *
+ * Not promised: protection against a process that may write the directory. The
  * checksum finds accidents, not forgeries.
  */
 import { crc32 } from "node:zlib";
-import { validateRecord } from "./find_fault.ts";
-import type { Lifetime, SessionRecord } from "./record.ts";
 import {
   cannotEncode,
   LARGEST_RECORD,
+  type Lifetime,
   parseJson,
+  type SessionRecord,
   toJson,
-} from "./record_json.ts";
-import { TAG_LENGTH, userTag } from "./user_tag.ts";
+  validateRecord,
+} from "./record.ts";
 
-/** Where the flag is, the one byte that changes behind a name. */
+/** Where the flag is: the one byte that changes behind a name. */
 export const FLAG_AT = 10;
 /** The flag of a record that is, or once was, what its name led to. */
 export const PUBLISHED = 0x20;
@@ -41,6 +46,9 @@ export const UNPUBLISHED = 0x3f;
 
 /** No head is longer, whatever the session ID. */
 export const LONGEST_HEAD = 128;
+
+/** How many characters the tag of a user has. */
+export const TAG_LENGTH = 8;
 
 const MAGIC = "latchkey/1";
 const CHECKSUM_AT = 11;
@@ -51,18 +59,19 @@ const TAG_AT = 54;
 const ID_AT = 63;
 const DIGITS = 16;
 const NONE = "-".repeat(DIGITS);
+const NO_USER = "-".repeat(TAG_LENGTH);
 const ZERO = 0x30;
 const DASH = 0x2d;
 const NEWLINE = 0x0a;
-/** What the body says of the lifetime. */
+/** The lifetime stands in the head, not in the body. */
 const IN_THE_HEAD: Lifetime = {};
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
- * Why bytes are no record for an ID: `"unreadable"`, they are not whole or not
- * of this format; `"foreign"`, they are whole and another session's.
+ * Why bytes hold no record of an ID: `"unreadable"`, they are not whole or not
+ * of this format; `"foreign"`, they are whole and of another session.
  */
 export type Unusable = "unreadable" | "foreign";
 
@@ -72,7 +81,7 @@ export type Unusable = "unreadable" | "foreign";
  * @param id The session ID that the bytes are for.
  * @param record What to keep.
  * @returns The bytes, whole and checksummed.
- * @throws {TypeError} If the record is not of the shape of one, or too large.
+ * @throws {TypeError} If a member of the record is invalid, or it is too large.
  */
 export function encodeRecord(
   id: string,
@@ -123,14 +132,14 @@ export function decodeLifetime(
 }
 
 /**
- * Tells whether bytes are, beyond doubt, a session of somebody else than a tag
- * is for. They may have been read without a lock, while they were written over:
- * what is not whole, not flagged as published, or another session's, is in doubt.
+ * Tells whether bytes are certainly a session with another tag. They may have
+ * been read without a lock, while they were written over: what is not whole, not
+ * flagged as published, or of another session, is not certain.
  *
  * @param id The session ID that the bytes were found under.
  * @param bytes Any bytes at all; they are not kept.
  * @param tag Made by `userTag`.
- * @returns `false` when they may be his. Never throws.
+ * @returns `false` when they may have this tag. Never throws.
  */
 export function hasOtherTag(
   id: string,
@@ -139,6 +148,19 @@ export function hasOtherTag(
 ): boolean {
   return bytes[FLAG_AT] === PUBLISHED && !holdsAt(bytes, TAG_AT, tag) &&
     findProblem(id, bytes) === undefined;
+}
+
+/**
+ * Makes the tag of a user, by which a search for the sessions of one user
+ * passes over nearly all others unopened. Two users may have the same tag, by
+ * accident or on purpose: it is a hint where to look, and proves nothing.
+ *
+ * @param user The user who is signed in; `undefined` for none.
+ * @returns CRC-32 of the name, 8 lower-case hex characters, or as many `-`.
+ */
+export function userTag(user: string | undefined): string {
+  if (user === undefined) return NO_USER;
+  return crc32(encoder.encode(user)).toString(16).padStart(TAG_LENGTH, "0");
 }
 
 /** Tells whether a record, encoded, has the tag of a user. */
@@ -150,7 +172,7 @@ export function isTagged(bytes: Uint8Array): boolean {
  * Reads the tag of the user off a record.
  *
  * @param bytes A whole record, encoded; they are not kept.
- * @returns Made by `userTag`; `undefined` when nobody is logged in.
+ * @returns Made by `userTag`; `undefined` when no user is signed in.
  */
 export function readTag(bytes: Uint8Array): string | undefined {
   if (!isTagged(bytes)) return undefined;
@@ -158,13 +180,13 @@ export function readTag(bytes: Uint8Array): string | undefined {
 }
 
 /**
- * Reads the tag of the user off the head of what a medium kept. It is taken at
- * its word: that the rest is damaged is no reason to doubt whose it was.
+ * Reads the tag of the user off the head of what a medium kept. The head counts
+ * also where the rest is damaged: a wrong tag only leads a search astray.
  *
  * @param id The session ID that the bytes were found under.
  * @param head At least {@linkcode LONGEST_HEAD} bytes, or all that there are;
  * they are not kept.
- * @returns `undefined` also when it is no head of this session's. Never throws.
+ * @returns `undefined` also when it is not the head of this session. Never throws.
  */
 export function decodeTag(id: string, head: Uint8Array): string | undefined {
   const isHead = holdsAt(head, 0, MAGIC) && isSessionAt(id, head);

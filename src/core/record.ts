@@ -1,3 +1,13 @@
+/*
+ * A record, what its members may hold, and its form as JSON, which every medium
+ * keeps in its own way.
+ *
+ * A key that JSON would have to escape is refused: V8's `JSON.parse` may take
+ * it for another one that any code of the process has parsed before
+ * (https://github.com/nodejs/node/issues/63785). Values are not concerned.
+ */
+import { checkNumber } from "./checks.ts";
+
 /** A value that JSON holds without loss. */
 export type JsonValue =
   | null
@@ -35,7 +45,7 @@ export interface SessionRecord {
   readonly previous?: PreviousSecret;
   /** `data`, `flash` and `formTokens`, encrypted; they are empty then. */
   readonly sealed?: string;
-  /** Who is logged in. */
+  /** The user who is signed in. */
   readonly user?: string;
   /** Since which revocation of that user's sessions; see `core/revocation.ts`. */
   readonly userGeneration?: number;
@@ -57,7 +67,7 @@ export interface SessionRecord {
   readonly typedFlash?: readonly string[];
   /** When keys of `data` end, in whole milliseconds since the epoch. */
   readonly keyExpiry?: { readonly [key: string]: number };
-  /** The version of the application's `data`, from 1; `undefined` for none. */
+  /** The version of the application's `data`, from 1; `undefined` for 0. */
   readonly dataVersion?: number;
 }
 
@@ -71,18 +81,241 @@ export interface PreviousSecret {
   readonly sealed: string;
 }
 
+/** What a member of a record holds. */
+interface Kind {
+  /** Tells whether a value is of the kind. */
+  readonly is: (value: unknown) => boolean;
+  /** What a value is that is not, for a message. */
+  readonly otherwise: string;
+}
+
+const TIME: Kind = {
+  is: isWhole,
+  otherwise: "is not whole milliseconds from 0 up",
+};
+const COUNT: Kind = {
+  is: isWhole,
+  otherwise: "is not a whole number from 0 up",
+};
+const TEXT: Kind = {
+  is: (value) => typeof value === "string",
+  otherwise: "is not a string",
+};
+const FLAG: Kind = {
+  is: (value) => typeof value === "boolean",
+  otherwise: "is neither true nor false",
+};
+const LIST: Kind = {
+  is: (value) => Array.isArray(value) && value.every(TEXT.is),
+  otherwise: "is not a list of strings",
+};
+const OBJECT: Kind = { is: isPlainObject, otherwise: "is not an object" };
+const TIMES: Kind = {
+  is: (value) => isPlainObject(value) && Object.values(value).every(isWhole),
+  otherwise: "is not an object of times",
+};
+const PREVIOUS: Kind = {
+  is: (value) =>
+    isPlainObject(value) && TEXT.is(value.hash) && isWhole(value.until) &&
+    TEXT.is(value.sealed),
+  otherwise: "is not a secret that was replaced",
+};
+
+/** The members of a record, in the order in which JSON has them. */
+const MEMBERS: { readonly [Name in keyof Required<SessionRecord>]: Kind } = {
+  createdAt: TIME,
+  expiresAt: TIME,
+  idleTimeout: TIME,
+  secretHash: TEXT,
+  user: TEXT,
+  userGeneration: COUNT,
+  label: TEXT,
+  formTokens: LIST,
+  untilBrowserCloses: FLAG,
+  cookieSentAt: TIME,
+  rotatedAt: TIME,
+  previous: PREVIOUS,
+  sealed: TEXT,
+  typed: LIST,
+  typedFlash: LIST,
+  keyExpiry: TIMES,
+  dataVersion: COUNT,
+  commits: COUNT,
+  flash: OBJECT,
+  data: OBJECT,
+};
+const WRITING = (Object.entries(MEMBERS) as [keyof SessionRecord, Kind][]).map((
+  [name, kind],
+) => [name, kind, `,"${name}":`] as const);
+
+/**
+ * The most bytes of a record, 16 MiB. More is refused when it is written and
+ * unreadable when it is found, so a stray file costs no more memory than this,
+ * whatever its size.
+ */
+export const LARGEST_RECORD: number = 16 * 1024 * 1024;
+
+// deno-lint-ignore no-control-regex
+const ESCAPED = /["\\\u0000-\u001f\p{Surrogate}]/u;
+/** Most keys; a class of ASCII is found faster than one of Unicode. */
+const PLAIN = /^[\w.:-]*$/;
+const WHITE_SPACE = " \t\n\r";
+
+/**
+ * Tells what keeps a value from being the record that its type says it is.
+ *
+ * @param record Any object at all; members that are not in the table may hold
+ * anything.
+ * @returns What is wrong with it, for a message; `undefined` when nothing is.
+ */
+export function validateRecord(record: SessionRecord): string | undefined {
+  if (record.createdAt === undefined) return `createdAt ${TIME.otherwise}`;
+  if (record.data === undefined) return `data ${OBJECT.otherwise}`;
+  for (const name in record) {
+    const kind = MEMBERS[name as keyof SessionRecord];
+    const value = record[name as keyof SessionRecord];
+    if (kind === undefined || value === undefined || kind.is(value)) continue;
+    return `${name} ${kind.otherwise}`;
+  }
+  return undefined;
+}
+
+/**
+ * Writes a record as JSON.
+ *
+ * @param record What to keep.
+ * @param lifetime What the JSON is to say of its lifetime.
+ * @throws {TypeError} If the record is not of the shape of one, or too large.
+ */
+export function toJson(
+  record: SessionRecord,
+  lifetime: Lifetime = record,
+): string {
+  const fault = validateRecord(record);
+  if (fault !== undefined) throw cannotEncode(fault);
+  let json = "";
+  for (const [name, kind, start] of WRITING) {
+    const value = name === "expiresAt" || name === "idleTimeout"
+      ? lifetime[name]
+      : record[name];
+    if (value === undefined) continue;
+    const text = kind === OBJECT
+      ? encodeObject(name, value as JsonObject)
+      : typeof value === "number"
+      ? value
+      : JSON.stringify(value);
+    json += start + text;
+  }
+  json = "{" + json.slice(1) + "}";
+  if (hasEscapedKey(json)) {
+    throw cannotEncode("JSON would have to escape a key");
+  }
+  if (json.length > LARGEST_RECORD) throw cannotEncode("it is too large");
+  return json;
+}
+
+/**
+ * Reads a record from JSON, its members unchecked.
+ *
+ * @param json Any text at all.
+ * @returns `undefined` when it is not a JSON object, or a key may be misread.
+ */
+export function parseJson(json: string): SessionRecord | undefined {
+  if (hasEscapedKey(json)) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+  return isPlainObject(value) ? value as unknown as SessionRecord : undefined;
+}
+
+/**
+ * Reads a record from JSON.
+ *
+ * @param json Any text at all.
+ * @returns The record; `undefined` when the text is not a valid one. Never
+ * throws.
+ */
+export function fromJson(json: string): SessionRecord | undefined {
+  const record = parseJson(json);
+  if (record === undefined) return undefined;
+  return validateRecord(record) === undefined ? record : undefined;
+}
+
+/**
+ * Tells whether a key of an object comes back as what it was.
+ *
+ * @param key Any text at all.
+ * @returns `false` when it holds what JSON escapes: a quote, a backslash, a
+ * control character, half a surrogate pair.
+ */
+export function isSafeKey(key: string): boolean {
+  return PLAIN.test(key) || !ESCAPED.test(key);
+}
+
+/** Tells whether a key in a JSON text is escaped; it need not be JSON. */
+export function hasEscapedKey(json: string): boolean {
+  if (!json.includes("\\")) return false;
+  for (let at = json.indexOf('"'); at >= 0; at = json.indexOf('"', at + 1)) {
+    const start = at + 1;
+    for (at = start; at < json.length && json[at] !== '"'; at++) {
+      if (json[at] === "\\") at++;
+    }
+    if (!json.slice(start, at).includes("\\")) continue;
+    let next = at + 1;
+    while (WHITE_SPACE.includes(json.charAt(next) || "-")) next++;
+    if (json[next] === ":") return true;
+  }
+  return false;
+}
+
+/**
+ * Makes the error of a record that cannot be kept.
+ *
+ * @param fault What is wrong with it.
+ * @param options Carries the cause.
+ */
+export function cannotEncode(fault: string, options?: ErrorOptions): TypeError {
+  return new TypeError(`Cannot encode a record: ${fault}`, options);
+}
+
+/** Judges the text, because what has a `toJSON` is not what it seems. */
+function encodeObject(name: string, value: JsonObject): string {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw cannotEncode(`${name} is too deep or too large`, { cause: error });
+  }
+  if (text?.[0] === "{") return text;
+  throw cannotEncode(`${name} is not an object`);
+}
+
+function isWhole(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+/** Tells whether a value is an object, and not an array. */
+export function isPlainObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 /** The part of a record that decides how long it lives. */
 export type Lifetime = Pick<SessionRecord, "expiresAt" | "idleTimeout">;
 
 /**
- * Tells whether a session is over: its absolute end has come, or nobody
- * accessed it for its idle timeout. At the very instant it is over. A last
+ * Tells whether a session has expired: its absolute end has come, or it was not
+ * accessed for its idle timeout. At the very instant it has expired. A last
  * access in the future, as a clock that was set back leaves, counts as live.
  *
  * @param lifetime The record, or the part of it that matters here.
  * @param lastAccess When it was last accessed, in ms since the epoch.
  * @param now The instant to judge for, in ms since the epoch.
- * @returns `true` when the session is over.
+ * @returns `true` when the session has expired.
  */
 export function isExpired(
   lifetime: Lifetime,
@@ -95,12 +328,12 @@ export function isExpired(
 }
 
 /**
- * Tells when a session is over if nobody accesses it again, in ms since the
+ * Tells when a session expires if it is not accessed again, in ms since the
  * epoch: the instant from which {@linkcode isExpired} says so.
  *
  * @param lifetime The record, or the part of it that matters here.
  * @param lastAccess When it was last accessed, in ms since the epoch.
- * @returns `null` when it is never over by itself.
+ * @returns `null` when it never expires by itself.
  */
 export function expiryOf(
   lifetime: Lifetime,
@@ -112,21 +345,20 @@ export function expiryOf(
 }
 
 /**
- * Checks what a store is given as the last access.
+ * Refuses what a store cannot take for a last access.
  *
- * @param lastAccess Any value at all; `undefined` is none.
- * @throws {RangeError} If it is not whole milliseconds since the epoch.
+ * @param lastAccess Any value at all; `undefined` stands for now.
+ * @throws {TypeError | RangeError} If it is not a whole number from 0 up.
  */
 export function checkLastAccess(lastAccess: unknown): void {
   if (lastAccess === undefined) return;
-  if (Number.isSafeInteger(lastAccess) && (lastAccess as number) >= 0) return;
-  throw new RangeError(
-    "Cannot keep a session: lastAccess is not whole milliseconds from 0 up",
-  );
+  checkNumber(lastAccess, "Cannot keep a session: lastAccess", {
+    isWhole: true,
+  });
 }
 
-/** Tells whether the cleaner deletes a session, as {@linkcode isExpired} does. */
-export type IsOld = (
+/** Tells whether a cleanup deletes a session. */
+export type CleanupRule = (
   lifetime: Lifetime,
   lastAccess: number,
   now: number,
@@ -135,20 +367,16 @@ export type IsOld = (
 const MINUTE = 60 * 1000;
 
 /**
- * Makes the rule by which a cleaner deletes: one with a lifetime of its own
- * goes when that is over, another when nobody accessed it for `minutes`.
+ * Makes the rule of a cleanup: a session with a lifetime of its own goes when
+ * it has expired, another when it was not accessed for `minutes`.
  *
  * @param minutes How long a session without a lifetime may lie unused.
  * @param grace How much longer than its time each is kept, in milliseconds.
- * @throws {RangeError} If either is not a number from 0 up.
+ * @throws {TypeError | RangeError} If either is not a number from 0 up.
  */
-export function cleanupRule(minutes: number, grace: number): IsOld {
-  if (typeof minutes !== "number" || !(minutes >= 0)) {
-    throw new RangeError("Cannot clean up: minutes is not a number from 0 up");
-  }
-  if (typeof grace !== "number" || !(grace >= 0)) {
-    throw new RangeError("Cannot clean up: grace is not a number from 0 up");
-  }
+export function cleanupRule(minutes: number, grace: number): CleanupRule {
+  checkNumber(minutes, "Cannot clean up: minutes");
+  checkNumber(grace, "Cannot clean up: grace");
   return (lifetime, lastAccess, now) => {
     const hasOwn = lifetime.expiresAt !== undefined ||
       lifetime.idleTimeout !== undefined;

@@ -1,22 +1,22 @@
 /*
- * To end all sessions of a user must not rest on finding them: a listing can
- * miss one that is saved meanwhile. So each revocation begins a new generation
- * of that user's sessions, in a record of his own, his revocation:
+ * Ending all sessions of a user must not rest on finding them: a listing can
+ * miss one that is saved at the same time. So each revocation begins a new
+ * generation of that user's sessions, in a record that belongs to the user:
  *
  *   user-<SHA-256 of the user, 56 hex>   data   generation   the newest
  *                                               except       id, generation
  *
- * A session keeps the generation in which its user logged in, none if there was
- * no revocation, and is over when the revocation's is newer. The one that a revocation was
- * to spare is measured by the generation that counted for it before: one that
- * was over stays over, whoever is spared later.
+ * A session keeps the generation in which its user signed in, 0 if there was no
+ * such record, and is revoked when a newer one begins. The session that a
+ * revocation spares is measured by the generation that counted for it before: a
+ * session that was revoked stays so, whichever is spared later.
  *
  * A generation is a number above the one before; the first is the time, so that
- * it is also above those of a revocation that is gone. Sessions are never compared
- * with a clock: neither one that jumps nor a login in the same millisecond can
- * keep a session or end one.
+ * it is also above those of a record that has expired. Sessions are never
+ * compared with a clock: neither a clock that jumps nor a sign-in in the same
+ * millisecond can keep a session or end one.
  *
- * A mark lives 400 days, which is how long browsers keep a cookie at most
+ * The record lives 400 days, which is how long browsers keep a cookie at most
  * (draft-ietf-httpbis-rfc6265bis, section 5.5).
  */
 import { createHash } from "node:crypto";

@@ -63,8 +63,8 @@ export function seal(key: SealKey, text: string): string {
  *
  * @param key The key.
  * @param sealed Any text at all.
- * @returns The text, or `undefined` when this key did not seal it or somebody
- * has changed it. Never throws.
+ * @returns The text; `undefined` when this key did not seal it, or it was
+ * changed since. Never throws.
  */
 export function unseal(key: SealKey, sealed: string): string | undefined {
   let bytes: Uint8Array;
@@ -82,7 +82,7 @@ export function unseal(key: SealKey, sealed: string): string | undefined {
   try {
     return decoder.decode(join([text, decipher.final()]));
   } catch {
-    // The tag does not fit; `final` has no other error.
+    // The tag is wrong; `final` has no other error.
     return undefined;
   }
 }

@@ -1,5 +1,22 @@
 import type { SessionRecord } from "./record.ts";
 
+/** What {@linkcode SessionStore.update} is given to leave a record as it is. */
+export const KEEP: unique symbol = Symbol("keep");
+
+/**
+ * What {@linkcode SessionStore.update} makes of a record: the new record,
+ * `undefined` to delete the session, {@linkcode KEEP} to leave it as it is.
+ */
+export type RecordChange = (
+  record: SessionRecord,
+) => SessionRecord | undefined | typeof KEEP;
+
+/**
+ * What an acknowledged change survives: `"process"`, the death of any process;
+ * `"power"`, also that of the machine, for the price of three `fsync`.
+ */
+export type Durability = "process" | "power";
+
 /** What every operation of a store takes. */
 export interface StoreOptions {
   /**
@@ -53,7 +70,7 @@ export interface EntriesOptions extends StoreOptions {
    * Streams the sessions of this user only: those whose record has this text,
    * and no other, as its `user`. A store without an index looks at all.
    *
-   * @default {undefined} the sessions of everybody, and of nobody
+   * @default {undefined} all sessions, with and without a user
    */
   readonly user?: string | undefined;
 }
@@ -97,7 +114,7 @@ export interface CleanupResult {
   readonly deleted: number;
   /** How many sessions remain. */
   readonly remaining: number;
-  /** How many things that are no session were removed: what the dead left. */
+  /** How many other things were removed: what killed processes left. */
   readonly orphans: number;
 }
 
@@ -119,7 +136,7 @@ export interface CleanupResult {
  * do, as far as the medium is shared (`isThreadSafe`, `isMultiprocessSafe`),
  * each takes effect at one instant between its call and its return. So no
  * update is lost, a deleted session does not come back, `create` never
- * overwrites, and a session that somebody just touched is not cleaned up.
+ * overwrites, and a session that was just touched is not cleaned up.
  *
  * **Nothing is shared.** A record that goes in or comes out is a copy.
  *
@@ -166,8 +183,9 @@ export interface SessionStore {
    * that it is theirs.
    *
    * @returns `false`, and nothing changed, when a live session has the ID.
-   * @throws {TypeError} If the ID is malformed or the record cannot be kept.
-   * @throws {RangeError} If `lastAccess` is not whole milliseconds from 0 up.
+   * @throws {TypeError} If the ID is malformed, the record cannot be kept, or
+   * `lastAccess` is not a number.
+   * @throws {RangeError} If `lastAccess` is not a whole number from 0 up.
    */
   create(
     id: string,
@@ -176,23 +194,24 @@ export interface SessionStore {
   ): Promise<boolean>;
 
   /**
-   * Reads, changes and replaces as one step that nobody else can cut into.
+   * Reads, changes and replaces as one step that nothing else can cut into.
    *
    * `change` is synchronous, may be called again, and returns the new record,
-   * or `undefined` to delete the session. When there is no session it is not
-   * called; a store that has to ask an engine far away may call it with what
-   * it loaded a moment ago, and nothing comes of that when it is over by now.
-   * When it throws on what is current, its error reaches the caller and nothing
-   * changed.
+   * `undefined` to delete the session, or {@linkcode KEEP} to leave it as it is,
+   * which writes nothing. When there is no session it is not called; a store on
+   * a remote engine may call it with what it loaded a moment ago, and drops the
+   * result if the session has changed since. When it throws on what is current,
+   * its error reaches the caller and nothing changed.
    *
    * @returns The record kept; `null` when this call deleted the session;
    * `undefined` when there is none.
-   * @throws {TypeError} If the new record cannot be kept.
-   * @throws {RangeError} If `lastAccess` is not whole milliseconds from 0 up.
+   * @throws {TypeError} If the new record cannot be kept, or `lastAccess` is
+   * not a number.
+   * @throws {RangeError} If `lastAccess` is not a whole number from 0 up.
    */
   update(
     id: string,
-    change: (record: SessionRecord) => SessionRecord | undefined,
+    change: RecordChange,
     options?: UpdateOptions,
   ): Promise<SessionRecord | null | undefined>;
 
@@ -216,10 +235,10 @@ export interface SessionStore {
   /**
    * Streams the live sessions, one at a time, in no order. A session that
    * vanishes meanwhile is skipped; one that is created, or written again,
-   * meanwhile may be missed: whoever must reach them all cannot rest on one
-   * listing. Each record was current when it was read, which a store on an
-   * engine does a few hundred at a time; with it comes when it was last
-   * accessed, in ms since the epoch.
+   * meanwhile may be missed: one listing is not enough to reach them all. Each
+   * record was current when it was read, which a store on an engine does a few
+   * hundred at a time; with it comes when it was last accessed, in ms since the
+   * epoch.
    *
    * All records are shown, also those that a manager keeps for itself: where
    * it revoked a user's sessions, one named `user-…`.
@@ -231,14 +250,15 @@ export interface SessionStore {
   >;
 
   /**
-   * Deletes the sessions that are over, and those without a lifetime of their
-   * own that nobody accessed for `minutes`: one that is remembered for a month
+   * Deletes the sessions that have expired, and those without a lifetime of
+   * their own that were not accessed for `minutes`: one that is remembered for a month
    * is not removed early, one that lives five minutes is not kept. A session
    * that is in use, or was accessed a moment ago, stays.
    *
    * @param minutes How long a session without a lifetime may lie unused.
    * @returns What session3 called `(n_deleted, n_remaining)`, and more.
-   * @throws {RangeError} If `minutes` or the grace is not a number from 0 up.
+   * @throws {TypeError} If `minutes` or the grace is not a number.
+   * @throws {RangeError} If either is below 0.
    */
   deleteOldSessions(
     minutes: number,
@@ -246,12 +266,11 @@ export interface SessionStore {
   ): Promise<CleanupResult>;
 
   /**
-   * Takes the lock of a session, for as long as the application works on it:
-   * of all who ask for it, as far as the medium is shared, one has it at a
-   * time, until he frees it or dies. It is apart from the session: there need
-   * be none, none is made, and no other operation looks at it, whoever has it.
-   * Who has it and asks again waits for himself. Different sessions may share
-   * a lock, if few do.
+   * Takes the lock of a session, for as long as the application works on it. Of
+   * all callers, as far as the medium is shared, one holds it at a time, until
+   * it frees the lock or its process ends. The lock is apart from the session:
+   * the session need not exist, none is made, and no other operation looks at
+   * the lock. It is not re-entrant. Two sessions may share a lock, if few do.
    *
    * A store need not have locks. Its sessions cannot be `exclusive`, then.
    *
@@ -259,8 +278,8 @@ export interface SessionStore {
    * @param options How long to wait.
    * @returns What frees the lock; twice is as good as once.
    * @throws {SessionLockTimeoutError} If it does not become free in time.
-   * @throws {TypeError} If the ID is malformed.
-   * @throws {RangeError} If the timeout is not a number from 0 up.
+   * @throws {TypeError} If the ID is malformed, or the timeout not a number.
+   * @throws {RangeError} If the timeout is below 0.
    */
   lock?(id: string, options?: LockOptions): Promise<AsyncDisposable>;
 }

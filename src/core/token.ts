@@ -7,7 +7,7 @@
  *
  * The ID is public: it is the file's name, it stands in logs, it opens
  * nothing. The secret is in the browser and nowhere else; the record keeps its
- * SHA-256, so who reads the directory or a backup cannot sign in with it. The
+ * SHA-256, so nobody can sign in with what a copy of the directory holds. The
  * split is the selector and verifier of persistent-login cookies; 128 bits of
  * entropy are twice the floor that OWASP's Session Management sheet asks for.
  */
@@ -31,7 +31,7 @@ function randomBytes(): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Makes a session ID that nobody has had before.
+ * Makes a new session ID.
  *
  * @returns 128 random bits as 32 lower-case hex characters.
  */
@@ -40,7 +40,7 @@ export function createSessionId(): string {
 }
 
 /**
- * Makes a secret that nobody can guess.
+ * Makes a secret.
  *
  * @returns 128 random bits as 22 base64url characters.
  */
@@ -74,7 +74,7 @@ export function hashSecret(secret: string): string {
  * Compares two hashes of secrets in constant time.
  *
  * @param actual The hash of what a client sent.
- * @param expected The record's `secretHash`; a record without one fits no secret.
+ * @param expected The record's `secretHash`; `undefined` equals no hash.
  * @returns `true` when they are the same.
  */
 export function isSameHash(
@@ -103,7 +103,7 @@ export function isSessionId(text: unknown): text is string {
 }
 
 /**
- * Refuses what is no session ID, where the program and not a client chose it.
+ * Refuses what is not a session ID, where the program and not a client chose it.
  *
  * @param id Any value at all.
  * @throws {TypeError} If it is not a session ID. The message does not repeat it.

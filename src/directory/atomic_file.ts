@@ -22,6 +22,7 @@
  * new one, or a file that is empty or holds other bytes: the codec knows it for
  * unreadable or for another session's. A removal may be undone.
  */
+import type { Durability } from "../core/store.ts";
 import { FLAG_AT, PUBLISHED, UNPUBLISHED } from "../core/codec.ts";
 import { type HeldFile, release } from "./file_lock.ts";
 import { AGAIN, type Again } from "../system/waiting.ts";
@@ -35,12 +36,6 @@ import {
   takeRecycled,
 } from "./recycled_file.ts";
 import { system } from "../system/system.ts";
-
-/**
- * What an acknowledged change survives: `"process"`, the death of any process;
- * `"power"`, also that of the machine, for the price of three `fsync`.
- */
-export type Durability = "process" | "power";
 
 /** Where files are put, and how. */
 export interface DirectoryContext {

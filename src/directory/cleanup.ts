@@ -1,5 +1,5 @@
 import { decodeLifetime, readTag, type Unusable } from "../core/codec.ts";
-import type { IsOld } from "../core/record.ts";
+import type { CleanupRule } from "../core/record.ts";
 import type { CleanupOptions, CleanupResult } from "../core/store.ts";
 import { isSessionId } from "../core/token.ts";
 import type { DirectoryContext } from "./atomic_file.ts";
@@ -59,13 +59,13 @@ interface Seen {
  * milliseconds.
  *
  * @param context A directory that is ready.
- * @param isOld Decides which are old, see `cleanupRule`.
+ * @param isDue Decides which are old, see `cleanupRule`.
  * @param options See there.
  * @throws {SessionLockTimeoutError} If another cleaner does not end in time.
  */
 export async function cleanDirectory(
   context: DirectoryContext,
-  isOld: IsOld,
+  isDue: CleanupRule,
   options: DirectoryCleanupOptions,
 ): Promise<CleanupResult> {
   const { directory } = context;
@@ -84,10 +84,10 @@ export async function cleanDirectory(
         continue;
       }
       const file = new SessionFile(context, name, quarantine);
-      const seen = peek(file, name, isOld);
+      const seen = peek(file, name, isDue);
       const verdict = dryRun
         ? seen.verdict
-        : judge(file, seen, isOld, (path, tag) => {
+        : judge(file, seen, isDue, (path, tag) => {
           removals.note(path);
           if (tag !== undefined) entries.push({ tag, id: name });
         });
@@ -150,12 +150,12 @@ function isOrphan(path: string, name: string): boolean {
 function judge(
   file: SessionFile,
   { verdict }: Seen,
-  isOld: IsOld,
+  isDue: CleanupRule,
   note: (path: string, tag: string | undefined) => void,
 ): Verdict {
   if (verdict === "live" || verdict === "gone") return verdict;
   try {
-    const judged = file.deleteIfOld(isOld, note);
+    const judged = file.deleteIfOld(isDue, note);
     return judged === AGAIN ? "live" : judged ?? "gone";
   } catch (error) {
     if (!isNoFile(file.path)) throw error;
@@ -164,7 +164,7 @@ function judge(
 }
 
 /** What was listed as a file may be anything by now: it is left, then. */
-function peek({ path }: SessionFile, id: string, isOld: IsOld): Seen {
+function peek({ path }: SessionFile, id: string, isDue: CleanupRule): Seen {
   const opened = openRegular(path);
   if (opened === undefined) return { verdict: "gone" };
   const { file, info } = opened;
@@ -177,7 +177,7 @@ function peek({ path }: SessionFile, id: string, isOld: IsOld): Seen {
     }
     if (typeof lifetime === "string") return { verdict: lifetime };
     const lastAccess = info.mtime!.getTime();
-    const verdict = isOld(lifetime, lastAccess, system.now()) ? "old" : "live";
+    const verdict = isDue(lifetime, lastAccess, system.now()) ? "old" : "live";
     return { verdict, tag: readTag(bytes) };
   } finally {
     system.close(file);

@@ -1,3 +1,16 @@
+import type {
+  CleanupOptions,
+  CleanupResult,
+  CreateOptions,
+  Durability,
+  EntriesOptions,
+  LoadOptions,
+  LockOptions,
+  RecordChange,
+  SessionStore,
+  StoreOptions,
+  UpdateOptions,
+} from "../core/store.ts";
 import { fromFileUrl } from "@std/path/from-file-url";
 import { join } from "@std/path/join";
 import { encodeRecord } from "../core/codec.ts";
@@ -6,19 +19,8 @@ import {
   cleanupRule,
   type SessionRecord,
 } from "../core/record.ts";
-import type {
-  CleanupOptions,
-  CleanupResult,
-  CreateOptions,
-  EntriesOptions,
-  LoadOptions,
-  LockOptions,
-  SessionStore,
-  StoreOptions,
-  UpdateOptions,
-} from "../core/store.ts";
 import { checkSessionId, isSessionId } from "../core/token.ts";
-import type { DirectoryContext, Durability } from "./atomic_file.ts";
+import type { DirectoryContext } from "./atomic_file.ts";
 import { isNoFile } from "../system/open_regular.ts";
 import { AGAIN, type Again, retryUntilFree } from "../system/waiting.ts";
 import { lockPath, markerPath, sessionPath } from "./layout.ts";
@@ -154,7 +156,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   /** See {@linkcode SessionStore.update}. */
   async update(
     id: string,
-    change: (record: SessionRecord) => SessionRecord | undefined,
+    change: RecordChange,
     { lastAccess, signal }: UpdateOptions = {},
   ): Promise<SessionRecord | null | undefined> {
     checkLastAccess(lastAccess);
@@ -214,8 +216,8 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     options: CleanupOptions = {},
   ): Promise<CleanupResult> {
     const { grace = 0 } = options;
-    const isOld = cleanupRule(minutes, grace);
-    return await cleanDirectory(this.#ready(), isOld, {
+    const isDue = cleanupRule(minutes, grace);
+    return await cleanDirectory(this.#ready(), isDue, {
       ...options,
       quarantine: this.#quarantine,
       lockTimeout: this.#lockTimeout,

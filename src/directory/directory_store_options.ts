@@ -1,4 +1,4 @@
-import type { Durability } from "./atomic_file.ts";
+import type { Durability } from "../core/store.ts";
 import type { StoreWarning } from "./quarantine.ts";
 
 /** What `DirectorySessionStore` takes. */

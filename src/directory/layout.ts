@@ -17,7 +17,7 @@
  * name carries a process number: in a container every process is number 1.
  */
 import { isSessionId } from "../core/token.ts";
-import { TAG_LENGTH } from "../core/user_tag.ts";
+import { TAG_LENGTH } from "../core/codec.ts";
 
 const TEMPORARY = /^\.tmp-(\d{15})-[0-9a-f]{32}$/;
 const QUARANTINE = ".bad";

@@ -1,6 +1,6 @@
 import type { SessionRecord } from "../core/record.ts";
 import type { EntriesOptions } from "../core/store.ts";
-import { userTag } from "../core/user_tag.ts";
+import { userTag } from "../core/codec.ts";
 import type { Again } from "../system/waiting.ts";
 import { listFiles } from "../system/list_directory.ts";
 import { listTagged } from "./user_index.ts";

@@ -1,4 +1,4 @@
-import { LARGEST_RECORD } from "../core/record_json.ts";
+import { LARGEST_RECORD } from "../core/record.ts";
 import { system } from "../system/system.ts";
 
 const FIRST_READ = 64 * 1024;

@@ -11,6 +11,7 @@
  *          Then read the clock, the mtime, the record, in this order. Now
  *          nobody else can replace, touch or remove it.
  */
+import { KEEP, type LoadOptions, type RecordChange } from "../core/store.ts";
 import {
   decodeLifetime,
   decodeRecord,
@@ -24,12 +25,11 @@ import {
   type Unusable,
 } from "../core/codec.ts";
 import {
+  type CleanupRule,
   isExpired,
-  type IsOld,
   type Lifetime,
   type SessionRecord,
 } from "../core/record.ts";
-import type { LoadOptions } from "../core/store.ts";
 import {
   createFile,
   type DirectoryContext,
@@ -128,12 +128,13 @@ export class SessionFile {
 
   /** Changes a live session; `change` runs under the lock. */
   update(
-    change: (record: SessionRecord) => SessionRecord | undefined,
+    change: RecordChange,
     lastAccess?: number,
   ): SessionRecord | null | undefined | Again {
     return this.#holdRecord(decodeRecord, ({ record, isLive, tag }, held) => {
       if (!isLive) return undefined;
       const changed = change(record);
+      if (changed === KEEP) return record;
       if (changed === undefined) {
         this.#remove(tag);
         return null;
@@ -164,17 +165,17 @@ export class SessionFile {
    * Deletes a session that is old, by taking its name off; whoever holds it
    * keeps it.
    *
-   * @param isOld Decides.
+   * @param isDue Decides.
    * @param note Is told under which name the file is now, to be removed, and
    * the tag of its user, whose entry is to be removed after that.
    */
   deleteIfOld(
-    isOld: IsOld,
+    isDue: CleanupRule,
     note: (path: string, tag: string | undefined) => void,
   ): "old" | "live" | undefined | Again {
     return this.#holdRecord(decodeLifetime, ({ record, tag }, held) => {
       const { lastAccess, now } = held;
-      if (!isOld(record, lastAccess, now)) return "live";
+      if (!isDue(record, lastAccess, now)) return "live";
       const path = temporaryPath(this.#context.directory, now, system.random());
       try {
         system.rename(this.path, path);

@@ -1,5 +1,4 @@
-import type { IsOld } from "../core/record.ts";
-import { fromJson } from "../core/record_json.ts";
+import { type CleanupRule, fromJson } from "../core/record.ts";
 import type { CleanupOptions, CleanupResult } from "../core/store.ts";
 import type {
   EngineCleaner,
@@ -11,9 +10,9 @@ import { eachUntilAborted, untilAborted } from "../system/until_aborted.ts";
 const ROWS_PER_REPORT = 1_000;
 const MS_PER_MINUTE = 60 * 1000;
 
-/** Which sessions are old: `isOld` says it, and the rest what it goes by. */
+/** Which sessions are old: `isDue` says it, and the rest what it goes by. */
 export interface CleaningRule {
-  readonly isOld: IsOld;
+  readonly isDue: CleanupRule;
   readonly minutes: number;
   /** In milliseconds. */
   readonly grace: number;
@@ -69,7 +68,7 @@ async function cleanByIndex(
 /** Deletes each that is old, unless somebody has accessed it since it was read. */
 async function cleanByScan(
   engine: SessionEngine,
-  { isOld, now }: CleaningRule,
+  { isDue, now }: CleaningRule,
   { dryRun = false, onProgress, signal }: CleanupOptions,
 ): Promise<CleanupResult> {
   const count = { deleted: 0, remaining: 0, orphans: 0 };
@@ -79,7 +78,7 @@ async function cleanByScan(
     const record = fromJson(row.json);
     // No session: neither is it deleted, nor does it remain.
     if (record === undefined) continue;
-    const isDeleted = isOld(record, row.lastAccess, now) &&
+    const isDeleted = isDue(record, row.lastAccess, now) &&
       (dryRun ||
         await untilAborted(engine.remove(id, row), signal) !== undefined);
     if (isDeleted) count.deleted++;

@@ -25,26 +25,29 @@
  * touch the session. One that is over is removed before anybody is told so, see
  * end_row.ts. What an engine deletes by itself only makes room.
  */
+import { userTag } from "../core/codec.ts";
 import {
   checkLastAccess,
   cleanupRule,
   expiryOf,
+  fromJson,
   isExpired,
   type SessionRecord,
+  toJson,
 } from "../core/record.ts";
-import { fromJson, toJson } from "../core/record_json.ts";
-import type {
-  CleanupOptions,
-  CleanupResult,
-  CreateOptions,
-  EntriesOptions,
-  LoadOptions,
-  SessionStore,
-  StoreOptions,
-  UpdateOptions,
+import {
+  type CleanupOptions,
+  type CleanupResult,
+  type CreateOptions,
+  type EntriesOptions,
+  KEEP,
+  type LoadOptions,
+  type RecordChange,
+  type SessionStore,
+  type StoreOptions,
+  type UpdateOptions,
 } from "../core/store.ts";
 import { checkSessionId, isSessionId } from "../core/token.ts";
-import { userTag } from "../core/user_tag.ts";
 import { Conflicts } from "../system/conflicts.ts";
 import { LockQueue } from "../system/lock_queue.ts";
 import { eachUntilAborted, untilAborted } from "../system/until_aborted.ts";
@@ -194,7 +197,7 @@ export abstract class EngineSessionStore implements SessionStore {
    */
   async update(
     id: string,
-    change: (record: SessionRecord) => SessionRecord | undefined,
+    change: RecordChange,
     options: UpdateOptions = {},
   ): Promise<SessionRecord | null | undefined> {
     const { signal, lastAccess } = options;
@@ -209,15 +212,23 @@ export abstract class EngineSessionStore implements SessionStore {
       const now = this.#now();
       const row = guess ?? await untilAborted(this.#engine.read(id), signal);
       const record = readRow(row, now);
-      let changed: SessionRecord | undefined;
+      let changed: ReturnType<RecordChange>;
       let next: NewEngineRow | undefined;
       try {
         if (record !== undefined) changed = change(record);
         const at = lastAccess ?? this.#now();
-        if (changed !== undefined) next = makeRow(changed, at);
+        if (changed !== undefined && changed !== KEEP) {
+          next = makeRow(changed, at);
+        }
       } catch (error) {
         if (guess === undefined) throw error;
         // It may be due to what is no longer so.
+        guess = undefined;
+        continue;
+      }
+      if (changed === KEEP) {
+        // Only what was read just now is known to be what there is.
+        if (guess === undefined) return record;
         guess = undefined;
         continue;
       }
@@ -281,10 +292,10 @@ export abstract class EngineSessionStore implements SessionStore {
     options: CleanupOptions = {},
   ): Promise<CleanupResult> {
     const { signal, grace = 0 } = options;
-    const isOld = cleanupRule(minutes, grace);
+    const isDue = cleanupRule(minutes, grace);
     signal?.throwIfAborted();
     if (!this.#isSetUp) await this.setup();
-    const rule = { minutes, grace, isOld, now: this.#now() };
+    const rule = { minutes, grace, isDue, now: this.#now() };
     return await cleanEngine(this.#engine, rule, options);
   }
 

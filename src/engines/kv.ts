@@ -12,7 +12,7 @@
  * The revision of a row is the versionstamp of its first key.
  */
 import { SessionTooLargeError } from "../core/errors.ts";
-import { parseJson } from "../core/record_json.ts";
+import { parseJson } from "../core/record.ts";
 import { untilUnlocked } from "../system/until_unlocked.ts";
 import { expireIn } from "./session_engine.ts";
 import { EngineSessionStore, type EngineStoreOptions } from "./engine_store.ts";

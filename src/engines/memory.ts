@@ -1,23 +1,29 @@
-import { decodeRecord, encodeRecord, hasOtherTag } from "../core/codec.ts";
+import {
+  type CleanupOptions,
+  type CleanupResult,
+  type CreateOptions,
+  type EntriesOptions,
+  KEEP,
+  type LoadOptions,
+  type LockOptions,
+  type RecordChange,
+  type SessionStore,
+  type StoreOptions,
+  type UpdateOptions,
+} from "../core/store.ts";
+import {
+  decodeRecord,
+  encodeRecord,
+  hasOtherTag,
+  userTag,
+} from "../core/codec.ts";
 import {
   checkLastAccess,
   cleanupRule,
   isExpired,
   type SessionRecord,
 } from "../core/record.ts";
-import type {
-  CleanupOptions,
-  CleanupResult,
-  CreateOptions,
-  EntriesOptions,
-  LoadOptions,
-  LockOptions,
-  SessionStore,
-  StoreOptions,
-  UpdateOptions,
-} from "../core/store.ts";
 import { checkSessionId } from "../core/token.ts";
-import { userTag } from "../core/user_tag.ts";
 import { LockQueue } from "../system/lock_queue.ts";
 
 /** What {@linkcode MemorySessionStore} takes. */
@@ -126,7 +132,7 @@ export class MemorySessionStore implements SessionStore {
   /** See {@linkcode SessionStore.update}. */
   update(
     id: string,
-    change: (record: SessionRecord) => SessionRecord | undefined,
+    change: RecordChange,
     options: UpdateOptions = {},
   ): Promise<SessionRecord | null | undefined> {
     return this.#step(options, (now) => {
@@ -135,6 +141,7 @@ export class MemorySessionStore implements SessionStore {
       const record = this.#find(id, now);
       if (record === undefined) return undefined;
       const changed = change(record);
+      if (changed === KEEP) return record;
       if (changed === undefined) this.#entries.delete(id);
       else this.#put(id, encodeRecord(id, changed), lastAccess);
       return changed ?? null;
@@ -191,11 +198,11 @@ export class MemorySessionStore implements SessionStore {
   ): Promise<CleanupResult> {
     return this.#step(options, (now) => {
       const { dryRun = false, grace = 0, onProgress } = options;
-      const isOld = cleanupRule(minutes, grace);
+      const isDue = cleanupRule(minutes, grace);
       const count = { deleted: 0, remaining: 0, orphans: 0 };
       for (const [id, { bytes, lastAccess }] of this.#entries) {
         const record = decodeRecord(id, bytes) as SessionRecord;
-        if (isOld(record, lastAccess, now)) {
+        if (isDue(record, lastAccess, now)) {
           if (!dryRun) this.#entries.delete(id);
           count.deleted++;
         } else {

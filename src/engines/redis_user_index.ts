@@ -16,7 +16,7 @@
  * would stay, when a process is killed between two steps; a listing that finds
  * it after an hour takes it out.
  */
-import { TAG_LENGTH } from "../core/user_tag.ts";
+import { TAG_LENGTH } from "../core/codec.ts";
 import { type RedisConnection, RedisScript } from "./redis_client.ts";
 import { expireIn } from "./session_engine.ts";
 

@@ -1,6 +1,6 @@
 /** A session as an engine has it. */
 export interface EngineRow {
-  /** The record, as `core/record_json.ts` writes it. */
+  /** The record, as `core/record.ts` writes it. */
   readonly json: string;
   /** When it was last accessed, in ms since the epoch. */
   readonly lastAccess: number;
@@ -27,7 +27,7 @@ export interface NewEngineRow extends EngineAccess {
   readonly revision: number;
   /** When the session is over in any case; `null` for never. */
   readonly expiresAt: number | null;
-  /** The tag of its user, see `core/user_tag.ts`; `null` for nobody. */
+  /** The tag of its user, see `core/codec.ts`; `null` for nobody. */
   readonly tag: string | null;
 }
 

@@ -3,7 +3,7 @@
  * so SQLite writes over the few bytes of one page where they are, and leaves
  * those of the JSON alone.
  */
-import type { Durability } from "../directory/atomic_file.ts";
+import type { Durability } from "../core/store.ts";
 import { untilUnlocked } from "../system/until_unlocked.ts";
 import { EngineSessionStore, type EngineStoreOptions } from "./engine_store.ts";
 import type {

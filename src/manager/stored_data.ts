@@ -13,8 +13,11 @@
  * What throws in there leaves the record as it was.
  */
 import { SessionDataError, SessionTooLargeError } from "../core/errors.ts";
-import { isPlainObject } from "../core/find_fault.ts";
-import type { JsonObject, SessionRecord } from "../core/record.ts";
+import {
+  isPlainObject,
+  type JsonObject,
+  type SessionRecord,
+} from "../core/record.ts";
 import type { DataSettings, SessionInvalidEvent } from "./data_options.ts";
 import { checkKey, nameKey } from "../session/json_value.ts";
 import { dropExpired } from "../session/key_expiry.ts";

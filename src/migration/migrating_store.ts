@@ -8,18 +8,23 @@
  *
  * Not promised: anything to who uses either store by itself meanwhile.
  */
-import { cleanupRule, type SessionRecord } from "../core/record.ts";
-import { fromJson, toJson } from "../core/record_json.ts";
 import type {
   CleanupOptions,
   CleanupResult,
   CreateOptions,
   EntriesOptions,
   LoadOptions,
+  RecordChange,
   SessionStore,
   StoreOptions,
   UpdateOptions,
 } from "../core/store.ts";
+import {
+  cleanupRule,
+  fromJson,
+  type SessionRecord,
+  toJson,
+} from "../core/record.ts";
 import { checkSessionId } from "../core/token.ts";
 import {
   changeIf,
@@ -147,7 +152,7 @@ export class MigratingSessionStore implements SessionStore {
   /** See {@linkcode SessionStore.update}. */
   async update(
     id: string,
-    change: (record: SessionRecord) => SessionRecord | undefined,
+    change: RecordChange,
     options: UpdateOptions = {},
   ): Promise<SessionRecord | null | undefined> {
     await moveSession(this.#from, this.#to, id, options);
@@ -205,7 +210,7 @@ export class MigratingSessionStore implements SessionStore {
     options: CleanupOptions = {},
   ): Promise<CleanupResult> {
     const { dryRun = false, grace = 0, onProgress, signal } = options;
-    const isOld = cleanupRule(minutes, grace);
+    const isDue = cleanupRule(minutes, grace);
     // One that is not over by itself could be on its way.
     const unused = dryRun ? minutes : Infinity;
     const old = { ...await this.#from.deleteOldSessions(unused, options) };
@@ -213,7 +218,7 @@ export class MigratingSessionStore implements SessionStore {
       for await (
         const [id, record, lastAccess] of this.#from.entries({ signal })
       ) {
-        if (!isOld(record, lastAccess, this.#now())) continue;
+        if (!isDue(record, lastAccess, this.#now())) continue;
         if (await moveSession(this.#from, this.#to, id, options)) {
           old.remaining--;
         }

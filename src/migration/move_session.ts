@@ -19,12 +19,13 @@
  * session there, and only step 5 is left to do. It comes before any change, so
  * what is in the old store never is older than what is in the new.
  */
-import type { SessionRecord } from "../core/record.ts";
 import type {
+  RecordChange,
   SessionStore,
   StoreOptions,
   UpdateOptions,
 } from "../core/store.ts";
+import type { SessionRecord } from "../core/record.ts";
 import { system } from "../system/system.ts";
 
 /** In the place of a hash, so that no cookie opens it; no hash is so short. */
@@ -130,7 +131,7 @@ export async function changeIf(
   isIt: (record: SessionRecord) => boolean,
   store: SessionStore,
   id: string,
-  change: (record: SessionRecord) => SessionRecord | undefined,
+  change: RecordChange,
   options: UpdateOptions,
 ): Promise<SessionRecord | null | undefined | "other"> {
   try {

@@ -1,5 +1,4 @@
-import { isSafeKey } from "../core/record_json.ts";
-import type { JsonValue } from "../core/record.ts";
+import { isSafeKey, type JsonValue } from "../core/record.ts";
 
 /** How deep a value may nest; far below where `JSON.stringify` would overflow. */
 const MAX_DEPTH = 100;

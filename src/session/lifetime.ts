@@ -152,6 +152,6 @@ export function isCookieStale(
   if (idleTimeout === undefined || untilBrowserCloses) return false;
   // Below 0 the clock was set back.
   const age = now - sentAt;
-  const isOld = age < 0 || age >= idleTimeout / TENTHS;
-  return isOld && sentAt + idleTimeout < expiresAt;
+  const isDue = age < 0 || age >= idleTimeout / TENTHS;
+  return isDue && sentAt + idleTimeout < expiresAt;
 }

@@ -13,8 +13,11 @@
  * text is JSON too, as a rule, so a key that it escapes is refused, for the
  * reason that core/codec.ts gives.
  */
-import { hasEscapedKey } from "../core/record_json.ts";
-import type { JsonObject, JsonValue } from "../core/record.ts";
+import {
+  hasEscapedKey,
+  type JsonObject,
+  type JsonValue,
+} from "../core/record.ts";
 import { checkJson, isJson } from "./json_value.ts";
 
 /**

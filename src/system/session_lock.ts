@@ -1,3 +1,4 @@
+import { checkNumber } from "../core/checks.ts";
 import type { LockOptions } from "../core/store.ts";
 import { checkSessionId } from "../core/token.ts";
 
@@ -27,8 +28,8 @@ export class SessionLock implements AsyncDisposable {
  * @param options See there.
  * @param lockTimeout How long the store waits for anything, in milliseconds.
  * @returns How long to wait, in milliseconds.
- * @throws {TypeError} If the ID is malformed.
- * @throws {RangeError} If the timeout is not a number from 0 up.
+ * @throws {TypeError} If the ID is malformed, or the timeout not a number.
+ * @throws {RangeError} If the timeout is below 0.
  * @throws The signal's reason, if it is aborted.
  */
 export function checkLock(
@@ -38,11 +39,7 @@ export function checkLock(
 ): number {
   const { timeout = lockTimeout, signal } = options;
   checkSessionId(id);
-  if (typeof timeout !== "number" || !(timeout >= 0)) {
-    throw new RangeError(
-      "Cannot lock a session: timeout is not a number from 0 up",
-    );
-  }
+  checkNumber(timeout, "Cannot lock a session: timeout");
   signal?.throwIfAborted();
   return timeout;
 }

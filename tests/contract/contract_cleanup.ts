@@ -35,6 +35,11 @@ export const BAD_NUMBERS: readonly unknown[] = [
   new Date(0),
 ];
 
+/** The class of the error that refuses one of them. */
+export function refusalOf(bad: unknown): ErrorConstructor {
+  return typeof bad === "number" ? RangeError : TypeError;
+}
+
 /** Sessions by what a cleaner with 30 minutes does to them. */
 async function fill({ store, age }: Harness): Promise<void> {
   const put = async (
@@ -223,7 +228,7 @@ export function testCleanup(declare: Declare): void {
     for (const bad of [...BAD_NUMBERS, undefined] as number[]) {
       await assertRejects(
         () => store.deleteOldSessions(bad),
-        RangeError,
+        refusalOf(bad),
         "Cannot clean up: minutes is not a number from 0 up",
         `minutes ${typeof bad} ${String(bad)}`,
       );
@@ -231,7 +236,7 @@ export function testCleanup(declare: Declare): void {
     for (const grace of BAD_NUMBERS as number[]) {
       await assertRejects(
         () => store.deleteOldSessions(0, { grace }),
-        RangeError,
+        refusalOf(grace),
         "Cannot clean up: grace is not a number from 0 up",
         `grace ${typeof grace} ${String(grace)}`,
       );

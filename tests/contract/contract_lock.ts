@@ -1,5 +1,6 @@
 /** The contract: the lock of a session, of a store that has locks. */
 
+import { refusalOf } from "./contract_cleanup.ts";
 import {
   assert,
   assertEquals,
@@ -172,7 +173,7 @@ export function testLock(declare: Declare): void {
     for (const timeout of [-1, NaN, "1"]) {
       await assertRejects(
         () => lock(ID, { timeout: timeout as number }),
-        RangeError,
+        refusalOf(timeout),
         "Cannot lock a session: timeout is not a number from 0 up",
       );
     }

@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { SessionRecord } from "../../src/core/record.ts";
 import type { SessionStore } from "../../src/core/store.ts";
-import { userTag } from "../../src/core/user_tag.ts";
+import { userTag } from "../../src/core/codec.ts";
 import {
   type Declare,
   HOUR,

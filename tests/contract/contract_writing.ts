@@ -7,8 +7,8 @@ import {
   assertStrictEquals,
 } from "@std/assert";
 import type { SessionRecord } from "../../src/core/record.ts";
-import type { SessionStore } from "../../src/core/store.ts";
-import { BAD_NUMBERS } from "./contract_cleanup.ts";
+import { KEEP, type SessionStore } from "../../src/core/store.ts";
+import { BAD_NUMBERS, refusalOf } from "./contract_cleanup.ts";
 import {
   type Declare,
   entriesOf,
@@ -117,8 +117,8 @@ export function testWriting(declare: Declare): void {
     for (const bad of [...BAD_NUMBERS, 0.5, Infinity] as number[]) {
       await assertRejects(
         () => store.create(ID, record, { lastAccess: bad }),
-        RangeError,
-        "Cannot keep a session: lastAccess is not whole milliseconds",
+        refusalOf(bad),
+        "Cannot keep a session: lastAccess is not a whole number from 0 up",
       );
     }
   });
@@ -134,8 +134,8 @@ export function testWriting(declare: Declare): void {
     for (const bad of [...BAD_NUMBERS, 0.5, Infinity] as number[]) {
       await assertRejects(
         () => store.update(ID, (same) => same, { lastAccess: bad }),
-        RangeError,
-        "Cannot keep a session: lastAccess is not whole milliseconds",
+        refusalOf(bad),
+        "Cannot keep a session: lastAccess is not a whole number from 0 up",
       );
     }
     assertEquals(await lastAccessOf(store, ID), lastAccess);
@@ -188,6 +188,16 @@ export function testWriting(declare: Declare): void {
     assertEquals(await store.has(ID), false);
     assertEquals(await store.delete(ID), false);
     assertEquals(await entriesOf(store), {});
+  });
+
+  declare("update() to KEEP writes nothing", async ({ store }) => {
+    await store.save(ID, recordOf({ n: 1 }));
+    await store.update(ID, (record) => record, { lastAccess: 1000 });
+    const kept = await store.update(ID, () => KEEP);
+    assertEquals(kept, recordOf({ n: 1 }));
+    assertEquals(await lastAccessOf(store, ID), 1000);
+    await store.delete(ID);
+    assertEquals(await store.update(ID, () => KEEP), undefined);
   });
 
   declare("update() passes on an error, and changes nothing", async (h) => {

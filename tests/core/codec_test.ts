@@ -8,10 +8,9 @@ import {
   hasOtherTag,
   LONGEST_HEAD,
   UNPUBLISHED,
+  userTag,
 } from "../../src/core/codec.ts";
-import { isSafeKey } from "../../src/core/record_json.ts";
-import type { SessionRecord } from "../../src/core/record.ts";
-import { userTag } from "../../src/core/user_tag.ts";
+import { isSafeKey, type SessionRecord } from "../../src/core/record.ts";
 
 const ID = "0123456789abcdef";
 const RECORD: SessionRecord = {

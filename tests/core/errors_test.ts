@@ -3,6 +3,7 @@ import {
   SessionConflictError,
   SessionDataError,
   SessionDirectoryError,
+  SessionError,
   SessionGoneError,
   SessionLockTimeoutError,
   SessionTooLargeError,
@@ -19,7 +20,7 @@ Deno.test("errors have their class's name, as their text shows it", () => {
     new SessionTooLargeError("0123456789abcdef", 2, 1),
   ];
   for (const error of errors) {
-    assert(error instanceof Error);
+    assert(error instanceof SessionError);
     assertEquals(error.name, error.constructor.name);
     assert(String(error).startsWith(`${error.name}: Cannot `));
     assert(error.stack?.includes("errors_test"));
@@ -40,7 +41,7 @@ Deno.test("SessionConflictError says which session, and why", () => {
   assertEquals(error.sessionId, "0123456789abcdef");
   assertEquals(
     error.message,
-    "Cannot commit session 0123456789abcdef: another request has changed it meanwhile",
+    "Cannot commit session 0123456789abcdef: another request has changed it since it was opened",
   );
 });
 
@@ -49,7 +50,7 @@ Deno.test("SessionLockTimeoutError says which file, and how long", () => {
   assertEquals(error.timeout, 250);
   assertEquals(
     error.message,
-    "Cannot lock sessions/0123456789abcdef: still held by somebody else after 250 ms",
+    "Cannot lock sessions/0123456789abcdef: still held elsewhere after 250 ms",
   );
 });
 

@@ -40,35 +40,35 @@ Deno.test("isExpired() takes a last access in the future for live", () => {
 });
 
 Deno.test("cleanupRule() applies minutes to those without a lifetime", () => {
-  const isOld = cleanupRule(30, 0);
+  const isDue = cleanupRule(30, 0);
   const now = 100 * MINUTE;
-  assertEquals(isOld({}, now - 30 * MINUTE + 1, now), false);
-  assertEquals(isOld({}, now - 30 * MINUTE, now), true);
-  assertEquals(isOld({}, now + 1, now), false);
-  assertEquals(isOld({ expiresAt: now + 1 }, 0, now), false);
-  assertEquals(isOld({ expiresAt: now }, now, now), true);
-  assertEquals(isOld({ idleTimeout: 90 * MINUTE }, 11 * MINUTE, now), false);
-  assertEquals(isOld({ idleTimeout: 90 * MINUTE }, 10 * MINUTE, now), true);
-  assertEquals(isOld({ idleTimeout: MINUTE }, now - MINUTE, now), true);
+  assertEquals(isDue({}, now - 30 * MINUTE + 1, now), false);
+  assertEquals(isDue({}, now - 30 * MINUTE, now), true);
+  assertEquals(isDue({}, now + 1, now), false);
+  assertEquals(isDue({ expiresAt: now + 1 }, 0, now), false);
+  assertEquals(isDue({ expiresAt: now }, now, now), true);
+  assertEquals(isDue({ idleTimeout: 90 * MINUTE }, 11 * MINUTE, now), false);
+  assertEquals(isDue({ idleTimeout: 90 * MINUTE }, 10 * MINUTE, now), true);
+  assertEquals(isDue({ idleTimeout: MINUTE }, now - MINUTE, now), true);
 });
 
 Deno.test("cleanupRule() adds the grace to every time", () => {
   const grace = 500;
-  const isOld = cleanupRule(30, grace);
+  const isDue = cleanupRule(30, grace);
   const now = 100 * MINUTE;
   const limit = now - grace;
-  assertEquals(isOld({}, limit - 30 * MINUTE + 1, now), false);
-  assertEquals(isOld({}, limit - 30 * MINUTE, now), true);
-  assertEquals(isOld({ expiresAt: limit + 1 }, 0, now), false);
-  assertEquals(isOld({ expiresAt: limit }, 0, now), true);
-  assertEquals(isOld({ idleTimeout: 100 }, limit - 99, now), false);
-  assertEquals(isOld({ idleTimeout: 100 }, limit - 100, now), true);
+  assertEquals(isDue({}, limit - 30 * MINUTE + 1, now), false);
+  assertEquals(isDue({}, limit - 30 * MINUTE, now), true);
+  assertEquals(isDue({ expiresAt: limit + 1 }, 0, now), false);
+  assertEquals(isDue({ expiresAt: limit }, 0, now), true);
+  assertEquals(isDue({ idleTimeout: 100 }, limit - 99, now), false);
+  assertEquals(isDue({ idleTimeout: 100 }, limit - 100, now), true);
 });
 
 Deno.test("cleanupRule() takes 0 for everything not used right now", () => {
-  const isOld = cleanupRule(0, 0);
-  assertEquals(isOld({}, 1_000, 1_000), true);
-  assertEquals(isOld({}, 1_001, 1_000), false);
+  const isDue = cleanupRule(0, 0);
+  assertEquals(isDue({}, 1_000, 1_000), true);
+  assertEquals(isDue({}, 1_001, 1_000), false);
 });
 
 Deno.test("cleanupRule() takes Infinity for never", () => {
@@ -81,7 +81,8 @@ Deno.test("cleanupRule() takes Infinity for never", () => {
 Deno.test("cleanupRule() refuses what is no number from 0 up", () => {
   const bad = [NaN, -1, -Infinity, "30", "", null, undefined, [], {}, true, 1n];
   for (const value of bad as number[]) {
-    assertThrows(() => cleanupRule(value, 0), RangeError, "minutes");
-    assertThrows(() => cleanupRule(0, value), RangeError, "grace");
+    const refusal = typeof value === "number" ? RangeError : TypeError;
+    assertThrows(() => cleanupRule(value, 0), refusal, "minutes");
+    assertThrows(() => cleanupRule(0, value), refusal, "grace");
   }
 });

@@ -71,9 +71,7 @@ for (const [name, operate] of Object.entries(ALL)) {
       const error = await assertRejects(
         () => operate(store),
         SessionLockTimeoutError,
-        `Cannot lock ${
-          directory.join(ID)
-        }: still held by somebody else after 700 ms`,
+        `Cannot lock ${directory.join(ID)}: still held elsewhere after 700 ms`,
       );
       assertEquals(error.timeout, 700);
       const waited = waiting.waits.reduce((sum, wait) => sum + wait, 0);

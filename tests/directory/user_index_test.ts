@@ -1,10 +1,9 @@
 /** How a directory store finds the sessions of a user: by an index of names. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { FLAG_AT, UNPUBLISHED } from "../../src/core/codec.ts";
+import { FLAG_AT, UNPUBLISHED, userTag } from "../../src/core/codec.ts";
 import { SessionDirectoryError } from "../../src/core/errors.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
-import { userTag } from "../../src/core/user_tag.ts";
 import { openLocked } from "../../src/directory/file_lock.ts";
 import {
   bucketLockPath,

@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SessionLockTimeoutError } from "../../src/core/errors.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
+import { KEEP } from "../../src/core/store.ts";
 import { RecentReads } from "../../src/engines/engine_store.ts";
 import type { EngineRow } from "../../src/engines/session_engine.ts";
 import { replaceSystem } from "../replaced_system.ts";
@@ -95,6 +96,14 @@ Deno.test("an update builds on what is there, whatever was loaded before", async
   assertEquals(kept?.data, { n: 11 });
   assertEquals(given, [1, 10]);
   assertEquals(engine.takeCalls(), ["read", "replace", "read", "replace"]);
+});
+
+Deno.test("an update to KEEP judges what is there, whatever was loaded before", async () => {
+  const { store, other } = await setUp();
+  await store.load(ID);
+  await other.update(ID, increment);
+  const kept = await store.update(ID, () => KEEP);
+  assertEquals(kept?.data, { n: 2 });
 });
 
 Deno.test("an update after a load brings nothing back that was deleted or is over", async () => {

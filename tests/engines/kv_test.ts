@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { SessionTooLargeError } from "../../src/core/errors.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
-import { userTag } from "../../src/core/user_tag.ts";
+import { userTag } from "../../src/core/codec.ts";
 import { type KvDatabase, KvSessionStore } from "../../src/engines/kv.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import { HOUR, ID, OTHER_ID, recordOf } from "../contract/contract.ts";

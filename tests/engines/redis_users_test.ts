@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SessionGoneError } from "../../src/core/errors.ts";
-import { userTag } from "../../src/core/user_tag.ts";
+import { userTag } from "../../src/core/codec.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import type { Session } from "../../src/session/session.ts";
 import { HOUR, ID, OTHER_ID, recordOf } from "../contract/contract.ts";

@@ -10,7 +10,7 @@
  * stays as it is, until the kernel cleans up after the process.
  */
 
-import type { Durability } from "../../src/directory/atomic_file.ts";
+import type { Durability } from "../../src/core/store.ts";
 import { recycledFiles } from "../../src/directory/recycled_file.ts";
 import { replaceEveryCall } from "./every_call.ts";
 import { isSetup, openStore, SCENES, takeOverRecycled } from "./scenes.ts";

@@ -4,7 +4,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import type { Durability } from "../../src/directory/atomic_file.ts";
+import type { Durability } from "../../src/core/store.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { cleanUpAfter, goOn } from "./aftermath.ts";

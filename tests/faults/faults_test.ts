@@ -16,11 +16,12 @@
 
 import { assert, assertEquals, assertStrictEquals, equal } from "@std/assert";
 import { SessionDirectoryError } from "../../src/core/errors.ts";
-import type { Durability } from "../../src/directory/atomic_file.ts";
+import type { Durability } from "../../src/core/store.ts";
 import { recycledFiles } from "../../src/directory/recycled_file.ts";
-import type { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import type { StoreWarning } from "../../src/directory/quarantine.ts";
 import { replaceSystem } from "../replaced_system.ts";
+import { takeShare } from "../share.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { goOn } from "./aftermath.ts";
 import {
@@ -73,6 +74,7 @@ class Playground implements Disposable {
         onWarning: (warning) => warnings.push(warning),
       });
       if (!isSetup(scene)) await this.#store.setup();
+      else if (!scene.isWithoutDirectory) await markDirectory(directory);
     }
     layOut(directory, scene);
     takeOverRecycled(directory, scene);
@@ -80,8 +82,13 @@ class Playground implements Disposable {
   }
 }
 
-/** Plays a scene with a fault; `false` when it ended before the fault. */
-async function play(ground: Playground, fault: Fault): Promise<boolean> {
+/** Makes a directory one that was set up before. */
+async function markDirectory(directory: string): Promise<void> {
+  await new DirectorySessionStore(directory).setup();
+}
+
+/** Plays a scene with a fault, unless it ends before; returns what was seen. */
+async function play(ground: Playground, fault: Fault): Promise<FaultySystem> {
   const { scene, directory, warnings } = ground;
   const store = await ground.begin();
   const before = describeDirectory(directory, scene).files;
@@ -97,8 +104,9 @@ async function play(ground: Playground, fault: Fault): Promise<boolean> {
     assertEquals([...missing, ...stale], []);
   } else {
     assertHeard(scene, outcome, warnings);
-    if (!faulty.isChanged) assertEquals(files, before);
-    else if (!hasSeveral(scene)) assertChanged(scene, files);
+    if (!faulty.isChanged) {
+      assertEquals(withoutOrphans(files), withoutOrphans(before));
+    } else if (!hasSeveral(scene)) assertChanged(scene, files);
     assertEquals(findTorn(scene, before, files), []);
   }
   if (!mayLeave(faulty.failed, fault)) assertEquals(temporaries, []);
@@ -108,7 +116,16 @@ async function play(ground: Playground, fault: Fault): Promise<boolean> {
   // What setup locks has a name that nobody else knows.
   if (!isSetup(scene)) assertEquals(faulty.closedLocked, [], "not unlocked");
   await goOn(store, directory, fault.step);
-  return faulty.thrown.length > 0;
+  return faulty;
+}
+
+/** A cleanup may collect them first: a directory has an order of its own. */
+function withoutOrphans(
+  files: DirectoryState["files"],
+): DirectoryState["files"] {
+  return Object.fromEntries(
+    Object.entries(files).filter(([name]) => !name.startsWith(".tmp-")),
+  );
 }
 
 /** Whether a scene changes one session after the other. */
@@ -189,23 +206,40 @@ const MANNERS: Readonly<Record<Manner, [string, readonly ErrorName[]]>> = {
   ],
 };
 
-/** Plays a scene with a fault at each of its steps; returns how many. */
+/** A step that no scene comes to. */
+const NEVER = 1_000_000;
+
+/** Plays a scene with each error at each of its steps; returns how many. */
 async function failAtEveryStep(
   ground: Playground,
   manner: Manner,
-  name: ErrorName,
+  names: readonly ErrorName[],
 ): Promise<number> {
-  for (let step = 1;; step++) {
+  const fail = async (name: ErrorName, step: number) => {
     try {
       const fault = { step, manner, makeError: () => makeError(name) };
-      if (!await play(ground, fault)) return step - 1;
+      return await play(ground, fault);
     } catch (error) {
       const where = `${name} ${manner}, call ${step} of ${ground.scene.title}`;
       throw new Error(`${where}: ${(error as Error).message}`, {
         cause: error,
       });
     }
+  };
+  const { steps } = await fail(names[0]!, NEVER);
+  // Error by error at each step, so that a share has something of every step.
+  const faults = takeShare(
+    Array.from({ length: steps }, (_, at) => at + 1)
+      .flatMap((step) => names.map((name) => ({ name, step }))),
+  );
+  let injected = 0;
+  for (const { name, step } of faults) {
+    const { thrown } = await fail(name, step);
+    if (thrown.length > 0) injected++;
+    // Where a call fails of itself, it has no effect to fail after.
+    else assert(manner === "afterwards", `${ground.scene.title}: ${step}`);
   }
+  return injected;
 }
 
 for (const [key, [what, names]] of Object.entries(MANNERS)) {
@@ -221,9 +255,7 @@ for (const [key, [what, names]] of Object.entries(MANNERS)) {
       for (const durability of ["process", "power"] as const) {
         if (durability === "power" && !isForPower(scene)) continue;
         using ground = new Playground(scene, durability);
-        for (const name of names) {
-          faults += await failAtEveryStep(ground, manner, name);
-        }
+        faults += await failAtEveryStep(ground, manner, names);
       }
     }
     console.log(`${manner}: ${faults} faults injected`);

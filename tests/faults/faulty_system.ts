@@ -41,6 +41,11 @@ export class FaultySystem implements Disposable {
   readonly #replaced: Disposable;
   #steps = 0;
 
+  /** How many calls were made that can fail. */
+  get steps(): number {
+    return this.#steps;
+  }
+
   /**
    * @param fault Where, and how.
    * @param open Files that are open already.

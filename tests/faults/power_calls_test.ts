@@ -5,7 +5,7 @@
  */
 
 import { assertEquals } from "@std/assert";
-import type { Durability } from "../../src/directory/atomic_file.ts";
+import type { Durability } from "../../src/core/store.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { layOut } from "./directory_state.ts";

@@ -4,7 +4,7 @@
  * when it is answered, so that both stand among the system calls.
  */
 
-import type { Durability } from "../../src/directory/atomic_file.ts";
+import type { Durability } from "../../src/core/store.ts";
 import { openStore, SCENES } from "./scenes.ts";
 
 /** What a process is told. */

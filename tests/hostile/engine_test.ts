@@ -8,7 +8,7 @@
 
 import { assertEquals, assertThrows } from "@std/assert";
 import { decodeRecord, encodeRecord } from "../../src/core/codec.ts";
-import { isSafeKey } from "../../src/core/record_json.ts";
+import { isSafeKey } from "../../src/core/record.ts";
 import { Session } from "../../src/session/session.ts";
 
 const ID = "0123456789abcdef";

@@ -1,7 +1,10 @@
 /** Values and texts of JSON that are as odd as JSON allows, and some that it does not. */
 
-import type { JsonObject, JsonValue } from "../../src/core/record.ts";
-import { isSafeKey } from "../../src/core/record_json.ts";
+import {
+  isSafeKey,
+  type JsonObject,
+  type JsonValue,
+} from "../../src/core/record.ts";
 import type { Random } from "../random.ts";
 
 const KEYS = [

@@ -4,12 +4,10 @@
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { encodeRecord } from "../../src/core/codec.ts";
-import { LARGEST_RECORD } from "../../src/core/record_json.ts";
-import type { SessionRecord } from "../../src/core/record.ts";
+import { encodeRecord, userTag } from "../../src/core/codec.ts";
+import { LARGEST_RECORD, type SessionRecord } from "../../src/core/record.ts";
 import { system } from "../../src/system/system.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
-import { userTag } from "../../src/core/user_tag.ts";
 import { removeStaleEntries } from "../../src/directory/user_index.ts";
 import { putEntry } from "../index_state.ts";
 import { replaceSystem } from "../replaced_system.ts";

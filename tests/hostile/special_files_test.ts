@@ -13,8 +13,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { encodeRecord } from "../../src/core/codec.ts";
-import { userTag } from "../../src/core/user_tag.ts";
+import { encodeRecord, userTag } from "../../src/core/codec.ts";
 import { putEntry } from "../index_state.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { runBounded } from "./bounded_child.ts";

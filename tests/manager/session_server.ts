@@ -1,7 +1,11 @@
 /** A real server, a browser that keeps one cookie, and stores to run them on. */
 
+import type {
+  LoadOptions,
+  RecordChange,
+  SessionStore,
+} from "../../src/core/store.ts";
 import { assert } from "@std/assert";
-import type { LoadOptions, SessionStore } from "../../src/core/store.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import type {
@@ -151,7 +155,7 @@ export class WatchedStore extends MemorySessionStore {
 
   override update(
     id: string,
-    change: (record: SessionRecord) => SessionRecord | undefined,
+    change: RecordChange,
   ): Promise<SessionRecord | null | undefined> {
     return this.#note("update") ?? super.update(id, change);
   }

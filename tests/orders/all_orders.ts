@@ -1,14 +1,16 @@
 import { Random } from "../random.ts";
+import { takeShare } from "../share.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { explore, type Play, sample, type Stores } from "./explore.ts";
 import type { OperationName } from "./operations.ts";
 import { Stage } from "./stage.ts";
 
-/** Explores all orders of plays, and prints how many there are. */
+/** Explores all orders of plays, or of a share, and prints how many there are. */
 export async function exploreAll(
   title: string,
-  plays: readonly Play[],
+  all: readonly Play[],
 ): Promise<void> {
+  const plays = takeShare(all);
   using directory = new TemporaryDirectory();
   using stage = new Stage(directory.path);
   const stores: Stores = new Map();
@@ -20,7 +22,7 @@ export async function exploreAll(
     states += explored.states;
   }
   console.log(
-    `${title}: ${plays.length} plays, ${orders} orders through ${states} states`,
+    `${title}: ${plays.length} of ${all.length} plays, ${orders} orders through ${states} states`,
   );
 }
 

@@ -1,7 +1,6 @@
 import { assert } from "@std/assert";
-import { decodeRecord, encodeRecord } from "../../src/core/codec.ts";
+import { decodeRecord, encodeRecord, userTag } from "../../src/core/codec.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
-import { userTag } from "../../src/core/user_tag.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import type { SessionManagerOptions } from "../../src/manager/manager_options.ts";
 import { sealRecord } from "../../src/manager/sealed_record.ts";

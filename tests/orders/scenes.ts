@@ -13,8 +13,8 @@ import {
   FIRST_HASH,
   firstRecord,
   ID,
+  isDue,
   isLive,
-  isOld,
   isRevoked,
   MINUTES,
   type Opening,
@@ -375,7 +375,7 @@ export const SESSION_OPERATIONS: Record<SessionOperationName, Operation> = {
       return [deleted];
     },
     steps: [({ state, now }) =>
-      isOld(state, now)
+      isDue(state, now)
         // A session that somebody is at work on is left for the next time.
         ? [{ state: undefined, answer: 1 }, { state, answer: 0 }]
         : [{ state, answer: 0 }]],

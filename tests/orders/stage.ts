@@ -40,7 +40,8 @@ export type Outcome = { readonly value: unknown } | { readonly error: unknown };
 /** What is no state of its own, or is shown in another way. */
 const UNSHOWN = [".latchkey", ".users"];
 
-class Suspension extends Error {}
+/** One for all: its trace, which nobody reads, takes a twentieth of a search. */
+const SUSPENSION = new Error("an actor's turn is over");
 
 /** One actor: its script, and how far it has come. */
 export class Actor {
@@ -339,7 +340,7 @@ export class Stage implements Disposable {
     return (...args) => {
       const actor = this.#active;
       if (actor === undefined) return offStage(...args);
-      if (actor.isSuspended) throw new Suspension();
+      if (actor.isSuspended) throw SUSPENSION;
       if (actor.cursor < actor.log.length) {
         return replay(actor.log[actor.cursor++]!, name, args);
       }
@@ -347,7 +348,7 @@ export class Stage implements Disposable {
         if (actor.budget-- === 0) {
           actor.isSuspended = true;
           actor.pending = name === "wait" ? name : this.#show(name, args);
-          throw new Suspension();
+          throw SUSPENSION;
         }
         this.steps++;
       }

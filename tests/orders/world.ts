@@ -41,7 +41,7 @@ export const OTHER_SECRET = "BBBBBBBBBBBBBBBBBBBBBB";
 export const STRANGERS_ID = "89abcdef0123456789abcdef01234567";
 /** Its secret. */
 export const STRANGERS_SECRET = "CCCCCCCCCCCCCCCCCCCCCC";
-/** A name with the same tag as the user's, see `core/user_tag.ts`. */
+/** A name with the same tag as the user's, see `core/codec.ts`. */
 const STRANGER = "guymatuy";
 
 /** How old an access must be to be marked again. */
@@ -172,7 +172,7 @@ export function isLive(
 }
 
 /** Whether the cleaner deletes a session. */
-export function isOld(state: Abstract | undefined, now: number): boolean {
+export function isDue(state: Abstract | undefined, now: number): boolean {
   if (state === undefined) return false;
   return state.idleTimeout === undefined
     ? now - state.lastAccess >= UNUSED_FOR

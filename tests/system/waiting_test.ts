@@ -83,7 +83,7 @@ Deno.test("retryUntilFree() gives up when the time is over, not before", async (
   const error = await assertRejects(
     () => retryUntilFree(step, PATIENCE),
     SessionLockTimeoutError,
-    "Cannot lock sessions/x: still held by somebody else after 5000 ms",
+    "Cannot lock sessions/x: still held elsewhere after 5000 ms",
   );
   assertEquals(error.timeout, 5_000);
   const waited = clock.waits.reduce((sum, wait) => sum + wait);
