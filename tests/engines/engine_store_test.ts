@@ -4,17 +4,84 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SessionLockTimeoutError } from "../../src/core/errors.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { KEEP } from "../../src/core/store.ts";
-import { RecentReads } from "../../src/engines/engine_store.ts";
-import type { EngineRow } from "../../src/engines/session_engine.ts";
+import {
+  EngineSessionStore,
+  RecentReads,
+} from "../../src/engines/engine_store.ts";
+import { MemoryEngine } from "../../src/engines/memory.ts";
+import type {
+  EngineAccess,
+  EngineRow,
+  NewEngineRow,
+  SessionEngine,
+} from "../../src/engines/session_engine.ts";
 import { replaceSystem } from "../replaced_system.ts";
 import { ID, OTHER_ID, recordOf, testContract } from "../contract/contract.ts";
-import { MemoryEngine, MemoryEngineStore } from "./memory_engine.ts";
+
+/** A store on any engine. */
+class AnyEngineStore extends EngineSessionStore {
+  override readonly isMultiprocessSafe = false;
+  override readonly isThreadSafe = false;
+}
+
+/** A connection to an engine, which notes its calls and may answer late. */
+class RemoteEngine implements SessionEngine {
+  readonly engine: MemoryEngine;
+  /** The calls, in order. */
+  readonly calls: string[] = [];
+  /** Is awaited before each answer. */
+  wait: (call: string) => Promise<void> | void = () => {};
+
+  /** @param other Another connection to the same engine. */
+  constructor(other?: RemoteEngine) {
+    this.engine = other?.engine ?? new MemoryEngine();
+  }
+
+  /** Returns the calls, and begins anew. */
+  takeCalls(): string[] {
+    return this.calls.splice(0);
+  }
+
+  setup() {
+    return this.#ask("setup", () => this.engine.setup());
+  }
+
+  read(id: string) {
+    return this.#ask("read", () => this.engine.read(id));
+  }
+
+  write(id: string, row: NewEngineRow) {
+    return this.#ask("write", () => this.engine.write(id, row));
+  }
+
+  replace(id: string, row: NewEngineRow, expected: EngineRow | undefined) {
+    return this.#ask("replace", () => this.engine.replace(id, row, expected));
+  }
+
+  touch(id: string, access: EngineAccess, expected: EngineRow) {
+    return this.#ask("touch", () => this.engine.touch(id, access, expected));
+  }
+
+  remove(id: string, expected?: EngineRow) {
+    return this.#ask("remove", () => this.engine.remove(id, expected));
+  }
+
+  async *rows(tag: string | undefined) {
+    yield* await this.#ask("rows", () => this.engine.rows(tag));
+  }
+
+  async #ask<T>(call: string, answer: () => T): Promise<T> {
+    this.calls.push(call);
+    await this.wait(call);
+    return answer();
+  }
+}
 
 testContract("EngineSessionStore", () => {
   let now: number | undefined;
   const clock = () => now ?? Date.now();
-  const engine = new MemoryEngine();
-  const store = new MemoryEngineStore(engine, { now: clock });
+  const engine = new RemoteEngine();
+  const store = new AnyEngineStore(engine, { now: clock });
   const stopClock = (at: number): Disposable => {
     const before = now;
     now = at;
@@ -52,10 +119,10 @@ function increment(record: SessionRecord): SessionRecord {
 
 /** Two stores on one engine, each connected for itself. */
 async function setUp() {
-  const engine = new MemoryEngine();
-  const otherEngine = new MemoryEngine(engine);
-  const store = new MemoryEngineStore(engine);
-  const other = new MemoryEngineStore(otherEngine);
+  const engine = new RemoteEngine();
+  const otherEngine = new RemoteEngine(engine);
+  const store = new AnyEngineStore(engine);
+  const other = new AnyEngineStore(otherEngine);
   await store.save(ID, recordOf({ n: 1 }));
   await other.setup();
   engine.takeCalls();
@@ -109,9 +176,9 @@ Deno.test("an update to KEEP judges what is there, whatever was loaded before", 
 Deno.test("an update after a load brings nothing back that was deleted or is over", async () => {
   for (const end of ["delete", "over"]) {
     let now = 1_000;
-    const engine = new MemoryEngine();
-    const store = new MemoryEngineStore(engine, { now: () => now });
-    const other = new MemoryEngineStore(new MemoryEngine(engine));
+    const engine = new RemoteEngine();
+    const store = new AnyEngineStore(engine, { now: () => now });
+    const other = new AnyEngineStore(new RemoteEngine(engine));
     await store.save(ID, recordOf({ n: 1 }, { expiresAt: 2_000 }));
     await store.load(ID);
     if (end === "over") now = 2_000;
@@ -134,9 +201,9 @@ Deno.test("an update to nothing is null for who deleted it, undefined for who fo
 
 Deno.test("a session that was touched since it was loaded is updated all the same", async () => {
   let now = 1_000;
-  const engine = new MemoryEngine();
-  const store = new MemoryEngineStore(engine, { now: () => now });
-  const other = new MemoryEngineStore(engine, { now: () => now });
+  const engine = new RemoteEngine();
+  const store = new AnyEngineStore(engine, { now: () => now });
+  const other = new AnyEngineStore(engine, { now: () => now });
   await store.save(ID, recordOf({ n: 1 }, { idleTimeout: 100 }));
   await store.load(ID);
   now += 99;
@@ -199,7 +266,7 @@ Deno.test("who is beaten to a session for five seconds gives up, and changes not
 Deno.test("a signal ends the wait for an engine that does not answer", async () => {
   const operations: Record<
     string,
-    (store: MemoryEngineStore, signal: AbortSignal) => Promise<unknown>
+    (store: AnyEngineStore, signal: AbortSignal) => Promise<unknown>
   > = {
     load: (store, signal) => store.load(ID, { signal }),
     save: (store, signal) => store.save(ID, recordOf(), { signal }),
@@ -225,8 +292,8 @@ Deno.test("a signal ends the wait for an engine that does not answer", async () 
 });
 
 Deno.test("setup() is done once, and again after it failed", async () => {
-  const engine = new MemoryEngine();
-  const store = new MemoryEngineStore(engine);
+  const engine = new RemoteEngine();
+  const store = new AnyEngineStore(engine);
   engine.wait = () => Promise.reject(new Error("away"));
   await assertRejects(() => store.setup(), Error, "away");
   await assertRejects(() => store.load(ID), Error, "away");
