@@ -1,29 +1,30 @@
 /*
- * The contract of a store on any engine that can replace a row on condition
- * that it still is the one that was read (compare and set). The revision of
- * a row is what is compared; a touch leaves it, so that it stops no commit.
+ * The contract of a store, on any engine that can replace a row on condition
+ * that it is still the one that was read (compare and set). The row's revision
+ * is what is compared; a touch leaves it, so that no commit fails by a touch.
  *
  *   load     read, judge; if due, touch what was read
  *   save     write
- *   create   replace nothing, or the row of a session that is over
+ *   create   replace nothing, or the row of an expired session
  *   update   read, change, replace what was read
  *   delete   remove, judge what was removed
  *
- * Whoever finds that the row is another by now reads it and decides anew. So
- * nothing is lost to anybody, what was deleted stays deleted, and no lock is
- * held that a process could take to its grave. The flows of one process stand
- * in line for a session, so that they do not fail each other; against other
- * processes whoever failed waits a random while.
+ * An operation that finds another row in the place reads that row and decides
+ * anew. So no change is lost, a deleted session stays deleted, and there is no
+ * lock that a crashed process could leave behind. The flows of one process take
+ * turns at a session, so that they do not fail each other; when another process
+ * was first, an operation waits a random time.
  *
  * A request loads its session and, mostly, updates it a moment later. So a
  * load leaves the row it read for the update, which then needs one round trip:
- * a row that is no longer current is refused like any other, and then read. An
- * engine in this process, which answers at once, is as quickly read again.
+ * a row that is no longer current is refused like any other, and read again. An
+ * engine in this process answers at once: to read again costs little, and
+ * between its answers no other flow runs, so it needs no turns either.
  *
- * Whether a session is over is decided here and by this process's clock, as it
- * was before the engine was asked: while the answer is on its way, somebody may
- * touch the session. One that is over is removed before anybody is told so, see
- * end_row.ts. What an engine deletes by itself only makes room.
+ * Whether a session has expired is decided here, by the clock of this process,
+ * as it was before the engine was asked: while the answer is on its way, another
+ * process may touch the session. What an engine deletes by itself only makes
+ * room.
  */
 import { userTag } from "../core/codec.ts";
 import {
@@ -51,12 +52,19 @@ import { checkSessionId, isSessionId } from "../core/token.ts";
 import { Conflicts } from "../system/conflicts.ts";
 import { LockQueue } from "../system/lock_queue.ts";
 import { eachUntilAborted, untilAborted } from "../system/until_aborted.ts";
-import { cleanEngine } from "./engine_cleanup.ts";
+import { cleanByIndex, cleanByScan } from "./engine_cleanup.ts";
 import type {
   EngineRow,
   NewEngineRow,
   SessionEngine,
 } from "./session_engine.ts";
+
+/** How long a change takes at most to reach the engine, in ms. */
+const LONGEST_CHANGE = 60 * 1000;
+const REVISIONS = 2 ** 53;
+const MOST_ROWS = 1_000;
+const MOST_CHARACTERS = 4 * 1024 * 1024;
+const MS_PER_MINUTE = 60 * 1000;
 
 /** What every store on an engine takes. */
 export interface EngineStoreOptions {
@@ -69,14 +77,14 @@ export interface EngineStoreOptions {
 }
 
 /**
- * Keeps sessions in an engine: what `SqliteSessionStore` and the others have
- * in common. Who has another engine extends it, and gives it a
+ * Keeps sessions in an engine: what `SqliteSessionStore` and the other stores
+ * have in common. A store on another engine extends this class and gives it a
  * {@linkcode SessionEngine}.
  */
 export abstract class EngineSessionStore implements SessionStore {
-  /** See {@linkcode SessionStore.isMultiprocessSafe}. */
+  /** Whether several processes may share the engine. */
   abstract readonly isMultiprocessSafe: boolean;
-  /** See {@linkcode SessionStore.isThreadSafe}. */
+  /** Whether several workers may share the engine. */
   abstract readonly isThreadSafe: boolean;
 
   readonly #engine: SessionEngine;
@@ -85,12 +93,13 @@ export abstract class EngineSessionStore implements SessionStore {
   readonly #recent: RecentReads = new RecentReads();
   #setup: Promise<void> | undefined;
   #isSetUp = false;
+  #isRemote = true;
 
   /**
-   * Opens nothing; the first operation does.
+   * Makes a store; it does no I/O.
    *
    * @param engine Where the sessions are.
-   * @param options See there.
+   * @param options The clock.
    */
   constructor(engine: SessionEngine, options: EngineStoreOptions = {}) {
     const { now = Date.now } = options;
@@ -121,26 +130,25 @@ export abstract class EngineSessionStore implements SessionStore {
     const conflicts = new Conflicts(id, signal);
     for (;;) {
       const now = this.#now();
-      const reading = untilAborted(this.#engine.read(id), signal);
-      const isFar = reading instanceof Promise;
-      const row = isFar ? await reading : reading;
+      const reading = this.#read(id, signal);
+      const row = reading instanceof Promise ? await reading : reading;
       const record = readRow(row, now);
       if (record === undefined) {
-        const ended = endRow(this.#engine, id, row, now);
-        if (await untilAborted(ended, signal)) return undefined;
+        const isRemoved = removeExpired(this.#engine, id, row, now);
+        if (await untilAborted(isRemoved, signal)) return undefined;
         await conflicts.wait();
         continue;
       }
       if (!touch?.(record, row!.lastAccess)) {
-        if (isFar) this.#recent.add(id, row!);
+        if (this.#isRemote) this.#recent.add(id, row!);
         return record;
       }
-      // What was read may be later than what was the present before.
+      // The row may have been written after `now`.
       const lastAccess = this.#now();
-      const access = { lastAccess, endsAt: expiryOf(record, lastAccess) };
-      const touched = this.#engine.touch(id, access, row!);
-      if (await untilAborted(touched, signal)) {
-        if (isFar) this.#recent.add(id, { ...row!, lastAccess });
+      const access = { lastAccess, expiry: expiryOf(record, lastAccess) };
+      const isTouched = this.#engine.touch(id, access, row!);
+      if (await untilAborted(isTouched, signal)) {
+        if (this.#isRemote) this.#recent.add(id, { ...row!, lastAccess });
         return record;
       }
       await conflicts.wait();
@@ -174,26 +182,26 @@ export abstract class EngineSessionStore implements SessionStore {
     const row = makeRow(record, lastAccess ?? this.#now());
     if (!this.#isSetUp) await this.setup();
     const conflicts = new Conflicts(id, signal);
-    let taken: EngineRow | undefined;
+    let expired: EngineRow | undefined;
     for (;;) {
-      const isDone = this.#engine.replace(id, row, taken);
-      if (await untilAborted(isDone, signal)) return true;
+      const isCreated = this.#engine.replace(id, row, expired);
+      if (await untilAborted(isCreated, signal)) return true;
       const now = this.#now();
-      taken = await untilAborted(this.#engine.read(id), signal);
-      if (readRow(taken, now) !== undefined) return false;
-      const ended = endRow(this.#engine, id, taken, now);
-      if (!await untilAborted(ended, signal)) taken = undefined;
+      expired = await this.#read(id, signal);
+      if (readRow(expired, now) !== undefined) return false;
+      const isRemoved = removeExpired(this.#engine, id, expired, now);
+      if (!await untilAborted(isRemoved, signal)) expired = undefined;
       await conflicts.wait();
     }
   }
 
   /**
-   * See {@linkcode SessionStore.update}. When somebody else has changed or
-   * ended the session since this store loaded it, `change` is given the record
-   * of then first, and nothing comes of that call.
+   * See {@linkcode SessionStore.update}. When the session has changed or expired
+   * since this store loaded it, `change` may first be called with the record as
+   * it was loaded; the result of that call is dropped.
    *
-   * @throws {SessionLockTimeoutError} If others change the session so often
-   * that it cannot be changed within five seconds.
+   * @throws {SessionLockTimeoutError} If other processes change the session so
+   * often that it cannot be changed within five seconds.
    */
   async update(
     id: string,
@@ -205,44 +213,44 @@ export abstract class EngineSessionStore implements SessionStore {
     checkLastAccess(lastAccess);
     if (!isSessionId(id)) return undefined;
     if (!this.#isSetUp) await this.setup();
-    await using _turn = await this.#turns.lock(id, { signal });
+    await using _turn = this.#isRemote
+      ? await this.#turns.lock(id, { signal })
+      : undefined;
     const conflicts = new Conflicts(id, signal);
-    let guess = this.#recent.take(id);
-    for (;;) {
+    for (let recent = this.#recent.take(id);; recent = undefined) {
       const now = this.#now();
-      const row = guess ?? await untilAborted(this.#engine.read(id), signal);
+      const reading = recent ?? this.#read(id, signal);
+      const row = reading instanceof Promise ? await reading : reading;
       const record = readRow(row, now);
+      // Only of what was read just now it is known that it is current.
+      const isCurrent = recent === undefined;
+      if (record === undefined) {
+        if (!isCurrent) continue;
+        const isRemoved = removeExpired(this.#engine, id, row, now);
+        if (await untilAborted(isRemoved, signal)) return undefined;
+        await conflicts.wait();
+        continue;
+      }
       let changed: ReturnType<RecordChange>;
       let next: NewEngineRow | undefined;
       try {
-        if (record !== undefined) changed = change(record);
-        const at = lastAccess ?? this.#now();
+        changed = change(record);
         if (changed !== undefined && changed !== KEEP) {
-          next = makeRow(changed, at);
+          next = makeRow(changed, lastAccess ?? this.#now());
         }
       } catch (error) {
-        if (guess === undefined) throw error;
-        // It may be due to what is no longer so.
-        guess = undefined;
+        if (isCurrent) throw error;
         continue;
       }
       if (changed === KEEP) {
-        // Only what was read just now is known to be what there is.
-        if (guess === undefined) return record;
-        guess = undefined;
+        if (isCurrent) return record;
         continue;
       }
-      if (record !== undefined) {
-        const isDone = next === undefined
-          ? this.#removes(id, row!)
-          : this.#engine.replace(id, next, row);
-        if (await untilAborted(isDone, signal)) return changed ?? null;
-      } else if (guess === undefined) {
-        const ended = endRow(this.#engine, id, row, now);
-        if (await untilAborted(ended, signal)) return undefined;
-      }
-      if (guess === undefined) await conflicts.wait();
-      guess = undefined;
+      const isDone = next === undefined
+        ? this.#engine.remove(id, row)
+        : this.#engine.replace(id, next, row);
+      if (await untilAborted<unknown>(isDone, signal)) return changed ?? null;
+      if (isCurrent) await conflicts.wait();
     }
   }
 
@@ -265,10 +273,11 @@ export abstract class EngineSessionStore implements SessionStore {
 
   /** See {@linkcode SessionStore.has}. */
   async has(id: string, options: StoreOptions = {}): Promise<boolean> {
-    return await this.load(id, { signal: options.signal }) !== undefined;
+    const { signal } = options;
+    return await this.load(id, { signal }) !== undefined;
   }
 
-  /** See {@linkcode SessionStore.entries}. A user's are found by an index. */
+  /** See {@linkcode SessionStore.entries}. An index finds those of a user. */
   async *entries(
     options: EntriesOptions = {},
   ): AsyncGenerator<
@@ -292,34 +301,41 @@ export abstract class EngineSessionStore implements SessionStore {
     options: CleanupOptions = {},
   ): Promise<CleanupResult> {
     const { signal, grace = 0 } = options;
-    const isDue = cleanupRule(minutes, grace);
+    const rule = cleanupRule(minutes, grace);
     signal?.throwIfAborted();
     if (!this.#isSetUp) await this.setup();
-    const rule = { minutes, grace, isDue, now: this.#now() };
-    return await cleanEngine(this.#engine, rule, options);
+    const now = this.#now();
+    const { cleaner } = this.#engine;
+    if (cleaner === undefined) {
+      const isOld = (record: SessionRecord, lastAccess: number) =>
+        rule(record, lastAccess, now);
+      return await cleanByScan(this.#engine, isOld, options);
+    }
+    const expiredAt = now - grace;
+    const unusedSince = expiredAt - minutes * MS_PER_MINUTE;
+    return await cleanByIndex(cleaner, { expiredAt, unusedSince }, options);
   }
 
-  /** Removes a row that was read; tells whether it still was what it was. */
-  async #removes(id: string, row: EngineRow): Promise<boolean> {
-    return await this.#engine.remove(id, row) !== undefined;
+  #read(
+    id: string,
+    signal: AbortSignal | undefined,
+  ): Promise<EngineRow | undefined> | EngineRow | undefined {
+    const reading = untilAborted(this.#engine.read(id), signal);
+    this.#isRemote = reading instanceof Promise;
+    return reading;
   }
 }
 
-/** How late a change may reach the engine that was under way, in ms. */
-const LATEST = 60 * 1000;
-
 /**
- * Removes a session that is over, before anybody is told that it is: a change
- * that is under way since before would revive it. One that is over for a minute
- * is left to the cleaner, and what is no record to whoever writes one.
+ * Removes an expired session before a caller is told that there is none: a
+ * change that another process has begun before the expiry would revive it. One
+ * that expired over a minute ago is left to the cleanup, and so is a row that
+ * holds no record.
  *
- * @param engine Where it is.
- * @param id The session ID.
- * @param row What was read, if anything; no live session.
- * @param now In ms since the epoch.
- * @returns `false` when it is another by now.
+ * @param row What was read, if anything; not a live session.
+ * @returns `false` when the row is no longer what was read.
  */
-export async function endRow(
+async function removeExpired(
   engine: SessionEngine,
   id: string,
   row: EngineRow | undefined,
@@ -327,21 +343,13 @@ export async function endRow(
 ): Promise<boolean> {
   const record = row && fromJson(row.json);
   if (record === undefined) return true;
-  const endsAt = expiryOf(record, row!.lastAccess);
-  if (endsAt === null || now - endsAt > LATEST) return true;
+  const expiry = expiryOf(record, row!.lastAccess);
+  if (expiry === null || now - expiry > LONGEST_CHANGE) return true;
   return await engine.remove(id, row) !== undefined;
 }
 
-const REVISIONS = 2 ** 53;
-
-/**
- * Gives the record of a row.
- *
- * @param row What the engine has, if anything.
- * @param now In ms since the epoch.
- * @returns `undefined` when there is none, or it is over.
- */
-export function readRow(
+/** Returns the record of a row, if there is one that has not expired. */
+function readRow(
   row: EngineRow | undefined,
   now: number,
 ): SessionRecord | undefined {
@@ -351,37 +359,25 @@ export function readRow(
   return isExpired(record, row.lastAccess, now) ? undefined : record;
 }
 
-/**
- * Makes the row of a record.
- *
- * @param record What to keep.
- * @param lastAccess When it is accessed, in ms since the epoch.
- * @throws {TypeError} If the record cannot be kept.
- */
-export function makeRow(
-  record: SessionRecord,
-  lastAccess: number,
-): NewEngineRow {
+/** Makes the row of a record; throws when the record cannot be kept. */
+function makeRow(record: SessionRecord, lastAccess: number): NewEngineRow {
   const json = toJson(record);
   return {
     json,
     revision: Math.floor(Math.random() * REVISIONS),
     lastAccess,
-    endsAt: expiryOf(record, lastAccess),
+    expiry: expiryOf(record, lastAccess),
     expiresAt: record.expiresAt ?? null,
     tag: record.user === undefined ? null : userTag(record.user),
   };
 }
-
-const MOST_ROWS = 1_000;
-const MOST_CHARACTERS = 4 * 1024 * 1024;
 
 /** The rows that were read last, each for the one update that follows. */
 export class RecentReads {
   readonly #rows: Map<string, EngineRow> = new Map();
   #characters = 0;
 
-  /** Keeps a row, and forgets the oldest where there are too many. */
+  /** Adds a row, and drops the oldest where there are too many. */
   add(id: string, row: EngineRow): void {
     this.take(id);
     this.#rows.set(id, row);
@@ -394,7 +390,7 @@ export class RecentReads {
     }
   }
 
-  /** Gives the row of a session, if it is there still, and forgets it. */
+  /** Returns the row of a session, if it is still there, and drops it. */
   take(id: string): EngineRow | undefined {
     const row = this.#rows.get(id);
     if (row === undefined) return undefined;

@@ -169,10 +169,10 @@ export class PostgresEngine implements SessionEngine {
 
   async touch(
     id: string,
-    { lastAccess, endsAt }: EngineAccess,
+    { lastAccess, expiry }: EngineAccess,
     expected: EngineRow,
   ): Promise<boolean> {
-    const values = [lastAccess, endsAt, id, ...conditionOf(expected)];
+    const values = [lastAccess, expiry, id, ...conditionOf(expected)];
     return (await this.#query(this.#sql.touch, values)).count > 0;
   }
 

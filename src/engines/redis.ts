@@ -179,7 +179,7 @@ export class RedisEngine implements SessionEngine {
 
   async write(id: string, row: NewEngineRow): Promise<void> {
     const entry = entryOf(row);
-    if (entry !== NONE) await this.#index.put({ id, entry }, row.endsAt);
+    if (entry !== NONE) await this.#index.put({ id, entry }, row.expiry);
     const before = await this.#write(id, row, ANY, entry) as string;
     await this.#leave(id, before, entry);
   }
@@ -196,12 +196,12 @@ export class RedisEngine implements SessionEngine {
       // Who is in the index already need not be there first.
       const [replaced] = await Promise.all([
         this.#write(id, row, revision, before),
-        before !== NONE && this.#index.put({ id, entry: before }, row.endsAt),
+        before !== NONE && this.#index.put({ id, entry: before }, row.expiry),
       ]);
       return replaced !== null;
     }
     const entry = entryOf(row);
-    if (entry !== NONE) await this.#index.put({ id, entry }, row.endsAt);
+    if (entry !== NONE) await this.#index.put({ id, entry }, row.expiry);
     const isReplaced = await this.#write(id, row, revision, entry) !== null;
     if (isReplaced) await this.#leave(id, before, entry);
     else await this.#leave(id, entry, before);
@@ -210,14 +210,14 @@ export class RedisEngine implements SessionEngine {
 
   async touch(
     id: string,
-    { lastAccess, endsAt }: EngineAccess,
+    { lastAccess, expiry }: EngineAccess,
     expected: EngineRow,
   ): Promise<boolean> {
     const { revision, entry } = revisionOf(expected);
-    const args = [revision, lifeOf(endsAt), accessOf(lastAccess)];
+    const args = [revision, lifeOf(expiry), accessOf(lastAccess)];
     const [touched] = await Promise.all([
       TOUCH.run(this.#redis, this.#keyOf(id), args),
-      entry !== NONE && this.#index.put({ id, entry }, endsAt),
+      entry !== NONE && this.#index.put({ id, entry }, expiry),
     ]);
     return Number(touched) === 1;
   }
@@ -298,7 +298,7 @@ export class RedisEngine implements SessionEngine {
     const revision = textOf(row.revision);
     const access = accessOf(row.lastAccess);
     const session = `${revision} ${access} ${entry} ${row.json}`;
-    const args = [expected, lifeOf(row.endsAt), session, revision, entry];
+    const args = [expected, lifeOf(row.expiry), session, revision, entry];
     const before = await WRITE.run(this.#redis, this.#keyOf(id), args);
     return before as string | null;
   }
@@ -322,8 +322,8 @@ function entryOf({ tag, revision }: NewEngineRow): string {
   return tag === null ? NONE : makeEntry(tag, revision);
 }
 
-function lifeOf(endsAt: number | null): string {
-  return String(expireIn(endsAt) ?? NONE);
+function lifeOf(expiry: number | null): string {
+  return String(expireIn(expiry) ?? NONE);
 }
 
 function textOf(revision: number): string {

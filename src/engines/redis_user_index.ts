@@ -56,11 +56,11 @@ export class RedisUserIndex {
    * Puts an entry in, or prolongs it.
    *
    * @param session The session, and its entry.
-   * @param endsAt When it is over, in ms since the epoch; `null` for never.
+   * @param expiry When it is over, in ms since the epoch; `null` for never.
    */
-  async put(session: IndexedSession, endsAt: number | null): Promise<void> {
+  async put(session: IndexedSession, expiry: number | null): Promise<void> {
     const now = Date.now();
-    const life = expireIn(endsAt);
+    const life = expireIn(expiry);
     const goesAt = life === undefined ? "+inf" : String(now + life);
     const key = this.#keyOf(tagOf(session.entry));
     const args = [String(now), goesAt, memberOf(session)];

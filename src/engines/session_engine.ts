@@ -16,7 +16,7 @@ export interface EngineAccess {
   /** When, in ms since the epoch. */
   readonly lastAccess: number;
   /** When the session is over if nobody does so again; `null` for never. */
-  readonly endsAt: number | null;
+  readonly expiry: number | null;
 }
 
 /** What an engine is given to keep. */
@@ -34,7 +34,7 @@ export interface NewEngineRow extends EngineAccess {
 /** Which sessions a cleaner is after. */
 export interface OldSessions {
   /** Those that were over at this instant, in ms since the epoch. */
-  readonly endedAt: number;
+  readonly expiredAt: number;
   /** Of those that never end, who was not accessed since, in the same unit. */
   readonly unusedSince: number;
 }
@@ -141,11 +141,11 @@ const LONGEST = 100 * 365 * 24 * 60 * 60 * 1000;
  * only makes room: whether a session is over is decided when it is read, so an
  * hour more does no harm.
  *
- * @param endsAt When the session is over, in ms since the epoch; `null`, never.
+ * @param expiry When the session is over, in ms since the epoch; `null`, never.
  * @returns In whole milliseconds from now, or `undefined` for ever.
  */
-export function expireIn(endsAt: number | null): number | undefined {
-  if (endsAt === null) return undefined;
-  const life = Math.max(endsAt - Date.now(), 0);
+export function expireIn(expiry: number | null): number | undefined {
+  if (expiry === null) return undefined;
+  const life = Math.max(expiry - Date.now(), 0);
   return life > LONGEST ? undefined : Math.ceil(life) + SLACK;
 }

@@ -100,8 +100,8 @@ export function checkSchemaVersion(version: number): void {
 
 /** Gives what of a row is bound, in the order of the columns after the ID. */
 export function valuesOf(row: NewEngineRow): SqlValue[] {
-  const { revision, lastAccess, endsAt, tag, json } = row;
-  return [revision, lastAccess, endsAt, tag, json];
+  const { revision, lastAccess, expiry, tag, json } = row;
+  return [revision, lastAccess, expiry, tag, json];
 }
 
 /** Gives what a statement binds that is for one row as it was read. */
@@ -110,8 +110,8 @@ export function conditionOf({ revision, lastAccess }: EngineRow): SqlValue[] {
 }
 
 /** Gives what {@linkcode SqlStatements.old} binds: whole numbers. */
-export function boundsOf({ endedAt, unusedSince }: OldSessions): SqlValue[] {
-  return [endedAt, unusedSince].map((instant) =>
+export function boundsOf({ expiredAt, unusedSince }: OldSessions): SqlValue[] {
+  return [expiredAt, unusedSince].map((instant) =>
     Math.min(Math.max(Math.floor(instant), OLDEST), LATEST)
   );
 }

@@ -213,10 +213,10 @@ export class SqliteEngine implements SessionEngine {
 
   touch(
     id: string,
-    { lastAccess, endsAt }: EngineAccess,
+    { lastAccess, expiry }: EngineAccess,
     expected: EngineRow,
   ): boolean {
-    const values = [lastAccess, endsAt, id, ...conditionOf(expected)];
+    const values = [lastAccess, expiry, id, ...conditionOf(expected)];
     return this.#run(this.#sql.touch, ...values) > 0;
   }
 

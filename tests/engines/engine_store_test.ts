@@ -99,7 +99,7 @@ testContract("EngineSessionStore", () => {
         json: "junk",
         revision: 1,
         lastAccess: clock(),
-        endsAt: null,
+        expiry: null,
         expiresAt: null,
         tag: null,
       });
