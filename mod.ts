@@ -79,12 +79,7 @@ export { KvSessionStore } from "./src/engines/kv.ts";
 export { PostgresSessionStore } from "./src/engines/postgres.ts";
 export { RedisSessionStore } from "./src/engines/redis.ts";
 export { SqliteSessionStore } from "./src/engines/sqlite.ts";
-export type {
-  KvAtomicOperation,
-  KvDatabase,
-  KvEntry,
-  KvKey,
-} from "./src/engines/kv.ts";
+export type { KvDatabase } from "./src/engines/kv.ts";
 export type { KvSessionStoreOptions } from "./src/engines/kv.ts";
 export type {
   PgPool,

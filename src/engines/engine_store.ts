@@ -82,9 +82,7 @@ export interface EngineStoreOptions {
  * {@linkcode SessionEngine}.
  */
 export abstract class EngineSessionStore implements SessionStore {
-  /** Whether several processes may share the engine. */
   abstract readonly isMultiprocessSafe: boolean;
-  /** Whether several workers may share the engine. */
   abstract readonly isThreadSafe: boolean;
 
   readonly #engine: SessionEngine;
@@ -107,7 +105,10 @@ export abstract class EngineSessionStore implements SessionStore {
     this.#now = now;
   }
 
-  /** See {@linkcode SessionStore.setup}. After a failure it can be tried again. */
+  /**
+   * Creates what the engine needs: tables and the like. Idempotent, and the
+   * first operation does it by itself. After a failure it can be tried again.
+   */
   setup(): Promise<void> {
     this.#setup ??= Promise.try(() => this.#engine.setup()).then(() => {
       this.#isSetUp = true;
@@ -118,7 +119,6 @@ export abstract class EngineSessionStore implements SessionStore {
     return this.#setup;
   }
 
-  /** See {@linkcode SessionStore.load}. */
   async load(
     id: string,
     options: LoadOptions = {},
@@ -155,7 +155,6 @@ export abstract class EngineSessionStore implements SessionStore {
     }
   }
 
-  /** See {@linkcode SessionStore.save}. */
   async save(
     id: string,
     record: SessionRecord,
@@ -169,7 +168,6 @@ export abstract class EngineSessionStore implements SessionStore {
     await untilAborted(this.#engine.write(id, row), signal);
   }
 
-  /** See {@linkcode SessionStore.create}. */
   async create(
     id: string,
     record: SessionRecord,
@@ -196,10 +194,20 @@ export abstract class EngineSessionStore implements SessionStore {
   }
 
   /**
-   * See {@linkcode SessionStore.update}. When the session has changed or expired
+   * Reads, changes and replaces as one step; see
+   * {@linkcode SessionStore.update}. When the session has changed or expired
    * since this store loaded it, `change` may first be called with the record as
    * it was loaded; the result of that call is dropped.
    *
+   * @param id The session ID, as it came.
+   * @param change Returns the new record, `undefined` to delete the session, or
+   * {@linkcode KEEP}.
+   * @param options When the session was last accessed, and a signal.
+   * @returns The record kept; `null` when this call deleted the session;
+   * `undefined` when there is none.
+   * @throws {TypeError} If the new record cannot be kept, or `lastAccess` is
+   * not a number.
+   * @throws {RangeError} If `lastAccess` is not a whole number from 0 up.
    * @throws {SessionLockTimeoutError} If other processes change the session so
    * often that it cannot be changed within five seconds.
    */
@@ -254,13 +262,11 @@ export abstract class EngineSessionStore implements SessionStore {
     }
   }
 
-  /** See {@linkcode SessionStore.touch}. */
   async touch(id: string, options: StoreOptions = {}): Promise<boolean> {
     const { signal } = options;
     return await this.load(id, { signal, touch: () => true }) !== undefined;
   }
 
-  /** See {@linkcode SessionStore.delete}. */
   async delete(id: string, options: StoreOptions = {}): Promise<boolean> {
     const { signal } = options;
     signal?.throwIfAborted();
@@ -271,13 +277,17 @@ export abstract class EngineSessionStore implements SessionStore {
     return readRow(removed, now) !== undefined;
   }
 
-  /** See {@linkcode SessionStore.has}. */
   async has(id: string, options: StoreOptions = {}): Promise<boolean> {
     const { signal } = options;
     return await this.load(id, { signal }) !== undefined;
   }
 
-  /** See {@linkcode SessionStore.entries}. An index finds those of a user. */
+  /**
+   * Streams the live sessions, one at a time, in no order; see
+   * {@linkcode SessionStore.entries}. An index finds the sessions of a user.
+   *
+   * @param options Whose sessions, and a signal.
+   */
   async *entries(
     options: EntriesOptions = {},
   ): AsyncGenerator<
@@ -295,7 +305,6 @@ export abstract class EngineSessionStore implements SessionStore {
     }
   }
 
-  /** See {@linkcode SessionStore.deleteOldSessions}. */
   async deleteOldSessions(
     minutes: number,
     options: CleanupOptions = {},
