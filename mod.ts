@@ -81,12 +81,7 @@ export { RedisSessionStore } from "./src/engines/redis.ts";
 export { SqliteSessionStore } from "./src/engines/sqlite.ts";
 export type { KvDatabase } from "./src/engines/kv.ts";
 export type { KvSessionStoreOptions } from "./src/engines/kv.ts";
-export type {
-  PgPool,
-  PgStatement,
-  PostgresClient,
-  PostgresSql,
-} from "./src/engines/postgres_client.ts";
+export type { PostgresClient } from "./src/engines/postgres_client.ts";
 export type { PostgresSessionStoreOptions } from "./src/engines/postgres.ts";
 export type {
   IoRedisClient,
@@ -97,8 +92,7 @@ export type {
 } from "./src/engines/redis_client.ts";
 export type { RedisSessionStoreOptions } from "./src/engines/redis.ts";
 export type { SqliteSessionStoreOptions } from "./src/engines/sqlite.ts";
-export type { SqlValue } from "./src/engines/sql.ts";
-export type { SqliteDatabase, SqliteStatement } from "./src/engines/sqlite.ts";
+export type { SqliteDatabase } from "./src/engines/sqlite.ts";
 export { EngineSessionStore } from "./src/engines/engine_store.ts";
 export type { EngineStoreOptions } from "./src/engines/engine_store.ts";
 export type {

@@ -1,13 +1,13 @@
 /*
- * A statement is a transaction of its own; which of two goes first the row's
- * lock decides, and the other sees by the revision that it came second.
+ * Each statement is a transaction of its own. Of two at one row, the row's lock
+ * decides which goes first, and the other sees by the revision that it is second.
  *
- * What changes a row writes another version of it. A touch does without the
- * JSON where that is longer than about 2 kB and so lies apart (TOAST); that of a
- * shorter one is copied within the page, and not into the log. The index to
- * clean up by is on slots of five minutes instead of instants, and a page is
- * filled to four fifths: most touches and updates then stay within their page
- * and leave all indices alone (HOT), and no vacuum has to follow them.
+ * PostgreSQL writes a changed row anew. A touch does not copy a JSON of more than
+ * about 2 kB, which lies apart (TOAST); a shorter one is copied within the page,
+ * and not into the log. The index for cleanups is on slots of five minutes
+ * instead of instants, and a page is filled to four fifths: so most touches and
+ * updates stay within their page and change no index (HOT), and leave nothing
+ * for a vacuum.
  */
 import { EngineSessionStore, type EngineStoreOptions } from "./engine_store.ts";
 import {
@@ -47,27 +47,27 @@ export interface PostgresSessionStoreOptions extends EngineStoreOptions {
 
 /**
  * Keeps sessions in PostgreSQL, from version 12. A load is one statement, and
- * so is the update that follows it. A user's sessions, and those that are over,
- * are found by an index.
+ * so is the update that follows it. An index finds the sessions of a user, and
+ * those that have expired.
  *
- * It borrows a pool of `npm:pg` or the `sql` of `npm:postgres`, and closes
- * nothing. `setup` creates the table if it is missing, with the rights of the
- * client's role; where it is there already, the right to read and change it is
- * enough, and to read `latchkey_schema`. Which schema that is, the role's
- * `search_path` says.
+ * The store borrows a pool of `npm:pg` or the `sql` of `npm:postgres` and does
+ * not close it. `setup` creates the table if it is missing, with the rights of
+ * the client's role; for a table that exists, the right to read and change it
+ * is enough, and to read `latchkey_schema`. The schema is the one that the
+ * role's `search_path` finds.
  *
- * Statements are prepared. Behind PgBouncer, in transaction mode, that takes
- * its version 1.21 and `max_prepared_statements` above 0; or `npm:postgres` with
- * `prepare: false`, which this respects.
+ * Statements are prepared. PgBouncer in transaction mode supports that from
+ * version 1.21, with `max_prepared_statements` above 0; for an older one, use
+ * `npm:postgres` with `prepare: false`.
  *
- * While the server is away, what the client says reaches the caller, and the
- * next call works when it is back. A pool of `npm:pg` needs a listener for its
- * `error`: without one the end of an idle connection ends the process.
+ * While the server is away, the client's errors reach the caller; the next call
+ * works when it is back. A pool of `npm:pg` needs a listener for its `error`:
+ * without one the end of an idle connection ends the process.
  *
- * What is acknowledged has survived a power loss, unless `synchronous_commit`
- * or `fsync` is off; what a standby that takes over had not got yet is lost, a
- * logout among it. Somebody has to call `deleteOldSessions` from time to time;
- * autovacuum does the rest.
+ * A change that is acknowledged survives a power loss, unless
+ * `synchronous_commit` or `fsync` is off. When a standby takes over, changes that
+ * it had not received are lost, a logout among them. Call `deleteOldSessions`
+ * from time to time; autovacuum does the rest.
  *
  * The clocks of the servers may differ by as much as an idle timeout can spare.
  * There are no locks, so a manager on it cannot be `exclusive`.
@@ -84,17 +84,17 @@ export interface PostgresSessionStoreOptions extends EngineStoreOptions {
  * ```
  */
 export class PostgresSessionStore extends EngineSessionStore {
-  /** Any number of processes, on any number of machines, may share a server. */
+  /** Any number of processes, on any number of machines. */
   override readonly isMultiprocessSafe = true;
-  /** Any number of workers may, each with a client of its own. */
+  /** Any number of workers, each with a client of its own. */
   override readonly isThreadSafe = true;
 
   /**
    * Makes a store; it does no I/O.
    *
    * @param client A pool, or `sql`.
-   * @param options See there.
-   * @throws {TypeError} If it is no client, or an option makes no sense.
+   * @param options The table, and the clock.
+   * @throws {TypeError} If the client or the table is invalid.
    */
   constructor(
     client: PostgresClient,
@@ -107,21 +107,15 @@ export class PostgresSessionStore extends EngineSessionStore {
 
 const DELETED_AT_A_TIME = 1_000;
 const MS_PER_SLOT = 5 * 60 * 1000;
-/** Any number that nobody else locks: "latc" in ASCII. */
+/** A number that no other program locks: "latc" in ASCII. */
 const SETUP_LOCK = 0x6c617463;
 
-/** A table of sessions in a PostgreSQL database. */
-export class PostgresEngine implements SessionEngine {
+class PostgresEngine implements SessionEngine {
   readonly #query: PostgresQuery;
   readonly #table: string;
   readonly #sql: SqlStatements;
   readonly #deleteSome: string;
 
-  /**
-   * @param client A client.
-   * @param table The table's name.
-   * @throws {TypeError} If either makes no sense.
-   */
   constructor(client: PostgresClient, table: string) {
     this.#query = queryOf(client);
     this.#sql = statementsFor(table);
@@ -130,9 +124,8 @@ export class PostgresEngine implements SessionEngine {
   }
 
   /**
-   * Of processes that do this at once, one after the other does. Where there
-   * is the table already it only looks, which takes no right to create, and
-   * no lock that would wait for those who write.
+   * Processes that do this at once take turns. Where the table exists this only
+   * reads, which takes no right to create, and no lock that waits for writers.
    */
   async setup(): Promise<void> {
     let version = await this.#schemaVersion();
@@ -229,7 +222,7 @@ function rowOf(columns: readonly string[]): EngineRow {
   return { json, lastAccess: Number(lastAccess), revision };
 }
 
-/** Writes what creates a table: several statements, one transaction. */
+/** Returns the statements that create a table, for one transaction. */
 function schemaOf(table: string): string {
   return `
     SET LOCAL client_min_messages = warning;
@@ -259,9 +252,9 @@ function schemaOf(table: string): string {
 }
 
 /**
- * Writes what deletes some old rows. Who writes one at the moment uses it, so
- * it is passed over; whoever has the lock judges the row as it is by then. As
- * an array the IDs are found once, whatever the plan.
+ * Returns the statement that deletes some old rows. A row that is being written
+ * is in use, so it is skipped; of a row that is locked, the newest state is
+ * judged. As an array the IDs are found once, whatever the plan.
  */
 function deletionFrom(table: string): string {
   const some =
@@ -270,7 +263,7 @@ function deletionFrom(table: string): string {
     SELECT id FROM (
       SELECT id FROM ${table}
       WHERE end_slot <= $1::bigint / ${MS_PER_SLOT} AND ends_at <= $1 ${some}
-    ) AS ended
+    ) AS expired
     UNION ALL
     SELECT id FROM (
       SELECT id FROM ${table}

@@ -1,7 +1,6 @@
 /*
- * What a touch changes has the same size afterwards and stands before the JSON,
- * so SQLite writes over the few bytes of one page where they are, and leaves
- * those of the JSON alone.
+ * What a touch changes keeps its size and stands before the JSON, so SQLite
+ * overwrites a few bytes of one page in place, and leaves the JSON alone.
  */
 import type { Durability } from "../core/store.ts";
 import { untilUnlocked } from "../system/until_unlocked.ts";
@@ -29,7 +28,7 @@ import {
 /** What {@linkcode SqliteSessionStore} takes. */
 export interface SqliteSessionStoreOptions extends EngineStoreOptions {
   /**
-   * The table: letters, digits and `_`. Managers that are not to share their
+   * The table: 1 to 48 of `a-z 0-9 _`. Managers that are not to share their
    * sessions have one each.
    *
    * @default {"latchkey_sessions"}
@@ -46,15 +45,34 @@ export interface SqliteSessionStoreOptions extends EngineStoreOptions {
   readonly durability?: Durability | undefined;
 }
 
+/** What a store uses of a `DatabaseSync` of `node:sqlite`. */
+export interface SqliteDatabase {
+  /** Whether a transaction has begun, and not ended. */
+  readonly isTransaction?: boolean | undefined;
+  /** Runs statements that return nothing. */
+  exec(sql: string): void;
+  /** Prepares a statement. */
+  prepare(sql: string): {
+    /** Runs it, and returns its first row. */
+    get(...values: (string | number | null)[]): object | undefined;
+    /** Runs it, and returns its rows. */
+    all(...values: (string | number | null)[]): object[];
+    /** Runs it, and tells how many rows it changed. */
+    run(...values: (string | number | null)[]): {
+      readonly changes: number | bigint;
+    };
+  };
+}
+
 /**
  * Keeps sessions in an SQLite database: one file for all of them, which any
- * number of processes on a machine may open. A user's sessions, and those that
- * are over, are found by an index.
+ * number of processes on a machine may open. An index finds the sessions of a
+ * user, and those that have expired.
  *
- * It borrows the open database, and closes nothing. `setup` creates the table
- * if it is missing, turns write-ahead logging on, and lets a statement wait five
- * seconds for another process. The calls of `node:sqlite` are synchronous: who
- * waits for another process holds up this one.
+ * The store borrows the open database and does not close it. `setup` creates
+ * the table if it is missing, turns write-ahead logging on, and lets a statement
+ * wait five seconds for another process. The calls of `node:sqlite` are
+ * synchronous: while one waits for another process, its own process stands.
  *
  * The database lies on a disk of this machine, not on a network: see
  * https://www.sqlite.org/wal.html. There are no locks, so a manager on it cannot
@@ -75,77 +93,52 @@ export interface SqliteSessionStoreOptions extends EngineStoreOptions {
  * ```
  */
 export class SqliteSessionStore extends EngineSessionStore {
-  /** Any number of processes on one machine may open the file. */
+  /** Any number of processes on a machine. */
   override readonly isMultiprocessSafe = true;
-  /** Any number of workers may open the file, each for itself. */
+  /** Any number of workers, each with the database opened for itself. */
   override readonly isThreadSafe = true;
 
   /**
    * Makes a store; it does no I/O.
    *
    * @param database The open database.
-   * @param options See there.
-   * @throws {TypeError} If an option makes no sense.
+   * @param options The table, the durability, and the clock.
+   * @throws {TypeError} If the table or the durability is invalid.
    */
   constructor(
     database: SqliteDatabase,
     options: SqliteSessionStoreOptions = {},
   ) {
     const { table = "latchkey_sessions", durability = "process" } = options;
-    super(new SqliteEngine(database, table, durability), options);
-  }
-}
-
-/** What of a `DatabaseSync` of `node:sqlite` a store uses. */
-export interface SqliteDatabase {
-  /** Whether a transaction has begun, and not ended. */
-  readonly isTransaction?: boolean | undefined;
-  /** Runs statements that give nothing back. */
-  exec(sql: string): void;
-  /** Prepares a statement. */
-  prepare(sql: string): SqliteStatement;
-}
-
-/** What of a prepared statement of `node:sqlite` a store uses. */
-export interface SqliteStatement {
-  /** Runs it for its first row. */
-  get(...values: SqlValue[]): object | undefined;
-  /** Runs it for all of its rows. */
-  all(...values: SqlValue[]): object[];
-  /** Runs it for what it changes. */
-  run(...values: SqlValue[]): { readonly changes: number | bigint };
-}
-
-const DELETED_AT_A_TIME = 200;
-
-/** A table of sessions in an SQLite database. */
-export class SqliteEngine implements SessionEngine {
-  readonly #database: SqliteDatabase;
-  readonly #table: string;
-  readonly #synchronous: "FULL" | "NORMAL";
-  readonly #sql: SqlStatements;
-  readonly #prepared: Map<string, SqliteStatement> = new Map();
-
-  /**
-   * @param database The open database.
-   * @param table The table's name.
-   * @param durability What an acknowledged change survives.
-   * @throws {TypeError} If either makes no sense.
-   */
-  constructor(
-    database: SqliteDatabase,
-    table: string,
-    durability: Durability,
-  ) {
     if (durability !== "process" && durability !== "power") {
       throw new TypeError(
         'Cannot use durability: it is neither "process" nor "power"',
       );
     }
+    super(new SqliteEngine(database, table, durability), options);
+  }
+}
+
+const DELETED_AT_A_TIME = 200;
+
+type Statement = ReturnType<SqliteDatabase["prepare"]>;
+
+class SqliteEngine implements SessionEngine {
+  readonly #database: SqliteDatabase;
+  readonly #table: string;
+  readonly #durability: Durability;
+  readonly #sql: SqlStatements;
+  readonly #prepared: Map<string, Statement> = new Map();
+
+  constructor(
+    database: SqliteDatabase,
+    table: string,
+    durability: Durability,
+  ) {
     this.#database = database;
-    this.#sql = statementsFor(table);
     this.#table = table;
-    this.#synchronous = durability === "power" ? "FULL" : "NORMAL";
+    this.#durability = durability;
+    this.#sql = statementsFor(table);
   }
 
   async setup(): Promise<void> {
@@ -153,9 +146,9 @@ export class SqliteEngine implements SessionEngine {
     const table = this.#table;
     database.exec(`
       PRAGMA busy_timeout = 5000;
-      PRAGMA synchronous = ${this.#synchronous};
+      PRAGMA synchronous = ${this.#durability === "power" ? "FULL" : "NORMAL"};
     `);
-    // Here SQLite does not wait by itself for who has begun to write.
+    // Here SQLite does not wait by itself for another process that writes.
     await untilUnlocked(() => database.exec("PRAGMA journal_mode = WAL"));
     database.exec("BEGIN IMMEDIATE");
     try {
@@ -185,7 +178,7 @@ export class SqliteEngine implements SessionEngine {
       `);
       database.exec("COMMIT");
     } catch (error) {
-      // After some errors SQLite has done so by itself.
+      // After some errors SQLite has rolled back by itself.
       if (database.isTransaction !== false) database.exec("ROLLBACK");
       throw error;
     }
@@ -262,7 +255,7 @@ export class SqliteEngine implements SessionEngine {
     return Number(this.#prepare(sql).run(...values).changes);
   }
 
-  #prepare(sql: string): SqliteStatement {
+  #prepare(sql: string): Statement {
     let statement = this.#prepared.get(sql);
     if (statement === undefined) {
       statement = this.#database.prepare(sql.replaceAll(/\$\d/g, "?"));

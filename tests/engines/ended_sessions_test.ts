@@ -1,10 +1,9 @@
 /** What is over stays over, in orders made by hand. */
 
 import { assertEquals } from "@std/assert";
-import { DatabaseSync } from "node:sqlite";
 import { EngineSessionStore } from "../../src/engines/engine_store.ts";
 import type { SessionEngine } from "../../src/engines/session_engine.ts";
-import { SqliteEngine } from "../../src/engines/sqlite.ts";
+import { MemoryEngine } from "../../src/engines/memory.ts";
 import { ID, recordOf } from "../contract/contract.ts";
 
 const MINUTE = 60_000;
@@ -25,8 +24,7 @@ class Pair {
 
   /** @param free How many changes of the slow one are not held back. */
   constructor(free = 0) {
-    const database = new DatabaseSync(":memory:");
-    const engine = new SqliteEngine(database, "sessions", "process");
+    const engine = new MemoryEngine();
     const hold = async <T>(change: () => T): Promise<T> => {
       if (free-- > 0) return change();
       this.isHeld.resolve();
@@ -41,7 +39,6 @@ class Pair {
       touch: (...args) => hold(() => engine.touch(...args)),
       remove: (...args) => hold(() => engine.remove(...args)),
       rows: (tag) => engine.rows(tag),
-      cleaner: engine.cleaner,
     };
     const now = () => this.now;
     this.quick = new AnyEngineStore(engine, { now });
