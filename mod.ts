@@ -79,20 +79,15 @@ export { KvSessionStore } from "./src/engines/kv.ts";
 export { PostgresSessionStore } from "./src/engines/postgres.ts";
 export { RedisSessionStore } from "./src/engines/redis.ts";
 export { SqliteSessionStore } from "./src/engines/sqlite.ts";
-export type { KvDatabase } from "./src/engines/kv.ts";
-export type { KvSessionStoreOptions } from "./src/engines/kv.ts";
+export type { KvDatabase, KvSessionStoreOptions } from "./src/engines/kv.ts";
 export type { PostgresClient } from "./src/engines/postgres_client.ts";
 export type { PostgresSessionStoreOptions } from "./src/engines/postgres.ts";
-export type {
-  IoRedisClient,
-  IoRedisCluster,
-  NodeRedisClient,
-  NodeRedisCluster,
-  RedisClient,
-} from "./src/engines/redis_client.ts";
+export type { RedisClient } from "./src/engines/redis_client.ts";
 export type { RedisSessionStoreOptions } from "./src/engines/redis.ts";
-export type { SqliteSessionStoreOptions } from "./src/engines/sqlite.ts";
-export type { SqliteDatabase } from "./src/engines/sqlite.ts";
+export type {
+  SqliteDatabase,
+  SqliteSessionStoreOptions,
+} from "./src/engines/sqlite.ts";
 export { EngineSessionStore } from "./src/engines/engine_store.ts";
 export type { EngineStoreOptions } from "./src/engines/engine_store.ts";
 export type {

@@ -6,14 +6,14 @@
  *   revision  11 characters, base 36
  *   access    when it was last accessed, 16 digits
  *   entry     what it has of the index of its user, see redis_user_index.ts;
- *             empty for nobody
+ *             empty if it has none
  *
- * So a load is a GET, and a touch writes over 16 bytes where they are. What
- * depends on the revision is a script, and nobody cuts into that. Redis deletes
- * the string an hour after the session is over.
+ * So a load is a GET, and a touch overwrites 16 bytes in place. A step that
+ * depends on the revision is a script, into which no other command cuts. Redis
+ * deletes the string an hour after the session has expired.
  *
- * A client may send a command again when the connection was lost, and Redis may
- * have done it already. So a write that finds its own revision there is done.
+ * A client may send a command again after the connection was lost, when Redis has
+ * carried it out already. So a write that finds its own revision is done.
  */
 import { isSessionId } from "../core/token.ts";
 import { expireIn } from "./session_engine.ts";
@@ -46,21 +46,21 @@ export interface RedisSessionStoreOptions extends EngineStoreOptions {
 /**
  * Keeps sessions in Redis or Valkey, from version 6.2, or in a cluster of
  * theirs. A load is one round trip, and so is the update that follows it; a
- * touch sends a few bytes. A user's sessions are found by an index, which goes
- * with the last of them. What is over Redis deletes by itself, an hour later.
+ * touch sends a few bytes. An index finds the sessions of a user; it is deleted
+ * with the last of them. Redis deletes expired sessions by itself, an hour later.
  *
- * It borrows a connected client of `npm:redis` or `npm:ioredis`, a cluster's
- * too, and closes nothing. While the server is away, or loads its data, what
- * the client says reaches the caller, and the next call works when it is back;
- * a client that waits for the server keeps the caller waiting, unless a signal
- * ends that. When a replica takes over in a cluster, `npm:ioredis` goes on with
- * it; `npm:redis` 5 waits until the node that failed answers again.
+ * The store borrows a connected client of `npm:redis` or `npm:ioredis`, also of a
+ * cluster, and does not close it. While the server is away, or loads its data,
+ * the client's errors reach the caller; the next call works when it is back. A
+ * client that waits for the server makes the caller wait, until a signal ends
+ * that. When a replica takes over in a cluster, `npm:ioredis` goes on with it;
+ * `npm:redis` 5 waits until the node that failed answers again.
  *
- * What Redis has acknowledged it can lose: the last second when the machine
- * dies (`appendfsync everysec`; all since the last snapshot without
- * `appendonly`), and what the replica that takes over had not got yet. A logout
- * among it is undone. With `maxmemory`, let `maxmemory-policy` be `noeviction`
- * or `volatile-ttl`: others throw out sessions that are in use.
+ * Redis can lose changes that it has acknowledged: the last second when the
+ * machine fails (`appendfsync everysec`; all since the last snapshot without
+ * `appendonly`), and what the replica that takes over had not received. A logout
+ * among them is undone. With `maxmemory`, set `maxmemory-policy` to `noeviction`
+ * or `volatile-ttl`: the others evict sessions that are in use.
  *
  * While Redis resizes its table of keys, a listing of all may show a session
  * twice. The clocks of the servers may differ by as much as an idle timeout can
@@ -80,23 +80,25 @@ export interface RedisSessionStoreOptions extends EngineStoreOptions {
  * ```
  */
 export class RedisSessionStore extends EngineSessionStore {
-  /** Any number of processes, on any number of machines, may share a server. */
+  /** Any number of processes, on any number of machines. */
   override readonly isMultiprocessSafe = true;
-  /** Any number of workers may, each with a client of its own. */
+  /** Any number of workers, each with a client of its own. */
   override readonly isThreadSafe = true;
 
   /**
    * Makes a store; it does no I/O.
    *
    * @param client A connected client.
-   * @param options See there.
-   * @throws {TypeError} If it is no client, or one of a cluster that reads
-   * from replicas (`scaleReads`), or an option makes no sense.
+   * @param options The prefix of the keys, and the clock.
+   * @throws {TypeError} If the client is invalid, or reads from replicas of a
+   * cluster (`scaleReads`), or the prefix is invalid.
    */
   constructor(client: RedisClient, options: RedisSessionStoreOptions = {}) {
     const { prefix = "latchkey" } = options;
     if (typeof prefix !== "string" || !/^[^{}]+$/.test(prefix)) {
-      throw new TypeError("Cannot use prefix: it is not a text without braces");
+      throw new TypeError(
+        "Cannot use prefix: it is not a string without braces, or empty",
+      );
     }
     super(new RedisEngine(client, prefix), options);
   }
@@ -112,14 +114,12 @@ const SPACE = 32;
 const KEYS_AT_A_TIME = "200";
 const ANY = "*";
 const NONE = "";
-/** The revision of what is no session. */
+/** The revision of a string that is not a session. */
 const JUNK = "?";
 const ABSENT: Revision = { revision: NONE, entry: NONE };
 
-/** What of a session is to be as it was, and what a change needs of it. */
 interface Revision {
   readonly revision: string;
-  /** Of the index of its user; empty for nobody. */
   readonly entry: string;
 }
 
@@ -152,24 +152,17 @@ if ARGV[1] ~= '${ANY}' and redis.call('GETRANGE', KEYS[1], 0, ${
 }) ~= ARGV[1] then return false end
 return redis.call('GETDEL', KEYS[1])`);
 
-/** Sessions in Redis. */
-export class RedisEngine implements SessionEngine {
+class RedisEngine implements SessionEngine {
   readonly #redis: RedisConnection;
   readonly #prefix: string;
   readonly #index: RedisUserIndex;
 
-  /**
-   * @param client A connected client.
-   * @param prefix What all keys begin with.
-   * @throws {TypeError} If the client is none.
-   */
   constructor(client: RedisClient, prefix: string) {
     this.#redis = connectionOf(client);
     this.#prefix = prefix;
     this.#index = new RedisUserIndex(this.#redis, prefix);
   }
 
-  /** There are no tables. */
   setup(): void {}
 
   read(id: string): Promise<EngineRow | undefined> {
@@ -181,7 +174,7 @@ export class RedisEngine implements SessionEngine {
     const entry = entryOf(row);
     if (entry !== NONE) await this.#index.put({ id, entry }, row.expiry);
     const before = await this.#write(id, row, ANY, entry) as string;
-    await this.#leave(id, before, entry);
+    await this.#removeEntry(id, before, entry);
   }
 
   async replace(
@@ -193,7 +186,7 @@ export class RedisEngine implements SessionEngine {
       ? ABSENT
       : revisionOf(expected);
     if (tagOf(before) === (row.tag ?? NONE)) {
-      // Who is in the index already need not be there first.
+      // What is in the index already need not be there first.
       const [replaced] = await Promise.all([
         this.#write(id, row, revision, before),
         before !== NONE && this.#index.put({ id, entry: before }, row.expiry),
@@ -203,8 +196,8 @@ export class RedisEngine implements SessionEngine {
     const entry = entryOf(row);
     if (entry !== NONE) await this.#index.put({ id, entry }, row.expiry);
     const isReplaced = await this.#write(id, row, revision, entry) !== null;
-    if (isReplaced) await this.#leave(id, before, entry);
-    else await this.#leave(id, entry, before);
+    if (isReplaced) await this.#removeEntry(id, before, entry);
+    else await this.#removeEntry(id, entry, before);
     return isReplaced;
   }
 
@@ -230,7 +223,9 @@ export class RedisEngine implements SessionEngine {
       ? ANY
       : `${revisionOf(expected).revision} ${accessOf(expected.lastAccess)}`;
     const row = rowOf(await REMOVE.run(this.#redis, this.#keyOf(id), [head]));
-    if (row !== undefined) await this.#leave(id, revisionOf(row).entry, NONE);
+    if (row !== undefined) {
+      await this.#removeEntry(id, revisionOf(row).entry, NONE);
+    }
     return row;
   }
 
@@ -269,7 +264,7 @@ export class RedisEngine implements SessionEngine {
     }
   }
 
-  /** Streams the IDs of all sessions, some at a time; one may come twice. */
+  /** Streams the IDs of all sessions, some at a time; an ID may come twice. */
   async *#ids(): AsyncGenerator<string[]> {
     const start = `${this.#redis.keyPrefix}${this.#keyOf("")}`.slice(0, -1);
     const match = `${start.replaceAll(/[\\*?[\]]/g, "\\$&")}*}`;
@@ -288,7 +283,7 @@ export class RedisEngine implements SessionEngine {
     }
   }
 
-  /** Writes; gives the entry before, or `null` when it is refused. */
+  /** Writes; returns the entry before, or `null` when it is refused. */
   async #write(
     id: string,
     row: NewEngineRow,
@@ -303,8 +298,8 @@ export class RedisEngine implements SessionEngine {
     return before as string | null;
   }
 
-  /** Takes what the session no longer has out of the index. */
-  async #leave(id: string, entry: string, kept: string): Promise<void> {
+  /** Removes an entry that the session no longer has from the index. */
+  async #removeEntry(id: string, entry: string, kept: string): Promise<void> {
     if (entry === NONE || entry === kept) return;
     await this.#index.remove({ id, entry });
   }
