@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { ProgressLine } from "../../src/cli/progress_line.ts";
+import { ProgressLine } from "../../src/cli/terminal.ts";
 
 class Screen {
   text = "";
@@ -23,7 +23,7 @@ class Screen {
 
 const SO_FAR = "12 sessions seen, 3 old";
 
-Deno.test("ProgressLine shows how far it has come, and erases it at the end", () => {
+Deno.test("ProgressLine shows a text, and erases it at the end", () => {
   const screen = new Screen(true);
   {
     using line = new ProgressLine(screen);
@@ -32,7 +32,7 @@ Deno.test("ProgressLine shows how far it has come, and erases it at the end", ()
   assertEquals(screen.text, "\r\x1b[K12 sessions seen, 3 old\r\x1b[K");
 });
 
-Deno.test("ProgressLine is written ten times a second at most", () => {
+Deno.test("ProgressLine.show() writes at most ten times a second", () => {
   const screen = new Screen(true);
   let now = 5;
   const line = new ProgressLine(screen, () => now);
@@ -40,13 +40,13 @@ Deno.test("ProgressLine is written ten times a second at most", () => {
   assertEquals(screen.text.match(/seen/g)?.length, 3);
 });
 
-Deno.test("ProgressLine leaves alone a terminal on which it showed nothing", () => {
+Deno.test("ProgressLine erases nothing when it showed nothing", () => {
   const screen = new Screen(true);
   new ProgressLine(screen)[Symbol.dispose]();
   assertEquals(screen.text, "");
 });
 
-Deno.test("ProgressLine writes nothing on what is no terminal", () => {
+Deno.test("ProgressLine writes nothing when the output is not a terminal", () => {
   const screen = new Screen(false);
   {
     using line = new ProgressLine(screen);

@@ -35,7 +35,7 @@ async function submit(
   return text;
 }
 
-Deno.test("Who only looks gets neither a file nor a cookie", async () => {
+Deno.test("looking at pages creates neither a file nor a cookie", async () => {
   await using server = await DemoServer.start();
   const jar = new CookieJar(server.url);
   for (
@@ -47,7 +47,7 @@ Deno.test("Who only looks gets neither a file nor a cookie", async () => {
   }
 });
 
-Deno.test("The page greets, counts, and says goodbye", async () => {
+Deno.test("the page greets, counts, and says goodbye", async () => {
   await using server = await DemoServer.start();
   const jar = new CookieJar(server.url);
   const welcome = await submit(jar, "/actions/login", { name: " Visitor " });
@@ -62,7 +62,7 @@ Deno.test("The page greets, counts, and says goodbye", async () => {
   assertEquals([server.list(), jar.cookie], [[], undefined]);
 });
 
-Deno.test("Ten requests that add and count at once all add and count", async () => {
+Deno.test("ten requests at once that add and count lose nothing", async () => {
   await using server = await DemoServer.start();
   const jar = new CookieJar(server.url);
   await jar.post("/actions/login", { name: "Visitor" });
@@ -77,7 +77,7 @@ Deno.test("Ten requests that add and count at once all add and count", async () 
   assertStringIncludes((await jar.get("/check")).text, "\ncounter: 10\n");
 });
 
-Deno.test("An item can be removed, once", async () => {
+Deno.test("an item can be removed once", async () => {
   await using server = await DemoServer.start();
   const jar = new CookieJar(server.url);
   await submit(jar, "/actions/add", { item: "tea" });
@@ -89,7 +89,7 @@ Deno.test("An item can be removed, once", async () => {
   assertEquals((await jar.post("/actions/remove", { id })).status, 409);
 });
 
-Deno.test("An order form works once, however often it is sent", async () => {
+Deno.test("an order form works once, however often it is sent", async () => {
   await using server = await DemoServer.start();
   const jar = new CookieJar(server.url);
   await submit(jar, "/actions/add", { item: "tea" });
@@ -110,7 +110,7 @@ Deno.test("An order form works once, however often it is sent", async () => {
   assertEquals(never.status, 409);
 });
 
-Deno.test("Regenerate keeps the ID and changes the cookie; the old one is dead", async () => {
+Deno.test("regenerate keeps the ID and changes the cookie; the old one no longer works", async () => {
   await using server = await DemoServer.start();
   const jar = new CookieJar(server.url);
   const before = await submit(jar, "/actions/login", { name: "Visitor" });
@@ -126,12 +126,12 @@ Deno.test("Regenerate keeps the ID and changes the cookie; the old one is dead",
   assertStringIncludes((await old.get("/")).text, "Not logged in");
   assertStringIncludes((await jar.get("/")).text, "Hello, Visitor!");
 
-  const nobody = new CookieJar(server.url);
-  assertEquals((await nobody.post("/actions/regenerate")).status, 409);
-  assertEquals(nobody.cookie, undefined);
+  const stranger = new CookieJar(server.url);
+  assertEquals((await stranger.post("/actions/regenerate")).status, 409);
+  assertEquals(stranger.cookie, undefined);
 });
 
-Deno.test("The page shows the file as it is, without the secret", async () => {
+Deno.test("the page shows the file as it is, without the secret", async () => {
   await using server = await DemoServer.start();
   const jar = new CookieJar(server.url);
   const page = await submit(jar, "/actions/login", { name: "Visitor" });
@@ -147,7 +147,7 @@ Deno.test("The page shows the file as it is, without the secret", async () => {
   assertEquals(page.includes(secret) || shown.includes(secret), false);
 });
 
-Deno.test("Delete old sessions tells its result, also to who has no session", async () => {
+Deno.test("delete old sessions shows its result, also without a session", async () => {
   await using server = await DemoServer.start();
   const jar = new CookieJar(server.url);
   await submit(jar, "/actions/login", { name: "Visitor" });
@@ -161,7 +161,7 @@ Deno.test("Delete old sessions tells its result, also to who has no session", as
   assertEquals(bad.status, 400);
 });
 
-Deno.test("Markup in names and items stays text", async () => {
+Deno.test("markup in names and items stays text", async () => {
   await using server = await DemoServer.start();
   const jar = new CookieJar(server.url);
   const welcome = await jar.post("/login", { name: MARKS });
@@ -178,7 +178,7 @@ Deno.test("Markup in names and items stays text", async () => {
   }
 });
 
-Deno.test("A name cannot forge a line of /check", async () => {
+Deno.test("a name cannot forge a line of /check", async () => {
   await using server = await DemoServer.start();
   const jar = new CookieJar(server.url);
   await jar.post("/login", { name: "Visitor\r\ncounter: 99\u2028x" });
@@ -186,7 +186,7 @@ Deno.test("A name cannot forge a line of /check", async () => {
   assertStringIncludes(text, "user: Visitor counter: 99 x\ncounter: 0\n");
 });
 
-Deno.test("Names, items and carts have their limits", async () => {
+Deno.test("names, items and carts have their limits", async () => {
   await using server = await DemoServer.start();
   const jar = new CookieJar(server.url);
   for (const name of ["", "  \n", "x".repeat(61)]) {

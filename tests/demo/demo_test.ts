@@ -1,11 +1,12 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { Demo } from "../../src/demo/demo.ts";
 import { openDemoStore } from "../../src/demo/demo_store.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
 
-Deno.test("Demo.visit() tells the visitor when the session ended meanwhile", async () => {
-  const directory = Deno.makeTempDirSync();
-  await using place = await openDemoStore("directory", directory);
-  const demo = new Demo(place);
+Deno.test("Demo.visit() answers with 409 when the session ended meanwhile", async () => {
+  using directory = new TemporaryDirectory();
+  await using storage = await openDemoStore("directory", directory.path);
+  const demo = new Demo(storage);
   const first = await demo.visit(
     new Request("http://localhost/"),
     (session) => {
@@ -18,11 +19,10 @@ Deno.test("Demo.visit() tells the visitor when the session ended meanwhile", asy
   const request = new Request("http://localhost/", { headers: { cookie } });
   const second = await demo.visit(request, async (session) => {
     session.set("counter", 2);
-    await place.store.delete(session.id);
+    await storage.store.delete(session.id);
     return new Response("2");
   });
   assertEquals(second.status, 409);
   assertStringIncludes(await second.text(), "Nothing was saved");
   assertEquals(second.headers.getSetCookie(), []);
-  Deno.removeSync(directory, { recursive: true });
 });
