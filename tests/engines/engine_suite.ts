@@ -91,7 +91,7 @@ function testHistories(name: string, engine: TestedEngine): void {
   const { operations: wanted = OPERATIONS } = engine;
 
   for (const kind of ["processes", "workers"] as const) {
-    Deno.test(`${name}: what 4 ${kind} saw has one order that explains it`, async () => {
+    Deno.test(`${name}: one order explains all results of 4 ${kind}`, async () => {
       for (let seed = 1; seed <= EFFORT; seed++) {
         await using made = await engine.make();
         using ground = new Ground(made.place);
@@ -108,7 +108,7 @@ function testHistories(name: string, engine: TestedEngine): void {
     });
   }
 
-  Deno.test(`${name}: what processes saw that were killed has one order that explains it`, async () => {
+  Deno.test(`${name}: one order explains all results of processes that were killed`, async () => {
     for (let seed = 1; seed <= EFFORT; seed++) {
       await using made = await engine.make();
       using ground = new Ground(made.place);
@@ -118,7 +118,7 @@ function testHistories(name: string, engine: TestedEngine): void {
       await ground.runAndKill({ processes: 4, seed }, KILLS, lifetime);
       const { violation, unanswered } = judge(ground.readEvents());
       assert(violation === undefined, `seed ${seed}: ${violation}`);
-      assert(unanswered > 0, "nobody was killed at work");
+      assert(unanswered > 0, "no process was killed at work");
     }
   });
 }

@@ -21,7 +21,7 @@ testContract("MemorySessionStore", () => {
   });
 });
 
-Deno.test("MemorySessionStore: nobody else shares it", async () => {
+Deno.test("MemorySessionStore: each store has sessions of its own", async () => {
   const store = new MemorySessionStore();
   await store.save(ID, recordOf());
   assertEquals(store.isMultiprocessSafe, false);

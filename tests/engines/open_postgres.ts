@@ -6,7 +6,6 @@ import {
   queryOf,
 } from "../../src/engines/postgres_client.ts";
 import { PostgresSessionStore } from "../../src/engines/postgres.ts";
-import { breakMethod } from "./break_method.ts";
 import type { OpenedStore } from "../contract/open_store.ts";
 
 /** A table on a PostgreSQL server. */
@@ -147,4 +146,29 @@ function nameOf(pid: number): string {
 
 function fail({ message }: postgres.Notice): void {
   throw new Error(`The server noted: ${message}`);
+}
+
+/**
+ * Lets every call of a method fail.
+ *
+ * @param target Whose it is.
+ * @param method Its name.
+ * @param error What each call throws, until the result is disposed of.
+ */
+function breakMethod(
+  target: object,
+  method: string,
+  error: Error,
+): Disposable {
+  const own = Object.getOwnPropertyDescriptor(target, method);
+  const value = (): never => {
+    throw error;
+  };
+  Object.defineProperty(target, method, { value, configurable: true });
+  return {
+    [Symbol.dispose]: () => {
+      if (own === undefined) Reflect.deleteProperty(target, method);
+      else Object.defineProperty(target, method, own);
+    },
+  };
 }

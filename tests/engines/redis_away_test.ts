@@ -62,7 +62,8 @@ for (const client of CLIENTS) {
 }
 
 Deno.test({
-  name: "RedisSessionStore: what a client says without a server is passed on",
+  name:
+    "RedisSessionStore: without a server the client's error reaches the caller",
   ignore,
   fn: async () => {
     const server = await RedisServer.start();
@@ -150,7 +151,7 @@ class LoadingServer implements AsyncDisposable {
   }
 }
 
-Deno.test("RedisSessionStore: that Redis is loading reaches the caller, and the next call works", async () => {
+Deno.test("RedisSessionStore: the error of a loading Redis reaches the caller, and the next call works", async () => {
   await using server = new LoadingServer();
   const { port } = server;
   const io = new Redis({
