@@ -105,7 +105,7 @@ const OUTSIDE = [
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "@std/assert": ["tests"],
   "@std/cli": ["bench", "cli"],
-  "@std/fs": ["cli", "tests"],
+  "@std/fs": ["bench", "cli", "tests"],
   "@std/path": ["bench", "directory", "tests"],
 };
 
