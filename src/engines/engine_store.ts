@@ -91,6 +91,7 @@ export abstract class EngineSessionStore implements SessionStore {
   readonly #recent: RecentReads = new RecentReads();
   #setup: Promise<void> | undefined;
   #isSetUp = false;
+  /** Whether the last read was answered by a promise. */
   #isRemote = true;
 
   /**

@@ -12,8 +12,8 @@ import type {
  * Keeps sessions in this process's memory, for tests and for a server that may
  * forget them: they end with the process, and no other process sees them.
  *
- * It keeps the same JSON as the other stores, so that it refuses what they
- * refuse.
+ * It keeps records as JSON, as the other stores do: it refuses what they refuse,
+ * and a record that goes in or comes out is a copy.
  *
  * @example Testing without a directory
  * ```ts
@@ -38,18 +38,21 @@ export class MemorySessionStore extends EngineSessionStore {
   /**
    * Makes an empty store.
    *
-   * @param options Options of the store.
+   * @param options The clock.
    */
   constructor(options: EngineStoreOptions = {}) {
     super(new MemoryEngine(), options);
   }
 
   /**
-   * Takes the lock of a session; waits five seconds at most.
+   * Takes the lock of a session; see {@linkcode SessionStore.lock}.
    *
    * @param id The session ID.
-   * @param options How long to wait.
-   * @returns What frees the lock.
+   * @param options How long to wait: five seconds, unless it says otherwise.
+   * @returns What frees the lock; twice is as good as once.
+   * @throws {SessionLockTimeoutError} If it does not become free in time.
+   * @throws {TypeError} If the ID is malformed, or the timeout not a number.
+   * @throws {RangeError} If the timeout is below 0.
    */
   lock(id: string, options: LockOptions = {}): Promise<AsyncDisposable> {
     return this.#locks.lock(id, options);
@@ -58,6 +61,7 @@ export class MemorySessionStore extends EngineSessionStore {
 
 /** Sessions in the memory of this process. */
 export class MemoryEngine implements SessionEngine {
+  /** A row is replaced and never changed: one that was read stays as it was. */
   readonly #rows: Map<string, NewEngineRow> = new Map();
 
   setup(): void {}

@@ -53,8 +53,8 @@ export interface OldSessions {
  * `expected` is a row as `read` returned it: a call that is given one does
  * nothing when the engine has no row by now, or one of another revision.
  *
- * A failure is thrown as it comes. An engine in this process answers at once,
- * without a promise: it is asked more directly.
+ * A failure is thrown as it comes. An engine in this process may answer without
+ * a promise; the operations of the store then do not wait for each other.
  */
 export interface SessionEngine {
   /** Creates what is missing of tables and the like. Idempotent. */

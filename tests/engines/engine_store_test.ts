@@ -174,14 +174,14 @@ Deno.test("an update to KEEP judges what is there, whatever was loaded before", 
 });
 
 Deno.test("an update after a load does not bring back a deleted or expired session", async () => {
-  for (const end of ["delete", "over"]) {
+  for (const end of ["delete", "expire"]) {
     let now = 1_000;
     const engine = new RemoteEngine();
     const store = new AnyEngineStore(engine, { now: () => now });
     const other = new AnyEngineStore(new RemoteEngine(engine));
     await store.save(ID, recordOf({ n: 1 }, { expiresAt: 2_000 }));
     await store.load(ID);
-    if (end === "over") now = 2_000;
+    if (end === "expire") now = 2_000;
     else await other.delete(ID);
     assertEquals(await store.update(ID, increment), undefined);
     assertEquals(await store.load(ID), undefined);
@@ -385,7 +385,7 @@ Deno.test("a session that was found expired is not prolonged by a change under w
 });
 
 Deno.test("a session that was touched in time is not replaced by create()", async () => {
-  // It inserts, in vain, before it does away with what is over.
+  // It inserts, in vain, before it replaces the expired session.
   const pair = new Pair(1);
   await pair.quick.save(ID, recordOf({ n: 1 }, { idleTimeout: MINUTE }));
   pair.now += MINUTE;

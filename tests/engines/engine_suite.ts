@@ -23,15 +23,15 @@ export interface EnginePlace extends AsyncDisposable {
 export interface TestedEngine {
   /** Makes an empty place. */
   make(): Promise<EnginePlace>;
-  /** What keeps the tests from running here, if anything. */
+  /** What is missing here for the tests, if anything. */
   readonly missing?: string | undefined;
   /** Whether several processes may work on it. */
   readonly isShared: boolean;
   /** The longest text that it keeps, in characters. */
   readonly longestString?: number;
-  /** Puts behind an ID what is no record. */
+  /** Keeps something under an ID that is not a record. */
   readonly spoil?: (place: StorePlace, id: string) => Promise<void>;
-  /** Whether a cleanup counts all that remains, what is no record as well. */
+  /** Whether a cleanup counts all that remains, also what is not a record. */
   readonly countsAll?: boolean;
   /** How many operations a history has. */
   readonly operations?: number;
@@ -46,7 +46,7 @@ const LONGEST_LIFE = 500;
  * Declares the tests of an engine.
  *
  * @param name The store's, at the start of every title.
- * @param engine See there.
+ * @param engine How the engine is tested.
  */
 export function testEngine(name: string, engine: TestedEngine): void {
   if (engine.missing !== undefined) {

@@ -58,7 +58,7 @@ export function openPostgres(
   };
 }
 
-/** Puts behind an ID what is no record. */
+/** Keeps something under an ID that is not a record. */
 export async function spoilPostgres(
   place: PostgresPlace,
   id: string,
@@ -112,7 +112,7 @@ export function connectByPg(
     max,
     application_name: nameOf(Deno.pid),
   });
-  // A connection that ends while nobody uses it; the pool makes another.
+  // An idle connection that ends; the pool makes another.
   client.on("error", () => {});
   return { client, [Symbol.asyncDispose]: () => client.end() };
 }
@@ -139,7 +139,7 @@ export function connectByPostgres(
 
 const WHERE = { host: "127.0.0.1", database: "postgres" };
 
-/** Under which name a process connects, so that the server knows whose it is. */
+/** Names the connections of a process, by which the server tells them apart. */
 function nameOf(pid: number): string {
   return `process ${pid}`;
 }
@@ -149,10 +149,10 @@ function fail({ message }: postgres.Notice): void {
 }
 
 /**
- * Lets every call of a method fail.
+ * Makes every call of a method fail.
  *
- * @param target Whose it is.
- * @param method Its name.
+ * @param target The object with the method.
+ * @param method The name of the method.
  * @param error What each call throws, until the result is disposed of.
  */
 function breakMethod(

@@ -22,7 +22,7 @@ async function fill(
     FROM generate_series(1, ${count}) AS n`);
 }
 
-/** Takes what was run, and gives the sizes of the batches that were deleted. */
+/** Returns the sizes of the batches that were deleted. */
 function batchesOf({ client }: WatchedStore): number[] {
   return client.take().filter(({ text }) => text.startsWith("DELETE"))
     .map(({ count }) => count);

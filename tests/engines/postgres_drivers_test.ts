@@ -170,7 +170,7 @@ scene.test("while the server is away its errors reach the caller, and the next c
   assertEquals(await store.touch(ID), true);
 });
 
-/** Waits until somebody stands in line for a row. */
+/** Waits until a statement waits for a row. */
 async function isWaiting(
   sql: (text: string) => Promise<readonly unknown[]>,
 ): Promise<void> {

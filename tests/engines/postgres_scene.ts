@@ -24,12 +24,12 @@ import {
   type PostgresServerOptions,
 } from "./postgres_server.ts";
 
-/** A store on a table of its own, and who watches what it asks. */
+/** A store on a table of its own, and the client that watches it. */
 export interface WatchedStore extends AsyncDisposable {
   readonly store: PostgresSessionStore;
   readonly client: WatchedPostgres;
   readonly table: string;
-  /** Runs a statement beside the store, and gives the columns of its rows. */
+  /** Runs a statement beside the store, and returns the columns of its rows. */
   sql(text: string): Promise<readonly (readonly string[])[]>;
 }
 
@@ -64,13 +64,13 @@ export class PostgresScene {
     }
   }
 
-  /** Gives a place that nobody has used. */
+  /** Returns a place that no test has used. */
   place(driver: Driver): PostgresPlace {
     const { port } = this.server;
     return { kind: "postgres", driver, port, table: `t${++this.#tables}` };
   }
 
-  /** Gives one as the suite of all engines wants it. */
+  /** Returns such a place for the suite of all engines. */
   make(driver: Driver): Promise<EnginePlace> {
     return Promise.resolve({
       place: this.place(driver),
@@ -105,11 +105,11 @@ export class PostgresScene {
 export interface Statement {
   readonly text: string;
   readonly values: SqlValue[] | undefined;
-  /** How many rows it gave or changed. */
+  /** How many rows it returned or changed. */
   readonly count: number;
 }
 
-/** A client that remembers what was asked, for any driver's client. */
+/** A client on the client of any driver; it remembers the statements. */
 export class WatchedPostgres {
   readonly #query: PostgresQuery;
   #statements: Statement[] = [];
@@ -119,7 +119,7 @@ export class WatchedPostgres {
     this.#query = queryOf(client);
   }
 
-  /** The statements since this was last asked. */
+  /** Returns the statements since the last call. */
   take(): Statement[] {
     const statements = this.#statements;
     this.#statements = [];

@@ -23,7 +23,7 @@ function textOf(length: number): string {
   }).join("");
 }
 
-/** Fills a table with sessions of 500 users; a few are over. */
+/** Fills a table with sessions of 500 users; a few have expired. */
 async function fill({ sql, table }: WatchedStore): Promise<void> {
   await sql(`
     INSERT INTO ${table} (id, version, last_access, ends_at, tag, json)
@@ -34,7 +34,7 @@ async function fill({ sql, table }: WatchedStore): Promise<void> {
   await sql(`ANALYZE ${table}`);
 }
 
-/** Runs it and gives the one statement that was run by that. */
+/** Returns the one statement that an act runs. */
 async function only(
   { client }: WatchedStore,
   act: () => Promise<unknown>,

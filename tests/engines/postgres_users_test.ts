@@ -21,7 +21,7 @@ class Desk {
     return this.manager.open(new Request("http://localhost/", { headers }));
   }
 
-  /** Commits, and gives the cookie that the browser sends from then on. */
+  /** Commits, and returns the cookie that the browser sends afterwards. */
   async commit(session: Session<Data>): Promise<string> {
     const headers = new Headers();
     await this.manager.commit(session, headers);

@@ -55,12 +55,12 @@ class SqlitePlace implements Disposable {
     return new DatabaseSync(this.path);
   }
 
-  /** The value of a pragma, or of any statement that gives one. */
+  /** Returns the value of a pragma, or of any statement that has one. */
   ask(sql: string): unknown {
     return Object.values(this.database.prepare(sql).get()!)[0];
   }
 
-  /** Starts what the script does on the file. */
+  /** Starts a task of the script on the file. */
   start(task: string): Deno.ChildProcess {
     const paths = ["", "-wal", "-shm", "-journal"].map((end) =>
       this.path + end
@@ -327,7 +327,7 @@ Deno.test("SqliteSessionStore: a failure reaches the caller, and nothing is lost
       };
     }],
     ["database is locked", (place) => {
-      // What setup has set, for a test that does not take as long.
+      // Shorter than setup has set it, so that the test need not wait.
       assertEquals(place.ask("PRAGMA busy_timeout"), 5_000);
       place.database.exec("PRAGMA busy_timeout = 1");
       const other = place.open();

@@ -12,9 +12,9 @@ export type See = (args: readonly string[]) => void;
 /**
  * Watches a client.
  *
- * @param client Any that a store takes.
- * @param see See there.
- * @returns One that does the same.
+ * @param client Any client that a store takes.
+ * @param see Is told of each command.
+ * @returns A client that does the same.
  */
 export function watch(client: RedisClient, see: See): RedisClient {
   if ("call" in client) {
