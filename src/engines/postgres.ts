@@ -25,7 +25,6 @@ import type {
 import {
   boundsOf,
   checkSchemaVersion,
-  conditionOf,
   SCHEMA_VERSION,
   type SqlStatements,
   type SqlValue,
@@ -165,13 +164,15 @@ class PostgresEngine implements SessionEngine {
     { lastAccess, expiry }: EngineAccess,
     expected: EngineRow,
   ): Promise<boolean> {
-    const values = [lastAccess, expiry, id, ...conditionOf(expected)];
+    const { revision, lastAccess: before } = expected;
+    const values = [lastAccess, expiry, id, revision as SqlValue, before];
     return (await this.#query(this.#sql.touch, values)).count > 0;
   }
 
   remove(id: string, expected?: EngineRow): Promise<EngineRow | undefined> {
     if (expected === undefined) return this.#get(this.#sql.remove, [id]);
-    return this.#get(this.#sql.removeExpected, [id, ...conditionOf(expected)]);
+    const values = [id, expected.revision as SqlValue, expected.lastAccess];
+    return this.#get(this.#sql.removeExpected, values);
   }
 
   rows(

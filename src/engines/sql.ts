@@ -105,11 +105,6 @@ export function valuesOf(row: NewEngineRow): SqlValue[] {
   return [revision, lastAccess, expiry, tag, json];
 }
 
-/** Returns what a statement binds that is for a row as it was read. */
-export function conditionOf({ revision, lastAccess }: EngineRow): SqlValue[] {
-  return [revision as SqlValue, lastAccess];
-}
-
 /** Returns what {@linkcode SqlStatements.old} binds: whole numbers. */
 export function boundsOf({ expiredAt, unusedSince }: OldSessions): SqlValue[] {
   return [expiredAt, unusedSince].map((instant) =>

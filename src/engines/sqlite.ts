@@ -15,7 +15,6 @@ import type {
 import {
   boundsOf,
   checkSchemaVersion,
-  conditionOf,
   type IdentifiedRow,
   SCHEMA_VERSION,
   type SqlStatements,
@@ -209,13 +208,15 @@ class SqliteEngine implements SessionEngine {
     { lastAccess, expiry }: EngineAccess,
     expected: EngineRow,
   ): boolean {
-    const values = [lastAccess, expiry, id, ...conditionOf(expected)];
+    const { revision, lastAccess: before } = expected;
+    const values = [lastAccess, expiry, id, revision as SqlValue, before];
     return this.#run(this.#sql.touch, ...values) > 0;
   }
 
   remove(id: string, expected?: EngineRow): EngineRow | undefined {
     if (expected === undefined) return this.#get(this.#sql.remove, id);
-    return this.#get(this.#sql.removeExpected, id, ...conditionOf(expected));
+    const values = [id, expected.revision as SqlValue, expected.lastAccess];
+    return this.#get(this.#sql.removeExpected, ...values);
   }
 
   rows(
