@@ -181,15 +181,15 @@ export abstract class EngineSessionStore implements SessionStore {
     const row = makeRow(record, lastAccess ?? this.#now());
     if (!this.#isSetUp) await this.setup();
     const conflicts = new Conflicts(id, signal);
-    let expired: EngineRow | undefined;
+    let before: EngineRow | undefined;
     for (;;) {
-      const isCreated = this.#engine.replace(id, row, expired);
+      const isCreated = this.#engine.replace(id, row, before);
       if (await untilAborted(isCreated, signal)) return true;
       const now = this.#now();
-      expired = await this.#read(id, signal);
-      if (readRow(expired, now) !== undefined) return false;
-      const isRemoved = removeExpired(this.#engine, id, expired, now);
-      if (!await untilAborted(isRemoved, signal)) expired = undefined;
+      before = await this.#read(id, signal);
+      if (readRow(before, now) !== undefined) return false;
+      const isRemoved = removeExpired(this.#engine, id, before, now);
+      if (!await untilAborted(isRemoved, signal)) before = undefined;
       await conflicts.wait();
     }
   }
@@ -231,7 +231,7 @@ export abstract class EngineSessionStore implements SessionStore {
       const reading = recent ?? this.#read(id, signal);
       const row = reading instanceof Promise ? await reading : reading;
       const record = readRow(row, now);
-      // Only of what was read just now it is known that it is current.
+      // Only what was read just now is known to be current.
       const isCurrent = recent === undefined;
       if (record === undefined) {
         if (!isCurrent) continue;

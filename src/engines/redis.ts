@@ -16,20 +16,20 @@
  * carried it out already. So a write that finds its own revision is done.
  */
 import { isSessionId } from "../core/token.ts";
-import { expireIn } from "./session_engine.ts";
 import { EngineSessionStore, type EngineStoreOptions } from "./engine_store.ts";
 import {
   connectionOf,
   type RedisClient,
   type RedisConnection,
+  RedisScript,
 } from "./redis_client.ts";
-import { RedisScript } from "./redis_client.ts";
 import { makeEntry, RedisUserIndex, tagOf } from "./redis_user_index.ts";
-import type {
-  EngineAccess,
-  EngineRow,
-  NewEngineRow,
-  SessionEngine,
+import {
+  type EngineAccess,
+  type EngineRow,
+  expireIn,
+  type NewEngineRow,
+  type SessionEngine,
 } from "./session_engine.ts";
 
 /** What {@linkcode RedisSessionStore} takes. */
@@ -116,12 +116,14 @@ const ANY = "*";
 const NONE = "";
 /** The revision of a string that is not a session. */
 const JUNK = "?";
-const ABSENT: Revision = { revision: NONE, entry: NONE };
 
+/** The first and the third word of a session. */
 interface Revision {
   readonly revision: string;
   readonly entry: string;
 }
+
+const ABSENT: Revision = { revision: NONE, entry: NONE };
 
 /**
  * ARGV: revision expected, life in ms, the session, its revision and entry.
@@ -332,7 +334,7 @@ function accessOf(lastAccess: number): string {
 function rowOf(session: unknown): EngineRow | undefined {
   if (session === null) return undefined;
   if (typeof session !== "string") {
-    throw new TypeError("Cannot use client: what it answers is not text");
+    throw new TypeError("Cannot use client: its answer is not a string");
   }
   const end = session.indexOf(" ", ENTRY_AT);
   const isOurs = session.charCodeAt(ACCESS_AT - 1) === SPACE &&

@@ -21,7 +21,7 @@ import { type RedisConnection, RedisScript } from "./redis_client.ts";
 import { expireIn } from "./session_engine.ts";
 
 const MEMBERS_AT_A_TIME = "200";
-/** In ms: longer than it takes from an entry to its session. */
+/** In ms: longer than a process takes from adding an entry to the session. */
 const SETTLED = 60 * 60 * 1000;
 
 /** ARGV: now, when the session goes or +inf, member. */
