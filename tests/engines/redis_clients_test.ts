@@ -156,7 +156,7 @@ Deno.test({
     try {
       const store = new RedisSessionStore(client);
       await store.save(ID, recordOf());
-      await assertRejects(() => store.load(ID), TypeError, "not text");
+      await assertRejects(() => store.load(ID), TypeError, "not a string");
     } finally {
       client.destroy();
     }
