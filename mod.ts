@@ -117,12 +117,10 @@ export type {
 export type {
   JsonObject,
   JsonValue,
-  PreviousSecret,
   SessionRecord,
 } from "./src/core/record.ts";
 
 // Errors
-export type { DataPath, SessionDataErrorOptions } from "./src/core/errors.ts";
 export {
   SessionConflictError,
   SessionDataError,
