@@ -40,11 +40,11 @@ const ROOMS: Readonly<Record<string, Room>> = {
     packages: ["@std/path"],
   },
   directory: {
-    below: ["core", "system", "stores"],
+    below: ["core", "system"],
     packages: ["@std/path"],
   },
   engines: {
-    below: ["core", "system", "disk", "directory", "stores"],
+    below: ["core", "system"],
     packages: ["node:crypto", "node:zlib"],
   },
   migration: {

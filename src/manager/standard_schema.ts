@@ -3,7 +3,7 @@
  * (https://standardschema.dev): Zod, Valibot, ArkType and others. Its types are
  * declared here again, as the specification suggests, so nothing is imported.
  */
-import { type DataPath, SessionDataError } from "../core/errors.ts";
+import { SessionDataError } from "../core/errors.ts";
 import { describe } from "../session/json_value.ts";
 
 /** What a validator found: the value fits, or where it does not. */
@@ -70,7 +70,7 @@ export function checkData(
   if (Object.keys(data).length === 0) return;
   const issues = findIssues(schema, data, sessionId);
   if (issues === undefined) return;
-  const paths = issues.map(({ path = [] }): DataPath =>
+  const paths = issues.map(({ path = [] }) =>
     path.map((step) => {
       const key = typeof step === "object" ? step.key : step;
       return typeof key === "symbol" ? String(key) : key;
