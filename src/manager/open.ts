@@ -43,25 +43,8 @@ export async function openVisit<Data extends object>(
     return new Visit(settings, request, isolation, undefined);
   }
   const credentials = { ...token, secretHash: hashSecret(token.secret) };
-  const found = isolation.needsLock
-    ? await findLocked(settings, request, isolation, credentials)
-    : await findSession(settings, credentials);
-  return new Visit(settings, request, isolation, found);
-}
-
-/** Finds a session for an exclusive request, after it has waited for others. */
-async function findLocked(
-  settings: ManagerSettings,
-  request: Request,
-  isolation: Isolation,
-  credentials: Credentials,
-): Promise<OpenedSession | undefined> {
-  const { store, now } = settings;
-  const { id, secretHash } = credentials;
-  // A request without a valid secret neither waits nor makes others wait.
-  const record = await store.load(id);
-  if (record && isOpening(matchSecret(record, secretHash, now()))) {
-    await isolation.enter(store, id, request);
+  if (isolation.needsLock && await isValid(settings, credentials)) {
+    await isolation.enter(store, token.id, request);
   }
   let found: OpenedSession | undefined;
   try {
@@ -69,7 +52,17 @@ async function findLocked(
   } finally {
     if (found === undefined) await isolation.leave();
   }
-  return found;
+  return new Visit(settings, request, isolation, found);
+}
+
+/** A request without a valid secret neither waits nor makes others wait. */
+async function isValid(
+  { store, now }: ManagerSettings,
+  { id, secretHash }: Credentials,
+): Promise<boolean> {
+  const record = await store.load(id);
+  return record !== undefined &&
+    isOpening(matchSecret(record, secretHash, now()));
 }
 
 /** Finds a session, and marks it accessed when that is due. */
