@@ -62,7 +62,7 @@ Deno.test("transport refuses an invalid or reserved header, and cookie options b
   assertThrows(
     () => setUp({ transport: "bearer", cookie: { name: "x" } }),
     TypeError,
-    "there is no cookie",
+    "cookie needs the transport",
   );
 });
 
