@@ -184,7 +184,11 @@ Deno.test("set() refuses what JSON cannot hold, and keeps the old value", () => 
     assertThrows(() => session.update("a", () => value), TypeError);
     assertThrows(() => session.flash("a", value), TypeError, 'flash "a"');
   }
-  assertThrows(() => session.set(1 as unknown as string, 1), TypeError, "not a string");
+  assertThrows(
+    () => session.set(1 as unknown as string, 1),
+    TypeError,
+    "not a string",
+  );
   assertEquals(session.get("a"), 1);
   assertFalse(isChanged(session));
 });
