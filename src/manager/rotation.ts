@@ -41,10 +41,10 @@ export interface Verified {
  * How a secret matches a record: it is the record's; it was, until a moment
  * ago; it was, and its grace has expired; it never was.
  */
-export type SecretMatch = "current" | "previous" | "reused" | "unknown";
+type SecretMatch = "current" | "previous" | "reused" | "unknown";
 
 /** How a secret matches that opens its session. */
-export type OpeningMatch = Exclude<SecretMatch, "reused" | "unknown">;
+type OpeningMatch = Exclude<SecretMatch, "reused" | "unknown">;
 
 const PURPOSE = "rotation";
 

@@ -3,7 +3,7 @@ import { checkKey, nameKey } from "./json_value.ts";
 import type { ValueFormat } from "./value_format.ts";
 
 /** Does to a record's flash what was done to this one. May be called again. */
-export type FlashChange = (flash: JsonObject) => JsonObject;
+type FlashChange = (flash: JsonObject) => JsonObject;
 
 /**
  * What one request leaves for a later one to read once. To read a value removes

@@ -4,7 +4,7 @@ import { createSecret } from "../core/token.ts";
 const MAX_TOKENS = 32;
 
 /** Does to a record's tokens what was done to these. May be called again. */
-export type FormTokensChange = (tokens: readonly string[]) => readonly string[];
+type FormTokensChange = (tokens: readonly string[]) => readonly string[];
 
 /**
  * The form tokens that were issued and not used, oldest first. A token is as

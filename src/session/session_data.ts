@@ -17,13 +17,13 @@ import { keyExpiryOf, type SetOptions } from "./lifetime.ts";
 import type { ValueFormat } from "./value_format.ts";
 
 /** Gives a key its new value for the one it has. */
-export type Update = (value: unknown) => unknown;
+type Update = (value: unknown) => unknown;
 
 /** What the data of a session holds, as a record has it. */
-export type DataContent = Pick<SessionRecord, "data" | "keyExpiry">;
+type DataContent = Pick<SessionRecord, "data" | "keyExpiry">;
 
 /** Does to a record's data what was done to the session's. May be called again. */
-export type DataChange = (content: DataContent) => DataContent;
+type DataChange = (content: DataContent) => DataContent;
 
 /** One key that was looked into or changed. */
 interface KeyState {
