@@ -11,14 +11,17 @@ import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { recordSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { Browser, serve, STORES } from "./session_server.ts";
-import { BEGIN, cookieOf, type Data, MINUTE, setUp } from "./set_up.ts";
+import {
+  BEGIN,
+  cookieOf,
+  type Data,
+  MINUTE,
+  requestWith,
+  setUp,
+} from "./set_up.ts";
 
 const SERVER_SECRET = "a secret of the server's own, long enough for it";
 const SECRET_LENGTH = 22;
-
-function request(cookie: string): Request {
-  return new Request("http://localhost/", { headers: { cookie } });
-}
 
 for (const medium of STORES) {
   Deno.test(`fixation: an attacker's cookie planted in a browser is invalid after the login there (${medium})`, async () => {
@@ -101,7 +104,10 @@ Deno.test("theft of the directory: nothing in it opens a session, neither as a s
   session.setUser("ann");
   await manager.commit(session, headers);
   now += 10 * MINUTE;
-  await manager.commit(await manager.open(request(cookieOf(headers))), headers);
+  await manager.commit(
+    await manager.open(requestWith(cookieOf(headers))),
+    headers,
+  );
 
   const texts = new Set<string>();
   for (const name of directory.listFiles()) {
@@ -114,7 +120,9 @@ Deno.test("theft of the directory: nothing in it opens a session, neither as a s
   }
   assert(texts.size > 100, `${texts.size} texts`);
   for (const text of texts) {
-    const opened = await manager.open(request(`session=${session.id}${text}`));
+    const opened = await manager.open(
+      requestWith(`session=${session.id}${text}`),
+    );
     assert(opened.isNew, text);
   }
 });
@@ -287,7 +295,7 @@ Deno.test("timing: the store is asked by the ID alone, which is public, and in t
   const unknown = `session=${createSessionId()}${cookie.slice(-SECRET_LENGTH)}`;
   using recorded = recordSystem(directory.path);
   const callsOf = async (cookie: string, isNew: boolean) => {
-    assertEquals((await manager.open(request(cookie))).isNew, isNew);
+    assertEquals((await manager.open(requestWith(cookie))).isNew, isNew);
     return recorded.take();
   };
   const right = await callsOf(cookie, false);

@@ -15,6 +15,7 @@ import {
 import type { Session } from "../../src/session/session.ts";
 import {
   BEGIN,
+  cookieIn,
   type Data,
   MINUTE,
   requestWith,
@@ -275,7 +276,7 @@ Deno.test("exclusive: a session that was deleted while the request waited is a n
   const holder = await scene.manager.open(requestWith(cookie), OPTIONS);
   const { opening } = await openLater(scene, requestWith(cookie));
   holder.setUser("ann");
-  const signedIn = (await scene.commit(holder)).split(";")[0]!;
+  const signedIn = cookieIn(await scene.commit(holder));
   const session = await opening;
   assert(session.isNew && session.user === null);
   await assertFree(scene, signedIn);

@@ -1,10 +1,9 @@
 /** Every kind of response, over a real socket: what is sent when. */
 
 import { assert, assertEquals, assertFalse } from "@std/assert";
-import { parseToken } from "../../src/core/token.ts";
 import { RawClient } from "./raw_client.ts";
 import { Browser, type Route, serve, STORES } from "./session_server.ts";
-import { cookieOf, WatchedStore } from "./set_up.ts";
+import { cookieOf, idOf, WatchedStore } from "./set_up.ts";
 
 /** A store that is as slow as its test wants it to be. */
 class SlowStore extends WatchedStore {
@@ -28,10 +27,6 @@ const UPGRADE = [
 ];
 /** A frame that ends a WebSocket, masked with zeros. */
 const CLOSE = new Uint8Array([0x88, 0x80, 0, 0, 0, 0]);
-
-function idOf(cookie: string): string {
-  return parseToken(cookie.slice("session=".length))!.id;
-}
 
 function streamOf(...texts: readonly string[]): ReadableStream<Uint8Array> {
   return ReadableStream.from(texts).pipeThrough(new TextEncoderStream());

@@ -5,14 +5,10 @@ import {
   assertRejects,
 } from "@std/assert";
 import { SessionGoneError } from "../../src/core/errors.ts";
-import { BEGIN, MINUTE, setUp } from "./set_up.ts";
+import { BEGIN, cookieIn, MINUTE, setUp } from "./set_up.ts";
 
 const GRACE = 30_000;
 const OPTIONS = { rotateEvery: 10 * MINUTE };
-
-function cookieIn(header: string): string {
-  return header.split(";")[0]!;
-}
 
 /** A session that was rotated, with the cookie from before and the new one. */
 async function rotated(options = {}) {

@@ -15,7 +15,7 @@ import { SessionManager } from "../../src/manager/manager.ts";
 import type { SessionManagerOptions } from "../../src/manager/manager_options.ts";
 import type { SchemaResult } from "../../src/manager/standard_schema.ts";
 import { Browser, serve, STORES } from "./session_server.ts";
-import { MINUTE, setUp } from "./set_up.ts";
+import { cookieIn, MINUTE, requestWith, setUp } from "./set_up.ts";
 
 const ZOD = z.object({
   n: z.number().optional(),
@@ -45,10 +45,6 @@ const NAMED = schemaOf((value) => {
     ? { value }
     : { issues: [{ message: `bad: ${name}`, path: [{ key: "name" }] }] };
 });
-
-function request(cookie: string): Request {
-  return new Request("http://localhost/", { headers: { cookie } });
-}
 
 for (const [name, schema] of SCHEMAS) {
   Deno.test(`${name}: a commit of invalid data is refused, and the record is as it was`, async () => {
@@ -120,7 +116,7 @@ Deno.test("schema: empty data is valid, whatever is required", async () => {
   const session = await open();
   session.setUser("ann");
   const token = session.createFormToken();
-  const cookie = (await commit(session)).split(";")[0]!;
+  const cookie = cookieIn(await commit(session));
   const again = await open(cookie);
   assertEquals(again.user, "ann");
   assert(await manager.consumeFormToken(again, token));
@@ -133,7 +129,7 @@ Deno.test("schema: invalid stored data gives a new session and an event, and sta
   const { id, cookie } = await begin({ cart: ["a", "b", "c", "d"] });
   const before = await store.load(id);
   const manager = restart({ schema: ZOD });
-  const session = await manager.open(request(cookie));
+  const session = await manager.open(requestWith(cookie));
   assert(session.isNew);
   assertEquals(session.user, null);
   assertEquals([...session.keys()], []);
@@ -154,7 +150,7 @@ Deno.test('schema: onInvalid: "throw" makes open() throw', async () => {
   const { id, cookie } = await begin({ n: "1" as unknown as number });
   const manager = restart({ schema: ZOD, onInvalid: "throw" });
   const error = await assertRejects(
-    () => manager.open(request(cookie)),
+    () => manager.open(requestWith(cookie)),
     SessionDataError,
   );
   assertEquals([error.sessionId, error.paths], [id, [["n"]]]);
@@ -193,7 +189,7 @@ Deno.test("schema: a promise is refused with a TypeError, also if it rejects lat
   const { cookie } = await begin();
   await commit(await open());
   await assertRejects(
-    () => restart({ schema }).open(request(cookie)),
+    () => restart({ schema }).open(requestWith(cookie)),
     TypeError,
   );
 });
@@ -206,7 +202,7 @@ Deno.test("schema: an error of the schema is the cause of the SessionDataError",
   const { begin, restart, events, open } = setUp();
   const { cookie } = await begin();
   const manager = restart({ schema });
-  assert((await manager.open(request(cookie))).isNew);
+  assert((await manager.open(requestWith(cookie))).isNew);
   assert(events[0]?.type === "invalid");
   assertEquals(events[0].error.cause, cause);
   assertEquals((await open(cookie)).get("n"), 1);
@@ -267,18 +263,18 @@ Deno.test("migrate: older data is migrated for the request, and kept at the next
   const { id, cookie } = await begin({ first: "Ann", last: "Lee", n: 1 });
   const before = await store.load(id);
   const manager = restart({ ...MIGRATING, touchAfter: Infinity });
-  const reader = await manager.open(request(cookie));
+  const reader = await manager.open(requestWith(cookie));
   assertEquals(reader.get("name"), "Ann Lee");
   await manager.commit(reader, new Headers());
   assertEquals(await store.load(id), before);
 
-  const writer = await manager.open(request(cookie));
+  const writer = await manager.open(requestWith(cookie));
   writer.update("n", (n = 0) => n + 1);
   await manager.commit(writer, new Headers());
   const { data, dataVersion } = (await store.load(id))!;
   assertEquals(data, { n: 2, name: "Ann Lee", from: 0 });
   assertEquals(dataVersion, 2);
-  assertEquals((await manager.open(request(cookie))).get("from"), 0);
+  assertEquals((await manager.open(requestWith(cookie))).get("from"), 0);
 });
 
 Deno.test("migrate: N requests at once on old data add N, and migrate once", async () => {
@@ -286,7 +282,7 @@ Deno.test("migrate: N requests at once on old data add N, and migrate once", asy
   const { id, cookie } = await begin({ first: "Ann", last: "Lee", n: 0 });
   const manager = restart(MIGRATING);
   const sessions = await Promise.all(
-    Array.from({ length: 20 }, () => manager.open(request(cookie))),
+    Array.from({ length: 20 }, () => manager.open(requestWith(cookie))),
   );
   for (const [at, session] of sessions.entries()) {
     session.update("n", (n = 0) => n + 1);
@@ -318,7 +314,7 @@ Deno.test("migrate: data that it fails at, or leaves invalid, gives a new sessio
     const { id, cookie } = await begin({ first: "Ann" });
     const before = await store.load(id);
     const manager = restart({ ...MIGRATING, migrate });
-    assert((await manager.open(request(cookie))).isNew, `${migrate}`);
+    assert((await manager.open(requestWith(cookie))).isNew, `${migrate}`);
     assertEquals(events.map(({ type }) => type), ["invalid"]);
     assertEquals(await store.load(id), before);
   }
@@ -329,10 +325,10 @@ Deno.test("migrate: data of a newer version gives a new session, and is not over
   const { id, cookie } = await begin({ name: "ann" });
   assertEquals((await store.load(id))?.dataVersion, 3);
   for (const options of [{ version: 2 }, {}]) {
-    assert((await restart(options).open(request(cookie))).isNew);
+    assert((await restart(options).open(requestWith(cookie))).isNew);
   }
   assertEquals(
-    (await restart({ version: 3 }).open(request(cookie))).get("name"),
+    (await restart({ version: 3 }).open(requestWith(cookie))).get("name"),
     "ann",
   );
 });
@@ -343,7 +339,7 @@ Deno.test("migrate: a commit of an old process after that of a new one is refuse
   const old = await open(cookie);
   old.set("last", "Ray");
   const manager = restart(MIGRATING);
-  const session = await manager.open(request(cookie));
+  const session = await manager.open(requestWith(cookie));
   session.set("n", 1);
   await manager.commit(session, new Headers());
   await assertRejects(() => commit(old), SessionDataError);
@@ -356,9 +352,9 @@ Deno.test("migrate: keys keep their expiry, if they are still there", async () =
   session.set("first", "Ann", { ttl: MINUTE });
   session.set("last", "Lee");
   session.set("code", 1, { ttl: MINUTE });
-  const cookie = (await commit(session)).split(";")[0]!;
+  const cookie = cookieIn(await commit(session));
   const manager = restart(MIGRATING);
-  const migrated = await manager.open(request(cookie));
+  const migrated = await manager.open(requestWith(cookie));
   migrated.set("n", 1);
   await manager.commit(migrated, new Headers());
   const { keyExpiry } = (await store.load(session.id))!;

@@ -1,18 +1,10 @@
 import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
 import type { SessionManagerOptions } from "../../src/manager/manager_options.ts";
-import { MINUTE, setUp } from "./set_up.ts";
+import { cookieIn, MINUTE, requestWith, setUp } from "./set_up.ts";
 
 const OLD = "an old secret of the server, long enough";
 const NEW = "a new secret of the server, also long enough";
 const SEAL = { seal: true, secrets: [OLD] };
-
-function cookieIn(header: string): string {
-  return header.split(";")[0]!;
-}
-
-function request(cookie: string): Request {
-  return new Request("http://localhost/", { headers: { cookie } });
-}
 
 Deno.test("sealed, the store sees user, times and size, and nothing else", async () => {
   const { open, commit, store } = setUp(SEAL);
@@ -44,21 +36,21 @@ Deno.test("sealed, nothing opens without the cookie, and nothing without the ser
     {},
   ];
   for (const options of others) {
-    assert((await restart(options).open(request(cookie))).isNew);
+    assert((await restart(options).open(requestWith(cookie))).isNew);
   }
-  assertEquals((await restart(SEAL).open(request(cookie))).get("n"), 1);
+  assertEquals((await restart(SEAL).open(requestWith(cookie))).get("n"), 1);
 });
 
 Deno.test("the server's secret can be changed: older ones open, the newest seals", async () => {
   const { begin, restart } = setUp(SEAL);
   const { cookie } = await begin();
   const both = restart({ seal: true, secrets: [NEW, OLD] });
-  const session = await both.open(request(cookie));
+  const session = await both.open(requestWith(cookie));
   session.set("n", 2);
   await both.commit(session, new Headers());
   const newest = restart({ seal: true, secrets: [NEW] });
-  assertEquals((await newest.open(request(cookie))).get("n"), 2);
-  assert((await restart(SEAL).open(request(cookie))).isNew);
+  assertEquals((await newest.open(requestWith(cookie))).get("n"), 2);
+  assert((await restart(SEAL).open(requestWith(cookie))).isNew);
 });
 
 Deno.test("a regenerate and a rotation seal the record anew in the same step", async () => {
@@ -107,12 +99,12 @@ Deno.test("sessions from before are sealed when they are saved", async () => {
   const { begin, restart, store } = setUp();
   const { id, cookie } = await begin();
   const sealing = restart(SEAL);
-  const session = await sealing.open(request(cookie));
+  const session = await sealing.open(requestWith(cookie));
   assertEquals(session.get("n"), 1);
   session.set("n", 2);
   await sealing.commit(session, new Headers());
   assertEquals((await store.load(id))?.data, {});
-  assertEquals((await sealing.open(request(cookie))).get("n"), 2);
+  assertEquals((await sealing.open(requestWith(cookie))).get("n"), 2);
 });
 
 Deno.test("sealed, parallel changes of different keys both survive, and N increments give N", async () => {

@@ -6,7 +6,6 @@ import {
   assertFalse,
   assertNotEquals,
 } from "@std/assert";
-import { parseToken } from "../../src/core/token.ts";
 import {
   Browser,
   Meeting,
@@ -15,17 +14,19 @@ import {
   type SessionServer,
   STORES,
 } from "./session_server.ts";
-import { BAD_COOKIES, cookieOf, lastAccessOf, WatchedStore } from "./set_up.ts";
+import {
+  BAD_COOKIES,
+  cookieOf,
+  idOf,
+  lastAccessOf,
+  WatchedStore,
+} from "./set_up.ts";
 
 /** Begins a stored session, and answers with its cookie. */
 async function begin(server: SessionServer, path = "/begin"): Promise<string> {
   const response = await server.get(path);
   await response.body?.cancel();
   return cookieOf(response.headers);
-}
-
-function idOf(cookie: string): string {
-  return parseToken(cookie.slice("session=".length))!.id;
 }
 
 const begins: Route = (session) => {

@@ -7,6 +7,7 @@ import type {
   RecordChange,
   SessionStore,
 } from "../../src/core/store.ts";
+import { parseToken } from "../../src/core/token.ts";
 import { MemorySessionStore } from "../../src/engines/memory.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import type {
@@ -145,7 +146,17 @@ export function requestWith(
 export function cookieOf(headers: Headers): string {
   const cookies = headers.getSetCookie();
   assert(cookies.length === 1, `${cookies.length} cookies`);
-  return cookies[0]!.split(";", 1)[0]!;
+  return cookieIn(cookies[0]!);
+}
+
+/** Makes a `Cookie` header of a `Set-Cookie` header with one cookie. */
+export function cookieIn(header: string): string {
+  return header.split(";", 1)[0]!;
+}
+
+/** The session ID in a `Cookie` header. */
+export function idOf(cookie: string): string {
+  return parseToken(cookie.slice("session=".length))!.id;
 }
 
 /** The kinds of cookie that are not a session. */

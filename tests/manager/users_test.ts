@@ -9,6 +9,7 @@ import { MemorySessionStore } from "../../src/engines/memory.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import {
   BEGIN,
+  cookieIn,
   type Data,
   MINUTE,
   requestWith,
@@ -55,7 +56,7 @@ async function signIn(
   session.setUser(user);
   if (label !== undefined) session.setLabel(label);
   const header = await commit(session);
-  return { id: session.id, cookie: header.split(";")[0]! };
+  return { id: session.id, cookie: cookieIn(header) };
 }
 
 async function idsOf(
@@ -311,7 +312,7 @@ Deno.test("regenerate(), rotation and setUser() of the same user do not outlive 
   const session = await open(cookie);
   session.regenerate();
   session.setUser("ann");
-  const renewed = (await commit(session)).split(";")[0]!;
+  const renewed = cookieIn(await commit(session));
   clock.now += 2 * MINUTE;
   const headers = new Headers();
   await rotating.commit(await rotating.open(requestWith(renewed)), headers);
