@@ -37,7 +37,7 @@ export interface OpenedSession extends StoredSession {
   readonly isRotationDue: boolean;
 }
 
-/** Whether a request may write to a record: no, not since it was revoked, or yes. */
+/** Whether a request may write to a record; if so, the record in clear. */
 type Access = "refused" | "revoked" | Verified;
 
 /**
@@ -73,7 +73,7 @@ export class Visit<Data extends object> {
     this.#renewed = opened?.isCookieDue ? opened.record : undefined;
     this.#isRotationDue = opened?.isRotationDue ?? false;
     isolation.see(opened?.record);
-    this.#state.visit = this;
+    this.#state.owner = this;
   }
 
   /**
@@ -85,8 +85,8 @@ export class Visit<Data extends object> {
     session: Session<Data>,
     settings: ManagerSettings,
   ): Visit<Data> {
-    const { visit } = stateOf(session);
-    if (visit instanceof Visit && visit.#settings === settings) return visit;
+    const { owner } = stateOf(session);
+    if (owner instanceof Visit && owner.#settings === settings) return owner;
     throw new TypeError(
       "Cannot commit the session: this manager did not open it",
     );

@@ -91,8 +91,8 @@ export class SessionState {
   isReadOnly = false;
   /** Whether the request looked at the session in any way. */
   isUsed = false;
-  /** The manager's, of a session that it opened; opaque here. */
-  visit: object | undefined;
+  /** What a manager keeps with the session; a `WeakMap` of its own costs more. */
+  owner: object | undefined;
   readonly #format: ValueFormat;
   #id: string | undefined;
   /** The record as this request knows it. */
