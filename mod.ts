@@ -32,22 +32,19 @@
 export { Session } from "./src/session/session.ts";
 export { SessionManager } from "./src/manager/manager.ts";
 export type { CookieOptions } from "./src/http/cookie.ts";
-export type {
-  SessionDataOptions,
-  SessionInvalidEvent,
-} from "./src/manager/data_options.ts";
+export type { SessionDataOptions } from "./src/manager/data_options.ts";
 export type {
   IsolationLevel,
   IsolationOptions,
+  SessionCounters,
 } from "./src/manager/isolation.ts";
-export type { SetOptions } from "./src/session/key_expiry.ts";
-export type { SessionCounters } from "./src/manager/session_counters.ts";
-export type { SessionLifetime } from "./src/session/lifetime.ts";
+export type { SessionLifetime, SetOptions } from "./src/session/lifetime.ts";
 export type { TransportOption } from "./src/http/transport.ts";
 export type { RevokeUserOptions, UserSession } from "./src/manager/users.ts";
 export type {
   SecretReusedEvent,
   SessionEvent,
+  SessionInvalidEvent,
   SessionManagerOptions,
   SessionRefusedEvent,
 } from "./src/manager/manager_options.ts";
@@ -56,7 +53,6 @@ export type {
   StoredSession,
 } from "./src/session/session_state.ts";
 export type {
-  SchemaIssue,
   SchemaOf,
   SchemaResult,
   StandardSchema,
@@ -66,7 +62,7 @@ export type { TypesCodec } from "./src/session/value_format.ts";
 // Stores
 export { DirectorySessionStore } from "./src/directory/directory_store.ts";
 export { MemorySessionStore } from "./src/engines/memory.ts";
-export type { DirectorySessionStoreOptions } from "./src/directory/directory_store_options.ts";
+export type { DirectorySessionStoreOptions } from "./src/directory/directory_store.ts";
 export type { StoreWarning } from "./src/directory/quarantine.ts";
 
 // From one store to another
@@ -117,12 +113,10 @@ export type {
 export type {
   JsonObject,
   JsonValue,
-  PreviousSecret,
   SessionRecord,
 } from "./src/core/record.ts";
 
 // Errors
-export type { DataPath, SessionDataErrorOptions } from "./src/core/errors.ts";
 export {
   SessionConflictError,
   SessionDataError,

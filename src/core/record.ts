@@ -42,7 +42,14 @@ export interface SessionRecord {
   /** When it got this secret, where it gets another from time to time. */
   readonly rotatedAt?: number;
   /** The secret before, for requests that still carry it. */
-  readonly previous?: PreviousSecret;
+  readonly previous?: {
+    /** Its SHA-256, hex. */
+    readonly hash: string;
+    /** Until when it is good, in whole milliseconds since the epoch. */
+    readonly until: number;
+    /** The new secret, encrypted under a key that comes from this one. */
+    readonly sealed: string;
+  };
   /** `data`, `flash` and `formTokens`, encrypted; they are empty then. */
   readonly sealed?: string;
   /** The user who is signed in. */
@@ -69,16 +76,6 @@ export interface SessionRecord {
   readonly keyExpiry?: { readonly [key: string]: number };
   /** The version of the application's `data`, from 1; `undefined` for 0. */
   readonly dataVersion?: number;
-}
-
-/** A secret that was replaced, and the way from it to the new one. */
-export interface PreviousSecret {
-  /** Its SHA-256, hex. */
-  readonly hash: string;
-  /** Until when it is good, in whole milliseconds since the epoch. */
-  readonly until: number;
-  /** The new secret, encrypted under a key that comes from this one. */
-  readonly sealed: string;
 }
 
 /** What a member of a record holds. */
@@ -144,9 +141,12 @@ const MEMBERS: { readonly [Name in keyof Required<SessionRecord>]: Kind } = {
   flash: OBJECT,
   data: OBJECT,
 };
-const WRITING = (Object.entries(MEMBERS) as [keyof SessionRecord, Kind][]).map((
-  [name, kind],
-) => [name, kind, `,"${name}":`] as const);
+/** By name; a `Map`, because a record may have a member named `toString`. */
+const KINDS: ReadonlyMap<string, Kind> = new Map(Object.entries(MEMBERS));
+/** Members, each with what stands before its value. */
+const WRITING = [...KINDS].map(([name, kind]) =>
+  [name as keyof SessionRecord, kind, `,"${name}":`] as const
+);
 
 /**
  * The most bytes of a record, 16 MiB. More is refused when it is written and
@@ -172,7 +172,7 @@ export function validateRecord(record: SessionRecord): string | undefined {
   if (record.createdAt === undefined) return `createdAt ${TIME.otherwise}`;
   if (record.data === undefined) return `data ${OBJECT.otherwise}`;
   for (const name in record) {
-    const kind = MEMBERS[name as keyof SessionRecord];
+    const kind = KINDS.get(name);
     const value = record[name as keyof SessionRecord];
     if (kind === undefined || value === undefined || kind.is(value)) continue;
     return `${name} ${kind.otherwise}`;

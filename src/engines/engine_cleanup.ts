@@ -1,6 +1,6 @@
 import { fromJson, type SessionRecord } from "../core/record.ts";
 import type { CleanupOptions, CleanupResult } from "../core/store.ts";
-import { eachUntilAborted, untilAborted } from "../system/until_aborted.ts";
+import { eachUntilAborted, untilAborted } from "../system/waiting.ts";
 import type {
   EngineCleaner,
   OldSessions,

@@ -49,9 +49,12 @@ import {
   type UpdateOptions,
 } from "../core/store.ts";
 import { checkSessionId, isSessionId } from "../core/token.ts";
-import { Conflicts } from "../system/conflicts.ts";
+import {
+  Conflicts,
+  eachUntilAborted,
+  untilAborted,
+} from "../system/waiting.ts";
 import { LockQueue } from "../system/lock_queue.ts";
-import { eachUntilAborted, untilAborted } from "../system/until_aborted.ts";
 import { cleanByIndex, cleanByScan } from "./engine_cleanup.ts";
 import type {
   EngineRow,

@@ -13,7 +13,7 @@
  */
 import { SessionTooLargeError } from "../core/errors.ts";
 import { parseJson } from "../core/record.ts";
-import { untilUnlocked } from "../system/until_unlocked.ts";
+import { untilUnlocked } from "../system/waiting.ts";
 import { EngineSessionStore, type EngineStoreOptions } from "./engine_store.ts";
 import {
   type EngineAccess,

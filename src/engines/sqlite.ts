@@ -3,7 +3,7 @@
  * overwrites a few bytes of one page in place, and leaves the JSON alone.
  */
 import type { Durability } from "../core/store.ts";
-import { untilUnlocked } from "../system/until_unlocked.ts";
+import { untilUnlocked } from "../system/waiting.ts";
 import { EngineSessionStore, type EngineStoreOptions } from "./engine_store.ts";
 import type {
   EngineAccess,

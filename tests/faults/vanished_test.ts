@@ -27,7 +27,11 @@ Deno.test("a directory that is gone: whoever changes a session hears it, whoever
       () => store.delete(ID),
     ]
   ) {
-    await assertRejects(change, SessionDirectoryError, "it is gone");
+    await assertRejects(
+      change,
+      SessionDirectoryError,
+      "it was removed or replaced",
+    );
   }
   const manager = new SessionManager<{ n: number }>({ store });
   const writes: Record<string, () => Promise<unknown>> = {
