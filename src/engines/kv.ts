@@ -199,8 +199,9 @@ class KvEngine implements SessionEngine {
     { lastAccess }: EngineAccess,
     expected: EngineRow,
   ): Promise<boolean> {
-    const { tag, expiresAt } = revisionOf(expected);
+    const { access, tag, expiresAt } = revisionOf(expected);
     const change = this.#changeOf(id, expected);
+    change.check({ key: this.#access(id), versionstamp: access });
     this.#setAccess(change, id, { lastAccess, tag, expiresAt });
     return await isCommitted(change);
   }

@@ -138,10 +138,10 @@ if ARGV[1] ~= '${ANY}' and revision ~= ARGV[1] then return false end
 if ARGV[2] == '' then redis.call('SET', KEYS[1], ARGV[3]) else redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[2]) end
 return entry or ''`);
 
-/** ARGV: revision expected, life in ms, access. */
+/** ARGV: revision and access expected, life in ms, access. */
 const TOUCH = new RedisScript(`
 if redis.call('GETRANGE', KEYS[1], 0, ${
-  REVISION_LENGTH - 1
+  ENTRY_AT - 2
 }) ~= ARGV[1] then return 0 end
 redis.call('SETRANGE', KEYS[1], ${ACCESS_AT}, ARGV[3])
 if ARGV[2] == '' then redis.call('PERSIST', KEYS[1]) else redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
@@ -208,8 +208,8 @@ class RedisEngine implements SessionEngine {
     { lastAccess, expiry }: EngineAccess,
     expected: EngineRow,
   ): Promise<boolean> {
-    const { revision, entry } = revisionOf(expected);
-    const args = [revision, lifeOf(expiry), accessOf(lastAccess)];
+    const { entry } = revisionOf(expected);
+    const args = [headOf(expected), lifeOf(expiry), accessOf(lastAccess)];
     const [touched] = await Promise.all([
       TOUCH.run(this.#redis, this.#keyOf(id), args),
       entry !== NONE && this.#index.put({ id, entry }, expiry),
@@ -221,9 +221,7 @@ class RedisEngine implements SessionEngine {
     id: string,
     expected?: EngineRow,
   ): Promise<EngineRow | undefined> {
-    const head = expected === undefined
-      ? ANY
-      : `${revisionOf(expected).revision} ${accessOf(expected.lastAccess)}`;
+    const head = expected === undefined ? ANY : headOf(expected);
     const row = rowOf(await REMOVE.run(this.#redis, this.#keyOf(id), [head]));
     if (row !== undefined) {
       await this.#removeEntry(id, revisionOf(row).entry, NONE);
@@ -313,6 +311,11 @@ class RedisEngine implements SessionEngine {
 
 function revisionOf(row: EngineRow): Revision {
   return row.revision as Revision;
+}
+
+/** Returns the first two words of a session. */
+function headOf(row: EngineRow): string {
+  return `${revisionOf(row).revision} ${accessOf(row.lastAccess)}`;
 }
 
 function entryOf({ tag, revision }: NewEngineRow): string {

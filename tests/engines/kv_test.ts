@@ -156,6 +156,39 @@ Deno.test("KvSessionStore: a touch writes the access key alone", async () => {
   assert(sets[0]![1]! > HOUR);
 });
 
+Deno.test("KvSessionStore: a slow touch does not move the last access back", async () => {
+  using kv = await Deno.openKv(":memory:");
+  let now = 1_000;
+  const isHeld = Promise.withResolvers<void>();
+  const go = Promise.withResolvers<void>();
+  const held: KvDatabase = {
+    getMany: (keys) => kv.getMany(keys),
+    list: (selector, options) => kv.list(selector, options),
+    atomic: () => {
+      const operation = kv.atomic();
+      const commit = operation.commit.bind(operation);
+      operation.commit = async () => {
+        isHeld.resolve();
+        await go.promise;
+        return await commit();
+      };
+      return operation;
+    },
+  };
+  const quick = new KvSessionStore(kv, { now: () => now });
+  const slow = new KvSessionStore(held, { now: () => now });
+  await quick.save(ID, recordOf({}, { idleTimeout: 100 }));
+  now = 1_050;
+  const isTouched = slow.load(ID, { touch: (_, access) => access < 1_050 });
+  await isHeld.promise;
+  now = 1_099;
+  assert(await quick.touch(ID));
+  go.resolve();
+  assert(await isTouched);
+  now = 1_198;
+  assert(await quick.has(ID));
+});
+
 Deno.test("KvSessionStore: the index of users is exact", async () => {
   using watched = await Watched.open();
   const { store } = watched;

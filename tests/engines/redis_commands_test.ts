@@ -3,6 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { RedisSessionStore } from "../../src/engines/redis.ts";
+import type { RedisClient } from "../../src/engines/redis_client.ts";
 import { HOUR, ID, recordOf } from "../contract/contract.ts";
 import { connectRedis } from "./open_redis.ts";
 import { assertAbout, SLACK, testScene } from "./redis_scene.ts";
@@ -77,6 +78,41 @@ testScene(
     assertEquals(await store.load(ID, { touch: () => false }), record);
   },
 );
+
+testScene("a slow touch does not move the last access back", async (scene) => {
+  const { port } = scene.server;
+  await using connected = await connectRedis({
+    port,
+    client: "ioredis",
+    isCluster: false,
+  });
+  const client = connected.client as Extract<RedisClient, { call: unknown }>;
+  const start = Date.now();
+  let now = start;
+  const isHeld = Promise.withResolvers<void>();
+  const go = Promise.withResolvers<void>();
+  const held: RedisClient = {
+    call: async (command, ...args) => {
+      if (command === "EVALSHA") {
+        isHeld.resolve();
+        await go.promise;
+      }
+      return await client.call(command, ...args);
+    },
+  };
+  const quick = new RedisSessionStore(client, { now: () => now });
+  const slow = new RedisSessionStore(held, { now: () => now });
+  await quick.save(ID, recordOf({}, { idleTimeout: HOUR }));
+  now = start + HOUR / 2;
+  const isTouched = slow.load(ID, { touch: (_, access) => access === start });
+  await isHeld.promise;
+  now = start + HOUR - 1;
+  assert(await quick.touch(ID));
+  go.resolve();
+  assert(await isTouched);
+  now = start + 2 * HOUR - 2;
+  assert(await quick.has(ID));
+});
 
 testScene(
   "Redis deletes a session an hour after its expiry, which a touch moves",
