@@ -2,13 +2,12 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import { runSync, spawn } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { goOn } from "./aftermath.ts";
 import type { Lack, Told } from "./limits_script.ts";
 import { ID, recordOf } from "./scenes.ts";
 import { describeError, type ErrorName, makeError } from "./system_errors.ts";
-
-const SCRIPT = new URL("./limits_script.ts", import.meta.url);
 
 /**
  * Runs a process that lacks something, and checks that nothing was lost.
@@ -18,28 +17,16 @@ const SCRIPT = new URL("./limits_script.ts", import.meta.url);
  */
 async function runLacking(
   lack: Lack,
-  command: readonly [string, ...string[]],
+  command: readonly string[],
 ): Promise<Told> {
   using directory = new TemporaryDirectory();
-  const [program, ...args] = command;
-  const { success, stdout, stderr } = await new Deno.Command(program, {
-    args: [
-      ...args,
-      Deno.execPath(),
-      "run",
-      "--no-prompt",
-      "--no-check",
-      `--allow-read=${directory.path}`,
-      `--allow-write=${directory.path}`,
-      SCRIPT.href,
-      lack,
-      directory.path,
-    ],
-    stdin: "null",
-  }).output();
-  const decoder = new TextDecoder();
-  assert(success, decoder.decode(stderr));
-  const { told, then } = JSON.parse(decoder.decode(stdout));
+  const { code, stdout, stderr } = await spawn(
+    "tests/faults/limits_script.ts",
+    [lack, directory.path],
+    { paths: [directory.path], through: command },
+  ).end();
+  assertEquals(code, 0, stderr);
+  const { told, then } = JSON.parse(stdout);
   assertEquals(then, recordOf(1));
   assertEquals(directory.list(), [".latchkey", ID]);
   const store = new DirectorySessionStore(directory.path);
@@ -92,7 +79,7 @@ Deno.test({
     `a process that may not write the directory hears so, reads all the same, and loses nothing${without.skipped}`,
   ignore: without.skipped !== "",
   fn: async () => {
-    const told = await runLacking("rights", [...WITHOUT_RIGHTS]);
+    const told = await runLacking("rights", WITHOUT_RIGHTS);
     const { load, touch, entries, cleanup, ...others } = told;
     assertEquals(load, { answer: recordOf(1) });
     assertEquals(touch, { answer: true });
@@ -120,12 +107,8 @@ function canWriteAnyway(): boolean {
 /** Tries a command; why it cannot be used, for a title. */
 function tryRun(command: string, args: string[]): { skipped: string } {
   try {
-    const { success, stderr } = new Deno.Command(command, {
-      args,
-      stdout: "null",
-    }).outputSync();
-    const problem = new TextDecoder().decode(stderr).trim();
-    return { skipped: success ? "" : ` (skipped: ${problem})` };
+    const { code, stderr } = runSync(command, args);
+    return { skipped: code === 0 ? "" : ` (skipped: ${stderr.trim()})` };
   } catch (error) {
     return { skipped: ` (skipped: ${(error as Error).message})` };
   }

@@ -7,12 +7,13 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SessionLockTimeoutError } from "../../src/core/errors.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { fakeWaiting } from "../replaced_system.ts";
+import type { Child } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { goOn } from "./aftermath.ts";
 import { layOut } from "./directory_state.ts";
 import { replaceEveryCall } from "./every_call.ts";
 import { ID, OTHER_ID, recordOf, type Scene, SCENES } from "./scenes.ts";
-import { startDeath } from "./start_death.ts";
+import { startDeath } from "./death_script.ts";
 
 const INDEX = SCENES.findIndex(({ title }) => title === "an update");
 const UPDATE: Scene = SCENES[INDEX]!;
@@ -37,7 +38,7 @@ class StoppedProcess implements AsyncDisposable {
   readonly place: TemporaryDirectory = new TemporaryDirectory();
   readonly directory: string = this.place.join("sessions");
   readonly store: DirectorySessionStore;
-  #child: Deno.ChildProcess | undefined;
+  #child: Child | undefined;
 
   constructor() {
     Deno.mkdirSync(this.directory, { mode: 0o700 });
@@ -55,18 +56,15 @@ class StoppedProcess implements AsyncDisposable {
       plays: [{ directory: this.directory, step: await findRename() }],
       how: "stop",
     }, this.place.path);
-    const reader = child.stdout.getReader();
-    const { value } = await reader.read();
-    reader.releaseLock();
-    assertEquals(new TextDecoder().decode(value), "stops\n");
+    await child.expectLine("stops");
   }
 
   /** Lets it go on, or ends it; and waits for its end. */
   async send(signal: "SIGCONT" | "SIGKILL"): Promise<string> {
     this.#child!.kill(signal);
-    const { stdout } = await this.#child!.output();
+    const { stdout } = await this.#child!.end();
     this.#child = undefined;
-    return new TextDecoder().decode(stdout).trim();
+    return stdout;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -55,3 +55,13 @@ export function describeError(
 function withCode(code: string, error: Error): Error {
   return Object.assign(error, { code });
 }
+
+/** As a program: makes one system call, and prints the error that it gives. */
+if (import.meta.main) {
+  const [from = "", to = ""] = Deno.args;
+  try {
+    Deno.linkSync(from, to);
+  } catch (error) {
+    console.log(JSON.stringify(describeError(error)));
+  }
+}

@@ -8,6 +8,7 @@ import {
   settle,
   type StorePlace,
 } from "../contract/open_store.ts";
+import { spawn } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { FLOWS, type Task } from "./client.ts";
 import { IDS, recordOf } from "./flow.ts";
@@ -170,55 +171,25 @@ export class Ground implements Disposable {
 }
 
 async function startProcess(task: Task): Promise<ProcessClient> {
-  const process = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--no-prompt",
-      ...flagsFor(task.place, task.history),
-      SCRIPT.href,
-      JSON.stringify(task),
-    ],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  const lines = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  const stdin = process.stdin.getWriter();
-  const expect = async (word: string): Promise<void> => {
-    const { value } = await lines.read();
-    if (value?.trim() === word) return;
-    throw new Error(`A process was to say ${word}, and said ${value}`);
-  };
-  let hasEnded = false;
-  process.status.then(() => hasEnded = true);
+  const process = spawn(SCRIPT, [JSON.stringify(task)], {
+    flags: flagsFor(task.place, task.history),
+  });
   const client: ProcessClient = {
-    begin: () => stdin.write(new Uint8Array([0x0a])),
+    begin: () => process.writeLine(),
     isDone: async () => {
-      await expect("done");
-      await process.status;
+      await process.expectLine("done");
+      await process.end();
     },
     kill: async () => {
-      if (!hasEnded) process.kill("SIGKILL");
-      await process.status;
+      process.kill();
+      await process.end();
       await settle(task.place, process.pid);
     },
-    [Symbol.asyncDispose]: async () => {
-      await client.kill();
-      await lines.cancel();
-      await stdin.abort().catch(ignoreClosed);
-    },
+    [Symbol.asyncDispose]: () => client.kill(),
   };
-  try {
-    await expect("ready");
-    return client;
-  } catch (error) {
-    await client[Symbol.asyncDispose]();
-    throw error;
-  }
+  await process.expectLine("ready");
+  return client;
 }
-
-/** A process that has ended has no more use for what we write to it. */
-function ignoreClosed(): void {}
 
 async function startWorker(task: Task): Promise<Client> {
   const worker = new Worker(SCRIPT, { type: "module" });

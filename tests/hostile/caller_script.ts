@@ -3,8 +3,10 @@
  * done to which session of which directory, and reports what came of each.
  */
 
+import { assertEquals } from "@std/assert";
 import { system } from "../../src/system/system.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import { spawn } from "../spawn.ts";
 
 /** A call of a store. */
 export type CallName =
@@ -46,6 +48,28 @@ const CALLS: Readonly<Record<CallName, Call>> = {
     Array.fromAsync(store.entries({ user: "ann" })),
   cleanup: (store) => store.deleteOldSessions(0),
 };
+
+/** Far more than any of them needs, in milliseconds: what takes longer hangs. */
+export const LONGEST = 60_000;
+
+/**
+ * Calls a store in a process that may see one directory, and devices.
+ *
+ * @param calls What is called.
+ * @param path The directory.
+ * @returns What came of each call.
+ */
+export async function callStore(
+  calls: Calls,
+  path: string,
+): Promise<Record<string, unknown>> {
+  const child = spawn(import.meta.url, [JSON.stringify(calls)], {
+    paths: [path, "/dev"],
+  });
+  const { code, stdout, stderr } = await child.end(LONGEST);
+  assertEquals(code, 0, stderr);
+  return JSON.parse(stdout);
+}
 
 /** Replaces what was listed by something else, before it is opened. */
 function swapBeforeOpen(path: string, by: string): void {

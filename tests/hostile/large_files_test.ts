@@ -11,8 +11,8 @@ import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { removeStaleEntries } from "../../src/directory/user_index.ts";
 import { putEntry } from "../index_state.ts";
 import { replaceSystem } from "../replaced_system.ts";
+import { makeSpecialFile } from "../special_files.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { putObstacle } from "./obstacles.ts";
 import { forge } from "./session_bytes.ts";
 
 const MIB = 1024 * 1024;
@@ -153,7 +153,7 @@ Deno.test("a link to what never ends is no session to a plain load", async () =>
     onWarning: () => {},
   });
   await store.setup();
-  putObstacle(directory.join(ID), { link: "/dev/zero" });
+  makeSpecialFile(directory.join(ID), { link: "/dev/zero" });
   using reading = watchReading();
   assertEquals(await store.load(ID), undefined);
   assert(reading.bytes <= LARGEST_RECORD + 1, `${reading.bytes} bytes`);
