@@ -95,21 +95,7 @@ export function testContract(
   testLock(declare);
 }
 
-/** A session ID for tests. */
-export const ID = "0123456789abcdef0123456789abcdef";
-/** Another one. */
-export const OTHER_ID = "another-session_of-the-same-store";
-
-/** In milliseconds. */
-export const HOUR: number = 60 * 60 * 1000;
-
-/** Makes a record, as small as one can be. */
-export function recordOf(
-  data: SessionRecord["data"] = { n: 1 },
-  rest: Partial<SessionRecord> = {},
-): SessionRecord {
-  return { data, createdAt: 1_763_629_200_000, ...rest };
-}
+export { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
 
 /** Returns what a store says of the last access, and marks nothing. */
 export async function lastAccessOf(

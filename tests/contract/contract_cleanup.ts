@@ -3,19 +3,14 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { SessionRecord } from "../../src/core/record.ts";
 import type { CleanupResult, SessionStore } from "../../src/core/store.ts";
+import { HOUR, ID, MINUTE, OTHER_ID, recordOf } from "../constants.ts";
 import {
   type Declare,
   entriesOf,
   type Harness,
-  HOUR,
-  ID,
   lastAccessOf,
-  OTHER_ID,
-  recordOf,
   runIf,
 } from "./contract.ts";
-
-const MINUTE = 60 * 1000;
 
 /** What is no number from 0 up. */
 export const BAD_NUMBERS: readonly unknown[] = [

@@ -4,16 +4,8 @@ import { assertEquals, assertRejects } from "@std/assert";
 import type { SessionRecord } from "../../src/core/record.ts";
 import type { SessionStore } from "../../src/core/store.ts";
 import { MALFORMED_IDS } from "../malformed_ids.ts";
-import {
-  type Declare,
-  entriesOf,
-  HOUR,
-  ID,
-  lastAccessOf,
-  OTHER_ID,
-  recordOf,
-  runIf,
-} from "./contract.ts";
+import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
+import { type Declare, entriesOf, lastAccessOf, runIf } from "./contract.ts";
 
 /** Asks a store in every way there is, and holds it to "no session". */
 export async function assertNoSession(

@@ -10,14 +10,8 @@ import {
 import { SessionLockTimeoutError } from "../../src/core/errors.ts";
 import type { LockOptions, SessionStore } from "../../src/core/store.ts";
 import { MALFORMED_IDS } from "../malformed_ids.ts";
-import {
-  type Declare,
-  entriesOf,
-  HOUR,
-  ID,
-  OTHER_ID,
-  recordOf,
-} from "./contract.ts";
+import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
+import { type Declare, entriesOf } from "./contract.ts";
 
 const FLOWS = 100;
 

@@ -3,15 +3,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { JsonObject, SessionRecord } from "../../src/core/record.ts";
 import type { SessionStore } from "../../src/core/store.ts";
-import {
-  type Declare,
-  entriesOf,
-  HOUR,
-  ID,
-  lastAccessOf,
-  OTHER_ID,
-  recordOf,
-} from "./contract.ts";
+import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
+import { type Declare, entriesOf, lastAccessOf } from "./contract.ts";
 
 /** Data of every kind that JSON knows, and the odd ones. */
 export const DATA: Readonly<Record<string, JsonObject>> = {

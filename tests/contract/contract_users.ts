@@ -4,14 +4,8 @@ import { assert, assertEquals } from "@std/assert";
 import type { SessionRecord } from "../../src/core/record.ts";
 import type { SessionStore } from "../../src/core/store.ts";
 import { userTag } from "../../src/core/codec.ts";
-import {
-  type Declare,
-  HOUR,
-  ID,
-  lastAccessOf,
-  OTHER_ID,
-  recordOf,
-} from "./contract.ts";
+import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
+import { type Declare, lastAccessOf } from "./contract.ts";
 
 /** Any text is a user. */
 const USERS: readonly string[] = [

@@ -9,16 +9,8 @@ import {
 import type { SessionRecord } from "../../src/core/record.ts";
 import { KEEP, type SessionStore } from "../../src/core/store.ts";
 import { BAD_NUMBERS, refusalOf } from "./contract_cleanup.ts";
-import {
-  type Declare,
-  entriesOf,
-  HOUR,
-  ID,
-  lastAccessOf,
-  OTHER_ID,
-  recordOf,
-  runIf,
-} from "./contract.ts";
+import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
+import { type Declare, entriesOf, lastAccessOf, runIf } from "./contract.ts";
 
 /** Sessions that are over, by what ended them. */
 const OVER: Record<string, Partial<SessionRecord>> = {

@@ -8,18 +8,9 @@ import { parseEntry, temporaryBirth } from "../../src/directory/layout.ts";
 import { recycledFiles } from "../../src/directory/recycled_file.ts";
 import { followRotation } from "../../src/manager/rotation.ts";
 import { openRecord } from "../../src/manager/sealed_record.ts";
+import { ID, OTHER_ID, SEALING, SECRET, SECRET_HASH } from "../constants.ts";
 import { describeIndex, putEntry } from "../index_state.ts";
-import {
-  ID,
-  layRecycled,
-  LONG_AGO,
-  OTHER_ID,
-  type Scene,
-  SEALING,
-  SECRET,
-  SECRET_HASH,
-  TEMPORARY_FOR,
-} from "./scenes.ts";
+import { layRecycled, LONG_AGO, type Scene, TEMPORARY_FOR } from "./scenes.ts";
 
 /** See {@linkcode describeDirectory}. */
 export interface DirectoryState {

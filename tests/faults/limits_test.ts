@@ -2,11 +2,12 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import { ID } from "../constants.ts";
 import { runSync, spawn } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { goOn } from "./aftermath.ts";
 import type { Lack, Told } from "./limits_script.ts";
-import { ID, recordOf } from "./scenes.ts";
+import { sessionOf } from "./scenes.ts";
 import { describeError, type ErrorName, makeError } from "./system_errors.ts";
 
 /**
@@ -27,7 +28,7 @@ async function runLacking(
   ).end();
   assertEquals(code, 0, stderr);
   const { told, then } = JSON.parse(stdout);
-  assertEquals(then, recordOf(1));
+  assertEquals(then, sessionOf(1));
   assertEquals(directory.list(), [".latchkey", ID]);
   const store = new DirectorySessionStore(directory.path);
   await goOn(store, directory.path, 0);
@@ -81,9 +82,9 @@ Deno.test({
   fn: async () => {
     const told = await runLacking("rights", WITHOUT_RIGHTS);
     const { load, touch, entries, cleanup, ...others } = told;
-    assertEquals(load, { answer: recordOf(1) });
+    assertEquals(load, { answer: sessionOf(1) });
     assertEquals(touch, { answer: true });
-    assertEquals(entries, { answer: [[ID, recordOf(1)]] });
+    assertEquals(entries, { answer: [[ID, sessionOf(1)]] });
     assertEquals(cleanup, {
       answer: { deleted: 0, remaining: 1, orphans: 0 },
     });

@@ -10,13 +10,14 @@ import { encodeRecord } from "../../src/core/codec.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import type { DirectorySessionStoreOptions } from "../../src/directory/directory_store_options.ts";
 import type { StoreWarning } from "../../src/directory/quarantine.ts";
+import { ID, OTHER_ID } from "../constants.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { cleanUpAfter, goOn } from "./aftermath.ts";
-import { ID, LONG_AGO, OTHER_ID, recordOf } from "./scenes.ts";
+import { LONG_AGO, sessionOf } from "./scenes.ts";
 
 const BLOCK = 4_096;
-const LARGE = { ...recordOf(1), data: { text: "large ".repeat(2_500) } };
-const OLDER = { ...recordOf(1), data: { text: "older ".repeat(2_500) } };
+const LARGE = { ...sessionOf(1), data: { text: "large ".repeat(2_500) } };
+const OLDER = { ...sessionOf(1), data: { text: "older ".repeat(2_500) } };
 const WRITTEN = encodeRecord(ID, LARGE);
 const ZEROS = new Uint8Array(WRITTEN.length);
 const BEFORE = encodeRecord(ID, OLDER);
@@ -133,7 +134,7 @@ Deno.test("a last access that did not reach the disk is the one before: a sessio
 Deno.test("temporary files, whatever is in them, are collected when they are an hour old", async () => {
   using restart = new Restart();
   const { directory, store } = restart;
-  await store.save(ID, recordOf(1));
+  await store.save(ID, sessionOf(1));
   const birth = String(Date.now()).padStart(15, "0");
   const temporaries = [ZEROS, WRITTEN, new Uint8Array()].map((bytes, i) => {
     const name = `.tmp-${birth}-${String(i).repeat(32)}`;
@@ -143,7 +144,7 @@ Deno.test("temporary files, whatever is in them, are collected when they are an 
   // Linked, and its first name not yet removed.
   const linked = `.tmp-${birth}-${"a".repeat(32)}`;
   Deno.linkSync(directory.join(ID), directory.join(linked));
-  assertEquals(await store.load(ID), recordOf(1));
+  assertEquals(await store.load(ID), sessionOf(1));
   assertEquals((await Array.fromAsync(store.entries())).length, 1);
   await cleanUpAfter(directory.path, [...temporaries, linked]);
   await goOn(store, directory.path, 0);

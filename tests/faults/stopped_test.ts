@@ -6,13 +6,19 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SessionLockTimeoutError } from "../../src/core/errors.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import { ID, OTHER_ID } from "../constants.ts";
+import {
+  callStore,
+  STORE_OPERATIONS,
+  type StoreOperationName,
+} from "../operations.ts";
 import { fakeWaiting } from "../replaced_system.ts";
 import type { Child } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { goOn } from "./aftermath.ts";
 import { layOut } from "./directory_state.ts";
 import { replaceEveryCall } from "./every_call.ts";
-import { ID, OTHER_ID, recordOf, type Scene, SCENES } from "./scenes.ts";
+import { type Scene, SCENES, sessionOf } from "./scenes.ts";
 import { startDeath } from "./death_script.ts";
 
 const INDEX = SCENES.findIndex(({ title }) => title === "an update");
@@ -49,7 +55,7 @@ class StoppedProcess implements AsyncDisposable {
   async stop(): Promise<void> {
     await this.store.setup();
     layOut(this.directory, UPDATE);
-    await this.store.save(OTHER_ID, recordOf(3));
+    await this.store.save(OTHER_ID, sessionOf(3));
     const child = this.#child = startDeath({
       scene: INDEX,
       durability: "process",
@@ -79,22 +85,19 @@ Deno.test("a process that is stopped in an update makes the others wait for its 
   await stopped.stop();
   {
     using waiting = fakeWaiting();
-    const operations: Record<string, () => Promise<unknown>> = {
-      load: () => store.load(ID),
-      "load that touches": () => store.load(ID, { touch: () => true }),
-      touch: () => store.touch(ID),
-      save: () => store.save(ID, recordOf(4)),
-      create: () => store.create(ID, recordOf(4)),
-      update: () => store.update(ID, () => recordOf(4)),
-      delete: () => store.delete(ID),
-      entries: () => Array.fromAsync(store.entries()),
-    };
-    for (const [name, operate] of Object.entries(operations)) {
-      await assertRejects(operate, SessionLockTimeoutError, undefined, name);
+    const change = () => sessionOf(4);
+    const names = Object.keys(STORE_OPERATIONS) as StoreOperationName[];
+    for (const name of [...names, "entries"] as const) {
+      await assertRejects(
+        () => callStore(name, { store, record: sessionOf(4), change }),
+        SessionLockTimeoutError,
+        undefined,
+        name,
+      );
       const waited = waiting.take().reduce((sum, ms) => sum + ms, 0);
       assertEquals(Math.round(waited), 5_000, name);
     }
-    assertEquals(await store.load(OTHER_ID), recordOf(3));
+    assertEquals(await store.load(OTHER_ID), sessionOf(3));
     assertEquals(await store.touch(OTHER_ID), true);
     // Whoever is held is in use, and is kept.
     const { deleted, remaining } = await store.deleteOldSessions(0);
@@ -103,7 +106,7 @@ Deno.test("a process that is stopped in an update makes the others wait for its 
   }
   const { answer } = JSON.parse(await stopped.send("SIGCONT"));
   assertEquals(answer, UPDATE.answer);
-  assertEquals(await store.load(ID), recordOf(2));
+  assertEquals(await store.load(ID), sessionOf(2));
   await goOn(store, stopped.directory, 0);
 });
 
@@ -121,10 +124,10 @@ for (
       const seen: unknown[] = [];
       const waiting = store.update(ID, (record) => {
         seen.push(record.data.n);
-        return recordOf(4);
+        return sessionOf(4);
       });
       await stopped.send(signal);
-      assertEquals(await waiting, recordOf(4));
+      assertEquals(await waiting, sessionOf(4));
       assertEquals(seen, [found]);
       assert(await store.has(OTHER_ID));
       await goOn(store, stopped.directory, 0);

@@ -11,7 +11,7 @@ import {
 import { spawn } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { FLOWS, type Task } from "./client.ts";
-import { IDS, recordOf } from "./flow.ts";
+import { IDS, sessionOf } from "./flow.ts";
 import { type Event, HistoryWriter, readEvents } from "./history.ts";
 
 const SCRIPT = new URL("./client.ts", import.meta.url);
@@ -144,7 +144,7 @@ export class Ground implements Disposable {
       const value = client * 1_000_000 + session + 1;
       const call = { call: "save" as const, session, value };
       history.append({ client, at: Date.now(), ...call });
-      await store.save(id, recordOf(call));
+      await store.save(id, sessionOf(call));
       history.append({ client, at: Date.now(), answer: true });
     }
   }

@@ -16,16 +16,15 @@
  * not return from stays open until somebody who has seen it dead appends that.
  */
 
+import {
+  answerOf,
+  type Reply,
+  type StoreOperationName,
+} from "../operations.ts";
+
 /** What can be done to a session. */
 export type Act =
-  | "load"
-  | "load+touch"
-  | "touch"
-  | "has"
-  | "save"
-  | "create"
-  | "update"
-  | "delete"
+  | Exclude<StoreOperationName, "update that deletes">
   | "cleanup"
   | "open"
   | "commit"
@@ -51,6 +50,15 @@ export interface Call {
 
 /** What was answered: a value, that there is none, or what else there is to say. */
 export type Answer = number | boolean | string | null;
+
+/**
+ * What a store's answer is called. An update's is what it found: what it left
+ * is known, as it wrote that.
+ */
+export function toldOf(reply: Reply, value: Answer): Answer {
+  if (reply === "done") return true;
+  return answerOf<Answer>(reply, value, value) ?? null;
+}
 
 /** One event of a history. */
 export type Event =

@@ -6,20 +6,9 @@
 import { assertEquals } from "@std/assert";
 import { system } from "../../src/system/system.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import { recordOf } from "../constants.ts";
+import { type CallName, callStore } from "../operations.ts";
 import { spawn } from "../spawn.ts";
-
-/** A call of a store. */
-export type CallName =
-  | "load"
-  | "has"
-  | "touch"
-  | "update"
-  | "delete"
-  | "save"
-  | "create"
-  | "entries"
-  | "entries of a user"
-  | "cleanup";
 
 /** What is done, in this order. */
 export interface Calls {
@@ -30,24 +19,7 @@ export interface Calls {
   readonly swap?: string;
 }
 
-type Call = (store: DirectorySessionStore, id: string) => Promise<unknown>;
-
-const RECORD = { data: { n: 2 }, createdAt: 1 };
-
-const CALLS: Readonly<Record<CallName, Call>> = {
-  load: (store, id) => store.load(id),
-  has: (store, id) => store.has(id),
-  touch: (store, id) => store.touch(id),
-  update: (store, id) => store.update(id, () => RECORD),
-  delete: (store, id) => store.delete(id),
-  save: (store, id) => store.save(id, RECORD),
-  create: (store, id) => store.create(id, RECORD),
-  entries: async (store) =>
-    (await Array.fromAsync(store.entries())).map(([id]) => id).sort(),
-  "entries of a user": (store) =>
-    Array.fromAsync(store.entries({ user: "ann" })),
-  cleanup: (store) => store.deleteOldSessions(0),
-};
+const RECORD = recordOf({ n: 2 });
 
 /** Far more than any of them needs, in milliseconds: what takes longer hangs. */
 export const LONGEST = 60_000;
@@ -59,7 +31,7 @@ export const LONGEST = 60_000;
  * @param path The directory.
  * @returns What came of each call.
  */
-export async function callStore(
+export async function callInProcess(
   calls: Calls,
   path: string,
 ): Promise<Record<string, unknown>> {
@@ -95,8 +67,13 @@ if (import.meta.main) {
   const report: Record<string, unknown> = {};
   for (const id of ids) {
     for (const call of calls) {
-      report[`${call} ${id}`] = await CALLS[call](store, id).then(
-        (result) => result ?? "none",
+      const change = () => RECORD;
+      const done = callStore(call, { store, id, record: RECORD, change });
+      report[`${call} ${id}`] = await done.then(
+        (result) =>
+          Array.isArray(result)
+            ? result.map(([id]) => id).sort()
+            : result ?? "none",
         (error) => error.name,
       );
     }

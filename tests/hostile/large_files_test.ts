@@ -6,9 +6,16 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { encodeRecord, userTag } from "../../src/core/codec.ts";
 import { LARGEST_RECORD, type SessionRecord } from "../../src/core/record.ts";
+import type { CleanupOptions } from "../../src/core/store.ts";
 import { system } from "../../src/system/system.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { removeStaleEntries } from "../../src/directory/user_index.ts";
+import {
+  answerOf,
+  type CallName,
+  callStore,
+  STORE_OPERATIONS,
+} from "../operations.ts";
 import { putEntry } from "../index_state.ts";
 import { replaceSystem } from "../replaced_system.ts";
 import { makeSpecialFile } from "../special_files.ts";
@@ -89,30 +96,24 @@ const LARGE: Readonly<Record<string, (path: string) => void>> = {
   "a hole of 1 GiB": (path) => write(path, NO_HEAD, 1024 * MIB),
 };
 
-type Call = (store: DirectorySessionStore) => Promise<unknown>;
+const NONE = { deleted: 0, remaining: 0, orphans: 0 };
 
-const CALLS: Readonly<Record<string, readonly [Call, unknown]>> = {
-  load: [(store) => store.load(ID), undefined],
-  "load, touching": [
-    (store) => store.load(ID, { touch: () => true }),
-    undefined,
-  ],
-  touch: [(store) => store.touch(ID), false],
-  update: [(store) => store.update(ID, (record) => record), undefined],
-  delete: [(store) => store.delete(ID), false],
-  entries: [(store) => Array.fromAsync(store.entries()), []],
-  "entries of a user": [
-    (store) => Array.fromAsync(store.entries({ user: "ann" })),
-    [],
-  ],
-  cleanup: [
-    (store) => store.deleteOldSessions(0),
-    { deleted: 0, remaining: 0, orphans: 0 },
-  ],
-  "a dry cleanup": [
-    (store) => store.deleteOldSessions(0, { dryRun: true }),
-    { deleted: 0, remaining: 0, orphans: 0 },
-  ],
+/** What is called, and what is answered where there is no session. */
+const CALLS: Readonly<
+  Record<string, readonly [CallName, unknown, CleanupOptions?]>
+> = {
+  ...Object.fromEntries(
+    (["load", "load+touch", "touch", "update", "delete"] as const).map(
+      (name) => {
+        const { reply } = STORE_OPERATIONS[name].missing;
+        return [name, [name, answerOf(reply, undefined, undefined)]];
+      },
+    ),
+  ),
+  entries: ["entries", []],
+  "entries of a user": ["entries of a user", []],
+  cleanup: ["cleanup", NONE],
+  "a dry cleanup": ["cleanup", NONE, { dryRun: true }],
 };
 
 for (const [what, put] of Object.entries(LARGE)) {
@@ -126,10 +127,15 @@ for (const [what, put] of Object.entries(LARGE)) {
     using reading = watchReading();
     const entry = { tag: userTag("ann"), id: ID };
     putEntry(directory.path, entry);
-    for (const [name, [call, expected]] of Object.entries(CALLS)) {
+    for (const [name, [call, expected, options]] of Object.entries(CALLS)) {
       // It is set aside, and put back for the next one.
       Deno.renameSync(directory.join("large"), directory.join(ID));
-      assertEquals(await call(store), expected, name);
+      const more = options === undefined ? {} : { options };
+      assertEquals(
+        await callStore(call, { store, id: ID, ...more }),
+        expected,
+        name,
+      );
       const left = directory.list().filter((name) =>
         name !== ".latchkey" && name !== ".users"
       );

@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { encodeRecord } from "../../src/core/codec.ts";
 import { makeSpecialFile, type SpecialFile } from "../special_files.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { type Calls, callStore } from "./caller_script.ts";
+import { callInProcess, type Calls } from "./caller_script.ts";
 
 const ID = "0123456789abcdef";
 
@@ -33,7 +33,7 @@ for (const [what, [obstacle, error]] of Object.entries(MARKERS)) {
       ids: [ID],
       calls: ["cleanup"],
     };
-    assertEquals(await callStore(call, directory.path), {
+    assertEquals(await callInProcess(call, directory.path), {
       [`cleanup ${ID}`]: error ?? { deleted: 1, remaining: 0, orphans: 0 },
     });
     const { isFile } = Deno.lstatSync(directory.join(".latchkey"));

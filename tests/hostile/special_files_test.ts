@@ -18,7 +18,7 @@ import { putEntry } from "../index_state.ts";
 import { makeSpecialFile, type SpecialFile } from "../special_files.ts";
 import { spawn } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { type Calls, callStore, LONGEST } from "./caller_script.ts";
+import { callInProcess, type Calls, LONGEST } from "./caller_script.ts";
 
 const LIVE = "live-session-0001";
 const RECORD = { data: { n: 1 }, createdAt: 1 };
@@ -99,7 +99,7 @@ class Scene implements Disposable {
   async call(
     calls: Omit<Calls, "directory">,
   ): Promise<Record<string, unknown>> {
-    return await callStore(
+    return await callInProcess(
       { directory: this.path, ...calls },
       this.#parent.path,
     );

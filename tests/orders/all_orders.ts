@@ -1,8 +1,13 @@
 import { Random } from "../random.ts";
 import { takeShare } from "../share.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { explore, type Play, sample, type Stores } from "./explore.ts";
-import type { OperationName } from "./operations.ts";
+import {
+  explore,
+  type OperationName,
+  type Play,
+  sample,
+  type Stores,
+} from "./explore.ts";
 import { Stage } from "./stage.ts";
 
 /** Explores all orders of plays, or of a share, and prints how many there are. */

@@ -7,7 +7,7 @@ import type { SessionRecord } from "../../src/core/record.ts";
 import type { EntriesOptions, LoadOptions } from "../../src/core/store.ts";
 import { system } from "../../src/system/system.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
-import { USER } from "./world.ts";
+import { USER } from "../constants.ts";
 
 type Change = (record: SessionRecord) => SessionRecord | undefined;
 

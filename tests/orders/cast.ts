@@ -8,17 +8,15 @@ import { temporaryPath } from "../../src/directory/layout.ts";
 import type { RecycledFile } from "../../src/directory/recycled_file.ts";
 import { system } from "../../src/system/system.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import { ID, requestOf, SEALING, SECRET } from "../constants.ts";
 import { putEntry } from "../index_state.ts";
 import { type Stage, START } from "./stage.ts";
 import {
   firstRecord,
-  ID,
   type Opening,
   openWorld,
   ownRecord,
   recordsBeside,
-  SEALING,
-  SECRET,
   TOUCH_AFTER,
 } from "./world.ts";
 
@@ -82,8 +80,7 @@ export class Cast {
 
   /** A request with a session's cookie. */
   request(token: string = ID + SECRET): Request {
-    const headers = { cookie: `session=${token}` };
-    return new Request("http://localhost/", { headers });
+    return requestOf(token);
   }
 
   /**

@@ -7,8 +7,7 @@ import { assert, assertEquals } from "@std/assert";
 import { EFFORT } from "../effort.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { exploreAll } from "./all_orders.ts";
-import { Performance, type Play } from "./explore.ts";
-import type { OperationName } from "./operations.ts";
+import { type OperationName, Performance, type Play } from "./explore.ts";
 import { Stage } from "./stage.ts";
 
 /** An exclusive request, and others that add nothing to the list. */

@@ -5,10 +5,23 @@
  */
 import type { Random } from "../random.ts";
 import { findViolation, type Part } from "./oracle.ts";
-import { type OperationName, OPERATIONS } from "./operations.ts";
+import {
+  type Operation,
+  SESSION_OPERATIONS,
+  type SessionOperationName,
+} from "./scenes.ts";
+import { USER_SCENES, type UserSceneName } from "./users.ts";
 import { Cast } from "./cast.ts";
 import { type Opening, TICK } from "./world.ts";
 import type { Intruder, Stage } from "./stage.ts";
+
+/** The name of an operation. */
+export type OperationName = SessionOperationName | UserSceneName;
+
+const OPERATIONS: Record<OperationName, Operation> = {
+  ...SESSION_OPERATIONS,
+  ...USER_SCENES,
+};
 
 const MOST_CALLS = 2_000;
 

@@ -14,14 +14,15 @@ import {
 } from "../../src/directory/layout.ts";
 import type { System } from "../../src/system/system.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import { ID, recordOf } from "../constants.ts";
 import { EFFORT } from "../effort.ts";
 import { describeIndex } from "../index_state.ts";
+import { type CallName, callStore, type StoreCall } from "../operations.ts";
 import { Random } from "../random.ts";
 import { takeShare } from "../share.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { type Actor, Stage, START } from "./stage.ts";
 
-const ID = "0123456789abcdef0123456789abcdef";
 const NAMES = ["A", "B", "C"];
 
 type Operation =
@@ -49,32 +50,34 @@ interface Play {
   readonly isNew?: boolean;
 }
 
-function recordOf(user?: string, expiresAt = START + 1e9): SessionRecord {
-  const record = { data: {}, createdAt: START, expiresAt };
-  return user === undefined ? record : { ...record, user };
+function sessionOf(user?: string, expiresAt = START + 1e9): SessionRecord {
+  const lasting = { createdAt: START, expiresAt };
+  return recordOf({}, { ...lasting, ...user !== undefined && { user } });
 }
 
 const OPENINGS: Readonly<Record<Opening, SessionRecord | undefined>> = {
-  "nobody's": recordOf(),
-  "Ann's": recordOf("ann"),
-  "Bob's": recordOf("bob"),
-  "Ann's, over": recordOf("ann", START),
+  "nobody's": sessionOf(),
+  "Ann's": sessionOf("ann"),
+  "Bob's": sessionOf("bob"),
+  "Ann's, over": sessionOf("ann", START),
   missing: undefined,
 };
 
+/** What is called, and with what. */
 const OPERATIONS: Readonly<
-  Record<Operation, (store: DirectorySessionStore) => Promise<unknown>>
+  Record<Operation, readonly [CallName, Omit<StoreCall, "store">?]>
 > = {
-  login: (store) => store.update(ID, (record) => ({ ...record, user: "ann" })),
-  "login of Bob": (store) =>
-    store.update(ID, (record) => ({ ...record, user: "bob" })),
-  logout: (store) => store.update(ID, ({ user: _user, ...rest }) => rest),
-  delete: (store) => store.delete(ID),
-  save: (store) => store.save(ID, recordOf("ann")),
-  "save of nobody": (store) => store.save(ID, recordOf()),
-  create: (store) => store.create(ID, recordOf("ann")),
-  cleanup: (store) => store.deleteOldSessions(30),
-  list: (store) => Array.fromAsync(store.entries({ user: "ann" })),
+  login: ["update", { change: (record) => ({ ...record, user: "ann" }) }],
+  "login of Bob": ["update", {
+    change: (record) => ({ ...record, user: "bob" }),
+  }],
+  logout: ["update", { change: ({ user: _user, ...rest }) => rest }],
+  delete: ["delete"],
+  save: ["save", { record: sessionOf("ann") }],
+  "save of nobody": ["save", { record: sessionOf() }],
+  create: ["create", { record: sessionOf("ann") }],
+  cleanup: ["cleanup", { minutes: 30 }],
+  list: ["entries of a user"],
 };
 
 const ALL = Object.keys(OPERATIONS) as Operation[];
@@ -116,7 +119,9 @@ class Performance {
     stage.isFineGrained = kills > 0;
     layOut(stage.directory, play);
     for (const [i, operation] of operations.entries()) {
-      await stage.enter(NAMES[i]!, () => OPERATIONS[operation](stores[i]!));
+      const [name, more] = OPERATIONS[operation];
+      const call = { ...more, store: stores[i]! };
+      await stage.enter(NAMES[i]!, () => callStore(name, call));
     }
     return new Performance(stage, play);
   }

@@ -1,16 +1,13 @@
 import type { SessionRecord } from "../../src/core/record.ts";
 import { hashSecret, parseToken } from "../../src/core/token.ts";
 import { followRotation } from "../../src/manager/rotation.ts";
+import { ID, OTHER_ID, SECRET, USER } from "../constants.ts";
 import type { Cast } from "./cast.ts";
 import {
-  ID,
   openWorld,
-  OTHER_ID,
   OTHER_SECRET,
-  SECRET,
   STRANGERS_ID,
   STRANGERS_SECRET,
-  USER,
 } from "./world.ts";
 
 const ENOUGH_CALLS = 1_000;

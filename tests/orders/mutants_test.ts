@@ -7,6 +7,7 @@ import { assert, assertInstanceOf, assertStringIncludes } from "@std/assert";
 import { FLAG_AT, PUBLISHED } from "../../src/core/codec.ts";
 import type { System } from "../../src/system/system.ts";
 import type { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import { ID } from "../constants.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import {
   ClockStore,
@@ -29,7 +30,6 @@ import {
   type Stores,
   Violation,
 } from "./explore.ts";
-import { ID } from "./world.ts";
 import { Stage, START } from "./stage.ts";
 
 interface Mutant {

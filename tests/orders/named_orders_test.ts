@@ -9,10 +9,11 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { SessionGoneError } from "../../src/core/errors.ts";
+import { ID } from "../constants.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { Cast } from "./cast.ts";
 import { added } from "./scenes.ts";
-import { ID, MINUTES, ownRecord } from "./world.ts";
+import { MINUTES, ownRecord } from "./world.ts";
 import { type Actor, Stage } from "./stage.ts";
 
 /** What is left of the session, and what the request was told. */

@@ -11,21 +11,17 @@ import { isRevocationId } from "../../src/core/revocation.ts";
 import { hashSecret, parseToken } from "../../src/core/token.ts";
 import { followRotation } from "../../src/manager/rotation.ts";
 import { openRecord } from "../../src/manager/sealed_record.ts";
+import { ID, OTHER_ID, SEALING, SECRET, SECRET_HASH } from "../constants.ts";
 import type { Cast } from "./cast.ts";
 import { inspect } from "./inspect.ts";
 import { type Moment, type Operation, SILENT } from "./scenes.ts";
 import {
-  FIRST_HASH,
-  ID,
   isPeopled,
   isRevoked,
   type Opening,
   openWorld,
   OTHER_HASH,
-  OTHER_ID,
   ROTATED_HASH,
-  SEALING,
-  SECRET,
   STRANGERS_ID,
   TICK,
   type World,
@@ -314,8 +310,8 @@ function toAbstract(
     : openRecord(record, { id: ID, secret: owner }, SEALING);
   return {
     list: opened?.data.list as string[] | undefined,
-    hash: secretHash === FIRST_HASH
-      ? FIRST_HASH
+    hash: secretHash === SECRET_HASH
+      ? SECRET_HASH
       : next === undefined
       ? OTHER_HASH
       : ROTATED_HASH,

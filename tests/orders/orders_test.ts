@@ -1,8 +1,7 @@
 import { EFFORT } from "../effort.ts";
 import type { Random } from "../random.ts";
 import { exploreAll, pairsWith, sampleAll } from "./all_orders.ts";
-import type { Play } from "./explore.ts";
-import type { OperationName } from "./operations.ts";
+import type { OperationName, Play } from "./explore.ts";
 import { type Recycling, type Rotating, SESSION_OPERATIONS } from "./scenes.ts";
 import { isPeopled, type Opening, OPENINGS } from "./world.ts";
 

@@ -14,28 +14,21 @@
  *   session that it ended; the session remains ended, and so does one in which
  *   somebody logs in then.
  */
+import { ID, OTHER_ID, requestOf, USER } from "../constants.ts";
+import { USER_OPERATIONS } from "../operations.ts";
 import type { Cast } from "./cast.ts";
 import {
   hear,
   type Moment,
   type Operation,
-  request,
-  requestSteps,
+  requestOperation,
   SILENT,
   type Step,
   tokenOf,
   type Transition,
   visitOf,
 } from "./scenes.ts";
-import {
-  ID,
-  isLive,
-  isRevoked,
-  OTHER_HASH,
-  OTHER_ID,
-  type Surroundings,
-  USER,
-} from "./world.ts";
+import { isLive, isRevoked, type Surroundings } from "./world.ts";
 
 /** The user's other sessions: the one that is there, and what an actor begins. */
 const OTHERS = ["other", "A", "B", "C"];
@@ -89,9 +82,9 @@ const endOther = (name: string): Step => (moment) => {
 async function revoke(
   cast: Cast,
   actor: string,
-  except?: string,
-): Promise<number> {
-  return await cast.manager(actor).revokeUser(USER, { except });
+  name: "revoke" | "revoke all but it" = "revoke",
+): Promise<unknown> {
+  return await USER_OPERATIONS[name](cast.manager(actor));
 }
 
 const revocation = (isItSpared: boolean): readonly Step[] => [
@@ -126,15 +119,15 @@ const seeOther = (name: string): Step => (moment) => {
 };
 
 async function list(cast: Cast, actor: string): Promise<unknown[]> {
-  const listed = await cast.manager(actor).sessionsOf(USER);
+  const listed = await USER_OPERATIONS.list(cast.manager(actor)) as string[];
   const names = new Map([[ID, "it"], [OTHER_ID, "other"]]);
-  return [listed.map(({ id }) => names.get(id) ?? "new").sort()];
+  return [listed.map((id) => names.get(id) ?? "new").sort()];
 }
 
 /** A request without a cookie, that logs in. */
 async function signUp(cast: Cast, actor: string): Promise<unknown[]> {
   const manager = cast.manager(actor);
-  const session = await manager.open(new Request("http://localhost/"));
+  const session = await manager.open(requestOf());
   session.setUser(USER);
   const headers = new Headers();
   await manager.commit(session, headers);
@@ -148,7 +141,7 @@ const createOther: Step = (moment) => {
 };
 
 /** The name of an operation on a user's sessions. */
-export type UserOperationName =
+export type UserSceneName =
   | "revoke"
   | "revoke all but it"
   | "revoke twice"
@@ -158,13 +151,16 @@ export type UserOperationName =
   | "sign up";
 
 /** Every operation on a user's sessions. */
-export const USER_OPERATIONS: Record<UserOperationName, Operation> = {
+export const USER_SCENES: Record<UserSceneName, Operation> = {
   revoke: {
     run: async (cast, actor) => [await revoke(cast, actor)],
     steps: revocation(false),
   },
   "revoke all but it": {
-    run: async (cast, actor) => [await revoke(cast, actor, ID)],
+    run: async (
+      cast,
+      actor,
+    ) => [await revoke(cast, actor, "revoke all but it")],
     steps: revocation(true),
   },
   "revoke twice": {
@@ -188,33 +184,7 @@ export const USER_OPERATIONS: Record<UserOperationName, Operation> = {
       }],
     ],
   },
-  login: {
-    run: (cast, actor) =>
-      request(cast, actor, (session) => {
-        // Also if he is logged in: his password was asked for again.
-        session.setUser(null);
-        session.setUser(USER);
-      }),
-    ...requestSteps((state, moment) => ({
-      ...state,
-      hash: OTHER_HASH,
-      user: USER,
-      since: visitOf(moment).heard!.revocationsOfIt,
-    })),
-  },
-  logout: {
-    run: (cast, actor) =>
-      request(cast, actor, (session) => {
-        session.setUser(null);
-        // Also if nobody is logged in.
-        session.regenerate();
-      }),
-    ...requestSteps((state) => ({
-      ...state,
-      hash: OTHER_HASH,
-      user: undefined,
-      since: 0,
-    })),
-  },
+  login: requestOperation("login"),
+  logout: requestOperation("logout"),
   "sign up": { run: signUp, steps: [hear, createOther] },
 };

@@ -8,8 +8,7 @@
 import { EFFORT } from "../effort.ts";
 import type { Random } from "../random.ts";
 import { exploreAll, pairsWith, sampleAll } from "./all_orders.ts";
-import type { Play } from "./explore.ts";
-import type { OperationName } from "./operations.ts";
+import type { OperationName, Play } from "./explore.ts";
 import type { Peopled } from "./world.ts";
 
 const REVOKING: readonly OperationName[] = ["revoke", "revoke all but it"];

@@ -4,28 +4,13 @@
  */
 import type { SessionRecord } from "../../src/core/record.ts";
 import { hashSecret } from "../../src/core/token.ts";
-import type { Sealing } from "../../src/manager/sealed_record.ts";
+import { MINUTE, OTHER_ID, SECRET_HASH, USER } from "../constants.ts";
 import { START } from "./stage.ts";
-
-/** The session that everybody is after. */
-export const ID = "0123456789abcdef0123456789abcdef";
-/** A session beside it, which some save after it. */
-export const OTHER_ID = "fedcba9876543210fedcba9876543210";
-/** The secret that every request's cookie brings. */
-export const SECRET = "AAAAAAAAAAAAAAAAAAAAAA";
-/** Its hash. */
-export const FIRST_HASH: string = hashSecret(SECRET);
 
 /** Stands for the hash of a secret that replaced it by rotation. */
 export const ROTATED_HASH = "rotated";
 /** Stands for the hash of any other secret. */
 export const OTHER_HASH = "another";
-
-/** How records are sealed where they are. */
-export const SEALING: Sealing = {
-  isOn: true,
-  secrets: ["a secret of the server's own, long enough for it"],
-};
 
 /** How far one tick moves the clock. */
 export const TICK = 1_000;
@@ -33,7 +18,7 @@ const IDLE_TIMEOUT = 10 * TICK;
 /** How long a session without a lifetime may lie unused. */
 export const MINUTES = 30;
 /** The same in milliseconds. */
-export const UNUSED_FOR: number = MINUTES * 60_000;
+export const UNUSED_FOR: number = MINUTES * MINUTE;
 
 /** The secret of the session beside it, where that is there from the start. */
 export const OTHER_SECRET = "BBBBBBBBBBBBBBBBBBBBBB";
@@ -45,7 +30,7 @@ export const STRANGERS_SECRET = "CCCCCCCCCCCCCCCCCCCCCC";
 const STRANGER = "guymatuy";
 
 /** How old an access must be to be marked again. */
-export const TOUCH_AFTER = 60_000;
+export const TOUCH_AFTER: number = MINUTE;
 
 /** What the actors find. */
 export type Opening =
@@ -58,9 +43,6 @@ export type Opening =
 
 /** Openings in which there are users. */
 export type Peopled = "signed in" | "not signed in" | "in company";
-
-/** Who is logged in where somebody is. */
-export const USER = "ann";
 
 /** Every opening, with what it is. */
 export const OPENINGS: Record<Opening, string> = {
@@ -107,7 +89,7 @@ export function firstRecord(opening: Opening): SessionRecord {
   const record = {
     data: { list: ["first"] },
     createdAt: START - UNUSED_FOR,
-    secretHash: FIRST_HASH,
+    secretHash: SECRET_HASH,
   };
   if (opening === "unused") return record;
   const { user } = openWorld(opening).session ?? {};
@@ -150,7 +132,7 @@ export function openWorld(opening: Opening): World {
   const isSignedIn = isPeopled(opening) && opening !== "not signed in";
   const session = age === undefined ? undefined : {
     list: ["first"],
-    hash: FIRST_HASH,
+    hash: SECRET_HASH,
     idleTimeout: opening === "unused" ? undefined : IDLE_TIMEOUT,
     lastAccess: START - age,
     user: isSignedIn ? USER : undefined,

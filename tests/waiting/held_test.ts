@@ -8,7 +8,7 @@ import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import type { DirectorySessionStoreOptions } from "../../src/directory/directory_store_options.ts";
 import { replaceSystem } from "../replaced_system.ts";
 import { type Client, startProcess } from "../directory/clients.ts";
-import { ID, OTHER_ID, recordOf } from "../contract/contract.ts";
+import { ID, OTHER_ID, recordOf } from "../constants.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 
 const FLOWS = 200;
