@@ -4,15 +4,15 @@
  * `TypeError` when it is set.
  */
 
+import fc from "npm:fast-check@4.11.0";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { SessionManager } from "../../src/manager/manager.ts";
 import type { Session } from "../../src/session/session.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { nest, randomKey, randomValue } from "./json_values.ts";
+import { searchSlowly } from "../search.ts";
+import { anyKey, anyValue, nest } from "./json_values.ts";
 import { assertUnpolluted } from "./prototypes.ts";
-import type { Random } from "../random.ts";
-import { exploreSlowly } from "./search.ts";
 
 /** A browser, and the server it speaks to: a new one for each request. */
 class Visitor implements Disposable {
@@ -213,34 +213,26 @@ Deno.test("a user of any name is that user", async () => {
 
 Deno.test("random values come back as they were", async () => {
   using visitor = new Visitor();
-  const expected = new Map<string, string>();
-  await exploreSlowly("random values", 400, async (random) => {
+  const inputs = fc.array(fc.tuple(anyKey, anyValue(6)), { maxLength: 7 });
+  await searchSlowly("random values", 400, inputs, async (entries) => {
+    const expected = new Map<string, string>();
+    await visitor.visit((session) => {
+      for (const key of [...session.keys()]) session.delete(key);
+      // A session that holds nothing is no session.
+      for (const [key, value] of [["some", 1] as const, ...entries]) {
+        session.set(key, value);
+        expected.set(key, JSON.stringify(value));
+      }
+    });
     await visitor.visit((session) => {
       for (const [key, text] of expected) {
         assertEquals(JSON.stringify(session.get(key)), text, key);
       }
       assertEquals([...session.keys()].length, expected.size);
-      for (const key of expected.keys()) session.delete(key);
-      expected.clear();
-      for (const [key, value] of randomEntries(random)) {
-        session.set(key, value);
-        expected.set(key, JSON.stringify(value));
-      }
     });
   });
   assertUnpolluted();
 });
-
-function randomEntries(random: Random): [string, unknown][] {
-  // Never none: a session that holds nothing is no session.
-  return [
-    ["some", 1],
-    ...random.list(8, (): [string, unknown] => [
-      randomKey(random),
-      randomValue(random, 5),
-    ]),
-  ];
-}
 
 Deno.test("what is too large is refused at the commit, and the old is still there", async () => {
   using visitor = new Visitor();
