@@ -1,8 +1,8 @@
 /** The checker itself: small histories, good and bad, and a slower twin. */
 
+import fc from "npm:fast-check@4.11.0";
 import { assert, assertEquals } from "@std/assert";
-import { EFFORT } from "../effort.ts";
-import { Random } from "../random.ts";
+import { search } from "../search.ts";
 import { SESSION_MODEL, type State } from "./abstract_session.ts";
 import {
   type Act,
@@ -304,31 +304,47 @@ function checkSlowly(steps: readonly Step<Operation>[]): boolean {
   return explains(SESSION_MODEL.start, operations);
 }
 
-/** Draws a history of a few clients; half of them have a false answer. */
-function drawHistory(random: Random): Event[] {
-  const acts: readonly Act[] = [
-    "load",
-    "save",
-    "create",
-    "update",
-    "delete",
-    "touch",
-    "cleanup",
-  ];
+const ACTS: readonly Act[] = [
+  "load",
+  "save",
+  "create",
+  "update",
+  "delete",
+  "touch",
+  "cleanup",
+];
+
+/** What happens next in a history: a client calls, or returns, or dies. */
+const anyTurn = fc.record({
+  client: fc.nat(2),
+  act: fc.constantFrom(...ACTS),
+  dies: fc.nat(5).map((number) => number === 5),
+  lies: fc.nat(7).map((number) => number === 7),
+  answer: fc.nat(),
+  next: fc.nat(),
+});
+
+type Turn = typeof anyTurn extends fc.Arbitrary<infer T> ? T : never;
+
+function pick<T>(list: readonly T[], number: number): T {
+  return list[number % list.length]!;
+}
+
+/** A history of a few clients; half of them have a false answer. */
+function historyOf(turns: readonly Turn[]): Event[] {
   const events: Event[] = [];
   const open = new Map<number, { act: Act; value: number }>();
   let state: State;
-  for (let at = 1; at <= 12; at++) {
-    const client = random.below(3);
+  for (const [at, { client, ...turn }] of turns.entries()) {
+    const value = at + 1;
     const running = open.get(client);
     if (running === undefined) {
-      const act = random.pick(acts);
-      open.set(client, { act, value: at });
-      events.push(call(client, act, { value: at, minutes: 0 }));
+      open.set(client, { act: turn.act, value });
+      events.push(call(client, turn.act, { value, minutes: 0 }));
       continue;
     }
     open.delete(client);
-    if (random.oneIn(6)) {
+    if (turn.dies) {
       events.push(death(client));
       continue;
     }
@@ -342,11 +358,9 @@ function drawHistory(random: Random): Event[] {
     const fitting = answers.filter((answer) =>
       SESSION_MODEL.step(state, { ...operation, answer }).length > 0
     );
-    const answer = random.oneIn(8)
-      ? random.pick(answers)
-      : random.pick(fitting);
+    const answer = pick(turn.lies ? answers : fitting, turn.answer);
     const next = SESSION_MODEL.step(state, { ...operation, answer });
-    if (next.length > 0) state = random.pick(next);
+    if (next.length > 0) state = pick(next, turn.next);
     events.push(back(client, answer));
   }
   for (const client of open.keys()) events.push(death(client));
@@ -354,18 +368,19 @@ function drawHistory(random: Random): Event[] {
 }
 
 Deno.test("checkHistory() agrees with a search through every order", () => {
-  const count = 3_000 * EFFORT;
-  const random = new Random(1);
+  let count = 0;
   let explained = 0;
-  for (let history = 0; history < count; history++) {
-    const events = drawHistory(random);
+  const inputs = fc.array(anyTurn, { minLength: 8, maxLength: 14 });
+  search("small histories", 3_000, inputs, (turns) => {
+    const events = historyOf(turns);
     const steps = pairSteps(events);
     const { violation } = checkHistory(SESSION_MODEL, steps);
     const told = JSON.stringify(events);
     assertEquals(violation === undefined, checkSlowly(steps), told);
+    count++;
     if (violation === undefined) explained++;
     else shorten(SESSION_MODEL, violation, () => false);
-  }
+  });
   assert(explained > count / 10 && explained < count * 9 / 10, `${explained}`);
-  console.log(`${count} small histories, ${explained} of them explained`);
+  console.log(`  of which ${explained} are explained`);
 });

@@ -114,7 +114,7 @@ export function anyHeader(tokens: readonly string[]): fc.Arbitrary<OfName> {
   const pair = fc.tuple(
     anyBlank,
     anyName,
-    fc.option(anyCookieValue(tokens), { freq: 11 }),
+    fc.option(anyCookieValue(tokens), { freq: 12 }),
     anyBlank,
   );
   return fc.tuple(

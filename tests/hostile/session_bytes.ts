@@ -229,7 +229,7 @@ const anyFields: fc.Arbitrary<Uint8Array> = fc.record({
   odd: fc.constantFrom(...FIELDS),
   json: fc.option(anyJson(3), { freq: 4 }),
   others: fc.subarray([...FIELDS]),
-  key: fc.option(anyKey, { freq: 1 }),
+  key: fc.option(anyKey, { freq: 2 }),
 }).map(({ odd, json, others, key }) => {
   const fields = FIELDS.filter((name) =>
     name === odd || name in FITTING &&

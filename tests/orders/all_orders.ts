@@ -1,4 +1,5 @@
-import { Random } from "../random.ts";
+import fc from "npm:fast-check@4.11.0";
+import { searchSlowly } from "../search.ts";
 import { takeShare } from "../share.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import {
@@ -31,20 +32,29 @@ export async function exploreAll(
   );
 }
 
+/** Which of what can happen next happens: as many choices as an order has. */
+export const anyChoices: fc.Arbitrary<number[]> = fc.array(
+  // Divisible by each number of choices that there can be.
+  fc.noBias(fc.nat(419)),
+  { minLength: 120, maxLength: 120 },
+);
+
 /** Performs plays at random, and prints how many. */
 export async function sampleAll(
   title: string,
   count: number,
-  choose: (random: Random) => Play,
+  plays: fc.Arbitrary<Play>,
 ): Promise<void> {
   using directory = new TemporaryDirectory();
   using stage = new Stage(directory.path);
   const stores: Stores = new Map();
-  const random = new Random(count);
-  for (let i = 0; i < count; i++) {
-    await sample(stage, choose(random), stores, random);
-  }
-  console.log(`${title}: ${count} orders`);
+  const inputs = fc.tuple(plays, anyChoices);
+  await searchSlowly(
+    title,
+    count,
+    inputs,
+    ([play, choices]) => sample(stage, play, stores, choices),
+  );
 }
 
 /** Each of the first with each of the others, once. */

@@ -4,6 +4,7 @@
  * session of a user has its entry. And whoever lists a user's sessions finds one
  * that was his all the while, and none that was his at no time.
  */
+import fc from "npm:fast-check@4.11.0";
 import { assert, assertStringIncludes } from "@std/assert";
 import { decodeRecord, encodeRecord, userTag } from "../../src/core/codec.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
@@ -18,9 +19,11 @@ import { ID, recordOf } from "../constants.ts";
 import { EFFORT } from "../effort.ts";
 import { describeIndex } from "../index_state.ts";
 import { type CallName, callStore, type StoreCall } from "../operations.ts";
-import { Random } from "../random.ts";
+import { searchSlowly } from "../search.ts";
 import { takeShare } from "../share.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
+import { anyChoices } from "./all_orders.ts";
+import { picker } from "./explore.ts";
 import { type Actor, Stage, START } from "./stage.ts";
 
 const NAMES = ["A", "B", "C"];
@@ -320,14 +323,15 @@ class House implements Disposable {
     return known.size;
   }
 
-  /** Performs one order of a play, chosen at random. */
-  async sample(play: Play, random: Random): Promise<void> {
+  /** Performs one order of a play, by which of the choices are picked. */
+  async sample(play: Play, picks: readonly number[]): Promise<void> {
     const { stage, stores } = this;
     const performance = await Performance.begin(stage, play, stores);
+    const pick = picker(picks);
     for (;;) {
       const choices = performance.choices();
       if (choices.length === 0) break;
-      await performance.take(random.pick(choices));
+      await performance.take(pick(choices));
     }
     await performance.end(stores[0]!);
   }
@@ -387,15 +391,23 @@ if (EFFORT > 1) {
 }
 
 Deno.test("orders of three changes keep the entry of a session that has a user, whoever is killed", async () => {
-  const random = new Random(1);
   using house = await new House().open();
-  for (let i = 0; i < 1_000 * EFFORT; i++) {
-    const operations = NAMES.map(() => random.pick(ALL));
-    const opening = random.pick(Object.keys(OPENINGS) as Opening[]);
-    const isStale = random.below(2) === 0;
-    const kills = random.below(2);
-    await house.sample({ opening, operations, isStale, kills }, random);
-  }
+  const plays = fc.record({
+    opening: fc.constantFrom(...Object.keys(OPENINGS) as Opening[]),
+    operations: fc.array(fc.constantFrom(...ALL), {
+      minLength: NAMES.length,
+      maxLength: NAMES.length,
+    }),
+    isStale: fc.boolean(),
+    kills: fc.nat(1),
+  });
+  const inputs = fc.tuple(plays, anyChoices);
+  await searchSlowly(
+    "three changes",
+    1_000,
+    inputs,
+    ([play, choices]) => house.sample(play, choices),
+  );
 });
 
 /** From an entry to its session. */
