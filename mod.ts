@@ -71,9 +71,9 @@ export type { MemorySessionStoreOptions } from "./src/engines/memory.ts";
 export type { StoreWarning } from "./src/directory/quarantine.ts";
 
 // From one store to another
-export { migrateSessions } from "./src/migration/migrate_sessions.ts";
+export { migrateSessions } from "./src/migration/move_session.ts";
 export { MigratingSessionStore } from "./src/migration/migrating_store.ts";
-export type { MigrationOptions } from "./src/migration/migrate_sessions.ts";
+export type { MigrationOptions } from "./src/migration/move_session.ts";
 
 // Stores on engines
 export { KvSessionStore } from "./src/engines/kv.ts";

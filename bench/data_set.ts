@@ -23,21 +23,15 @@ export interface DataSet {
   walk(): () => string;
 }
 
-/** What {@linkcode makeDataSet} takes. */
-export interface DataSetOptions {
-  /** As in the record, in milliseconds; a load must then ask for the mtime. */
-  readonly idleTimeout?: number;
-}
-
 /**
  * Makes sessions of a given size.
  *
  * @param size What a `DirectorySessionStore` makes of one, in bytes.
- * @param options See there.
+ * @param idleTimeout In milliseconds; a load must then ask for the mtime.
  */
 export function makeDataSet(
   size: number,
-  options: DataSetOptions = {},
+  idleTimeout?: number,
 ): DataSet {
   const random = randomFrom(SEED);
   const ids = Array.from({ length: COUNT }, () => {
@@ -50,7 +44,7 @@ export function makeDataSet(
   const steps = Array.from({ length: STEPS }, () => ids[random(COUNT)]!);
   return {
     ids,
-    record: makeRecord(size, options),
+    record: makeRecord(size, idleTimeout),
     walk: () => {
       let step = 0;
       return () => steps[step++ % STEPS]!;
@@ -59,7 +53,7 @@ export function makeDataSet(
 }
 
 /**
- * Makes a directory that is removed when the benchmarks of the file are over.
+ * Makes a directory that is removed when the benchmarks of the file end.
  *
  * @returns Its path.
  */
@@ -74,7 +68,7 @@ export function temporaryDirectory(): string {
 /** What a small shop keeps for a customer; the more, the larger. */
 function makeRecord(
   size: number,
-  { idleTimeout }: DataSetOptions,
+  idleTimeout: number | undefined,
 ): SessionRecord {
   const record = (items: number, note: string): SessionRecord => ({
     data: {

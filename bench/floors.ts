@@ -1,9 +1,9 @@
 /*
  * What an operation of a directory of sessions costs at the least: the system
  * calls of its protocol, synchronous and bare, on files of the same JSON.
- * Nothing is checked, cleaned up or given back on an error, nobody waits, the
- * JSON stands for itself. A store adds the promise, the format, the checksum,
- * the judgement of what it finds, the unlock before the close.
+ * Nothing is checked, cleaned up or released on an error, nothing waits, and a
+ * file is its JSON. A store adds the promise, the format, the checksum, the
+ * checks of what it finds, the unlock before the close.
  *
  *   load          open · try the shared lock · read · close · parse
  *   load, touch   the same, and fstat for the mtime; when the touch is due also
@@ -13,7 +13,7 @@
  *                 over it · seek · write one byte · close S; it is the next S,
  *                 open and locked
  *   save afresh   the same without a recycled file: open T new · write T · rename T
- *                 over it · close T · close in the place of what is done with S
+ *                 over it · close T · close instead of what is done with S
  *   update        as save, and read · parse after the lstat
  *   create        stringify · open T new · write T · close T · link T · unlink T
  *   delete        open · try the exclusive lock · fstat · lstat · unlink · close
@@ -25,7 +25,7 @@ const encoder = new TextEncoder();
 /**
  * Does with bare system calls what a directory of sessions does.
  *
- * Its names are no session IDs, so that it can work in the directory of the
+ * Its file names are not session IDs, so that it can work in the directory of the
  * store that it is compared with. It should: on ext4 the same rename took 190 µs
  * in one directory and 400 µs in the one beside it.
  */
@@ -82,7 +82,7 @@ export class Floors {
     this.replaceAfresh(id, encoder.encode(JSON.stringify(value)));
   }
 
-  /** What it does then. */
+  /** What this does once it has the bytes. */
   replaceAfresh(id: string, bytes: Uint8Array): void {
     const path = this.#path(id);
     const held = this.#hold(path);
@@ -124,7 +124,7 @@ export class Floors {
     const { dev, ino } = file.statSync();
     const behind = Deno.lstatSync(path);
     if (behind.dev !== dev || behind.ino !== ino) {
-      throw new Error("Cannot measure: somebody else is at work here");
+      throw new Error("Cannot measure: another process works here");
     }
     return file;
   }

@@ -1,5 +1,5 @@
 /*
- * What does it cost the server that anybody may send any cookie?
+ * What does an invalid cookie cost the server? Any client may send any.
  *
  * One `open` of the manager on a directory, without the making of the request.
  * 2026-11-20, Deno 2.9.6, ext4, 2 cores that others used, so the fastest

@@ -170,7 +170,7 @@ Deno.bench("without a cookie", { group: "respond" }, () => {
 });
 
 for (const [title, size] of SIZES) {
-  const { ids, record, walk } = makeDataSet(size, { idleTimeout: DAY });
+  const { ids, record, walk } = makeDataSet(size, DAY);
   const store = new DirectorySessionStore(temporaryDirectory());
   const manager = new SessionManager<Data>({ store, idleTimeout: DAY });
   const requests = new Map<string, Request>();

@@ -64,21 +64,11 @@ const ROOMS: Readonly<Record<string, Room>> = {
     packages: [],
   },
   cli: {
-    below: ["core", "disk", "directory", "stores", "engines", "migration"],
-    packages: ["@std/cli"],
+    below: ["core", "directory", "engines", "migration"],
+    packages: ["@std/cli", "@std/fs"],
   },
   demo: {
-    below: [
-      "core",
-      "disk",
-      "directory",
-      "stores",
-      "engines",
-      "http",
-      "session",
-      "manager",
-      "cli",
-    ],
+    below: ["core", "directory", "engines", "session", "manager", "cli"],
     packages: [],
   },
   "mod.ts": {
@@ -104,6 +94,7 @@ const ENTRIES = ["mod.ts", "src/demo/main.ts"];
 /** Packages that mod.ts reaches, lazily or not: a server that imports it gets these. */
 const OUTSIDE = [
   "@std/cli",
+  "@std/fs",
   "@std/path",
   "node:crypto",
   "node:fs",
@@ -114,7 +105,7 @@ const OUTSIDE = [
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "@std/assert": ["tests"],
   "@std/cli": ["bench", "cli"],
-  "@std/fs": ["tests"],
+  "@std/fs": ["bench", "cli", "tests"],
   "@std/path": ["bench", "directory", "tests"],
 };
 
@@ -226,7 +217,7 @@ const SOUND: Readonly<Record<string, string>> = {
     } from "../system/sound.ts";
     import { join } from "@std/path/join";`,
   "src/cli/sound.ts": `import "../directory/sound_store.ts";`,
-  "src/demo/sound.ts": `import "../http/sound.ts";`,
+  "src/demo/sound.ts": `import "../cli/sound.ts";`,
   "src/http/sound.ts": "",
 };
 

@@ -1,8 +1,10 @@
 /*
  * The other process on the disk: it writes large files and has them written
- * out (fsync), one after the other, until it is told to end or its time is
- * over. At most half a GiB is there at a time.
+ * out (fsync), one after the other, until its time is over. At most half a GiB
+ * is there at a time.
  */
+import { answer } from "../harness/child.ts";
+
 const CHUNK = 1024 * 1024;
 const CHUNKS = 256;
 const CHUNKS_PER_SYNC = 64;
@@ -28,5 +30,5 @@ if (import.meta.main) {
     }
     file.syncSync();
   }
-  console.log(JSON.stringify({ mebibytes: written }));
+  answer({ mebibytes: written });
 }

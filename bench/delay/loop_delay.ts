@@ -8,17 +8,9 @@
  * taken off. A stall of 20 ms hides the ticks that it keeps from coming, so they
  * are counted as if they had waited, too: 18, 16, 14 ms.
  */
-import { percentile } from "./percentile.ts";
+import { type Delays, delaysOf, median } from "../harness/statistics.ts";
 
 const CALIBRATION = 100;
-
-/** The delays of an event loop, in milliseconds. */
-export interface Delays {
-  readonly p50: number;
-  readonly p99: number;
-  readonly p999: number;
-  readonly max: number;
-}
 
 /** Measures the delay of this process's event loop. */
 export class LoopDelay {
@@ -50,21 +42,15 @@ export class LoopDelay {
     }, 1);
     await promise;
     clearInterval(timer);
-    return new LoopDelay(percentile(gaps, 0.5));
+    return new LoopDelay(median(gaps));
   }
 
-  /** Ends it, and tells what was measured. */
+  /** Ends it, and returns what was measured. */
   stop(): Delays {
     clearInterval(this.#timer);
-    const delays = this.#delays;
     // A stall that is still on has not been told by any tick.
     this.#record(performance.now() - this.#before - this.#usual);
-    return {
-      p50: percentile(delays, 0.5),
-      p99: percentile(delays, 0.99),
-      p999: percentile(delays, 0.999),
-      max: percentile(delays, 1),
-    };
+    return delaysOf(this.#delays);
   }
 
   #record(delay: number): void {

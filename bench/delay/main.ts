@@ -13,9 +13,7 @@
  *
  * Most of the wait beside the writer is there without any change, so it is for
  * a processor; in a shorter run a call that only reads the clock took up to
- * 15 ms. What the store adds is to be seen on a quiet machine only; of its calls
- * `rename` (17 ms at p99.9), `lstat` and `open` (7 ms) took the longest in that
- * run. Asynchronous changes are worse: they do not keep up (355 a second), and
+ * 15 ms. What the store adds is to be seen on a quiet machine only. Asynchronous changes are worse: they do not keep up (355 a second), and
  * what has gathered, probably, keeps the loop busy.
  *
  *   --seconds 20      how long each of the eight runs lasts
@@ -23,11 +21,13 @@
  *   --directory DIR   where the sessions and the large files are; a temporary
  *                     one by default
  */
-import { parseArgs } from "@std/cli/parse-args";
-import { fromFileUrl } from "@std/path/from-file-url";
-import { askServer } from "./ask_server.ts";
-import type { Delays } from "./loop_delay.ts";
-import type { Kind, Report } from "./saver.ts";
+import { makeDataSet } from "../data_set.ts";
+import { Child, denoCommand } from "../harness/child.ts";
+import { table } from "../harness/markdown.ts";
+import { makeBase, makePrivate, readOptions } from "../harness/benchmark.ts";
+import type { Delays } from "../harness/statistics.ts";
+import { atRate } from "./at_rate.ts";
+import { type Kind, type Report, SECRET } from "./saver.ts";
 
 const KINDS: readonly (readonly [kind: Kind, title: string])[] = [
   ["nothing", "no changes"],
@@ -35,64 +35,55 @@ const KINDS: readonly (readonly [kind: Kind, title: string])[] = [
   ["asynchronous", "writeTextFile, rename"],
   ["serve", "server, store"],
 ];
-/**
- * Above it the calls are listed. One that asks nothing of the disk (`now`) tells
- * how much of a stall is the process's waiting for a processor.
- */
-const STALL = 5;
-
 interface Options {
-  readonly base: string;
   readonly seconds: number;
   readonly rate: number;
 }
 
 if (import.meta.main) {
-  const { seconds, rate, directory } = parseArgs(Deno.args, {
-    string: ["seconds", "rate", "directory"],
-    default: { seconds: "20", rate: "1000" },
+  const { directory, ...options } = readOptions({
+    seconds: 20,
+    rate: 1_000,
+    directory: "",
   });
-  const base = await Deno.makeTempDir({
-    ...(directory !== undefined && { dir: directory }),
-    prefix: "latchkey-delay-",
-  });
-  try {
-    await measure({ base, seconds: Number(seconds), rate: Number(rate) });
-  } finally {
-    await Deno.remove(base, { recursive: true });
-  }
+  await using base = await makeBase("delay", directory);
+  await measure(base.path, options);
 }
 
-async function measure(options: Options): Promise<void> {
-  const { base, seconds, rate } = options;
-  console.log(
-    `Delay of the event loop in ms, ${rate} changes/s, ${seconds} s each\n\n` +
-      row(["", "other writer", "p50", "p99", "p99.9", "max", "changes/s"]) +
-      "\n" + row(["---", "---", ...Array<string>(5).fill("---:")]),
-  );
-  const stalls: string[] = [];
-  const written: number[] = [];
-  let runs = 0;
+async function measure(base: string, options: Options): Promise<void> {
+  const { seconds, rate } = options;
+  const rows: string[][] = [];
+  const written: string[] = [];
   for (const [kind, title] of KINDS) {
     for (const isBusy of [false, true]) {
-      const directory = `${base}/${runs++}`;
-      await Deno.mkdir(directory, { mode: 0o700 });
-      await using writer = isBusy ? startWriter(options) : undefined;
+      const directory = await makePrivate(`${base}/${kind}-${isBusy}`);
+      // It ends with its run, whatever happens; a little longer than what is
+      // measured, which has sessions to make first.
+      await using writer = isBusy
+        ? start("heavy_writer.ts", [base, String(seconds + 2)], base)
+        : undefined;
       const report = await run(kind, directory, options);
-      const { delays, took, speed, calls } = report;
+      const { delays, took, speed } = report;
       const other = isBusy ? "yes" : "no";
-      console.log(row([title, other, ...figures(delays), whole(speed)]));
+      rows.push([title, other, ...figures(delays), speed.toFixed(0)]);
+      console.error(`measured ${title}, other writer: ${other}`);
       if (took !== null) {
-        console.log(row(["… a change takes", other, ...figures(took), ""]));
+        rows.push(["… a change takes", other, ...figures(took), ""]);
       }
-      const isStalled = delays.p999 > STALL && calls.length > 0;
-      if (isStalled) stalls.push(tableOf(title, other, calls));
-      if (writer !== undefined) written.push(await writer.end());
+      const { mebibytes } = await writer?.next<{ mebibytes: number }>() ?? {};
+      if (mebibytes !== undefined) {
+        written.push((mebibytes / seconds).toFixed());
+      }
     }
   }
-  const speeds = written.map((each) => whole(each / seconds)).join(", ");
-  console.log(`\nThe other writer wrote ${speeds} MiB/s.`);
-  for (const each of stalls) console.log(`\n${each}`);
+  const head = ["", "other writer", "p50", "p99", "p99.9", "max", "changes/s"];
+  console.log(
+    [
+      `Delay of the event loop in ms, ${rate} changes/s, ${seconds} s each`,
+      table(head, rows),
+      `The other writer wrote ${written.join(", ")} MiB/s.`,
+    ].join("\n\n"),
+  );
 }
 
 /** Lets one process work for its time. */
@@ -101,101 +92,42 @@ async function run(
   directory: string,
   { seconds, rate }: Options,
 ): Promise<Report> {
-  const child = start(
-    "saver.ts",
-    [`--allow-write=${directory}`, "--allow-net=127.0.0.1"],
-    [kind, directory, String(seconds), String(rate)],
-  );
-  let text = "";
-  let asking: Promise<void> | undefined;
-  if (kind !== "serve") await child.stdin.close();
-  for await (
-    const part of child.stdout.pipeThrough(new TextDecoderStream())
-  ) {
-    text += part;
-    if (kind !== "serve" || asking !== undefined || !text.includes("\n")) {
-      continue;
-    }
-    const milliseconds = 1_000 * seconds;
-    // The server ends with its input, when the last answer is there.
-    asking = askServer(Number.parseInt(text), { milliseconds, rate })
-      .finally(() => child.stdin.close());
-    // It is awaited when the process is over.
-    asking.catch(() => {});
+  const args = [kind, directory, String(seconds), String(rate)];
+  await using child = start("saver.ts", args, directory);
+  if (kind === "serve") {
+    const port = await child.next<number>();
+    const next = makeDataSet(500).walk();
+    await atRate(
+      rate,
+      seconds,
+      () => ask(port, `session=${next()}${SECRET}`),
+    );
+    // The server ends with its input.
+    await child.close();
   }
-  await asking;
-  const { success } = await child.status;
-  if (!success) throw new Error(`Cannot measure ${kind}: its process failed`);
-  return JSON.parse(text.trimEnd().split("\n").at(-1)!) as Report;
+  return await child.next();
 }
 
-/** The other process on the disk; it ends with its run, whatever happens. */
-function startWriter({ base, seconds }: Options) {
-  const child = start("heavy_writer.ts", [`--allow-write=${base}`], [
-    base,
-    // A little longer than who is measured, who has sessions to make first.
-    String(seconds + 2),
-  ]);
-  return {
-    end: async () => {
-      const text = await new Response(child.stdout).text();
-      return (JSON.parse(text) as { mebibytes: number }).mebibytes;
-    },
-    async [Symbol.asyncDispose]() {
-      await child.stdin.close();
-      await child.status;
-    },
-  };
+function start(file: string, args: readonly string[], writes: string): Child {
+  return new Child(denoCommand(new URL(file, import.meta.url), args, [
+    "--allow-read",
+    `--allow-write=${writes}`,
+    "--allow-net=127.0.0.1",
+  ]));
 }
 
-function start(
-  file: string,
-  permissions: readonly string[],
-  args: readonly string[],
-): Deno.ChildProcess {
-  return new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--quiet",
-      "--no-prompt",
-      "--allow-read",
-      ...permissions,
-      fromFileUrl(new URL(file, import.meta.url)),
-      ...args,
-    ],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-}
-
-function tableOf(
-  title: string,
-  other: string,
-  calls: Report["calls"],
-): string {
-  const head = [`${title}, other writer: ${other}`, "calls"];
-  return [
-    row([...head, "p99, ms", "p99.9", "max", "total"]),
-    row(["---", ...Array<string>(5).fill("---:")]),
-    ...calls.map(({ call, count, p99, p999, max, total }) =>
-      row([call, String(count), ...[p99, p999, max, total].map(ms)])
-    ),
-  ].join("\n");
+/** @throws {Error} If the answer is not that of a changed session. */
+async function ask(port: number, cookie: string): Promise<void> {
+  const headers = { cookie };
+  const response = await fetch(`http://127.0.0.1:${port}/`, { headers });
+  await response.body?.cancel();
+  // A new session would have got a cookie: then nothing was measured.
+  if (!response.ok || response.headers.has("set-cookie")) {
+    throw new Error(`Cannot measure: the server answered ${response.status}`);
+  }
 }
 
 function figures({ p50, p99, p999, max }: Delays): string[] {
-  return [p50, p99, p999, max].map(ms);
-}
-
-function ms(value: number): string {
-  return value.toFixed(value < 10 ? 2 : 1);
-}
-
-function whole(value: number): string {
-  return value.toFixed(0);
-}
-
-function row(cells: readonly string[]): string {
-  return `| ${cells.join(" | ")} |`;
+  return [p50, p99, p999, max]
+    .map((it) => it.toFixed(it < 10 ? 2 : 1));
 }

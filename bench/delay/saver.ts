@@ -10,24 +10,24 @@ import { hashSecret } from "../../src/core/token.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { makeDataSet } from "../data_set.ts";
-import { type Delays, LoopDelay } from "./loop_delay.ts";
-import { percentile } from "./percentile.ts";
-import { type CallTimes, SystemTimes } from "./system_times.ts";
+import { answer } from "../harness/child.ts";
+import { type Delays, delaysOf } from "../harness/statistics.ts";
+import { atRate } from "./at_rate.ts";
+import { LoopDelay } from "./loop_delay.ts";
 
 /** What the process does. */
 export type Kind = "nothing" | "store" | "asynchronous" | "serve";
 
-/** What the process tells at its end. */
+/** What the process answers at its end. */
 export interface Report {
   readonly delays: Delays;
   /** Changes per second. */
   readonly speed: number;
   /** How long a change took from its call to its answer, in milliseconds. */
   readonly took: Delays | null;
-  readonly calls: readonly CallTimes[];
 }
 
-/** The secret of every session, so that who asks the server can make a cookie. */
+/** The secret of every session, so that a cookie can be made. */
 export const SECRET: string = "A".repeat(22);
 
 const { ids, record, walk } = makeDataSet(500);
@@ -56,61 +56,22 @@ if (import.meta.main) {
     },
   };
 
-  const times = new SystemTimes();
   const delay = await LoopDelay.start();
   const start = performance.now();
-  const milliseconds = 1_000 * Number(seconds);
   if (kind === "serve") await serve(store, took);
-  else await pace(change[kind], { milliseconds, rate: Number(rate), took });
+  else {
+    await atRate(Number(rate), Number(seconds), () => {
+      const before = performance.now();
+      return change[kind]()?.then(() => took.push(performance.now() - before));
+    });
+  }
   const spent = performance.now() - start;
   const report: Report = {
     delays: delay.stop(),
     speed: 1_000 * took.length / spent,
-    took: took.length === 0 ? null : {
-      p50: percentile(took, 0.5),
-      p99: percentile(took, 0.99),
-      p999: percentile(took, 0.999),
-      max: percentile(took, 1),
-    },
-    calls: times.toList(),
+    took: took.length === 0 ? null : delaysOf(took),
   };
-  console.log(JSON.stringify(report));
-}
-
-/** Begins changes at a rate, however long they take. */
-async function pace(
-  change: () => Promise<unknown> | undefined,
-  { milliseconds, rate, took }: {
-    milliseconds: number;
-    rate: number;
-    took: number[];
-  },
-): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const start = performance.now();
-  let begun = 0;
-  let pending = 0;
-  const timer = setInterval(() => {
-    const spent = performance.now() - start;
-    if (spent >= milliseconds) {
-      clearInterval(timer);
-      if (pending === 0) resolve();
-      return;
-    }
-    for (; begun < spent * rate / 1_000; begun++) {
-      const before = performance.now();
-      const changed = change();
-      if (changed === undefined) continue;
-      pending++;
-      changed.then(() => {
-        took.push(performance.now() - before);
-        pending--;
-        const isOver = performance.now() - start >= milliseconds;
-        if (isOver && pending === 0) resolve();
-      }, reject);
-    }
-  }, 1);
-  await promise;
+  answer(report);
 }
 
 /** Serves until the input ends; says on which port. */
@@ -127,7 +88,7 @@ async function serve(
     {
       hostname: "127.0.0.1",
       port: 0,
-      onListen: ({ port }) => console.log(port),
+      onListen: ({ port }) => answer(port),
     },
     async (request, info) => {
       const before = performance.now();

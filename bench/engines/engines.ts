@@ -14,10 +14,8 @@ import {
   missingRedis as noRedis,
   RedisServer,
 } from "../../tests/engines/redis_server.ts";
+import { runProgram } from "../harness/child.ts";
 import type { Engine } from "./measure_engine.ts";
-
-/** An engine, started for a benchmark; or why there is none. */
-export type StartedEngine = Engine & AsyncDisposable;
 
 /** `npm:pg` has no types of its own. */
 interface Listened {
@@ -26,28 +24,33 @@ interface Listened {
 
 const TABLE = "latchkey_sessions";
 
-/** Starts each engine, with its data in a directory. */
+/**
+ * Starts each engine, with its data in a directory; throws where it is not
+ * installed.
+ */
 export const ENGINES: Readonly<
-  Record<string, (directory: string) => Promise<StartedEngine | string>>
+  Record<
+    string,
+    (directory: string) => Promise<Engine> | Engine
+  >
 > = {
   directory: (directory) => {
     const path = `${directory}/sessions`;
-    return Promise.resolve({
+    return {
       label: "directory",
       // See bench:growth for more.
       most: 100_000,
       store: new DirectorySessionStore(path, { create: true }),
       bareGet: (id) => readFile(`${path}/${id}`),
       bytes: () => diskUse(directory),
-      [Symbol.asyncDispose]: () => Promise.resolve(),
-    });
+    };
   },
   sqlite: (directory) => {
     const path = `${directory}/sessions.db`;
     const database = new DatabaseSync(path);
     const store = new SqliteSessionStore(database);
     let get: ReturnType<typeof database.prepare> | undefined;
-    return Promise.resolve({
+    return {
       label: "SQLite",
       most: 10_000_000,
       store,
@@ -59,8 +62,8 @@ export const ENGINES: Readonly<
         database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
         return diskUse(path);
       },
-      [Symbol.asyncDispose]: () => Promise.resolve(database.close()),
-    });
+      close: () => database.close(),
+    };
   },
   kv: async (directory) => {
     const path = `${directory}/sessions.kv`;
@@ -74,11 +77,11 @@ export const ENGINES: Readonly<
         return decoder.decode(value as Uint8Array);
       },
       bytes: () => diskUse(directory),
-      [Symbol.asyncDispose]: () => Promise.resolve(kv.close()),
+      close: () => kv.close(),
     };
   },
   redis: async () => {
-    if (noRedis !== undefined) return noRedis;
+    if (noRedis !== undefined) throw new Error(noRedis);
     const server = await RedisServer.start({
       isDurable: true,
       settings: { appendfsync: "everysec" },
@@ -97,14 +100,14 @@ export const ENGINES: Readonly<
         const info = await client.info("memory");
         return Number(/used_memory:(\d+)/.exec(info)![1]);
       },
-      [Symbol.asyncDispose]: async () => {
+      close: async () => {
         await client.close();
         await server[Symbol.asyncDispose]();
       },
     };
   },
   postgres: async () => {
-    if (noPostgres !== undefined) return noPostgres;
+    if (noPostgres !== undefined) throw new Error(noPostgres);
     const settings = { fsync: "on", shared_buffers: "512MB" };
     const server = await PostgresServer.start({ settings });
     const { port } = server;
@@ -130,7 +133,7 @@ export const ENGINES: Readonly<
         );
         return Number(row.bytes);
       },
-      [Symbol.asyncDispose]: async () => {
+      close: async () => {
         await pool.end();
         // Its sockets are closed a moment after it says so.
         await new Promise((resolve) => setTimeout(resolve, 1_000));
@@ -152,8 +155,6 @@ function readFile(path: string): string {
 }
 
 async function diskUse(path: string): Promise<number> {
-  const { stdout } = await new Deno.Command("du", {
-    args: ["--summarize", "--block-size=1", path],
-  }).output();
-  return parseInt(new TextDecoder().decode(stdout), 10);
+  const args = ["--summarize", "--block-size=1", path];
+  return parseInt(await runProgram("du", args), 10);
 }

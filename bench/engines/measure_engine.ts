@@ -1,14 +1,21 @@
 import type { SessionRecord } from "../../src/core/record.ts";
 import type { SessionStore } from "../../src/core/store.ts";
 import { makeDataSet } from "../data_set.ts";
-import { alternate, repeat, type Side } from "../growth/alternate.ts";
-import { median, medianRatio } from "../median.ts";
+import { nameOf, scattered } from "../ids.ts";
+import { say } from "../harness/benchmark.ts";
+import { median, medianRatio } from "../harness/statistics.ts";
+import {
+  inFlows,
+  measureSpeeds,
+  repeat,
+  type Side,
+  type TurnOptions,
+} from "../harness/turns.ts";
 
 const SIZE = 500;
 const FLOWS = 32;
 const FILLERS = 64;
 const DAY = 24 * 60 * 60 * 1000;
-const ODD = 0x9e3779b1;
 
 /** An engine with a store on it, both open. */
 export interface Engine {
@@ -21,6 +28,7 @@ export interface Engine {
   bareGet(id: string): Promise<string> | string;
   /** How many bytes it takes for what it holds by now. */
   bytes(): Promise<number>;
+  close?(): void | Promise<void>;
 }
 
 /** What it costs with so many sessions. */
@@ -51,68 +59,64 @@ export interface EngineResult {
   readonly points: readonly Point[];
 }
 
-/** What {@linkcode measureEngine} takes. */
-export interface EngineOptions {
-  readonly counts: readonly number[];
-  readonly rounds: number;
-  /** In milliseconds. */
-  readonly turn: number;
-}
-
 /**
  * Measures a store on its engine as the sessions become more.
  *
- * @param engine The engine.
- * @param options See there.
+ * @param counts How many sessions there are, in ascending order.
  */
 export async function measureEngine(
   { label, store, most, bareGet, bytes }: Engine,
-  { counts, ...options }: EngineOptions,
+  counts: readonly number[],
+  options: TurnOptions,
 ): Promise<EngineResult> {
   await store.setup();
   const empty = await bytes();
   const points: Point[] = [];
   let filled = 0;
   for (const count of counts.filter((count) => count <= most)) {
-    await fill(store, filled, count);
+    await inFlows(FILLERS, count - filled, (n) => {
+      const mine = filled + n;
+      return store.save(nameOf(mine), recordOf(mine));
+    });
     filled = count;
     const size = (await bytes() - empty) / count;
     let step = 0;
-    const next = () => Math.imul(++step, ODD) >>> 0;
-    const id = () => idOf(next() % count);
+    const next = () => scattered(++step) % count;
+    const id = () => nameOf(next());
     const touch = () => true;
-    const bare = [repeat(() => bareGet(id())), of32(() => bareGet(id()))];
-    const parsed = repeat(async () => JSON.parse(await bareGet(id())));
-    const load = [repeat(() => store.load(id())), of32(() => store.load(id()))];
+    const get = () => bareGet(id());
+    const load = () => store.load(id());
     const change = () => changeOne(store, id());
-    const speeds = await alternate([
-      bare[0]!,
-      load[0]!,
-      bare[1]!,
-      load[1]!,
+    const speeds = await measureSpeeds([
+      repeat(get),
+      repeat(load),
+      of32(get),
+      of32(load),
       repeat(() => store.load(id(), { touch })),
       repeat(() => {
-        const n = next() % count;
-        return store.save(idOf(n), recordOf(n));
+        const n = next();
+        return store.save(nameOf(n), recordOf(n));
       }),
       repeat(change),
       of32(change),
-      parsed,
+      repeat(async () => JSON.parse(await bareGet(id()))),
     ], options);
+    const [bare, loads, bareOfMany, loadsOfMany, ...rest] = speeds;
+    const [touches, saves, changes, changesOfMany, parsed] = rest;
     points.push({
       sessions: count,
       bytes: size,
-      load: median(speeds[1]!),
-      loadShare: medianRatio(speeds[1]!, speeds[0]!),
-      loadShareOfParsed: medianRatio(speeds[1]!, speeds[8]!),
-      loadOfMany: median(speeds[3]!),
-      loadOfManyShare: medianRatio(speeds[3]!, speeds[2]!),
-      touch: median(speeds[4]!),
-      save: median(speeds[5]!),
-      change: median(speeds[6]!),
-      changeOfMany: median(speeds[7]!),
+      load: median(loads!),
+      loadShare: medianRatio(loads!, bare!),
+      loadShareOfParsed: medianRatio(loads!, parsed!),
+      loadOfMany: median(loadsOfMany!),
+      loadOfManyShare: medianRatio(loadsOfMany!, bareOfMany!),
+      touch: median(touches!),
+      save: median(saves!),
+      change: median(changes!),
+      changeOfMany: median(changesOfMany!),
     });
-    console.error(`measured ${label} with ${count} sessions`);
+    say(`measured ${label} with ${count} sessions`);
   }
   return { label, points };
 }
@@ -127,43 +131,21 @@ async function changeOne(store: SessionStore, id: string): Promise<void> {
   if (found === undefined || !kept) throw new Error(`Cannot find ${id}`);
 }
 
-async function fill(
-  store: SessionStore,
-  from: number,
-  to: number,
-): Promise<void> {
-  let n = from;
-  await Promise.all(Array.from({ length: FILLERS }, async () => {
-    while (n < to) {
-      const mine = n++;
-      await store.save(idOf(mine), recordOf(mine));
-    }
-  }));
-}
-
-const { record } = makeDataSet(SIZE, { idleTimeout: DAY });
+const { record } = makeDataSet(SIZE, DAY);
 
 /** Every session has a user of its own. */
 function recordOf(n: number): SessionRecord {
   return { ...record, user: `customer-${n}@example.org` };
 }
 
-function idOf(n: number): string {
-  // Ones that follow each other lie far apart, as random ones do.
-  const scattered = Math.imul(n + 1, ODD) >>> 0;
-  const head = scattered.toString(16).padStart(8, "0");
-  return `${head}${n.toString(16).padStart(24, "0")}`;
-}
-
 /** One side that has 32 flows at work at once. */
 function of32(operate: () => unknown): Side {
+  const operations = FLOWS * 20;
   return {
-    operations: FLOWS * 20,
+    operations,
     batch: async () => {
       const start = performance.now();
-      await Promise.all(Array.from({ length: FLOWS }, async () => {
-        for (let n = 0; n < 20; n++) await operate();
-      }));
+      await inFlows(FLOWS, operations, operate);
       return performance.now() - start;
     },
   };

@@ -1,36 +1,31 @@
-import type { Machine } from "../machine.ts";
-import { median, medianRatio } from "../median.ts";
+import type { LinePanel } from "../harness/plot.ts";
+import type { Results } from "../harness/benchmark.ts";
+import { median, medianRatio } from "../harness/statistics.ts";
+import {
+  measureSpeeds,
+  repeat,
+  type Side,
+  type TurnOptions,
+} from "../harness/turns.ts";
 
 /** One thing that was measured, over what it may grow with. */
-export interface Chart {
-  /** What was measured. */
-  readonly title: string;
-  /** What grows, with its unit. */
-  readonly xTitle: string;
-  /** What it costs, with its unit. */
-  readonly yTitle: string;
-  /** From the smallest to the largest. */
+export interface Chart extends LinePanel {
   readonly points: ChartPoint[];
 }
 
-/** What it cost at one place. */
+/** What it cost at one place: the middle of the rounds. */
 export interface ChartPoint {
-  /** How much there was. */
   readonly x: number;
-  /** What our store took: the middle of the rounds. */
   readonly ours: number;
   /** What the bare system calls took; `null` where they were not measured. */
   readonly floor: number | null;
   /** Our speed in units of theirs: the middle of the rounds' ratios. */
   readonly ratio: number | null;
-  /** How many rounds. */
   readonly rounds: number;
 }
 
 /** All that is written down. */
-export interface Growth {
-  readonly date: string;
-  readonly machine: Machine;
+export interface Growth extends Results {
   /** The file system of the chapter about files. */
   readonly filesOn: string;
   readonly size: readonly Chart[];
@@ -41,7 +36,6 @@ export interface Growth {
 
 /** How much memory a walk over a directory took. */
 export interface MemoryPoint {
-  /** What walked. */
   readonly act: "entries" | "deleteOldSessions";
   /** How many sessions there were. */
   readonly files: number;
@@ -55,13 +49,21 @@ export interface MemoryPoint {
 
 const MICROSECONDS = 1_000_000;
 
-/**
- * Sums up the rounds of one place as microseconds per operation.
- *
- * @param x How much there was.
- * @param ours Our operations per second, round by round.
- * @param floor The bare calls' in the same rounds.
- */
+/** Measures the microseconds per operation at one place of a chart. */
+export async function measurePoint(
+  { points }: Chart,
+  x: number,
+  ours: Side | (() => unknown),
+  floor: (() => unknown) | undefined,
+  options: TurnOptions,
+): Promise<void> {
+  const own = "batch" in ours ? ours : repeat(ours);
+  const sides = floor === undefined ? [own] : [own, repeat(floor)];
+  const [speeds, bare] = await measureSpeeds(sides, options);
+  points.push(toPoint(x, speeds!, bare));
+}
+
+/** Sums up operations per second as microseconds per operation. */
 export function toPoint(
   x: number,
   ours: readonly number[],

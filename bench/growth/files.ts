@@ -1,27 +1,23 @@
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
-import { makeDataSet } from "../data_set.ts";
 import { Floors } from "../floors.ts";
-import { alternate, type AlternateOptions, repeat } from "./alternate.ts";
+import { makePrivate, say } from "../harness/benchmark.ts";
+import { takeTurns, type TurnOptions } from "../harness/turns.ts";
 import {
   type Chart,
   type ChartPoint,
+  measurePoint,
   type MemoryPoint,
   toPoint,
 } from "./chart.ts";
 import { FilledDirectories } from "./filled_directories.ts";
 import { measureMemory } from "./memory.ts";
 
+const FILES = [1_000, 10_000, 100_000, 1_000_000];
 const MINUTES = 60;
 const HOUR = 60 * 60 * 1000;
 const STEPS = 1 << 16;
 /** Above it a cleanup takes minutes, and is run once. */
 const MANY = 200_000;
-
-/** What {@linkcode measureFiles} found. */
-export interface FilesResult {
-  readonly charts: readonly Chart[];
-  readonly memory: readonly MemoryPoint[];
-}
 
 /**
  * Measures what an operation costs as the directory grows. The store and the
@@ -29,12 +25,13 @@ export interface FilesResult {
  * of theirs at random.
  *
  * @param base A directory to work in.
- * @param options How long, and `counts`: of files, in ascending order.
+ * @param most The most files.
  */
 export async function measureFiles(
   base: string,
-  options: AlternateOptions & { readonly counts: readonly number[] },
-): Promise<FilesResult> {
+  most: number,
+  options: TurnOptions,
+): Promise<{ charts: readonly Chart[]; memory: readonly MemoryPoint[] }> {
   const chart = (title: string, yTitle: string): Chart => ({
     title,
     xTitle: "files in the directory",
@@ -47,63 +44,54 @@ export async function measureFiles(
   const cleanHalf = chart("Cleanup, half old", "µs per file");
   const memory: MemoryPoint[] = [];
 
-  const { record } = makeDataSet(500);
-  const ours = `${base}/ours`;
-  const bare = `${base}/bare`;
-  await Deno.mkdir(ours, { mode: 0o700 });
-  await Deno.mkdir(bare, { mode: 0o700 });
+  const ours = await makePrivate(`${base}/ours`);
+  const bare = await makePrivate(`${base}/bare`);
   const store = new DirectorySessionStore(ours);
   await store.setup();
   const floors = new Floors(bare);
-  const directories = new FilledDirectories(ours, bare, store, record);
+  const directories = new FilledDirectories(ours, bare, store);
 
-  for (const count of options.counts) {
+  for (const count of FILES.filter((count) => count <= most)) {
     await directories.fill(count);
     const [next, nextBare] = [directories.walk(STEPS), directories.walk(STEPS)];
-    const loads = await alternate([
-      repeat(() => store.load(next())),
-      repeat(() => floors.load(nextBare())),
-    ], options);
-    load.points.push(toPoint(count, loads[0]!, loads[1]));
-    const saves = await alternate([
-      repeat(() => {
-        const id = next();
-        return store.save(id, directories.recordOf(id));
-      }),
-      repeat(() => {
-        const id = nextBare();
-        floors.save(id, directories.recordOf(id));
-      }),
-    ], options);
-    save.points.push(toPoint(count, saves[0]!, saves[1]));
+    const loadOurs = () => store.load(next());
+    const loadBare = () => floors.load(nextBare());
+    await measurePoint(load, count, loadOurs, loadBare, options);
+    const saveOurs = () => {
+      const id = next();
+      return store.save(id, directories.recordOf(id));
+    };
+    const saveBare = () => {
+      const id = nextBare();
+      floors.save(id, directories.recordOf(id));
+    };
+    await measurePoint(save, count, saveOurs, saveBare, options);
 
-    const rounds = count > MANY ? 1 : options.rounds;
+    const cleanOurs = async () =>
+      (await store.deleteOldSessions(MINUTES)).deleted;
+    const cleaners = [cleanOurs, () => cleanBare(bare, floors)];
     const clean = async (old: number): Promise<ChartPoint> => {
-      const [ourSpeeds, bareSpeeds]: [number[], number[]] = [[], []];
-      for (let round = 0; round < rounds; round++) {
-        await directories.fill(count);
-        if (old > 0) directories.ageHalf(Date.now() - 2 * HOUR);
-        const start = performance.now();
-        const { deleted } = await store.deleteOldSessions(MINUTES);
-        const between = performance.now();
-        const deletedBare = await cleanBare(bare, floors);
-        const end = performance.now();
-        if (deleted !== old || deletedBare !== old) {
-          throw new Error(
-            `Cannot measure: ${deleted} and ${deletedBare} of ${old} old files were deleted`,
-          );
+      const rounds = count > MANY ? 1 : options.rounds;
+      const speeds = await takeTurns(cleaners, rounds, async (clean) => {
+        if (clean === cleanOurs) {
+          await directories.fill(count);
+          if (old > 0) directories.ageHalf(Date.now() - 2 * HOUR);
         }
-        ourSpeeds.push(1_000 * count / (between - start));
-        bareSpeeds.push(1_000 * count / (end - between));
-      }
-      return toPoint(count, ourSpeeds, bareSpeeds);
+        const start = performance.now();
+        const deleted = await clean();
+        const spent = performance.now() - start;
+        if (deleted === old) return 1_000 * count / spent;
+        throw new Error(`Cannot measure: ${deleted} of ${old} were deleted`);
+      });
+      const [ourSpeeds, bareSpeeds] = speeds.values();
+      return toPoint(count, ourSpeeds!, bareSpeeds);
     };
     cleanNone.points.push(await clean(0));
     for (const act of ["entries", "deleteOldSessions"] as const) {
       memory.push(await measureMemory(ours, act, count));
     }
     cleanHalf.points.push(await clean(Math.ceil(count / 2)));
-    console.error(`measured ${count} files`);
+    say(`measured ${count} files`);
   }
   return { charts: [load, save, cleanNone, cleanHalf], memory };
 }
@@ -112,16 +100,16 @@ export async function measureFiles(
 async function cleanBare(directory: string, floors: Floors): Promise<number> {
   const oldest = Date.now() - MINUTES * 60 * 1000;
   let deleted = 0;
-  let isDue = false;
+  let isOld = false;
   const look = (lastAccess: number) => {
-    isDue = lastAccess < oldest;
+    isOld = lastAccess < oldest;
     return false;
   };
   for await (const { name } of Deno.readDir(directory)) {
     if (!name.endsWith(".json")) continue;
     const id = name.slice(0, -".json".length);
     floors.loadAndTouch(id, look);
-    if (!isDue) continue;
+    if (!isOld) continue;
     floors.delete(id);
     deleted++;
   }

@@ -1,16 +1,18 @@
 import type { SessionRecord } from "../../src/core/record.ts";
 import type { SessionStore } from "../../src/core/store.ts";
-
-const encoder = new TextEncoder();
+import { makeDataSet } from "../data_set.ts";
+import { nameOf, scattered } from "../ids.ts";
+import { say } from "../harness/benchmark.ts";
 
 const REPORT_ABOVE = 50_000;
+
+const { record } = makeDataSet(500);
 
 /** A store's directory and one for the bare calls, with the same sessions. */
 export class FilledDirectories {
   readonly #ours: string;
   readonly #bare: string;
   readonly #store: SessionStore;
-  readonly #record: SessionRecord;
   readonly #isThere: boolean[] = [];
   /** How long a session took to write, both files of it, in milliseconds. */
   #perSession: number | undefined;
@@ -18,55 +20,45 @@ export class FilledDirectories {
   /**
    * @param ours The store's, set up and empty.
    * @param bare The bare calls', empty.
-   * @param store The store on `ours`.
-   * @param record What each session holds, but for its user.
    */
-  constructor(
-    ours: string,
-    bare: string,
-    store: SessionStore,
-    record: SessionRecord,
-  ) {
+  constructor(ours: string, bare: string, store: SessionStore) {
     this.#ours = ours;
     this.#bare = bare;
     this.#store = store;
-    this.#record = record;
   }
 
-  /** What a session holds: each has a user of its own, as those of a site do. */
+  /** Returns a session's record: each has a user of its own, as on a site. */
   recordOf(id: string): SessionRecord {
-    return { ...this.#record, user: `${id.slice(0, 12)}@example.org` };
+    return { ...record, user: `${id.slice(0, 12)}@example.org` };
   }
 
   /** Creates what is missing of so many sessions. */
   async fill(count: number): Promise<void> {
     const missing: number[] = [];
     for (let n = 0; n < count; n++) if (!this.#isThere[n]) missing.push(n);
+    if (missing.length === 0) return;
     if (missing.length > REPORT_ABOVE && this.#perSession !== undefined) {
       const seconds = Math.round(missing.length * this.#perSession / 1_000);
-      console.error(
-        `writing ${missing.length} files twice, about ${seconds} s`,
-      );
+      say(`writing ${missing.length} files twice, about ${seconds} s`);
     }
     const start = performance.now();
     for (const n of missing) {
-      const id = idOf(n);
+      const id = nameOf(n);
       const record = this.recordOf(id);
       await this.#store.create(id, record);
-      const bytes = encoder.encode(JSON.stringify(record));
-      write(`${this.#bare}/${id}.json`, bytes);
+      const path = `${this.#bare}/${id}.json`;
+      const options = { createNew: true, mode: 0o600 };
+      Deno.writeTextFileSync(path, JSON.stringify(record), options);
       this.#isThere[n] = true;
     }
-    if (missing.length > 0) {
-      this.#perSession = (performance.now() - start) / missing.length;
-    }
+    this.#perSession = (performance.now() - start) / missing.length;
   }
 
-  /** Sets the last access of every second session; who cleans deletes them. */
+  /** Sets the last access of every second session: a cleanup deletes them. */
   ageHalf(lastAccess: number): void {
     const at = new Date(lastAccess);
     for (let n = 0; n < this.#isThere.length; n += 2) {
-      const id = idOf(n);
+      const id = nameOf(n);
       Deno.utimeSync(`${this.#ours}/${id}`, at, at);
       Deno.utimeSync(`${this.#bare}/${id}.json`, at, at);
       this.#isThere[n] = false;
@@ -78,35 +70,9 @@ export class FilledDirectories {
     const count = this.#isThere.length;
     const ids = Array.from(
       { length: steps },
-      (_, step) => idOf(mix(step + 1) % count),
+      (_, step) => nameOf(scattered(step + 1) % count),
     );
     let step = 0;
     return () => ids[step++ % steps]!;
   }
-}
-
-/** No two numbers share one, and none is near that of its neighbour. */
-function idOf(n: number): string {
-  let id = "";
-  for (let part = 0; part < 4; part++) {
-    id += mix(4 * n + part).toString(16).padStart(8, "0");
-  }
-  return id;
-}
-
-/** Scatters 32 bits, without sending two numbers to one (MurmurHash3's end). */
-function mix(bits: number): number {
-  bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);
-  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
-  return (bits ^ (bits >>> 16)) >>> 0;
-}
-
-function write(path: string, bytes: Uint8Array): void {
-  const file = Deno.openSync(path, {
-    write: true,
-    createNew: true,
-    mode: 0o600,
-  });
-  file.writeSync(bytes);
-  file.close();
 }

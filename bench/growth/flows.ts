@@ -1,9 +1,12 @@
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { makeDataSet } from "../data_set.ts";
 import { Floors } from "../floors.ts";
-import type { AlternateOptions } from "./alternate.ts";
+import { makePrivate, say } from "../harness/benchmark.ts";
+import { median, medianRatio } from "../harness/statistics.ts";
+import { takeTurns, type TurnOptions } from "../harness/turns.ts";
 import type { Chart } from "./chart.ts";
-import { median, medianRatio } from "../median.ts";
+
+const FLOWS = [1, 3, 10, 32, 100, 320, 1_000];
 
 /** A tenth of the operations saves, the others load. */
 const SAVE_EVERY = 10;
@@ -20,14 +23,12 @@ interface Run {
  * save, over 1,000 sessions of 500 B.
  *
  * @param base A directory to work in.
- * @param options How long, and `flows`: how many at once.
  */
 export async function measureFlows(
   base: string,
-  options: AlternateOptions & { readonly flows: readonly number[] },
+  { rounds, turn }: TurnOptions,
 ): Promise<Chart[]> {
-  const path = `${base}/flows`;
-  await Deno.mkdir(path, { mode: 0o700 });
+  const path = await makePrivate(`${base}/flows`);
   const store = new DirectorySessionStore(path);
   const floors = new Floors(path);
   const { ids, record, walk } = makeDataSet(500);
@@ -35,65 +36,58 @@ export async function measureFlows(
     await store.save(id, record);
     floors.create(id, record);
   }
-  const [next, nextBare] = [walk(), walk()];
-  const [turn, turnBare] = [saveEvery(SAVE_EVERY), saveEvery(SAVE_EVERY)];
-  const ours = () => turn() ? store.save(next(), record) : store.load(next());
-  const bare = () =>
-    turnBare() ? floors.save(nextBare(), record) : floors.load(nextBare());
-
-  const xTitle = "flows at once";
-  const speed: Chart = {
-    title: "Mixed, 90 loads to 10 saves",
-    xTitle,
-    yTitle: "operations per second",
-    points: [],
+  const mixed = (
+    save: (id: string) => unknown,
+    load: (id: string) => unknown,
+  ) => {
+    const next = walk();
+    let step = 0;
+    return () => (step++ % SAVE_EVERY === 0 ? save : load)(next());
   };
-  const longest: Chart = {
-    title: "The longest wait of a flow",
-    xTitle,
-    yTitle: "milliseconds",
+  const sides = [
+    mixed((id) => store.save(id, record), (id) => store.load(id)),
+    mixed((id) => floors.save(id, record), (id) => floors.load(id)),
+  ];
+  const chart = (title: string, yTitle: string): Chart => ({
+    title,
+    xTitle: "flows at once",
+    yTitle,
     points: [],
-  };
-  const { rounds } = options;
-  for (const flows of options.flows) {
-    const [runs, bareRuns]: [Run[], Run[]] = [[], []];
-    for (let round = -1; round < rounds; round++) {
-      const run = await letFlow(flows, options.turn, ours);
-      const bareRun = await letFlow(flows, options.turn, bare);
-      if (round < 0) continue;
-      runs.push(run);
-      bareRuns.push(bareRun);
-    }
-    const [speeds, bareSpeeds] = [runs, bareRuns]
-      .map((all) => all.map((each) => each.speed)) as [number[], number[]];
-    const [waits, bareWaits] = [runs, bareRuns]
-      .map((all) => all.map((each) => each.longest)) as [number[], number[]];
-    speed.points.push({
+  });
+  const speed = chart("Mixed, 90 loads to 10 saves", "operations per second");
+  const longest = chart("The longest wait of a flow", "milliseconds");
+  for (const flows of FLOWS) {
+    const runs = await takeTurns(
+      sides,
+      rounds + 1,
+      (operate) => runFlows(flows, turn, operate),
+    );
+    const of = (key: keyof Run) =>
+      [...runs.values()].map((each) =>
+        each.slice(1).map((run) => run[key])
+      ) as [
+        number[],
+        number[],
+      ];
+    const point = (
+      [ours, floor]: [number[], number[]],
+      ratio: number,
+    ) => ({
       x: flows,
-      ours: median(speeds),
-      floor: median(bareSpeeds),
-      ratio: medianRatio(speeds, bareSpeeds),
+      ours: median(ours),
+      floor: median(floor),
+      ratio,
       rounds,
     });
-    longest.points.push({
-      x: flows,
-      ours: median(waits),
-      floor: median(bareWaits),
-      ratio: medianRatio(bareWaits, waits),
-      rounds,
-    });
-    console.error(`measured ${flows} flows`);
+    const [speeds, waits] = [of("speed"), of("longest")];
+    speed.points.push(point(speeds, medianRatio(...speeds)));
+    longest.points.push(point(waits, medianRatio(waits[1], waits[0])));
+    say(`measured ${flows} flows`);
   }
-  await Deno.remove(path, { recursive: true });
   return [speed, longest];
 }
 
-function saveEvery(period: number): () => boolean {
-  let step = 0;
-  return () => step++ % period === 0;
-}
-
-async function letFlow(
+async function runFlows(
   flows: number,
   milliseconds: number,
   operate: () => unknown,

@@ -5,9 +5,12 @@ import type { SessionRecord } from "../../src/core/record.ts";
 import { createSecret, hashSecret } from "../../src/core/token.ts";
 import { makeDataSet } from "../data_set.ts";
 import { Floors } from "../floors.ts";
-import { alternate, type AlternateOptions, repeat } from "./alternate.ts";
-import { type Chart, toPoint } from "./chart.ts";
+import { makePrivate, say } from "../harness/benchmark.ts";
+import type { Side, TurnOptions } from "../harness/turns.ts";
+import { type Chart, measurePoint } from "./chart.ts";
 
+/** Of the data's JSON, in bytes. */
+const SIZES = [100, 500, 4_096, 32_768, 262_144, 1_048_576];
 const MOST_BYTES = 32 * 1024 * 1024;
 const MOST_SESSIONS = 200;
 const CREATED_AT = Date.UTC(2026, 0, 1);
@@ -20,30 +23,25 @@ interface Data {
 }
 
 /**
- * Measures what an operation costs as the session grows.
+ * Measures what an operation costs as the session grows: load, save, and the
+ * commit of a request that looked into the large part and changed a small one.
  *
  * @param base A directory to work in.
- * @param options How long, and `sizes`: of the data's JSON, in bytes.
- * @returns Load, save, and the commit of a request that looked into the large
- * part and changed a small one.
  */
 export async function measureSize(
   base: string,
-  options: AlternateOptions & { readonly sizes: readonly number[] },
+  options: TurnOptions,
 ): Promise<Chart[]> {
-  const chart = (title: string, yTitle: string): Chart => ({
-    title,
+  const chart = (operation: string): Chart => ({
+    title: operation[0]!.toUpperCase() + operation.slice(1),
     xTitle: "JSON of the data (bytes)",
-    yTitle,
+    yTitle: `µs per ${operation}`,
     points: [],
   });
-  const load = chart("Load", "µs per load");
-  const save = chart("Save", "µs per save");
-  const commit = chart("Commit", "µs per commit");
+  const [load, save, commit] = [chart("load"), chart("save"), chart("commit")];
   const secret = createSecret();
-  for (const size of options.sizes) {
-    const path = `${base}/size-${size}`;
-    await Deno.mkdir(path, { mode: 0o700 });
+  for (const size of SIZES) {
+    const path = await makePrivate(`${base}/size-${size}`);
     const store = new DirectorySessionStore(path);
     const floors = new Floors(path);
     const record = makeRecord(size, hashSecret(secret));
@@ -53,27 +51,25 @@ export async function measureSize(
       await store.save(id, record);
       floors.create(id, record);
     }
-
+    const walk = () => {
+      let step = 0;
+      return () => ids[step++ % count]!;
+    };
+    const [next, nextBare] = [walk(), walk()];
     const isWhole = readsWhole(floors, ids[0]!);
-    const [next, nextBare] = [walk(ids), walk(ids)];
-    const loads = await alternate([
-      repeat(() => store.load(next())),
-      ...(isWhole ? [repeat(() => floors.load(nextBare()))] : []),
-    ], options);
-    load.points.push(toPoint(size, loads[0]!, loads[1]));
-    const saves = await alternate([
-      repeat(() => store.save(next(), record)),
-      repeat(() => floors.save(nextBare(), record)),
-    ], options);
-    save.points.push(toPoint(size, saves[0]!, saves[1]));
-    const visit = (value: unknown) => changeVisits(value as SessionRecord);
-    const commits = await alternate([
-      commitSide(new SessionManager<Data>({ store }), secret, next),
-      ...(isWhole ? [repeat(() => floors.update(nextBare(), visit))] : []),
-    ], options);
-    commit.points.push(toPoint(size, commits[0]!, commits[1]));
-    await Deno.remove(path, { recursive: true });
-    console.error(`measured ${size} bytes`);
+    const loadOurs = () => store.load(next());
+    const loadBare = isWhole ? () => floors.load(nextBare()) : undefined;
+    await measurePoint(load, size, loadOurs, loadBare, options);
+    const saveOurs = () => store.save(next(), record);
+    const saveBare = () => floors.save(nextBare(), record);
+    await measurePoint(save, size, saveOurs, saveBare, options);
+    const manager = new SessionManager<Data>({ store });
+    const commitOurs = commitSide(manager, secret, next);
+    const commitBare = isWhole
+      ? () => floors.update(nextBare(), changeVisits)
+      : undefined;
+    await measurePoint(commit, size, commitOurs, commitBare, options);
+    say(`measured ${size} bytes`);
   }
   return [load, save, commit];
 }
@@ -83,25 +79,23 @@ function commitSide(
   manager: SessionManager<Data>,
   secret: string,
   next: () => string,
-) {
+): Side {
   return {
     operations: COMMITS,
     batch: async () => {
       const sessions: Session<Data>[] = [];
-      const headers = Array.from({ length: COMMITS }, () => new Headers());
       // Two requests of one session at once are fine: a commit is a delta.
       for (let n = 0; n < COMMITS; n++) {
-        const cookie = `session=${next()}${secret}`;
-        const request = new Request("http://localhost/", {
-          headers: { cookie },
-        });
+        const headers = { cookie: `session=${next()}${secret}` };
+        const request = new Request("http://localhost/", { headers });
         const session = await manager.open(request);
         if (session.get("cart") === undefined) {
-          throw new Error("Cannot measure: a session is not there");
+          throw new Error("Cannot measure: a session is missing");
         }
         session.update("visits", (visits = 0) => visits + 1);
         sessions.push(session);
       }
+      const headers = sessions.map(() => new Headers());
       const start = performance.now();
       for (const [n, session] of sessions.entries()) {
         await manager.commit(session, headers[n]!);
@@ -122,14 +116,10 @@ function readsWhole(floors: Floors, id: string): boolean {
   }
 }
 
-function changeVisits(record: SessionRecord): SessionRecord {
+function changeVisits(value: unknown): SessionRecord {
+  const record = value as SessionRecord;
   const { data } = record;
   return { ...record, data: { ...data, visits: data.visits as number + 1 } };
-}
-
-function walk(ids: readonly string[]): () => string {
-  let step = 0;
-  return () => ids[step++ % ids.length]!;
 }
 
 function makeRecord(size: number, secretHash: string): SessionRecord {

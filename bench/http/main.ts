@@ -7,7 +7,8 @@
  * and judged; afterwards the changes that were acknowledged are counted against
  * what is there. Writes http.md, http.json and http.svg.
  *
- * wrk takes a core for itself: on two cores the server has the other one.
+ * wrk takes a core for itself: on two cores the server has the other one. What is
+ * not installed (Node) is skipped, and said so; wrk must be.
  *
  * 2026-11-27, Deno 2.9.6, Node 20, ext4, 2 cores, 4 rounds of 2 s: we read at
  * 0.68 of the speed of the handler that is written by hand, and 2.8 times as fast
@@ -18,165 +19,147 @@
  *   --rounds 5          how many rounds count; one more warms up
  *   --seconds 3         how long a turn lasts, in whole seconds
  *   --connections 32    how many connections wrk keeps open
- *   --directory DIR     where the sessions are; a temporary one by default
- *   --only TEXT         peers whose name contains it, and who is no peer
- *   --output DIR        where the results are written; bench/results by default
+ *   --only TEXT         peers whose name contains it, beside us and the floors
+ *   --directory, --output, --render: see runBenchmark()
  */
-import { parseArgs } from "@std/cli/parse-args";
 import { fromFileUrl } from "@std/path/from-file-url";
-import { describeMachine } from "../machine.ts";
 import { makeDataSet } from "../data_set.ts";
-import type { Action, Visit } from "./contestant.ts";
-import { type Contestant, CONTESTANTS } from "./contestants.ts";
-import { installExpress } from "./install_express.ts";
-import { type Results, toRatios } from "./results.ts";
-import { wrkVersion } from "./run_wrk.ts";
-import { ServerProcess } from "./server_process.ts";
-import { type Competitor, takeTurns } from "./take_turns.ts";
-import { toMarkdown } from "./to_markdown.ts";
-import { toPlot } from "./to_plot.ts";
-import { ownerOf, Visitors } from "./visitors.ts";
+import { Child, denoCommand, readProgram } from "../harness/child.ts";
+import { installForNode } from "../harness/install_for_node.ts";
+import {
+  makePrivate,
+  runBenchmark,
+  say,
+  settle,
+} from "../harness/benchmark.ts";
+import { takeTurns } from "../harness/turns.ts";
+import {
+  type Action,
+  ACTIONS,
+  type Contestant,
+  CONTESTANTS,
+  type Visit,
+} from "./contestants.ts";
+import {
+  type Changes,
+  type Result,
+  toCell,
+  toMarkdown,
+  toPlots,
+  toRatios,
+  type WrkRun,
+} from "./results.ts";
+import { ownerOf, type Ports, Visitors } from "./visitors.ts";
 
-const ACTIONS: readonly Action[] = ["read", "change"];
-const SIZE = 500;
-
-type Command = readonly [string, ...string[]];
+/** A contestant that runs. */
+interface Competitor extends Contestant {
+  readonly ports: Ports;
+  /** None for the one that answers a constant. */
+  readonly visitors: Visitors | undefined;
+  /** A file of cookies, one a line. */
+  readonly cookies: string;
+  readonly result: Result;
+}
 
 interface Options {
   readonly rounds: number;
   readonly seconds: number;
   readonly connections: number;
-  readonly only: string;
 }
+
+const SIZE = 500;
+const SCRIPT = fromFileUrl(new URL("requests.lua", import.meta.url));
+/** How many changes are made and awaited, on how many sessions. */
+const AWAITED = 4_000;
+const CROWDED = 100;
 
 if (import.meta.main) {
-  const args = parseArgs(Deno.args, {
-    string: [
-      "rounds",
-      "seconds",
-      "connections",
-      "directory",
-      "only",
-      "output",
-    ],
-    default: {
-      rounds: "5",
-      seconds: "3",
-      connections: "32",
-      only: "",
-      output: fromFileUrl(new URL("../results", import.meta.url)),
+  await runBenchmark({
+    name: "http",
+    options: { rounds: 5, seconds: 3, connections: 32, only: "" },
+    async measure(base, options, skip) {
+      const { rounds, seconds, connections, only } = options;
+      const runtimes = new Set<string>();
+      const wrk = await wrkVersion();
+      await using stack = new AsyncDisposableStack();
+      const competitors: Competitor[] = [];
+      for (const contestant of CONTESTANTS) {
+        const { kind, name } = contestant;
+        if (kind === "peer" && !name.includes(only)) continue;
+        try {
+          const { process, node } = await start(contestant, base);
+          stack.use(process);
+          if (node !== undefined) runtimes.add(node);
+          competitors.push(await enter(contestant, process, base));
+          say(`started ${name}`);
+        } catch (error) {
+          skip(name, error);
+        }
+      }
+      for (const action of ACTIONS) {
+        await measureAction(competitors, action, options);
+        say(`measured: ${action}`);
+      }
+      const results = competitors.map(({ result }) => result);
+      return {
+        rounds,
+        seconds,
+        connections,
+        sessions: makeVisits().length,
+        ratios: toRatios(results),
+        results,
+        runtimes: [...runtimes, wrk],
+      };
     },
+    toMarkdown,
+    toPlots,
   });
-  const { directory, output } = args;
-  const base = await Deno.makeTempDir({
-    ...(directory !== undefined && { dir: directory }),
-    prefix: "latchkey-http-",
-  });
-  try {
-    await write(
-      output,
-      await hold(base, {
-        rounds: Number(args.rounds),
-        seconds: Number(args.seconds),
-        connections: Number(args.connections),
-        only: args.only,
-      }),
-    );
-  } finally {
-    await Deno.remove(base, { recursive: true });
-  }
 }
 
-/** Holds the race, all of it. */
-async function hold(base: string, options: Options): Promise<Results> {
-  const { rounds, seconds, connections, only } = options;
-  const wrk = await wrkVersion();
-  const skipped: { name: string; reason: string }[] = [];
-  let node: string | null = null;
-  await using stack = new AsyncDisposableStack();
-  const competitors: Competitor[] = [];
-  for (const contestant of CONTESTANTS) {
-    const { kind, name } = contestant;
-    if (kind === "peer" && !name.includes(only)) continue;
-    try {
-      const found = await commandFor(contestant, base);
-      node ??= found.node;
-      const process = stack.use(new ServerProcess(found.command));
-      competitors.push(await enter(contestant, process, base));
-      say(`started ${name}`);
-    } catch (error) {
-      const reason = plainReason(error);
-      skipped.push({ name, reason });
-      say(`skipped ${name}: ${reason}`);
-    }
-  }
-
-  for (const action of ACTIONS) {
-    await takeTurns(competitors, action, { rounds, seconds, connections });
-    say(`measured: ${action}`);
-  }
-  const results = competitors.map(({ result }) => result);
-  return {
-    date: new Date().toISOString().slice(0, 10),
-    machine: {
-      ...await describeMachine(base),
-      node,
-      wrk,
-    },
-    rounds,
-    seconds,
-    connections,
-    sessions: makeVisits().length,
-    ratios: toRatios(results, ACTIONS),
-    results,
-    skipped,
-  };
+async function wrkVersion(): Promise<string> {
+  // It has no option for that, and tells it with its usage.
+  const usage = await readProgram("sh", ["-c", "wrk -v; true"]) ?? "";
+  const version = /^wrk (?:debian\/)?([\d.]+)/.exec(usage)?.[1];
+  if (version !== undefined) return `wrk ${version}`;
+  throw new Error("Cannot measure: wrk is missing (apt-get install wrk)");
 }
 
-/** How to start a contestant; its packages are there when it has been started. */
-async function commandFor(
+/** Starts a contestant; its packages are installed before. */
+async function start(
   { module, runtime, packages, directory }: Contestant,
   base: string,
-): Promise<{ command: Command; node: string | null }> {
-  const sessions = `${base}/${directory}`;
-  await Deno.mkdir(sessions, { recursive: true, mode: 0o700 });
-  if (runtime === "Node") {
-    const place = `${base}/node`;
-    await Deno.mkdir(place);
-    const { node, server } = await installExpress(place, packages);
-    return { command: ["node", server, sessions], node };
+): Promise<{ process: Child; node?: string }> {
+  const sessions = await makePrivate(`${base}/${directory}`);
+  const env = { NODE_ENV: "production" };
+  if (runtime === "Deno") {
+    const serve = new URL("serve.ts", import.meta.url);
+    // As in Node, all permissions: with any list of them Deno looks up each
+    // part of a path at each call, which is dearer than some calls.
+    const command = denoCommand(serve, [module, sessions]);
+    return { process: new Child(command, env) };
   }
-  const command: Command = [
-    Deno.execPath(),
-    "run",
-    "--quiet",
-    "--no-prompt",
-    // As Node does; with any list of permissions Deno looks up each part of a
-    // path at each call, which is dearer than some calls.
-    "--allow-all",
-    fromFileUrl(new URL("serve.ts", import.meta.url)),
-    module,
-    sessions,
-  ];
-  return { command, node: null };
+  const place = `${base}/node`;
+  await Deno.mkdir(place);
+  const server = new URL(`servers/${module}`, import.meta.url);
+  const node = await installForNode(place, packages, [server]);
+  const command = ["node", `${place}/express.mjs`, sessions] as const;
+  return { process: new Child(command, env), node };
 }
 
 async function enter(
   contestant: Contestant,
-  process: ServerProcess,
+  process: Child,
   base: string,
 ): Promise<Competitor> {
-  const { name, kind, runtime, note, packages } = contestant;
-  await process.listening();
-  // Who answers a constant looks at no cookie, and is sent ours.
+  const { name, kind, runtime, note, packages, module } = contestant;
+  const ports = await process.next<Ports>();
+  // The one that answers a constant looks at no cookie, and is sent ours.
   const isBare = kind === "bare";
-  const cookies = `${base}/${isBare ? "latchkey" : contestant.module}.cookies`;
-  const visitors = isBare
-    ? undefined
-    : await Visitors.arrive(process, makeVisits());
-  await visitors?.write(cookies);
+  const cookies = `${base}/${isBare ? "latchkey.ts" : module}.cookies`;
+  const visitors = isBare ? undefined : new Visitors(ports);
+  await visitors?.arrive(makeVisits(), cookies);
   const result = { name, kind, runtime, note, packages, cells: {} };
-  return { ...contestant, process, visitors, cookies, result };
+  return { ...contestant, ports, visitors, cookies, result };
 }
 
 function makeVisits(): Visit[] {
@@ -184,25 +167,48 @@ function makeVisits(): Visit[] {
   return ids.map((_, n) => ({ ...record.data, owner: ownerOf(n), count: 0 }));
 }
 
-async function write(directory: string, results: Results): Promise<void> {
-  const markdown = toMarkdown(results);
-  await Deno.mkdir(directory, { recursive: true });
-  await Deno.writeTextFile(`${directory}/http.md`, markdown);
-  await Deno.writeTextFile(
-    `${directory}/http.json`,
-    `${JSON.stringify(results, null, 2)}\n`,
-  );
-  await Deno.writeTextFile(`${directory}/http.svg`, toPlot(results));
-  console.log(`\n${markdown}`);
+/** Lets all take turns at one action, and counts what is left of it. */
+async function measureAction(
+  competitors: readonly Competitor[],
+  action: Action,
+  { rounds, seconds, connections }: Options,
+): Promise<void> {
+  const able = competitors.filter(({ actions }) => actions.includes(action));
+  const runs = await takeTurns(able, rounds + 1, async (each) => {
+    const { cookies, ports } = each;
+    await settle(cookies);
+    const url = `http://127.0.0.1:${ports[action]}/`;
+    await using wrk = new Child([
+      "wrk",
+      "-t1",
+      `-c${connections}`,
+      `-d${seconds}s`,
+      ...["--latency", "-s", SCRIPT, url, "--", cookies],
+    ]);
+    return await wrk.next<WrkRun>();
+  });
+  for (const [{ result, visitors }, all] of runs) {
+    result.cells[action] = toCell(all.slice(1));
+    if (action !== "change" || visitors === undefined) continue;
+    const acknowledged = all.reduce(
+      (total, { requests, refused }) => total + requests - refused,
+      0,
+    );
+    result.changes = { acknowledged, ...await countChanges(visitors) };
+  }
 }
 
-/** Why somebody does not run, without paths: it is read on other machines. */
-function plainReason(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  return message.replaceAll(/(file:\/\/)?\/[^\s:]+\//g, "")
-    .replaceAll(/\s+/g, " ").slice(0, 200);
-}
-
-function say(text: string): void {
-  console.error(text);
+/** Counts what is there, and what is lost of changes that are all awaited. */
+async function countChanges(
+  visitors: Visitors,
+): Promise<Omit<Changes, "acknowledged">> {
+  const { found } = await visitors.count();
+  const { ids, walk } = makeDataSet(SIZE);
+  const numbers = new Map(ids.map((id, n) => [id, n % CROWDED]));
+  const next = walk();
+  const steps = Array.from({ length: AWAITED }, () => numbers.get(next())!);
+  const awaited = await visitors.change(steps);
+  const after = await visitors.count();
+  const lost = Math.max(0, found + awaited - after.found);
+  return { found, awaited, lost, ruined: after.ruined };
 }

@@ -1,5 +1,5 @@
 -- What wrk asks for: each request with one of the cookies of a file, drawn at
--- random, the same draws in every run. Ends with one line: "@" and JSON.
+-- random, the same draws in every run. Ends with one line, an answer for Child.
 --
 --   wrk … -s requests.lua URL -- COOKIES
 
@@ -26,8 +26,8 @@ end
 function done(summary, latency)
   local errors = summary.errors
   print(string.format(
-    '@{"requests":%d,"seconds":%.6f,"refused":%d,"broken":%d,' ..
-      '"p50":%.6f,"p99":%.6f}',
+    '@{"done":{"requests":%d,"seconds":%.6f,"refused":%d,"broken":%d,' ..
+      '"p50":%.6f,"p99":%.6f}}',
     summary.requests,
     summary.duration / 1e6,
     errors.status,

@@ -1,33 +1,31 @@
-import type { Action, Visit } from "./contestant.ts";
+import { inFlows } from "../harness/turns.ts";
+import type { Action, Visit } from "./contestants.ts";
 import type { Changes } from "./results.ts";
-import type { ServerProcess } from "./server_process.ts";
+
+/** The ports of a contestant's handlers. */
+export type Ports = Readonly<Record<Action | "make", number>>;
 
 const FLOWS = 32;
 
-/** Those who each have a session of one contestant, with its real cookies. */
+/** Clients that each have a session of one contestant, with its real cookies. */
 export class Visitors {
-  readonly #process: ServerProcess;
-  readonly #cookies: readonly string[];
+  readonly #ports: Ports;
+  readonly #cookies: string[] = [];
 
-  private constructor(process: ServerProcess, cookies: readonly string[]) {
-    this.#process = process;
-    this.#cookies = cookies;
+  constructor(ports: Ports) {
+    this.#ports = ports;
   }
 
   /**
-   * Lets a contestant make the sessions, and sees that it reads each of them.
+   * Lets the contestant make the sessions, and sees that it reads each of them.
    *
-   * @param process The contestant.
    * @param visits What the sessions hold; each gets an owner of its own.
+   * @param path Where the cookies are written, one a line.
    * @throws {Error} If one cannot be made or read.
    */
-  static async arrive(
-    process: ServerProcess,
-    visits: readonly Visit[],
-  ): Promise<Visitors> {
-    const cookies = new Array<string>(visits.length);
-    await inFlows(visits.length, async (n) => {
-      const response = await fetch(urlOf(process, "make"), {
+  async arrive(visits: readonly Visit[], path: string): Promise<void> {
+    await inFlows(FLOWS, visits.length, async (n) => {
+      const response = await fetch(`http://127.0.0.1:${this.#ports.make}/`, {
         method: "POST",
         headers: { "content-type": "application/json" },
         body: JSON.stringify(visits[n]),
@@ -35,23 +33,19 @@ export class Visitors {
       await response.body?.cancel();
       const [cookie] = response.headers.getSetCookie();
       if (!response.ok || cookie === undefined) {
+        const { status } = response;
         throw new Error(
-          `Cannot make a session: status ${response.status}, ` +
-            `cookie ${cookie !== undefined}. ${process.trouble}`,
+          `Cannot make a session: status ${status}, cookie ${cookie}`,
         );
       }
-      cookies[n] = cookie.split(";", 1)[0]!;
+      this.#cookies[n] = cookie.split(";", 1)[0]!;
     });
-    const visitors = new Visitors(process, cookies);
-    const { found, ruined } = await visitors.count();
-    if (found === 0 && ruined === 0) return visitors;
-    throw new Error(
-      `Cannot begin: ${ruined} sessions were not read, ${found} were changed`,
-    );
-  }
-
-  /** Writes the cookies down, one a line. */
-  async write(path: string): Promise<void> {
+    const { found, ruined } = await this.count();
+    if (found + ruined > 0) {
+      throw new Error(
+        `Cannot begin: ${ruined} sessions were not read, ${found} were changed`,
+      );
+    }
     await Deno.writeTextFile(path, this.#cookies.join("\n") + "\n");
   }
 
@@ -59,7 +53,7 @@ export class Visitors {
   async count(): Promise<Pick<Changes, "found" | "ruined">> {
     let found = 0;
     let ruined = 0;
-    await inFlows(this.#cookies.length, async (n) => {
+    await inFlows(FLOWS, this.#cookies.length, async (n) => {
       const count = await this.#ask("read", n);
       if (count === undefined) ruined++;
       else found += count;
@@ -69,14 +63,14 @@ export class Visitors {
 
   /**
    * Changes sessions in 32 flows, and awaits each answer, which wrk does not
-   * when its time is over.
+   * when its time ends.
    *
    * @param steps Which ones, one after the other.
    * @returns How many changes were answered with success.
    */
   async change(steps: readonly number[]): Promise<number> {
     let acknowledged = 0;
-    await inFlows(steps.length, async (step) => {
+    await inFlows(FLOWS, steps.length, async (step) => {
       const count = await this.#ask("change", steps[step]!);
       if (count !== undefined) acknowledged++;
     });
@@ -85,8 +79,9 @@ export class Visitors {
 
   /** Returns the session's count, or `undefined` when that is not the answer. */
   async #ask(action: Action, n: number): Promise<number | undefined> {
+    const url = `http://127.0.0.1:${this.#ports[action]}/`;
     const headers = { cookie: this.#cookies[n]! };
-    const response = await fetch(urlOf(this.#process, action), { headers });
+    const response = await fetch(url, { headers });
     const [owner, count] = (await response.text()).split(" ");
     return response.ok && owner === ownerOf(n) ? Number(count) : undefined;
   }
@@ -95,18 +90,4 @@ export class Visitors {
 /** Names the owner of a session. */
 export function ownerOf(n: number): string {
   return `owner-${n}`;
-}
-
-function urlOf(process: ServerProcess, handler: Action | "make"): string {
-  return `http://127.0.0.1:${process.port(handler)}/`;
-}
-
-async function inFlows(
-  count: number,
-  act: (n: number) => Promise<void>,
-): Promise<void> {
-  const numbers = Array(count).keys();
-  await Promise.all(Array.from({ length: FLOWS }, async () => {
-    for (const n of numbers) await act(n);
-  }));
 }

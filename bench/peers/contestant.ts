@@ -1,7 +1,8 @@
 import type { JsonObject, SessionRecord } from "../../src/core/record.ts";
+import type { Profile } from "../harness/benchmark.ts";
 import type { Column } from "./protocol.ts";
 
-/** What is kept for an ID in this race: it tells whether it is whole, and whose. */
+/** What is kept for an ID in this race: it shows if it is whole, and its owner. */
 export interface Value extends SessionRecord {
   /** The owner, a counter at both ends, and what a small shop keeps between them. */
   readonly data: JsonObject & {
@@ -19,8 +20,7 @@ export type Change = (found: unknown) => Value;
 export interface Given {
   readonly id: string;
   readonly value: Value;
-  /** It is to be one that the cleanup finds expired. */
-  readonly isOver: boolean;
+  readonly isExpired: boolean;
 }
 
 /**
@@ -42,60 +42,29 @@ export interface Contestant {
   /** Makes very many; in a shorter way than `save` where there is one. */
   fill?(sessions: Iterable<Given>): void | Promise<void>;
   /**
-   * Deletes all that are over, with what it has for that. May tell how many
+   * Deletes all that are expired, with what it has for that. May return how many
    * milliseconds of it the deletions themselves took.
    */
   clean?(): void | number | Promise<void | number>;
   /** Counts all that it keeps, where that is not the number of files. */
   count?(): number;
-  /** Gives back what it holds. */
-  close(): void | Promise<void>;
+  close?(): void | Promise<void>;
 }
 
-/** What the tables say of a contestant. */
-export interface Profile {
-  /** What the tables call it. */
-  readonly name: string;
-  /** `ours`, `floor`, or what it stands for. */
-  readonly kind: "floor" | "ours" | "peer" | "database";
-  /** What its users should know of how it was set up. */
-  readonly note: string;
-  /** Where it can run. */
+/** What the tables say of a contestant, and in what it takes part. */
+export interface PeerProfile extends Profile {
   readonly runtimes: readonly Runtime[];
-  /** The packages that it loads, each with its exact version. */
-  readonly packages: Readonly<Record<string, string>>;
-  /** What it takes part in, if not in all that it can. */
+  /** All that it can, by default. */
   readonly columns?: readonly Column[];
   /** Works in the directory of the contestant of this name. */
   readonly beside?: string;
 }
 
-/** How a contestant is made. Its module loads nothing before `open`. */
-export interface Adapter extends Profile {
+/** How a contestant is made. Nothing is loaded before `open`. */
+export interface Adapter extends PeerProfile {
   /** Opens it in a directory that is there, in any number of processes. */
   open(directory: string): Contestant | Promise<Contestant>;
 }
 
 /** What executes a contestant. */
 export type Runtime = "Deno" | "Node" | "PHP" | "Python";
-
-/**
- * Loads a package: under Deno with an `npm:` specifier, under Node from the
- * installation that `node_installation.ts` makes. The specifier is put together
- * here, so that checking this repository downloads none of the peers.
- *
- * @typeParam T The part of the package that is used.
- * @param packages As in the adapter.
- * @param name One of them.
- * @param path A module in it, with its slash.
- */
-export async function importPackage<T>(
-  packages: Readonly<Record<string, string>>,
-  name: string,
-  path = "",
-): Promise<T> {
-  const specifier = "Deno" in globalThis
-    ? `npm:${name}@${packages[name]}${path}`
-    : name + path;
-  return await import(specifier) as T;
-}

@@ -1,5 +1,5 @@
 /*
- * Is the store faster than what anyone would pick instead, and is what is
+ * Is the store faster than what is commonly picked instead, and is what is
  * faster still correct?
  *
  * Each contestant runs in processes of its own, on the same 1,000 sessions and
@@ -7,7 +7,7 @@
  * the file system writes out what it holds. Every read is judged. Four
  * processes then update 100 sessions, and what was acknowledged is counted
  * against what is there. Those that can clean up do so among 100,000 sessions,
- * half of them over; what is left is counted. Writes peers.md, peers.json and
+ * half of them expired; what is left is counted. Writes peers.md, peers.json and
  * peers.svg. What is not installed (Node, PHP, Django) is skipped, and said so.
  *
  * 2026-11-27, Deno 2.9.6, Node 20, PHP 8.2, ext4, 2 cores that were half as fast
@@ -27,165 +27,134 @@
  *                       how many there are to clean up; 0 leaves it out
  *   --many 1000000      also loads among so many sessions; takes minutes, 5 GB
  *                       of disk and 6 GB of memory, and so is not the default
- *   --directory DIR     where the sessions are; a temporary one by default
  *   --only TEXT         peers whose name contains it, beside us and the floors
- *   --output DIR        where the results are written; bench/results by default
  *   --keep              cleanups and loads among many that are left out here
  *                       stay as they are in the results that are there
+ *   --directory, --output, --render: see runBenchmark()
  */
-import { parseArgs } from "@std/cli/parse-args";
-import { fromFileUrl } from "@std/path/from-file-url";
 import { makeDataSet, SIZES } from "../data_set.ts";
-import { fileSystemOf } from "../machine.ts";
-import type { Competitor, Entry } from "./competitor.ts";
-import { enter } from "./enter.ts";
-import { holdCleanups } from "./hold_cleanups.ts";
-import { holdRaces } from "./hold_races.ts";
-import { loadAmongMany } from "./load_among_many.ts";
-import type { Column } from "./protocol.ts";
-import { COLUMNS, type Results } from "./results.ts";
-import { RunnerProcess } from "./runner_process.ts";
-import { takeTurns } from "./take_turns.ts";
-import { toMarkdown } from "./to_markdown.ts";
-import { toPlot } from "./to_plot.ts";
+import { Child } from "../harness/child.ts";
+import {
+  makePrivate,
+  readResults,
+  runBenchmark,
+  say,
+  settle,
+} from "../harness/benchmark.ts";
+import { takeTurns } from "../harness/turns.ts";
+import { holdCleanups, loadAmongMany } from "./crowds.ts";
+import { enter, type Entry } from "./entries.ts";
+import type { Column, Tally } from "./protocol.ts";
+import { holdRaces } from "./race.ts";
+import { toMarkdown, toPlots } from "./report.ts";
+import {
+  COLUMNS,
+  type MeasuredColumn,
+  type PeersResults,
+  type Result,
+  speedsOf,
+  toCell,
+} from "./results.ts";
 import { makeValue, type Workload } from "./values.ts";
-import { withKept } from "./with_kept.ts";
+
+/** An entry that runs. */
+export interface Competitor extends Entry {
+  readonly process: Child;
+  /** What it takes part in. */
+  readonly columns: readonly Column[];
+  /** The memory that it had before it opened anything, in bytes, if known. */
+  readonly empty: number | undefined;
+}
 
 const SESSIONS = 1_000;
 const STEPS = 1 << 14;
 /** Rounds of cleaning up: one is as long as all the rest of a round. */
 const CLEANUPS = 3;
 
-interface Options {
-  readonly base: string;
-  readonly rounds: number;
-  readonly turn: number;
-  readonly cleanupSessions: number;
-  readonly many: number;
-  readonly only: string;
-}
-
 if (import.meta.main) {
-  const { directory, output, only, keep, ...numbers } = parseArgs(Deno.args, {
-    boolean: ["keep"],
-    string: [
-      "rounds",
-      "milliseconds",
-      "cleanup-sessions",
-      "many",
-      "directory",
-      "only",
-      "output",
-    ],
-    default: {
-      rounds: "5",
-      milliseconds: "400",
-      "cleanup-sessions": "100000",
-      many: "0",
-      only: "",
-      output: fromFileUrl(new URL("../results", import.meta.url)),
+  await runBenchmark({
+    name: "peers",
+    options: {
+      "rounds": 5,
+      "milliseconds": 400,
+      "cleanup-sessions": 100_000,
+      "many": 0,
+      "only": "",
+      "keep": false,
     },
+    async measure(base, options, skip) {
+      const { rounds, milliseconds: turn, many, only, keep, output } = options;
+      const workload = `${base}/workload.json`;
+      await Deno.writeTextFile(workload, JSON.stringify(makeWorkload()));
+      const { entries, runtimes } = await enter(base, workload, only, skip);
+
+      await using stack = new AsyncDisposableStack();
+      const competitors: Competitor[] = [];
+      for (const entry of entries) {
+        const process = stack.use(new Child(entry.command));
+        try {
+          competitors.push(await present(entry, process, base));
+          say(`opened ${entry.label}`);
+        } catch (error) {
+          skip(entry.label, error);
+        }
+      }
+
+      for (const size of SIZES.keys()) {
+        if (size > 0) {
+          for (const each of competitors) {
+            await open(each, each.process, base, size);
+          }
+        }
+        for (const [column] of COLUMNS) {
+          const settings = { base, column, size, rounds, turn };
+          await measureColumn(competitors, settings);
+          say(`measured ${column}, ${SIZES[size]![0]}`);
+        }
+        if (size === 0) await weigh(competitors);
+      }
+      await holdRaces(competitors, base, rounds, turn);
+      say("raced");
+      const sessions = options["cleanup-sessions"];
+      const crowd = { base, rounds, turn, skip };
+      if (sessions > 0) {
+        const rounds = Math.min(crowd.rounds, CLEANUPS);
+        await holdCleanups(competitors, { ...crowd, rounds, sessions });
+        say("cleaned up");
+      }
+      if (many > 0) {
+        await loadAmongMany(competitors, { ...crowd, sessions: many });
+      }
+      const results = competitors.map(({ result }) => result);
+      const kept = keep ? await keepCrowds(results, output) : {};
+      return { rounds, ...kept, results, runtimes };
+    },
+    toMarkdown,
+    toPlots,
   });
-  const base = await Deno.makeTempDir({
-    ...(directory !== undefined && { dir: directory }),
-    prefix: "latchkey-peers-",
-  });
-  try {
-    const results = await hold({
-      base,
-      rounds: Number(numbers.rounds),
-      turn: Number(numbers.milliseconds),
-      cleanupSessions: Number(numbers["cleanup-sessions"]),
-      many: Number(numbers.many),
-      only,
-    });
-    await write(output, keep ? withKept(await read(output), results) : results);
-  } finally {
-    await Deno.remove(base, { recursive: true });
-  }
 }
 
-/** Holds the race, all of it. */
-async function hold(options: Options): Promise<Results> {
-  const { base, rounds, turn, cleanupSessions, many, only } = options;
-  const workload = `${base}/workload.json`;
-  await Deno.writeTextFile(workload, JSON.stringify(makeWorkload()));
-  const skipped: Results["skipped"][number][] = [];
-  const skip = (name: string, error: unknown) => {
-    const reason = reasonOf(error);
-    skipped.push({ name, reason });
-    say(`skipped ${name}: ${reason}`);
-  };
-  const { entries, runtimes } = await enter({ base, workload, only, skip });
-
-  await using stack = new AsyncDisposableStack();
-  const competitors: Competitor[] = [];
-  for (const entry of entries) {
-    const process = new RunnerProcess(entry.command);
-    try {
-      competitors.push(await present(entry, process, base));
-      stack.use(process);
-      say(`opened ${entry.label}`);
-    } catch (error) {
-      await process[Symbol.asyncDispose]();
-      skip(entry.label, error);
+/**
+ * Takes the cleanups and the loads among many, which take most of the time,
+ * from an earlier run where this one measured none. Returns when that was.
+ */
+async function keepCrowds(
+  results: readonly Result[],
+  directory: string,
+): Promise<{ kept: string }> {
+  const earlier = await readResults<PeersResults>(directory, "peers");
+  for (const result of results) {
+    const { cleanup, many } = earlier.results.find(({ name, runtime }) =>
+      name === result.name && runtime === result.runtime
+    ) ?? {};
+    if (cleanup !== undefined) {
+      result.cleanup ??= cleanup;
+    }
+    if (many !== undefined) {
+      result.many ??= many;
     }
   }
-
-  for (const [size, [title]] of SIZES.entries()) {
-    if (size > 0) {
-      for (const each of competitors) {
-        await open(each, each.process, base, size);
-      }
-    }
-    for (const [column] of COLUMNS) {
-      await takeTurns(competitors, {
-        base,
-        column,
-        size,
-        title,
-        sessions: SESSIONS,
-        rounds,
-        turn,
-      });
-      say(`measured ${column}, ${title}`);
-    }
-    if (size === 0) await weigh(competitors);
-  }
-  await holdRaces(competitors, { base, rounds, turn });
-  say("raced");
-  if (cleanupSessions > 0) {
-    await holdCleanups(competitors, {
-      base,
-      rounds: Math.min(rounds, CLEANUPS),
-      sessions: cleanupSessions,
-      skip,
-    });
-    say("cleaned up");
-  }
-  if (many > 0) {
-    await loadAmongMany(competitors, {
-      base,
-      rounds,
-      turn,
-      sessions: many,
-      say,
-      skip,
-    });
-  }
-
-  return {
-    date: new Date().toISOString().slice(0, 10),
-    machine: {
-      cores: navigator.hardwareConcurrency,
-      os: await saidBy("uname", ["-sr"]),
-      fileSystem: await fileSystemOf(base),
-      runtimes,
-    },
-    rounds,
-    results: competitors.map(({ result }) => result),
-    skipped,
-  };
+  return { kept: earlier.date };
 }
 
 function makeWorkload(): Workload {
@@ -200,13 +169,13 @@ function makeWorkload(): Workload {
   };
 }
 
-/** Opens the first size; tells in what it takes part. */
+/** Opens the first size, and finds in what it takes part. */
 async function present(
   entry: Entry,
-  process: RunnerProcess,
+  process: Child,
   base: string,
 ): Promise<Competitor> {
-  await process.ask({ act: "greet" });
+  await process.next();
   const empty = await process.peakMemory();
   const can = await open(entry, process, base, 0);
   const columns = can.filter((column) =>
@@ -215,68 +184,60 @@ async function present(
   return { ...entry, process, columns, empty };
 }
 
-/** Opens and fills the directory for a size; tells what can be measured. */
+/** Opens and fills the directory for a size; returns what can be measured. */
 async function open(
   { profile, runtime }: Entry,
-  process: RunnerProcess,
+  process: Child,
   base: string,
   size: number,
 ): Promise<Column[]> {
   const name = profile.beside ?? profile.name;
   const plain = name.replaceAll(/[^a-z0-9]+/gi, "-");
-  const directory = `${base}/${plain}-${runtime}-${size}`;
-  await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
+  const directory = await makePrivate(`${base}/${plain}-${runtime}-${size}`);
   const sessions = SESSIONS;
   return await process.ask({ act: "open", size, directory, sessions });
 }
 
-/** Asks how much memory those had who have been in all columns. */
+/** Lets all take turns in one column. */
+async function measureColumn(
+  competitors: readonly Competitor[],
+  { base, column, size, rounds, turn }: {
+    base: string;
+    column: MeasuredColumn;
+    size: number;
+    rounds: number;
+    turn: number;
+  },
+): Promise<void> {
+  const able = competitors.filter(({ columns }) => columns.includes(column));
+  const tallies = await takeTurns(able, rounds + 1, async (each, round) => {
+    await settle(base);
+    // Another walk each time: a store that finds what it is to save may save
+    // nothing.
+    const run = (milliseconds: number, turn: number): Promise<Tally> => {
+      const sessions = SESSIONS;
+      const what = { act: "run", column, size, sessions, turn, milliseconds };
+      return each.process.ask(what);
+    };
+    // What it needs is in the caches of others until it has begun.
+    await run(turn / 8, 2 * round);
+    return await run(turn, 2 * round + 1);
+  });
+  const [title] = SIZES[size]!;
+  let floor: number[] | undefined;
+  for (const [{ profile, result }, all] of tallies) {
+    const timed = all.slice(1);
+    // It comes first.
+    if (profile.kind === "floor") floor = speedsOf(timed);
+    (result.cells[title] ??= {})[column] = toCell(timed, floor);
+  }
+}
+
+/** Asks how much memory those had that have been in all columns. */
 async function weigh(competitors: readonly Competitor[]): Promise<void> {
   for (const { columns, empty, process, result } of competitors) {
     if (!columns.includes("mixed") || empty === undefined) continue;
     const peak = await process.peakMemory();
     if (peak !== undefined) result.memory = { empty, peak };
   }
-}
-
-async function read(directory: string): Promise<Results> {
-  return JSON.parse(await Deno.readTextFile(`${directory}/peers.json`));
-}
-
-async function write(directory: string, results: Results): Promise<void> {
-  const sizes = SIZES.map(([title]) => title);
-  const markdown = toMarkdown(results, sizes);
-  await Deno.mkdir(directory, { recursive: true });
-  await Deno.writeTextFile(`${directory}/peers.md`, markdown);
-  await Deno.writeTextFile(
-    `${directory}/peers.json`,
-    `${JSON.stringify(results, null, 2)}\n`,
-  );
-  await Deno.writeTextFile(
-    `${directory}/peers.svg`,
-    toPlot(results, sizes[0]!),
-  );
-  console.log(`\n${markdown}`);
-}
-
-/** What a program says of this machine, in its last line. */
-async function saidBy(program: string, args: string[]): Promise<string> {
-  try {
-    const { stdout } = await new Deno.Command(program, { args }).output();
-    return new TextDecoder().decode(stdout).trim().split("\n").at(-1)!;
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    return `${program} unknown`;
-  }
-}
-
-/** Why somebody does not take part; without paths, as others read it. */
-function reasonOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  return message.replaceAll(/(file:\/\/)?\/[^\s:]+\//g, "")
-    .replaceAll(/\s+/g, " ").slice(0, 200);
-}
-
-function say(text: string): void {
-  console.error(text);
 }

@@ -1,11 +1,12 @@
 /*
- * What the processes of the contestants are told, and what they answer. There
+ * What the processes of the contestants are asked, and what they answer. There
  * is one runner for each language: runner.ts (Deno and Node), runner.php,
- * runner.py. They are told on stdin, one line of JSON each, what to do, and
- * answer each line by one line on stdout that begins with "@" (a package may
- * print lines of its own): `@{"done":…}`, or `@{"error":"…"}`.
+ * runner.py. Requests come on stdin, a line of JSON each, answers go to stdout,
+ * see Child. The first answer, to no request, says that the runner is ready; it
+ * ends with its stdin.
  *
- *   runner.ts ADAPTER WORKLOAD      the module's name; a `Workload` in a file
+ *   runner.ts MODULE NAME WORKLOAD     an adapter's module and its name; a
+ *                                      `Workload` in a file
  *
  * The rules are the same in each language:
  *
@@ -34,10 +35,8 @@ export type Column =
   | "clean"
   | "many";
 
-/** What a runner is told. `size` is the number of one of the values. */
+/** A request. `size` is the number of one of the values. */
 export type Request =
-  /** Does nothing, and answers when it is ready. */
-  | { readonly act: "greet" }
   /** Opens a directory and saves so many sessions; answers `Column[]`. */
   | {
     readonly act: "open";
@@ -68,12 +67,10 @@ export type Request =
     readonly size: number;
     readonly from: number;
     readonly to: number;
-    readonly isOver: boolean;
+    readonly isExpired: boolean;
   }
-  /** Deletes those that are over; answers a `Cleanup`. */
-  | { readonly act: "clean"; readonly size: number }
-  /** Ends the process. */
-  | { readonly act: "close" };
+  /** Deletes those that are expired; answers a `Cleanup`. */
+  | { readonly act: "clean"; readonly size: number };
 
 /** What was done in a run. */
 export interface Tally {
@@ -97,7 +94,7 @@ export interface Cleanup {
   readonly milliseconds: number;
   /** The longest time in which nothing else could run, in milliseconds. */
   readonly pause: number;
-  /** How much of it the deletions themselves took, if it tells. */
+  /** How much of it the deletions themselves took, if known. */
   readonly deleting?: number | null;
   /** How many are left, where that is not the number of files. */
   readonly left?: number | null;

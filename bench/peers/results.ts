@@ -1,5 +1,6 @@
-import { median } from "../median.ts";
-import type { Adapter, Runtime } from "./contestant.ts";
+import type { Profile, Results } from "../harness/benchmark.ts";
+import { median, medianRatio, sum } from "../harness/statistics.ts";
+import type { Runtime } from "./contestant.ts";
 import type { Tally } from "./protocol.ts";
 
 /** What is measured in one process, with what the tables call it. */
@@ -11,20 +12,26 @@ export const COLUMNS = [
   ["mixed", "mixed 90/10, 32 flows"],
 ] as const;
 
+/** The unit of memory in tables and plots, in bytes. */
+export const MEBIBYTE: number = 1_024 * 1_024;
+
 /** One of these. */
 export type MeasuredColumn = typeof COLUMNS[number][0];
 
-/** What one contestant did in one column. */
-export interface Cell {
+/** Speeds of one contestant. */
+interface Speeds {
   /** Operations per second, round by round. */
   readonly rounds: readonly number[];
-  /** The middle of them. */
   readonly median: number;
   /** The middle of the ratios to the floor of the same round. */
   readonly ratio?: number;
-  /** How many reads were empty, torn or another's, all rounds together. */
+}
+
+/** What one contestant did in one column, all rounds together. */
+export interface Cell extends Speeds {
+  /** How many reads were empty, torn or another's. */
   readonly corrupt: number;
-  /** How many changes were refused, all rounds together. */
+  /** How many changes were refused. */
   readonly failed: number;
   /** The first thing that went wrong. */
   readonly trouble?: string;
@@ -40,23 +47,17 @@ export interface RaceCell extends Cell {
   readonly ruined: number;
 }
 
-/** How the cleanups of one contestant went. */
-export interface CleanupCell {
-  /** How many sessions there were, each time; half of them over. */
+/** How the cleanups of one contestant went; its rounds are sessions per second. */
+export interface CleanupCell extends Speeds {
+  /** How many sessions there were, each time; half of them expired. */
   readonly sessions: number;
-  /** How many of them it went through in a second, round by round. */
-  readonly rounds: readonly number[];
-  /** The middle of these. */
-  readonly median: number;
-  /** The middle of the ratios to the floor of the same round. */
-  readonly ratio?: number;
   /** The longest pause of the event loop, in milliseconds, round by round. */
   readonly pauses: readonly number[];
   /** The middle of these. */
   readonly pause: number;
-  /** How much of the time the deletions themselves took, if it tells. */
+  /** The share of the time that the deletions themselves took, if known. */
   readonly deleting?: number;
-  /** How many stayed that were over, or went that were not. */
+  /** How many stayed that were expired, or went that were not. */
   readonly wrong: number;
 }
 
@@ -78,12 +79,8 @@ export interface MemoryCell {
 }
 
 /** What one contestant did. */
-export interface Result {
-  readonly name: string;
+export interface Result extends Profile {
   readonly runtime: Runtime;
-  readonly kind: Adapter["kind"];
-  readonly note: string;
-  readonly packages: Readonly<Record<string, string>>;
   /** By the title of the size, and the column. */
   readonly cells: Record<string, Partial<Record<MeasuredColumn, Cell>>>;
   race?: RaceCell;
@@ -93,46 +90,38 @@ export interface Result {
 }
 
 /** All that is written down. */
-export interface Results {
-  readonly date: string;
-  readonly machine: {
-    readonly cores: number;
-    readonly os: string;
-    readonly fileSystem: string;
-    /** Deno first. */
-    readonly runtimes: readonly string[];
-  };
+export interface PeersResults extends Results {
   readonly rounds: number;
   /** When an earlier run measured what this one left out. */
   readonly kept?: string;
   readonly results: readonly Result[];
-  /** Who did not run, and why. */
-  readonly skipped: readonly {
-    readonly name: string;
-    readonly reason: string;
-  }[];
 }
 
-/**
- * Sums up the rounds of one contestant.
- *
- * @param tallies Round by round.
- * @param floor The floor's operations per second in the same rounds.
- */
-export function toCell(
-  tallies: readonly Tally[],
-  floor?: readonly number[],
-): Cell {
-  const rounds = tallies.map(({ ops, milliseconds }) =>
-    1_000 * ops / milliseconds
-  );
-  const trouble = firstTrouble(tallies);
+/** Sums up speeds, and compares them to the floor's in the same rounds. */
+export function toSpeeds(
+  rounds: readonly number[],
+  floor: readonly number[] | undefined,
+): Speeds {
   return {
     rounds,
     median: median(rounds),
-    ...(floor !== undefined && {
-      ratio: median(rounds.map((each, round) => each / floor[round]!)),
-    }),
+    ...(floor !== undefined && { ratio: medianRatio(rounds, floor) }),
+  };
+}
+
+/** Returns the operations per second of each round. */
+export function speedsOf(tallies: readonly Tally[]): number[] {
+  return tallies.map(({ ops, milliseconds }) => 1_000 * ops / milliseconds);
+}
+
+/** Sums up the rounds of one contestant. */
+export function toCell(
+  tallies: readonly Tally[],
+  floor: readonly number[] | undefined,
+): Cell {
+  const trouble = troubleIn(tallies);
+  return {
+    ...toSpeeds(speedsOf(tallies), floor),
     corrupt: sum(tallies.map(({ corrupt }) => corrupt)),
     failed: sum(tallies.map(({ failed }) => failed)),
     ...(trouble !== undefined && { trouble }),
@@ -140,12 +129,32 @@ export function toCell(
 }
 
 /** Returns the first thing that went wrong. */
-export function firstTrouble(tallies: readonly Tally[]): string | undefined {
+export function troubleIn(tallies: readonly Tally[]): string | undefined {
   return tallies.find(({ trouble }) => typeof trouble === "string")?.trouble ??
     undefined;
 }
 
-/** Adds. */
-export function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, each) => total + each, 0);
+/** Names a contestant, with its runtime where it has several. */
+export function labelOf({ kind, name, runtime }: Result): string {
+  return kind === "ours" ? name : `${name}, ${runtime}`;
+}
+
+/** Returns whether all was read, kept, accepted and cleaned up rightly. */
+export function isSound({ cells, race, cleanup }: Result): boolean {
+  const all = Object.values(cells).flatMap((each) => Object.values(each));
+  return [...all, ...(race === undefined ? [] : [race])]
+    .every(({ corrupt, failed }) => corrupt + failed === 0) &&
+    (race === undefined || race.lost + race.ruined === 0) &&
+    (cleanup === undefined || cleanup.wrong === 0);
+}
+
+/** Returns the result with the greatest figure, among those that have it. */
+export function fastest(
+  results: readonly Result[],
+  figure: (result: Result) => number | undefined,
+): { readonly result: Result; readonly value: number } | undefined {
+  return results.flatMap((result) => {
+    const value = figure(result);
+    return value === undefined ? [] : [{ result, value }];
+  }).sort((a, b) => b.value - a.value)[0];
 }

@@ -132,7 +132,7 @@ function count_changes(array $request): array {
   }, array_slice($ids, 0, $request['sessions']));
 }
 
-// Writes what the handler writes; the sessions are over by the time of the file.
+// Writes what the handler writes; the sessions are expired by the time of the file.
 function fill(array $request): void {
   global $values;
   $old = time() - 2 * (int) ini_get('session.gc_maxlifetime');
@@ -143,7 +143,7 @@ function fill(array $request): void {
       $text .= $key . '|' . serialize($value);
     }
     file_put_contents($path, $text);
-    if ($request['isOver']) touch($path, $old);
+    if ($request['isExpired']) touch($path, $old);
   }
 }
 
@@ -157,6 +157,7 @@ function clean(): array {
   return ['milliseconds' => $milliseconds, 'pause' => $milliseconds];
 }
 
+fwrite(STDOUT, '@{"done":null}' . "\n");
 while (($line = fgets(STDIN)) !== false) {
   $request = json_decode($line, true);
   try {
@@ -168,12 +169,10 @@ while (($line = fgets(STDIN)) !== false) {
       'count' => count_changes($request),
       'fill' => fill($request),
       'clean' => clean(),
-      'greet', 'close' => null,
     }];
   } catch (Throwable $error) {
     $answer = ['error' => (string) $error];
   }
   // Nothing is printed by `echo`: a session cannot begin after it.
   fwrite(STDOUT, '@' . json_encode($answer) . "\n");
-  if ($request['act'] === 'close') break;
 }

@@ -141,7 +141,7 @@ class Runner:
             counts.append(found["data"]["first"] - FIRST_COUNT if whole else None)
         return counts
 
-    # Writes what the backend writes; a session is over by the time of the file.
+    # Writes what the backend writes; a session is expired by the time of the file.
     def fill(self, size, **request):
         old = time.time() - settings.SESSION_COOKIE_AGE - HOUR
         for n in range(request["from"], request["to"]):
@@ -150,7 +150,7 @@ class Runner:
             path = session._key_to_file()
             with open(path, "w", encoding="ascii") as file:
                 file.write(session.encode(value))
-            if request["isOver"]:
+            if request["isExpired"]:
                 os.utime(path, (old, old))
 
     def clean(self, size):
@@ -159,16 +159,11 @@ class Runner:
         milliseconds = (time.perf_counter() - begin) * 1000
         return {"milliseconds": milliseconds, "pause": milliseconds}
 
-    def greet(self):
-        pass
-
-    def close(self):
-        pass
-
 
 settings.configure(SECRET_KEY="only for this race")
 with open(sys.argv[2], encoding="utf-8") as file:
     runner = Runner(json.load(file))
+print('@{"done":null}', flush=True)
 for line in sys.stdin:
     request = json.loads(line)
     act = request.pop("act")
@@ -177,5 +172,3 @@ for line in sys.stdin:
     except Exception as error:
         answer = {"error": repr(error)}
     print("@" + json.dumps(answer), flush=True)
-    if act == "close":
-        break

@@ -1,45 +1,43 @@
 /*
  * One process of one contestant in Deno or Node. See protocol.ts.
- *
- *   runner.ts ADAPTER WORKLOAD      the module's name, a file of JSON
  */
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { createInterface } from "node:readline";
+import { nameOf, scattered } from "../ids.ts";
+import { inFlows } from "../harness/turns.ts";
 import type { Adapter, Contestant, Given, Value } from "./contestant.ts";
 import type { Cleanup, Column, Request, Tally } from "./protocol.ts";
-import {
-  changesOf,
-  isWhole,
-  nameOf,
-  scattered,
-  valueOf,
-  type Workload,
-} from "./values.ts";
+import { changesOf, isWhole, valueOf, type Workload } from "./values.ts";
+
+const FLOWS = 32;
 
 type Kind = "load" | "touch" | "save" | "update";
 
 class CorruptRead extends Error {}
 
-async function serve(name: string, workload: string): Promise<void> {
-  const extension = import.meta.url.endsWith(".ts") ? ".ts" : ".mjs";
-  const module = new URL(`adapters/${name}${extension}`, import.meta.url).href;
-  const { adapter } = await import(module) as { adapter: Adapter };
+async function serve(
+  module: string,
+  name: string,
+  workload: string,
+): Promise<void> {
+  const { href } = new URL(module, import.meta.url);
+  const { adapters } = await import(href) as { adapters: readonly Adapter[] };
   const runner = new Runner(
-    adapter,
+    adapters.find((adapter) => adapter.name === name)!,
     JSON.parse(readFileSync(workload, "utf8")) as Workload,
   );
-  for await (const line of createInterface({ input: process.stdin })) {
-    const request = JSON.parse(line) as Request;
-    let answer: object;
-    try {
-      answer = { done: await runner.do(request) ?? null };
-    } catch (error) {
-      answer = { error: String(error) };
-    }
+  const answer = (answer: object) =>
     process.stdout.write(`@${JSON.stringify(answer)}\n`);
-    if (request.act === "close") break;
+  answer({ done: null });
+  for await (const line of createInterface({ input: process.stdin })) {
+    try {
+      answer({ done: await runner.do(JSON.parse(line)) ?? null });
+    } catch (error) {
+      answer({ error: String(error) });
+    }
   }
+  await runner.close();
   process.exit();
 }
 
@@ -55,8 +53,6 @@ class Runner {
 
   do(request: Request): unknown {
     switch (request.act) {
-      case "greet":
-        return;
       case "open":
         return this.#open(request);
       case "run":
@@ -67,9 +63,11 @@ class Runner {
         return this.#stores[request.size]!.fill!(this.#given(request));
       case "clean":
         return this.#clean(request);
-      case "close":
-        return Promise.all(this.#stores.map((store) => store.close()));
     }
+  }
+
+  async close(): Promise<void> {
+    for (const store of this.#stores) await store.close?.();
   }
 
   async #open(request: Request & { act: "open" }): Promise<Column[]> {
@@ -77,12 +75,10 @@ class Runner {
     const store = await this.#adapter.open(directory);
     this.#stores[size] = store;
     const like = this.#workload.values[size]!;
-    const ids = this.#workload.ids.slice(0, sessions).values();
-    await flows(32, async () => {
-      for (const id of ids) {
-        const value = valueOf(like, id, 0);
-        await (store.create?.(id, value) ?? store.save(id, value));
-      }
+    await inFlows(FLOWS, sessions, async (n) => {
+      const id = this.#workload.ids[n]!;
+      const value = valueOf(like, id, 0);
+      await (store.create?.(id, value) ?? store.save(id, value));
     });
     const columns: Column[] = ["load", "save", "update", "mixed", "race"];
     if (store.touch !== undefined) columns.push("touch");
@@ -110,9 +106,6 @@ class Runner {
       if (isWhole(found, like, id)) return found;
       throw new CorruptRead(`read ${JSON.stringify(found)?.slice(0, 80)}`);
     };
-    const increased = (found: unknown, id: string): Value => {
-      return valueOf(like, id, changesOf(check(found, id)) + 1);
-    };
     // No promise of its own where the contestant needs none.
     const read = (found: unknown, id: string): unknown => {
       if (found instanceof Promise) return found.then((it) => check(it, id));
@@ -122,7 +115,7 @@ class Runner {
       let isFound = false;
       const change = (found: unknown): Value => {
         isFound = true;
-        return increased(found, id);
+        return valueOf(like, id, changesOf(check(found, id)) + 1);
       };
       if (store.update !== undefined) await store.update(id, change);
       else await store.save(id, change(await load(id)));
@@ -135,17 +128,11 @@ class Runner {
         throw new CorruptRead(String(error));
       }
     };
-    const operate = (kind: Kind, id: string): unknown => {
-      switch (kind) {
-        case "load":
-          return read(store.load(id), id);
-        case "touch":
-          return read(store.touch!(id), id);
-        case "save":
-          return store.save(id, valueOf(like, id, ++changes));
-        case "update":
-          return update(id);
-      }
+    const operate: Record<Kind, (id: string) => unknown> = {
+      load: (id) => read(store.load(id), id),
+      touch: (id) => read(store.touch!(id), id),
+      save: (id) => store.save(id, valueOf(like, id, ++changes)),
+      update,
     };
     const next = (): number => {
       const now = step++;
@@ -153,16 +140,9 @@ class Runner {
         sessions;
     };
     const kindOf = (): Kind => {
-      switch (column) {
-        case "mixed":
-          return chance(90) ? "load" : "save";
-        case "race":
-          return chance(50) ? "load" : "update";
-        case "many":
-          return "load";
-        default:
-          return column;
-      }
+      if (column === "mixed") return chance(90) ? "load" : "save";
+      if (column === "race") return chance(50) ? "load" : "update";
+      return column === "many" ? "load" : column;
     };
 
     while (at !== undefined && Date.now() < at) {
@@ -170,13 +150,14 @@ class Runner {
     }
     const begin = performance.now();
     const end = begin + milliseconds;
-    await flows(column === "mixed" ? 32 : 1, async () => {
+    const flows = column === "mixed" ? FLOWS : 1;
+    await inFlows(flows, flows, async () => {
       do {
         const n = next();
         const id = column === "many" ? nameOf(n) : ids[n]!;
         const kind = kindOf();
         try {
-          const done = operate(kind, id);
+          const done = operate[kind](id);
           if (done instanceof Promise) await done;
           tally.ops++;
           if (kind === "update") updates[n]!++;
@@ -194,11 +175,11 @@ class Runner {
   }
 
   *#given(request: Request & { act: "fill" }): Generator<Given> {
-    const { size, from, to, isOver } = request;
+    const { size, from, to, isExpired } = request;
     const like = this.#workload.values[size]!;
     for (let n = from; n < to; n++) {
       const id = nameOf(n);
-      yield { id, value: valueOf(like, id, 0), isOver };
+      yield { id, value: valueOf(like, id, 0), isExpired };
     }
   }
 
@@ -221,16 +202,15 @@ class Runner {
   }
 
   async #count(
-    request: Request & { act: "count" },
+    { size, sessions }: Request & { act: "count" },
   ): Promise<(number | null)[]> {
-    const { size, sessions } = request;
     const counts: (number | null)[] = [];
     for (const id of this.#workload.ids.slice(0, sessions)) {
       let found: unknown;
       try {
         found = await this.#stores[size]!.load(id);
       } catch {
-        // It cannot be read: counted as none.
+        // It cannot be read, which counts as not whole.
       }
       const like = this.#workload.values[size]!;
       counts.push(isWhole(found, like, id) ? changesOf(found) : null);
@@ -239,12 +219,5 @@ class Runner {
   }
 }
 
-async function flows(count: number, flow: () => Promise<void>): Promise<void> {
-  await Promise.all(Array.from({ length: count }, flow));
-}
-
-const [, , name, workload] = process.argv;
-if (name === undefined || workload === undefined) {
-  throw new TypeError("Cannot run: which contestant, on what?");
-}
-await serve(name, workload);
+const [, , module, name, workload] = process.argv;
+await serve(module!, name!, workload!);

@@ -5,13 +5,13 @@ const FIRST_COUNT = 1_000_000;
 
 /**
  * A change cuts fewer than so many characters off the note, because sessions
- * do not stay as long as they were. Whoever writes in place shows what that
+ * do not stay as long as they were. A store that writes in place shows what that
  * costs: PHP empties a file first that is to become shorter, and is then four
  * times slower on ext4.
  */
 const CUTS = 8;
 
-/** What every process of the race is told to work on: the same for all. */
+/** What every process of the race works on: the same for all. */
 export interface Workload {
   /** The IDs. */
   readonly ids: readonly string[];
@@ -51,25 +51,6 @@ export function makeValue(
   return value(items, "x".repeat(size - sizeOf(value(items, ""))));
 }
 
-/** Names one of very many sessions: no two alike, in no order. */
-export function nameOf(n: number): string {
-  return scattered(n).toString(16).padStart(8, "0").repeat(4);
-}
-
-/** Tells which of them a name has in it; `undefined` if none. */
-export function numberIn(name: string): number | undefined {
-  // What stands before the name may end with a digit, as "sessionid" does.
-  const digits = name.match(/([0-9a-f]{8})\1{3}(?![0-9a-f])/)?.[1];
-  if (digits === undefined) return undefined;
-  // Takes back what `scattered` does: their product is 1, modulo 2³².
-  return Math.imul(parseInt(digits, 16), 0x0e8b2f51) >>> 0;
-}
-
-/** Takes numbers below 2³² to others, one to one and far apart. */
-export function scattered(n: number): number {
-  return Math.imul(n, 0x9e3779b1) >>> 0;
-}
-
 /** Makes the value that an owner keeps after so many changes, see `CUTS`. */
 export function valueOf(like: Value, owner: string, changes: number): Value {
   const count = FIRST_COUNT + changes;
@@ -82,12 +63,12 @@ function noteOf({ data }: Value, changes: number): string {
   return data.note.slice(changes * 5 % CUTS);
 }
 
-/** Tells how often a value that was read has been changed. */
+/** Returns how often a value that was read has been changed. */
 export function changesOf(value: Value): number {
   return value.data.first - FIRST_COUNT;
 }
 
-/** Tells whether what was read is all of one value, and its owner's. */
+/** Returns whether what was read is all of one value, and its owner's. */
 export function isWhole(
   found: unknown,
   like: Value,

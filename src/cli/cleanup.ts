@@ -1,8 +1,6 @@
 import type { CleanupResult } from "../core/store.ts";
-import { DirectorySessionStore } from "../directory/directory_store.ts";
-import { checkSessions } from "./check_sessions.ts";
-import { Interruption } from "./terminal.ts";
-import { ProgressLine } from "./progress_line.ts";
+import { openSessionDirectory } from "./session_directory.ts";
+import { Interruption, ProgressLine } from "./terminal.ts";
 import { readArguments, readNumber, UsageError } from "./usage.ts";
 
 /** How the command is called, in one line. */
@@ -14,15 +12,15 @@ const MS_PER_SECOND = 1000;
 
 const HELP = `Usage: ${CLEANUP_USAGE}
 
-Deletes the sessions in DIR that are over, those without a lifetime of their
-own that nobody accessed for N minutes, and what killed processes left. A
-session that is in use, or remembered for longer, stays. So do all files that
-are no sessions.
+Deletes the expired sessions in DIR, the sessions without a lifetime of their
+own that were not accessed for N minutes, and the files that killed processes
+left. Sessions that are in use or live longer stay, and so do all files that
+are not sessions.
 
 Options:
   --minutes N        how long a session without a lifetime may lie unused
-  --grace-seconds N  how much longer each is kept, because the clock of another
-                     machine may differ (default: ${DEFAULT_GRACE_SECONDS})
+  --grace-seconds N  how much longer each session is kept, because the clock of
+                     another machine may differ (default: ${DEFAULT_GRACE_SECONDS})
   --dry-run          count what would be deleted, and delete nothing
   --json             print one line of JSON
   -h, --help         print this
@@ -31,14 +29,12 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 Permissions: --allow-read=DIR --allow-write=DIR`;
 
 /**
- * Deletes old sessions from a directory: `cleanup DIR --minutes 30`. A
- * directory that never held sessions is refused, so that a mistyped path
- * neither loses nor gains a file.
+ * Deletes old sessions from a directory: `cleanup DIR --minutes 30`.
  *
  * @param args The arguments after the command.
  * @returns The exit code.
- * @throws {UsageError} If they make no sense.
- * @throws {SessionDirectoryError} If it is no directory of sessions.
+ * @throws {UsageError} If the arguments are invalid.
+ * @throws {SessionDirectoryError} If no sessions were ever kept in DIR.
  */
 export async function cleanup(args: readonly string[]): Promise<number> {
   const given = readArguments(args, {
@@ -64,14 +60,8 @@ export async function cleanup(args: readonly string[]): Promise<number> {
   using interruption = new Interruption();
   let result: CleanupResult;
   try {
-    checkSessions(directory);
     using line = new ProgressLine(Deno.stderr);
-    const store = new DirectorySessionStore(directory, {
-      onWarning: ({ message }) => {
-        line.erase();
-        console.error(message);
-      },
-    });
+    const store = openSessionDirectory(directory, line);
     result = await store.deleteOldSessions(minutes, {
       grace: graceSeconds * MS_PER_SECOND,
       dryRun,
@@ -80,8 +70,7 @@ export async function cleanup(args: readonly string[]): Promise<number> {
         line.show(`${deleted + remaining} sessions seen, ${deleted} old`),
     });
   } catch (error) {
-    const { exitCode, signal } = interruption;
-    if (exitCode === undefined || error !== signal.reason) throw error;
+    const exitCode = interruption.exitCodeOf(error);
     console.error("Interrupted: some old sessions may remain");
     return exitCode;
   }

@@ -6,18 +6,19 @@ const DRIVERS = {
 
 const NPM_DRIVERS = [nameOf("redis"), nameOf("postgres")].join(", ");
 
-/** For the help of a command that loads drivers from npm. */
+/** Part of the help of a command that loads drivers from npm. */
 export const DRIVERS_HELP: string = `Drivers come from npm: ${NPM_DRIVERS}.
-The first run downloads the one that it needs, and Deno writes it into the lock
-file that it finds: run this outside a project, or with --no-lock.`;
+The first run downloads the one that it needs, and Deno adds it to the lock file
+that it finds: run this outside a project, or with --no-lock.`;
 
 /**
- * Loads the driver of an engine. Its specifier is put together only here, so
- * that a server that imports the package neither downloads nor locks it.
+ * Loads the driver of an engine. Its specifier is put together at run time: a
+ * literal one would be downloaded and locked by every program that imports this
+ * package.
  *
- * @typeParam Driver What of the module is used.
- * @param name Which driver.
- * @throws {Error} If it cannot be had; the message names the command that
+ * @typeParam Driver The part of the module that is used.
+ * @param name The driver.
+ * @throws {Error} If it cannot be loaded; the message names the command that
  * fetches it.
  */
 export async function loadDriver<Driver>(

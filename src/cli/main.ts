@@ -1,5 +1,5 @@
 /*
- * The command line. `mod.ts` loads it when it is run, and only then:
+ * The command line. `mod.ts` loads it only when it is run as a program:
  *
  *   deno run --allow-read=DIR --allow-write=DIR mod.ts cleanup DIR --minutes 30
  *   deno run --allow-read=DIR,FILE --allow-write=DIR,FILE mod.ts migrate DIR FILE
@@ -8,7 +8,7 @@ import { cleanup, CLEANUP_USAGE } from "./cleanup.ts";
 import { migrate, MIGRATE_USAGE } from "./migrate.ts";
 import { type Command, refuseUsage, runCommand } from "./usage.ts";
 
-/** The version that deno.json says; a test compares them. */
+/** The version in deno.json; a test compares them. */
 const VERSION = "0.1.0";
 
 const COMMANDS: Readonly<Record<string, Command & { summary: string }>> = {
@@ -33,7 +33,7 @@ ${
 }
 
 Options:
-  -h, --help     print this; after a command, what that takes
+  -h, --help     print this; after a command, the help of that command
   -V, --version  print the version`;
 
 /**
@@ -41,7 +41,7 @@ Options:
  *
  * @param args The arguments after the module.
  * @returns The exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted. It
- * has said why on stderr, and never throws.
+ * never throws; what went wrong is printed on stderr.
  */
 export async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;

@@ -1,11 +1,9 @@
 import { SqliteSessionStore } from "../engines/sqlite.ts";
-import { DirectorySessionStore } from "../directory/directory_store.ts";
-import { migrateSessions } from "../migration/migrate_sessions.ts";
 import type { SqliteDatabase } from "../engines/sqlite_database.ts";
-import { checkSessions } from "./check_sessions.ts";
+import { migrateSessions } from "../migration/move_session.ts";
 import { loadDriver } from "./driver.ts";
-import { Interruption } from "./terminal.ts";
-import { ProgressLine } from "./progress_line.ts";
+import { openSessionDirectory } from "./session_directory.ts";
+import { Interruption, ProgressLine } from "./terminal.ts";
 import { readArguments, UsageError } from "./usage.ts";
 
 interface SqliteDriver {
@@ -18,11 +16,11 @@ export const MIGRATE_USAGE = "migrate DIR FILE [--json]";
 const HELP = `Usage: ${MIGRATE_USAGE}
 
 Moves all sessions from the directory DIR to the SQLite database FILE, with
-their lifetimes and last accesses, until DIR has none. FILE is made when it is
-missing. What was interrupted goes on when it is called again.
+their lifetimes and last accesses, until DIR has none. FILE is created if it is
+missing. After an interruption, the same command moves what is left.
 
-Servers may be at work meanwhile, if all of them keep their sessions in a
-MigratingSessionStore of the two; others would miss those that have moved.
+Servers may run meanwhile if each of them keeps its sessions in a
+MigratingSessionStore of the two; other servers would miss sessions that moved.
 
 Options:
   --json      print one line of JSON
@@ -32,13 +30,13 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 Permissions: --allow-read=DIR,FILE --allow-write=DIR,FILE`;
 
 /**
- * Moves sessions from a directory to SQLite: `migrate DIR FILE`. A directory
- * that never held sessions is refused, before the file is made.
+ * Moves sessions from a directory to SQLite: `migrate DIR FILE`.
  *
  * @param args The arguments after the command.
  * @returns The exit code.
- * @throws {UsageError} If they make no sense.
- * @throws {SessionDirectoryError} If it is no directory of sessions.
+ * @throws {UsageError} If the arguments are invalid.
+ * @throws {SessionDirectoryError} If no sessions were ever kept in DIR; FILE is
+ * not created then.
  */
 export async function migrate(args: readonly string[]): Promise<number> {
   const given = readArguments(args, {
@@ -57,17 +55,11 @@ export async function migrate(args: readonly string[]): Promise<number> {
   using interruption = new Interruption();
   let moved = 0;
   try {
-    checkSessions(directory);
-    makePrivate(file);
     using line = new ProgressLine(Deno.stderr);
+    const from = openSessionDirectory(directory, line);
+    createPrivate(file);
     const { DatabaseSync } = await loadDriver<SqliteDriver>("sqlite");
     using database = new DatabaseSync(file);
-    const from = new DirectorySessionStore(directory, {
-      onWarning: ({ message }) => {
-        line.erase();
-        console.error(message);
-      },
-    });
     await migrateSessions(from, new SqliteSessionStore(database), {
       signal: interruption.signal,
       onProgress: (soFar) => {
@@ -76,8 +68,7 @@ export async function migrate(args: readonly string[]): Promise<number> {
       },
     });
   } catch (error) {
-    const { exitCode, signal } = interruption;
-    if (exitCode === undefined || error !== signal.reason) throw error;
+    const exitCode = interruption.exitCodeOf(error);
     console.error(`Interrupted: ${moved} sessions moved, others may remain`);
     return exitCode;
   }
@@ -85,8 +76,8 @@ export async function migrate(args: readonly string[]): Promise<number> {
   return 0;
 }
 
-/** Makes the file if it is missing; SQLite would let everybody read it. */
-function makePrivate(file: string): void {
+/** Creates a missing file; SQLite would make it readable for other users. */
+function createPrivate(file: string): void {
   try {
     const options = { write: true, createNew: true, mode: 0o600 };
     Deno.openSync(file, options).close();

@@ -1,8 +1,63 @@
+const SHORTEST_PAUSE = 100;
+const START_OF_LINE = "\r\x1b[K";
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 
+/** Where a {@linkcode ProgressLine} is written. */
+export interface Terminal {
+  /** Whether it is a terminal, and not a file or a pipe. */
+  isTerminal(): boolean;
+  /** Writes at least one byte and returns how many. */
+  writeSync(bytes: Uint8Array): number;
+}
+
 /**
- * Turns the first Ctrl-C, or SIGTERM, into an `AbortSignal` until it is
- * disposed. The second one ends the process at once, as if nobody listened.
+ * A line that shows the progress of a command, always at the same place, at
+ * most ten times a second. If the output is not a terminal, nothing is written.
+ * Disposing erases the line.
+ */
+export class ProgressLine implements Disposable {
+  readonly #terminal: Terminal | undefined;
+  readonly #now: () => number;
+  #shownAt = -Infinity;
+
+  /**
+   * @param terminal Where to write.
+   * @param now Tells the time, in ms from any start.
+   */
+  constructor(terminal: Terminal, now: () => number = () => performance.now()) {
+    this.#terminal = terminal.isTerminal() ? terminal : undefined;
+    this.#now = now;
+  }
+
+  /** Shows a text, unless another was shown less than 0.1 s ago. */
+  show(text: string): void {
+    const now = this.#now();
+    if (now - this.#shownAt < SHORTEST_PAUSE) return;
+    this.#shownAt = now;
+    this.#write(`${START_OF_LINE}${text}`);
+  }
+
+  /** Erases the line, so that other output can be written there. */
+  erase(): void {
+    if (this.#shownAt > -Infinity) this.#write(START_OF_LINE);
+  }
+
+  /** Erases the line. */
+  [Symbol.dispose](): void {
+    this.erase();
+  }
+
+  #write(text: string): void {
+    let rest = new TextEncoder().encode(text);
+    while (this.#terminal !== undefined && rest.length > 0) {
+      rest = rest.subarray(this.#terminal.writeSync(rest));
+    }
+  }
+}
+
+/**
+ * Turns the first Ctrl-C or SIGTERM into an `AbortSignal`, until it is
+ * disposed. The second one ends the process at once, as without a listener.
  */
 export class Interruption implements Disposable {
   readonly #controller = new AbortController();
@@ -24,17 +79,23 @@ export class Interruption implements Disposable {
     }
   }
 
-  /** Is aborted by the first interruption. */
+  /** Aborted by the first interruption. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
-  /** What a shell expects of a process that was interrupted, once it was. */
-  get exitCode(): number | undefined {
+  /**
+   * Returns the exit code that a shell expects of an interrupted process, if
+   * the error is due to the interruption; throws any other error again.
+   */
+  exitCodeOf(error: unknown): number {
+    if (this.#exitCode === undefined || error !== this.signal.reason) {
+      throw error;
+    }
     return this.#exitCode;
   }
 
-  /** Stops to listen. */
+  /** Stops listening. */
   [Symbol.dispose](): void {
     for (const [signal, listener] of this.#listeners.splice(0)) {
       Deno.removeSignalListener(signal, listener);

@@ -1,38 +1,38 @@
 import { parseArgs } from "@std/cli/parse-args";
 
-/** Reports that a command line makes no sense. `main` adds the short usage. */
+/** Reports an invalid command line; {@linkcode runCommand} adds the usage. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** What a command can be given. */
+/** The arguments that a command takes. */
 export interface Usage<Option extends string, Flag extends string> {
-  /** Names of options with a value: `--port 80`. */
+  /** Names of the options with a value: `--port 80`. */
   readonly options: readonly Option[];
-  /** Names of options without one: `--json`. */
+  /** Names of the options without a value: `--json`. */
   readonly flags: readonly Flag[];
-  /** What stands there without a name, in order, as the usage calls it. */
+  /** The arguments without a name, in order, as the usage calls them. */
   readonly positionals: readonly string[];
 }
 
-/** What a command was given. */
+/** The arguments that a command was given. */
 export interface Given<Option extends string, Flag extends string> {
-  /** The options' values, as they were written. */
+  /** The values of the options, as written. */
   readonly options: Readonly<Partial<Record<Option, string>>>;
-  /** Which flags were there. */
+  /** Whether each flag was given. */
   readonly flags: Readonly<Record<Flag, boolean>>;
   /** As many as the usage names. */
   readonly positionals: readonly string[];
 }
 
 /**
- * Reads a command's arguments. `--help` and `-h` are flags of every command;
- * with one of them nothing else is required.
+ * Reads a command's arguments. Every command also takes `--help` and `-h`, and
+ * requires nothing else then.
  *
  * @param args The arguments after the command.
- * @param usage What it can be given.
- * @returns What it was given, or `"help"`.
- * @throws {UsageError} If there is anything else, or something is missing.
+ * @param usage The arguments that the command takes.
+ * @returns The arguments it was given, or `"help"`.
+ * @throws {UsageError} If an argument is unknown or missing.
  */
 export function readArguments<Option extends string, Flag extends string>(
   args: readonly string[],
@@ -40,7 +40,7 @@ export function readArguments<Option extends string, Flag extends string>(
 ): Given<Option, Flag> | "help" {
   const unknown: string[] = [];
   const parsed: Record<string, unknown> = parseArgs([...args], {
-    // `_`, so that a directory named 007 is not the number 7.
+    // With `_`, a directory named 007 does not become the number 7.
     string: [...usage.options, "_"] as string[],
     boolean: [...usage.flags, "help"] as string[],
     alias: { help: "h" },
@@ -76,15 +76,15 @@ export function readArguments<Option extends string, Flag extends string>(
  * Reads a number from 0 up, such as 30 or 0.5.
  *
  * @param name The option, for the message.
- * @param text What was written.
- * @throws {UsageError} If it is no such number.
+ * @param text Its value, as written.
+ * @throws {UsageError} If it is not such a number.
  */
 export function readNumber(name: string, text: string): number {
   if (/^\d{1,15}(\.\d+)?$/.test(text)) return Number(text);
   throw new UsageError(`--${name} is not a number from 0 up: ${text}`);
 }
 
-/** A command, as the command line starts it. */
+/** A command of a command line. */
 export interface Command {
   /** How it is called, in one line. */
   readonly usage: string;
@@ -98,7 +98,7 @@ export interface Command {
 }
 
 /**
- * Runs a command, and says on stderr why it failed.
+ * Runs a command. If it fails, the reason is printed on stderr.
  *
  * @param command The command.
  * @param args The arguments after the command.
@@ -119,7 +119,7 @@ export async function runCommand(
   }
 }
 
-/** Says on stderr what is wrong with a command line; returns its exit code. */
+/** Prints on stderr what is wrong with a command line; returns the exit code. */
 export function refuseUsage(
   problem: string,
   commands: readonly Command[],

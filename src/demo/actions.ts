@@ -1,13 +1,13 @@
 /*
- * What the forms of the page do. Each ends in another page, so that loading
- * that again repeats nothing, with a message that waits there to be read once.
- * Who has no session is told at once: a message alone is no reason for one.
+ * What the forms of the page do. Each redirects to the page, so that a reload
+ * does not repeat the action, and leaves a message that the page shows once. A
+ * visitor without a session gets the message as the response: a message alone
+ * is no reason to create a session.
  */
 import { createSessionId } from "../core/token.ts";
-import type { Demo } from "./demo.ts";
-import { fail, messagePage, seeOther } from "./layout.ts";
 import {
   type CartItem,
+  type Handler,
   MAX_ITEM_LENGTH,
   MAX_ITEMS,
   MAX_NAME_LENGTH,
@@ -15,16 +15,11 @@ import {
   readLine,
   readMinutes,
   type VisitorSession,
-} from "./visitor.ts";
-
-/** Does what a form of the page asks for. */
-export type Action = (
-  demo: Demo,
-  request: Request,
-  form: URLSearchParams,
-) => Promise<Response>;
+} from "./demo.ts";
+import { messagePage, seeOther } from "./html.ts";
 
 const HOME = "/";
+/** How long the slow button takes, in ms. */
 const SLOWLY = 3_000;
 
 function tell(session: VisitorSession, message: string): Response {
@@ -32,11 +27,11 @@ function tell(session: VisitorSession, message: string): Response {
   return seeOther(HOME);
 }
 
-/** Logs in; what was done before, such as the cart, stays. */
-export const logIn: Action = async (demo, request, form) => {
+/** Logs in; data from before the login, such as the cart, stays. */
+export const logIn: Handler = async (demo, request, form) => {
   const name = readLine(form.get("name"), MAX_NAME_LENGTH);
   if (name === undefined) {
-    return fail(400, `A name has 1 to ${MAX_NAME_LENGTH} characters.`);
+    return messagePage(`A name has 1 to ${MAX_NAME_LENGTH} characters.`, 400);
   }
   return await demo.visit(request, (session) => {
     session.setUser(name);
@@ -44,29 +39,29 @@ export const logIn: Action = async (demo, request, form) => {
   });
 };
 
-/** Ends the session: its file and its cookie go. */
-export const logOut: Action = async (demo, request) =>
+/** Ends the session and deletes its file and its cookie. */
+export const logOut: Handler = async (demo, request) =>
   await demo.visit(request, (session) => {
     session.destroy();
     return seeOther(`${HOME}#goodbye`);
   });
 
-/** Counts, however many requests do so at once. */
-export const count: Action = async (demo, request) =>
+/** Counts; no count is lost, however many requests count at once. */
+export const count: Handler = async (demo, request) =>
   await demo.visit(request, (session) => {
     const counter = session.update("counter", (n = 0) => n + 1);
     return tell(session, `Counter: ${counter}`);
   });
 
 /**
- * Adds to the cart; slowly, when asked, so that a person can do something else
- * in another tab while this request is between opening its session and
- * committing it. Nobody waits for it: no lock is held.
+ * Adds an item to the cart. With the slow button, the request takes a while
+ * between opening its session and committing it, so that another tab can change
+ * the same session meanwhile. No request waits for it: no lock is held.
  */
-export const addItem: Action = async (demo, request, form) => {
+export const addItem: Handler = async (demo, request, form) => {
   const name = readLine(form.get("item"), MAX_ITEM_LENGTH);
   if (name === undefined) {
-    return fail(400, `An item has 1 to ${MAX_ITEM_LENGTH} characters.`);
+    return messagePage(`An item has 1 to ${MAX_ITEM_LENGTH} characters.`, 400);
   }
   const item: CartItem = { id: createSessionId(), name };
   return await demo.visit(request, async (session) => {
@@ -83,12 +78,12 @@ export const addItem: Action = async (demo, request, form) => {
   });
 };
 
-/** Takes something out of the cart. */
-export const removeItem: Action = async (demo, request, form) =>
+/** Removes an item from the cart. */
+export const removeItem: Handler = async (demo, request, form) =>
   await demo.visit(request, (session) => {
     const id = form.get("id");
     const item = session.get("cart")?.find((item) => item.id === id);
-    if (item === undefined) return fail(409, "That is not in the cart.");
+    if (item === undefined) return messagePage("That is not in the cart.", 409);
     session.update(
       "cart",
       (cart = []) => cart.filter((item) => item.id !== id),
@@ -96,20 +91,20 @@ export const removeItem: Action = async (demo, request, form) =>
     return tell(session, `Removed: ${item.name}`);
   });
 
-/** Orders what is in the cart: once for each form that was handed out. */
-export const order: Action = async (demo, request, form) =>
+/** Orders what is in the cart, once for each form that was sent out. */
+export const order: Handler = async (demo, request, form) =>
   await demo.visit(request, async (session) => {
     const token = form.get("token") ?? "";
     if (!await demo.manager.consumeFormToken(session, token)) {
-      return fail(
-        409,
+      return messagePage(
         "This form was used before, or is too old. Nothing was ordered a second time.",
+        409,
       );
     }
     const cart = session.get("cart") ?? [];
-    if (cart.length === 0) return fail(409, "The cart is empty.");
+    if (cart.length === 0) return messagePage("The cart is empty.", 409);
     const ordered = new Set(cart.map(({ id }) => id));
-    // Not an empty cart: what another tab has just added was not ordered.
+    // An item that another tab has just added was not ordered, and stays.
     session.update(
       "cart",
       (cart = []) => cart.filter(({ id }) => !ordered.has(id)),
@@ -121,11 +116,11 @@ export const order: Action = async (demo, request, form) =>
     );
   });
 
-/** Gives the session another secret, and with it the browser another cookie. */
-export const regenerate: Action = async (demo, request) =>
+/** Gives the session another secret, and so the browser another cookie. */
+export const regenerate: Handler = async (demo, request) =>
   await demo.visit(request, async (session) => {
-    if (session.isNew) return fail(409, "There is no session yet.");
-    const record = await demo.place.store.load(session.id);
+    if (session.isNew) return messagePage("There is no session yet.", 409);
+    const record = await demo.storage.store.load(session.id);
     session.regenerate();
     return tell(
       session,
@@ -133,13 +128,13 @@ export const regenerate: Action = async (demo, request) =>
     );
   });
 
-/** Deletes old sessions, perhaps the visitor's own. */
-export const deleteOld: Action = async (demo, request, form) => {
+/** Deletes old sessions, possibly the visitor's own. */
+export const deleteOld: Handler = async (demo, request, form) => {
   const minutes = readMinutes(form.get("minutes"));
   if (minutes === undefined) {
-    return fail(400, "The minutes are a whole number from 0 up.");
+    return messagePage("The minutes are a whole number from 0 up.", 400);
   }
-  const { deleted, remaining } = await demo.place.store.deleteOldSessions(
+  const { deleted, remaining } = await demo.storage.store.deleteOldSessions(
     minutes,
   );
   const message = `Deleted: ${deleted}, Remaining: ${remaining}`;

@@ -8,24 +8,24 @@ import { RedisSessionStore } from "../engines/redis.ts";
 import type { SqliteDatabase } from "../engines/sqlite_database.ts";
 import { SqliteSessionStore } from "../engines/sqlite.ts";
 import { DirectorySessionStore } from "../directory/directory_store.ts";
-import { readSessionFile } from "./session_file.ts";
+import { sessionPath } from "../directory/layout.ts";
 
-/** A session as it is stored, for people to look at. */
+/** A session as it is stored, to be shown on the page. */
 export interface StoredView {
-  /** What it is: `File`. */
+  /** What it is: `File` or `Record`. */
   readonly what: string;
   /** Where it is. */
   readonly where: string;
-  /** What else there is to say of it. */
+  /** Its size, or how it is shown. */
   readonly note: string;
   /** All that is stored. */
   readonly content: string;
 }
 
-/** A store of the demo, open. */
+/** An open store of the demo. */
 export interface DemoStore extends AsyncDisposable {
   readonly store: SessionStore;
-  /** Where the sessions are. */
+  /** Where the sessions are kept; a URL without its password. */
   readonly where: string;
   /** Reads a session as it is stored; `undefined` when there is none. */
   readonly view: (id: string) => Promise<StoredView | undefined>;
@@ -40,19 +40,19 @@ export const DEMO_STORES = {
   postgres: "postgres://localhost/postgres",
 } as const;
 
-/** A kind of store. */
+/** A kind of store that the demo runs on. */
 export type DemoStoreKind = keyof typeof DEMO_STORES;
 
-/** Tells whether a text is one. */
+/** Tells whether a text names a kind of store. */
 export function isDemoStoreKind(text: string): text is DemoStoreKind {
   return Object.hasOwn(DEMO_STORES, text);
 }
 
 /**
- * Opens a store of the demo. The driver of an engine is loaded only here.
+ * Opens a store of the demo, and loads the driver that it needs.
  *
- * @param kind Which.
- * @param where Where the sessions are: a path, or the URL of a server.
+ * @param kind The kind of store.
+ * @param where Where the sessions are kept: a path, or the URL of a server.
  */
 export async function openDemoStore(
   kind: DemoStoreKind,
@@ -76,14 +76,14 @@ export async function openDemoStore(
   };
 }
 
-/** What of `node:sqlite` is used. */
+/** The part of `node:sqlite` that is used. */
 interface SqliteDriver {
   readonly DatabaseSync: new (
     path: string,
   ) => SqliteDatabase & { close(): void };
 }
 
-/** What of `npm:redis` is used. */
+/** The part of `npm:redis` that is used. */
 interface RedisDriver {
   createClient(options: { url: string }): NodeRedisClient & ErrorEmitter & {
     connect(): Promise<unknown>;
@@ -91,7 +91,7 @@ interface RedisDriver {
   };
 }
 
-/** What of `npm:pg` is used. */
+/** The part of `npm:pg` that is used. */
 interface PostgresDriver {
   readonly default: {
     readonly Pool: new (options: { connectionString: string }) =>
@@ -143,13 +143,21 @@ async function viewFile(
   directory: string,
   id: string,
 ): Promise<StoredView | undefined> {
-  const file = await readSessionFile(directory, id);
-  return file && {
-    what: "File",
-    where: file.path,
-    note: `mode ${file.mode}, ${file.size} bytes`,
-    content: file.content,
-  };
+  const path = sessionPath(directory, id);
+  try {
+    const bytes = await Deno.readFile(path);
+    const { mode } = await Deno.lstat(path);
+    const octal = ((mode ?? 0) & 0o777).toString(8).padStart(4, "0");
+    return {
+      what: "File",
+      where: path,
+      note: `mode ${octal}, ${bytes.length} bytes`,
+      content: new TextDecoder().decode(bytes),
+    };
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
 }
 
 async function viewRecord(

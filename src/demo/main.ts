@@ -1,6 +1,6 @@
 /*
- * Task `demo`: a server with a page on which to try sessions. It is not part of
- * the published package.
+ * Task `demo`: a server with a page on which to try sessions. It is not
+ * published, and `mod.ts` does not reach it.
  */
 import { DRIVERS_HELP } from "../cli/driver.ts";
 import { Interruption } from "../cli/terminal.ts";
@@ -30,8 +30,8 @@ Options:
   --hostname NAME  address to listen at (default: ${DEFAULT_HOSTNAME})
   --store KIND     directory, sqlite, kv, redis or postgres
                    (default: ${DEFAULT_STORE})
-  --at WHERE       where the sessions are kept: a directory or a file, made
-                   when it is missing, or the URL of a server
+  --at WHERE       where the sessions are kept: a directory or a file, created
+                   if it is missing, or the URL of a server
                    (default: ./sessions, ./sessions.db, ./sessions.kv,
                    redis://localhost:6379, postgres://localhost/postgres)
   -h, --help       print this
@@ -61,13 +61,13 @@ async function demo(args: readonly string[]): Promise<number> {
   if (!Number.isInteger(port) || port > HIGHEST_PORT) {
     throw new UsageError(`--port is not a port: ${portText}`);
   }
-
-  using interruption = new Interruption();
   if (!isDemoStoreKind(kind)) {
     const kinds = Object.keys(DEMO_STORES).join(", ");
-    throw new UsageError(`--store is none of ${kinds}: ${kind}`);
+    throw new UsageError(`--store is not one of ${kinds}: ${kind}`);
   }
   const { at: where = DEMO_STORES[kind] } = given.options;
+
+  using interruption = new Interruption();
   const { signal } = interruption;
   await serveDemo({ hostname, port, kind, where, signal });
   return 0;

@@ -1,7 +1,10 @@
-import { Demo } from "./demo.ts";
+import * as actions from "./actions.ts";
+import { Demo, type Handler } from "./demo.ts";
 import { type DemoStoreKind, openDemoStore } from "./demo_store.ts";
-import { fail } from "./layout.ts";
-import { answer } from "./router.ts";
+import { messagePage, respond } from "./html.ts";
+import { showHome, showOrder } from "./pages.ts";
+import * as session3 from "./session3_endpoints.ts";
+import { ICON, STYLE } from "./style.ts";
 
 /** What {@linkcode serveDemo} takes. */
 export interface DemoOptions {
@@ -9,7 +12,7 @@ export interface DemoOptions {
   readonly hostname: string;
   /** The port to listen at; 0 for any free one. */
   readonly port: number;
-  /** Which store it runs on. */
+  /** The kind of store. */
   readonly kind: DemoStoreKind;
   /** Where the sessions are kept: a path, or the URL of a server. */
   readonly where: string;
@@ -18,18 +21,17 @@ export interface DemoOptions {
 }
 
 /**
- * Serves the demo until it is told to end, and prints one line when it is
- * ready. Requests that are under way then are answered.
+ * Serves the demo until the signal is aborted, and prints one line when it is
+ * ready. Requests that are under way at the end are answered.
  *
- * @param options See there.
  * @throws {SessionDirectoryError} If the directory cannot keep sessions.
  * @throws {Deno.errors.AddrInUse} If the port is taken.
  */
 export async function serveDemo(options: DemoOptions): Promise<void> {
   const { hostname, port, kind, signal } = options;
-  await using place = await openDemoStore(kind, options.where);
-  await place.store.setup();
-  const demo = new Demo(place);
+  await using storage = await openDemoStore(kind, options.where);
+  await storage.store.setup();
+  const demo = new Demo(storage);
 
   const underWay = new Set<Promise<Response>>();
   const server = listen({
@@ -38,24 +40,24 @@ export async function serveDemo(options: DemoOptions): Promise<void> {
     onListen: (address) => {
       const host = hostname.includes(":") ? `[${hostname}]` : hostname;
       console.log(
-        `Demo: http://${host}:${address.port}/ (sessions in ${place.where}, Ctrl-C ends)`,
+        `Demo: http://${host}:${address.port}/ (sessions in ${storage.where}, Ctrl-C ends)`,
       );
     },
     onError: (error) => {
       console.error(error);
-      return fail(500, "Something went wrong; the terminal says what.");
+      return messagePage("Something went wrong; the terminal says what.", 500);
     },
   }, (request) => {
-    if (signal.aborted) return fail(503, "The demo is about to end.");
+    if (signal.aborted) return messagePage("The demo is about to end.", 503);
     const answered = answer(demo, request);
     underWay.add(answered);
-    // Its failure is dealt with where the server awaits it.
+    // The server handles a rejection.
     const forget = () => void underWay.delete(answered);
     answered.then(forget, forget);
     return answered;
   });
   const end = async () => {
-    // A shutdown tears away the bodies of requests that were not yet read.
+    // A shutdown would cut off request bodies that are not read yet.
     await Promise.allSettled(underWay);
     await server.shutdown();
   };
@@ -76,4 +78,138 @@ function listen(
       `Cannot listen at ${options.hostname}:${options.port}: the port is taken (--port 0 finds a free one)`,
     );
   }
+}
+
+/** The methods of a path. `HEAD` is answered like `GET`. */
+interface Route {
+  readonly GET?: Handler;
+  readonly POST?: Handler;
+  /** Whether `GET` changes something too, as with session3's endpoints. */
+  readonly changesByGet?: boolean;
+}
+
+const ROUTES: Readonly<Record<string, Route>> = {
+  "/": { GET: showHome },
+  "/order": { GET: showOrder, changesByGet: true },
+  "/actions/login": { POST: actions.logIn },
+  "/actions/logout": { POST: actions.logOut },
+  "/actions/count": { POST: actions.count },
+  "/actions/add": { POST: actions.addItem },
+  "/actions/remove": { POST: actions.removeItem },
+  "/actions/order": { POST: actions.order },
+  "/actions/regenerate": { POST: actions.regenerate },
+  "/actions/delete_old": { POST: actions.deleteOld },
+  "/style.css": {
+    GET: () => Promise.resolve(respond(STYLE, "text/css; charset=utf-8")),
+  },
+  "/icon.svg": { GET: () => Promise.resolve(respond(ICON, "image/svg+xml")) },
+
+  "/login": { GET: session3.showLogin, POST: session3.login },
+  "/logout": {
+    GET: session3.logout,
+    POST: session3.logout,
+    changesByGet: true,
+  },
+  "/counter": { GET: session3.counter, changesByGet: true },
+  "/check": { GET: session3.check },
+  "/create_token": { GET: session3.createToken, changesByGet: true },
+  "/check_token": { GET: session3.checkToken },
+  "/delete_old": {
+    GET: session3.deleteOldSessions,
+    POST: session3.deleteOldSessions,
+    changesByGet: true,
+  },
+};
+
+const HEADERS: Readonly<Record<string, string>> = {
+  "cache-control": "no-store",
+  "content-security-policy":
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  // Not "no-referrer", with which browsers send the origin `null`.
+  "referrer-policy": "same-origin",
+  "x-content-type-options": "nosniff",
+};
+
+/** Answers a request of the demo. */
+async function answer(demo: Demo, request: Request): Promise<Response> {
+  const response = await route(demo, request);
+  for (const [name, value] of Object.entries(HEADERS)) {
+    if (!response.headers.has(name)) response.headers.set(name, value);
+  }
+  return response;
+}
+
+async function route(demo: Demo, request: Request): Promise<Response> {
+  const { pathname } = new URL(request.url);
+  if (!Object.hasOwn(ROUTES, pathname)) {
+    return messagePage("There is no such page.", 404);
+  }
+  const target = ROUTES[pathname]!;
+  const method = request.method === "HEAD" ? "GET" : request.method;
+  const handler = method === "GET" || method === "POST"
+    ? target[method]
+    : undefined;
+  if (handler === undefined) {
+    const response = messagePage("That is not how this page is used.", 405);
+    const allowed = [target.GET && "GET, HEAD", target.POST && "POST"];
+    response.headers.set("allow", allowed.filter(Boolean).join(", "));
+    return response;
+  }
+  const mayChange = method === "POST" || target.changesByGet;
+  if (mayChange && isFromElsewhere(request)) {
+    return messagePage("Refused: this request comes from another site.", 403);
+  }
+  const fields = method === "POST"
+    ? await readForm(request)
+    : new URLSearchParams();
+  return fields instanceof Response
+    ? fields
+    : await handler(demo, request, fields);
+}
+
+const LONGEST_FORM = 16 * 1024;
+
+/**
+ * Tells whether a browser sends a request on behalf of another site. Browsers
+ * say so in `Sec-Fetch-Site` (over https and on localhost) or in `Origin` (of
+ * every POST). A client that sends neither, such as curl, is not a browser, and
+ * no site can make it send a request. Go's `http.CrossOriginProtection` has the
+ * same rule. A page of another port counts as another site.
+ *
+ * @returns `true` when the request must not change anything.
+ */
+function isFromElsewhere(request: Request): boolean {
+  const site = request.headers.get("sec-fetch-site");
+  if (site !== null) return site !== "same-origin" && site !== "none";
+  const origin = request.headers.get("origin");
+  if (origin === null) return false;
+  // Not the whole origin: a proxy may use https where the demo does not.
+  return !URL.canParse(origin) ||
+    new URL(origin).host !== new URL(request.url).host;
+}
+
+/**
+ * Reads a submitted form of limited size.
+ *
+ * @returns Its fields, or the response that refuses it.
+ */
+async function readForm(
+  request: Request,
+): Promise<URLSearchParams | Response> {
+  const type = request.headers.get("content-type") ??
+    "application/x-www-form-urlencoded";
+  if (!type.toLowerCase().startsWith("application/x-www-form-urlencoded")) {
+    return messagePage("Only plain forms are read here.", 415);
+  }
+  let text = "";
+  const decoder = new TextDecoder();
+  for await (const bytes of request.body ?? []) {
+    text += decoder.decode(bytes, { stream: true });
+    if (text.length > LONGEST_FORM) {
+      return messagePage("That is more than any form of this page sends.", 413);
+    }
+  }
+  return new URLSearchParams(text + decoder.decode());
 }

@@ -1,26 +1,19 @@
 /*
- * The endpoints of session3's own test server, in its words, for comparison
+ * The endpoints of session3's own test server, with its texts, for comparison
  * and for curl. `None` and `True` are Python's.
  */
-import type { Demo } from "./demo.ts";
-import { fail, messagePage, page, textPage } from "./layout.ts";
-import { markup } from "./markup.ts";
 import {
+  type Demo,
+  type Handler,
   MAX_NAME_LENGTH,
   readLine,
   readMinutes,
   type VisitorSession,
-} from "./visitor.ts";
-
-/** Answers a request. */
-export type Endpoint = (
-  demo: Demo,
-  request: Request,
-  fields: URLSearchParams,
-) => Promise<Response>;
+} from "./demo.ts";
+import { markup, messagePage, page, textPage } from "./html.ts";
 
 /** `GET /login`: a form. */
-export const showLogin: Endpoint = () => {
+export const showLogin: Handler = () => {
   const main = markup`<main class="message">
 <h1>Log in</h1>
 <form class="row" method="post" action="/login">
@@ -34,10 +27,10 @@ export const showLogin: Endpoint = () => {
 };
 
 /** `POST /login`: logs in, and sets the counter to 0. */
-export const login: Endpoint = async (demo, request, fields) => {
+export const login: Handler = async (demo, request, fields) => {
   const name = readLine(fields.get("name"), MAX_NAME_LENGTH);
   if (name === undefined) {
-    return fail(400, `A name has 1 to ${MAX_NAME_LENGTH} characters.`);
+    return messagePage(`A name has 1 to ${MAX_NAME_LENGTH} characters.`, 400);
   }
   return await demo.manager.run(request, (session) => {
     session.setUser(name);
@@ -47,28 +40,28 @@ export const login: Endpoint = async (demo, request, fields) => {
 };
 
 /** `/logout`: ends the session. */
-export const logout: Endpoint = async (demo, request) =>
+export const logout: Handler = async (demo, request) =>
   await demo.manager.run(request, (session) => {
     session.destroy();
     return messagePage("Goodbye!");
   });
 
-/** `/counter`: counts from 1; who has no session gets one. */
-export const counter: Endpoint = async (demo, request) =>
+/** `/counter`: counts from 1, and creates a session if there is none. */
+export const counter: Handler = async (demo, request) =>
   await demo.manager.run(request, (session) => {
     const counter = session.update("counter", (n = 0) => n + 1);
     return messagePage(`Counter: ${counter}`);
   });
 
-/** `/create_token`: creates a form token, and shows the beginning of it. */
-export const createToken: Endpoint = async (demo, request) =>
+/** `/create_token`: creates a form token, and shows how it begins. */
+export const createToken: Handler = async (demo, request) =>
   await demo.manager.run(request, (session) => {
     const token = session.createFormToken();
     return messagePage(`Token created: ${token.slice(0, 16)}…`);
   });
 
-/** `/check_token`: says whether form tokens are outstanding. */
-export const checkToken: Endpoint = async (demo, request) =>
+/** `/check_token`: tells whether form tokens are outstanding. */
+export const checkToken: Handler = async (demo, request) =>
   await demo.manager.run(request, async (session) => {
     const tokens = await countFormTokens(demo, session);
     return textPage([
@@ -79,14 +72,14 @@ export const checkToken: Endpoint = async (demo, request) =>
     ]);
   });
 
-/** `/check`: says what the session holds. */
-export const check: Endpoint = async (demo, request) =>
+/** `/check`: tells what the session holds. */
+export const check: Handler = async (demo, request) =>
   await demo.manager.run(request, async (session) => {
     const tokens = await countFormTokens(demo, session);
     return textPage([
       ...describeOwner(session),
       `counter: ${session.get("counter") ?? "N/A"}`,
-      // There it was the user; here there may be something to keep without.
+      // session3 prints the user; here a session may hold data without one.
       `has_info: ${session.user ?? toPython(session.hasInfo)}`,
       `form_tokens_count: ${tokens}`,
       `has_form_tokens: ${toPython(tokens > 0)}`,
@@ -94,14 +87,14 @@ export const check: Endpoint = async (demo, request) =>
     ]);
   });
 
-/** `/delete_old?minutes=N`: deletes old sessions, perhaps the visitor's own. */
-export const deleteOldSessions: Endpoint = async (demo, request, fields) => {
+/** `/delete_old?minutes=N`: deletes old sessions, possibly the visitor's own. */
+export const deleteOldSessions: Handler = async (demo, request, fields) => {
   const query = new URL(request.url).searchParams;
   const minutes = readMinutes(fields.get("minutes") ?? query.get("minutes"));
   if (minutes === undefined) {
-    return fail(400, "The minutes are a whole number from 0 up.");
+    return messagePage("The minutes are a whole number from 0 up.", 400);
   }
-  const { deleted, remaining } = await demo.place.store.deleteOldSessions(
+  const { deleted, remaining } = await demo.storage.store.deleteOldSessions(
     minutes,
   );
   return messagePage(`Deleted: ${deleted}, Remaining: ${remaining}`);
@@ -123,7 +116,7 @@ async function countFormTokens(
   session: VisitorSession,
 ): Promise<number> {
   if (session.isNew) return 0;
-  const record = await demo.place.store.load(session.id);
+  const record = await demo.storage.store.load(session.id);
   return record?.formTokens?.length ?? 0;
 }
 

@@ -1,12 +1,13 @@
 /*
- * How a session moves, and what a placeholder is, `move_session.ts` says. Here:
+ * `move_session.ts` draws how a session moves. Here:
  *
- *   reading   takes what the new store has, or else what the old one had before
- *   writing   moves the session first, a touch that is due among them
+ *   reading   loads from both stores, the old one first, and takes what the new
+ *             one has; if it has nothing, what the old one had
+ *   writing   moves the session first; so does a touch that is due
  *
- * Nobody ever writes the old store, but to delete what has moved or is over.
+ * The old store is only written to delete sessions that moved or have expired.
  *
- * Not promised: anything to who uses either store by itself meanwhile.
+ * Not promised: anything to a program that uses one of the stores alone.
  */
 import type {
   CleanupOptions,
@@ -28,20 +29,21 @@ import {
 import { checkSessionId } from "../core/token.ts";
 import {
   changeIf,
+  createSession,
   findSession,
   isPlaceholder,
   moveSession,
 } from "./move_session.ts";
 
 /**
- * Serves sessions while they move from one store to another: to change the
- * store without logging anybody out. All servers change to it at once; then
- * `migrateSessions` moves what nobody uses; then the new store can be used by
- * itself. Whoever is killed while he moves a session may leave a record there
- * that opens nothing, for an hour.
+ * Serves sessions while they move from one store to another, so that the store
+ * can be changed without logging anybody out. Change all servers to it at once,
+ * move the sessions that are not in use with `migrateSessions`, then change the
+ * servers to the new store alone. A process killed while it moves a session may
+ * leave a record in the new store that opens nothing and expires in an hour.
  *
- * A load costs one of each store, and so does what writes, beside the writing;
- * the first time that somebody writes a session, it is moved.
+ * A load costs a load of each store. So does a call that writes, besides the
+ * write itself; the first call that writes a session moves it.
  *
  * @example
  * ```ts
@@ -62,9 +64,9 @@ import {
  * ```
  */
 export class MigratingSessionStore implements SessionStore {
-  /** Whether both stores say so. */
+  /** Whether both stores are. */
   readonly isMultiprocessSafe: boolean;
-  /** Whether both stores say so. */
+  /** Whether both stores are. */
   readonly isThreadSafe: boolean;
   /** See {@linkcode SessionStore.lock}: the new store's, if it has locks. */
   readonly lock?: NonNullable<SessionStore["lock"]>;
@@ -76,8 +78,8 @@ export class MigratingSessionStore implements SessionStore {
   /**
    * Makes a store; it does no I/O.
    *
-   * @param from The old one.
-   * @param to The new one.
+   * @param from The old store.
+   * @param to The new store.
    * @param now Tells the time, in ms since the epoch.
    */
   constructor(
@@ -107,8 +109,7 @@ export class MigratingSessionStore implements SessionStore {
     options: LoadOptions = {},
   ): Promise<SessionRecord | undefined> {
     const { signal, touch } = options;
-    // The old one first: what it had was the session if the new one has
-    // nothing even afterwards.
+    // In the other order, a session that moves in between would be missed.
     const old = await findSession(this.#from, id, { signal });
     const moved = await this.#loadMoved(id, options);
     if (moved !== undefined || old === undefined) return moved;
@@ -136,17 +137,7 @@ export class MigratingSessionStore implements SessionStore {
   ): Promise<boolean> {
     const copy = copyOf(id, record);
     await moveSession(this.#from, this.#to, id, options);
-    for (;;) {
-      if (await this.#to.create(id, copy, options)) return true;
-      const kept = await changeIf(
-        isPlaceholder,
-        this.#to,
-        id,
-        () => copy,
-        options,
-      );
-      if (kept !== undefined) return kept !== "other";
-    }
+    return await createSession(this.#to, id, copy, options);
   }
 
   /** See {@linkcode SessionStore.update}. */
@@ -179,8 +170,8 @@ export class MigratingSessionStore implements SessionStore {
   }
 
   /**
-   * See {@linkcode SessionStore.entries}. It remembers the IDs of those that
-   * have not moved yet, so as to show none twice.
+   * See {@linkcode SessionStore.entries}. It remembers the IDs of the sessions
+   * that have not moved yet, to list none of them twice.
    */
   async *entries(
     options: EntriesOptions = {},
@@ -203,7 +194,7 @@ export class MigratingSessionStore implements SessionStore {
 
   /**
    * See {@linkcode SessionStore.deleteOldSessions}. It cleans both stores. An
-   * old session that has no lifetime is moved, to be deleted there.
+   * old session without a lifetime is moved and then deleted in the new store.
    */
   async deleteOldSessions(
     minutes: number,
@@ -211,7 +202,7 @@ export class MigratingSessionStore implements SessionStore {
   ): Promise<CleanupResult> {
     const { dryRun = false, grace = 0, onProgress, signal } = options;
     const isDue = cleanupRule(minutes, grace);
-    // One that is not over by itself could be on its way.
+    // Another call may be moving a session that has not expired.
     const unused = dryRun ? minutes : Infinity;
     const old = { ...await this.#from.deleteOldSessions(unused, options) };
     if (!dryRun) {
@@ -250,7 +241,7 @@ function isSession(record: SessionRecord): boolean {
   return !isPlaceholder(record);
 }
 
-/** As it is now: whoever gave it may change it while the session moves. */
+/** Copies a record, which the caller may change while the session moves. */
 function copyOf(id: string, record: SessionRecord): SessionRecord {
   checkSessionId(id);
   return fromJson(toJson(record))!;

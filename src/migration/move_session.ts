@@ -1,65 +1,150 @@
 /*
- * A session is in the new store, or else in the old one. It moves in five steps,
- * and whoever wants to write moves it first:
+ * A session is in the new store or, if it is not there, in the old one. Every
+ * call that writes a session moves it first, in five steps:
  *
- *   1  look      is it in the old store? If not, there is nothing to move
- *   2  placeholder     create a placeholder in the new store; one of another is replaced
- *   3  read      it, from the old store
- *   4  put       it in the place of the placeholder, if that is still one's own
- *   5  delete    it from the old store
+ *   1  look         whether the old store has the session; if not, stop
+ *   2  placeholder  create one in the new store, or replace that of another call
+ *   3  read         the session from the old store
+ *   4  put          it in place of the placeholder, if that is still one's own
+ *   5  delete       it from the old store
  *
- * A placeholder is no session: who finds one looks in the old store. What is put was
- * read while the placeholder lay there, and whoever else changed, deleted or moved
- * the session meanwhile has first replaced the placeholder. So nobody, however slow,
- * brings back what is gone or sets back what is newer, and no trace is needed
- * of what was deleted.
+ * A placeholder is not a session: a call that finds one looks in the old store.
+ * Step 3 reads while the placeholder is there, and any other call that changes,
+ * deletes or moves the session replaces or removes the placeholder first. So a
+ * slow call can neither bring back a deleted session nor overwrite a newer one,
+ * and a deleted session needs no record of its deletion.
  *
- * Killed before 4: the session is where it was, and a placeholder is left, which the
- * next replaces. Killed before 5: it is in both, the same. Then step 2 finds a
- * session there, and only step 5 is left to do. It comes before any change, so
- * what is in the old store never is older than what is in the new.
+ * After a crash before step 4 the session is in the old store, and the next call
+ * replaces the placeholder. After a crash before step 5 both stores have the
+ * same session: the next call finds it in step 2, and only step 5 is left. No
+ * call changes the session before step 5, so the two copies never differ.
  */
-import type {
-  RecordChange,
-  SessionStore,
-  StoreOptions,
-  UpdateOptions,
-} from "../core/store.ts";
 import type { SessionRecord } from "../core/record.ts";
+import {
+  type CreateOptions,
+  KEEP,
+  type RecordChange,
+  type SessionStore,
+  type StoreOptions,
+  type UpdateOptions,
+} from "../core/store.ts";
 import { system } from "../system/system.ts";
 
-/** In the place of a hash, so that no cookie opens it; no hash is so short. */
+/** In place of the hash of a secret: no cookie opens it, as no hash is so short. */
 const PLACEHOLDER = "placeholder";
-/** For what is left by the dead, in ms; who is slower finds his placeholder gone. */
+/** When a placeholder that a crash left expires, in ms; a slower move begins anew. */
 const PLACEHOLDER_LIFE = 60 * 60 * 1000;
 const LONGEST_WAIT = 32;
 
-/** Tells that there is something else than was to be changed. */
-class OtherKindError extends Error {}
-
-/** A session, and when it was last accessed, in whole ms since the epoch. */
-export interface FoundSession {
-  readonly record: SessionRecord;
-  readonly lastAccess: number;
-}
-
-/** Tells whether a record is a placeholder, and so no session. */
-export function isPlaceholder({ secretHash }: SessionRecord): boolean {
-  return secretHash === PLACEHOLDER;
+/** What {@linkcode migrateSessions} takes. */
+export interface MigrationOptions extends StoreOptions {
+  /**
+   * Called after each session with the number of sessions moved so far.
+   *
+   * @default {undefined}
+   */
+  readonly onProgress?: ((moved: number) => void) | undefined;
 }
 
 /**
- * Loads a session and its last access, and marks nothing.
+ * Moves all sessions from one store to another, with their lifetimes and last
+ * accesses, until the old store has none. Servers may run meanwhile if each of
+ * them uses a `MigratingSessionStore` of the two stores; for a server that uses
+ * the old store alone, sessions disappear. After a crash, call it again: it
+ * moves what is left.
  *
- * @param store Where it is, if anywhere.
- * @param id The session ID.
- * @param options Ends a wait.
+ * @param from The old store.
+ * @param to The new store.
+ * @param options A callback for progress, and a signal that ends waits.
+ * @returns How many sessions this call moved.
+ * @throws What either store throws, for example when a session is too large for
+ * the new store. No session is lost then, and the others can still be moved.
+ *
+ * @example From a directory to SQLite
+ * ```ts
+ * import {
+ *   DirectorySessionStore,
+ *   migrateSessions,
+ *   SqliteSessionStore,
+ * } from "@latchkey/session";
+ * import { assertEquals } from "@std/assert";
+ * import { DatabaseSync } from "node:sqlite";
+ *
+ * const directory = await Deno.makeTempDir();
+ * const from = new DirectorySessionStore(directory);
+ * await from.save("0123456789abcdef", { data: {}, createdAt: Date.now() });
+ *
+ * const to = new SqliteSessionStore(new DatabaseSync(":memory:"));
+ * assertEquals(await migrateSessions(from, to), 1);
+ * assertEquals(await to.has("0123456789abcdef"), true);
+ * await Deno.remove(directory, { recursive: true });
+ * ```
  */
+export async function migrateSessions(
+  from: SessionStore,
+  to: SessionStore,
+  options: MigrationOptions = {},
+): Promise<number> {
+  const { signal, onProgress } = options;
+  await to.setup();
+  let moved = 0;
+  for (;;) {
+    let found = 0;
+    // One listing may miss some.
+    for await (const [id] of from.entries({ signal })) {
+      found++;
+      if (!await moveSession(from, to, id, { signal })) continue;
+      moved++;
+      onProgress?.(moved);
+    }
+    if (found === 0) return moved;
+  }
+}
+
+/**
+ * Moves one session to another store, with its last access. If that store has
+ * the session already, it is only deleted from the old one.
+ *
+ * @returns `false` when the old store does not have it.
+ * @throws What either store throws; at least one of them still has the session.
+ */
+export async function moveSession(
+  from: SessionStore,
+  to: SessionStore,
+  id: string,
+  { signal }: StoreOptions,
+): Promise<boolean> {
+  for (let wait = 1;; wait = Math.min(2 * wait, LONGEST_WAIT)) {
+    if (await findSession(from, id, { signal }) === undefined) return false;
+    const placeholder = makePlaceholder();
+    const isOwn = (record: SessionRecord) => record.label === placeholder.label;
+    let isMoved = false;
+    try {
+      isMoved = !await createSession(to, id, placeholder, { signal });
+      const found = isMoved
+        ? undefined
+        : await findSession(from, id, { signal });
+      if (found !== undefined) {
+        const { record, lastAccess } = found;
+        const options = { signal, lastAccess };
+        const put = await changeIf(isOwn, to, id, () => record, options);
+        isMoved = put !== undefined && put !== "other";
+      }
+    } finally {
+      if (!isMoved) await changeIf(isOwn, to, id, () => undefined, {});
+    }
+    if (isMoved) return await from.delete(id, { signal });
+    // Another call works on the same session.
+    await system.wait(Math.random() * wait, signal);
+  }
+}
+
+/** Loads a session with its last access, in whole ms, and marks nothing. */
 export async function findSession(
   store: SessionStore,
   id: string,
   { signal }: StoreOptions,
-): Promise<FoundSession | undefined> {
+): Promise<{ record: SessionRecord; lastAccess: number } | undefined> {
   let lastAccess = 0;
   const record = await store.load(id, {
     signal,
@@ -73,77 +158,44 @@ export async function findSession(
 }
 
 /**
- * Moves a session to another store, its last access with it. What that has of
- * it already stays.
+ * Creates a session, or puts it in place of a placeholder.
  *
- * @param from Where it is, if anywhere.
- * @param to Where it goes.
- * @param id The session ID.
- * @param options Ends a wait.
- * @returns `false` when it was not there.
- * @throws What either store throws; the session is in one of them, or in both.
+ * @returns `false`, and nothing changed, when there is a session already.
  */
-export async function moveSession(
-  from: SessionStore,
-  to: SessionStore,
+export async function createSession(
+  store: SessionStore,
   id: string,
-  { signal }: StoreOptions,
+  record: SessionRecord,
+  options: CreateOptions,
 ): Promise<boolean> {
-  for (let wait = 1;; wait = Math.min(2 * wait, LONGEST_WAIT)) {
-    if (await findSession(from, id, { signal }) === undefined) return false;
-    const placeholder = makePlaceholder();
-    const isMine = (record: SessionRecord) =>
-      record.label === placeholder.label;
-    let isThere = false;
-    try {
-      const placed = await to.create(id, placeholder, { signal }) ||
-        await changeIf(isPlaceholder, to, id, () => placeholder, { signal });
-      isThere = placed === "other";
-      const found = isThere
-        ? undefined
-        : await findSession(from, id, { signal });
-      if (found !== undefined) {
-        const { record, lastAccess } = found;
-        const options = { signal, lastAccess };
-        const put = await changeIf(isMine, to, id, () => record, options);
-        isThere = put !== undefined && put !== "other";
-      }
-    } finally {
-      if (!isThere) await changeIf(isMine, to, id, () => undefined, {});
-    }
-    if (isThere) return await from.delete(id, { signal });
-    // Somebody else is at it.
-    await system.wait(Math.random() * wait, signal);
+  const change = () => record;
+  for (;;) {
+    if (await store.create(id, record, options)) return true;
+    const kept = await changeIf(isPlaceholder, store, id, change, options);
+    if (kept !== undefined) return kept !== "other";
   }
 }
 
-/**
- * Changes what a store has, if it is of a kind.
- *
- * @param isIt Tells whether it is.
- * @param store Where it is.
- * @param id The session ID.
- * @param change See `update` of a store, as the rest.
- * @param options See there.
- * @returns What `update` does, or `"other"` when it is something else.
- */
+/** Updates a record if it is of the right kind; else resolves to `"other"`. */
 export async function changeIf(
-  isIt: (record: SessionRecord) => boolean,
+  isRight: (record: SessionRecord) => boolean,
   store: SessionStore,
   id: string,
   change: RecordChange,
   options: UpdateOptions,
 ): Promise<SessionRecord | null | undefined | "other"> {
-  try {
-    return await store.update(id, (record) => {
-      // Thrown, since whatever is returned would be written.
-      if (!isIt(record)) throw new OtherKindError();
-      return change(record);
-    }, options);
-  } catch (error) {
-    if (error instanceof OtherKindError) return "other";
-    throw error;
-  }
+  let isOther = false;
+  const kept = await store.update(id, (record) => {
+    // Called again, it may be given another record.
+    isOther = !isRight(record);
+    return isOther ? KEEP : change(record);
+  }, options);
+  return isOther && kept !== undefined ? "other" : kept;
+}
+
+/** Tells whether a record is a placeholder, and so not a session. */
+export function isPlaceholder({ secretHash }: SessionRecord): boolean {
+  return secretHash === PLACEHOLDER;
 }
 
 function makePlaceholder(): SessionRecord {

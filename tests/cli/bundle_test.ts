@@ -1,9 +1,9 @@
 /**
- * A server that was bundled, and so holds `mod.ts` among its own modules, is
- * the server and not our command line.
+ * A server bundled into one file has `mod.ts` among its modules. When it is
+ * run, it must serve, and not be the command line.
  */
 import { assertEquals } from "@std/assert";
-import { readLine } from "../demo/demo_server.ts";
+import { readLine, runDeno, startModule } from "../deno_process.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -35,7 +35,7 @@ const BUNDLERS: Readonly<
     `--output=${to}`,
     from,
   ],
-  // As a bundler has it that leaves packages where they are.
+  // As bundlers do that leave packages out of the bundle.
   "npm:esbuild": (from, to) => [
     "run",
     "--quiet",
@@ -57,29 +57,19 @@ for (const [name, bundle] of Object.entries(BUNDLERS)) {
     using directory = new TemporaryDirectory();
     const [from, to] = [directory.join("server.ts"), directory.join("out.js")];
     Deno.writeTextFileSync(from, SERVER);
-    await run(bundle(from, to));
+    const { code, stderr } = await runDeno(bundle(from, to));
+    assertEquals(code, 0, stderr);
 
-    await using server = new Deno.Command(Deno.execPath(), {
-      args: [
-        ...["run", "--quiet", `--config=${ROOT}deno.json`],
-        ...["--allow-net=127.0.0.1", to],
-      ],
+    await using server = startModule(to, [], {
+      flags: [`--config=${ROOT}deno.json`, "--allow-net=127.0.0.1"],
       stdin: "piped",
-      stdout: "piped",
-    }).spawn();
-    const url = await readLine(server.stdout);
+      stderr: "inherit",
+    });
+    const url = await readLine(server);
     const response = await fetch(url);
     assertEquals(await response.text(), "served");
     assertEquals(response.headers.getSetCookie().length, 1);
     await server.stdin.close();
     assertEquals((await server.status).code, 0);
   });
-}
-
-async function run(args: readonly string[]): Promise<void> {
-  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [...args],
-    cwd: ROOT,
-  }).output();
-  assertEquals(success, true, new TextDecoder().decode(stderr));
 }

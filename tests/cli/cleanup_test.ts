@@ -1,6 +1,11 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { encodeRecord } from "../../src/core/codec.ts";
-import { readResult, runCommand, startCommand } from "./command.ts";
+import {
+  type ProcessResult,
+  readResult,
+  runModule,
+  startModule,
+} from "../deno_process.ts";
 import { LockHolder } from "./lock_holder.ts";
 import { SessionDirectory } from "./session_directory.ts";
 
@@ -11,11 +16,15 @@ const DAY = 24 * 60 * MINUTE;
 async function cleanup(
   directory: SessionDirectory,
   ...args: string[]
-): Promise<{ code: number; stdout: string; stderr: string }> {
-  return await runCommand(["cleanup", directory.path, ...args], directory);
+): Promise<ProcessResult> {
+  return await runModule(
+    "mod.ts",
+    ["cleanup", directory.path, ...args],
+    directory,
+  );
 }
 
-Deno.test("cleanup deletes what is over and keeps what is not", async () => {
+Deno.test("cleanup deletes expired and unused sessions and keeps the others", async () => {
   using directory = await SessionDirectory.make();
   const now = Date.now();
   directory.addSession("live-000000000000", 0);
@@ -45,7 +54,7 @@ Deno.test("cleanup deletes what is over and keeps what is not", async () => {
   ]);
 });
 
-Deno.test("cleanup keeps each session two minutes longer, or as long as is asked for", async () => {
+Deno.test("cleanup keeps each session two minutes longer, or as long as --grace-seconds says", async () => {
   using directory = await SessionDirectory.make();
   directory.addSession("within-grace-0000", 31 * MINUTE);
   directory.addSession("idle-000000000000", 61 * SECOND, {
@@ -62,7 +71,7 @@ Deno.test("cleanup keeps each session two minutes longer, or as long as is asked
   assertEquals(second.stdout, "Deleted: 2, Remaining: 0\n");
 });
 
-Deno.test("cleanup keeps an old session while another process holds it", async () => {
+Deno.test("cleanup keeps an old session while another process has its lock", async () => {
   using directory = await SessionDirectory.make();
   directory.addSession("held-000000000000", DAY);
   {
@@ -77,7 +86,7 @@ Deno.test("cleanup keeps an old session while another process holds it", async (
   assertEquals(stdout, "Deleted: 1, Remaining: 0\n");
 });
 
-Deno.test("cleanup sets an unreadable session aside and says so on stderr", async () => {
+Deno.test("cleanup sets an unreadable session aside and reports it on stderr", async () => {
   using directory = await SessionDirectory.make();
   directory.addFile("unreadable-000000", "latchkey/1 cut");
   directory.addFile("empty-00000000000", "");
@@ -92,7 +101,7 @@ Deno.test("cleanup sets an unreadable session aside and says so on stderr", asyn
   assertStringIncludes(stderr, "Session unreadable-000000 was unreadable");
 });
 
-Deno.test("cleanup leaves everything else alone, however old", async () => {
+Deno.test("cleanup leaves all other files alone, however old", async () => {
   using directory = await SessionDirectory.make();
   const other = encodeRecord("another-000000000", { data: {}, createdAt: 0 });
   for (
@@ -117,7 +126,7 @@ Deno.test("cleanup leaves everything else alone, however old", async () => {
   assertEquals(directory.describe(), before);
 });
 
-Deno.test("cleanup removes what dead processes left, and what was set aside a week ago", async () => {
+Deno.test("cleanup removes files that killed processes left, or that were set aside a week ago", async () => {
   using directory = await SessionDirectory.make();
   const temporary = (age: number) =>
     `.tmp-${String(Date.now() - age).padStart(15, "0")}-${"a".repeat(32)}`;
@@ -182,8 +191,13 @@ Deno.test("cleanup works from any directory, on a relative path that looks like 
   using directory = await SessionDirectory.make();
   Deno.renameSync(directory.path, `${parent.path}/007`);
   try {
-    const result = await runCommand(["cleanup", "007", "--minutes", "30"], {
-      permissions: ["--allow-read=007", "--allow-write=007"],
+    const result = await runModule("mod.ts", [
+      "cleanup",
+      "007",
+      "--minutes",
+      "30",
+    ], {
+      flags: ["--allow-read=007", "--allow-write=007"],
       cwd: parent.path,
     });
     assertEquals(result, {
@@ -196,7 +210,7 @@ Deno.test("cleanup works from any directory, on a relative path that looks like 
   }
 });
 
-Deno.test("cleanup refuses a directory that is missing, foreign or no directory", async () => {
+Deno.test("cleanup refuses a path that is missing, not a directory, or without sessions", async () => {
   using directory = new SessionDirectory();
   directory.addSession("unused-0000000000", 40 * MINUTE);
   Deno.writeTextFileSync(`${directory.path}/file`, "");
@@ -207,7 +221,8 @@ Deno.test("cleanup refuses a directory that is missing, foreign or no directory"
       [`${directory.path}/file`, "it is not a directory"],
     ] as const
   ) {
-    const { code, stdout, stderr } = await runCommand(
+    const { code, stdout, stderr } = await runModule(
+      "mod.ts",
       ["cleanup", path, "--minutes", "0"],
       directory,
     );
@@ -216,21 +231,22 @@ Deno.test("cleanup refuses a directory that is missing, foreign or no directory"
     assertStringIncludes(stderr, reason);
     assertEquals(stderr.trimEnd().includes("\n"), false, stderr);
   }
-  // Not even the mark that it is one now.
+  // The marker is not added either.
   const names = [...Deno.readDirSync(directory.path)].map(({ name }) => name);
   assertEquals(names.sort(), ["file", "unused-0000000000"]);
 });
 
-Deno.test("cleanup ends at Ctrl-C while it waits for another cleaner", async () => {
+Deno.test("cleanup ends at Ctrl-C while it waits for another cleanup", async () => {
   using directory = await SessionDirectory.make();
   directory.addSession("unused-0000000000", 40 * MINUTE);
   await using _other = await LockHolder.start(`${directory.path}/.latchkey`);
   const watcher = Deno.watchFs(directory.path);
-  const child = startCommand(
+  const child = startModule(
+    "mod.ts",
     ["cleanup", directory.path, "--minutes", "30"],
     directory,
   );
-  // It has tried the directory out, and so has been listening for a while.
+  // It listens for Ctrl-C before it tries what the directory can do.
   for await (const { kind, paths } of watcher) {
     if (kind === "remove" && paths[0]?.includes("/.tmp-")) break;
   }

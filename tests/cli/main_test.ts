@@ -1,9 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { runCommand } from "./command.ts";
+import { runModule } from "../deno_process.ts";
 
-const NO_PERMISSIONS = { permissions: [] };
-
-Deno.test("main() prints its help, and that of each command, without any permission", async () => {
+Deno.test("main() prints its help, and the help of each command, without any permission", async () => {
   for (
     const [args, start] of [
       [["--help"], "@latchkey/session "],
@@ -13,22 +11,22 @@ Deno.test("main() prints its help, and that of each command, without any permiss
       [["migrate", "--help"], "Usage: migrate DIR FILE"],
     ] as const
   ) {
-    const { code, stdout, stderr } = await runCommand(args, NO_PERMISSIONS);
+    const { code, stdout, stderr } = await runModule("mod.ts", args);
     assertEquals([code, stderr], [0, ""], args.join(" "));
     assertEquals(stdout.startsWith(start), true, stdout);
   }
 });
 
-Deno.test("main() prints the version that deno.json says", async () => {
+Deno.test("main() prints the version in deno.json", async () => {
   const config = new URL("../../deno.json", import.meta.url);
   const { version } = JSON.parse(await Deno.readTextFile(config));
   for (const option of ["--version", "-V"]) {
-    const { code, stdout } = await runCommand([option], NO_PERMISSIONS);
+    const { code, stdout } = await runModule("mod.ts", [option]);
     assertEquals([code, stdout], [0, `${version}\n`]);
   }
 });
 
-Deno.test("main() refuses what makes no sense with code 2, a reason and the usage", async () => {
+Deno.test("main() refuses invalid arguments with code 2, a reason and the usage", async () => {
   for (
     const [line, reason] of [
       ["", "No command"],
@@ -59,18 +57,20 @@ Deno.test("main() refuses what makes no sense with code 2, a reason and the usag
     ] as const
   ) {
     const args = line.split(" ").filter((arg) => arg !== "");
-    const { code, stdout, stderr } = await runCommand(args, NO_PERMISSIONS);
+    const { code, stdout, stderr } = await runModule("mod.ts", args);
     assertEquals([code, stdout], [2, ""], line);
     assertEquals(stderr.split("\n")[0], reason, line);
     assertStringIncludes(stderr, "\nUsage: ");
   }
 });
 
-Deno.test("main() answers a failure with code 1 and a message without a stack", async () => {
-  const { code, stdout, stderr } = await runCommand(
-    ["cleanup", ".", "--minutes", "30"],
-    NO_PERMISSIONS,
-  );
+Deno.test("main() reports a failure with code 1 and a message without a stack", async () => {
+  const { code, stdout, stderr } = await runModule("mod.ts", [
+    "cleanup",
+    ".",
+    "--minutes",
+    "30",
+  ]);
   assertEquals([code, stdout], [1, ""]);
   assertStringIncludes(stderr, "Requires read access");
   assertEquals(/^\s+at /m.test(stderr), false, stderr);

@@ -2,21 +2,21 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { SqliteSessionStore } from "../../src/engines/sqlite.ts";
 import { lastAccessOf } from "../contract/contract.ts";
-import { TemporaryDirectory } from "../temporary_directory.ts";
 import {
-  type CommandResult,
+  type ProcessResult,
   readResult,
-  runCommand,
-  startCommand,
-} from "./command.ts";
+  runModule,
+  startModule,
+} from "../deno_process.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
 import { LockHolder } from "./lock_holder.ts";
 import { SessionDirectory } from "./session_directory.ts";
 
 const MINUTE = 60 * 1000;
 const DAY = 24 * 60 * MINUTE;
 
-/** A directory of sessions, and where they are to go. */
-class Move implements Disposable {
+/** A directory of sessions, and the database that they move to. */
+class Migration implements Disposable {
   readonly directory: SessionDirectory;
   readonly #target = new TemporaryDirectory();
   readonly file: string = this.#target.join("sessions.db");
@@ -25,12 +25,12 @@ class Move implements Disposable {
     this.directory = directory;
   }
 
-  static async make(): Promise<Move> {
-    return new Move(await SessionDirectory.make());
+  static async make(): Promise<Migration> {
+    return new Migration(await SessionDirectory.make());
   }
 
-  /** The paths that the command may use, and no others. */
-  get permissions(): string[] {
+  /** The permissions that the command needs. */
+  get flags(): string[] {
     const paths = `${this.directory.path},${this.file}`;
     return [`--allow-read=${paths}`, `--allow-write=${paths}`];
   }
@@ -39,16 +39,16 @@ class Move implements Disposable {
     return ["migrate", this.directory.path, this.file];
   }
 
-  run(...more: string[]): Promise<CommandResult> {
-    return runCommand([...this.args, ...more], this);
+  run(...more: string[]): Promise<ProcessResult> {
+    return runModule("mod.ts", [...this.args, ...more], this);
   }
 
-  /** Opens what the sessions have gone to. */
+  /** Opens the database. */
   open(): SqliteSessionStore {
     return new SqliteSessionStore(new DatabaseSync(this.file));
   }
 
-  /** Names what is where the file is. */
+  /** Lists the directory of the database. */
   listTarget(): string[] {
     return this.#target.list();
   }
@@ -60,8 +60,8 @@ class Move implements Disposable {
 }
 
 Deno.test("migrate moves all sessions, with their lifetimes and last accesses", async () => {
-  using move = await Move.make();
-  const { directory } = move;
+  using migration = await Migration.make();
+  const { directory } = migration;
   const now = Date.now();
   const expiresAt = now + DAY;
   directory.addSession("live-000000000000", 0);
@@ -69,52 +69,56 @@ Deno.test("migrate moves all sessions, with their lifetimes and last accesses", 
     idleTimeout: 10 * MINUTE,
   });
   directory.addSession("remembered-000000", 5 * DAY, { expiresAt });
-  directory.addSession("over-000000000000", 0, { expiresAt: now - 1 });
+  directory.addSession("expired-000000000", 0, { expiresAt: now - 1 });
   directory.addFile("notes.txt", "not ours");
 
-  assertEquals(await move.run(), { code: 0, stdout: "Moved: 3\n", stderr: "" });
-  assertEquals(directory.list(), ["notes.txt", "over-000000000000"]);
-  const store = move.open();
+  assertEquals(await migration.run(), {
+    code: 0,
+    stdout: "Moved: 3\n",
+    stderr: "",
+  });
+  assertEquals(directory.list(), ["expired-000000000", "notes.txt"]);
+  const store = migration.open();
   assertEquals((await store.load("remembered-000000"))?.expiresAt, expiresAt);
   const idle = await lastAccessOf(store, "idle-000000000000");
   assertEquals(Math.abs(idle! - (now - 5 * MINUTE)) < MINUTE, true);
   assertEquals((await Array.fromAsync(store.entries())).length, 3);
 });
 
-Deno.test("migrate makes the file, for its owner only", async () => {
-  using move = await Move.make();
-  move.directory.addSession("live-000000000000", 0);
-  assertEquals((await move.run()).code, 0);
-  assertEquals(Deno.statSync(move.file).mode! & 0o777, 0o600);
+Deno.test("migrate creates the file for its owner only", async () => {
+  using migration = await Migration.make();
+  migration.directory.addSession("live-000000000000", 0);
+  assertEquals((await migration.run()).code, 0);
+  assertEquals(Deno.statSync(migration.file).mode! & 0o777, 0o600);
 });
 
-Deno.test("migrate adds to what is in the file already", async () => {
-  using move = await Move.make();
-  await move.open().save("another-000000000", { data: {}, createdAt: 1 });
-  move.directory.addSession("live-000000000000", 0);
-  assertEquals((await move.run()).stdout, "Moved: 1\n");
-  assertEquals((await Array.fromAsync(move.open().entries())).length, 2);
-  assertEquals((await move.run()).stdout, "Moved: 0\n");
+Deno.test("migrate keeps the sessions that are already in the file", async () => {
+  using migration = await Migration.make();
+  await migration.open().save("another-000000000", { data: {}, createdAt: 1 });
+  migration.directory.addSession("live-000000000000", 0);
+  assertEquals((await migration.run()).stdout, "Moved: 1\n");
+  assertEquals((await Array.fromAsync(migration.open().entries())).length, 2);
+  assertEquals((await migration.run()).stdout, "Moved: 0\n");
 });
 
 Deno.test("migrate --json prints one line of JSON", async () => {
-  using move = await Move.make();
-  move.directory.addSession("live-000000000000", 0);
-  assertEquals((await move.run("--json")).stdout, '{"moved":1}\n');
+  using migration = await Migration.make();
+  migration.directory.addSession("live-000000000000", 0);
+  assertEquals((await migration.run("--json")).stdout, '{"moved":1}\n');
 });
 
-Deno.test("migrate says which sessions are unreadable, and moves the others", async () => {
-  using move = await Move.make();
-  move.directory.addSession("live-000000000000", 0);
-  move.directory.addFile("unreadable-000000", "latchkey/1 cut");
-  const { code, stdout, stderr } = await move.run();
+Deno.test("migrate reports unreadable sessions, and moves the others", async () => {
+  using migration = await Migration.make();
+  migration.directory.addSession("live-000000000000", 0);
+  migration.directory.addFile("unreadable-000000", "latchkey/1 cut");
+  const { code, stdout, stderr } = await migration.run();
   assertEquals([code, stdout], [0, "Moved: 1\n"]);
   assertStringIncludes(stderr, "Session unreadable-000000 was unreadable");
-  assertEquals(move.directory.list(), ["unreadable-000000.bad"]);
+  assertEquals(migration.directory.list(), ["unreadable-000000.bad"]);
 });
 
-Deno.test("migrate refuses what is no directory of sessions, and makes no file", async () => {
-  using move = await Move.make();
+Deno.test("migrate refuses a path that is not a directory of sessions, and creates no file", async () => {
+  using migration = await Migration.make();
   using other = new SessionDirectory();
   Deno.writeTextFileSync(`${other.path}/file`, "");
   for (
@@ -124,45 +128,46 @@ Deno.test("migrate refuses what is no directory of sessions, and makes no file",
       [`${other.path}/file`, "it is not a directory"],
     ] as const
   ) {
-    const permissions = [
-      `--allow-read=${other.path},${move.file}`,
-      `--allow-write=${other.path},${move.file}`,
+    const flags = [
+      `--allow-read=${other.path},${migration.file}`,
+      `--allow-write=${other.path},${migration.file}`,
     ];
-    const { code, stdout, stderr } = await runCommand(
-      ["migrate", path, move.file],
-      { permissions },
+    const { code, stdout, stderr } = await runModule(
+      "mod.ts",
+      ["migrate", path, migration.file],
+      { flags },
     );
     assertEquals([code, stdout], [1, ""]);
     assertStringIncludes(stderr, reason);
   }
-  assertEquals(move.listTarget(), []);
+  assertEquals(migration.listTarget(), []);
 });
 
-Deno.test("migrate refuses a file that is no database, and moves nothing", async () => {
-  using move = await Move.make();
-  move.directory.addSession("live-000000000000", 0);
-  Deno.writeTextFileSync(move.file, "anything else ".repeat(100));
-  const { code, stdout, stderr } = await move.run();
+Deno.test("migrate refuses a file that is not a database, and moves nothing", async () => {
+  using migration = await Migration.make();
+  migration.directory.addSession("live-000000000000", 0);
+  Deno.writeTextFileSync(migration.file, "anything else ".repeat(100));
+  const { code, stdout, stderr } = await migration.run();
   assertEquals([code, stdout], [1, ""]);
   assertStringIncludes(stderr, "file is not a database");
-  assertEquals(move.directory.list(), ["live-000000000000"]);
+  assertEquals(migration.directory.list(), ["live-000000000000"]);
 });
 
-Deno.test("migrate ends at Ctrl-C, and goes on when it is called again", async () => {
-  using move = await Move.make();
-  const { directory } = move;
+Deno.test("migrate ends at Ctrl-C, and moves the rest when it is called again", async () => {
+  using migration = await Migration.make();
+  const { directory } = migration;
   directory.addSession("held-000000000000", 0);
   {
     await using _holder = await LockHolder.start(
       `${directory.path}/held-000000000000`,
     );
     using watcher = Deno.watchFs(
-      move.file.slice(0, move.file.lastIndexOf("/")),
+      migration.file.slice(0, migration.file.lastIndexOf("/")),
     );
-    const child = startCommand(move.args, move);
-    // It has been listening since before it made the file.
+    const child = startModule("mod.ts", migration.args, migration);
+    // It listens for Ctrl-C before it creates the file.
     for await (const { paths } of watcher) {
-      if (paths.includes(move.file)) break;
+      if (paths.includes(migration.file)) break;
     }
     child.kill("SIGINT");
     const { code, stdout, stderr } = await readResult(child);
@@ -173,5 +178,5 @@ Deno.test("migrate ends at Ctrl-C, and goes on when it is called again", async (
     );
   }
   assertEquals(directory.list(), ["held-000000000000"]);
-  assertEquals((await move.run()).stdout, "Moved: 1\n");
+  assertEquals((await migration.run()).stdout, "Moved: 1\n");
 });

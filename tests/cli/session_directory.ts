@@ -1,11 +1,10 @@
 import { encodeRecord } from "../../src/core/codec.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
 
 /** A temporary directory of sessions, as other processes have left it. */
-export class SessionDirectory implements Disposable {
-  readonly path: string = Deno.realPathSync(Deno.makeTempDirSync());
-
+export class SessionDirectory extends TemporaryDirectory {
   /** Makes one, marked as a directory of sessions. */
   static async make(): Promise<SessionDirectory> {
     const directory = new SessionDirectory();
@@ -13,8 +12,8 @@ export class SessionDirectory implements Disposable {
     return directory;
   }
 
-  /** What a command needs to work on it, and no more. */
-  get permissions(): string[] {
+  /** The permissions that a command needs to work on it. */
+  get flags(): string[] {
     return [`--allow-read=${this.path}`, `--allow-write=${this.path}`];
   }
 
@@ -29,36 +28,30 @@ export class SessionDirectory implements Disposable {
     this.setAge(id, age);
   }
 
-  /** Adds any file. */
+  /** Adds any file, mode 0600. */
   addFile(name: string, content: string | Uint8Array): void {
     const bytes = typeof content === "string"
       ? new TextEncoder().encode(content)
       : content;
-    Deno.writeFileSync(`${this.path}/${name}`, bytes, { mode: 0o600 });
+    Deno.writeFileSync(this.join(name), bytes, { mode: 0o600 });
   }
 
   /** Makes a file look as if it was last accessed `age` ms ago. */
   setAge(name: string, age: number): void {
-    const then = new Date(Date.now() - age);
-    Deno.utimeSync(`${this.path}/${name}`, then, then);
+    const at = new Date(Date.now() - age);
+    Deno.utimeSync(this.join(name), at, at);
   }
 
-  /** Lists the names, sorted; the marker, which is always there, left out. */
-  list(): string[] {
-    return [...Deno.readDirSync(this.path)].map(({ name }) => name)
-      .filter((name) => name !== ".latchkey").sort();
+  /** Lists the names, sorted, without the marker, which is always there. */
+  override list(): string[] {
+    return super.list().filter((name) => name !== ".latchkey");
   }
 
   /** Lists the names with all that a command could change of them. */
   describe(): unknown[] {
     return this.list().map((name) => {
-      const { size, mtime, ino, mode } = Deno.lstatSync(`${this.path}/${name}`);
+      const { size, mtime, ino, mode } = Deno.lstatSync(this.join(name));
       return { name, size, mtime, ino, mode };
     });
-  }
-
-  /** Removes it. */
-  [Symbol.dispose](): void {
-    Deno.removeSync(this.path, { recursive: true });
   }
 }

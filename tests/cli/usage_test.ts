@@ -10,7 +10,7 @@ Deno.test("readArguments() returns help however -h and --help are written", () =
   }
 });
 
-Deno.test("readArguments() returns what a command was given when no help is asked for", () => {
+Deno.test("readArguments() returns the arguments when no help is asked for", () => {
   for (const args of [[], ["--help=false"]]) {
     assertEquals(readArguments(["007", "--minutes=30", ...args], USAGE), {
       options: { minutes: "30" },

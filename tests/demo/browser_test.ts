@@ -1,7 +1,7 @@
 /**
  * The page in a real browser: headless Chromium, driven by playwright-core.
- * Only `deno task test:browser` runs it, which says where Chromium is in
- * `CHROMIUM_PATH`; elsewhere these tests are ignored.
+ * Only `deno task test:browser` runs it and says in `CHROMIUM_PATH` where
+ * Chromium is; otherwise these tests are ignored.
  */
 
 import { assertEquals, assertNotEquals } from "@std/assert";
@@ -13,7 +13,7 @@ const chromiumPath = readChromiumPath();
 for (const javaScriptEnabled of [true, false]) {
   const how = javaScriptEnabled ? "with scripts" : "without scripts";
 
-  browserTest(`A visit in Chromium ${how}`, async (browser, server, test) => {
+  browserTest(`a visit in Chromium ${how}`, async (browser, server, test) => {
     const context = await browser.newContext({ javaScriptEnabled });
     const page = await context.newPage();
 
@@ -65,7 +65,7 @@ for (const javaScriptEnabled of [true, false]) {
       assertEquals((await page.content()).includes(after!.value), false);
     });
 
-    await test.step("the way back to an order form orders nothing twice", async () => {
+    await test.step("going back to an order form orders nothing twice", async () => {
       await page.getByRole("link", { name: "Order" }).click();
       await page.getByRole("button", { name: "Order" }).click();
       await page.getByText("Ordered: ").waitFor();
@@ -88,7 +88,7 @@ for (const javaScriptEnabled of [true, false]) {
   });
 }
 
-browserTest("Markup stays text in Chromium", async (browser, server) => {
+browserTest("markup stays text in Chromium", async (browser, server) => {
   const page = await browser.newPage();
   const problems: string[] = [];
   page.on("dialog", (dialog) => {
@@ -108,12 +108,12 @@ browserTest("Markup stays text in Chromium", async (browser, server) => {
   assertEquals(await page.textContent("h1"), `Hello, ${marks}!`);
   assertEquals(await listItems(page), [marks]);
   assertEquals(await page.locator("script, [onerror]").count(), 0);
-  // Also none of the browser's about a style or an icon that the policy forbids.
+  // This includes complaints about a style or an icon that the policy forbids.
   assertEquals(problems, []);
 });
 
 browserTest(
-  "A form on another site changes nothing",
+  "a form on another site changes nothing",
   async (browser, server) => {
     const context = await browser.newContext();
     const page = await context.newPage();
@@ -136,7 +136,7 @@ browserTest(
   },
 );
 
-/** A test with a browser and a server of its own. */
+/** Declares a test that gets a browser and a server of its own. */
 function browserTest(
   name: string,
   act: (
@@ -148,7 +148,7 @@ function browserTest(
   Deno.test({
     name,
     ignore: chromiumPath === undefined,
-    // playwright-core keeps timers and streams beyond the browser's end.
+    // playwright-core keeps timers and streams after the browser's end.
     sanitizeOps: false,
     sanitizeResources: false,
     fn: async (test) => {
@@ -187,7 +187,7 @@ async function listItems(page: Page): Promise<string[]> {
   return await page.locator(".cart li > span").allTextContents();
 }
 
-/** Another site: the same machine by another name. */
+/** Serves another site: the same machine under another name. */
 function serveForm(target: string): { url: string } & Disposable {
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
@@ -205,7 +205,7 @@ function serveForm(target: string): { url: string } & Disposable {
   };
 }
 
-/** A plain `deno test` grants no such thing, and need not ask for it. */
+/** Returns nothing without the permission, as in a plain `deno test`. */
 function readChromiumPath(): string | undefined {
   const variable = "CHROMIUM_PATH";
   const { state } = Deno.permissions.querySync({ name: "env", variable });

@@ -1,22 +1,22 @@
-/** What came back. */
+/** A response that was read. */
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
 }
 
-/** Sends requests as curl with a cookie jar does, and follows nothing. */
+/** Sends requests as curl does with a cookie jar; it follows no redirects. */
 export class CookieJar {
-  /** The cookie as it is sent, while there is one. */
+  /** The value of the `Cookie` header, if any. */
   cookie: string | undefined;
-  /** Where to, without a slash at the end. */
+  /** Where the server listens, without a slash at the end. */
   url: string;
 
   constructor(url: string) {
     this.url = url;
   }
 
-  /** Another one with the same cookie. */
+  /** Returns another jar with the same cookie. */
   copy(): CookieJar {
     const copy = new CookieJar(this.url);
     copy.cookie = this.cookie;

@@ -1,62 +1,65 @@
-import { type CommandResult, runCommand } from "../cli/command.ts";
+import {
+  type ProcessResult,
+  readLine,
+  runModule,
+  startModule,
+} from "../deno_process.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
 
-const ROOT = new URL("../../", import.meta.url);
+const MAIN = "src/demo/main.ts";
 
 /**
- * The demo, as `deno task demo` runs it: a process of its own that may do what
- * the demo needs and no more. Disposing ends it, and removes its sessions.
+ * The demo, as `deno task demo` runs it: a process of its own with only the
+ * permissions that it needs. Disposing ends it, and removes its sessions.
  */
 export class DemoServer implements AsyncDisposable {
-  /** Where the sessions are; the demo makes it. */
-  readonly directory: string;
   /** Where it listens, without a slash at the end. */
   readonly url: string;
+  /** Where the sessions are; the demo creates it. */
+  readonly directory: string;
 
-  /** The temporary directory around it all. */
-  readonly parent: string;
   readonly #child: Deno.ChildProcess;
+  readonly #temporary: TemporaryDirectory | undefined;
 
-  private constructor(parent: string, child: Deno.ChildProcess, url: string) {
-    this.parent = parent;
+  private constructor(
+    child: Deno.ChildProcess,
+    url: string,
+    directory: string,
+    temporary?: TemporaryDirectory,
+  ) {
     this.#child = child;
-    this.directory = `${parent}/sessions`;
     this.url = url;
+    this.directory = directory;
+    this.#temporary = temporary;
   }
 
-  /** Starts it, on the sessions that another one has left, if there is one. */
-  static async start(before?: DemoServer): Promise<DemoServer> {
-    const parent = before?.parent ?? Deno.realPathSync(Deno.makeTempDirSync());
-    const directory = `${parent}/sessions`;
-    return await DemoServer.startOn(["--at", directory], [
+  /**
+   * Starts the demo on a directory.
+   *
+   * @param other Another server, whose sessions it shares.
+   */
+  static async start(other?: DemoServer): Promise<DemoServer> {
+    const temporary = other === undefined
+      ? new TemporaryDirectory()
+      : undefined;
+    const directory = other?.directory ?? temporary!.join("sessions");
+    const { child, url } = await startDemo(["--at", directory], [
       "--allow-net=localhost",
       `--allow-read=${directory}`,
       `--allow-write=${directory}`,
-    ], parent);
+    ]);
+    return new DemoServer(child, url, directory, temporary);
   }
 
-  /** Starts it with options and permissions of one's own. */
+  /** Starts the demo on another store; its sessions are left there. */
   static async startOn(
-    options: readonly string[],
+    kind: string,
+    where: string,
     flags: readonly string[],
-    parent: string = Deno.realPathSync(Deno.makeTempDirSync()),
   ): Promise<DemoServer> {
-    const child = new Deno.Command(Deno.execPath(), {
-      args: [
-        "run",
-        "--quiet",
-        "--no-prompt",
-        ...flags,
-        new URL("src/demo/main.ts", ROOT).pathname,
-        ...["--port", "0", ...options],
-      ],
-      stdin: "null",
-      stdout: "piped",
-      stderr: "inherit",
-    }).spawn();
-    const line = await readLine(child.stdout);
-    const [, url] = /(http:\/\/localhost:\d+)\//.exec(line) ?? [];
-    if (url === undefined) throw new Error(`Cannot start the demo: ${line}`);
-    return new DemoServer(parent, child, url);
+    const args = ["--store", kind, "--at", where];
+    const { child, url } = await startDemo(args, flags);
+    return new DemoServer(child, url, where);
   }
 
   /** Lists the names of the sessions' files. */
@@ -85,38 +88,32 @@ export class DemoServer implements AsyncDisposable {
     try {
       this.signal("SIGKILL");
     } catch (error) {
-      // It has ended; a process that is gone takes no signal.
+      // A process that has ended takes no signal.
       if (!(error instanceof TypeError)) throw error;
     }
     await this.end();
-    try {
-      Deno.removeSync(this.parent, { recursive: true });
-    } catch (error) {
-      // The one that took over the sessions has removed them.
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
+    this.#temporary?.[Symbol.dispose]();
   }
 }
 
 /** Runs the demo to its end. */
 export async function runDemo(
   args: readonly string[],
-  permissions: readonly string[] = [],
-): Promise<CommandResult> {
-  return await runCommand(args, { permissions, module: "src/demo/main.ts" });
+  flags: readonly string[] = [],
+): Promise<ProcessResult> {
+  return await runModule(MAIN, args, { flags });
 }
 
-/** Reads the first line that a process prints; the rest is not read. */
-export async function readLine(
-  stream: ReadableStream<Uint8Array>,
-): Promise<string> {
-  let text = "";
-  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
-  while (!text.includes("\n")) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    text += value;
-  }
-  await reader.cancel();
-  return text.split("\n")[0]!;
+async function startDemo(
+  args: readonly string[],
+  flags: readonly string[],
+): Promise<{ child: Deno.ChildProcess; url: string }> {
+  const child = startModule(MAIN, ["--port", "0", ...args], {
+    flags,
+    stderr: "inherit",
+  });
+  const line = await readLine(child);
+  const [, url] = /(http:\/\/localhost:\d+)\//.exec(line) ?? [];
+  if (url === undefined) throw new Error(`Cannot start the demo: ${line}`);
+  return { child, url };
 }

@@ -1,8 +1,9 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { runDemo } from "./demo_server.ts";
+import { runDeno } from "../deno_process.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
+import { runDemo } from "./demo_server.ts";
 
-Deno.test("demo prints its help without any permission, and tells what it downloads", async () => {
+Deno.test("demo prints its help without any permission, and names what it downloads", async () => {
   for (const option of ["--help", "-h"]) {
     const { code, stdout, stderr } = await runDemo([option]);
     assertEquals([code, stderr], [0, ""]);
@@ -12,12 +13,16 @@ Deno.test("demo prints its help without any permission, and tells what it downlo
   }
 });
 
-Deno.test("demo refuses what makes no sense with code 2, a reason and the usage", async () => {
+Deno.test("demo refuses invalid arguments with code 2, a reason and the usage", async () => {
   for (
     const [line, reason] of [
       ["--port 65536", "--port is not a port: 65536"],
       ["--port 80.5", "--port is not a port: 80.5"],
       ["here", "One argument too many: here"],
+      [
+        "--store disk",
+        "--store is not one of directory, sqlite, kv, redis, postgres: disk",
+      ],
     ] as const
   ) {
     const { code, stdout, stderr } = await runDemo(line.split(" "));
@@ -27,14 +32,12 @@ Deno.test("demo refuses what makes no sense with code 2, a reason and the usage"
   }
 });
 
-Deno.test("demo names the driver that cannot be had, and what fetches it", async () => {
+Deno.test("demo names a driver that it cannot load, and the command that fetches it", async () => {
   using directory = new TemporaryDirectory();
   const lock = `--lock=${directory.join("deno.lock")}`;
-  const main = new URL("../../src/demo/main.ts", import.meta.url).pathname;
-  const { success } = await new Deno.Command(Deno.execPath(), {
-    args: ["cache", "--quiet", lock, "--frozen=false", main],
-  }).output();
-  assertEquals(success, true);
+  const main = "src/demo/main.ts";
+  const cached = await runDeno(["cache", lock, "--frozen=false", main]);
+  assertEquals(cached.code, 0, cached.stderr);
   const { code, stderr } = await runDemo(["--store", "redis"], [
     lock,
     "--frozen",

@@ -1,8 +1,30 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { CookieJar } from "./cookie_jar.ts";
 import { DemoServer, runDemo } from "./demo_server.ts";
 
-Deno.test("Ctrl-C and SIGTERM end the demo with code 0", async () => {
+/** Requests that change something. */
+const CHANGES: readonly [method: "GET" | "POST", path: string][] = [
+  ["POST", "/login"],
+  ["GET", "/logout"],
+  ["POST", "/logout"],
+  ["GET", "/counter"],
+  ["GET", "/create_token"],
+  ["GET", "/delete_old?minutes=0"],
+  ["POST", "/delete_old"],
+  ["GET", "/order"],
+  ["POST", "/actions/login"],
+  ["POST", "/actions/logout"],
+  ["POST", "/actions/count"],
+  ["POST", "/actions/add"],
+  ["POST", "/actions/remove"],
+  ["POST", "/actions/order"],
+  ["POST", "/actions/regenerate"],
+  ["POST", "/actions/delete_old"],
+];
+/** Pages that change nothing. */
+const VIEWS = ["/", "/login", "/check", "/check_token", "/style.css"];
+
+Deno.test("the demo ends with code 0 at Ctrl-C and SIGTERM", async () => {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     await using server = await DemoServer.start();
     // Leaves a connection open, as a browser does.
@@ -13,7 +35,7 @@ Deno.test("Ctrl-C and SIGTERM end the demo with code 0", async () => {
   }
 });
 
-Deno.test("A request that is under way at Ctrl-C is answered", async () => {
+Deno.test("the demo answers a request that is under way at Ctrl-C", async () => {
   await using server = await DemoServer.start();
   const { hostname, port } = new URL(server.url);
   const jar = new CookieJar(server.url);
@@ -26,10 +48,10 @@ Deno.test("A request that is under way at Ctrl-C is answered", async () => {
   );
   const text = connection.readable.pipeThrough(new TextDecoderStream());
   const reader = text.getReader();
-  // The demo asks for the rest: it has the request in its hands.
+  // The demo asks for the body: it has begun to work on the request.
   assertStringIncludes((await reader.read()).value!, "100 Continue");
   server.signal("SIGINT");
-  while ((await jar.get("/icon.svg")).status !== 503); // until it has heard
+  while ((await jar.get("/icon.svg")).status !== 503); // until it ends
   await send(connection, "name=Visitor");
 
   let answer = "";
@@ -40,7 +62,7 @@ Deno.test("A request that is under way at Ctrl-C is answered", async () => {
   assertEquals(server.list().length, 1);
 });
 
-Deno.test("A session outlives the server", async () => {
+Deno.test("a session outlives the server", async () => {
   await using first = await DemoServer.start();
   const jar = new CookieJar(first.url);
   await jar.post("/login", { name: "Visitor" });
@@ -54,7 +76,7 @@ Deno.test("A session outlives the server", async () => {
   assertStringIncludes((await jar.get("/counter")).text, "Counter: 2<");
 });
 
-Deno.test("Two servers on one directory serve the same sessions and lose nothing", async () => {
+Deno.test("two servers on one directory serve the same sessions and lose nothing", async () => {
   await using first = await DemoServer.start();
   await using second = await DemoServer.start(first);
   const jar = new CookieJar(first.url);
@@ -68,7 +90,7 @@ Deno.test("Two servers on one directory serve the same sessions and lose nothing
   assertStringIncludes((await other.get("/check")).text, "\ncounter: 200\n");
 });
 
-Deno.test("The demo says what keeps it from starting", async () => {
+Deno.test("the demo reports why it cannot start", async () => {
   await using server = await DemoServer.start();
   const { port } = new URL(server.url);
   const taken = await runDemo(["--port", port, "--at", server.directory], [
@@ -92,6 +114,109 @@ Deno.test("The demo says what keeps it from starting", async () => {
   ]);
   assertEquals([noDirectory.code, noDirectory.stdout], [1, ""]);
   assertStringIncludes(noDirectory.stderr, "it is not a directory");
+});
+
+Deno.test("a request from another site changes nothing", async () => {
+  await using server = await DemoServer.start();
+  const jar = new CookieJar(server.url);
+  await jar.post("/login", { name: "Visitor" });
+  await jar.post("/actions/add", { item: "tea" });
+  await jar.get("/");
+  const [id] = server.list() as [string];
+  const before = server.read(id);
+
+  for (
+    const headers of [
+      { "sec-fetch-site": "cross-site" },
+      { "sec-fetch-site": "same-site" },
+      { "sec-fetch-site": "cross-site", origin: server.url },
+      { origin: "http://example.com" },
+      { origin: "http://localhost:1" },
+      { origin: "null" },
+    ]
+  ) {
+    for (const [method, path] of CHANGES) {
+      const body = method === "POST"
+        ? new URLSearchParams({ name: "x", item: "x" })
+        : null;
+      const { status } = await jar.send(path, { method, headers, body });
+      assertEquals(status, 403, `${method} ${path}`);
+    }
+    for (const path of VIEWS) {
+      assertEquals((await jar.get(path, headers)).status, 200, path);
+    }
+  }
+  assertEquals(server.list(), [id]);
+  assertEquals(server.read(id), before);
+});
+
+Deno.test("a request from the page, the address bar or curl is answered", async () => {
+  await using server = await DemoServer.start();
+  const jar = new CookieJar(server.url);
+  let counter = 0;
+  for (
+    const headers of [
+      { "sec-fetch-site": "same-origin", origin: server.url },
+      { "sec-fetch-site": "none" },
+      { origin: server.url },
+      {},
+    ]
+  ) {
+    const { status, text } = await jar.get("/counter", headers);
+    assertEquals(status, 200);
+    assertStringIncludes(text, `Counter: ${++counter}<`);
+  }
+});
+
+Deno.test("an unknown path is 404, a wrong method 405", async () => {
+  await using server = await DemoServer.start();
+  const jar = new CookieJar(server.url);
+  for (const path of ["/none", "/login/", "//", "/constructor", "/../x"]) {
+    assertEquals((await jar.get(path)).status, 404, path);
+  }
+  for (
+    const [method, path, allow] of [
+      ["POST", "/", "GET, HEAD"],
+      ["GET", "/actions/login", "POST"],
+      ["PUT", "/login", "GET, HEAD, POST"],
+      ["DELETE", "/counter", "GET, HEAD"],
+      ["OPTIONS", "/", "GET, HEAD"],
+    ] as const
+  ) {
+    const { status, headers } = await jar.send(path, { method });
+    assertEquals([status, headers.get("allow")], [405, allow]);
+  }
+  assertEquals(server.list(), []);
+});
+
+Deno.test("a form that is too large or of another type is refused", async () => {
+  await using server = await DemoServer.start();
+  const jar = new CookieJar(server.url);
+  const large = await jar.post("/login", { name: "x".repeat(100_000) });
+  assertEquals(large.status, 413);
+  const body = new FormData();
+  body.set("name", "Visitor");
+  const other = await jar.send("/login", { method: "POST", body });
+  assertEquals(other.status, 415);
+  assertEquals(server.list(), []);
+});
+
+Deno.test("every response has the headers that restrict the browser", async () => {
+  await using server = await DemoServer.start();
+  const jar = new CookieJar(server.url);
+  for (const path of [...VIEWS, "/none", "/counter"]) {
+    const { headers } = await jar.get(path);
+    const policy = headers.get("content-security-policy") ?? "";
+    assertStringIncludes(policy, "default-src 'none'");
+    assertStringIncludes(policy, "frame-ancestors 'none'");
+    assertEquals(policy.includes("unsafe"), false);
+    assertEquals(headers.get("cache-control"), "no-store");
+    assertEquals(headers.get("x-content-type-options"), "nosniff");
+  }
+  const { headers, text } = await jar.get("/");
+  // Deno adds Accept-Encoding when it can compress the response.
+  assert(headers.get("vary")?.split(", ").includes("Cookie"));
+  assertEquals(/\bstyle=|\bon\w+=|<script|https?:/.test(text), false, text);
 });
 
 async function send(connection: Deno.Conn, text: string): Promise<void> {

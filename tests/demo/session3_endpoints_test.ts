@@ -4,11 +4,11 @@ import { DemoServer } from "./demo_server.ts";
 
 const MINUTE = 60 * 1000;
 
-Deno.test("The endpoints of session3 answer in its words", async (test) => {
+Deno.test("the endpoints of session3 answer with its texts", async (test) => {
   await using server = await DemoServer.start();
   const jar = new CookieJar(server.url);
 
-  await test.step("to who is not logged in", async () => {
+  await test.step("before a login", async () => {
     assertStringIncludes((await jar.get("/")).text, "Not logged in");
     const { text, headers } = await jar.get("/check");
     assertEquals(headers.get("content-type"), "text/plain; charset=utf-8");
@@ -19,7 +19,7 @@ Deno.test("The endpoints of session3 answer in its words", async (test) => {
     assertEquals(jar.cookie, undefined);
   });
 
-  await test.step("to a login", async () => {
+  await test.step("at a login", async () => {
     const { status, text } = await jar.post("/login", { name: "TestUser" });
     assertEquals(status, 200);
     assertStringIncludes(text, "Welcome! TestUser");
@@ -29,12 +29,12 @@ Deno.test("The endpoints of session3 answer in its words", async (test) => {
     assertEquals(server.list().length, 1);
   });
 
-  await test.step("to the counter, from 1", async () => {
+  await test.step("at the counter, from 1", async () => {
     assertStringIncludes((await jar.get("/counter")).text, "Counter: 1<");
     assertStringIncludes((await jar.get("/counter")).text, "Counter: 2<");
   });
 
-  await test.step("to form tokens", async () => {
+  await test.step("about form tokens", async () => {
     const before = (await jar.get("/check_token")).text;
     assertStringIncludes(before, "\nhas_form_tokens: False\n");
     assertStringIncludes(
@@ -46,7 +46,7 @@ Deno.test("The endpoints of session3 answer in its words", async (test) => {
     assertStringIncludes(text, "\nform_token_count: 1\n");
   });
 
-  await test.step("to a check", async () => {
+  await test.step("at a check", async () => {
     const { text } = await jar.get("/check");
     assertEquals(text.split("\n").map((line) => line.split(": ")), [
       ["session_id", server.list()[0]!],
@@ -60,7 +60,7 @@ Deno.test("The endpoints of session3 answer in its words", async (test) => {
     ]);
   });
 
-  await test.step("to a logout, after which there is no session file", async () => {
+  await test.step("at a logout, after which there is no session file", async () => {
     const { status, text } = await jar.get("/logout");
     assertEquals(status, 200);
     assertStringIncludes(text, "Goodbye!");
@@ -70,7 +70,7 @@ Deno.test("The endpoints of session3 answer in its words", async (test) => {
   });
 });
 
-Deno.test("/counter gives a session to who has none", async () => {
+Deno.test("/counter creates a session if there is none", async () => {
   await using server = await DemoServer.start();
   const jar = new CookieJar(server.url);
   assertStringIncludes((await jar.get("/counter")).text, "Counter: 1<");
@@ -80,13 +80,13 @@ Deno.test("/counter gives a session to who has none", async () => {
   assertEquals(server.list().length, 1);
 });
 
-Deno.test("/delete_old deletes what nobody accessed for so many minutes", async () => {
+Deno.test("/delete_old deletes the sessions that were not accessed for so many minutes", async () => {
   await using server = await DemoServer.start();
   const jars = [1, 2, 3].map(() => new CookieJar(server.url));
   const [jar] = jars as [CookieJar];
   for (const each of jars) await each.post("/login", { name: "TestUser" });
-  const then = new Date(Date.now() - 40 * MINUTE);
-  Deno.utimeSync(`${server.directory}/${server.list()[0]!}`, then, then);
+  const at = new Date(Date.now() - 40 * MINUTE);
+  Deno.utimeSync(`${server.directory}/${server.list()[0]!}`, at, at);
 
   const { status } = await jar.get("/delete_old?minutes=soon");
   assertEquals([status, server.list().length], [400, 3]);
@@ -100,7 +100,7 @@ Deno.test("/delete_old deletes what nobody accessed for so many minutes", async 
   }
 });
 
-Deno.test("A session whose file somebody removed is no session", async () => {
+Deno.test("a session whose file was removed does not exist", async () => {
   await using server = await DemoServer.start();
   const jar = new CookieJar(server.url);
   await jar.post("/login", { name: "TestUser" });

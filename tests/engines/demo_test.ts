@@ -34,7 +34,8 @@ for (const kind of ["sqlite", "kv"]) {
     using directory = new TemporaryDirectory();
     const paths = `=${directory.path}`;
     await using demo = await DemoServer.startOn(
-      ["--store", kind, "--at", directory.join("sessions.db")],
+      kind,
+      directory.join("sessions.db"),
       [
         "--unstable-kv",
         "--allow-net=localhost",
@@ -68,7 +69,8 @@ for (const { kind, missing, start, where } of SERVERS) {
     fn: async () => {
       await using server = await start();
       await using demo = await DemoServer.startOn(
-        ["--store", kind, "--at", where(server.port)],
+        kind,
+        where(server.port),
         ["--allow-net=localhost,127.0.0.1", "--allow-env"],
       );
       await tryOut(demo);

@@ -5,7 +5,7 @@
  * wait to be told to begin, and say "done".
  */
 
-import { migrateSessions } from "../../src/migration/migrate_sessions.ts";
+import { migrateSessions } from "../../src/migration/move_session.ts";
 import {
   type MigratingPlace,
   type OpenedStore,

@@ -3,7 +3,7 @@
  * one from the old store, says so, and waits to be killed.
  */
 
-import { migrateSessions } from "../../src/migration/migrate_sessions.ts";
+import { migrateSessions } from "../../src/migration/move_session.ts";
 import { openMigrating } from "../engines/open_migrating.ts";
 import type { MigratingPlace } from "../contract/open_store.ts";
 

@@ -10,11 +10,8 @@ const WRITES: ReadonlySet<string | symbol> = new Set([
 ]);
 
 /**
- * Finds a session without asking for it: an engine removes what has just ended
- * when it is asked.
- *
- * @param store Where it is, if anywhere.
- * @param id The session ID.
+ * Finds a session in a listing. A load would not do: an engine removes an
+ * expired session when it is loaded.
  */
 export async function findLive(
   store: SessionStore,
@@ -27,12 +24,12 @@ export async function findLive(
 }
 
 /**
- * Gives a `MigratingSessionStore` whose sessions begin in the old store: what
- * is written is moved back there, unless something else is under way.
+ * Returns a `MigratingSessionStore` whose sessions begin in the old store: after
+ * a write, the session is moved back there, unless another call is under way.
  *
  * @param from The old store.
- * @param to The new one.
- * @param isMovedBack Tells which; all, without it.
+ * @param to The new store.
+ * @param isMovedBack Tells whether to move a session back; by default, always.
  * @param now The clock.
  */
 export function beginInOld(
@@ -43,7 +40,7 @@ export function beginInOld(
 ): SessionStore {
   const store = new MigratingSessionStore(from, to, now);
   let underWay = 0;
-  // What is moved back meanwhile would come up again and again.
+  // A session moved back during a listing would be listed again and again.
   async function* entries(options?: EntriesOptions) {
     underWay++;
     try {

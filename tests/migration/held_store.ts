@@ -1,6 +1,6 @@
 import type { SessionStore } from "../../src/core/store.ts";
 
-/** What of a store may be held back. */
+/** The calls of a store that can be held back. */
 export type HeldCall =
   | "load"
   | "save"
@@ -13,16 +13,16 @@ export type HeldCall =
 export interface Hold {
   /** Resolves when the call is made. */
   readonly isReached: Promise<void>;
-  /** Lets it go on; without that it is as if its process had been killed. */
+  /** Lets the call go on; if it is never called, the process was killed there. */
   release(): void;
 }
 
 /**
- * Gives another handle of a store, whose calls can be held back.
+ * Returns a handle of a store that holds one call back.
  *
  * @param store The store.
  * @param call The call that is held back.
- * @param skip How often it is let through before.
+ * @param skip How many such calls go through before.
  */
 export function holdBack(
   store: SessionStore,

@@ -15,7 +15,7 @@ type Make = (
   now: () => number,
 ) => SessionStore;
 
-/** Two stores in memory, by one clock. */
+/** Opens two stores in memory, with one clock. */
 function openInMemory(make: Make): Promise<Harness> {
   let now: number | undefined;
   const clock = () => now ?? Date.now();
@@ -32,7 +32,7 @@ function openInMemory(make: Make): Promise<Harness> {
     stopClock,
     age: async (id: string, ms: number) => {
       const lastAccess = clock() - ms;
-      // When every session is live.
+      // A time at which no session has expired.
       using _clock = stopClock(1);
       await setAge(from, to, id, lastAccess);
     },
@@ -40,7 +40,7 @@ function openInMemory(make: Make): Promise<Harness> {
   });
 }
 
-/** Sets when a session was last accessed; it ends up in the new store. */
+/** Sets when a session was last accessed, and moves it to the new store. */
 async function setAge(
   from: SessionStore,
   to: SessionStore,
@@ -61,11 +61,11 @@ testContract(
 );
 
 testContract(
-  "MigratingSessionStore of sessions that begin in the old store",
+  "MigratingSessionStore with sessions that begin in the old store",
   () => openInMemory((from, to, now) => beginInOld(from, to, undefined, now)),
 );
 
-testContract("MigratingSessionStore of sessions in both", () => {
+testContract("MigratingSessionStore with sessions in both stores", () => {
   let count = 0;
   return openInMemory((from, to, now) =>
     beginInOld(from, to, () => count++ % 2 === 0, now)
@@ -82,7 +82,7 @@ testContract("MigratingSessionStore from a directory to SQLite", () => {
     store: beginInOld(from, to),
     age: async (id: string, ms: number) => {
       const lastAccess = Date.now() - ms;
-      // When every session is live; one that is over is in the new store.
+      // A time at which no session in the new store has expired.
       now = 1;
       await setAge(from, to, id, lastAccess);
       now = undefined;

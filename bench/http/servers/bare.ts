@@ -1,4 +1,4 @@
-import type { Open } from "../contestant.ts";
+import type { Open } from "../contestants.ts";
 
 /** Answers a constant: what a server costs that does nothing. */
 export const open: Open = () => {

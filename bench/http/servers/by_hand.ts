@@ -5,45 +5,25 @@ import {
   hashSecret,
 } from "../../../src/core/token.ts";
 import { Floors } from "../../floors.ts";
-import {
-  describe,
-  type Handlers,
-  type Open,
-  type Visit,
-} from "../contestant.ts";
+import { describe, type Open, type Visit } from "../contestants.ts";
 
 /** What one of its files holds. */
-export interface Kept {
+interface Kept {
   readonly createdAt: number;
   readonly secretHash: string;
   readonly data: Visit;
 }
 
-/** Keeps what `raise` makes of a session; `kept` is what was just read. */
-export type Update = (
-  id: string,
-  kept: Kept,
-  raise: (kept: Kept) => Kept,
-) => void;
-
 const TOKEN = /(?:^|; ?)session=([0-9a-f]{32})([A-Za-z0-9_-]{22})(?:;|$)/;
 
-/** What somebody writes who needs no more than this, and knows how. */
-export const open: Open = (directory) => {
-  const floors = new Floors(directory);
-  return byHand(
-    floors,
-    (id, _kept, raise) => floors.update(id, (now) => raise(now as Kept)),
-  );
-};
+/** What is written by hand where no more than this is needed. */
+export const open: Open = (directory) => serve(new Floors(directory), false);
 
-/**
- * Makes the handlers of somebody who writes them by hand.
- *
- * @param floors Works in the directory.
- * @param update How a session is changed.
- */
-export function byHand(floors: Floors, update: Update): Handlers {
+/** The same, with a new temporary file for each change. */
+export const openAfresh: Open = (directory) =>
+  serve(new Floors(directory), true);
+
+function serve(floors: Floors, isAfresh: boolean): Awaited<ReturnType<Open>> {
   const find = (request: Request): { id: string; kept: Kept } | undefined => {
     const cookie = request.headers.get("cookie");
     const token = cookie === null ? null : TOKEN.exec(cookie);
@@ -64,21 +44,27 @@ export function byHand(floors: Floors, update: Update): Handlers {
       const cookie = `session=${id}${secret}; Path=/; HttpOnly; SameSite=Lax`;
       return new Response(null, { headers: { "set-cookie": cookie } });
     },
-    read(request) {
-      const found = find(request);
-      return found === undefined
-        ? new Response(null, { status: 401 })
-        : new Response(describe(found.kept.data));
-    },
+    read: (request) => respond(find(request)?.kept.data),
     change(request) {
       const found = find(request);
-      if (found === undefined) return new Response(null, { status: 401 });
-      let data = found.kept.data;
-      update(found.id, found.kept, (kept) => {
-        data = { ...kept.data, count: kept.data.count + 1 };
-        return { ...kept, data };
-      });
-      return new Response(describe(data));
+      if (found === undefined) return respond(undefined);
+      const { id, kept } = found;
+      let { data } = kept;
+      const raise = (kept: unknown) => {
+        data = (kept as Kept).data;
+        data = { ...data, count: data.count + 1 };
+        return { ...kept as Kept, data };
+      };
+      // Afresh: one process, and no gap between the read and this loses nothing.
+      if (isAfresh) floors.saveAfresh(id, raise(kept));
+      else floors.update(id, raise);
+      return respond(data);
     },
   };
+}
+
+function respond(visit: Visit | undefined): Response {
+  return visit === undefined
+    ? new Response(null, { status: 401 })
+    : new Response(describe(visit));
 }

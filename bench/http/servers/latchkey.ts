@@ -1,6 +1,6 @@
 import { SessionManager } from "../../../src/manager/manager.ts";
 import { DirectorySessionStore } from "../../../src/directory/directory_store.ts";
-import type { Open, Visit } from "../contestant.ts";
+import type { Open, Visit } from "../contestants.ts";
 
 /** Ours, as the README shows it. */
 export const open: Open = (directory) => {

@@ -1,0 +1,28 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { Demo } from "../../src/demo/demo.ts";
+import { openDemoStore } from "../../src/demo/demo_store.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
+
+Deno.test("Demo.visit() answers with 409 when the session ended meanwhile", async () => {
+  using directory = new TemporaryDirectory();
+  await using storage = await openDemoStore("directory", directory.path);
+  const demo = new Demo(storage);
+  const first = await demo.visit(
+    new Request("http://localhost/"),
+    (session) => {
+      session.set("counter", 1);
+      return new Response();
+    },
+  );
+  const cookie = first.headers.getSetCookie()[0]!.split(";")[0]!;
+
+  const request = new Request("http://localhost/", { headers: { cookie } });
+  const second = await demo.visit(request, async (session) => {
+    session.set("counter", 2);
+    await storage.store.delete(session.id);
+    return new Response("2");
+  });
+  assertEquals(second.status, 409);
+  assertStringIncludes(await second.text(), "Nothing was saved");
+  assertEquals(second.headers.getSetCookie(), []);
+});

@@ -1,0 +1,212 @@
+import {
+  assertEquals,
+  assertNotEquals,
+  assertStringIncludes,
+} from "@std/assert";
+import { type Answer, CookieJar } from "./cookie_jar.ts";
+import { DemoServer } from "./demo_server.ts";
+
+const MARKS = `<script>alert("1")</script>'&amp;`;
+const ESCAPED =
+  "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&#39;&amp;amp;";
+
+function find(text: string, pattern: RegExp): string {
+  const found = pattern.exec(text)?.[1];
+  if (found === undefined) throw new Error(`No ${pattern} in ${text}`);
+  return found;
+}
+
+function listItems(text: string): string[] {
+  return [...text.matchAll(/<li>\s*<span>(.*?)<\/span>/g)]
+    .map(([, name]) => name!);
+}
+
+/** Sends a form of the page, and reads the page that follows. */
+async function submit(
+  jar: CookieJar,
+  path: string,
+  fields: Record<string, string> = {},
+): Promise<string> {
+  const answer = await jar.post(path, fields);
+  assertEquals(answer.status, 303, `${path}: ${answer.text}`);
+  const location = answer.headers.get("location")!;
+  const { status, text } = await jar.get(location.split("#")[0]!);
+  assertEquals(status, 200);
+  return text;
+}
+
+Deno.test("looking at pages creates neither a file nor a cookie", async () => {
+  await using server = await DemoServer.start();
+  const jar = new CookieJar(server.url);
+  for (
+    const path of ["/", "/order", "/login", "/check", "/check_token", "/none"]
+  ) {
+    const { headers } = await jar.get(path);
+    assertEquals(headers.getSetCookie(), [], path);
+    assertEquals(server.list(), [], path);
+  }
+});
+
+Deno.test("the page greets, counts, and says goodbye", async () => {
+  await using server = await DemoServer.start();
+  const jar = new CookieJar(server.url);
+  const welcome = await submit(jar, "/actions/login", { name: " Visitor " });
+  assertStringIncludes(welcome, "Hello, Visitor!");
+  assertStringIncludes(welcome, "Welcome! Visitor");
+  assertEquals((await jar.get("/")).text.includes("Welcome!"), false);
+
+  assertStringIncludes(await submit(jar, "/actions/count"), "Counter: 1");
+  assertStringIncludes(await submit(jar, "/actions/count"), "Counter: 2");
+  const end = await jar.post("/actions/logout");
+  assertEquals(end.headers.get("location"), "/#goodbye");
+  assertEquals([server.list(), jar.cookie], [[], undefined]);
+});
+
+Deno.test("ten requests at once that add and count lose nothing", async () => {
+  await using server = await DemoServer.start();
+  const jar = new CookieJar(server.url);
+  await jar.post("/actions/login", { name: "Visitor" });
+  const names = Array.from({ length: 10 }, (_, i) => `item ${i}`);
+  await Promise.all(names.flatMap((item) => [
+    jar.copy().post("/actions/add", { item }),
+    jar.copy().post("/actions/count"),
+  ]));
+
+  const { text } = await jar.get("/");
+  assertEquals(listItems(text).toSorted(), names);
+  assertStringIncludes((await jar.get("/check")).text, "\ncounter: 10\n");
+});
+
+Deno.test("an item can be removed once", async () => {
+  await using server = await DemoServer.start();
+  const jar = new CookieJar(server.url);
+  await submit(jar, "/actions/add", { item: "tea" });
+  const page = await submit(jar, "/actions/add", { item: "milk" });
+  const id = find(page, /name="id" value="([^"]+)"/);
+  assertEquals(listItems(await submit(jar, "/actions/remove", { id })), [
+    "milk",
+  ]);
+  assertEquals((await jar.post("/actions/remove", { id })).status, 409);
+});
+
+Deno.test("an order form works once, however often it is sent", async () => {
+  await using server = await DemoServer.start();
+  const jar = new CookieJar(server.url);
+  await submit(jar, "/actions/add", { item: "tea" });
+  const form = (await jar.get("/order")).text;
+  const token = find(form, /name="token" value="([^"]+)"/);
+  const answers = await Promise.all(
+    [1, 2, 3, 4].map(() => jar.copy().post("/actions/order", { token })),
+  );
+  const statuses = answers.map(({ status }) => status).toSorted();
+  assertEquals(statuses, [303, 409, 409, 409]);
+  const refused = answers.find(({ status }) => status === 409) as Answer;
+  assertStringIncludes(refused.text, "Nothing was ordered a second time");
+
+  const page = (await jar.get("/")).text;
+  assertStringIncludes(page, "Ordered: tea");
+  assertEquals(listItems(page), []);
+  const never = await jar.post("/actions/order", { token: "" });
+  assertEquals(never.status, 409);
+});
+
+Deno.test("regenerate keeps the ID and changes the cookie; the old one no longer works", async () => {
+  await using server = await DemoServer.start();
+  const jar = new CookieJar(server.url);
+  const before = await submit(jar, "/actions/login", { name: "Visitor" });
+  const old = jar.copy();
+  const after = await submit(jar, "/actions/regenerate");
+
+  const id = /id="session-id">([^<]+)/;
+  const hash = /id="secret-hash">([^<]+)/;
+  assertEquals(find(after, id), find(before, id));
+  assertNotEquals(find(after, hash), find(before, hash));
+  assertStringIncludes(after, `The secret with the hash ${find(before, hash)}`);
+  assertNotEquals(jar.cookie, old.cookie);
+  assertStringIncludes((await old.get("/")).text, "Not logged in");
+  assertStringIncludes((await jar.get("/")).text, "Hello, Visitor!");
+
+  const stranger = new CookieJar(server.url);
+  assertEquals((await stranger.post("/actions/regenerate")).status, 409);
+  assertEquals(stranger.cookie, undefined);
+});
+
+Deno.test("the page shows the file as it is, without the secret", async () => {
+  await using server = await DemoServer.start();
+  const jar = new CookieJar(server.url);
+  const page = await submit(jar, "/actions/login", { name: "Visitor" });
+  const [id] = server.list() as [string];
+  assertEquals(find(page, /id="file-path">([^<]+)/).endsWith(`/${id}`), true);
+  assertStringIncludes(page, "mode 0600");
+  const shown = find(page, /<pre id="file">([^]*?)<\/pre>/)
+    .replaceAll("&quot;", '"');
+  assertEquals(shown, server.read(id));
+
+  const secret = jar.cookie!.slice(-22);
+  assertEquals(jar.cookie!.includes(id + secret), true);
+  assertEquals(page.includes(secret) || shown.includes(secret), false);
+});
+
+Deno.test("delete old sessions shows its result, also without a session", async () => {
+  await using server = await DemoServer.start();
+  const jar = new CookieJar(server.url);
+  await submit(jar, "/actions/login", { name: "Visitor" });
+  const page = await submit(jar, "/actions/delete_old", { minutes: "30" });
+  assertStringIncludes(page, "Deleted: 0, Remaining: 1");
+  const own = await jar.post("/actions/delete_old", { minutes: "0" });
+  assertEquals(own.status, 200);
+  assertStringIncludes(own.text, "Deleted: 1, Remaining: 0");
+  assertEquals(server.list(), []);
+  const bad = await jar.post("/actions/delete_old", { minutes: "-1" });
+  assertEquals(bad.status, 400);
+});
+
+Deno.test("markup in names and items stays text", async () => {
+  await using server = await DemoServer.start();
+  const jar = new CookieJar(server.url);
+  const welcome = await jar.post("/login", { name: MARKS });
+  assertStringIncludes(welcome.text, `Welcome! ${ESCAPED}`);
+  await submit(jar, "/actions/login", { name: `${MARKS}2` });
+  const page = await submit(jar, "/actions/add", { item: MARKS });
+  assertStringIncludes(page, `Hello, ${ESCAPED}2!`);
+  assertStringIncludes(page, `Added: ${ESCAPED}`);
+  assertStringIncludes(page, `aria-label="Remove ${ESCAPED}"`);
+  const order = await jar.get("/order");
+  assertStringIncludes(order.text, `<li>${ESCAPED}</li>`);
+  for (const text of [welcome.text, page, order.text]) {
+    assertEquals(text.includes("<script"), false, text);
+  }
+});
+
+Deno.test("a name cannot forge a line of /check", async () => {
+  await using server = await DemoServer.start();
+  const jar = new CookieJar(server.url);
+  await jar.post("/login", { name: "Visitor\r\ncounter: 99\u2028x" });
+  const { text } = await jar.get("/check");
+  assertStringIncludes(text, "user: Visitor counter: 99 x\ncounter: 0\n");
+});
+
+Deno.test("names, items and carts have their limits", async () => {
+  await using server = await DemoServer.start();
+  const jar = new CookieJar(server.url);
+  for (const name of ["", "  \n", "x".repeat(61)]) {
+    assertEquals((await jar.post("/login", { name })).status, 400);
+    assertEquals((await jar.post("/actions/login", { name })).status, 400);
+    assertEquals(
+      (await jar.post("/actions/add", { item: name })).status,
+      400,
+    );
+  }
+  assertEquals(server.list(), []);
+
+  const longest = "👩".repeat(60);
+  for (let i = 0; i < 20; i++) {
+    assertStringIncludes(
+      await submit(jar, "/actions/add", { item: longest }),
+      "Added: ",
+    );
+  }
+  const full = await submit(jar, "/actions/add", { item: "one more" });
+  assertStringIncludes(full, "The cart is full");
+  assertEquals(listItems(full).length, 20);
+});
