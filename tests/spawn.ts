@@ -17,7 +17,8 @@ export interface ChildOptions {
 /** How a process ended, and what it printed that was not read before. */
 export interface Ending {
   readonly code: number;
-  readonly signal: Deno.Signal | null;
+  /** The signal that ended it, if one did. */
+  readonly signal?: Deno.Signal;
   readonly stdout: string;
   readonly stderr: string;
 }
@@ -31,7 +32,7 @@ export interface Ending {
 export function spawn(
   module: string | URL,
   args: readonly string[],
-  { paths = [], flags = [], ...options }: ChildOptions,
+  { paths = [], flags = [], ...options }: ChildOptions = {},
 ): Child {
   const access = ["read", "write"].map((what) => `--allow-${what}=${paths}`);
   return spawnDeno([
@@ -160,7 +161,7 @@ export class Child implements AsyncDisposable {
     const { code, signal } = await this.#process.status;
     clearTimeout(alarm);
     if (isLate) throw new Error(`A process hangs: ${stdout}${stderr}`);
-    return { code, signal, stdout, stderr };
+    return { code, ...signal !== null && { signal }, stdout, stderr };
   }
 
   /** Ends it with SIGKILL if it has not ended. */
@@ -184,7 +185,7 @@ function textOf(
   const decoder = new TextDecoder();
   return {
     code,
-    signal,
+    ...signal !== null && { signal },
     stdout: decoder.decode(stdout),
     stderr: decoder.decode(stderr),
   };

@@ -183,7 +183,7 @@ Deno.test("the command line passes by what is no file", async () => {
     const child = spawn("mod.ts", args, { paths: [scene.path] });
     return await child.end(LONGEST);
   };
-  const ended = { code: 0, signal: null, stderr: "" };
+  const ended = { code: 0, stderr: "" };
   const stdout = "Deleted: 1, Remaining: 0";
   assertEquals(await clean("--dry-run"), {
     ...ended,
