@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { spawn, spawnDeno } from "../spawn.ts";
+import { spawnDeno } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { runDemo } from "./demo_server.ts";
 

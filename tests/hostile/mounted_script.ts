@@ -6,6 +6,7 @@
 
 import { temporaryBirth } from "../../src/directory/layout.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import { runSync } from "../spawn.ts";
 
 /** A file system, and how to get one. */
 export interface FileSystem {
@@ -37,10 +38,9 @@ class Missing extends Error {}
 
 function run(command: string, ...args: readonly string[]): void {
   try {
-    const { success, stderr } = new Deno.Command(command, { args: [...args] })
-      .outputSync();
-    if (success) return;
-    throw new Missing(new TextDecoder().decode(stderr).trim().split("\n")[0]);
+    const { code, stderr } = runSync(command, args);
+    if (code === 0) return;
+    throw new Missing(stderr.trim().split("\n")[0]);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new Missing(`there is no ${command}`);
