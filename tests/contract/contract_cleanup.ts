@@ -12,7 +12,7 @@ import {
   runIf,
 } from "./contract.ts";
 
-/** What is no number from 0 up. */
+/** What is not a number from 0 up. */
 export const BAD_NUMBERS: readonly unknown[] = [
   NaN,
   -1,
@@ -216,28 +216,31 @@ export function testCleanup(declare: Declare): void {
     }
   });
 
-  declare("deleteOldSessions() refuses what is no number", async (harness) => {
-    const { store, age } = harness;
-    await store.save(ID, recordOf());
-    await age(ID, HOUR);
-    for (const bad of [...BAD_NUMBERS, undefined] as number[]) {
-      await assertRejects(
-        () => store.deleteOldSessions(bad),
-        refusalOf(bad),
-        "Cannot clean up: minutes is not a number from 0 up",
-        `minutes ${typeof bad} ${String(bad)}`,
-      );
-    }
-    for (const grace of BAD_NUMBERS as number[]) {
-      await assertRejects(
-        () => store.deleteOldSessions(0, { grace }),
-        refusalOf(grace),
-        "Cannot clean up: grace is not a number from 0 up",
-        `grace ${typeof grace} ${String(grace)}`,
-      );
-    }
-    assertEquals(await store.has(ID), true);
-  });
+  declare(
+    "deleteOldSessions() refuses what is not a number",
+    async (harness) => {
+      const { store, age } = harness;
+      await store.save(ID, recordOf());
+      await age(ID, HOUR);
+      for (const bad of [...BAD_NUMBERS, undefined] as number[]) {
+        await assertRejects(
+          () => store.deleteOldSessions(bad),
+          refusalOf(bad),
+          "Cannot clean up: minutes is not a number from 0 up",
+          `minutes ${typeof bad} ${String(bad)}`,
+        );
+      }
+      for (const grace of BAD_NUMBERS as number[]) {
+        await assertRejects(
+          () => store.deleteOldSessions(0, { grace }),
+          refusalOf(grace),
+          "Cannot clean up: grace is not a number from 0 up",
+          `grace ${typeof grace} ${String(grace)}`,
+        );
+      }
+      assertEquals(await store.has(ID), true);
+    },
+  );
 
   declare("parallel deleteOldSessions() delete each once", async (harness) => {
     await fill(harness);

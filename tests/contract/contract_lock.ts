@@ -18,7 +18,7 @@ const FLOWS = 100;
 /** The store's lock; a store without one is not tested here. */
 type Lock = (id: string, options?: LockOptions) => Promise<AsyncDisposable>;
 
-/** Time for who has begun to wait. */
+/** Time for flows that have begun to wait. */
 function pause(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

@@ -52,7 +52,7 @@ export function testReading(declare: Declare, readsAhead: boolean): void {
     assertEquals(await store.has(ID), false);
   });
 
-  declare("says who may share it", ({ store }) => {
+  declare("says whether processes and workers may share it", ({ store }) => {
     assertEquals(typeof store.isMultiprocessSafe, "boolean");
     assertEquals(typeof store.isThreadSafe, "boolean");
     // A worker shares whatever a process can.
@@ -68,7 +68,7 @@ export function testReading(declare: Declare, readsAhead: boolean): void {
     assertEquals(await store.has(ID), true);
   });
 
-  declare("load() and has() mark nothing", async ({ store, age }) => {
+  declare("load() and has() are no access", async ({ store, age }) => {
     await store.save(ID, recordOf());
     await age(ID, HOUR);
     const before = await lastAccessOf(store, ID);

@@ -258,7 +258,7 @@ export function testRecords(declare: Declare, longestString: number): void {
     });
   }
 
-  declare("shares nothing with who saves", async ({ store }) => {
+  declare("shares nothing with the caller of save()", async ({ store }) => {
     for (const write of ["save", "create"] as const) {
       const data = { list: [1], nested: { n: 1 } };
       const record = { ...recordOf(data), user: "ann", formTokens: ["a"] };
@@ -277,7 +277,7 @@ export function testRecords(declare: Declare, longestString: number): void {
     }
   });
 
-  declare("shares nothing with who loads", async ({ store }) => {
+  declare("shares nothing with the caller of load()", async ({ store }) => {
     const record = recordOf({ list: [1] }, { formTokens: ["a"] });
     await store.save(ID, record);
     const spoil = (given: SessionRecord | undefined): void => {
@@ -296,7 +296,7 @@ export function testRecords(declare: Declare, longestString: number): void {
     assertEquals(await store.load(ID), record);
   });
 
-  declare("shares nothing with who updates", async ({ store }) => {
+  declare("shares nothing with the caller of update()", async ({ store }) => {
     await store.save(ID, recordOf({ list: [1] }));
     let given: SessionRecord | undefined;
     const own = recordOf({ list: [1, 2] });

@@ -50,7 +50,7 @@ export function testUsers(declare: Declare): void {
     }
   });
 
-  declare("entries() of a user gives his, and nobody else's", async (h) => {
+  declare("entries() of a user gives that user's sessions only", async (h) => {
     const { store, age } = h;
     assertEquals(await idsOf(store, "ann"), []);
     const kept: Record<string, SessionRecord> = {};
@@ -101,7 +101,7 @@ export function testUsers(declare: Declare): void {
     assertEquals(await idsOf(store, "ann"), []);
   });
 
-  declare("entries() tells users apart who have one tag", async ({ store }) => {
+  declare("entries() tells users with one tag apart", async ({ store }) => {
     // They have the same CRC-32.
     const [one, other] = ["plumless", "buckeroo"];
     assertEquals(userTag(one), userTag(other));

@@ -12,7 +12,7 @@ import { BAD_NUMBERS, refusalOf } from "./contract_cleanup.ts";
 import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
 import { type Declare, entriesOf, lastAccessOf, runIf } from "./contract.ts";
 
-/** Sessions that are over, by what ended them. */
+/** Expired sessions, by why they expired. */
 const OVER: Record<string, Partial<SessionRecord>> = {
   expiresAt: { expiresAt: 1 },
   idleTimeout: { idleTimeout: 0 },
@@ -38,15 +38,18 @@ export function testWriting(declare: Declare): void {
   });
 
   for (const [what, over] of Object.entries(OVER)) {
-    declare(`save() replaces one that is over by ${what}`, async (harness) => {
-      const { store } = harness;
-      await store.save(ID, recordOf({ old: true }, over));
-      await store.save(ID, recordOf({ n: 1 }));
-      assertEquals(await store.load(ID), recordOf({ n: 1 }));
-    });
+    declare(
+      `save() replaces one that expired by its ${what}`,
+      async (harness) => {
+        const { store } = harness;
+        await store.save(ID, recordOf({ old: true }, over));
+        await store.save(ID, recordOf({ n: 1 }));
+        assertEquals(await store.load(ID), recordOf({ n: 1 }));
+      },
+    );
 
     declare(
-      `create() replaces one that is over by ${what}`,
+      `create() replaces one that expired by its ${what}`,
       async (harness) => {
         const { store } = harness;
         await store.save(ID, recordOf({ old: true }, over));

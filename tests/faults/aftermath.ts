@@ -1,5 +1,5 @@
 /*
- * What must hold after somebody died in the middle, or was told of an error:
+ * What must hold after a process died in the middle, or was told of an error:
  * whatever is done next works at once, and answers by what lies there.
  */
 import { assert, assertEquals } from "@std/assert";
@@ -95,7 +95,7 @@ const NAMES = Object.keys(NEXT);
  * Does everything that can be done next, one after the other, and checks that
  * each works at once, without a wait: every lock is free.
  *
- * @param store Whom to ask.
+ * @param store It is asked.
  * @param directory Its directory.
  * @param turn Which comes first; another one for another turn.
  */
@@ -107,7 +107,7 @@ export async function goOn(
   using _noWaiting = replaceSystem({
     wait: (ms) => {
       // The cleaner's way to let others have a turn.
-      assert(ms === 0, "somebody still holds a lock");
+      assert(ms === 0, "a lock is still held");
       return Promise.resolve();
     },
   });

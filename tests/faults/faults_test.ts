@@ -110,10 +110,10 @@ async function play(ground: Playground, fault: Fault): Promise<FaultySystem> {
     assertEquals(findTorn(scene, before, files), []);
   }
   if (!mayLeave(faulty.failed, fault)) assertEquals(temporaries, []);
-  // But the recycled file, which is nobody's session.
+  // But the recycled file, which is not a session.
   faulty.open.delete(recycledFiles.get(directory)?.file);
   assertEquals(faulty.open.size, 0, "a file was left open");
-  // What setup locks has a name that nobody else knows.
+  // What setup locks has a name that no other process knows.
   if (!isSetup(scene)) assertEquals(faulty.closedLocked, [], "not unlocked");
   await goOn(store, directory, fault.step);
   return faulty;
@@ -187,7 +187,7 @@ function assertHeard(
   }
 }
 
-/** What nobody can remove, or knows that he made. */
+/** Whether a file remains that the process cannot remove, or does not know of. */
 function mayLeave(failed: string, { manner }: Fault): boolean {
   return manner === "from then on" ||
     (manner === "afterwards" && failed === "open temporary");

@@ -114,7 +114,7 @@ export class FaultySystem implements Disposable {
       })();
     }
     const result = this.#make(call);
-    // Nobody is given the file, or hears that the lock is his.
+    // The caller is not given the file, or not told that it has the lock.
     if (call.name === "open") {
       (result as Deno.FsFile).close();
       this.open.delete(result);

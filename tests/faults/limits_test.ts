@@ -49,7 +49,7 @@ const sh = tryRun("sh", ["-c", "ulimit -n 64"]);
 
 Deno.test({
   name:
-    `a process that can open no more files hears so, and loses nothing${sh.skipped}`,
+    `a process that can open no more files gets that error, and loses nothing${sh.skipped}`,
   ignore: sh.skipped !== "",
   fn: async () => {
     const told = await runLacking("descriptors", [
@@ -66,8 +66,8 @@ Deno.test({
 });
 
 /**
- * Root may write everywhere, until it gives up its capabilities; for anybody
- * else `env` runs the process as it is.
+ * Root may write everywhere, until it gives up its capabilities; for another
+ * user `env` runs the process as it is.
  */
 const WITHOUT_RIGHTS = canWriteAnyway()
   ? ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] as const
@@ -77,7 +77,7 @@ const without = tryRun(lessener, [...less, "true"]);
 
 Deno.test({
   name:
-    `a process that may not write the directory hears so, reads all the same, and loses nothing${without.skipped}`,
+    `a process that may not write the directory gets that error, reads all the same, and loses nothing${without.skipped}`,
   ignore: without.skipped !== "",
   fn: async () => {
     const told = await runLacking("rights", WITHOUT_RIGHTS);

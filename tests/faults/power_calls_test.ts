@@ -45,7 +45,7 @@ const CALLS: Readonly<Record<string, readonly string[]>> = {
   "a save over a session": REPLACE_LOCKED,
   "a save of a new session": CREATE,
   "a create": CREATE,
-  "a create over one that is over": [
+  "a create over an expired session": [
     "write temporary",
     "sync temporary",
     "lock temporary",

@@ -1,5 +1,5 @@
 /**
- * What a power loss may leave when nobody waited for the disk (`durability:
+ * What a power loss may leave when no call waited for the disk (`durability:
  * "process"`), and what becomes of it. Names and bytes reach the disk in any
  * order, so a name may lead to a file of which some blocks are there, or none,
  * or to what another file left in them; and a name may be as it was before.
@@ -46,7 +46,7 @@ class Restart implements Disposable {
   }
 }
 
-/** No session, at once; the bytes set aside; the next one who asks goes on. */
+/** No session, at once; the bytes set aside; a save works as ever. */
 async function assertSetAside(
   { directory, store }: Restart,
   bytes: Uint8Array,
@@ -122,7 +122,7 @@ Deno.test("a session whose removal did not reach the disk is served: a logout is
   assertEquals(await store.load(ID), LARGE);
 });
 
-Deno.test("a last access that did not reach the disk is the one before: a session may end early", async () => {
+Deno.test("a last access that did not reach the disk is the one before: a session may expire early", async () => {
   using restart = new Restart();
   const { directory, store } = restart;
   await store.save(ID, { ...LARGE, idleTimeout: 60_000 });
@@ -150,7 +150,7 @@ Deno.test("temporary files, whatever is in them, are collected when they are an 
   await goOn(store, directory.path, 0);
 });
 
-Deno.test("a mark whose text did not reach the disk is a mark all the same", async () => {
+Deno.test("a marker whose text did not reach the disk is a marker all the same", async () => {
   using restart = new Restart();
   const { directory, store } = restart;
   Deno.writeFileSync(directory.join(".latchkey"), new Uint8Array());

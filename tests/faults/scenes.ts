@@ -81,7 +81,7 @@ export interface Scene {
   readonly answer: unknown;
   /** What lies there then, as `describeDirectory` says it. */
   readonly after: Readonly<Record<string, string>>;
-  /** What the recycled file of the process holds; without it, there is none. Not for `power`. */
+  /** What the recycled file of the process holds; without it, it has none. Not for `power`. */
   readonly recycled?: Uint8Array;
   /** What changes before anything else does, by its name in `after`. */
   readonly first?: string;
@@ -106,7 +106,7 @@ export function openStore(
 export function layRecycled(directory: string, { recycled }: Scene): void {
   dropRecycled(directory);
   if (recycled === undefined) return;
-  const path = temporaryPath(directory, Date.now(), SPARE_ID);
+  const path = temporaryPath(directory, Date.now(), RECYCLED_ID);
   Deno.writeFileSync(path, recycled, { mode: 0o600 });
 }
 
@@ -115,7 +115,7 @@ export function takeOverRecycled(directory: string, { recycled }: Scene): void {
   recycledFiles.delete(directory);
   if (recycled === undefined) return;
   const [found] = [...Deno.readDirSync(directory)]
-    .filter(({ name }) => name.endsWith(SPARE_ID));
+    .filter(({ name }) => name.endsWith(RECYCLED_ID));
   const path = `${directory}/${found!.name}`;
   const file = Deno.openSync(path, { read: true, write: true });
   assert(file.tryLockSync(true));
@@ -133,7 +133,9 @@ export function isSetup({ title }: Scene): boolean {
 }
 
 const LIVE = { [ID]: encodeRecord(ID, sessionOf(1)) };
-const OVER = { [ID]: encodeRecord(ID, sessionOf(1, { expiresAt: LONG_AGO })) };
+const EXPIRED = {
+  [ID]: encodeRecord(ID, sessionOf(1, { expiresAt: LONG_AGO })),
+};
 const LONGER = encodeRecord(ID, { ...sessionOf(1), user: "x".repeat(1_000) });
 const OWNER = { id: ID, secret: SECRET };
 const SEALED = {
@@ -154,7 +156,7 @@ const USERS = {
 /** What is left of another user's session by whatever is done to this one's. */
 const UNTOUCHED = { "a-session-of-another-user": "n=4, long ago" };
 /** An earlier revocation. */
-const MARK = {
+const REVOKED = {
   [revocationId(USER)]: encodeRecord(revocationId(USER), {
     data: { generation: 1 },
     createdAt: CREATED,
@@ -164,7 +166,7 @@ const MARK = {
 const UNREADABLE = { [ID]: LIVE[ID]!.subarray(0, 100) };
 const FOREIGN = { [ID]: encodeRecord(OTHER_ID, sessionOf(1)) };
 /** What a save over a session leaves, and the next one writes over. */
-const SPARE_ID = "5".repeat(32);
+const RECYCLED_ID = "5".repeat(32);
 const ORPHAN = `.tmp-${String(LONG_AGO).padStart(15, "0")}-${ID}`;
 
 const ANN = { user: USER };
@@ -255,7 +257,7 @@ function call(
   };
 }
 
-const WITHOUT_SPARE: readonly Scene[] = [
+const WITHOUT_RECYCLED: readonly Scene[] = [
   {
     title: "a load",
     files: LIVE,
@@ -280,11 +282,11 @@ const WITHOUT_SPARE: readonly Scene[] = [
     after: {},
   },
   {
-    title: "a load of one that is over",
-    files: OVER,
+    title: "a load of an expired session",
+    files: EXPIRED,
     run: call("load"),
     answer: null,
-    after: { [ID]: "n=1 over, long ago" },
+    after: { [ID]: "n=1 expired, long ago" },
   },
   {
     title: "a load of an unreadable file",
@@ -346,8 +348,8 @@ const WITHOUT_SPARE: readonly Scene[] = [
     after: { [ID]: "n=2, now" },
   },
   {
-    title: "a create over one that is over",
-    files: OVER,
+    title: "a create over an expired session",
+    files: EXPIRED,
     isChange: true,
     run: call("create"),
     answer: true,
@@ -388,7 +390,7 @@ const WITHOUT_SPARE: readonly Scene[] = [
   {
     title: "a cleanup",
     files: {
-      ...OVER,
+      ...EXPIRED,
       [OTHER_ID]: encodeRecord(OTHER_ID, sessionOf(3)),
       "unreadable-session": new Uint8Array(10),
       "set-aside-long-ago.bad": new Uint8Array(10),
@@ -617,7 +619,7 @@ const WITHOUT_SPARE: readonly Scene[] = [
     run: request(["regenerate"], SEAL),
     answer: "cookie set",
     between: { [ID]: "n=1 sealed, now" },
-    // Nobody has the secret here: whether it opens the seal, tests/orders shows.
+    // The secret is not known here: whether it opens the seal, tests/orders shows.
     after: { [ID]: "n=? sealed of a new secret, now" },
   },
   {
@@ -644,8 +646,8 @@ const WITHOUT_SPARE: readonly Scene[] = [
     isChange: true,
     run: manage("revoke"),
     answer: 2,
-    first: "a mark",
-    after: { "a mark": "of a user, now", ...UNTOUCHED },
+    first: "a revocation",
+    after: { "a revocation": "of a user, now", ...UNTOUCHED },
   },
   {
     title: "a revocation that spares a session",
@@ -653,20 +655,20 @@ const WITHOUT_SPARE: readonly Scene[] = [
     isChange: true,
     run: manage("revoke all but it"),
     answer: 1,
-    first: "a mark",
+    first: "a revocation",
     after: {
-      "a mark": "of a user, now",
+      "a revocation": "of a user, now",
       [ID]: "n=1, long ago",
     },
   },
   {
     title: "a revocation after another",
-    files: { ...SIGNED_IN, ...MARK },
+    files: { ...SIGNED_IN, ...REVOKED },
     isChange: true,
     run: manage("revoke"),
     answer: 1,
-    first: "a mark",
-    after: { "a mark": "of a user, now" },
+    first: "a revocation",
+    after: { "a revocation": "of a user, now" },
   },
   {
     title: "a list of a user's sessions",
@@ -681,22 +683,22 @@ const WITHOUT_SPARE: readonly Scene[] = [
   },
   {
     title: "a request of a session that was revoked and is still there",
-    files: { ...SIGNED_IN, ...MARK },
+    files: { ...SIGNED_IN, ...REVOKED },
     isChange: true,
     run: request(["read"]),
     answer: "no cookie",
     between: { [ID]: "n=1, now" },
-    after: { "a mark": "of a user, long ago" },
+    after: { "a revocation": "of a user, long ago" },
   },
   {
     title: "a request that logs in after a revocation",
-    files: { ...LIVE, ...MARK },
+    files: { ...LIVE, ...REVOKED },
     isChange: true,
     run: request(["login"]),
     answer: "cookie set",
     between: { [ID]: "n=1, now" },
     after: {
-      "a mark": "of a user, long ago",
+      "a revocation": "of a user, long ago",
       [ID]: "n=1 of a new secret, now",
     },
   },
@@ -704,8 +706,8 @@ const WITHOUT_SPARE: readonly Scene[] = [
 
 /** Every operation; those that replace a file, also with a recycled file to do it with. */
 export const SCENES: readonly Scene[] = [
-  ...WITHOUT_SPARE,
-  ...WITHOUT_SPARE.filter(isReplacing).flatMap((scene) => [
+  ...WITHOUT_RECYCLED,
+  ...WITHOUT_RECYCLED.filter(isReplacing).flatMap((scene) => [
     { ...scene, title: `${scene.title}, into a recycled`, recycled: LIVE[ID]! },
     {
       ...scene,

@@ -79,7 +79,7 @@ const FULL: Readonly<Record<string, [string, typeof sessionOf]>> = {
 
 for (const [what, [limits, make]] of Object.entries(FULL)) {
   const title =
-    `a disk with ${what} left: sessions are read, touched and deleted; a change is the caller's error, and is none`;
+    `a disk with ${what} left: sessions are read, touched and deleted; a change fails with the caller's error and changes nothing`;
   testOnSmallDisk(title, async () => {
     using disk = new SmallDisk(limits);
     const store = new DirectorySessionStore(disk.path);
@@ -105,7 +105,7 @@ for (const [what, [limits, make]] of Object.entries(FULL)) {
     const { deleted, remaining } = await store.deleteOldSessions(30);
     assertEquals([deleted, remaining], [0, ids.length]);
 
-    // Whoever logs out makes room. A new file has two names for a moment.
+    // A logout makes room. A new file has two names for a moment.
     const [first = "", second = ""] = ids;
     assertEquals(await store.delete(first), true);
     assertEquals(await store.delete(second), true);

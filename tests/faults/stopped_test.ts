@@ -79,7 +79,7 @@ class StoppedProcess implements AsyncDisposable {
   }
 }
 
-Deno.test("a process that is stopped in an update makes the others wait for its session until their time is over, and for no other session", async () => {
+Deno.test("a process that is stopped in an update makes others wait for its session until their timeout, and for no other session", async () => {
   await using stopped = new StoppedProcess();
   const { store } = stopped;
   await stopped.stop();
@@ -99,7 +99,7 @@ Deno.test("a process that is stopped in an update makes the others wait for its 
     }
     assertEquals(await store.load(OTHER_ID), sessionOf(3));
     assertEquals(await store.touch(OTHER_ID), true);
-    // Whoever is held is in use, and is kept.
+    // A locked session is in use, and is kept.
     const { deleted, remaining } = await store.deleteOldSessions(0);
     assertEquals([deleted, remaining], [0, 2]);
     assertEquals(waiting.take(), []);
@@ -114,7 +114,7 @@ for (
   const [signal, found] of [["SIGCONT", 2], ["SIGKILL", 1]] as const
 ) {
   Deno.test(
-    `who waits for a stopped process gets the session when it ${
+    `a process that waits for a stopped one gets the session when that ${
       signal === "SIGKILL" ? "is killed, as it was" : "goes on, as that left it"
     }`,
     async () => {

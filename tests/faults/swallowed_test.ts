@@ -1,5 +1,5 @@
 /**
- * The errors that reach nobody, all of them. Each because what the caller is
+ * The errors that no caller gets, all of them. Each because what the caller is
  * told instead is true all the same.
  */
 
@@ -33,13 +33,13 @@ Deno.test("an unreadable file that cannot be set aside is no session, and onWarn
     assertEquals(warnings.map(({ type }) => type), ["unreadable"]);
     assertStrictEquals(warnings[0]!.error, error);
     assertEquals(directory.list(), [".latchkey", ID]);
-    // Who has to write tells it to the caller.
+    // An operation that has to write passes it on.
     const heard = await store.touch(ID).catch((error) => error);
     assertStrictEquals(heard, error);
   }
 });
 
-Deno.test("what is no file is no session, whatever else fails; unless even that cannot be seen", async () => {
+Deno.test("a name of what is not a file has no session, whatever else fails; unless even that cannot be seen", async () => {
   using directory = new TemporaryDirectory();
   const store = new DirectorySessionStore(directory.path, {
     onWarning: () => {},

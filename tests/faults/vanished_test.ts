@@ -12,7 +12,7 @@ import { TemporaryDirectory } from "../temporary_directory.ts";
 import { goOn } from "./aftermath.ts";
 import { beginSession, sessionOf } from "./scenes.ts";
 
-Deno.test("a directory that is gone: whoever changes a session hears it, whoever reads finds none, and nobody has lost one when it is back", async () => {
+Deno.test("a directory that is missing: a change is an error, a read finds no session, and all sessions are there when it is back", async () => {
   using place = new TemporaryDirectory();
   const directory = place.join("sessions");
   const store = new DirectorySessionStore(directory, { create: true });

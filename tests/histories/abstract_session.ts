@@ -4,7 +4,7 @@
  * a number of ticks; here it is the machine's, so it is only known between
  * which instants a thing happened.
  *
- * A value is a number that nobody else writes, and a writer that reads answers
+ * A value is a number that is written once, and a writer that reads answers
  * what it found: a lost update, a stale read and a revived session each leave
  * answers that no order of the operations explains.
  */
@@ -29,7 +29,7 @@ export interface AbstractSession {
   readonly accessedTo: number;
 }
 
-/** `undefined` when there is none; one that is over is none, for good. */
+/** `undefined` when there is none; an expired one is none, for good. */
 export type State = AbstractSession | undefined;
 
 /**
@@ -73,7 +73,7 @@ function outcomes(state: State, operation: Operation): Outcome[] {
   if (state !== undefined && mayBeLive(state, operation)) {
     found.push(...onLive(state, operation));
   }
-  if (state === undefined || mayBeOver(state, operation)) {
+  if (state === undefined || mayHaveExpired(state, operation)) {
     found.push(onNone(operation));
   }
   return found;
@@ -84,7 +84,7 @@ function mayBeLive(state: AbstractSession, { began }: Operation): boolean {
     began < state.accessedTo + state.idleTimeout;
 }
 
-function mayBeOver(state: AbstractSession, { ended }: Operation): boolean {
+function mayHaveExpired(state: AbstractSession, { ended }: Operation): boolean {
   return ended >= state.expiresAt ||
     ended >= state.accessedFrom + state.idleTimeout;
 }

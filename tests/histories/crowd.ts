@@ -30,7 +30,7 @@ interface ProcessClient extends Client {
   kill(): Promise<void>;
 }
 
-/** Who is at work, and what they are to do. */
+/** How many clients there are, and what they do. */
 export interface CrowdOptions extends Pick<Task, "seed" | "damage"> {
   readonly processes: number;
   readonly workers?: number;
@@ -68,7 +68,7 @@ export class Ground implements Disposable {
     await opened.store.setup();
   }
 
-  /** Opens the store of the directory, so that it waits for nobody. */
+  /** Opens the store of the directory, so that it waits for no lock. */
   openStore(): DirectorySessionStore {
     return new DirectorySessionStore(this.#directory, { lockTimeout: 0 });
   }

@@ -10,7 +10,7 @@ import { REQUESTS, STORE_OPERATIONS } from "../operations.ts";
 import { Random } from "../random.ts";
 import type { Act, Answer, Call, HistoryWriter } from "./history.ts";
 
-/** The sessions that everybody is after. */
+/** The sessions that all flows use. */
 export const IDS: readonly string[] = Array.from(
   { length: 5 },
   (_, n) => `${n}`.repeat(32),
@@ -49,7 +49,7 @@ function entryOf(value: number): Entry {
   return [value, "x".repeat(value * 7919 % most)];
 }
 
-/** Which value was read; a text that nobody answers when it is of no one. */
+/** Which value was read; a text that no operation answers, when it is none. */
 function valueOf(data: SessionRecord["data"] | Data | undefined): Answer {
   if (data === undefined) return null;
   const [value, filling] = data.entry as Entry;
@@ -80,7 +80,6 @@ export class Flow {
   /** What it came by when it regenerated a session. */
   readonly #secrets = new Map<number, { secret: number; token: string }>();
 
-  /** @param options See there. */
   constructor(options: FlowOptions) {
     const { client, store, history, seed, toleratesErrors = false } = options;
     this.#client = client;

@@ -13,7 +13,7 @@
  *
  * An event is a line of 128 bytes, one `write` that crosses no page: a process
  * killed in between has written all of it or nothing. What it called and did
- * not return from stays open until somebody who has seen it dead appends that.
+ * not return from stays open until another process that saw its end appends that.
  */
 
 import {
@@ -36,7 +36,7 @@ export interface Call {
   readonly call: Act;
   /** Which session; a cleanup has none, it is after all. */
   readonly session?: number | undefined;
-  /** What it writes: a number that nobody else ever writes. */
+  /** What it writes: a number that no other call writes. */
   readonly value?: number | undefined;
   /** Which secret it comes with: 0, or the value that was written with it. */
   readonly secret?: number | undefined;
@@ -48,7 +48,7 @@ export interface Call {
   readonly minutes?: number | undefined;
 }
 
-/** What was answered: a value, that there is none, or what else there is to say. */
+/** What was answered: a value, `null` for none, or another answer. */
 export type Answer = number | boolean | string | null;
 
 /**
@@ -63,7 +63,7 @@ export function toldOf(reply: Reply, value: Answer): Answer {
 /** One event of a history. */
 export type Event =
   & {
-    /** Who; each does one thing after the other. */
+    /** Its number; each does one thing after the other. */
     readonly client: number;
     /** The system's clock, in ms since the epoch: a session's time depends on it. */
     readonly at: number;
@@ -89,7 +89,7 @@ export interface Step {
 
 const LINE = 128;
 
-/** A history that is being written; everybody has the same file open. */
+/** A history that is being written; all clients have the same file open. */
 export class HistoryWriter implements Disposable {
   readonly #file: Deno.FsFile;
   readonly #line = new Uint8Array(LINE);
@@ -154,7 +154,7 @@ export function pairSteps(events: readonly Event[]): Step[] {
       steps.push({ isCall: true, operation });
     } else {
       const operation = open.get(client);
-      // Who dies between two calls leaves nothing open.
+      // A client that dies between two calls leaves nothing open.
       if (operation === undefined && "death" in event) continue;
       if (operation === undefined) {
         throw new Error(`Cannot read a history: ${client} has no call`);

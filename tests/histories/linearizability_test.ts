@@ -81,7 +81,7 @@ const GOOD: Readonly<Record<string, readonly Event[]>> = {
     back(1, 3),
     back(2, 1),
   ],
-  "two creators, of whom one wins": [
+  "two creates, of which one wins": [
     call(1, "create", { value: 1 }),
     call(2, "create", { value: 2 }),
     back(1, false),
@@ -106,19 +106,19 @@ const GOOD: Readonly<Record<string, readonly Event[]>> = {
     death(2),
     ...whole(1, "load", null),
   ],
-  "a cleanup that took what nobody had used for no minutes": [
+  "a cleanup after no minutes that deletes a session without a lifetime": [
     ...SAVED,
     call(2, "cleanup", { minutes: 0 }),
     ...whole(1, "load", 1),
     ...whole(1, "load", null),
     back(2, 1),
   ],
-  "a cleanup that left what was in use": [
+  "a cleanup that keeps what is in use": [
     ...SAVED,
     ...whole(2, "cleanup", 0, { minutes: 0 }),
     ...whole(1, "load", 1),
   ],
-  "a session that was over at its end": [
+  "a session that expired at its end": [
     ...whole(1, "save", true, { value: 1, expiresAt: 100 }),
     ...later(99, ...whole(1, "load", 1)),
     ...later(100, ...whole(1, "load", null), ...whole(2, "delete", false)),
@@ -130,7 +130,7 @@ const GOOD: Readonly<Record<string, readonly Event[]>> = {
     ...later(169, ...whole(1, "load", 1)),
     ...later(170, ...whole(1, "load", null)),
   ],
-  "a cookie that a regeneration killed": [
+  "a cookie that a regeneration ended": [
     ...SAVED,
     ...whole(1, "open", 1, { secret: 0 }),
     ...whole(2, "open", 1, { secret: 0 }),
@@ -184,13 +184,13 @@ const BAD: Readonly<Record<string, readonly Event[]>> = {
     ...whole(1, "delete", true),
     ...whole(2, "touch", true),
   ],
-  "two creators who both win": [
+  "two creates that both win": [
     call(1, "create", { value: 1 }),
     call(2, "create", { value: 2 }),
     back(1, true),
     back(2, true),
   ],
-  "two who both delete": [
+  "two deletes that both find a session": [
     ...SAVED,
     call(1, "delete"),
     call(2, "delete"),
@@ -204,19 +204,19 @@ const BAD: Readonly<Record<string, readonly Event[]>> = {
     ...whole(1, "load", 2),
     ...whole(1, "load", 1),
   ],
-  "a write of somebody dead": [
+  "a write of a process after its death": [
     ...SAVED,
     call(2, "delete"),
     death(2),
     ...whole(1, "load", 1),
     ...whole(1, "load", null),
   ],
-  "a cleanup that took what still had time": [
+  "a cleanup that deletes what has not expired": [
     ...whole(1, "save", true, { value: 1, expiresAt: 1_000 }),
     ...whole(2, "cleanup", 1, { minutes: 0 }),
     ...whole(1, "has", false),
   ],
-  "a cleanup that took what was used less than its minutes ago": [
+  "a cleanup that deletes what was accessed less than its minutes ago": [
     ...SAVED,
     ...whole(2, "cleanup", 1, { minutes: 30 }),
     ...whole(1, "has", false),
@@ -225,16 +225,16 @@ const BAD: Readonly<Record<string, readonly Event[]>> = {
     ...whole(1, "save", true, { value: 1, expiresAt: 100 }),
     ...later(100, ...whole(1, "load", 1)),
   ],
-  "a session that was over, and came back": [
+  "a session that expired, and came back": [
     ...whole(1, "save", true, { value: 1, idleTimeout: 100 }),
     ...later(95, ...whole(1, "load", null), ...whole(1, "load", 1)),
   ],
-  "a session that was touched and over too soon": [
+  "a session that was touched and expired too soon": [
     ...whole(1, "save", true, { value: 1, idleTimeout: 100 }),
     ...later(70, ...whole(2, "touch", true)),
     ...later(169, ...whole(1, "load", null)),
   ],
-  "a commit with a cookie that a regeneration killed": [
+  "a commit with a cookie that a regeneration ended": [
     ...SAVED,
     ...whole(1, "regenerate", 1, { value: 2, secret: 0 }),
     ...whole(2, "commit", 2, { value: 3, secret: 0 }),

@@ -45,7 +45,7 @@ function isFor(id: string, bytes: Uint8Array): boolean {
   return textOf(bytes.subarray(63, 64 + id.length)) === `${id}\n`;
 }
 
-/** What nobody encoded is nothing; what somebody did is his alone. */
+/** What was not encoded is no session; what was is one of its own ID only. */
 function assertAccident(id: string, bytes: Uint8Array): void {
   const before = bytes.slice();
   const decoded = decodeRecord(id, bytes);
@@ -93,7 +93,7 @@ function assertShape(record: SessionRecord, bytes: Uint8Array): void {
       Object.getPrototypeOf(object) === Object.prototype
     ) &&
     [secretHash, user, ...formTokens].every((text) => typeof text === "string");
-  assert(isRecord, `it is no record: ${show(bytes)}`);
+  assert(isRecord, `not a record: ${show(bytes)}`);
 }
 
 Deno.test("what an accident made of a session file is no session, or still that one", () => {

@@ -109,7 +109,7 @@ Deno.test("parseToken() takes what a token is made of, and nothing else", () => 
   });
 });
 
-/** Sessions of several people by the token that opens them. */
+/** Sessions of several users by the token that opens them. */
 async function openSessions() {
   const store = new MemorySessionStore();
   const owners = new Map<string, string>();
@@ -129,7 +129,7 @@ function requestWith(cookie: string): Request {
   return Object.defineProperty(request, "headers", { value: headers });
 }
 
-Deno.test("open() gives each the session of his token, and anybody else a new one", async () => {
+Deno.test("open() gives a request the session of its token, or a new one", async () => {
   const { store, owners } = await openSessions();
   const before = await Array.fromAsync(store.entries());
   const manager = new SessionManager({ store });
@@ -153,7 +153,7 @@ Deno.test("open() gives each the session of his token, and anybody else a new on
       if (user !== undefined) opened++;
     },
   );
-  console.log(`  of which ${opened} carried a token of somebody`);
+  console.log(`  of which ${opened} carried a token of a user`);
   assertEquals(await Array.fromAsync(store.entries()), before);
   assertUnpolluted();
 });

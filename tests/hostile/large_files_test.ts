@@ -1,5 +1,5 @@
 /**
- * A file of any size under a session's name is known for none at the price of
+ * A file of any size under a session's name is known to be none at the price of
  * the largest record: 16 MiB. Counted where the store reads, not measured.
  */
 
@@ -117,7 +117,7 @@ const CALLS: Readonly<
 };
 
 for (const [what, put] of Object.entries(LARGE)) {
-  Deno.test(`${what} is no session to anybody, and read up to 16 MiB`, async () => {
+  Deno.test(`${what} is no session to any operation, and read up to 16 MiB`, async () => {
     using directory = new TemporaryDirectory();
     const store = new DirectorySessionStore(directory.path, {
       onWarning: () => {},

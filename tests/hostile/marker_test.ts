@@ -1,4 +1,4 @@
-/** Whatever bears the name of the cleaner's lock, a cleaning comes to an end. */
+/** Whatever bears the name of the cleaner's lock, a cleanup comes to an end. */
 
 import { assert, assertEquals } from "@std/assert";
 import { encodeRecord } from "../../src/core/codec.ts";
@@ -8,7 +8,7 @@ import { callInProcess, type Calls } from "./caller_script.ts";
 
 const ID = "0123456789abcdef";
 
-/** What it is, and what a cleaning that cannot lock it throws. */
+/** What it is, and what a cleanup that cannot lock it throws. */
 const MARKERS: Readonly<Record<string, readonly [SpecialFile, string?]>> = {
   "a pipe": ["pipe"],
   "a device": ["device"],
@@ -20,7 +20,7 @@ const MARKERS: Readonly<Record<string, readonly [SpecialFile, string?]>> = {
 };
 
 for (const [what, [obstacle, error]] of Object.entries(MARKERS)) {
-  Deno.test(`a cleaning whose mark is ${what} ${error ? "fails" : "is done"}, and does not hang`, async () => {
+  Deno.test(`a cleanup whose marker is ${what} ${error ? "fails" : "is done"}, and does not hang`, async () => {
     using directory = new TemporaryDirectory();
     const record = { data: {}, createdAt: 1, expiresAt: 1 };
     Deno.writeFileSync(directory.join(ID), encodeRecord(ID, record));

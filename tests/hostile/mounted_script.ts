@@ -1,7 +1,7 @@
 /**
  * Mounts a file system, keeps sessions there, and reports what came of it. It
  * runs as root in a mount namespace of its own (`unshare --mount`): what it
- * mounts nobody else sees, and it is gone with the process.
+ * mounts no other process sees, and it ends with the process.
  */
 
 import { temporaryBirth } from "../../src/directory/layout.ts";

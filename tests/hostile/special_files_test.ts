@@ -1,7 +1,7 @@
 /**
- * Devices, sockets, pipes, links and directories under a session's name: who
- * looks before he reads serves none of them and hangs at none, neither does
- * whoever goes through the directory. tests/directory/names_test.ts has
+ * Devices, sockets, pipes, links and directories under a session's name: an
+ * operation that looks before it reads serves none of them and hangs at none,
+ * and neither does one that goes through the directory. tests/directory/names_test.ts has
  * links and directories one operation at a time; here is the rest.
  *
  * A plain `load` (and `has`, which is one) does not look before it reads: the
@@ -9,7 +9,7 @@
  * that others may write is refused (tests/directory/prepare_directory_test.ts and
  * tests/directory/directory_store_test.ts show it). The last test states what it
  * makes of each kind. A pipe is not among them: a plain load waits there until
- * somebody writes to it.
+ * a process writes to it.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -23,7 +23,7 @@ import { callInProcess, type Calls, LONGEST } from "./caller_script.ts";
 const LIVE = "live-session-0001";
 const RECORD = { data: { n: 1 }, createdAt: 1 };
 
-/** A directory with one live session, and beside it what is none. */
+/** A directory with one live session, and beside it what is not a session. */
 class Scene implements Disposable {
   readonly #parent = new TemporaryDirectory();
   readonly path: string = this.#parent.join("sessions");
@@ -110,7 +110,7 @@ class Scene implements Disposable {
   }
 }
 
-Deno.test("nothing but a file is touched, updated, deleted, or hangs who tries", async () => {
+Deno.test("nothing but a file is touched, updated, deleted, or hangs the operation", async () => {
   using scene = new Scene();
   scene.putAll();
   scene.putPipes();
@@ -149,7 +149,7 @@ Deno.test("nothing but a file is written over", async () => {
   assertEquals(after, before);
 });
 
-Deno.test("entries and cleanup pass by what is no file", async () => {
+Deno.test("entries and cleanup pass by what is not a file", async () => {
   using scene = new Scene();
   scene.putAll();
   scene.putPipes();
@@ -170,7 +170,7 @@ Deno.test("entries and cleanup pass by what is no file", async () => {
   assertEquals(after, before);
 });
 
-Deno.test("the command line passes by what is no file", async () => {
+Deno.test("the command line passes by what is not a file", async () => {
   using scene = new Scene();
   scene.putAll();
   scene.putPipes();

@@ -171,7 +171,7 @@ Deno.test("no name is taken before it is set, and each is a key like any other",
     for (const name of NAMES) {
       assertEquals(session.get(name), valueOf(name));
       assertEquals(session.flash(name), valueOf(name));
-      // A change inside, which nobody tells the session of.
+      // A change inside, of which the session is not told.
       (session.get(name) as { list: number[] }).list.push(1);
     }
   });

@@ -66,7 +66,7 @@ export class Cast {
     });
   }
 
-  /** What the session's file lists; `undefined` when there is none. */
+  /** What the session's file lists; `undefined` when there is no file. */
   list(): unknown {
     try {
       const bytes = Deno.readFileSync(`${this.stage.directory}/${ID}`);
@@ -85,7 +85,7 @@ export class Cast {
 
   /**
    * Puts a recycled file for an actor into the directory, so old that a cleaner would
-   * collect it, and opens and locks it, as one has it who replaced a file.
+   * collect it, and opens and locks it, as a process has it that replaced a file.
    */
   layRecycled(actor: string): RecycledFile {
     const { directory } = this.stage;
@@ -105,9 +105,9 @@ export class Cast {
     const { stage, opening } = this;
     stage.clear();
     for (const actor of actors) await this.store(actor).setup();
-    const mark = `${stage.directory}/.latchkey`;
-    Deno.writeTextFileSync(mark, "");
-    Deno.utimeSync(mark, new Date(START), new Date(START));
+    const marker = `${stage.directory}/.latchkey`;
+    Deno.writeTextFileSync(marker, "");
+    Deno.utimeSync(marker, new Date(START), new Date(START));
     const { session } = openWorld(opening);
     if (session !== undefined) {
       const record = firstRecord(opening);

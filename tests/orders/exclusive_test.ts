@@ -1,7 +1,7 @@
 /*
  * Exclusive requests: each adds its name to what it has read, so two of them
- * that overlapped would lose one. The model says so: from the one's reading to
- * its commit nobody else adds.
+ * that overlapped would lose one. The model says so: between the reading of one
+ * and its commit no other adds.
  */
 import { assert, assertEquals } from "@std/assert";
 import { EFFORT } from "../effort.ts";
@@ -19,7 +19,7 @@ function playsWith(others: readonly OperationName[], kills = 0): Play[] {
   }));
 }
 
-Deno.test("in every order of two exclusive requests, one begins when the other is over", () =>
+Deno.test("in every order of two exclusive requests, one begins when the other has ended", () =>
   exploreAll("exclusive", [
     ...playsWith(["exclusive"]),
     { opening: "missing", operations: ["exclusive", "exclusive"] },

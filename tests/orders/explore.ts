@@ -25,7 +25,7 @@ const OPERATIONS: Record<OperationName, Operation> = {
 
 const MOST_CALLS = 2_000;
 
-/** A play: who does what, on what, and what else may happen. */
+/** A play: what each actor does, what it finds, and what else may happen. */
 export interface Play {
   readonly opening: Opening;
   readonly operations: readonly OperationName[];
@@ -37,7 +37,7 @@ export interface Play {
   readonly recycledFiles?: boolean;
   /** Whether the record is sealed, and every manager seals. */
   readonly isSealed?: boolean;
-  /** Whether whoever lists the directory finds nothing, as if he had missed it. */
+  /** Whether listing the directory finds nothing, as if each session was missed. */
   readonly isBlind?: boolean;
 }
 
@@ -81,7 +81,7 @@ export class Performance {
     this.#cast = cast;
   }
 
-  /** Sets the scene; nobody has made a call yet. */
+  /** Sets the scene; no actor has made a call yet. */
   static async begin(
     stage: Stage,
     play: Play,
@@ -104,7 +104,7 @@ export class Performance {
     return performance;
   }
 
-  /** What can happen next; nothing when everybody has ended or died. */
+  /** What can happen next; nothing when all actors have ended or died. */
   choices(): string[] {
     const { stage, play, order } = this;
     const acting = stage.actors.filter((actor) =>
@@ -113,9 +113,9 @@ export class Performance {
     if (acting.length === 0) return [];
     const choices = acting.filter((actor) => stage.canMove(actor))
       .map(({ name }) => name);
-    if (choices.length === 0) this.fail("nobody can move");
-    const count = (mark: string) =>
-      order.filter((choice) => choice.startsWith(mark)).length;
+    if (choices.length === 0) this.fail("no actor can move");
+    const count = (start: string) =>
+      order.filter((choice) => choice.startsWith(start)).length;
     if (count("tick") < (play.ticks ?? 0)) choices.push("tick");
     if (count("†") < (play.kills ?? 0)) {
       choices.push(
@@ -155,7 +155,7 @@ export class Performance {
     if (violation !== undefined) this.fail(violation);
   }
 
-  /** Says that a promise was broken. */
+  /** Reports that a promise was broken. */
   fail(what: string): never {
     throw new Violation(this.play, this.order, what);
   }

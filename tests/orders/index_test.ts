@@ -1,8 +1,8 @@
 /*
  * The index of users, in every order in which actors can make their calls, and
  * killed between any two of them: in every state that they come through, each
- * session of a user has its entry. And whoever lists a user's sessions finds one
- * that was his all the while, and none that was his at no time.
+ * session of a user has its entry. And a listing of a user's sessions gives one
+ * that was the user's all the while, and does not give one that never was.
  */
 import fc from "npm:fast-check@4.11.0";
 import { assert, assertStringIncludes } from "@std/assert";
@@ -34,22 +34,22 @@ type Operation =
   | "logout"
   | "delete"
   | "save"
-  | "save of nobody"
+  | "save without a user"
   | "create"
   | "cleanup"
   | "list";
 
-/** Whose session it is. */
-type Opening = "nobody's" | "Ann's" | "Bob's" | "Ann's, over" | "missing";
+/** Whose session there is. */
+type Opening = "no user's" | "Ann's" | "Bob's" | "Ann's, expired" | "missing";
 
-/** Who does what, on what, and how many may be killed. */
+/** What each actor does, what it finds, and how many may be killed. */
 interface Play {
   readonly opening: Opening;
   readonly operations: readonly Operation[];
   readonly kills?: number;
   /** Whether an entry of Ann's is there for nothing. */
   readonly isStale?: boolean;
-  /** Whether there is no index as yet. */
+  /** Whether there is no index yet. */
   readonly isNew?: boolean;
 }
 
@@ -59,10 +59,10 @@ function sessionOf(user?: string, expiresAt = START + 1e9): SessionRecord {
 }
 
 const OPENINGS: Readonly<Record<Opening, SessionRecord | undefined>> = {
-  "nobody's": sessionOf(),
+  "no user's": sessionOf(),
   "Ann's": sessionOf("ann"),
   "Bob's": sessionOf("bob"),
-  "Ann's, over": sessionOf("ann", START),
+  "Ann's, expired": sessionOf("ann", START),
   missing: undefined,
 };
 
@@ -77,7 +77,7 @@ const OPERATIONS: Readonly<
   logout: ["update", { change: ({ user: _user, ...rest }) => rest }],
   delete: ["delete"],
   save: ["save", { record: sessionOf("ann") }],
-  "save of nobody": ["save", { record: sessionOf() }],
+  "save without a user": ["save", { record: sessionOf() }],
   create: ["create", { record: sessionOf("ann") }],
   cleanup: ["cleanup", { minutes: 30 }],
   list: ["entries of a user"],
@@ -134,7 +134,9 @@ class Performance {
       !isDead && outcome === undefined
     );
     const moving = acting.filter((actor) => this.#stage.canMove(actor));
-    if (moving.length === 0 && acting.length > 0) this.fail("nobody can move");
+    if (moving.length === 0 && acting.length > 0) {
+      this.fail("no actor can move");
+    }
     const deaths = this.order.filter((choice) => choice.startsWith("†"));
     const mayDie = deaths.length < (this.#play.kills ?? 0) &&
         acting.length > 0
@@ -344,19 +346,19 @@ function pairs(): [Operation, Operation][] {
   );
 }
 
-/** Who meets whom, where the rule is at stake. */
+/** Pairs of operations that could break the rule. */
 const MEETINGS: readonly Play[] = [
-  { opening: "nobody's", operations: ["login", "login"], isNew: true },
-  { opening: "nobody's", operations: ["login", "logout"] },
-  { opening: "nobody's", operations: ["login", "list"] },
-  { opening: "nobody's", operations: ["login", "cleanup"], isStale: true },
+  { opening: "no user's", operations: ["login", "login"], isNew: true },
+  { opening: "no user's", operations: ["login", "logout"] },
+  { opening: "no user's", operations: ["login", "list"] },
+  { opening: "no user's", operations: ["login", "cleanup"], isStale: true },
   { opening: "missing", operations: ["create", "save"] },
   { opening: "missing", operations: ["create", "cleanup"], isStale: true },
   { opening: "Ann's", operations: ["delete", "save"] },
   { opening: "Ann's", operations: ["delete", "create"] },
   { opening: "Ann's", operations: ["logout", "save"] },
   { opening: "Ann's", operations: ["login", "list"] },
-  { opening: "Ann's, over", operations: ["create", "cleanup"] },
+  { opening: "Ann's, expired", operations: ["create", "cleanup"] },
 ];
 
 async function exploreAll(title: string, all: readonly Play[]) {
@@ -372,7 +374,7 @@ async function exploreAll(title: string, all: readonly Play[]) {
 Deno.test("every order of a change that makes an entry, and one that removes it, keeps it where the session has a user", () =>
   exploreAll("in order", MEETINGS));
 
-Deno.test("every order and every death of such two keeps it, too", () =>
+Deno.test("every order of the same two keeps it, also when one of them is killed", () =>
   exploreAll(
     "killed",
     MEETINGS.filter(({ operations, isStale }) =>
@@ -390,7 +392,7 @@ if (EFFORT > 1) {
     ));
 }
 
-Deno.test("orders of three changes keep the entry of a session that has a user, whoever is killed", async () => {
+Deno.test("orders of three changes keep the entry of a session that has a user, also when one of them is killed", async () => {
   using house = await new House().open();
   const plays = fc.record({
     opening: fc.constantFrom(...Object.keys(OPENINGS) as Opening[]),

@@ -15,7 +15,7 @@ const ENOUGH_CALLS = 1_000;
 /**
  * Asks which sessions the user has, and opens with each cookie.
  *
- * @param cast Whose stores are asked.
+ * @param cast Its stores are asked.
  * @param handedOut The tokens that the actors were handed.
  * @param record The record of the session, if there is one.
  * @returns The IDs of those that are open; what is wrong, as text.

@@ -5,7 +5,7 @@ import type { OperationName, Play } from "./explore.ts";
 import { type Recycling, type Rotating, SESSION_OPERATIONS } from "./scenes.ts";
 import { isPeopled, type Opening, OPENINGS } from "./world.ts";
 
-/** Who is exclusive adds to the list like nobody else: see exclusive_test.ts. */
+/** Without exclusive requests, which no other may add beside: see exclusive_test.ts. */
 const ALL_NAMES = (Object.keys(SESSION_OPERATIONS) as OperationName[])
   .filter((name) => name !== "exclusive");
 const RECYCLING: readonly Recycling[] = [
@@ -106,7 +106,7 @@ Deno.test("every order of a request that rotates the secret, or comes with the o
 
 const SEALING: readonly OperationName[] = ["regenerate", "rotate", "commit"];
 
-Deno.test("every order of two operations on a sealed session keeps every promise, and leaves it sealed for who has its cookie", () =>
+Deno.test("every order of two operations on a sealed session keeps every promise, and leaves it sealed for its cookie", () =>
   exploreAll(
     "sealed",
     pairsWith(
@@ -166,5 +166,5 @@ Deno.test("orders of two operations while the clock ticks keep every promise", (
 Deno.test("orders of three operations keep every promise", () =>
   sampleAll("triples", 3_000, anyPlay(3, 0)));
 
-Deno.test("orders in which somebody is killed keep every promise", () =>
+Deno.test("orders in which an actor is killed keep every promise", () =>
   sampleAll("killed", 3_000, anyPlay(3, 1)));

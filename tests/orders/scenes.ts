@@ -1,7 +1,7 @@
 /*
  * The operations that are put on the stage, and the specification that says
  * what they may answer: each one step on the abstract session, a request
- * several. Where somebody is logged in, see also users.ts.
+ * several. Those on the sessions of a user are in users.ts.
  */
 import { SessionGoneError } from "../../src/core/errors.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
@@ -35,7 +35,7 @@ import {
 /** Every record of a scene has had its first secret for so long. */
 const ROTATE_EVERY = UNUSED_FOR;
 
-/** Stands for the answer of a step that the caller hears nothing of. */
+/** Stands for the answer of a step that answers nothing. */
 export const SILENT: unique symbol = Symbol("silent");
 
 /** What a step may make of what there is, and answer. */
@@ -57,7 +57,7 @@ export interface Moment extends Surroundings {
   readonly actor: string;
   readonly opening: Opening;
   readonly isSealed: boolean;
-  /** Whether whoever lists the directory finds nothing. */
+  /** Whether listing the directory finds nothing. */
   readonly isBlind: boolean;
   readonly memory: unknown;
 }
@@ -136,7 +136,7 @@ export function visitOf({ memory }: Moment): Visit {
 
 /**
  * Whether a secret opens a session: its own, and the first one after a rotation
- * too. No scene is so long that the grace could be over.
+ * too. No scene is so long that the grace could end.
  */
 function isAdmitted(
   { hash }: Abstract,
@@ -157,7 +157,7 @@ const find: Step = ({ state, now, revocationsOfIt }) => {
     const memory = { credentials: false, isRevoked: true };
     return [{ state: touched, answer: null, memory }];
   }
-  // Who comes with the secret before is handed the new one.
+  // A request with the previous secret is handed the new one.
   const memory = { credentials: hash, opened: list };
   return [{ state: touched, answer: list, memory }];
 };
@@ -228,7 +228,7 @@ const addToOpened = commitStep((state, moment) => ({
   list: [...visitOf(moment).opened!, moment.actor],
 }));
 
-/** Of an exclusive request: nobody else can have added to the list meanwhile. */
+/** Of an exclusive request: no other can have added to the list meanwhile. */
 const addAlone: Step = (moment) => {
   const { opened } = visitOf(moment);
   const isAlone = opened === undefined || moment.state === undefined ||

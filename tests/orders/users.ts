@@ -2,8 +2,8 @@
  * What is done to all sessions of a user, and by requests that log one in or
  * out; and what the specification says of it:
  *
- *   A revocation is one instant. Who logged in before it is out from then on,
- *   and whoever opens a session later does not get it. What is left of such a
+ *   A revocation is one instant. A session of an earlier login has ended from
+ *   then on, and no request opens it. What is left of such a
  *   session is deleted before the revocation is answered. One that it spares is
  *   as it was: open, or ended by an earlier one.
  *
@@ -11,8 +11,8 @@
  *
  *   A request goes by what it hears of revocations right before it commits.
  *   Until it is answered a revocation can thus be overtaken by a commit to a
- *   session that it ended; the session remains ended, and so does one in which
- *   somebody logs in then.
+ *   session that it ended; the session remains ended, and so does one that a
+ *   user logs in to then.
  */
 import { ID, OTHER_ID, requestOf, USER } from "../constants.ts";
 import { USER_OPERATIONS } from "../operations.ts";

@@ -1,9 +1,9 @@
 /*
  * The end of all sessions of a user, in every order. What must hold stands at
- * the top of users.ts. A revocation is two things: a mark that is written, and
+ * the top of users.ts. A revocation is two things: a record that is written, and
  * a listing, whose sessions are deleted. Plays in which the listing finds
- * nothing show what the mark does by itself; they are short, so there can be
- * many of them, also with a tick of the clock and with somebody killed.
+ * nothing show what that record does by itself; they are short, so there can be
+ * many of them, also with a tick of the clock and with an actor killed.
  */
 import fc from "npm:fast-check@4.11.0";
 import { EFFORT } from "../effort.ts";
@@ -105,7 +105,7 @@ Deno.test("every order of a revocation whose listing misses all sessions and ano
       ],
   ));
 
-Deno.test("it is the same in every order in which the clock ticks", () =>
+Deno.test("every order of such two, in which the clock ticks, keeps them shut", () =>
   exploreAll(
     "missed, ticking",
     plays(
@@ -115,7 +115,7 @@ Deno.test("it is the same in every order in which the clock ticks", () =>
     ),
   ));
 
-Deno.test("it is the same in every order in which one of them is killed", () =>
+Deno.test("every order of such two, in which one of them is killed, keeps them shut", () =>
   exploreAll(
     "missed, killed",
     plays(
@@ -131,7 +131,7 @@ Deno.test("it is the same in every order in which one of them is killed", () =>
   ));
 
 if (EFFORT > 1) {
-  Deno.test("it is the same with two revocations and a request", () =>
+  Deno.test("every order of two such revocations and a request keeps them shut", () =>
     exploreAll(
       "missed, three",
       plays(
@@ -184,5 +184,5 @@ Deno.test("orders of two operations on a user's sessions while the clock ticks k
 Deno.test("orders of three operations on a user's sessions keep every promise", () =>
   sampleAll("triples of a user", 300, anyPlay(3, 0)));
 
-Deno.test("orders of three operations on a user's sessions, in which somebody is killed, keep every promise", () =>
+Deno.test("orders of three operations on a user's sessions, in which an actor is killed, keep every promise", () =>
   sampleAll("killed, of a user", 300, anyPlay(3, 1)));

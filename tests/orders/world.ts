@@ -22,7 +22,7 @@ export const UNUSED_FOR: number = MINUTES * MINUTE;
 
 /** The secret of the session beside it, where that is there from the start. */
 export const OTHER_SECRET = "BBBBBBBBBBBBBBBBBBBBBB";
-/** A session that is none of the user's. */
+/** A session of another user. */
 export const STRANGERS_ID = "89abcdef0123456789abcdef01234567";
 /** Its secret. */
 export const STRANGERS_SECRET = "CCCCCCCCCCCCCCCCCCCCCC";
@@ -48,12 +48,13 @@ export type Peopled = "signed in" | "not signed in" | "in company";
 export const OPENINGS: Record<Opening, string> = {
   live: "accessed just now",
   missing: "no file",
-  expired: "its idle timeout is over",
-  ageing: "one tick before its idle timeout is over",
+  expired: "accessed its idle timeout ago",
+  ageing: "accessed one tick less than its idle timeout ago",
   unused: `no lifetime of its own, not accessed for ${MINUTES} minutes`,
   "signed in": "a user's only one, accessed just now",
-  "not signed in": "nobody's, accessed just now, and a user has another one",
-  "in company": "a user's, who has another one, and so has a stranger",
+  "not signed in":
+    "without a user, accessed just now, and a user has another one",
+  "in company": "a user's, which is one of two, and a stranger has one",
 };
 
 /** Tells whether an opening is about users. */
@@ -143,7 +144,7 @@ export function openWorld(opening: Opening): World {
   return { session, revocations: 0, revocationsOfIt: 0, others };
 }
 
-/** Whether a session is there and its time is not over. */
+/** Whether a session is there and has not expired. */
 export function isLive(
   state: Abstract | undefined,
   now: number,

@@ -63,12 +63,12 @@ class Scene implements Disposable {
 }
 
 for (
-  const [who, starts] of [
+  const [clients, starts] of [
     ["2 processes", [startProcess, startProcess]],
     ["processes and workers", [startProcess, startWorker, startWorker]],
   ] as const
 ) {
-  Deno.test(`exclusive: ${who} that read, then set, lose nothing`, async () => {
+  Deno.test(`exclusive: ${clients} that read, then set, lose nothing`, async () => {
     using scene = await Scene.open();
     const task = {
       act: "request",
@@ -85,7 +85,7 @@ for (
       .filter((name) => temporaryBirth(name) === undefined);
     const lock = lockPath(scene.directory.path, ID).split("/").at(-1)!;
     assertEquals(names, [".latchkey", lock, ID].sort());
-    console.log(`${who}: ${JSON.stringify(reports)}`);
+    console.log(`${clients}: ${JSON.stringify(reports)}`);
   });
 }
 
@@ -130,7 +130,7 @@ Deno.test("exclusive: while another process holds a session, all but exclusive r
 });
 
 for (const start of [startProcess, startWorker]) {
-  Deno.test(`exclusive: the holder's death lets the next one in (${start.name})`, async () => {
+  Deno.test(`exclusive: the holder's death lets the next request in (${start.name})`, async () => {
     using scene = await Scene.open();
     const { directory, cookie, manager } = scene;
     await using holder = await start({

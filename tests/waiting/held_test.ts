@@ -77,7 +77,7 @@ class Flows {
     );
   }
 
-  /** The errors of all of them; of who came through, `undefined`. */
+  /** The errors of all of them; `undefined` of one that came through. */
   async errors(): Promise<unknown[]> {
     return (await this.#ends).map((end) =>
       end.status === "rejected" ? end.reason : undefined
@@ -159,7 +159,7 @@ Deno.test("the holder's death lets all 200 through, in the order in which they c
   await scene.assertUpdates(FLOWS);
 });
 
-Deno.test("200 flows give up when their time is over", async () => {
+Deno.test("200 flows give up at their timeout", async () => {
   await using scene = await Scene.open();
   const flows = new Flows(scene.openStore({ lockTimeout: 200 }));
   for (const error of await flows.errors()) {
@@ -182,7 +182,7 @@ Deno.test("200 flows stop waiting when their signal is aborted", async () => {
   await scene.assertUpdates(0);
 });
 
-Deno.test("who stands in line for less time than others gives up alone", async () => {
+Deno.test("a flow with a shorter timeout than others in the line gives up alone", async () => {
   await using scene = await Scene.open();
   const patient = new Flows(scene.openStore({ lockTimeout: Infinity }));
   const hasty = new Flows(scene.openStore({ lockTimeout: 50 }));
