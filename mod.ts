@@ -66,7 +66,7 @@ export type { TypesCodec } from "./src/session/value_format.ts";
 // Stores
 export { DirectorySessionStore } from "./src/directory/directory_store.ts";
 export { MemorySessionStore } from "./src/engines/memory.ts";
-export type { DirectorySessionStoreOptions } from "./src/directory/directory_store_options.ts";
+export type { DirectorySessionStoreOptions } from "./src/directory/directory_store.ts";
 export type { MemorySessionStoreOptions } from "./src/engines/memory.ts";
 export type { StoreWarning } from "./src/directory/quarantine.ts";
 

@@ -40,7 +40,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
     packages: ["@std/path"],
   },
   directory: {
-    below: ["core", "system", "stores"],
+    below: ["core", "system"],
     packages: ["@std/path"],
   },
   engines: {

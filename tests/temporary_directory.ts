@@ -1,6 +1,6 @@
 import { ensureDirSync } from "@std/fs/ensure-dir";
 import { dirname } from "@std/path/dirname";
-import { dropRecycled, recycledFiles } from "../src/directory/recycled_file.ts";
+import { dropRecycled, recycledFiles } from "../src/directory/atomic_file.ts";
 
 /** A directory of one test's own, gone at the end of its block. */
 export class TemporaryDirectory implements Disposable {

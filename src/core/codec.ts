@@ -7,7 +7,7 @@
  *
  *   p  the flag: a space, published; `?`, not yet published, or its writer
  *      crashed before flagging it. Not covered by the checksum; see
- *      directory/recycled_file.ts
+ *      directory/atomic_file.ts
  *   c  CRC-32 of all that follows it (from 19 to the end), 8 lower-case hex
  *   e  `expiresAt`, 16 decimal digits, or 16 times `-` for "never"
  *   i  `idleTimeout`, the same

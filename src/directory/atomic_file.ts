@@ -1,41 +1,77 @@
 /*
- * What stands behind a session's name changes only by `link` (onto a missing
- * name), `rename` (over a file whose exclusive lock is held) and `unlink`
- * (likewise). Behind a name no byte changes but the flag of the codec. So
- * whoever opens a name finds one whole record, and a process that dies between
- * any two calls leaves the old one or the new one, and what it had under
- * temporary names: one file, and a second name of the one to be replaced.
+ * How a record gets behind a session's name.
+ *
+ * The file behind a name changes only by `link` (onto a missing name), `rename`
+ * (over a file whose exclusive lock is held) and `unlink` (likewise). In a file
+ * that has a session's name no byte changes but the flag of the codec. So every
+ * reader of a name finds one whole record, and a process that is killed between
+ * any two calls leaves the old record or the new one, and under temporary names
+ * at most two: the new file, and a second name of the file to be replaced.
  *
  *   replace   write T · [sync T · lock T] · rename T over A · [sync the directory]
- *   create    write T · [sync T] · link T to A · unlink T · [sync the directory]
+ *   create    write T · [sync T · lock T] · link T to A · unlink T · [sync the
+ *             directory]
  *   remove    unlink A · [sync the directory]
  *
- * In brackets: what `durability: "power"` adds, all of it before the answer.
- * T is locked before the rename, because from then on it is the session, and
- * nobody shall build on it before the directory is on the disk. Without it, a
- * T to replace with is the file that was replaced before: see recycled_file.ts.
+ * In brackets: what `durability: "power"` adds, all of it before the answer. T is
+ * locked before it gets the name, because from then on it is the session, and no
+ * other process may change it before the directory is on the disk.
  *
- * Only the maker of a temporary file opens, links or renames it. Anyone may
- * unlink one that is an hour old; its maker, should it live, then starts again.
+ * Only the maker of a temporary file opens, links or renames it. Any process may
+ * unlink one that is an hour old; if its maker is still at work, it starts again.
  *
- * Without the brackets a power loss may leave the old record, an older one, the
- * new one, or a file that is empty or holds other bytes: the codec knows it for
- * unreadable or for another session's. A removal may be undone.
+ * Without the brackets a power loss may leave the new record, the old one, an
+ * older one, or a file that is empty or holds other bytes; the codec recognises
+ * such a file as unreadable or as another session's. A removal may be undone.
+ *
+ * The recycled file
+ *
+ * Without the brackets, the T of `replace` is the file that was replaced before,
+ * S. On ext4 a rename over a name waits for the blocks of a file that has just
+ * been written, unless the file had them before; so a save is five times as fast.
+ * S stays open and locked until then, so a save opens, locks and unlocks one file
+ * and not two:
+ *
+ *   replace   write over S, flagged `?` · link A to S2 · rename S over A · flag S
+ *             as published · unlock it. The file that was A is locked and now has
+ *             the name S2: it is the next recycled file
+ *
+ * So the bytes of a file can change after a process opened it as a session. These
+ * rules keep a reader from returning a record that was never committed:
+ *
+ * - A recycled file is locked, and flagged `?` while it is written, from the time
+ *   it was a session until it is one again. A reader that opened it finds it
+ *   locked and opens the name again. The first write overwrites the flag, so if
+ *   the writer is killed, the next holder of the lock finds `?`.
+ * - A reader that finds a record flagged `?`, or no record, or another session's,
+ *   looks whether the name still leads to this file before it believes that. A
+ *   record flagged as published was behind the name at some time since the file
+ *   was opened; for a read it does not matter that it was replaced since. A writer
+ *   always looks.
+ * - A file becomes the recycled file only when its successor has its name. Only
+ *   the process that replaced it uses it, once. It must have no second name, then
+ *   and when it is written over: a backup made of hard links would change.
+ *
+ * A process keeps one recycled file for a directory, open, until the store is
+ * disposed of. A process that ends without that leaves the file, as a killed one
+ * leaves temporary files: its name is of that kind, the cleaner collects it after
+ * an hour, and the next save begins with a new file. Until it is written over or
+ * collected it holds an old record, maybe of a session that was deleted. After a
+ * power loss a session's record may be older than without recycled files.
  */
-import type { Durability } from "../core/store.ts";
 import { FLAG_AT, PUBLISHED, UNPUBLISHED } from "../core/codec.ts";
-import { type HeldFile, release } from "./file_lock.ts";
-import { AGAIN, type Again } from "../system/waiting.ts";
-import { temporaryPath } from "./layout.ts";
-import { discard, removeIfThere } from "../system/remove_if_there.ts";
+import type { Durability } from "../core/store.ts";
 import {
-  canKeep,
-  type RecycledFile,
-  recycledFiles,
-  type TakenFile,
-  takeRecycled,
-} from "./recycled_file.ts";
+  discard,
+  FILE_MODE,
+  makeFile,
+  removeIfThere,
+  syncDirectory,
+} from "../system/files.ts";
 import { system } from "../system/system.ts";
+import { AGAIN, type Again } from "../system/waiting.ts";
+import { type HeldFile, release } from "./file_lock.ts";
+import { temporaryPath } from "./layout.ts";
 
 /** Where files are put, and how. */
 export interface DirectoryContext {
@@ -43,11 +79,25 @@ export interface DirectoryContext {
   readonly directory: string;
   /** What an acknowledged change survives. */
   readonly durability: Durability;
-  /** The umask takes the owner's own rights, so every file needs a `chmod`. */
+  /** Whether the umask takes the owner's own rights: each new file needs a `chmod`. */
   readonly needsMode: boolean;
-  /** Whether what we make is of the same owner as the directory. */
+  /** Whether the files that this process makes have the directory's owner. */
   readonly isOwner: boolean;
 }
+
+/** A recycled file, open and under its exclusive lock. */
+export interface RecycledFile {
+  /** Its temporary name. */
+  readonly path: string;
+  /** The open file, to read and to write. */
+  readonly file: Deno.FsFile;
+}
+
+/** The recycled file of each directory, of this process or worker, by its path. */
+export const recycledFiles: Map<string, RecycledFile> = new Map();
+
+/** Each is an open file; in further directories new files are used. */
+const MOST_RECYCLED = 16;
 
 /**
  * Puts a record behind a name that is missing.
@@ -55,8 +105,9 @@ export interface DirectoryContext {
  * @param context Where the name is.
  * @param path The name.
  * @param bytes The record, encoded; its flag may be changed.
- * @param modified When it was modified, in ms since the epoch; now, without.
- * @returns `false`, and nothing changed, when the name is taken.
+ * @param modified The file's mtime, in ms since the epoch; `undefined` for now.
+ * @returns `false`, and nothing changed, when the name is taken;
+ * {@linkcode AGAIN} when the temporary file was collected.
  */
 export function createFile(
   context: DirectoryContext,
@@ -64,7 +115,7 @@ export function createFile(
   bytes: Uint8Array,
   modified?: number,
 ): boolean | Again {
-  return publish(context, { bytes, modified }, (temporary) => {
+  return publish(context, undefined, bytes, modified, (temporary) => {
     try {
       system.link(temporary, path);
     } catch (error) {
@@ -81,9 +132,9 @@ export function createFile(
  * Puts a record over one that is held.
  *
  * @param context Where the name is.
- * @param held The file behind the name; it may be kept, to be written over.
+ * @param held The file behind the name; it may become the recycled file.
  * @param bytes The record, encoded; its flag may be changed.
- * @param modified When it was modified, in ms since the epoch; now, without.
+ * @param modified The file's mtime, in ms since the epoch; `undefined` for now.
  * @returns `true`; {@linkcode AGAIN} when the temporary file was collected.
  */
 export function replaceFile(
@@ -94,11 +145,11 @@ export function replaceFile(
 ): true | Again {
   const { directory, durability } = context;
   const isRecycling = durability === "process";
-  // What is recycled is modified once more, when it is flagged as published.
-  const isFresh = !isRecycling || modified !== undefined;
-  const recycled = isFresh ? undefined : takeRecycled(directory);
-  return publish(context, { bytes, modified, recycled }, (temporary) => {
-    const retired = isRecycling && canKeep(directory, held)
+  // The flag is written last, and would set the mtime to now.
+  const isNew = !isRecycling || modified !== undefined;
+  const recycled = isNew ? undefined : takeRecycled(directory);
+  return publish(context, recycled, bytes, modified, (temporary) => {
+    const retired = isRecycling && canRecycle(directory, held)
       ? newTemporaryPath(directory)
       : undefined;
     try {
@@ -119,7 +170,7 @@ export function replaceFile(
 
 /**
  * Removes a file whose exclusive lock is held, and was held when
- * {@linkcode leadsTo} said `true`.
+ * {@linkcode leadsTo} returned `true`.
  *
  * @param context Where the name is.
  * @param path The name.
@@ -129,37 +180,93 @@ export function removeFile(context: DirectoryContext, path: string): void {
   if (context.durability === "power") syncDirectory(context.directory);
 }
 
-/** What is published. */
-interface Content {
-  readonly bytes: Uint8Array;
-  readonly modified: number | undefined;
-  /** What it is written over, if there is one. */
-  readonly recycled?: TakenFile | undefined;
+/**
+ * Removes the recycled file of a directory, if there is one.
+ *
+ * @param directory The directory.
+ */
+export function dropRecycled(directory: string): void {
+  const recycled = recycledFiles.get(directory);
+  if (recycled === undefined) return;
+  recycledFiles.delete(directory);
+  try {
+    removeIfThere(recycled.path);
+  } finally {
+    release(recycled.file, true);
+  }
 }
 
-/** Writes over the recycled file, or a fresh file if there is none, and puts it. */
+/** A recycled file that may be written over, and how many bytes it has. */
+interface TakenFile extends RecycledFile {
+  readonly size: number;
+}
+
+/**
+ * Takes the recycled file of a directory: the caller publishes it, or removes
+ * it, and then releases it.
+ *
+ * @param directory The directory.
+ * @returns `undefined` when there is none that may be written over.
+ */
+export function takeRecycled(directory: string): TakenFile | undefined {
+  const recycled = recycledFiles.get(directory);
+  if (recycled === undefined) return undefined;
+  recycledFiles.delete(directory);
+  const { path, file } = recycled;
+  let isUsable = false;
+  try {
+    const info = system.fstat(file);
+    isUsable = isPrivate(info);
+    if (isUsable) return { path, file, size: info.size };
+    removeIfThere(path);
+  } catch (error) {
+    discard(path);
+    throw error;
+  } finally {
+    if (!isUsable) release(file, true);
+  }
+}
+
+/** Tells whether a file that is about to be replaced can be the recycled file. */
+function canRecycle(directory: string, { info }: HeldFile): boolean {
+  return isPrivate(info) && !recycledFiles.has(directory) &&
+    recycledFiles.size < MOST_RECYCLED;
+}
+
+/** Tells whether a file has one name, and only its owner may open it. */
+function isPrivate({ nlink, mode }: Deno.FileInfo): boolean {
+  return nlink === 1 && (mode! & 0o777) === FILE_MODE;
+}
+
+/** Writes a record over the recycled file, or to a new one, and names it. */
 function publish<T extends boolean | Again>(
   context: DirectoryContext,
-  { bytes, modified, recycled }: Content,
-  put: (temporary: string) => T,
+  recycled: TakenFile | undefined,
+  bytes: Uint8Array,
+  modified: number | undefined,
+  name: (temporary: string) => T,
 ): T {
   const { directory, durability, needsMode } = context;
-  const { path, file } = recycled ?? openFresh(newTemporaryPath(directory));
+  const path = recycled?.path ?? newTemporaryPath(directory);
+  const file = recycled?.file ?? makeFile(path);
   let isLocked = recycled !== undefined;
   try {
-    if (needsMode && recycled === undefined) system.changeMode(path, 0o600);
-    bytes[FLAG_AT] = recycled === undefined ? PUBLISHED : UNPUBLISHED;
-    if (recycled !== undefined) system.rewind(file);
-    writeWhole(file, bytes);
-    if (recycled !== undefined && recycled.size > bytes.length) {
-      system.truncate(file, bytes.length);
+    if (recycled === undefined) {
+      if (needsMode) system.changeMode(path, FILE_MODE);
+      bytes[FLAG_AT] = PUBLISHED;
+      writeWhole(file, bytes);
+    } else {
+      bytes[FLAG_AT] = UNPUBLISHED;
+      system.rewind(file);
+      writeWhole(file, bytes);
+      if (recycled.size > bytes.length) system.truncate(file, bytes.length);
     }
     if (modified !== undefined) system.setModified(file, modified);
     if (durability === "power") {
       system.sync(file);
       isLocked = system.tryLock(file, true);
     }
-    const result = put(path);
+    const result = name(path);
     if (result !== true) removeIfThere(path);
     else if (durability === "power") syncDirectory(directory);
     return result;
@@ -173,11 +280,6 @@ function publish<T extends boolean | Again>(
 
 function newTemporaryPath(directory: string): string {
   return temporaryPath(directory, system.now(), system.random());
-}
-
-function openFresh(path: string): RecycledFile {
-  const options = { write: true, createNew: true, mode: 0o600 };
-  return { path, file: system.open(path, options) };
 }
 
 function flagPublished(file: Deno.FsFile): void {
@@ -194,15 +296,5 @@ function writeWhole(file: Deno.FsFile, bytes: Uint8Array): void {
       );
     }
     start += length;
-  }
-}
-
-/** Waits until the names in a directory are on the disk. */
-export function syncDirectory(directory: string): void {
-  const file = system.open(directory, { read: true });
-  try {
-    system.sync(file);
-  } finally {
-    system.close(file);
   }
 }

@@ -2,10 +2,17 @@ import { decodeLifetime, readTag, type Unusable } from "../core/codec.ts";
 import type { CleanupRule } from "../core/record.ts";
 import type { CleanupOptions, CleanupResult } from "../core/store.ts";
 import { isSessionId } from "../core/token.ts";
+import {
+  discard,
+  isNotFile,
+  listFiles,
+  openRegular,
+  removeIfThere,
+} from "../system/files.ts";
+import { system } from "../system/system.ts";
+import { AGAIN, retryUntilFree } from "../system/waiting.ts";
 import type { DirectoryContext } from "./atomic_file.ts";
 import { type LockedFile, openLocked } from "./file_lock.ts";
-import { isNoFile, openRegular } from "../system/open_regular.ts";
-import { AGAIN, retryUntilFree } from "../system/waiting.ts";
 import {
   isQuarantineName,
   markerPath,
@@ -13,64 +20,55 @@ import {
   temporaryBirth,
   type UserEntry,
 } from "./layout.ts";
-import { listFiles } from "../system/list_directory.ts";
 import { markDirectory } from "./prepare_directory.ts";
-import { readOnce, readRest } from "./read_file.ts";
-import { Removals } from "./removals.ts";
-import { removeIfThere } from "../system/remove_if_there.ts";
-import { removeEntries, sweepUserIndex } from "./sweep_user_index.ts";
-import { system } from "../system/system.ts";
-import { makeMissingEntry } from "./user_index.ts";
 import type { Quarantine } from "./quarantine.ts";
+import { readOnce, readRest } from "./read_file.ts";
 import { SessionFile } from "./session_file.ts";
+import {
+  makeMissingEntry,
+  removeEntries,
+  sweepUserIndex,
+} from "./user_index.ts";
 
 const HOUR = 60 * 60 * 1000;
 const TEMPORARY_FOR = HOUR;
 const QUARANTINE_FOR = 7 * 24 * HOUR;
 
-/** What {@linkcode cleanDirectory} takes. */
-export interface DirectoryCleanupOptions extends CleanupOptions {
-  /** Where unreadable files go. */
-  readonly quarantine: Quarantine;
-  /** How long to wait for another cleaner, in milliseconds. */
-  readonly lockTimeout: number;
-}
-
-/** At so many entries of the index to remove, they are removed. */
+/** How many index entries of deleted sessions are collected before removal. */
 const MANY_ENTRIES = 4096;
 
-type Verdict = "live" | "old" | "gone" | Unusable;
+/** How many files are removed at once: more make readers wait for the disk. */
+const MOST_REMOVALS = 2;
 
-/** A file at first sight. */
-interface Seen {
-  readonly verdict: Verdict;
-  /** The tag of its user, if it has one. */
-  readonly tag?: string | undefined;
-}
+type Verdict = "live" | "due" | "missing" | Unusable;
 
 /**
- * Deletes old sessions from a directory, and what dead processes left there.
- * A file is first read without a lock; only one that seems to be old, or is
- * none of this session's, is locked, looked at again, judged again, and then
- * renamed and removed: a session that was saved or touched meanwhile, or that
- * somebody holds, stays. The entries of the index of users go after their
- * sessions, some under one lock. What the index lacks is made, and of what is
- * there for nothing some is removed. The event loop is given back every few
+ * Deletes the sessions of a directory that are due, and what killed processes
+ * left there. Each file is first read without a lock. Only one that seems to be
+ * due, or does not hold this session, is locked, looked at and judged again, and
+ * then renamed and removed: a session that was saved or touched meanwhile, or
+ * that another process holds, stays. The index entries of deleted sessions are
+ * removed after them, many under one lock. Entries that the index lacks are made,
+ * and some of the stale ones are removed. The event loop is given back every few
  * milliseconds.
  *
  * @param context A directory that is ready.
- * @param isDue Decides which are old, see `cleanupRule`.
- * @param options See there.
+ * @param isDue Tells which sessions to delete, see `cleanupRule`.
+ * @param quarantine Takes unreadable files.
+ * @param lockTimeout How long to wait for another cleaner, in milliseconds.
+ * @param options See `deleteOldSessions` of a store.
  * @throws {SessionLockTimeoutError} If another cleaner does not end in time.
  */
 export async function cleanDirectory(
   context: DirectoryContext,
   isDue: CleanupRule,
-  options: DirectoryCleanupOptions,
+  quarantine: Quarantine,
+  lockTimeout: number,
+  options: CleanupOptions,
 ): Promise<CleanupResult> {
   const { directory } = context;
-  const { dryRun = false, onProgress, quarantine, signal } = options;
-  using _lock = await lockCleaner(directory, options);
+  const { dryRun = false, onProgress, signal } = options;
+  using _lock = await lockCleaner(directory, lockTimeout, signal);
   const count = { deleted: 0, remaining: 0, orphans: 0 };
   const onPause = () => onProgress?.({ ...count });
   const removals = new Removals();
@@ -83,11 +81,11 @@ export async function cleanDirectory(
         if (isLeft && (dryRun || removeIfThere(path))) count.orphans++;
         continue;
       }
+      const seen = look(path, name, isDue);
       const file = new SessionFile(context, name, quarantine);
-      const seen = peek(file, name, isDue);
       const verdict = dryRun
         ? seen.verdict
-        : judge(file, seen, isDue, (path, tag) => {
+        : judge(file, seen.verdict, isDue, (path, tag) => {
           removals.note(path);
           if (tag !== undefined) entries.push({ tag, id: name });
         });
@@ -98,14 +96,14 @@ export async function cleanDirectory(
           makeMissingEntry(context, { tag, id: name });
         }
       }
-      if (verdict === "old") {
+      if (verdict === "due") {
         count.deleted++;
         await removals.run();
       }
       if (entries.length >= MANY_ENTRIES) await tidy();
     }
   } catch (error) {
-    // What is wrong besides is not what went wrong first.
+    // The caller is to see the first error.
     await removals.end().catch(() => {});
     throw error;
   }
@@ -121,7 +119,8 @@ export async function cleanDirectory(
 
 async function lockCleaner(
   directory: string,
-  options: DirectoryCleanupOptions,
+  timeout: number,
+  signal: AbortSignal | undefined,
 ): Promise<LockedFile> {
   const path = markerPath(directory);
   return await retryUntilFree(() => {
@@ -129,9 +128,10 @@ async function lockCleaner(
     if (locked !== undefined) return locked;
     markDirectory(directory);
     return AGAIN;
-  }, { path, timeout: options.lockTimeout, signal: options.signal });
+  }, { path, timeout, signal });
 }
 
+/** Tells whether a file is old enough to collect, and of a kind that is collected. */
 function isOrphan(path: string, name: string): boolean {
   const birth = temporaryBirth(name);
   if (birth !== undefined) return system.now() - birth >= TEMPORARY_FOR;
@@ -140,33 +140,21 @@ function isOrphan(path: string, name: string): boolean {
     const since = system.lstat(path).mtime!.getTime();
     return system.now() - since >= QUARANTINE_FOR;
   } catch (error) {
-    // Somebody who inspects it has taken it away.
+    // It was taken away for inspection.
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
 }
 
-/** Judges a file again under its lock, and deletes one that is old. */
-function judge(
-  file: SessionFile,
-  { verdict }: Seen,
+/** Judges a file without a lock, and reads the tag of its user, if it has one. */
+function look(
+  path: string,
+  id: string,
   isDue: CleanupRule,
-  note: (path: string, tag: string | undefined) => void,
-): Verdict {
-  if (verdict === "live" || verdict === "gone") return verdict;
-  try {
-    const judged = file.deleteIfOld(isDue, note);
-    return judged === AGAIN ? "live" : judged ?? "gone";
-  } catch (error) {
-    if (!isNoFile(file.path)) throw error;
-    return "gone";
-  }
-}
-
-/** What was listed as a file may be anything by now: it is left, then. */
-function peek({ path }: SessionFile, id: string, isDue: CleanupRule): Seen {
+): { readonly verdict: Verdict; readonly tag?: string | undefined } {
+  // What was listed as a file may be anything now.
   const opened = openRegular(path);
-  if (opened === undefined) return { verdict: "gone" };
+  if (opened === undefined) return { verdict: "missing" };
   const { file, info } = opened;
   try {
     let bytes = readOnce(file);
@@ -177,9 +165,90 @@ function peek({ path }: SessionFile, id: string, isDue: CleanupRule): Seen {
     }
     if (typeof lifetime === "string") return { verdict: lifetime };
     const lastAccess = info.mtime!.getTime();
-    const verdict = isDue(lifetime, lastAccess, system.now()) ? "old" : "live";
+    const verdict = isDue(lifetime, lastAccess, system.now()) ? "due" : "live";
     return { verdict, tag: readTag(bytes) };
   } finally {
     system.close(file);
+  }
+}
+
+/** Judges a file again under its lock, and deletes it if it is due. */
+function judge(
+  file: SessionFile,
+  seen: Verdict,
+  isDue: CleanupRule,
+  note: (path: string, tag: string | undefined) => void,
+): Verdict {
+  if (seen === "live" || seen === "missing") return seen;
+  try {
+    const isDeleted = file.deleteIfDue(isDue, note);
+    if (isDeleted === undefined) return "missing";
+    return isDeleted === true ? "due" : "live";
+  } catch (error) {
+    if (!isNotFile(file.path)) throw error;
+    return "missing";
+  }
+}
+
+/**
+ * Removes files in other threads, a few at once. On a disk that has to be told of
+ * each free block (ext4 with `discard`) the removal of a file takes 200 µs, and a
+ * cleaner removes thousands: too long to block the event loop.
+ */
+class Removals {
+  readonly #running: Set<Promise<void>> = new Set();
+  #noted: string[] = [];
+  #errors: unknown[] = [];
+
+  /**
+   * Notes a file for removal, which must be closed before {@linkcode run}.
+   *
+   * @param path Its name, which no other process uses.
+   */
+  note(path: string): void {
+    this.#noted.push(path);
+  }
+
+  /**
+   * Begins to remove what was noted; resolves when there is room for more.
+   *
+   * @throws What removing one of them, or an earlier one, threw.
+   */
+  async run(): Promise<void> {
+    for (const path of this.#noted.splice(0)) {
+      const removal = this.#remove(path).then(() => {
+        this.#running.delete(removal);
+      });
+      this.#running.add(removal);
+    }
+    if (this.#running.size >= MOST_REMOVALS) await Promise.race(this.#running);
+    this.#throwAny();
+  }
+
+  /**
+   * Removes what is left; resolves when all are removed.
+   *
+   * @throws What removing one of them threw.
+   */
+  async end(): Promise<void> {
+    await this.run();
+    await Promise.all(this.#running);
+    this.#throwAny();
+  }
+
+  async #remove(path: string): Promise<void> {
+    try {
+      await system.removeLater(path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return;
+      discard(path);
+      this.#errors.push(error);
+    }
+  }
+
+  #throwAny(): void {
+    const errors = this.#errors;
+    this.#errors = [];
+    if (errors.length > 0) throw errors[0];
   }
 }

@@ -1,3 +1,12 @@
+import { fromFileUrl } from "@std/path/from-file-url";
+import { join } from "@std/path/join";
+import { checkNumber } from "../core/checks.ts";
+import { encodeRecord } from "../core/codec.ts";
+import {
+  checkLastAccess,
+  cleanupRule,
+  type SessionRecord,
+} from "../core/record.ts";
 import type {
   CleanupOptions,
   CleanupResult,
@@ -11,53 +20,79 @@ import type {
   StoreOptions,
   UpdateOptions,
 } from "../core/store.ts";
-import { fromFileUrl } from "@std/path/from-file-url";
-import { join } from "@std/path/join";
-import { encodeRecord } from "../core/codec.ts";
-import {
-  checkLastAccess,
-  cleanupRule,
-  type SessionRecord,
-} from "../core/record.ts";
 import { checkSessionId, isSessionId } from "../core/token.ts";
-import type { DirectoryContext } from "./atomic_file.ts";
-import { isNoFile } from "../system/open_regular.ts";
-import { AGAIN, type Again, retryUntilFree } from "../system/waiting.ts";
-import { lockPath, markerPath, sessionPath } from "./layout.ts";
-import { checkStillThere, prepareDirectory } from "./prepare_directory.ts";
-import { dropRecycled } from "./recycled_file.ts";
+import { isNotFile } from "../system/files.ts";
+import { checkLock, SessionLock } from "../system/lock_queue.ts";
 import { system } from "../system/system.ts";
-import { lockForRequest } from "./request_lock.ts";
+import { AGAIN, type Again, retryUntilFree } from "../system/waiting.ts";
+import { type DirectoryContext, dropRecycled } from "./atomic_file.ts";
 import { cleanDirectory } from "./cleanup.ts";
+import { lockPath, markerPath, sessionPath } from "./layout.ts";
 import { directoryEntries } from "./listing.ts";
-import {
-  checkDirectoryOptions,
-  type DirectorySessionStoreOptions,
-} from "./directory_store_options.ts";
-import { Quarantine } from "./quarantine.ts";
+import { checkStillThere, prepareDirectory } from "./prepare_directory.ts";
+import { Quarantine, type StoreWarning } from "./quarantine.ts";
+import { lockForRequest } from "./request_lock.ts";
 import { SessionFile } from "./session_file.ts";
-import { checkLock, SessionLock } from "../system/session_lock.ts";
+
+/** What `DirectorySessionStore` takes. */
+export interface DirectorySessionStoreOptions {
+  /**
+   * Makes the directory, mode 0700, when it is missing. Without it a missing
+   * directory is an error, as in session3: a mistyped path would sign out every
+   * user.
+   *
+   * @default {false}
+   */
+  readonly create?: boolean | undefined;
+  /**
+   * How long an operation waits for a session that another process holds, in
+   * milliseconds. A session is held for microseconds; only a process that was
+   * stopped holds one for so long.
+   *
+   * @default {5000}
+   */
+  readonly lockTimeout?: number | undefined;
+  /**
+   * What an acknowledged change survives: `"process"`, the death of any
+   * process; `"power"`, also a power loss, at the price of three `fsync` a
+   * change. After a power loss `"process"` may have lost the last seconds of
+   * changes, a logout among them; a torn file is recognised and is no session.
+   * With `"power"` make the directory beforehand: one that `create` makes is
+   * not on the disk at once.
+   *
+   * @default {"process"}
+   */
+  readonly durability?: Durability | undefined;
+  /**
+   * Called once for each file that has a session's name and does not hold that
+   * session.
+   *
+   * @default {console.warn} of its message
+   */
+  readonly onWarning?: ((warning: StoreWarning) => void) | undefined;
+}
 
 /**
  * Keeps sessions in a directory, one file each, that any number of processes
  * and workers on one machine may share.
  *
  * A load costs one open file and one shared lock, a change an exclusive lock
- * and an atomic rename. Nothing is ever truncated, no lock is held while
- * anybody waits, and a process killed at any instant leaves the old record or
- * the new one. Its rules stand at the head of the files of `disk/`, the format
- * in `core/codec.ts`, the steps of an operation in `directory/session_file.ts`.
+ * and an atomic rename. Nothing is ever truncated, no lock is held while a
+ * caller waits, and a process killed at any instant leaves the old record or
+ * the new one. The rules stand at the head of the files of `directory/`, the
+ * format in `core/codec.ts`, the steps of an operation in
+ * `directory/session_file.ts`.
  *
  * The last access is the file's mtime. Permissions needed: to read and write
  * the directory. After a power loss, or from a backup without `.users`, `entries`
  * of a user may miss sessions until the next `deleteOldSessions`.
  *
  * Not promised: network file systems (NFS is refused, as a name there may lead
- * to a file that is gone) and Windows (not tested). A plain load looks for no
- * links and pipes under a session's name: only the owner can plant them, since
- * a directory that others may write is refused. Where the directory is removed
- * under a running server, who changes a session hears of it, and who reads
- * finds none until it is back.
+ * to a file that was removed) and Windows (not tested). A plain load does not
+ * look for links and pipes under a session's name: only the owner can make them,
+ * since a directory that others may write is refused. If the directory is removed
+ * under a running server, an operation that changes a session throws, and one
+ * that reads finds no session until the directory is back.
  *
  * @example A session that survives the process
  * ```ts
@@ -91,8 +126,8 @@ export class DirectorySessionStore implements SessionStore, Disposable {
    * Makes a store; it does no I/O.
    *
    * @param directory Where the sessions are kept.
-   * @param options See there.
-   * @throws {TypeError | RangeError} If an option makes no sense.
+   * @param options How they are kept.
+   * @throws {TypeError | RangeError} If an argument is invalid.
    * @throws {Deno.errors.NotSupported} Before Deno 2.8, which cannot try a lock.
    */
   constructor(
@@ -105,11 +140,8 @@ export class DirectorySessionStore implements SessionStore, Disposable {
       durability = "process",
       onWarning = (warning) => console.warn(warning.message),
     } = options;
-    checkDirectoryOptions(lockTimeout, durability);
     const path = directory instanceof URL ? fromFileUrl(directory) : directory;
-    if (typeof path !== "string" || path === "") {
-      throw new TypeError("Cannot use directory: it is not a path");
-    }
+    checkArguments(path, lockTimeout, durability);
     this.directory = join(path);
     this.#create = create;
     this.#lockTimeout = lockTimeout;
@@ -167,20 +199,20 @@ export class DirectorySessionStore implements SessionStore, Disposable {
         return change(record);
       }, lastAccess);
     const kept = await this.#read(id, step, signal);
-    if (!isThere) this.#absent(id);
+    if (!isThere) this.#noSession(id);
     return kept;
   }
 
   /** See {@linkcode SessionStore.touch}. */
   async touch(id: string, options: StoreOptions = {}): Promise<boolean> {
     return await this.#read(id, (file) => file.touch(), options.signal) ??
-      this.#absent(id);
+      this.#noSession(id);
   }
 
   /** See {@linkcode SessionStore.delete}. */
   async delete(id: string, options: StoreOptions = {}): Promise<boolean> {
     return await this.#read(id, (file) => file.delete(), options.signal) ??
-      this.#absent(id);
+      this.#noSession(id);
   }
 
   /** See {@linkcode SessionStore.has}. */
@@ -196,20 +228,21 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   ): AsyncGenerator<
     readonly [id: string, record: SessionRecord, lastAccess: number]
   > {
-    const { signal, user } = options;
+    const { signal } = options;
     signal?.throwIfAborted();
     const { directory } = this.#ready();
-    yield* directoryEntries(directory, {
-      signal,
-      user,
-      read: (name, step) => this.#read(name, step, signal),
-    });
+    yield* directoryEntries(
+      directory,
+      (name, touch) =>
+        this.#read(name, (file) => file.load(touch, true), signal),
+      options,
+    );
   }
 
   /**
    * See {@linkcode SessionStore.deleteOldSessions}. Also removes temporary
-   * files that are an hour old, and files set aside a week ago. One cleaner is
-   * at work at a time; a session that is locked is in use, and stays.
+   * files that are an hour old, and files that were set aside a week ago. One
+   * cleanup runs at a time; a session that is locked is in use, and stays.
    */
   async deleteOldSessions(
     minutes: number,
@@ -217,11 +250,13 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   ): Promise<CleanupResult> {
     const { grace = 0 } = options;
     const isDue = cleanupRule(minutes, grace);
-    return await cleanDirectory(this.#ready(), isDue, {
-      ...options,
-      quarantine: this.#quarantine,
-      lockTimeout: this.#lockTimeout,
-    });
+    return await cleanDirectory(
+      this.#ready(),
+      isDue,
+      this.#quarantine,
+      this.#lockTimeout,
+      options,
+    );
   }
 
   /** See {@linkcode SessionStore.lock}. Two sessions share one by chance, 1 in 1,024. */
@@ -230,33 +265,32 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     const { directory } = this.#ready();
     const { signal } = options;
     const waitOptions = { path: lockPath(directory, id), timeout, signal };
-    const locked = await lockForRequest(directory, waitOptions);
-    return new SessionLock(() => locked[Symbol.dispose]());
+    return new SessionLock(await lockForRequest(directory, waitOptions));
   }
 
   /**
-   * Closes and removes the file that the store keeps from one change to the
-   * next, see `directory/recycled_file.ts`: to unmount the file system, or in a test
-   * that looks for open files. The store can be used on.
+   * Closes and removes the file that the store keeps from one change to the next,
+   * see `directory/atomic_file.ts`: to unmount the file system, or in a test that
+   * looks for open files. The store can still be used.
    */
   [Symbol.dispose](): void {
     dropRecycled(this.directory);
   }
 
-  /** Tells so where it can be told without an error; for many it is the rule. */
+  /** Tells without an error, which is slower, that a session is missing. */
   #isMissing(id: string): boolean {
     const { directory } = this.#ready();
     return !system.exists(sessionPath(directory, id)) &&
       system.exists(markerPath(directory));
   }
 
-  /** There is no such session, unless all are gone: a logout would be undone. */
-  #absent(id: string): false {
+  /** Throws if the directory is missing, since a logout in it would be undone. */
+  #noSession(id: string): false {
     if (isSessionId(id)) checkStillThere(this.directory);
     return false;
   }
 
-  /** A step that finds "no session" for a malformed ID, and where no file is. */
+  /** Takes a step that finds no session for a malformed ID and for a non-file. */
   async #read<T>(
     id: string,
     step: (file: SessionFile) => T | undefined | Again,
@@ -268,13 +302,13 @@ export class DirectorySessionStore implements SessionStore, Disposable {
       return result instanceof Promise ? await result : result;
     } catch (error) {
       const path = sessionPath(this.directory, id);
-      if (!isNoFile(path)) throw error;
+      if (!isNotFile(path)) throw error;
       this.#quarantine.report("not a file", path, id);
       return undefined;
     }
   }
 
-  /** Takes a step; one that nobody is in the way of costs no promise of its own. */
+  /** Takes a step; one that has to wait for nothing costs no promise of its own. */
   #step<T>(
     id: string,
     step: (file: SessionFile) => T | Again,
@@ -294,5 +328,28 @@ export class DirectorySessionStore implements SessionStore, Disposable {
       durability: this.#durability,
       ...prepareDirectory(this.directory, this.#create),
     };
+  }
+}
+
+/** Checks what a store is given, and that this Deno can lock files. */
+function checkArguments(
+  path: unknown,
+  lockTimeout: unknown,
+  durability: unknown,
+): void {
+  const what = "Cannot keep sessions in a directory";
+  if (!("tryLockSync" in Deno.FsFile.prototype)) {
+    throw new Deno.errors.NotSupported(
+      `${what}: Deno 2.8 or later is needed, this is ${Deno.version.deno}`,
+    );
+  }
+  if (typeof path !== "string" || path === "") {
+    throw new TypeError(`${what}: directory is not a path`);
+  }
+  checkNumber(lockTimeout, `${what}: lockTimeout`);
+  if (durability !== "process" && durability !== "power") {
+    throw new TypeError(
+      `${what}: durability is neither "process" nor "power"`,
+    );
   }
 }

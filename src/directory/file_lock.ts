@@ -1,20 +1,20 @@
 /*
- * A session's lock is the lock of its file (flock): shared to read, exclusive
- * to touch, replace or remove. It dies with its holder. Its rules:
+ * A session's lock is the lock of its file (flock): shared to read, exclusive to
+ * touch, replace or remove. It ends with its holder's process. Its rules:
  *
- * - Locks are tried, never waited for in the kernel and never converted. Who
- *   finds one held closes the file, waits outside with nothing in hand, and
- *   opens the name again, see waiting.ts.
- * - Lock, then look. Between open and lock another process may have renamed
- *   another file over the name, or removed it; the lock is then of a file that
- *   nobody else will ever open. So after every exclusive lock: is the name
- *   still a regular file, with the device and inode of the open one?
+ * - Locks are tried, never waited for in the kernel and never converted. A
+ *   process that finds a lock held closes the file, waits without holding
+ *   anything, and opens the name again, see system/waiting.ts.
+ * - Lock, then look. Between open and lock another process may rename another
+ *   file over the name, or remove it; the lock is then of a file that no other
+ *   process will ever open. So after every exclusive lock: is the name still a
+ *   regular file, with the device and inode of the open one?
  * - Unlock, then close. A child process that is being started shares our open
- *   files until its exec, and would keep the lock of one that is only closed.
+ *   files until its exec, and would keep the lock of a file that is only closed.
  */
-import { noFile, openExisting } from "../system/open_regular.ts";
-import { AGAIN, type Again } from "../system/waiting.ts";
+import { notFileError, openExisting } from "../system/files.ts";
 import { system } from "../system/system.ts";
+import { AGAIN, type Again } from "../system/waiting.ts";
 
 /** An open file under a lock; disposing unlocks, then closes. */
 export class LockedFile implements Disposable {
@@ -27,7 +27,7 @@ export class LockedFile implements Disposable {
     this.file = file;
   }
 
-  /** Leaves it open and locked: whoever is given it sees to the rest. */
+  /** Leaves it open and locked when this is disposed of. */
   keep(): Deno.FsFile {
     this.#isKept = true;
     return this.file;
@@ -40,13 +40,13 @@ export class LockedFile implements Disposable {
 }
 
 /**
- * The file behind a name under its exclusive lock, looked at: until it is
- * disposed of nobody else replaces, touches or removes it.
+ * The file behind a name, under its exclusive lock and looked at: until this is
+ * disposed of, no other process replaces, touches or removes it.
  */
 export class HeldFile extends LockedFile {
   /** Its name. */
   readonly path: string;
-  /** The clock as it was read under the lock, before the mtime. */
+  /** The clock, read under the lock and before the mtime. */
   readonly now: number;
   /** What `fstat` says of it. */
   readonly info: Deno.FileInfo;
@@ -54,8 +54,8 @@ export class HeldFile extends LockedFile {
   /**
    * @param file The open file, whose exclusive lock is held.
    * @param path Its name, which leads to it.
-   * @param now See there.
-   * @param info See there.
+   * @param now The clock, in ms since the epoch.
+   * @param info What `fstat` says of it.
    */
   constructor(
     file: Deno.FsFile,
@@ -79,7 +79,7 @@ export class HeldFile extends LockedFile {
  * Unlocks, then closes.
  *
  * @param file The open file.
- * @param isLocked Whether there is a lock to let go.
+ * @param isLocked Whether its lock is held.
  */
 export function release(file: Deno.FsFile, isLocked: boolean): void {
   try {
@@ -118,7 +118,7 @@ export function openLocked(
  *
  * @param path The file.
  * @returns The held file; `undefined` when the name is missing;
- * {@linkcode AGAIN} when the lock is held, or the name leads elsewhere by now.
+ * {@linkcode AGAIN} when the lock is held, or the name no longer leads to it.
  * @throws {Deno.errors.InvalidData} If the name leads to anything but a file.
  */
 export function openHeld(path: string): HeldFile | undefined | Again {
@@ -140,13 +140,14 @@ export function openHeld(path: string): HeldFile | undefined | Again {
 }
 
 /**
- * Acts on the file behind a name under its lock, if that is free; then
- * unlocks, then closes.
+ * Acts on the file behind a name under its lock, if that is free; then unlocks,
+ * then closes.
  *
  * @param path The file.
  * @param exclusive `false` for a lock that readers share.
  * @param act Synchronous.
- * @param write Whether to open it to write, too: a pipe then makes nobody wait.
+ * @param write Whether to open it also to write; opening a pipe then returns at
+ * once.
  * @returns What it returned; `undefined` when the name is missing;
  * {@linkcode AGAIN} when the lock is held.
  */
@@ -187,11 +188,11 @@ export function underLockOf<T>(
 }
 
 /**
- * Looks whether a name still leads to the file that was opened by it.
+ * Tells whether a name still leads to the file that was opened by it.
  *
  * @param path The name.
  * @param info What `fstat` says of the open file.
- * @returns `false` when it leads to another file, or nowhere: start again.
+ * @returns `false` when it leads to another file, or is missing: start again.
  * @throws {Deno.errors.InvalidData} If it leads to a link, a directory, a pipe:
  * starting again would not help.
  */
@@ -203,6 +204,6 @@ export function leadsTo(path: string, info: Deno.FileInfo): boolean {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
-  if (!behind.isFile) throw noFile(path);
+  if (!behind.isFile) throw notFileError(path);
   return behind.ino === info.ino && behind.dev === info.dev;
 }

@@ -2,22 +2,22 @@
  * A directory of sessions, drawn:
  *
  *   sessions/                                            0700
- *     .latchkey                                          0600  marks it as ours; the cleaner's lock
+ *     .latchkey                                          0600  the marker: this is a directory of ours; the cleaner's lock
  *     0f3c…e1                                            0600  a session, named by its ID
  *     .tmp-001763629200000-5d0a…9b                       0600  being written: birth in ms, a random UUID
  *     0f3c…e1.bad                                        0600  was unreadable, set aside for inspection
- *     .lock-000 … .lock-3ff                              0600  empty; whose requests run one after the other
- *     .users/                                            0700  where the sessions of a user are found
- *       e7/                                              0700  what begins with these two characters
- *         .lock                                          0600  empty; of these entries
- *         e7207273-0f3c…e1                               0600  a link to it; a user's tag, and a session of his
+ *     .lock-000 … .lock-3ff                              0600  empty; each locks the exclusive requests of some sessions
+ *     .users/                                            0700  the index of users
+ *       e7/                                              0700  a bucket: the tags that begin with these two characters
+ *         .lock                                          0600  empty; the lock of this bucket
+ *         e7207273-0f3c…e1                               0600  an entry: the tag of a user, one of the user's sessions
  *
- * Any other name is somebody else's and is never opened, counted or removed.
- * No name of ours but a session's is a session ID, because of the dots. No
- * name carries a process number: in a container every process is number 1.
+ * Any other name is not ours and is never opened, counted or removed. No name of
+ * ours but a session's is a session ID, because of the dots. No name carries a
+ * process number: in a container every process is number 1.
  */
-import { isSessionId } from "../core/token.ts";
 import { TAG_LENGTH } from "../core/codec.ts";
+import { isSessionId } from "../core/token.ts";
 
 const TEMPORARY = /^\.tmp-(\d{15})-[0-9a-f]{32}$/;
 const QUARANTINE = ".bad";
@@ -30,13 +30,13 @@ const BUCKET_LENGTH = 2;
  * Names the file of a session.
  *
  * @param directory The directory of sessions.
- * @param id A session ID; whoever calls has checked that it is one.
+ * @param id A session ID; the caller has checked that it is one.
  */
 export function sessionPath(directory: string, id: string): string {
   return `${directory}/${id}`;
 }
 
-/** Names the place where an unreadable session file is set aside, one per ID. */
+/** Names the file that an unreadable session file is set aside as, one per ID. */
 export function quarantinePath(directory: string, id: string): string {
   return sessionPath(directory, id) + QUARANTINE;
 }
@@ -47,13 +47,13 @@ export function isQuarantineName(name: string): boolean {
     isSessionId(name.slice(0, -QUARANTINE.length));
 }
 
-/** Names the file that marks a directory of sessions, and is its cleaner's lock. */
+/** Names the marker of a directory of sessions, which is also its cleaner's lock. */
 export function markerPath(directory: string): string {
   return `${directory}/.latchkey`;
 }
 
 /**
- * Names a temporary file that nobody else will ever name.
+ * Names a temporary file as no other process will ever name one.
  *
  * @param directory The directory of sessions: a rename is atomic only within one file system.
  * @param now When it is born, in ms since the epoch.
@@ -69,11 +69,11 @@ export function temporaryPath(
 }
 
 /**
- * Reads the birth of a temporary file off its name. Not off its mtime: a file
- * that its dead maker linked, and did not live to unlink, shares that with a
- * session that may be touched for years.
+ * Reads the birth of a temporary file off its name. Its mtime will not do: if
+ * its maker was killed between link and unlink, the file is also a session, which
+ * may be touched for years.
  *
- * @returns Milliseconds since the epoch, or `undefined` when it is no such name.
+ * @returns Milliseconds since the epoch; `undefined` for any other name.
  */
 export function temporaryBirth(name: string): number | undefined {
   const birth = TEMPORARY.exec(name)?.[1];
@@ -82,13 +82,13 @@ export function temporaryBirth(name: string): number | undefined {
 
 /**
  * Names the lock file of a session. There is a fixed number of them, so that
- * none need ever be removed: two sessions share one by chance, 1 in 1,024.
+ * none ever has to be removed: two sessions share one by chance, 1 in 1,024.
  *
  * @param directory The directory of sessions.
- * @param id A session ID; whoever calls has checked that it is one.
+ * @param id A session ID; the caller has checked that it is one.
  */
 export function lockPath(directory: string, id: string): string {
-  // FNV-1a, folded: any process must come to the same name.
+  // FNV-1a, folded: every process has to find the same name.
   let hash = 0x811c9dc5;
   for (let i = 0; i < id.length; i++) {
     hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193);
@@ -102,12 +102,12 @@ export function userIndexPath(directory: string): string {
   return `${directory}/.users`;
 }
 
-/** Names the directory of the index in which the entries of a tag are. */
+/** Names the bucket of the index in which the entries of a tag are. */
 export function bucketPath(directory: string, tag: string): string {
   return `${userIndexPath(directory)}/${tag.slice(0, BUCKET_LENGTH)}`;
 }
 
-/** Names the lock file of that directory. */
+/** Names the lock file of that bucket. */
 export function bucketLockPath(directory: string, tag: string): string {
   return `${bucketPath(directory, tag)}/.lock`;
 }
@@ -117,7 +117,7 @@ export function isBucketName(name: string): boolean {
   return BUCKET.test(name);
 }
 
-/** An entry of the index of users: a session of somebody who has this tag. */
+/** An entry of the index of users: a session of a user with this tag. */
 export interface UserEntry {
   /** Made by `userTag`, of a user. */
   readonly tag: string;
@@ -130,7 +130,7 @@ export function entryPath(directory: string, { tag, id }: UserEntry): string {
   return `${bucketPath(directory, tag)}/${tag}-${id}`;
 }
 
-/** Reads the name of an entry; `undefined` when it is no such name. */
+/** Reads the name of an entry; `undefined` for any other name. */
 export function parseEntry(name: string): UserEntry | undefined {
   if (!TAGGED.test(name)) return undefined;
   const tag = name.slice(0, TAG_LENGTH);

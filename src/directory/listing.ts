@@ -1,26 +1,21 @@
-import type { SessionRecord } from "../core/record.ts";
-import type { EntriesOptions } from "../core/store.ts";
 import { userTag } from "../core/codec.ts";
-import type { Again } from "../system/waiting.ts";
-import { listFiles } from "../system/list_directory.ts";
+import type { SessionRecord } from "../core/record.ts";
+import type { EntriesOptions, LoadOptions } from "../core/store.ts";
+import { listFiles } from "../system/files.ts";
 import { listTagged } from "./user_index.ts";
-import type { SessionFile } from "./session_file.ts";
 
-/** What {@linkcode directoryEntries} takes. */
-export interface DirectoryEntriesOptions extends EntriesOptions {
-  /** Takes a step on a session's file; `undefined` where there is none. */
-  readonly read: (
-    name: string,
-    step: (file: SessionFile) => SessionRecord | undefined | Again,
-  ) => Promise<SessionRecord | undefined>;
-}
-
-/** What is streamed of a session. */
-export type DirectoryEntry = readonly [
+/** A session, as `entries` of a store streams it. */
+type DirectoryEntry = readonly [
   id: string,
   record: SessionRecord,
   lastAccess: number,
 ];
+
+/** Loads the session that a file name says, if it is one's. */
+type Load = (
+  name: string,
+  touch: LoadOptions["touch"],
+) => Promise<SessionRecord | undefined>;
 
 const MOST_LISTINGS = 10;
 
@@ -29,42 +24,42 @@ const MOST_LISTINGS = 10;
  * see `directory/user_index.ts`.
  *
  * @param directory The directory.
- * @param options See there.
+ * @param load Loads a session; `undefined` where there is none.
+ * @param options Which sessions.
  */
 export async function* directoryEntries(
   directory: string,
-  options: DirectoryEntriesOptions,
+  load: Load,
+  { signal, user }: EntriesOptions,
 ): AsyncGenerator<DirectoryEntry> {
-  const { signal, user } = options;
   if (user !== undefined) {
-    yield* entriesOf(user, directory, options);
+    yield* entriesOf(user, directory, load, signal);
     return;
   }
   for await (const name of listFiles(directory, { signal })) {
-    const entry = await read(name, options);
+    const entry = await read(name, load);
     if (entry !== undefined) yield entry;
   }
 }
 
 /**
- * Lists again, until no session of the user's turns up that the listings before
- * have missed: one may have begun meanwhile.
+ * Lists again until a listing brings no new session of the user: one may have
+ * been made during the listing before.
  */
 async function* entriesOf(
   user: string,
   directory: string,
-  options: DirectoryEntriesOptions,
+  load: Load,
+  signal: AbortSignal | undefined,
 ): AsyncGenerator<DirectoryEntry> {
   const tag = userTag(user);
   const seen = new Set<string>();
   for (let listing = 0; listing < MOST_LISTINGS; listing++) {
     let isFound = false;
-    for await (
-      const id of listTagged(directory, tag, { signal: options.signal })
-    ) {
+    for await (const id of listTagged(directory, tag, { signal })) {
       if (seen.has(id)) continue;
       seen.add(id);
-      const entry = await read(id, options);
+      const entry = await read(id, load);
       if (entry?.[1].user !== user) continue;
       isFound = true;
       yield entry;
@@ -74,14 +69,13 @@ async function* entriesOf(
 }
 
 async function read(
-  id: string,
-  options: DirectoryEntriesOptions,
+  name: string,
+  load: Load,
 ): Promise<DirectoryEntry | undefined> {
   let lastAccess = 0;
-  const note = (_record: SessionRecord, accessedAt: number) => {
+  const record = await load(name, (_record, accessedAt) => {
     lastAccess = accessedAt;
     return false;
-  };
-  const record = await options.read(id, (file) => file.load(note, true));
-  return record && [id, record, lastAccess];
+  });
+  return record && [name, record, lastAccess];
 }

@@ -1,42 +1,48 @@
 /*
- * What the protocol rests on is tried once, before the first session is kept.
- * A file system that only seems to do it would lose sessions one at a time.
+ * What the protocol rests on is tried once, before the first session is kept. A
+ * file system that does not really do it would lose sessions one at a time.
  *
- *   exclusive locks exclude             else two writers write
- *   link works, and says EEXIST         else two creators both win
- *   rename goes over an open file       else a reader blocks a writer
- *   fstat and lstat agree on an inode,
- *   and a double can hold its number    else "lock, then look" sees nothing
- *   an unlinked open file has no names  else it is NFS, whose name cache can
- *                                       show us a file that is gone
- *   a fresh mtime is near the clock     else the last access is another clock's
- *   nobody but the owner may write      else anybody plants links and pipes,
+ *   exclusive locks exclude             else two processes write at once
+ *   `link` works, and reports EEXIST    else two callers both create a session
+ *   `rename` replaces an open file      else a reader blocks a writer
+ *   `fstat` and `lstat` agree on an
+ *   inode, and a double can hold its
+ *   number                              else "lock, then look" sees nothing
+ *   a file that was removed while open
+ *   has no names left                   else it is NFS, whose name cache can show
+ *                                       a file that was removed
+ *   a new file's mtime is near the
+ *   clock                               else the last access is of another clock
+ *   only the owner may write            else others can make links and pipes,
  *                                       which a plain load does not look for
  *
- * Who is killed meanwhile leaves two temporary files at most.
+ * A process that is killed meanwhile leaves two temporary files at most.
  */
 import { SessionDirectoryError } from "../core/errors.ts";
-import { discard, removeIfThere } from "../system/remove_if_there.ts";
-import { markerPath, temporaryPath } from "./layout.ts";
+import {
+  discard,
+  FILE_MODE,
+  makeFile,
+  makeIfMissing,
+  removeIfThere,
+} from "../system/files.ts";
 import { system } from "../system/system.ts";
+import type { DirectoryContext } from "./atomic_file.ts";
+import { markerPath, temporaryPath } from "./layout.ts";
 
 const OTHERS_MAY_WRITE = 0o022;
-const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
 const CLOCK_DIFFERENCE = 5_000;
-const MARKER = "A directory of sessions of @latchkey/session, format 1.\n";
+const MARKER = new TextEncoder().encode(
+  "A directory of sessions of @latchkey/session, format 1.\n",
+);
 
-/** What {@linkcode prepareDirectory} finds out about a directory. */
-export interface Findings {
-  /** The umask takes the owner's own rights, so every file needs a `chmod`. */
-  readonly needsMode: boolean;
-  /** Whether what we make is of the same owner as the directory. */
-  readonly isOwner: boolean;
-}
+/** What the trials tell of a directory. */
+type Findings = Pick<DirectoryContext, "needsMode" | "isOwner">;
 
 /**
  * Makes sure that a directory is there, is private and can keep sessions, and
- * marks it as one that does.
+ * puts the marker into it.
  *
  * @param directory The directory.
  * @param create Whether to make it, mode 0700, when it is missing.
@@ -50,28 +56,37 @@ export function prepareDirectory(directory: string, create: boolean): Findings {
 }
 
 /**
- * Refuses a directory that sessions were never kept in.
+ * Refuses a directory in which sessions were never kept.
  *
  * @param directory The directory.
- * @throws {SessionDirectoryError} If it is missing or not marked.
+ * @throws {SessionDirectoryError} If it or its marker is missing.
  */
 export function checkMarked(directory: string): void {
   checkDirectory(directory, false);
-  checkMark(directory, "no sessions were ever kept there");
+  checkMarker(directory, "no sessions were ever kept there");
 }
 
 /**
- * Notices that a directory in which sessions were kept is gone: removed, or
- * its volume unmounted.
+ * Notices that a directory in which sessions were kept is missing now: it was
+ * removed, or its volume unmounted.
  *
  * @param directory The directory.
- * @throws {SessionDirectoryError} If its mark is not there.
+ * @throws {SessionDirectoryError} If its marker is missing.
  */
 export function checkStillThere(directory: string): void {
-  checkMark(directory, "it is gone, or not the one that it was");
+  checkMarker(directory, "it was removed or replaced");
 }
 
-function checkMark(directory: string, state: string): void {
+/**
+ * Puts the marker into a directory of sessions, unless it is there.
+ *
+ * @param directory The directory.
+ */
+export function markDirectory(directory: string): void {
+  makeIfMissing(markerPath(directory), MARKER);
+}
+
+function checkMarker(directory: string, state: string): void {
   try {
     system.lstat(markerPath(directory));
   } catch (error) {
@@ -125,12 +140,7 @@ function inspect(directory: string, create: boolean): Deno.FileInfo {
 function tryOut(directory: string, owner: number | null): Findings {
   const first = temporaryPath(directory, system.now(), system.random());
   const second = temporaryPath(directory, system.now(), system.random());
-  const file = system.open(first, {
-    read: true,
-    write: true,
-    createNew: true,
-    mode: FILE_MODE,
-  });
+  const file = makeFile(first);
   try {
     const needsMode = tryMode(directory, first, file);
     const isOwner = system.fstat(file).uid === owner;
@@ -149,6 +159,7 @@ function tryOut(directory: string, owner: number | null): Findings {
   }
 }
 
+/** Tells whether the umask takes the owner's own rights. */
 function tryMode(
   directory: string,
   path: string,
@@ -169,7 +180,7 @@ function tryClock(directory: string, file: Deno.FsFile): void {
   if (Math.abs(modified - system.now()) <= CLOCK_DIFFERENCE) return;
   throw new SessionDirectoryError(
     directory,
-    "its file system's clock is not this machine's",
+    "the clock of its file system differs from this machine's",
   );
 }
 
@@ -185,7 +196,7 @@ function tryLocks(directory: string, path: string, file: Deno.FsFile): void {
   }
   throw new SessionDirectoryError(
     directory,
-    "its file system's locks do not exclude",
+    "the locks of its file system do not exclude each other",
   );
 }
 
@@ -196,7 +207,7 @@ function tryInode(directory: string, path: string, file: Deno.FsFile): void {
   if (isUsable && open.ino === named.ino && open.dev === named.dev) return;
   throw new SessionDirectoryError(
     directory,
-    "its file system's inode numbers do not identify a file",
+    "the inode numbers of its file system do not identify a file",
   );
 }
 
@@ -214,25 +225,23 @@ function tryNames(
     if (!isRefused) throw error;
     throw new SessionDirectoryError(
       directory,
-      "its file system makes no hard links",
+      "its file system has no hard links",
       { cause: error },
     );
   }
   if (!isTaken(first, second)) {
     throw new SessionDirectoryError(
       directory,
-      "its file system links over a name that is taken",
+      "its file system makes a hard link over a name that is taken",
     );
   }
   system.remove(second);
-  system.close(
-    system.open(second, { write: true, createNew: true, mode: FILE_MODE }),
-  );
+  system.close(makeFile(second));
   system.rename(second, first);
   if (system.fstat(file).nlink !== 0) {
     throw new SessionDirectoryError(
       directory,
-      "its file system keeps a name for a file that has none, as NFS does",
+      "its file system keeps a name of a removed file, as NFS does",
     );
   }
 }
@@ -244,31 +253,5 @@ function isTaken(from: string, to: string): boolean {
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return true;
     throw error;
-  }
-}
-
-/**
- * Marks a directory as one of sessions; a mark that is there is left.
- *
- * @param directory The directory.
- */
-export function markDirectory(directory: string): void {
-  const path = markerPath(directory);
-  let file: Deno.FsFile;
-  try {
-    file = system.open(path, {
-      write: true,
-      createNew: true,
-      mode: FILE_MODE,
-    });
-  } catch (error) {
-    if (error instanceof Deno.errors.AlreadyExists) return;
-    throw error;
-  }
-  try {
-    system.changeMode(path, FILE_MODE);
-    system.write(file, new TextEncoder().encode(MARKER));
-  } finally {
-    system.close(file);
   }
 }

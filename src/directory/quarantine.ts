@@ -1,7 +1,7 @@
-import { quarantinePath } from "./layout.ts";
 import { system } from "../system/system.ts";
+import { quarantinePath } from "./layout.ts";
 
-/** A file that bears a session's name and holds none: to its clients, no session. */
+/** A file that has a session's name and does not hold it: to clients, no session. */
 export interface StoreWarning {
   /**
    * `"unreadable"`: empty, cut off, garbage or of another version.
@@ -11,9 +11,9 @@ export interface StoreWarning {
   readonly type: "unreadable" | "foreign" | "not a file";
   /** The session ID that the name says. */
   readonly sessionId: string;
-  /** Where it is now. */
+  /** Where the file is now. */
   readonly path: string;
-  /** What kept an unreadable file from being set aside, if anything did. */
+  /** Why an unreadable file could not be set aside, if it could not. */
   readonly error?: unknown;
   /** All of this in a sentence for a log. */
   readonly message: string;
@@ -22,18 +22,18 @@ export interface StoreWarning {
 const MOST_REMEMBERED = 1_000;
 
 /**
- * Sees to files that bear a session's name and hold none, and tells of each
- * once: of one that is set aside whoever did it, of one that is left where it
- * is each process.
+ * Sets unreadable files aside, and reports each file that has a session's name
+ * and does not hold it: one that is set aside once, by the process that did it;
+ * one that is left where it is once in each process.
  */
 export class Quarantine {
   readonly #directory: string;
   readonly #onWarning: (warning: StoreWarning) => void;
-  readonly #told: Set<string> = new Set();
+  readonly #reported: Set<string> = new Set();
 
   /**
    * @param directory The directory of sessions.
-   * @param onWarning Is told.
+   * @param onWarning Called with each report.
    */
   constructor(directory: string, onWarning: (warning: StoreWarning) => void) {
     this.#directory = directory;
@@ -42,12 +42,13 @@ export class Quarantine {
 
   /**
    * Renames an unreadable file for inspection, over one that was set aside for
-   * the same ID before. Its mtime becomes the present: the cleaner keeps it for
-   * days from now.
+   * the same ID before. Its mtime is set to now: the cleaner keeps it for days
+   * from now on.
    *
    * @param path The session's file.
    * @param id The session ID that the name says.
-   * @param file The open file, which is held: another may be behind the name otherwise.
+   * @param file The open file, which is held; without that the name could lead
+   * to another one.
    */
   setAside(path: string, id: string, file: Deno.FsFile): void {
     const aside = quarantinePath(this.#directory, id);
@@ -62,12 +63,12 @@ export class Quarantine {
   }
 
   /**
-   * Leaves a file where it is.
+   * Reports a file that is left where it is.
    *
    * @param type What it is.
    * @param path Where it is.
    * @param id The session ID that the name says.
-   * @param error What kept it from being set aside, if anything did.
+   * @param error Why it could not be set aside, if it could not.
    */
   report(
     type: StoreWarning["type"],
@@ -75,16 +76,16 @@ export class Quarantine {
     id: string,
     error?: unknown,
   ): void {
-    if (this.#told.has(id)) return;
-    if (this.#told.size >= MOST_REMEMBERED) this.#told.clear();
-    this.#told.add(id);
-    const message = `Session ${id} is none: ${path} is ${DESCRIPTION[type]}`;
+    if (this.#reported.has(id)) return;
+    if (this.#reported.size >= MOST_REMEMBERED) this.#reported.clear();
+    this.#reported.add(id);
+    const message = `Ignoring session ${id}: ${path} ${DESCRIPTION[type]}`;
     this.#onWarning({ type, sessionId: id, path, error, message });
   }
 }
 
 const DESCRIPTION: Record<StoreWarning["type"], string> = {
-  "unreadable": "unreadable, and cannot be set aside",
-  "foreign": "another session's file",
-  "not a file": "not a file",
+  "unreadable": "is unreadable, and cannot be set aside",
+  "foreign": "is another session's file",
+  "not a file": "is not a regular file",
 };

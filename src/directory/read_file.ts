@@ -4,15 +4,15 @@ import { system } from "../system/system.ts";
 const FIRST_READ = 64 * 1024;
 
 /*
- * One buffer for all: what is read is decoded before anybody else runs.
+ * One buffer for all reads: what is read is decoded before any other flow runs.
  */
 let buffer = new Uint8Array(FIRST_READ);
 
 /**
  * Reads what an open file holds with one call, if it fits into the buffer.
  *
- * @returns A view of the bytes, good until the next read. It can be short on a
- * file system that reads in pieces, so bytes that make no sense are no proof.
+ * @returns A view of the bytes, valid until the next read. It can be short on a
+ * file system that reads in pieces: bytes that cannot be decoded prove nothing.
  */
 export function readOnce(file: Deno.FsFile): Uint8Array {
   const length = system.read(file, buffer) ?? 0;
@@ -24,9 +24,9 @@ export function readOnce(file: Deno.FsFile): Uint8Array {
 /**
  * Reads the first bytes of an open file.
  *
- * @param file The open file; nobody changes it meanwhile.
+ * @param file The open file; no process changes it meanwhile.
  * @param length How many, no more than it has.
- * @returns A view of the bytes, good until the next read.
+ * @returns A view of the bytes, valid until the next read.
  */
 export function readHead(file: Deno.FsFile, length: number): Uint8Array {
   let end = 0;
@@ -39,12 +39,12 @@ export function readHead(file: Deno.FsFile, length: number): Uint8Array {
 }
 
 /**
- * Reads all that an open file holds, to its end, or one byte more than any
- * record has: enough to know it for none, and the end of what never ends.
+ * Reads all that an open file holds, or one byte more than a record can have:
+ * enough to see that it is not a record, and an end for a file that has none.
  *
- * @param file The open file; nobody changes it meanwhile.
- * @param size How long it is: one call will do, if that brings so much.
- * @returns A view of the bytes, good until the next read.
+ * @param file The open file; no process changes it meanwhile.
+ * @param size Its length: one call is enough if that reads so many bytes.
+ * @returns A view of the bytes, valid until the next read.
  */
 export function readWhole(file: Deno.FsFile, size: number): Uint8Array {
   const first = readOnce(file);
@@ -52,11 +52,11 @@ export function readWhole(file: Deno.FsFile, size: number): Uint8Array {
 }
 
 /**
- * Reads on where {@linkcode readOnce} ended, in case that was but a piece.
+ * Reads on where {@linkcode readOnce} ended, in case that read only a piece.
  *
  * @param file The open file.
  * @param first What was read of it; nothing else was read since.
- * @returns A view of all its bytes, good until the next read.
+ * @returns A view of all its bytes, valid until the next read.
  */
 export function readRest(file: Deno.FsFile, first: Uint8Array): Uint8Array {
   return first.length < buffer.length ? readOn(file, first.length) : first;

@@ -1,17 +1,17 @@
 /*
- * What happens to one session's file, step by step. Nothing in here waits:
- * each method runs from its first system call to its last without anybody of
- * this process in between, and returns AGAIN, having changed nothing, where
- * somebody of another process is. Two ways to have the file:
+ * The file of one session, step by step. No step waits: each method runs from
+ * its first system call to its last without any other flow of this process in
+ * between. Where it meets another process it returns AGAIN, having changed
+ * nothing. There are two ways to get at the file:
  *
- *   read   shared lock; what is whole, flagged as published and not over is the
- *          answer, whatever has happened to the name since: it was current at
- *          some time since the name was opened. Anything else is no answer yet.
- *   hold   exclusive lock, then look: is this still the file behind the name?
- *          Then read the clock, the mtime, the record, in this order. Now
- *          nobody else can replace, touch or remove it.
+ *   read   take the shared lock. A record that is whole, flagged as published and
+ *          not expired is the answer, whatever happened to the name since: it was
+ *          current at some time since the name was opened. Anything else is not
+ *          an answer yet.
+ *   hold   take the exclusive lock, then look: is this still the file behind the
+ *          name? Then read the clock, the mtime and the record, in this order.
+ *          Now no other process can replace, touch or remove it.
  */
-import { KEEP, type LoadOptions, type RecordChange } from "../core/store.ts";
 import {
   decodeLifetime,
   decodeRecord,
@@ -30,6 +30,10 @@ import {
   type Lifetime,
   type SessionRecord,
 } from "../core/record.ts";
+import { KEEP, type LoadOptions, type RecordChange } from "../core/store.ts";
+import { isNotFile, notFileError } from "../system/files.ts";
+import { system } from "../system/system.ts";
+import { AGAIN, type Again } from "../system/waiting.ts";
 import {
   createFile,
   type DirectoryContext,
@@ -37,24 +41,12 @@ import {
   replaceFile,
 } from "./atomic_file.ts";
 import { type HeldFile, leadsTo, openHeld, underLock } from "./file_lock.ts";
-import { isNoFile, noFile } from "../system/open_regular.ts";
-import { AGAIN, type Again } from "../system/waiting.ts";
 import { sessionPath, temporaryPath } from "./layout.ts";
-import { readHead, readOnce, readRest, readWhole } from "./read_file.ts";
-import { system } from "../system/system.ts";
-import { publishIndexed, removeIndexed } from "./user_index.ts";
 import type { Quarantine } from "./quarantine.ts";
+import { readHead, readOnce, readRest, readWhole } from "./read_file.ts";
+import { publishIndexed, removeIndexed } from "./user_index.ts";
 
-/** What is in a session's file that is held. */
-interface Found<T extends Lifetime> {
-  readonly record: T;
-  /** Whether its time is not over. */
-  readonly isLive: boolean;
-  /** The tag of its user, if it has one. */
-  readonly tag: string | undefined;
-}
-
-/** The file of one session, and all that is ever done to it. */
+/** The file of one session, and every operation on it. */
 export class SessionFile {
   /** Where it is. */
   readonly path: string;
@@ -64,8 +56,8 @@ export class SessionFile {
 
   /**
    * @param context The directory, and how to write there.
-   * @param id A session ID; whoever calls has checked that it is one.
-   * @param quarantine Sees to files that hold no session.
+   * @param id A session ID; the caller has checked that it is one.
+   * @param quarantine Takes files that are not a session's.
    */
   constructor(context: DirectoryContext, id: string, quarantine: Quarantine) {
     this.path = sessionPath(context.directory, id);
@@ -75,11 +67,11 @@ export class SessionFile {
   }
 
   /**
-   * One open file and one shared lock, unless a touch is due.
+   * Loads a session: one open file and one shared lock, unless a touch is due.
    *
-   * @param touch See there.
-   * @param isWary Whether to look before reading, so that whoever reads a whole
-   * directory hangs at nothing in it.
+   * @param touch Decides whether to mark it accessed.
+   * @param isWary Whether to look before reading, so that a process that reads a
+   * whole directory waits for no pipe in it.
    */
   load(
     touch: LoadOptions["touch"],
@@ -88,19 +80,19 @@ export class SessionFile {
     const read = this.#read(touch, isWary);
     if (typeof read !== "string") return read;
     try {
-      return this.#holdRecord(decodeRecord, ({ record, isLive }, held) => {
-        if (!isLive) return undefined;
+      return this.#holdRecord(decodeRecord, (record, held) => {
+        if (!isLive(record, held)) return undefined;
         if (touch?.(record, held.lastAccess)) markAccessed(held);
         return record;
       });
     } catch (error) {
-      if (read === "hold" || isNoFile(this.path)) throw error;
+      if (read === "hold" || isNotFile(this.path)) throw error;
       this.#quarantine.report(read, this.path, this.#id, error);
       return undefined;
     }
   }
 
-  /** Replaces what there is, or creates. */
+  /** Replaces whatever is there, or creates. */
   save(bytes: Uint8Array): true | Again {
     const replaced = this.#hold((held) => {
       const before = isTagged(bytes) ? this.#readTag(held) : undefined;
@@ -110,16 +102,14 @@ export class SessionFile {
     return this.#create(bytes) || this.#again();
   }
 
-  /** Creates, over a dead session too. */
+  /** Creates, also over an expired session. */
   create(bytes: Uint8Array, lastAccess?: number): boolean | Again {
     const created = this.#create(bytes, lastAccess);
     if (created !== false) return created;
     const replaced = this.#hold((held) => {
       const old = readWhole(held.file, held.info.size);
-      const found = decodeLifetime(this.#id, old);
-      const isTaken = typeof found === "object" &&
-        !isExpired(found, held.lastAccess, held.now);
-      if (isTaken) return false;
+      const lifetime = decodeLifetime(this.#id, old);
+      if (typeof lifetime === "object" && isLive(lifetime, held)) return false;
       const before = decodeTag(this.#id, old);
       return this.#replace(held, bytes, before, lastAccess);
     });
@@ -131,8 +121,8 @@ export class SessionFile {
     change: RecordChange,
     lastAccess?: number,
   ): SessionRecord | null | undefined | Again {
-    return this.#holdRecord(decodeRecord, ({ record, isLive, tag }, held) => {
-      if (!isLive) return undefined;
+    return this.#holdRecord(decodeRecord, (record, held, tag) => {
+      if (!isLive(record, held)) return undefined;
       const changed = change(record);
       if (changed === KEEP) return record;
       if (changed === undefined) {
@@ -147,42 +137,43 @@ export class SessionFile {
 
   /** Marks a live session accessed. */
   touch(): boolean | undefined | Again {
-    return this.#holdRecord(decodeLifetime, ({ isLive }, held) => {
-      if (isLive) markAccessed(held);
-      return isLive;
+    return this.#holdRecord(decodeLifetime, (lifetime, held) => {
+      if (!isLive(lifetime, held)) return false;
+      markAccessed(held);
+      return true;
     });
   }
 
   /** Removes a session, and tells whether it was live. */
   delete(): boolean | undefined | Again {
-    return this.#holdRecord(decodeLifetime, ({ isLive, tag }) => {
+    return this.#holdRecord(decodeLifetime, (lifetime, held, tag) => {
       this.#remove(tag);
-      return isLive;
+      return isLive(lifetime, held);
     });
   }
 
   /**
-   * Deletes a session that is old, by taking its name off; whoever holds it
-   * keeps it.
+   * Deletes a session that is due, by giving its file another name, and tells
+   * whether it was; a session that another process holds stays.
    *
-   * @param isDue Decides.
-   * @param note Is told under which name the file is now, to be removed, and
-   * the tag of its user, whose entry is to be removed after that.
+   * @param isDue The rule.
+   * @param note Is given the file's new name, for its removal, and the tag of
+   * its user, whose entry is to be removed after that.
    */
-  deleteIfOld(
+  deleteIfDue(
     isDue: CleanupRule,
     note: (path: string, tag: string | undefined) => void,
-  ): "old" | "live" | undefined | Again {
-    return this.#holdRecord(decodeLifetime, ({ record, tag }, held) => {
+  ): boolean | undefined | Again {
+    return this.#holdRecord(decodeLifetime, (lifetime, held, tag) => {
       const { lastAccess, now } = held;
-      if (!isDue(record, lastAccess, now)) return "live";
+      if (!isDue(lifetime, lastAccess, now)) return false;
       const path = temporaryPath(this.#context.directory, now, system.random());
       try {
         system.rename(this.path, path);
       } finally {
         note(path, tag);
       }
-      return "old";
+      return true;
     });
   }
 
@@ -192,40 +183,41 @@ export class SessionFile {
   ): SessionRecord | undefined | Again | "hold" | Unusable {
     return underLock(this.path, false, (file) => {
       const wary = isWary ? system.fstat(file) : undefined;
-      if (wary?.isFile === false) throw noFile(this.path);
+      if (wary?.isFile === false) throw notFileError(this.path);
       const first = readOnce(file);
       let found = decodeRecord(this.#id, first);
       if (typeof found === "string") {
         found = decodeRecord(this.#id, readRest(file, first));
       }
       if (typeof found === "string") return found;
-      const isKnown = first[FLAG_AT] === PUBLISHED;
+      const isPublished = first[FLAG_AT] === PUBLISHED;
       const now = system.now();
-      if (isKnown && touch === undefined && found.idleTimeout === undefined) {
+      if (
+        isPublished && touch === undefined && found.idleTimeout === undefined
+      ) {
         if (!isExpired(found, now, now)) return found;
       }
-      // Under the lock nobody touches it.
+      // Under the lock no process touches it.
       const info = wary ?? system.fstat(file);
       const lastAccess = info.mtime!.getTime();
-      const isOver = isExpired(found, lastAccess, now);
-      if ((isOver || !isKnown) && !leadsTo(this.path, info)) return AGAIN;
-      if (isOver) return undefined;
+      const hasExpired = isExpired(found, lastAccess, now);
+      if ((hasExpired || !isPublished) && !leadsTo(this.path, info)) {
+        return AGAIN;
+      }
+      if (hasExpired) return undefined;
       return touch?.(found, lastAccess) ? "hold" : found;
     }, isWary);
   }
 
-  /** Acts on a record; what holds none is set aside, or left. */
+  /** Acts on a record and the tag in it; a file without one is set aside, or left. */
   #holdRecord<T, R extends Lifetime>(
     decode: (id: string, bytes: Uint8Array) => R | Unusable,
-    act: (found: Found<R>, held: HeldFile) => T,
+    act: (record: R, held: HeldFile, tag: string | undefined) => T,
   ): T | undefined | Again {
     return this.#hold((held) => {
       const bytes = readWhole(held.file, held.info.size);
       const record = decode(this.#id, bytes);
-      if (typeof record === "object") {
-        const isLive = !isExpired(record, held.lastAccess, held.now);
-        return act({ record, isLive, tag: readTag(bytes) }, held);
-      }
+      if (typeof record === "object") return act(record, held, readTag(bytes));
       if (record === "unreadable") {
         this.#quarantine.setAside(this.path, this.#id, held.file);
       } else {
@@ -235,7 +227,7 @@ export class SessionFile {
     });
   }
 
-  /** Acts on whatever is there; `undefined` when nothing is. */
+  /** Acts on whatever is there; `undefined` when the name is missing. */
   #hold<T>(act: (held: HeldFile) => T): T | undefined | Again {
     const held = openHeld(this.path);
     if (held === undefined || held === AGAIN) return held;
@@ -252,9 +244,13 @@ export class SessionFile {
   }
 
   #create(bytes: Uint8Array, lastAccess?: number): boolean | Again {
-    const put = () => createFile(this.#context, this.path, bytes, lastAccess);
-    const publication = { id: this.#id, bytes, before: undefined, put };
-    return publishIndexed(this.#context, publication);
+    return publishIndexed(
+      this.#context,
+      this.#id,
+      bytes,
+      undefined,
+      () => createFile(this.#context, this.path, bytes, lastAccess),
+    );
   }
 
   #replace(
@@ -263,8 +259,13 @@ export class SessionFile {
     before: string | undefined,
     lastAccess?: number,
   ): true | Again {
-    const put = () => replaceFile(this.#context, held, bytes, lastAccess);
-    return publishIndexed(this.#context, { id: this.#id, bytes, before, put });
+    return publishIndexed(
+      this.#context,
+      this.#id,
+      bytes,
+      before,
+      () => replaceFile(this.#context, held, bytes, lastAccess),
+    );
   }
 
   #remove(tag: string | undefined): void {
@@ -272,16 +273,20 @@ export class SessionFile {
     removeIndexed(this.#context.directory, this.#id, tag, remove);
   }
 
-  /** The name is taken after all: start again, unless that would never end. */
+  /** The name was missing and then taken: start again, unless that never ends. */
   #again(): Again {
-    if (isNoFile(this.path)) throw noFile(this.path);
+    if (isNotFile(this.path)) throw notFileError(this.path);
     return AGAIN;
   }
 }
 
+function isLive(lifetime: Lifetime, { lastAccess, now }: HeldFile): boolean {
+  return !isExpired(lifetime, lastAccess, now);
+}
+
 /**
- * A clock that was set back may have left the last access in the future: the
- * one case in which it is lowered.
+ * Marks a session accessed. A clock that was set back may have left the last
+ * access in the future: only then is it lowered.
  */
 function markAccessed({ file, lastAccess, now }: HeldFile): void {
   if (lastAccess !== now) system.setModified(file, now);

@@ -1,103 +1,112 @@
 /*
- * Which sessions a user has, as names, so that whoever looks for them need not
- * open the sessions of everybody:
+ * Which sessions a user has, as names, so that a search for them need not open
+ * the sessions of all users:
  *
- *   .users/e7/e7207273-<session ID>     an entry: the tag of his name, a session
- *   .users/e7/.lock                     the lock of these entries
+ *   .users/e7/e7207273-<session ID>     an entry: the tag of a user, a session
+ *   .users/e7/.lock                     the lock of the entries in this bucket
  *
- * An entry is a hint where to look, and proves nothing: whoever looks opens the
- * session and reads whose it is. Entries may be there for nothing, but
+ * An entry is a hint where to look, and proves nothing: a search opens the
+ * session and reads whose it is. An entry may be stale, but
  *
- *   where a record with a user is behind its name, the entry of his tag is there
+ *   where a record with a user is behind its name, the entry of its tag is there
  *
- * at every instant, whoever is killed. The lock (flock, under the rules of
- * file_lock.ts) keeps that:
+ * at every instant, whichever process is killed. The lock (flock, under the rules
+ * of file_lock.ts) keeps that:
  *
- *   publish  lock, shared · make the entry, if it is missing · [sync its
- *            directory] · publish the record · unlock
+ *   publish  lock, shared · make the entry, if it is missing · [sync its bucket]
+ *            · publish the record · unlock
  *   remove   lock, exclusive · remove the record · remove the entry · unlock;
- *            of many, as the cleaner does: remove the records · tidy
- *   tidy     lock, exclusive · is the session missing or, beyond doubt, of another
+ *            of many sessions, as the cleaner does: remove the records · tidy
+ *   tidy     lock, exclusive · is the session missing, or known to have another
  *            tag? · remove the entry · unlock
  *
- * In brackets: with `durability: "power"`. So nobody removes an entry while
- * somebody is between it and his record, and whoever comes later makes it anew.
- * That is why no entry is too young to be removed: an age would be a guess how
- * long a login takes, by a clock that can jump. Nor will the session's own lock
- * do, since a session that is missing has none.
+ * In brackets: with `durability: "power"`. So no process removes an entry while
+ * another is between the entry and its record; one that comes later makes the
+ * entry again. That is why an entry of any age may be removed: a least age would
+ * be a guess how long a login takes, by a clock that can jump. The session's own
+ * lock would not do, since a missing session has none.
  *
- * - A lock that is held is not waited for here: who publishes starts again, who
- *   removes or tidies leaves the entry to the cleaner.
- * - A record that replaces one with the same tag, under the session's lock,
- *   needs none of this: the entry is there. Only a login makes one.
- * - The entry of a tag that a record has no more is tidied up after it. Left for
- *   nothing are those of who was killed in between, or found the lock held; and
- *   of a `save` of a record without a user, which does not read what it replaces.
- *   The cleaner removes them, see sweep_user_index.ts.
+ * - A lock that is held is not waited for here: a process that publishes starts
+ *   again, one that removes or tidies leaves the entry to the cleaner.
+ * - A record that replaces one with the same tag, under the session's lock, needs
+ *   none of this: the entry is there. Only a login makes one.
+ * - When a record's tag changes, the entry of the old tag is tidied up after it.
+ *   Stale entries are left by a process that was killed in between, or found the
+ *   lock held; and by a `save` of a record without a user, which does not read
+ *   what it replaces. The cleaner removes them: of the sessions that it deleted,
+ *   and in a sweep through a few buckets.
  * - An entry is a hard link to the lock file: a file of its own would cost an
  *   inode, for which ext4 searches half a millisecond when many were deleted in
- *   the last minute. It becomes one when there are too many links.
+ *   the last minute. It is a file of its own when the lock file has too many links.
  *
- * The rule holds for what was published by it. A power loss that outran the
- * disk, a backup without `.users`, a directory from before there was an index:
- * then a session may have no entry. The cleaner, who reads the head of every
- * session in any case, makes what is missing; not the directories for it where
- * he is not their owner, who could then not use them.
+ * The rule holds for records that were published by it. After a power loss, in a
+ * backup without `.users`, or in a directory from before there was an index, a
+ * session may have no entry. The cleaner, which reads the head of every session
+ * anyway, makes missing entries; but no buckets where it does not own the
+ * directory, because the owner could not use them.
  */
 import { hasOtherTag, readTag } from "../core/codec.ts";
-import { type DirectoryContext, syncDirectory } from "./atomic_file.ts";
+import {
+  listFiles,
+  type ListOptions,
+  makeIfMissing,
+  openExisting,
+  openRegular,
+  removeIfThere,
+  syncDirectory,
+} from "../system/files.ts";
+import { system } from "../system/system.ts";
+import { AGAIN, type Again, Pacer } from "../system/waiting.ts";
+import type { DirectoryContext } from "./atomic_file.ts";
 import { underLock, underLockOf } from "./file_lock.ts";
-import { openExisting, openRegular } from "../system/open_regular.ts";
-import { AGAIN, type Again } from "../system/waiting.ts";
 import {
   bucketLockPath,
   bucketPath,
   entryPath,
+  isBucketName,
   parseEntry,
   sessionPath,
   type UserEntry,
   userIndexPath,
 } from "./layout.ts";
-import { listFiles, type ListOptions } from "../system/list_directory.ts";
-import { makeLockFile } from "../system/make_lock_file.ts";
 import { checkStillThere } from "./prepare_directory.ts";
 import { readOnce } from "./read_file.ts";
-import { removeIfThere } from "../system/remove_if_there.ts";
-import { system } from "../system/system.ts";
 
 /** Every file system has room for so many: ext4 for 65,000, ext3 for 32,000. */
 const MOST_LINKS = 30_000;
 
-/** A record on its way to its name. */
-export interface Publication<T> {
-  /** The session ID. */
-  readonly id: string;
-  /** The record, encoded. */
-  readonly bytes: Uint8Array;
-  /** The tag in the record that is replaced, if that is known, under its lock. */
-  readonly before: string | undefined;
-  /** Puts it there; `true` when it is. */
-  readonly put: () => T;
-}
+/** Buckets in one sweep: at 100,000 sessions of users, 6,000 entries. */
+const MOST_BUCKETS = 16;
+
+/** Entries that are removed under one lock: a login has to wait for it. */
+const MOST_AT_ONCE = 32;
 
 /**
  * Publishes a record, its entry first if it has a user.
  *
  * @param context Where the session is.
- * @param publication What is published.
- * @returns What `put` returned; {@linkcode AGAIN} when the entry was locked.
+ * @param id The session ID.
+ * @param bytes The record, encoded.
+ * @param before The tag in the record that is replaced, if that is known, under
+ * the session's lock.
+ * @param publish Puts the record behind its name; `true` when it is there.
+ * @returns What `publish` returned; {@linkcode AGAIN} when the lock of the entry
+ * was held.
  */
 export function publishIndexed<T extends boolean | Again>(
   context: DirectoryContext,
-  { id, bytes, before, put }: Publication<T>,
+  id: string,
+  bytes: Uint8Array,
+  before: string | undefined,
+  publish: () => T,
 ): T | Again {
   const { directory } = context;
   const tag = readTag(bytes);
-  if (tag === before) return put();
+  if (tag === before) return publish();
   const result = tag === undefined
-    ? put()
-    : putUnder(context, { tag, id }, put);
-  // The record has another tag now, or is not the one that was there.
+    ? publish()
+    : publishUnder(context, { tag, id }, publish);
+  // The tag of a record that was replaced, or that was not published.
   const rest = result === true ? before : result === false ? tag : undefined;
   if (rest !== undefined) removeStaleEntries(directory, [{ tag: rest, id }]);
   return result;
@@ -109,7 +118,7 @@ export function publishIndexed<T extends boolean | Again>(
  * @param directory The directory of sessions.
  * @param id The session ID.
  * @param tag The tag in the record, if it has one.
- * @param remove Removes the record, which is held under its lock.
+ * @param remove Removes the record, whose lock is held.
  */
 export function removeIndexed(
   directory: string,
@@ -127,44 +136,27 @@ export function removeIndexed(
 }
 
 /**
- * Removes entries, but those whose sessions have this tag, or may have, and all
- * if the lock is held.
+ * Streams the IDs of the sessions that have an entry of a tag; none when the
+ * index is missing.
  *
  * @param directory The directory of sessions.
- * @param entries Entries under one lock, which may be missing.
+ * @param tag The tag of a user, made by `userTag`.
+ * @param options Ends the listing early.
+ * @throws {SessionDirectoryError} If the directory of sessions is missing.
  */
-export function removeStaleEntries(
+export async function* listTagged(
   directory: string,
-  entries: readonly UserEntry[],
-): void {
-  const [first] = entries;
-  if (first === undefined) return;
-  underLock(bucketLockPath(directory, first.tag), true, () => {
-    for (const entry of entries) {
-      if (isStale(directory, entry)) removeIfThere(entryPath(directory, entry));
-    }
-  });
-}
-
-/**
- * Tells whether an entry is there for nothing, as far as that can be seen
- * without a lock, for one open file at most. Bytes that are written over
- * meanwhile are in doubt, see `hasOtherTag`.
- *
- * @param directory The directory of sessions.
- * @param entry The entry.
- */
-export function isStale(directory: string, { tag, id }: UserEntry): boolean {
-  const path = sessionPath(directory, id);
-  // What is missing takes ten times as long to open.
-  if (!system.exists(path)) return true;
-  const opened = openRegular(path);
-  if (opened === undefined) return true;
-  const { file } = opened;
+  tag: string,
+  options: ListOptions,
+): AsyncGenerator<string> {
   try {
-    return hasOtherTag(id, readOnce(file), tag);
-  } finally {
-    system.close(file);
+    for await (const name of listFiles(bucketPath(directory, tag), options)) {
+      const entry = parseEntry(name);
+      if (entry?.tag === tag) yield entry.id;
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    checkStillThere(directory);
   }
 }
 
@@ -191,34 +183,125 @@ export function makeMissingEntry(
 }
 
 /**
- * Streams the IDs of the sessions that have an entry of a tag; none when the
- * index is missing.
+ * Removes the entries of sessions that were deleted, unless there are such
+ * sessions again.
  *
  * @param directory The directory of sessions.
- * @param tag Made by `userTag`, of a user.
- * @param options See there.
- * @throws {SessionDirectoryError} If the directory of sessions is gone.
+ * @param entries The entries, some of which may be missing.
+ * @param options Ends it early.
  */
-export async function* listTagged(
+export async function removeEntries(
   directory: string,
-  tag: string,
-  options: ListOptions,
-): AsyncGenerator<string> {
-  try {
-    for await (const name of listFiles(bucketPath(directory, tag), options)) {
-      const entry = parseEntry(name);
-      if (entry?.tag === tag) yield entry.id;
+  entries: readonly UserEntry[],
+  { signal, onPause }: ListOptions,
+): Promise<void> {
+  const pacer = new Pacer(onPause);
+  const byBucket = Map.groupBy(
+    entries,
+    ({ tag }) => bucketPath(directory, tag),
+  );
+  for (const shared of byBucket.values()) {
+    while (shared.length > 0) {
+      if (pacer.isDue) await pacer.pause();
+      signal?.throwIfAborted();
+      removeStaleEntries(directory, shared.splice(-MOST_AT_ONCE));
     }
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    checkStillThere(directory);
   }
 }
 
-function putUnder<T>(
+/**
+ * Removes stale entries from a few buckets. The first bucket is chosen at random,
+ * so that none is left out for long. Other names in there are left.
+ *
+ * @param directory The directory of sessions.
+ * @param options Ends it early.
+ */
+export async function sweepUserIndex(
+  directory: string,
+  options: ListOptions,
+): Promise<void> {
+  try {
+    const buckets = await listBuckets(directory);
+    const first = parseInt(system.random().slice(0, 8), 16);
+    const count = Math.min(MOST_BUCKETS, buckets.length);
+    for (let n = 0; n < count; n++) {
+      const bucket = buckets[(first + n) % buckets.length]!;
+      await sweepBucket(directory, bucket, options);
+    }
+  } catch (error) {
+    // No user has signed in yet, or the index is being removed.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+async function listBuckets(directory: string): Promise<string[]> {
+  const entries = system.readDirectory(userIndexPath(directory));
+  const buckets: string[] = [];
+  for await (const { name, isDirectory } of entries) {
+    if (isDirectory && isBucketName(name)) buckets.push(name);
+  }
+  return buckets.sort();
+}
+
+async function sweepBucket(
+  directory: string,
+  bucket: string,
+  options: ListOptions,
+): Promise<void> {
+  for await (const name of listFiles(bucketPath(directory, bucket), options)) {
+    const entry = parseEntry(name);
+    // A name that is not in the bucket of its tag is not an entry.
+    if (!entry?.tag.startsWith(bucket)) continue;
+    if (isStale(directory, entry)) removeStaleEntries(directory, [entry]);
+  }
+}
+
+/**
+ * Removes those of some entries that are stale, none if the lock is held.
+ *
+ * @param directory The directory of sessions.
+ * @param entries Entries of one bucket, which may be missing.
+ */
+export function removeStaleEntries(
+  directory: string,
+  entries: readonly UserEntry[],
+): void {
+  const [first] = entries;
+  if (first === undefined) return;
+  underLock(bucketLockPath(directory, first.tag), true, () => {
+    for (const entry of entries) {
+      if (isStale(directory, entry)) removeIfThere(entryPath(directory, entry));
+    }
+  });
+}
+
+/**
+ * Tells whether an entry is stale, as far as that can be seen without a lock:
+ * its session is missing, or has another tag. It opens one file at most. A file
+ * that is being written over is in doubt, and its entry not stale, see
+ * `hasOtherTag`.
+ *
+ * @param directory The directory of sessions.
+ * @param entry The entry.
+ */
+export function isStale(directory: string, { tag, id }: UserEntry): boolean {
+  const path = sessionPath(directory, id);
+  // To open what is missing takes ten times as long.
+  if (!system.exists(path)) return true;
+  const opened = openRegular(path);
+  if (opened === undefined) return true;
+  const { file } = opened;
+  try {
+    return hasOtherTag(id, readOnce(file), tag);
+  } finally {
+    system.close(file);
+  }
+}
+
+function publishUnder<T>(
   context: DirectoryContext,
   entry: UserEntry,
-  put: () => T,
+  publish: () => T,
 ): T | Again {
   const { directory, durability } = context;
   try {
@@ -227,7 +310,7 @@ function putUnder<T>(
       if (durability === "power") {
         syncDirectory(bucketPath(directory, entry.tag));
       }
-      return put();
+      return publish();
     });
   } catch (error) {
     discardEntry(directory, entry);
@@ -235,7 +318,7 @@ function putUnder<T>(
   }
 }
 
-/** Makes an entry, unless it is there; `false` when its directory is gone. */
+/** Makes an entry, unless it is there; `false` when its bucket is missing. */
 function linkEntry(
   directory: string,
   entry: UserEntry,
@@ -246,7 +329,7 @@ function linkEntry(
     if (system.fstat(lock).nlink! < MOST_LINKS) {
       system.link(bucketLockPath(directory, entry.tag), path);
     } else {
-      makeLockFile(path);
+      makeIfMissing(path);
     }
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
@@ -255,12 +338,12 @@ function linkEntry(
   return true;
 }
 
-/** Removes an entry on the way out with an error, of which the caller must hear. */
+/** Removes an entry after an error that the caller is to see. */
 function discardEntry(directory: string, entry: UserEntry): void {
   try {
     removeStaleEntries(directory, [entry]);
   } catch {
-    // As broken as what brought us here; the cleaner collects it.
+    // This fails for the same reason; the cleaner collects the entry.
   }
 }
 
@@ -277,8 +360,8 @@ function makeBucket(context: DirectoryContext, tag: string): void {
   checkStillThere(directory);
   makeDirectory(userIndexPath(directory));
   makeDirectory(bucketPath(directory, tag));
-  makeLockFile(bucketLockPath(directory, tag));
-  // Its own name will be on the disk with that of the session.
+  makeIfMissing(bucketLockPath(directory, tag));
+  // The index's own name is synced with that of the session.
   if (durability === "power") syncDirectory(userIndexPath(directory));
 }
 
@@ -289,6 +372,6 @@ function makeDirectory(path: string): void {
     if (error instanceof Deno.errors.AlreadyExists) return;
     throw error;
   }
-  // The umask may have taken rights of the owner's own.
+  // The umask may have taken the owner's own rights.
   system.changeMode(path, 0o700);
 }

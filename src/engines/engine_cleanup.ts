@@ -6,7 +6,7 @@ import type {
   OldSessions,
   SessionEngine,
 } from "./session_engine.ts";
-import { eachUntilAborted, untilAborted } from "../system/until_aborted.ts";
+import { eachUntilAborted, untilAborted } from "../system/waiting.ts";
 
 const ROWS_PER_REPORT = 1_000;
 const MS_PER_MINUTE = 60 * 1000;

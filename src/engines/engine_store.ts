@@ -47,7 +47,11 @@ import { checkSessionId, isSessionId } from "../core/token.ts";
 import { userTag } from "../core/codec.ts";
 import { LockQueue } from "../system/lock_queue.ts";
 import { cleanEngine } from "./engine_cleanup.ts";
-import { Conflicts } from "../system/conflicts.ts";
+import {
+  Conflicts,
+  eachUntilAborted,
+  untilAborted,
+} from "../system/waiting.ts";
 import { endRow } from "./end_row.ts";
 import { makeRow, readRow } from "./engine_row.ts";
 import { RecentReads } from "./recent_reads.ts";
@@ -56,7 +60,6 @@ import type {
   NewEngineRow,
   SessionEngine,
 } from "./session_engine.ts";
-import { eachUntilAborted, untilAborted } from "../system/until_aborted.ts";
 
 /** What every store on an engine takes. */
 export interface EngineStoreOptions {

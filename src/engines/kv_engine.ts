@@ -26,7 +26,7 @@ import type {
   NewEngineRow,
   SessionEngine,
 } from "./session_engine.ts";
-import { untilUnlocked } from "../system/until_unlocked.ts";
+import { untilUnlocked } from "../system/waiting.ts";
 
 /** The most bytes of a value: https://docs.deno.com/deploy/kv/manual */
 const LARGEST_VALUE = 65_536;

@@ -23,7 +23,7 @@ import {
   valuesOf,
 } from "./sql.ts";
 import type { SqliteDatabase, SqliteStatement } from "./sqlite_database.ts";
-import { untilUnlocked } from "../system/until_unlocked.ts";
+import { untilUnlocked } from "../system/waiting.ts";
 
 const DELETED_AT_A_TIME = 200;
 

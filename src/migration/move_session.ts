@@ -28,13 +28,12 @@ import {
   type StoreOptions,
   type UpdateOptions,
 } from "../core/store.ts";
-import { system } from "../system/system.ts";
+import { BackOff } from "../system/waiting.ts";
 
 /** In place of the hash of a secret: no cookie opens it, as no hash is so short. */
 const PLACEHOLDER = "placeholder";
 /** When a placeholder that a crash left expires, in ms; a slower move begins anew. */
 const PLACEHOLDER_LIFE = 60 * 60 * 1000;
-const LONGEST_WAIT = 32;
 
 /** What {@linkcode migrateSessions} takes. */
 export interface MigrationOptions extends StoreOptions {
@@ -114,7 +113,8 @@ export async function moveSession(
   id: string,
   { signal }: StoreOptions,
 ): Promise<boolean> {
-  for (let wait = 1;; wait = Math.min(2 * wait, LONGEST_WAIT)) {
+  const backOff = new BackOff();
+  for (;;) {
     if (await findSession(from, id, { signal }) === undefined) return false;
     const placeholder = makePlaceholder();
     const isOwn = (record: SessionRecord) => record.label === placeholder.label;
@@ -135,7 +135,7 @@ export async function moveSession(
     }
     if (isMoved) return await from.delete(id, { signal });
     // Another call works on the same session.
-    await system.wait(Math.random() * wait, signal);
+    await backOff.wait(signal);
   }
 }
 

@@ -1,45 +1,77 @@
+import { checkNumber } from "../core/checks.ts";
 import { SessionLockTimeoutError } from "../core/errors.ts";
 import type { LockOptions } from "../core/store.ts";
-import { MY_TURN, waitForTurn } from "./wait_for_turn.ts";
-import { checkLock, SessionLock } from "./session_lock.ts";
+import { checkSessionId } from "../core/token.ts";
+import { PlaceInLine } from "./waiting.ts";
 
 const LOCK_TIMEOUT = 5_000;
 
 /**
- * The locks of sessions in the memory of one process: a queue for each that
- * somebody has. Who came first has it, the others have it in their order.
+ * The locks of sessions in the memory of one process: one line of callers for
+ * each session. The first in the line holds the lock.
  */
 export class LockQueue {
-  readonly #queues: Map<string, Set<AbortController>> = new Map();
+  readonly #lines: Map<string, Set<PlaceInLine>> = new Map();
 
-  /** See `lock` of a store. */
+  /** Takes the lock of a session, as `lock` of a store does. */
   async lock(id: string, options: LockOptions): Promise<AsyncDisposable> {
+    const { signal } = options;
     const timeout = checkLock(id, options, LOCK_TIMEOUT);
-    const queue = this.#queues.get(id) ?? new Set();
-    this.#queues.set(id, queue);
-    const place = new AbortController();
-    queue.add(place);
+    const place = new PlaceInLine(this.#lines, id);
     try {
-      if (queue.size > 1 && timeout > 0) {
-        await waitForTurn(place, timeout, options.signal);
+      if (!place.isFirst && timeout > 0) {
+        await place.waitForTurn(timeout, signal);
       }
-      const [first] = queue;
-      if (first !== place) {
+      if (!place.isFirst) {
         throw new SessionLockTimeoutError(`session ${id}`, timeout);
       }
-      options.signal?.throwIfAborted();
-      return new SessionLock(() => this.#leave(id, place));
+      signal?.throwIfAborted();
     } catch (error) {
-      this.#leave(id, place);
+      place[Symbol.dispose]();
       throw error;
     }
+    return new SessionLock(place);
+  }
+}
+
+/** The lock of a session, held; disposing frees it, once. */
+export class SessionLock implements AsyncDisposable {
+  #held: Disposable | undefined;
+
+  /** @param held What frees the lock when it is disposed. */
+  constructor(held: Disposable) {
+    this.#held = held;
   }
 
-  #leave(id: string, place: AbortController): void {
-    const queue = this.#queues.get(id)!;
-    queue.delete(place);
-    const [next] = queue;
-    if (next === undefined) this.#queues.delete(id);
-    else next.abort(MY_TURN);
+  /** Frees the lock. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return Promise.try(() => {
+      const held = this.#held;
+      this.#held = undefined;
+      held?.[Symbol.dispose]();
+    });
   }
+}
+
+/**
+ * Checks the arguments of a store's `lock`.
+ *
+ * @param id Any value at all.
+ * @param options How long to wait.
+ * @param lockTimeout The store's own timeout, in milliseconds.
+ * @returns How long to wait, in milliseconds.
+ * @throws {TypeError} If the ID is malformed, or the timeout not a number.
+ * @throws {RangeError} If the timeout is below 0.
+ * @throws The signal's reason, if it is aborted.
+ */
+export function checkLock(
+  id: string,
+  options: LockOptions,
+  lockTimeout: number,
+): number {
+  const { timeout = lockTimeout, signal } = options;
+  checkSessionId(id);
+  checkNumber(timeout, "Cannot lock a session: timeout");
+  signal?.throwIfAborted();
+  return timeout;
 }

@@ -1,14 +1,14 @@
 /*
  * Every system call of this room and of the directory store goes through this
- * one object, so that a test can put itself in between: run several actors one
- * call at a time in any order, end a process before its k-th call, let the
- * k-th call fail. Nothing else may call the operating system, read the clock
- * or make a name up on the way of a session.
+ * one object, so that a test can come in between: run several actors one call at
+ * a time in any order, end a process before its k-th call, let the k-th call
+ * fail. No other code there calls the operating system, reads the clock or makes
+ * up a name.
  */
 
 import { existsSync } from "node:fs";
 
-/** The operating system, as the directory store sees it. */
+/** What the directory store uses of the operating system. */
 export interface System {
   /** Milliseconds since the epoch. */
   now(): number;
@@ -26,9 +26,9 @@ export interface System {
   close(file: Deno.FsFile): void;
   read(file: Deno.FsFile, into: Uint8Array): number | null;
   write(file: Deno.FsFile, bytes: Uint8Array): number;
-  /** Goes back to the start, to write from there. */
+  /** Sets the position to the start, to write from there. */
   rewind(file: Deno.FsFile): void;
-  /** Writes over what is at a place, and leaves the rest as it is. */
+  /** Writes over the bytes at a place, and leaves the rest as it is. */
   overwrite(file: Deno.FsFile, at: number, bytes: Uint8Array): void;
   truncate(file: Deno.FsFile, length: number): void;
   sync(file: Deno.FsFile): void;
@@ -36,29 +36,29 @@ export interface System {
   setModified(file: Deno.FsFile, at: number): void;
   fstat(file: Deno.FsFile): Deno.FileInfo;
   lstat(path: string): Deno.FileInfo;
-  /** Whether a name leads to anything; `false` also when that cannot be told. */
+  /** Tells whether a name leads to anything; `false` also when that cannot be told. */
   exists(path: string): boolean;
   stat(path: string): Deno.FileInfo;
   link(from: string, to: string): void;
   rename(from: string, to: string): void;
   remove(path: string): void;
-  /** Removes in another thread: the end of a file can take the disk a while. */
+  /** Removes in another thread: on some disks that takes a while. */
   removeLater(path: string): Promise<void>;
-  /** Makes a directory, mode 0700; with `recursive` also those that it is in. */
+  /** Makes a directory, mode 0700; with `recursive` also its parents. */
   makeDirectory(path: string, recursive: boolean): void;
   changeMode(path: string, mode: number): void;
   readDirectory(path: string): AsyncIterable<Deno.DirEntry>;
 }
 
-/** The operating system. A test may replace its members; nobody else does. */
+/** The operating system. Only tests replace its members. */
 export const system: System = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  // Deno has these in store, which 16 bytes of `getRandomValues` are not.
+  // Deno makes UUIDs in advance, which is faster than 16 random bytes.
   random: () => crypto.randomUUID().replaceAll("-", ""),
   wait,
   pause: () => new Promise((resolve) => setImmediate(resolve)),
-  // Deno copies options at a cost that a load feels; to read is its default.
+  // Deno copies options, which slows a load; its default is to read.
   open: (path, options) =>
     options.write ? Deno.openSync(path, options) : Deno.openSync(path),
   tryLock: (file, exclusive) => file.tryLockSync(exclusive),
@@ -76,7 +76,7 @@ export const system: System = {
   setModified: (file, at) => file.utimeSync(new Date(at), new Date(at)),
   fstat: (file) => file.statSync(),
   lstat: (path) => Deno.lstatSync(path),
-  // Deno's own calls throw for what is missing, which takes ten times as long.
+  // Deno's own calls throw when the name is missing, which takes ten times as long.
   exists: (path) => existsSync(path),
   stat: (path) => Deno.statSync(path),
   link: (from, to) => Deno.linkSync(from, to),

@@ -14,17 +14,17 @@ import {
 } from "../../src/directory/atomic_file.ts";
 import { HeldFile, openHeld } from "../../src/directory/file_lock.ts";
 import { AGAIN, type Again } from "../../src/system/waiting.ts";
-import { readOnce, readWhole } from "../../src/directory/read_file.ts";
-import { removeIfThere } from "../../src/system/remove_if_there.ts";
+import { readWhole } from "../../src/directory/read_file.ts";
 import { type System, system } from "../../src/system/system.ts";
 import { recordSystem, replaceSystem } from "../replaced_system.ts";
 import { makeLinks } from "../special_files.ts";
+import { LENGTHS, longBytes } from "./long_bytes.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 
 const NAME = "0123456789abcdef";
 const MODE = { mode: 0o600 };
 
-function placeOf(
+function contextOf(
   { path: directory }: TemporaryDirectory,
   rest: Partial<DirectoryContext> = {},
 ): DirectoryContext {
@@ -41,13 +41,6 @@ function bytesOf(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
-/** Bytes that are not the same anywhere, so that a shifted piece shows. */
-function longBytes(length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  for (let at = 0; at < length; at++) bytes[at] = (at * 31 + (at >> 8)) & 0xff;
-  return bytes;
-}
-
 function hold(path: string): HeldFile {
   const held = openHeld(path);
   assertInstanceOf(held, HeldFile);
@@ -56,93 +49,33 @@ function hold(path: string): HeldFile {
 
 /** One of both ways to put a record behind a name. */
 interface Put extends Disposable {
-  put(place: DirectoryContext, bytes: Uint8Array): boolean | Again;
+  put(context: DirectoryContext, bytes: Uint8Array): boolean | Again;
 }
 
 const PUTS = {
   createFile: (path: string): Put => ({
-    put: (place, bytes) => createFile(place, path, bytes),
+    put: (context, bytes) => createFile(context, path, bytes),
     [Symbol.dispose]: () => {},
   }),
   replaceFile: (path: string): Put => {
     const held = hold(path);
     return {
-      put: (place, bytes) => replaceFile(place, held, bytes),
+      put: (context, bytes) => replaceFile(context, held, bytes),
       [Symbol.dispose]: () => held[Symbol.dispose](),
     };
   },
 };
 
-const SIZES = [0, 1, 500, 65_535, 65_536, 65_537, 131_072, 200_000, 1_048_577];
-
-Deno.test("readOnce() and readWhole() give all that a file holds", () => {
-  using directory = new TemporaryDirectory();
-  for (const size of SIZES) {
-    const bytes = longBytes(size);
-    Deno.writeFileSync(directory.join(NAME), bytes);
-    for (
-      const read of [readOnce, (file: Deno.FsFile) => readWhole(file, size)]
-    ) {
-      using file = Deno.openSync(directory.join(NAME));
-      assertEquals(read(file).slice(), bytes, `${size}`);
-    }
-  }
-});
-
-Deno.test("readOnce() reads a small file with one call", () => {
-  using directory = new TemporaryDirectory();
-  Deno.writeFileSync(directory.join(NAME), longBytes(4_096));
-  using file = system.open(directory.join(NAME), { read: true });
-  using recorded = recordSystem(directory.path);
-  readOnce(file);
-  assertEquals(recorded.calls.length, 1);
-});
-
-Deno.test("readWhole() reads on where a file comes in pieces", () => {
-  using directory = new TemporaryDirectory();
-  const { read } = system;
-  for (const piece of [1, 7, 4_096, 60_000]) {
-    using _replaced = replaceSystem({
-      read: (file, into) => read(file, into.subarray(0, piece)),
-    });
-    const bytes = longBytes(piece === 1 ? 3_000 : 150_000);
-    Deno.writeFileSync(directory.join(NAME), bytes);
-    using file = Deno.openSync(directory.join(NAME));
-    assertEquals(readWhole(file, bytes.length).slice(), bytes);
-    using again = Deno.openSync(directory.join(NAME));
-    assert(readOnce(again).length <= piece, "readOnce() reads once");
-  }
-});
-
-Deno.test("reading keeps no memory of a large file", () => {
-  using directory = new TemporaryDirectory();
-  const sizes: number[] = [];
-  const { read } = system;
-  using _replaced = replaceSystem({
-    read: (file, into) => {
-      sizes.push(into.length);
-      return read(file, into);
-    },
-  });
-  for (const size of [10, 500_000, 10]) {
-    Deno.writeFileSync(directory.join(NAME), longBytes(size));
-    using file = Deno.openSync(directory.join(NAME));
-    sizes.length = 0;
-    assertEquals(readOnce(file).length, size);
-  }
-  assertEquals(sizes, [65_536]);
-});
-
 Deno.test("createFile() puts a whole file behind a missing name", () => {
   using directory = new TemporaryDirectory();
-  for (const [n, size] of SIZES.entries()) {
+  for (const [n, size] of LENGTHS.entries()) {
     const bytes = longBytes(size);
     const path = directory.join(`${NAME}${n}`);
-    assertEquals(createFile(placeOf(directory), path, bytes), true);
+    assertEquals(createFile(contextOf(directory), path, bytes), true);
     assertEquals(Deno.readFileSync(path), bytes);
     assertEquals(Deno.lstatSync(path).nlink, 1);
   }
-  assertEquals(directory.list().length, SIZES.length);
+  assertEquals(directory.list().length, LENGTHS.length);
 });
 
 Deno.test("createFile() is false, and nothing changed, for a taken name", () => {
@@ -150,7 +83,10 @@ Deno.test("createFile() is false, and nothing changed, for a taken name", () => 
   const path = directory.join(NAME);
   Deno.writeTextFileSync(path, "first");
   const before = Deno.lstatSync(path);
-  assertEquals(createFile(placeOf(directory), path, bytesOf("second")), false);
+  assertEquals(
+    createFile(contextOf(directory), path, bytesOf("second")),
+    false,
+  );
   assertEquals(Deno.readTextFileSync(path), "first");
   assertEquals(Deno.lstatSync(path).ino, before.ino);
   assertEquals(Deno.lstatSync(path).mtime, before.mtime);
@@ -163,7 +99,7 @@ Deno.test("createFile() is false for a name that a link or directory has", () =>
   Deno.mkdirSync(directory.join("directory"));
   for (const name of ["dangling", "directory"]) {
     const path = directory.join(name);
-    assertEquals(createFile(placeOf(directory), path, bytesOf("x")), false);
+    assertEquals(createFile(contextOf(directory), path, bytesOf("x")), false);
   }
   assertEquals(directory.list(), ["dangling", "directory"]);
 });
@@ -174,9 +110,12 @@ Deno.test("replaceFile() puts another file behind the name", () => {
   Deno.writeTextFileSync(path, "first, and longer");
   using old = Deno.openSync(path);
   using held = hold(path);
-  assertEquals(replaceFile(placeOf(directory), held, bytesOf("second")), true);
+  assertEquals(
+    replaceFile(contextOf(directory), held, bytesOf("second")),
+    true,
+  );
   assertEquals(Deno.readTextFileSync(path), "second");
-  // Its bytes are those of a recycled file now: who has it still reads them.
+  // It is the recycled file now, and a reader that opened it reads its old bytes.
   assertEquals(
     new TextDecoder().decode(readWhole(old, 17)),
     "first, and longer",
@@ -198,13 +137,13 @@ Deno.test("a file written in pieces is whole", () => {
       const path = directory.join(`${name}-${piece}`);
       if (name === "replaceFile") Deno.writeFileSync(path, bytes, MODE);
       using way = prepare(path);
-      assertEquals(way.put(placeOf(directory), bytes.slice()), true);
+      assertEquals(way.put(contextOf(directory), bytes.slice()), true);
       assertEquals(Deno.readFileSync(path), bytes);
     }
   }
 });
 
-Deno.test("a temporary file that was collected means AGAIN", () => {
+Deno.test("createFile() and replaceFile() return AGAIN when their temporary file was collected", () => {
   using directory = new TemporaryDirectory();
   const path = directory.join(NAME);
   const collect = (original: (from: string, to: string) => void) =>
@@ -219,18 +158,21 @@ Deno.test("a temporary file that was collected means AGAIN", () => {
     link: collect(system.link),
     rename: collect(system.rename),
   });
-  assertStrictEquals(createFile(placeOf(directory), path, bytesOf("x")), AGAIN);
+  assertStrictEquals(
+    createFile(contextOf(directory), path, bytesOf("x")),
+    AGAIN,
+  );
   Deno.writeTextFileSync(path, "old");
   using held = hold(path);
   assertStrictEquals(
-    replaceFile(placeOf(directory), held, bytesOf("x")),
+    replaceFile(contextOf(directory), held, bytesOf("x")),
     AGAIN,
   );
   assertEquals(Deno.readTextFileSync(path), "old");
   assertEquals(directory.list(), [NAME]);
 });
 
-Deno.test("a temporary file collected after its link does not matter", () => {
+Deno.test("createFile() does not need its temporary file after the link", () => {
   using directory = new TemporaryDirectory();
   const path = directory.join(NAME);
   const { link } = system;
@@ -240,7 +182,7 @@ Deno.test("a temporary file collected after its link does not matter", () => {
       Deno.removeSync(from);
     },
   });
-  assertEquals(createFile(placeOf(directory), path, bytesOf("x")), true);
+  assertEquals(createFile(contextOf(directory), path, bytesOf("x")), true);
   assertEquals(directory.list(), [NAME]);
 });
 
@@ -250,7 +192,7 @@ for (const [name, prepare] of Object.entries(PUTS)) {
   const isReplacing = name === "replaceFile";
   const last = isReplacing ? "rename" : "link";
   for (const step of [...STEPS, last] as const) {
-    Deno.test(`${name}() whose ${step} fails leaves nothing`, () => {
+    Deno.test(`${name}() whose ${step} fails leaves no file`, () => {
       using directory = new TemporaryDirectory();
       const path = directory.join(NAME);
       if (isReplacing) Deno.writeTextFileSync(path, "old");
@@ -262,11 +204,11 @@ for (const [name, prepare] of Object.entries(PUTS)) {
       };
       using _replaced = replaceSystem({ [step]: fail });
       using recorded = recordSystem(directory.path);
-      const place = placeOf(directory, {
+      const context = contextOf(directory, {
         durability: "power",
         needsMode: true,
       });
-      const thrown = assertThrows(() => way.put(place, bytesOf("new")));
+      const thrown = assertThrows(() => way.put(context, bytesOf("new")));
       assertStrictEquals(thrown, error);
       assertEquals(directory.list(), before);
       if (isReplacing) assertEquals(Deno.readTextFileSync(path), "old");
@@ -275,7 +217,7 @@ for (const [name, prepare] of Object.entries(PUTS)) {
   }
 }
 
-Deno.test("an error is not hidden by one on the way out", () => {
+Deno.test("createFile() throws the first error, not one of the removal after it", () => {
   using directory = new TemporaryDirectory();
   const error = new Error("write failed");
   const { remove } = system;
@@ -289,11 +231,11 @@ Deno.test("an error is not hidden by one on the way out", () => {
     },
   });
   const path = directory.join(NAME);
-  const put = () => createFile(placeOf(directory), path, bytesOf("x"));
+  const put = () => createFile(contextOf(directory), path, bytesOf("x"));
   assertStrictEquals(assertThrows(put), error);
 });
 
-Deno.test("a temporary file is made anew, private, beside the name", () => {
+Deno.test("a temporary file is new, private, and in the session's directory", () => {
   using directory = new TemporaryDirectory();
   const opened: [string, Deno.OpenOptions][] = [];
   const { open } = system;
@@ -305,32 +247,22 @@ Deno.test("a temporary file is made anew, private, beside the name", () => {
       return open(path, options);
     },
   });
-  createFile(placeOf(directory), directory.join(NAME), bytesOf("x"));
+  createFile(contextOf(directory), directory.join(NAME), bytesOf("x"));
   assertEquals(opened, [[
     directory.join(".tmp-001763629200000-0123456789abcdef0123456789abcdef"),
     { write: true, createNew: true, mode: 0o600 },
   ]]);
 });
 
-Deno.test("removeFile() removes", () => {
+Deno.test("removeFile() removes a file, and throws when it is missing", () => {
   using directory = new TemporaryDirectory();
   Deno.writeTextFileSync(directory.join(NAME), "x");
-  removeFile(placeOf(directory), directory.join(NAME));
+  removeFile(contextOf(directory), directory.join(NAME));
   assertEquals(directory.list(), []);
   assertThrows(
-    () => removeFile(placeOf(directory), directory.join(NAME)),
+    () => removeFile(contextOf(directory), directory.join(NAME)),
     Deno.errors.NotFound,
   );
-});
-
-Deno.test("removeIfThere() is false for what is gone", () => {
-  using directory = new TemporaryDirectory();
-  Deno.writeTextFileSync(directory.join(NAME), "x");
-  assertEquals(removeIfThere(directory.join(NAME)), true);
-  assertEquals(removeIfThere(directory.join(NAME)), false);
-  Deno.mkdirSync(directory.join("full"));
-  Deno.writeTextFileSync(directory.join("full/x"), "x");
-  assertThrows(() => removeIfThere(directory.join("full")));
 });
 
 /** What a change does to files, in its order: without clock and close. */
@@ -342,21 +274,21 @@ function changesOf(
   using directory = new TemporaryDirectory();
   const path = directory.join(NAME);
   if (existing) Deno.writeTextFileSync(path, "old", MODE);
-  const place = placeOf(directory, { durability });
+  const context = contextOf(directory, { durability });
   if (change === "removeFile") {
     using recorded = recordSystem(directory.path);
-    removeFile(place, path);
+    removeFile(context, path);
     return recorded.take();
   }
   using way = PUTS[change](path);
   using recorded = recordSystem(directory.path);
-  way.put(place, bytesOf("new"));
+  way.put(context, bytesOf("new"));
   return recorded.take();
 }
 
 const SYNC_DIRECTORY = ["open directory", "sync directory", "close directory"];
 
-Deno.test("changes are the calls that are drawn, for process", () => {
+Deno.test("with durability process, changes are the calls that are drawn", () => {
   assertEquals(changesOf("process", "replaceFile", true), [
     "open temporary",
     "write temporary",
@@ -374,7 +306,7 @@ Deno.test("changes are the calls that are drawn, for process", () => {
   assertEquals(changesOf("process", "removeFile", true), ["remove session"]);
 });
 
-Deno.test("changes are the calls that are drawn, for power", () => {
+Deno.test("with durability power, changes are the calls that are drawn", () => {
   assertEquals(changesOf("power", "replaceFile", true), [
     "open temporary",
     "write temporary",
@@ -402,7 +334,7 @@ Deno.test("changes are the calls that are drawn, for power", () => {
   ]);
 });
 
-Deno.test("nothing is synced for a name that was taken", () => {
+Deno.test("no directory is synced for a name that was taken", () => {
   assertEquals(changesOf("power", "createFile", true), [
     "open temporary",
     "write temporary",
@@ -415,11 +347,11 @@ Deno.test("nothing is synced for a name that was taken", () => {
   ]);
 });
 
-Deno.test("a mode is set before anything is written, where it must be", () => {
+Deno.test("where the umask requires it, the mode is set before anything is written", () => {
   using directory = new TemporaryDirectory();
-  const place = placeOf(directory, { needsMode: true });
+  const context = contextOf(directory, { needsMode: true });
   using recorded = recordSystem(directory.path);
-  createFile(place, directory.join(NAME), bytesOf("x"));
+  createFile(context, directory.join(NAME), bytesOf("x"));
   assertEquals(recorded.calls.slice(0, 3), [
     "open temporary",
     "changeMode temporary",

@@ -1,4 +1,4 @@
-/** The cleaner of a directory: which sessions it spares, and what it sweeps up. */
+/** The cleanup of a directory: which sessions it keeps, and what else it removes. */
 
 import {
   assert,
@@ -43,7 +43,7 @@ async function openOld(
   return store;
 }
 
-Deno.test("the cleaner never deletes a session that somebody holds", async () => {
+Deno.test("a cleanup never deletes a session that another process holds", async () => {
   using directory = new TemporaryDirectory();
   const store = await openOld(directory);
   for (const exclusive of [false, true]) {
@@ -59,7 +59,7 @@ Deno.test("the cleaner never deletes a session that somebody holds", async () =>
   assertEquals((await store.deleteOldSessions(30)).deleted, 1);
 });
 
-Deno.test("the cleaner locks none that is not old", async () => {
+Deno.test("a cleanup locks only sessions that are due", async () => {
   using directory = new TemporaryDirectory();
   const store = await openOld(directory);
   age(directory, 0);
@@ -71,7 +71,7 @@ Deno.test("the cleaner locks none that is not old", async () => {
   assertEquals(locks, ["tryLock marker"]);
 });
 
-/** What may happen to an old session after the cleaner saw it. */
+/** What may happen to a session that is due after the cleanup has read it. */
 const MEANWHILE: Record<
   string,
   (other: DirectorySessionStore, directory: TemporaryDirectory) => void
@@ -97,7 +97,7 @@ const MOMENTS = {
 
 for (const [what, act] of Object.entries(MEANWHILE)) {
   for (const [when, call] of Object.entries(MOMENTS)) {
-    Deno.test(`the cleaner spares one ${what} ${when}`, async () => {
+    Deno.test(`a cleanup keeps a session that is ${what} ${when}`, async () => {
       using directory = new TemporaryDirectory();
       const store = await openOld(directory);
       const other = new DirectorySessionStore(directory.path);
@@ -120,7 +120,7 @@ for (const [what, act] of Object.entries(MEANWHILE)) {
   }
 }
 
-Deno.test("the cleaner passes over one deleted after it saw it", async () => {
+Deno.test("a cleanup skips a session that was deleted after it was read", async () => {
   using directory = new TemporaryDirectory();
   const store = await openOld(directory);
   const other = new DirectorySessionStore(directory.path);
@@ -138,7 +138,7 @@ Deno.test("the cleaner passes over one deleted after it saw it", async () => {
   assert(hook.hasActed);
 });
 
-Deno.test("temporary files go an hour after the birth in their name", async () => {
+Deno.test("a cleanup removes temporary files an hour after the birth in their name", async () => {
   using directory = new TemporaryDirectory();
   const store = await openOld(directory);
   const now = Date.now();
@@ -148,7 +148,7 @@ Deno.test("temporary files go an hour after the birth in their name", async () =
     Deno.writeTextFileSync(path, "half");
     return path.slice(path.lastIndexOf("/") + 1);
   });
-  // Not by mtime: one that its dead maker linked shares that of its session.
+  // Not by mtime: a file whose maker was killed after the link is also a session.
   age(directory, 0, names[0]);
   age(directory, 10 * DAY, names[2]);
   const dry = await store.deleteOldSessions(Infinity, { dryRun: true });
@@ -162,7 +162,7 @@ Deno.test("temporary files go an hour after the birth in their name", async () =
   );
 });
 
-Deno.test("a temporary file that is a session's second name goes alone", async () => {
+Deno.test("a temporary file that is a session's second name is removed without the session", async () => {
   using directory = new TemporaryDirectory();
   const store = await openOld(directory);
   const birth = Date.now() - HOUR;
@@ -174,7 +174,7 @@ Deno.test("a temporary file that is a session's second name goes alone", async (
   assertEquals(await store.load(ID), recordOf());
 });
 
-Deno.test("files set aside go after a week by their mtime", async () => {
+Deno.test("a cleanup removes files that were set aside a week ago, by their mtime", async () => {
   using directory = new TemporaryDirectory();
   const store = new DirectorySessionStore(directory.path);
   await store.setup();
@@ -193,7 +193,7 @@ Deno.test("files set aside go after a week by their mtime", async () => {
   assertEquals(directory.list(), [".latchkey", "bbbbbbbbbbbbbbbb.bad"]);
 });
 
-Deno.test("orphans that somebody else removes meanwhile are no error", async () => {
+Deno.test("orphans that another process removes meanwhile are not an error", async () => {
   using directory = new TemporaryDirectory();
   const store = new DirectorySessionStore(directory.path);
   await store.setup();
@@ -213,7 +213,7 @@ Deno.test("orphans that somebody else removes meanwhile are no error", async () 
   });
 });
 
-Deno.test("dryRun sets nothing aside, and locks no session", async () => {
+Deno.test("a dryRun sets no file aside, and locks no session", async () => {
   using directory = new TemporaryDirectory();
   const store = await openOld(directory);
   Deno.writeTextFileSync(directory.join(OTHER_ID), "junk");
@@ -226,7 +226,7 @@ Deno.test("dryRun sets nothing aside, and locks no session", async () => {
   assertEquals(locks, ["tryLock marker"]);
 });
 
-Deno.test("one cleaner is at work at a time, and a second one waits", async () => {
+Deno.test("one cleanup runs at a time, and a second one waits", async () => {
   using directory = new TemporaryDirectory();
   const store = await openOld(directory, 500);
   using stack = new DisposableStack();
@@ -247,7 +247,7 @@ Deno.test("one cleaner is at work at a time, and a second one waits", async () =
   assertEquals(waiting.waits.length, 4);
 });
 
-Deno.test("a cleaner stops waiting for another when aborted", async () => {
+Deno.test("a cleanup stops waiting for another when its signal is aborted", async () => {
   using directory = new TemporaryDirectory();
   const store = await openOld(directory, Infinity);
   using _other = openLocked(directory.join(".latchkey"), true) as Disposable;
@@ -259,7 +259,7 @@ Deno.test("a cleaner stops waiting for another when aborted", async () => {
   assertStrictEquals(await assertRejects(clean), reason);
 });
 
-Deno.test("a cleaner makes the marker anew when it is missing", async () => {
+Deno.test("a cleanup makes the marker when it is missing", async () => {
   using directory = new TemporaryDirectory();
   const store = await openOld(directory);
   Deno.removeSync(directory.join(".latchkey"));
@@ -273,7 +273,7 @@ function slowDown(): Disposable {
   return replaceSystem({ monotonic: () => now += 10 });
 }
 
-Deno.test("a long cleaning gives way, and tells how far it is", async () => {
+Deno.test("a long cleanup gives the event loop back, and reports its progress", async () => {
   using directory = new TemporaryDirectory();
   const store = await openOld(directory, Infinity);
   for (let n = 0; n < 10; n++) {
@@ -304,7 +304,7 @@ Deno.test("a long cleaning gives way, and tells how far it is", async () => {
   assert(counted.at(-1)! >= 10);
 });
 
-Deno.test("a cleaning is ended by its signal, and lets the marker go", async () => {
+Deno.test("a cleanup ends when its signal is aborted, and unlocks the marker", async () => {
   using directory = new TemporaryDirectory();
   const store = await openOld(directory);
   await store.save(OTHER_ID, recordOf());
@@ -323,7 +323,7 @@ Deno.test("a cleaning is ended by its signal, and lets the marker go", async () 
   assertEquals((await store.deleteOldSessions(30)).deleted, 1);
 });
 
-Deno.test("a cleaning that fails lets the marker go", async () => {
+Deno.test("a cleanup that fails unlocks the marker", async () => {
   using directory = new TemporaryDirectory();
   const store = await openOld(directory, 0);
   const error = new Deno.errors.PermissionDenied("not yours");
@@ -339,7 +339,7 @@ Deno.test("a cleaning that fails lets the marker go", async () => {
   {
     using _replaced = replaceSystem({ removeLater: fail });
     assertStrictEquals(await assertRejects(clean), error);
-    // It has its name no more, so it is gone; and so is what was left of it.
+    // It no longer has its name, so it is deleted, and its file was removed.
     assertEquals(directory.list(), [".latchkey"]);
   }
   await store.save(ID, recordOf());
@@ -347,7 +347,7 @@ Deno.test("a cleaning that fails lets the marker go", async () => {
   assertEquals((await clean()).deleted, 1);
 });
 
-Deno.test("what the cleaner deletes is gone when it says so, and the first error is told", async () => {
+Deno.test("a cleanup has removed what it counts when it resolves, and throws the first error", async () => {
   using directory = new TemporaryDirectory();
   const store = await openOld(directory);
   const ids = Array.from({ length: 50 }, (_, n) => `session-number-${n}`);
@@ -372,20 +372,4 @@ Deno.test("what the cleaner deletes is gone when it says so, and the first error
   }
   assert(most > 1 && most <= 9, `${most} at once`);
   assertEquals(directory.list(), [".latchkey"]);
-});
-
-Deno.test("entries() passes over a session that vanishes meanwhile", async () => {
-  using directory = new TemporaryDirectory();
-  const store = await openOld(directory);
-  await store.save(OTHER_ID, recordOf());
-  using hook = actBefore(
-    "open",
-    (path) => path.endsWith(ID),
-    () => Deno.removeSync(directory.join(ID)),
-  );
-  const found = await Array.fromAsync(store.entries());
-  assert(hook.hasActed);
-  assertEquals(found.map(([id, record]) => [id, record]), [
-    [OTHER_ID, recordOf()],
-  ]);
 });

@@ -4,7 +4,7 @@ import type { Report, Task } from "./client_script.ts";
 
 const SCRIPT = new URL("./client_script.ts", import.meta.url);
 
-/** Somebody else who works on the directory. */
+/** Another process or worker that uses the directory. */
 export interface Client extends AsyncDisposable {
   /** Lets it begin, and gives what it reports. */
   run(): Promise<Report>;

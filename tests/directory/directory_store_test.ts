@@ -9,8 +9,10 @@ import { toFileUrl } from "@std/path/to-file-url";
 import { SessionDirectoryError } from "../../src/core/errors.ts";
 import type { SessionStore } from "../../src/core/store.ts";
 import { system } from "../../src/system/system.ts";
-import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
-import type { DirectorySessionStoreOptions } from "../../src/directory/directory_store_options.ts";
+import {
+  DirectorySessionStore,
+  type DirectorySessionStoreOptions,
+} from "../../src/directory/directory_store.ts";
 import { recordSystem, replaceSystem, stopClock } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { HOUR, ID, recordOf, testContract } from "../contract/contract.ts";
@@ -60,7 +62,7 @@ const OPERATIONS: Record<string, (store: SessionStore) => Promise<unknown>> = {
   deleteOldSessions: (store) => store.deleteOldSessions(30),
 };
 
-Deno.test("new DirectorySessionStore() touches nothing", () => {
+Deno.test("new DirectorySessionStore() does no I/O", () => {
   using directory = new TemporaryDirectory();
   using recorded = recordSystem(directory.path);
   new DirectorySessionStore(directory.join("missing"));
@@ -69,12 +71,12 @@ Deno.test("new DirectorySessionStore() touches nothing", () => {
   assertEquals(directory.list(), []);
 });
 
-Deno.test("new DirectorySessionStore() refuses what is no path", () => {
+Deno.test("new DirectorySessionStore() refuses a directory that is not a path", () => {
   for (const path of ["", undefined, null, 1, {}, [], ["sessions"]]) {
     assertThrows(
       () => new DirectorySessionStore(path as string),
       TypeError,
-      "Cannot use directory: it is not a path",
+      "Cannot keep sessions in a directory: directory is not a path",
     );
   }
   assertThrows(
@@ -83,24 +85,32 @@ Deno.test("new DirectorySessionStore() refuses what is no path", () => {
   );
 });
 
-Deno.test("new DirectorySessionStore() refuses options without sense", () => {
+Deno.test("new DirectorySessionStore() refuses invalid options", () => {
   const create = (options: Record<string, unknown>) => () =>
     new DirectorySessionStore(
       "sessions",
       options as DirectorySessionStoreOptions,
     );
   for (const lockTimeout of [NaN, -1, "5000", null, {}, [], 5n, true]) {
-    assertThrows(create({ lockTimeout }), RangeError, "Cannot use lockTimeout");
+    assertThrows(
+      create({ lockTimeout }),
+      typeof lockTimeout === "number" ? RangeError : TypeError,
+      "Cannot keep sessions in a directory: lockTimeout is not a number from 0 up",
+    );
   }
   for (const durability of ["", "Power", "none", null, true, 1]) {
-    assertThrows(create({ durability }), TypeError, "Cannot use durability");
+    assertThrows(
+      create({ durability }),
+      TypeError,
+      'Cannot keep sessions in a directory: durability is neither "process" nor "power"',
+    );
   }
   create({ lockTimeout: 0, durability: "power" })();
   create({ lockTimeout: Infinity, durability: "process" })();
   create({ lockTimeout: undefined, durability: undefined })();
 });
 
-Deno.test("new DirectorySessionStore() needs a Deno that tries locks", () => {
+Deno.test("new DirectorySessionStore() needs a Deno that can try locks", () => {
   const { prototype } = Deno.FsFile;
   const { tryLockSync } = prototype;
   Reflect.deleteProperty(prototype, "tryLockSync");
@@ -140,7 +150,7 @@ for (const [name, operate] of Object.entries(OPERATIONS)) {
     assertEquals(Deno.statSync(path).mode! & 0o777, 0o700);
   });
 
-  Deno.test(`${name}: what is no directory is an error`, async () => {
+  Deno.test(`${name}: a path that is not a directory is an error`, async () => {
     using directory = new TemporaryDirectory();
     Deno.writeTextFileSync(directory.join("file"), "mine");
     for (const create of [false, true]) {
@@ -175,7 +185,7 @@ for (const [name, operate] of Object.entries(OPERATIONS)) {
   });
 }
 
-Deno.test("the directory is tried once", async () => {
+Deno.test("a store tries its directory once", async () => {
   using directory = new TemporaryDirectory();
   const store = new DirectorySessionStore(directory.path);
   using recorded = recordSystem(directory.path);
@@ -213,7 +223,7 @@ Deno.test("the directory can be a URL", async () => {
   assertEquals(Deno.statSync(`${path}/${ID}`).isFile, true);
 });
 
-Deno.test("the directory can be written in any way", async () => {
+Deno.test("a directory can be given as a path of any form", async () => {
   using directory = new TemporaryDirectory();
   await new DirectorySessionStore(directory.path).save(ID, recordOf());
   const { path } = directory;
@@ -236,7 +246,7 @@ Deno.test("a session outlives its store", async () => {
   assertEquals(await other.has(ID), false);
 });
 
-Deno.test("what happens in parallel to several stores is one step each", async () => {
+Deno.test("operations of several stores at the same time are one step each", async () => {
   using directory = new TemporaryDirectory();
   const stores = Array.from(
     { length: 10 },
@@ -256,7 +266,7 @@ Deno.test("what happens in parallel to several stores is one step each", async (
   assertEquals((await stores[0]!.load(ID))?.data, { n: 200 });
 });
 
-Deno.test("an operation on its session inside change waits for its end", async () => {
+Deno.test("an operation on a session inside its change waits until the change ends", async () => {
   using directory = new TemporaryDirectory();
   const store = new DirectorySessionStore(directory.path);
   await store.save(ID, recordOf({ n: 0 }));
@@ -276,7 +286,7 @@ Deno.test("an operation on its session inside change waits for its end", async (
   });
 });
 
-Deno.test("a directory removed under a store is an error to writers", async () => {
+Deno.test("after the directory was removed, operations that change a session throw", async () => {
   using directory = new TemporaryDirectory();
   const path = directory.join("sessions");
   const store = new DirectorySessionStore(path, { create: true });
@@ -287,7 +297,7 @@ Deno.test("a directory removed under a store is an error to writers", async () =
   }
 });
 
-Deno.test("a permission that is missing is the original error", async () => {
+Deno.test("a missing permission is the original error", async () => {
   using directory = new TemporaryDirectory();
   const store = new DirectorySessionStore(directory.path);
   await store.save(ID, recordOf());

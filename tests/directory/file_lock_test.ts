@@ -12,7 +12,6 @@ import {
   openHeld,
   openLocked,
 } from "../../src/directory/file_lock.ts";
-import { isNoFile, openExisting } from "../../src/system/open_regular.ts";
 import { AGAIN } from "../../src/system/waiting.ts";
 import {
   actBefore,
@@ -42,7 +41,7 @@ Deno.test("openLocked() is undefined for a missing name", () => {
   assertEquals(directory.list(), []);
 });
 
-Deno.test("openLocked() excludes all but readers from readers", () => {
+Deno.test("openLocked() lets readers share a lock, and excludes writers", () => {
   using directory = new TemporaryDirectory();
   const path = makeFile(directory);
   using one = openLocked(path, false) as LockedFile;
@@ -52,7 +51,7 @@ Deno.test("openLocked() excludes all but readers from readers", () => {
   assertStrictEquals(openLocked(path, true), AGAIN);
 });
 
-Deno.test("openLocked() excludes everybody from a writer", () => {
+Deno.test("openLocked() excludes readers and writers from a writer's lock", () => {
   using directory = new TemporaryDirectory();
   const path = makeFile(directory);
   {
@@ -78,7 +77,7 @@ Deno.test("openLocked() keeps no file open when the lock is held", () => {
   ]);
 });
 
-Deno.test("openLocked() closes what it cannot lock, and passes the error on", () => {
+Deno.test("openLocked() closes a file that it cannot lock, and throws the original error", () => {
   using directory = new TemporaryDirectory();
   const path = makeFile(directory);
   const error = new Deno.errors.NotSupported("no locks here");
@@ -118,13 +117,13 @@ Deno.test("a locked file is closed even if it cannot be unlocked", () => {
   assertEquals(recorded.calls.at(-1), "close session");
 });
 
-Deno.test("leadsTo() is true for the very file behind the name", () => {
+Deno.test("leadsTo() is true for the file behind the name", () => {
   using directory = new TemporaryDirectory();
   const path = makeFile(directory);
   assertEquals(leadsTo(path, openAndLook(path)), true);
 });
 
-Deno.test("leadsTo() is false for another file, and for none", () => {
+Deno.test("leadsTo() is false for another file, and for a missing name", () => {
   using directory = new TemporaryDirectory();
   const path = makeFile(directory);
   const other = makeFile(directory, "other");
@@ -147,7 +146,7 @@ Deno.test("leadsTo() compares the device as well as the inode", () => {
   assertEquals(leadsTo(path, { ...info }), true);
 });
 
-Deno.test("leadsTo() throws for what will never be a file", () => {
+Deno.test("leadsTo() throws for a name that leads to anything but a file", () => {
   using directory = new TemporaryDirectory();
   const path = makeFile(directory);
   const info = openAndLook(path);
@@ -160,12 +159,12 @@ Deno.test("leadsTo() throws for what will never be a file", () => {
     assertThrows(
       () => leadsTo(directory.join(name), info),
       Deno.errors.InvalidData,
-      "it is not a file",
+      "it is not a regular file",
     );
   }
 });
 
-Deno.test("leadsTo() passes on what it does not know", () => {
+Deno.test("leadsTo() throws the original error", () => {
   using directory = new TemporaryDirectory();
   const path = makeFile(directory);
   const info = openAndLook(path);
@@ -176,19 +175,6 @@ Deno.test("leadsTo() passes on what it does not know", () => {
     },
   });
   assertStrictEquals(assertThrows(() => leadsTo(path, info)), error);
-});
-
-Deno.test("openExisting() passes on what is not a missing name", () => {
-  using directory = new TemporaryDirectory();
-  assertEquals(openExisting(directory.join("none"), true), undefined);
-  assertThrows(
-    () => openExisting(directory.path, true),
-    Deno.errors.IsADirectory,
-  );
-  assertThrows(
-    () => openExisting(`${makeFile(directory)}/below`, false),
-    Deno.errors.NotADirectory,
-  );
 });
 
 Deno.test("a locked file that is kept stays open and locked", () => {
@@ -202,7 +188,7 @@ Deno.test("a locked file that is kept stays open and locked", () => {
   file.close();
 });
 
-Deno.test("openHeld() says what it has found, by the clock of before", () => {
+Deno.test("openHeld() returns what it found, with the clock read before", () => {
   using directory = new TemporaryDirectory();
   const path = makeFile(directory);
   using _clock = stopClock(1_700_000_000_000);
@@ -225,7 +211,7 @@ Deno.test("openHeld() says what it has found, by the clock of before", () => {
   assertEquals(openHeld(directory.join("none")), undefined);
 });
 
-Deno.test("openHeld() holds nothing that the name does not lead to", () => {
+Deno.test("openHeld() never holds a file that the name does not lead to", () => {
   using directory = new TemporaryDirectory();
   const path = makeFile(directory);
   for (const replace of [Deno.removeSync, replaceIt]) {
@@ -247,13 +233,3 @@ function replaceIt(path: string): void {
   Deno.writeTextFileSync(`${path}.new`, "new");
   Deno.renameSync(`${path}.new`, path);
 }
-
-Deno.test("isNoFile() is true for links and directories alone", () => {
-  using directory = new TemporaryDirectory();
-  const path = makeFile(directory);
-  makeLinks({ [directory.join("link")]: path });
-  assertEquals(isNoFile(path), false);
-  assertEquals(isNoFile(directory.join("none")), false);
-  assertEquals(isNoFile(directory.join("link")), true);
-  assertEquals(isNoFile(directory.path), true);
-});

@@ -19,7 +19,7 @@ import {
 const ID = "0123456789abcdef";
 const RANDOM = "0123456789abcdef0123456789abcdef";
 
-Deno.test("names are as drawn", () => {
+Deno.test("all names are as drawn", () => {
   assertEquals(sessionPath("sessions", ID), `sessions/${ID}`);
   assertEquals(quarantinePath("sessions", ID), `sessions/${ID}.bad`);
   assertEquals(markerPath("sessions"), "sessions/.latchkey");
@@ -39,7 +39,7 @@ Deno.test("names are as drawn", () => {
   );
 });
 
-Deno.test("parseEntry() reads what entryPath() wrote, and nothing else", () => {
+Deno.test("parseEntry() reads names that entryPath() makes, and no others", () => {
   const tag = "e7207273";
   for (const id of [ID, "a-b_c-d_e-f_0-1_2", "0".repeat(64)]) {
     const name = entryPath("", { tag, id }).split("/").at(-1)!;
@@ -65,7 +65,7 @@ Deno.test("parseEntry() reads what entryPath() wrote, and nothing else", () => {
   assertEquals(["", "0", "E7", "e70", "zz", ".."].filter(isBucketName), []);
 });
 
-Deno.test("no name of ours but a session's is a session ID", () => {
+Deno.test("of our names only a session's is a session ID", () => {
   const names = [
     quarantinePath("", ID),
     markerPath(""),
@@ -81,14 +81,14 @@ Deno.test("no name of ours but a session's is a session ID", () => {
   );
 });
 
-Deno.test("temporaryBirth() reads the birth that temporaryPath() wrote", () => {
+Deno.test("temporaryBirth() reads the birth in a name that temporaryPath() makes", () => {
   for (const birth of [0, 1, 1_763_629_200_000, 999_999_999_999_999]) {
     const name = temporaryPath("", birth, RANDOM).slice(1);
     assertEquals(temporaryBirth(name), birth);
   }
 });
 
-Deno.test("temporaryBirth() is undefined for every other name", () => {
+Deno.test("temporaryBirth() is undefined for any other name", () => {
   const name = `.tmp-001763629200000-${RANDOM}`;
   const names = [
     "",
@@ -122,7 +122,7 @@ Deno.test("isQuarantineName() is true for a session ID with .bad", () => {
   }
 });
 
-Deno.test("lockPath() spreads session IDs over 1,024 names, and not more", () => {
+Deno.test("lockPath() spreads session IDs over 1,024 names", () => {
   const counts = new Map<string, number>();
   for (let n = 0; n < 64 * 1024; n++) {
     const path = lockPath("sessions", createSessionId());

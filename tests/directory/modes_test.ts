@@ -43,7 +43,7 @@ for (const umask of [0, 0o002, 0o022, 0o077, 0o177, 0o277, 0o777]) {
           using _umask = setUmask(umask);
           const store = new DirectorySessionStore(path, options);
           if (start === "setup") await store.setup();
-          // A name that is missing, then one that is there.
+          // A missing name, then an existing one.
           await store.create(ID, recordOf());
           await store.save(OTHER_ID, recordOf());
           await store.save(ID, recordOf({ n: 2 }));
@@ -63,7 +63,7 @@ for (const umask of [0, 0o002, 0o022, 0o077, 0o177, 0o277, 0o777]) {
           ".lock": "600",
           [`e7207273-${ID}`]: "600",
         });
-        // Who comes later finds all of it usable.
+        // A process that comes later can use all of it.
         const later = new DirectorySessionStore(path);
         assertEquals(await later.load(OTHER_ID), recordOf());
         assertEquals((await later.deleteOldSessions(30)).remaining, 2);
@@ -72,7 +72,7 @@ for (const umask of [0, 0o002, 0o022, 0o077, 0o177, 0o277, 0o777]) {
   }
 }
 
-Deno.test("a directory that is there keeps its mode", async () => {
+Deno.test("an existing directory keeps its mode", async () => {
   using directory = new TemporaryDirectory();
   Deno.chmodSync(directory.path, 0o750);
   const store = new DirectorySessionStore(directory.path, { create: true });
@@ -81,7 +81,7 @@ Deno.test("a directory that is there keeps its mode", async () => {
   assertEquals(modesOf(directory.path)[ID], "600");
 });
 
-Deno.test("what is set aside stays private", async () => {
+Deno.test("a file that is set aside stays private", async () => {
   using directory = new TemporaryDirectory();
   const store = new DirectorySessionStore(directory.path, {
     onWarning: () => {},

@@ -1,4 +1,4 @@
-/** Names that are no session's, and what is no file behind one that is. */
+/** Names that are not a session's, and session names that do not lead to a file. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { encodeRecord } from "../../src/core/codec.ts";
@@ -73,7 +73,7 @@ Deno.test("only session IDs are read, counted or removed", async () => {
   assertEquals(warnings, []);
 });
 
-Deno.test("subdirectories are left alone, whatever their names", async () => {
+Deno.test("subdirectories are left as they are, whatever their names", async () => {
   using directory = new TemporaryDirectory();
   const names = [
     "a-subdirectory-----",
@@ -100,7 +100,7 @@ Deno.test("subdirectories are left alone, whatever their names", async () => {
   }
 });
 
-/** Puts something that is no file behind {@linkcode ID}. */
+/** Puts something other than a file behind {@linkcode ID}. */
 const OBSTACLES: Record<string, (directory: TemporaryDirectory) => void> = {
   "a link to a session": (directory) =>
     makeLinks({ [directory.join(ID)]: directory.join(OTHER_ID) }),
@@ -122,7 +122,7 @@ const OBSTACLES: Record<string, (directory: TemporaryDirectory) => void> = {
 };
 
 for (const [what, put] of Object.entries(OBSTACLES)) {
-  Deno.test(`${what} is no session, stays, and is in the way`, async () => {
+  Deno.test(`${what} is no session, is left, and cannot be written over`, async () => {
     using directory = new TemporaryDirectory();
     const warnings: StoreWarning[] = [];
     const store = new DirectorySessionStore(directory.path, {
@@ -164,7 +164,7 @@ for (const [what, put] of Object.entries(OBSTACLES)) {
   });
 }
 
-Deno.test("a directory is no session to a plain load, too", async () => {
+Deno.test("a directory is no session to a plain load either", async () => {
   using directory = new TemporaryDirectory();
   const warnings: StoreWarning[] = [];
   const store = new DirectorySessionStore(directory.path, {
@@ -176,16 +176,16 @@ Deno.test("a directory is no session to a plain load, too", async () => {
   assertEquals(warnings.map(({ type, message }) => [type, message]), [
     [
       "not a file",
-      `Session ${ID} is none: ${directory.join(ID)} is not a file`,
+      `Ignoring session ${ID}: ${directory.join(ID)} is not a regular file`,
     ],
   ]);
 });
 
-Deno.test("a pipe hangs nobody who looks before reading", async (t) => {
+Deno.test("an operation that looks before it reads does not wait for a pipe", async (t) => {
   using directory = new TemporaryDirectory();
   const isMade = makePipe(directory.join(ID));
   await t.step({
-    name: "and is no session, stays, and is in the way",
+    name: "and is no session, is left, and cannot be written over",
     ignore: !isMade,
     fn: async () => {
       // In a process of its own, which can be ended should it hang.

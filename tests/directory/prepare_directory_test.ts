@@ -25,7 +25,7 @@ function modeOf(path: string): number {
   return Deno.lstatSync(path).mode! & 0o777;
 }
 
-Deno.test("prepareDirectory() marks a directory, and leaves nothing else", () => {
+Deno.test("prepareDirectory() makes the marker, and leaves no other file", () => {
   using directory = new TemporaryDirectory();
   assertEquals(prepareDirectory(directory.path, false), {
     needsMode: false,
@@ -39,7 +39,7 @@ Deno.test("prepareDirectory() marks a directory, and leaves nothing else", () =>
   );
 });
 
-Deno.test("prepareDirectory() leaves a mark that is there", () => {
+Deno.test("prepareDirectory() leaves an existing marker as it is", () => {
   using directory = new TemporaryDirectory();
   Deno.writeTextFileSync(directory.join(".latchkey"), "my own words");
   prepareDirectory(directory.path, false);
@@ -50,7 +50,7 @@ Deno.test("prepareDirectory() leaves a mark that is there", () => {
   );
 });
 
-Deno.test("prepareDirectory() makes a missing one, only if asked to", () => {
+Deno.test("prepareDirectory() makes a missing directory only with create", () => {
   using directory = new TemporaryDirectory();
   const path = directory.join("a/b/c");
   const error = assertRefused(
@@ -64,7 +64,7 @@ Deno.test("prepareDirectory() makes a missing one, only if asked to", () => {
   assertEquals(modeOf(path), 0o700);
 });
 
-Deno.test("prepareDirectory() leaves the mode of one that is there", () => {
+Deno.test("prepareDirectory() leaves the mode of an existing directory", () => {
   using directory = new TemporaryDirectory();
   for (const mode of [0o700, 0o750, 0o755, 0o711]) {
     Deno.chmodSync(directory.path, mode);
@@ -73,7 +73,7 @@ Deno.test("prepareDirectory() leaves the mode of one that is there", () => {
   }
 });
 
-Deno.test("prepareDirectory() refuses one that others may write", () => {
+Deno.test("prepareDirectory() refuses a directory that others may write", () => {
   using directory = new TemporaryDirectory();
   for (const mode of [0o777, 0o770, 0o720, 0o702, 0o1777, 0o775]) {
     Deno.chmodSync(directory.path, mode);
@@ -86,7 +86,7 @@ Deno.test("prepareDirectory() refuses one that others may write", () => {
   }
 });
 
-Deno.test("prepareDirectory() refuses what is no directory", () => {
+Deno.test("prepareDirectory() refuses a path that is not a directory", () => {
   using directory = new TemporaryDirectory();
   const path = directory.join("file");
   Deno.writeTextFileSync(path, "mine");
@@ -109,38 +109,38 @@ Deno.test("prepareDirectory() follows a link to a directory", () => {
 
 /** File systems that lack something, and what is said of them. */
 const LACKING: Record<string, (real: System) => [Partial<System>, string]> = {
-  "locks nobody": ({ tryLock }) => [
+  "has locks that exclude nothing": ({ tryLock }) => [
     { tryLock: (file, exclusive) => (tryLock(file, exclusive), true) },
-    "its file system's locks do not exclude",
+    "the locks of its file system do not exclude each other",
   ],
-  "locks writers alone": ({ tryLock }) => [
+  "has locks that exclude only writers": ({ tryLock }) => [
     { tryLock: (file, exclusive) => tryLock(file, exclusive) || !exclusive },
-    "its file system's locks do not exclude",
+    "the locks of its file system do not exclude each other",
   ],
-  "never gives a lock": () => [
+  "never grants a lock": () => [
     { tryLock: () => false },
-    "its file system's locks do not exclude",
+    "the locks of its file system do not exclude each other",
   ],
   "has inode numbers beyond a double": ({ fstat, lstat }) => [
     {
       fstat: (file) => ({ ...fstat(file), ino: 9223372036854776000 }),
       lstat: (path) => ({ ...lstat(path), ino: 9223372036854776000 }),
     },
-    "its file system's inode numbers do not identify a file",
+    "the inode numbers of its file system do not identify a file",
   ],
   "has no inode numbers": ({ fstat, lstat }) => [
     {
       fstat: (file) => ({ ...fstat(file), ino: null }),
       lstat: (path) => ({ ...lstat(path), ino: null }),
     },
-    "its file system's inode numbers do not identify a file",
+    "the inode numbers of its file system do not identify a file",
   ],
   "has 0 for every inode": ({ fstat, lstat }) => [
     {
       fstat: (file) => ({ ...fstat(file), ino: 0 }),
       lstat: (path) => ({ ...lstat(path), ino: 0 }),
     },
-    "its file system's inode numbers do not identify a file",
+    "the inode numbers of its file system do not identify a file",
   ],
   "numbers inodes by name": ({ lstat }) => [
     {
@@ -149,7 +149,7 @@ const LACKING: Record<string, (real: System) => [Partial<System>, string]> = {
         return { ...info, ino: info.ino! + 1 };
       },
     },
-    "its file system's inode numbers do not identify a file",
+    "the inode numbers of its file system do not identify a file",
   ],
   "numbers devices by name": ({ lstat }) => [
     {
@@ -158,7 +158,7 @@ const LACKING: Record<string, (real: System) => [Partial<System>, string]> = {
         return { ...info, dev: info.dev + 1 };
       },
     },
-    "its file system's inode numbers do not identify a file",
+    "the inode numbers of its file system do not identify a file",
   ],
   "does not support links": () => [
     {
@@ -166,7 +166,7 @@ const LACKING: Record<string, (real: System) => [Partial<System>, string]> = {
         throw new Deno.errors.NotSupported("os error 95");
       },
     },
-    "its file system makes no hard links",
+    "its file system has no hard links",
   ],
   "does not permit links": () => [
     {
@@ -174,9 +174,9 @@ const LACKING: Record<string, (real: System) => [Partial<System>, string]> = {
         throw new Deno.errors.PermissionDenied("os error 1");
       },
     },
-    "its file system makes no hard links",
+    "its file system has no hard links",
   ],
-  "links over a name that is taken": ({ link, remove }) => [
+  "makes a hard link over a name that is taken": ({ link, remove }) => [
     {
       link: (from, to) => {
         try {
@@ -187,35 +187,35 @@ const LACKING: Record<string, (real: System) => [Partial<System>, string]> = {
         link(from, to);
       },
     },
-    "its file system links over a name that is taken",
+    "its file system makes a hard link over a name that is taken",
   ],
   "keeps a name for a removed file": ({ fstat }) => [
     { fstat: (file) => ({ ...fstat(file), nlink: 1 }) },
-    "its file system keeps a name for a file that has none, as NFS does",
+    "its file system keeps a name of a removed file, as NFS does",
   ],
-  "has a clock that goes after": ({ fstat }) => [
+  "has a clock that is slow": ({ fstat }) => [
     {
       fstat: (file) => ({
         ...fstat(file),
         mtime: new Date(Date.now() - 60_000),
       }),
     },
-    "its file system's clock is not this machine's",
+    "the clock of its file system differs from this machine's",
   ],
-  "has a clock that goes before": ({ fstat }) => [
+  "has a clock that is fast": ({ fstat }) => [
     {
       fstat: (file) => ({
         ...fstat(file),
         mtime: new Date(Date.now() + 60_000),
       }),
     },
-    "its file system's clock is not this machine's",
+    "the clock of its file system differs from this machine's",
   ],
   "has no clock": ({ fstat }) => [
     { fstat: (file) => ({ ...fstat(file), mtime: null }) },
-    "its file system's clock is not this machine's",
+    "the clock of its file system differs from this machine's",
   ],
-  "keeps no mode": ({ fstat }) => [
+  "does not keep the mode of a file": ({ fstat }) => [
     { fstat: (file) => ({ ...fstat(file), mode: 0o100777 }) },
     "its file system does not keep the mode of a file",
   ],
@@ -234,7 +234,7 @@ for (const [what, lack] of Object.entries(LACKING)) {
   });
 }
 
-Deno.test("prepareDirectory() goes by the mode where there are modes", () => {
+Deno.test("prepareDirectory() checks the mode only where there are modes", () => {
   using directory = new TemporaryDirectory();
   const { fstat, stat } = system;
   using _replaced = replaceSystem({
@@ -259,7 +259,7 @@ const CALLS = [
 ] as const;
 
 for (const call of CALLS) {
-  Deno.test(`prepareDirectory() passes on the error of ${call}`, () => {
+  Deno.test(`prepareDirectory() throws the original error of ${call}`, () => {
     using directory = new TemporaryDirectory();
     const error = new Error(`${call} failed`);
     {
@@ -279,7 +279,7 @@ for (const call of CALLS) {
   });
 }
 
-Deno.test("prepareDirectory() unlocks and closes all that it opens", () => {
+Deno.test("prepareDirectory() unlocks and closes every file that it opens", () => {
   using directory = new TemporaryDirectory();
   using recorded = recordSystem(directory.path);
   prepareDirectory(directory.path, false);
@@ -288,7 +288,7 @@ Deno.test("prepareDirectory() unlocks and closes all that it opens", () => {
   assertEquals(count("open"), count("close"));
 });
 
-Deno.test("markDirectory() passes on what is no mark that is there", () => {
+Deno.test("markDirectory() throws the original error when it cannot make the marker", () => {
   using directory = new TemporaryDirectory();
   assertThrows(
     () => markDirectory(directory.join("missing")),
@@ -296,7 +296,7 @@ Deno.test("markDirectory() passes on what is no mark that is there", () => {
   );
 });
 
-Deno.test("checkMarked() takes a directory that prepareDirectory() made", () => {
+Deno.test("checkMarked() accepts a directory that prepareDirectory() prepared", () => {
   using directory = new TemporaryDirectory();
   prepareDirectory(directory.path, false);
   using recorded = recordSystem(directory.path);
@@ -304,7 +304,7 @@ Deno.test("checkMarked() takes a directory that prepareDirectory() made", () => 
   assertEquals(recorded.calls, ["stat directory", "lstat marker"]);
 });
 
-Deno.test("checkMarked() refuses any other directory, and marks nothing", () => {
+Deno.test("checkMarked() refuses any other directory, and makes no marker", () => {
   using directory = new TemporaryDirectory();
   const refused: Record<string, string> = {
     ".": "no sessions were ever kept there (it has no file .latchkey)",

@@ -55,24 +55,24 @@ async function assertNothingLost(starts: readonly Start[]): Promise<void> {
   );
 }
 
-Deno.test("8 processes lose none of 8,000 update()", async () => {
+Deno.test("8 processes lose none of 8,000 updates", async () => {
   await assertNothingLost(Array(8).fill(startProcess));
 });
 
-Deno.test("4 workers lose none of 4,000 update()", async () => {
+Deno.test("4 workers lose none of 4,000 updates", async () => {
   await assertNothingLost(Array(4).fill(startWorker));
 });
 
-Deno.test("processes and workers together lose no update()", async () => {
+Deno.test("processes and workers together lose no update", async () => {
   const both = [startProcess, startWorker];
   await assertNothingLost([...both, ...both]);
 });
 
-Deno.test("of processes and workers that create() an ID, one wins", async () => {
+Deno.test("of processes and workers that create the same ID, one succeeds", async () => {
   using directory = new TemporaryDirectory();
   const store = new DirectorySessionStore(directory.path);
   const ids = Array.from({ length: 300 }, (_, n) => `session-number-${n}`);
-  // Every third is there, and over: create() then replaces.
+  // Every third exists and has expired: create() then replaces it.
   for (const [n, id] of ids.entries()) {
     if (n % 3 === 0) await store.save(id, recordOf({}, { expiresAt: 1 }));
   }
@@ -100,7 +100,7 @@ Deno.test("of processes and workers that create() an ID, one wins", async () => 
   console.log(`${ids.length} sessions, won by each: ${counts.join(", ")}`);
 });
 
-Deno.test("a login that was acknowledged is never missing from the list of its user, while 8 processes log in and out and others clean up", async () => {
+Deno.test("an acknowledged login is never missing from its user's sessions, while 8 processes log in and out and others clean up", async () => {
   using directory = new TemporaryDirectory();
   const { path } = directory;
   const store = new DirectorySessionStore(path);

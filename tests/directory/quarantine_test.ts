@@ -1,4 +1,4 @@
-/** Files that bear a session's name and hold none. */
+/** Files that have a session's name and do not hold that session. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { encodeRecord } from "../../src/core/codec.ts";
@@ -34,7 +34,7 @@ function openScene(): Scene {
   };
 }
 
-/** No session, at once; the bytes set aside; told once; the next save works. */
+/** No session, at once; the bytes set aside; one report; the next save works. */
 async function assertSetAside(scene: Scene, bytes: Uint8Array): Promise<void> {
   const { directory, store } = scene;
   Deno.writeFileSync(directory.join(ID), bytes);
@@ -77,13 +77,13 @@ const KINDS: Record<string, Uint8Array> = {
 };
 
 for (const [kind, bytes] of Object.entries(KINDS)) {
-  Deno.test(`${kind} is no session, at once, and set aside`, async () => {
+  Deno.test(`${kind} is no session, and is set aside at once`, async () => {
     using scene = openScene();
     await assertSetAside(scene, bytes);
   });
 }
 
-Deno.test("a file cut off anywhere is no session, and set aside", async () => {
+Deno.test("a file cut off anywhere is no session, and is set aside", async () => {
   using scene = openScene();
   for (let length = 0; length < WHOLE.length; length++) {
     await assertSetAside(scene, WHOLE.subarray(0, length));
@@ -91,7 +91,7 @@ Deno.test("a file cut off anywhere is no session, and set aside", async () => {
   }
 });
 
-Deno.test("a file with a bit flipped is no session, and set aside", async () => {
+Deno.test("a file with a flipped bit is no session, and is set aside", async () => {
   using scene = openScene();
   for (let at = 0; at < WHOLE.length; at++) {
     await assertSetAside(scene, flip(at, at % 8));
@@ -121,7 +121,7 @@ Deno.test("every operation that reads sets an unreadable file aside", async () =
   }
 });
 
-Deno.test("the warning says what, which, where, and no content", async () => {
+Deno.test("a warning names the problem, the session and the file, and shows no content", async () => {
   using scene = openScene();
   const { directory, store, warnings } = scene;
   Deno.writeTextFileSync(directory.join(ID), "SECRET");
@@ -135,7 +135,7 @@ Deno.test("the warning says what, which, where, and no content", async () => {
   }]);
 });
 
-Deno.test("console.warn() is told when nobody else is", async () => {
+Deno.test("without onWarning, console.warn() is called", async () => {
   using directory = new TemporaryDirectory();
   const store = new DirectorySessionStore(directory.path);
   await store.setup();
@@ -154,7 +154,7 @@ Deno.test("console.warn() is told when nobody else is", async () => {
   ]]);
 });
 
-Deno.test("of many that meet an unreadable file, one sets it aside", async () => {
+Deno.test("of many operations on an unreadable file, one sets it aside", async () => {
   using directory = new TemporaryDirectory();
   const warnings: StoreWarning[] = [];
   const stores = Array.from(
@@ -172,7 +172,7 @@ Deno.test("of many that meet an unreadable file, one sets it aside", async () =>
   assertEquals(directory.list(), [".latchkey", BAD]);
 });
 
-Deno.test("a later unreadable file takes the place of an earlier one", async () => {
+Deno.test("a file that is set aside replaces an earlier one of the same session", async () => {
   using scene = openScene();
   const { directory, store } = scene;
   for (const junk of ["first", "second"]) {
@@ -184,7 +184,7 @@ Deno.test("a later unreadable file takes the place of an earlier one", async () 
   assertEquals(scene.take(), ["unreadable", "unreadable"]);
 });
 
-Deno.test("what is set aside is young, however old it was", async () => {
+Deno.test("a file that is set aside gets a new mtime", async () => {
   using scene = openScene();
   const { directory, store } = scene;
   await store.setup();
@@ -196,7 +196,7 @@ Deno.test("what is set aside is young, however old it was", async () => {
   assertEquals(orphans, 0);
 });
 
-Deno.test("a file mended in between is not set aside", async () => {
+Deno.test("a file that was replaced by a valid one after the read is not set aside", async () => {
   using scene = openScene();
   const { directory, store } = scene;
   await store.setup();
@@ -213,7 +213,7 @@ Deno.test("a file mended in between is not set aside", async () => {
   assertEquals(scene.take(), []);
 });
 
-Deno.test("a file mended between open and lock is not set aside", async () => {
+Deno.test("a file that was replaced by a valid one between open and lock is not set aside", async () => {
   using scene = openScene();
   const { directory, store } = scene;
   await store.setup();
@@ -230,7 +230,7 @@ Deno.test("a file mended between open and lock is not set aside", async () => {
   assertEquals(scene.take(), []);
 });
 
-Deno.test("one that cannot be set aside is left, and told of once", async () => {
+Deno.test("an unreadable file that cannot be set aside is left, and reported once", async () => {
   using scene = openScene();
   const { directory, store, warnings } = scene;
   await store.setup();
@@ -252,7 +252,7 @@ Deno.test("one that cannot be set aside is left, and told of once", async () => 
   assertEquals(directory.list(), [".latchkey", ID]);
 });
 
-Deno.test("another session's file is no session, left, and told of once", async () => {
+Deno.test("another session's file is no session, is left, and is reported once", async () => {
   using scene = openScene();
   const { directory, store, warnings } = scene;
   await store.save(OTHER_ID, recordOf({ secret: true }));
@@ -272,7 +272,7 @@ Deno.test("another session's file is no session, left, and told of once", async 
   ]);
 });
 
-Deno.test("two names of one session's file are that session alone", async () => {
+Deno.test("a file with two session names is only the session whose ID it holds", async () => {
   using scene = openScene();
   const { directory, store } = scene;
   await store.save(OTHER_ID, recordOf({ n: 1 }));

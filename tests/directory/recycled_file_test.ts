@@ -7,7 +7,10 @@ import {
 import { decodeRecord, encodeRecord, FLAG_AT } from "../../src/core/codec.ts";
 import {
   type DirectoryContext,
+  dropRecycled,
+  recycledFiles,
   replaceFile,
+  takeRecycled,
 } from "../../src/directory/atomic_file.ts";
 import { temporaryPath } from "../../src/directory/layout.ts";
 import {
@@ -16,11 +19,6 @@ import {
   openHeld,
   openLocked,
 } from "../../src/directory/file_lock.ts";
-import {
-  dropRecycled,
-  recycledFiles,
-  takeRecycled,
-} from "../../src/directory/recycled_file.ts";
 import { system } from "../../src/system/system.ts";
 import { recordSystem, replaceSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
@@ -30,7 +28,7 @@ const OTHER_ID = "fedcba9876543210fedcba9876543210";
 
 /** A directory with a session in it that has been replaced once. */
 class Scene extends TemporaryDirectory {
-  readonly place: DirectoryContext = {
+  readonly context: DirectoryContext = {
     directory: this.path,
     durability: "process",
     needsMode: false,
@@ -57,16 +55,16 @@ class Scene extends TemporaryDirectory {
   ): void {
     using held = openHeld(path) as HeldFile;
     assertInstanceOf(held, HeldFile);
-    const place = { ...this.place, ...rest };
-    assertEquals(replaceFile(place, held, bytes, modified), true);
+    const context = { ...this.context, ...rest };
+    assertEquals(replaceFile(context, held, bytes, modified), true);
   }
 
-  /** The number that the session holds, and its mark. */
+  /** The number that the session holds, and its flag. */
   read(path = this.session): [unknown, string] {
     const bytes = Deno.readFileSync(path);
     const found = decodeRecord(ID, bytes);
-    const mark = String.fromCharCode(bytes[FLAG_AT]!);
-    return [typeof found === "string" ? found : found.data.n, mark];
+    const flag = String.fromCharCode(bytes[FLAG_AT]!);
+    return [typeof found === "string" ? found : found.data.n, flag];
   }
 }
 
@@ -81,7 +79,7 @@ function inodeOf(path: string): number | null {
   return Deno.lstatSync(path).ino;
 }
 
-Deno.test("what was replaced becomes the recycled file, and the recycled file what replaces it", () => {
+Deno.test("a replaced file becomes the recycled file, and the recycled file replaces it", () => {
   using scene = new Scene();
   assertEquals(scene.read(scene.recycled), [1, " "]);
   const first = inodeOf(scene.recycled);
@@ -108,13 +106,13 @@ Deno.test("a recycled file is written over from its start, however far it was re
   {
     using held = openHeld(scene.session) as HeldFile;
     held.file.readSync(new Uint8Array(70));
-    assertEquals(replaceFile(scene.place, held, encodeSession(3)), true);
+    assertEquals(replaceFile(scene.context, held, encodeSession(3)), true);
   }
   scene.replace(4);
   assertEquals(Deno.readFileSync(scene.session), encodeSession(4));
 });
 
-Deno.test("until the rename a recycled file says that it is not published", () => {
+Deno.test("a recycled file is flagged as unpublished until the rename", () => {
   using scene = new Scene();
   const seen: [unknown, string][] = [];
   const { rename } = system;
@@ -129,7 +127,7 @@ Deno.test("until the rename a recycled file says that it is not published", () =
   assertEquals(scene.read(), [3, " "]);
 });
 
-Deno.test("a recycled file is locked until it is a session again, and marked", () => {
+Deno.test("a recycled file is locked until it is a session again, and flagged", () => {
   using scene = new Scene();
   using reader = Deno.openSync(scene.recycled);
   const locks: [string, boolean][] = [];
@@ -146,9 +144,9 @@ Deno.test("a recycled file is locked until it is a session again, and marked", (
       return write(file, bytes);
     },
     overwrite: (file, at, bytes) => {
-      look("mark");
+      look("flag");
       overwrite(file, at, bytes);
-      look("marked");
+      look("flagged");
     },
     unlock: (file) => {
       unlock(file);
@@ -159,8 +157,8 @@ Deno.test("a recycled file is locked until it is a session again, and marked", (
   assertEquals(locks, [
     ["idle", false],
     ["write", false],
-    ["mark", false],
-    ["marked", false],
+    ["flag", false],
+    ["flagged", false],
     ["unlocked", true],
   ]);
 });
@@ -175,7 +173,7 @@ Deno.test("a backup made of hard links keeps its bytes", () => {
   assertEquals(scene.list(), [ID, "backup"]);
 });
 
-Deno.test("so does one that was made of the recycled file", () => {
+Deno.test("a backup made of the recycled file keeps its bytes", () => {
   using scene = new Scene();
   const backup = scene.join("backup");
   Deno.linkSync(scene.recycled, backup);
@@ -192,7 +190,7 @@ Deno.test("a recycled file that others may read is not used", () => {
   assertEquals(scene.list(), [ID]);
 });
 
-Deno.test("who opened a session before it was replaced waits for no recycled file", () => {
+Deno.test("a reader that opened a session before it was replaced can open its new file", () => {
   using scene = new Scene();
   using reader = Deno.openSync(scene.session);
   scene.replace(3);
@@ -204,7 +202,7 @@ Deno.test("who opened a session before it was replaced waits for no recycled fil
   assertEquals(reader.tryLockSync(false), true);
 });
 
-Deno.test("a recycled file that is dropped leaves no name, no lock and no open file", () => {
+Deno.test("dropRecycled() leaves no name, no lock and no open file", () => {
   using scene = new Scene();
   const { recycled } = scene;
   const { file } = recycledFiles.get(scene.path)!;
@@ -217,7 +215,7 @@ Deno.test("a recycled file that is dropped leaves no name, no lock and no open f
   assertEquals(scene.read(), [4, " "]);
 });
 
-Deno.test("what keeps its last access is a fresh file, and the recycled file stays", () => {
+Deno.test("a change that sets the last access uses a new file, and keeps the recycled file", () => {
   using scene = new Scene();
   const { recycled } = scene;
   scene.put(encodeSession(3), scene.session, {}, 1_700_000_000_000);
@@ -227,7 +225,7 @@ Deno.test("what keeps its last access is a fresh file, and the recycled file sta
   assertEquals(scene.list(), [ID]);
 });
 
-Deno.test("a process keeps 16 recycled files, and replaces with fresh files elsewhere", () => {
+Deno.test("a process keeps 16 recycled files, and uses new files in further directories", () => {
   using stack = new DisposableStack();
   const scenes = Array.from({ length: 17 }, () => stack.use(new Scene()));
   const last = scenes.pop()!;
@@ -241,7 +239,7 @@ Deno.test("a process keeps 16 recycled files, and replaces with fresh files else
   assert(recycledFiles.has(last.path));
 });
 
-Deno.test("without its recycled file, a process begins with a fresh file", () => {
+Deno.test("a process whose recycled file was removed begins with a new file", () => {
   using scene = new Scene();
   Deno.removeSync(scene.recycled);
   scene.replace(3);
@@ -251,7 +249,7 @@ Deno.test("without its recycled file, a process begins with a fresh file", () =>
   assertEquals(scene.list(), [ID]);
 });
 
-Deno.test("no process uses what it finds: only what it has put there", () => {
+Deno.test("a process uses only a recycled file of its own", () => {
   using scene = new Scene();
   const stranger = temporaryPath(scene.path, Date.now(), "a".repeat(32));
   Deno.writeFileSync(stranger, encodeSession(9), { mode: 0o600 });

@@ -1,4 +1,4 @@
-/** The lock files of a directory, which are nobody's sessions. */
+/** The lock files of a directory, which are not sessions. */
 
 import {
   assert,
@@ -49,7 +49,7 @@ Deno.test("lock() makes an empty lock file, which stays", async () => {
   assertEquals([size, mode! & 0o777], [0, 0o600]);
 });
 
-Deno.test("lock files are owner-only, whatever the umask", async () => {
+Deno.test("lock files are private, whatever the umask", async () => {
   using directory = new TemporaryDirectory();
   const store = new DirectorySessionStore(directory.path);
   await store.setup();
@@ -62,7 +62,7 @@ Deno.test("lock files are owner-only, whatever the umask", async () => {
   assertEquals(Deno.lstatSync(lockFile(directory)).mode! & 0o777, 0o600);
 });
 
-Deno.test("a lock costs two looks at its file, and freeing it unlocks before it closes", async () => {
+Deno.test("lock() looks at its file twice, and freeing it unlocks before it closes", async () => {
   using directory = new TemporaryDirectory();
   const store = new DirectorySessionStore(directory.path);
   await (await store.lock(ID))[Symbol.asyncDispose]();
@@ -87,11 +87,11 @@ Deno.test("two sessions that share a lock file wait for each other", async () =>
   await assertRejects(
     () => store.lock(neighbour, { timeout: 0 }),
     SessionLockTimeoutError,
-    `Cannot lock ${lockFile(directory)}: still held by somebody else`,
+    `Cannot lock ${lockFile(directory)}: still held elsewhere`,
   );
 });
 
-Deno.test("lock() waits for lockTimeout, unless it is told otherwise", async () => {
+Deno.test("lock() waits for lockTimeout, unless it is given a timeout", async () => {
   using directory = new TemporaryDirectory();
   const store = new DirectorySessionStore(directory.path, { lockTimeout: 700 });
   await using _held = await store.lock(ID);
@@ -107,7 +107,7 @@ Deno.test("lock() waits for lockTimeout, unless it is told otherwise", async () 
   }
 });
 
-Deno.test("lock files are no sessions, and cleanup leaves them, however old", async () => {
+Deno.test("lock files are not sessions, and a cleanup leaves them, however old", async () => {
   using directory = new TemporaryDirectory();
   const store = new DirectorySessionStore(directory.path);
   await store.save(OTHER_ID, recordOf());
@@ -127,7 +127,7 @@ Deno.test("lock files are no sessions, and cleanup leaves them, however old", as
   assert(names.includes(lockFile(directory).split("/").at(-1)!));
 });
 
-Deno.test("a lock file that was removed between open and lock is made again", async () => {
+Deno.test("lock() makes a lock file again that was removed between open and lock", async () => {
   using directory = new TemporaryDirectory();
   const store = new DirectorySessionStore(directory.path);
   await (await store.lock(ID))[Symbol.asyncDispose]();
@@ -142,7 +142,7 @@ Deno.test("a lock file that was removed between open and lock is made again", as
   assertStrictEquals(openLocked(lockFile(directory), true), AGAIN);
 });
 
-Deno.test("lock() refuses what is no file, and leaves it", async () => {
+Deno.test("lock() refuses a name that leads to anything but a file, and leaves it", async () => {
   for (const what of ["link", "directory", "pipe"]) {
     using directory = new TemporaryDirectory();
     const store = new DirectorySessionStore(directory.path);
@@ -158,7 +158,7 @@ Deno.test("lock() refuses what is no file, and leaves it", async () => {
   }
 });
 
-Deno.test("lock() hears that the directory is gone, or is another one", async () => {
+Deno.test("lock() throws when the directory was removed or replaced", async () => {
   using parent = new TemporaryDirectory();
   const path = parent.join("sessions");
   const store = new DirectorySessionStore(path, { create: true });
@@ -167,13 +167,13 @@ Deno.test("lock() hears that the directory is gone, or is another one", async ()
   await assertRejects(
     () => store.lock(ID),
     SessionDirectoryError,
-    "it is gone",
+    "it was removed or replaced",
   );
   Deno.mkdirSync(path, { mode: 0o700 });
   await assertRejects(
     () => store.lock(ID),
     SessionDirectoryError,
-    "it is gone",
+    "it was removed or replaced",
   );
   assertEquals([...Deno.readDirSync(path)], []);
 });

@@ -1,4 +1,4 @@
-/** Waiting for a session that somebody else holds. */
+/** Waiting for a session that another process holds. */
 
 import {
   assert,
@@ -21,7 +21,7 @@ type Operate = (
   options?: StoreOptions,
 ) => Promise<unknown>;
 
-/** What waits for whoever holds the exclusive lock. */
+/** What waits for the holder of the exclusive lock. */
 const READERS: Record<string, Operate> = {
   load: (store, options) => store.load(ID, options),
   has: (store, options) => store.has(ID, options),
@@ -81,7 +81,7 @@ for (const [name, operate] of Object.entries(ALL)) {
     assertEquals(directory.list(), [".latchkey", ID]);
   });
 
-  Deno.test(`${name}: goes on as soon as the session is free`, async () => {
+  Deno.test(`${name}: continues as soon as the session is free`, async () => {
     using directory = new TemporaryDirectory();
     const store = await openStore(directory);
     using stack = new DisposableStack();
@@ -135,7 +135,7 @@ for (const [name, operate] of Object.entries(WRITERS)) {
   });
 }
 
-Deno.test("a lock is the session's own: others go on", async () => {
+Deno.test("a held session does not hold up the others", async () => {
   using directory = new TemporaryDirectory();
   const store = await openStore(directory, 0);
   using _held = hold(directory, true);
@@ -145,7 +145,7 @@ Deno.test("a lock is the session's own: others go on", async () => {
   assertEquals(await store.delete(OTHER_ID), true);
 });
 
-Deno.test("nothing is held while waiting", async () => {
+Deno.test("no file is open and no lock is held while an operation waits", async () => {
   using directory = new TemporaryDirectory();
   const store = await openStore(directory);
   using stack = new DisposableStack();
@@ -159,7 +159,7 @@ Deno.test("nothing is held while waiting", async () => {
   assertEquals(await store.load(ID), recordOf({ n: 2 }));
 });
 
-Deno.test("who waits sees what the holder has done", async () => {
+Deno.test("an operation that waited sees what the holder changed", async () => {
   using directory = new TemporaryDirectory();
   const store = await openStore(directory);
   using stack = new DisposableStack();
@@ -178,7 +178,7 @@ Deno.test("who waits sees what the holder has done", async () => {
   assertEquals(await store.load(ID), recordOf({ n: 1 }));
 });
 
-Deno.test("the default is to wait for five seconds", async () => {
+Deno.test("the default lockTimeout is five seconds", async () => {
   using directory = new TemporaryDirectory();
   const store = await openStore(directory);
   using _held = hold(directory, true);
@@ -190,7 +190,7 @@ Deno.test("the default is to wait for five seconds", async () => {
   assertEquals(error.timeout, 5_000);
 });
 
-Deno.test("a session held by another process is waited for", async () => {
+Deno.test("an operation waits for a session that another process holds", async () => {
   using directory = new TemporaryDirectory();
   const store = await openStore(directory, 20);
   await using holder = await startProcess({
@@ -203,7 +203,7 @@ Deno.test("a session held by another process is waited for", async () => {
   await holder.kill();
 });
 
-Deno.test("the holder's death frees its session", async () => {
+Deno.test("a session is free when its holder is killed", async () => {
   using directory = new TemporaryDirectory();
   const store = await openStore(directory, Infinity);
   await using holder = await startProcess({

@@ -3,8 +3,10 @@
 import { assert, assertEquals } from "@std/assert";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { system } from "../../src/system/system.ts";
-import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
-import type { DirectorySessionStoreOptions } from "../../src/directory/directory_store_options.ts";
+import {
+  DirectorySessionStore,
+  type DirectorySessionStoreOptions,
+} from "../../src/directory/directory_store.ts";
 import {
   actBefore,
   type RecordedCalls,
@@ -70,7 +72,7 @@ Deno.test("a load is one open file and one shared lock", async () => {
   }
 });
 
-Deno.test("a load of one with an idleTimeout looks at its mtime too", async () => {
+Deno.test("a load of a session with an idleTimeout also reads its mtime", async () => {
   using scene = await openScene();
   const { store, recorded } = scene;
   await store.save(ID, recordOf({}, { idleTimeout: HOUR }));
@@ -79,7 +81,7 @@ Deno.test("a load of one with an idleTimeout looks at its mtime too", async () =
   assertEquals(recorded.take(), [...READ, "fstat session", ...LET_GO]);
 });
 
-Deno.test("a load whose touch is not due is no more than that", async () => {
+Deno.test("a load whose touch is not due makes no further calls", async () => {
   using scene = await openScene();
   const { store, recorded } = scene;
   await store.save(ID, recordOf());
@@ -88,7 +90,7 @@ Deno.test("a load whose touch is not due is no more than that", async () => {
   assertEquals(recorded.take(), [...READ, "fstat session", ...LET_GO]);
 });
 
-Deno.test("a load whose touch is due locks anew, and never converts", async () => {
+Deno.test("a load whose touch is due opens and locks again, and never converts a lock", async () => {
   using scene = await openScene();
   const { store, recorded, directory } = scene;
   await store.save(ID, recordOf());
@@ -105,13 +107,13 @@ Deno.test("a load whose touch is due locks anew, and never converts", async () =
   ]);
 });
 
-Deno.test("a load of nothing opens nothing", async () => {
+Deno.test("a load of a missing session opens no file", async () => {
   using scene = await openScene();
   assertEquals(await scene.store.load(ID), undefined);
   assertEquals(scene.recorded.take(), ["open session"]);
 });
 
-Deno.test("a load of what is over looks at the name before it says so", async () => {
+Deno.test("a load of an expired session looks at the name before it answers", async () => {
   using scene = await openScene();
   const { store, recorded } = scene;
   await store.save(ID, recordOf({}, { expiresAt: 1 }));
@@ -253,7 +255,7 @@ Deno.test("a login makes an entry first, and a logout removes one last", async (
   assertEquals(recorded.take(), removing);
 });
 
-Deno.test("without a user, and of the same user, no call is made in the index", async () => {
+Deno.test("a change without a user, or of the same user, makes no call in the index", async () => {
   using scene = await openScene();
   const { store, recorded } = scene;
   const ann = recordOf({}, { user: "ann" });
@@ -278,7 +280,7 @@ Deno.test("without a user, and of the same user, no call is made in the index", 
   assertEquals(recorded.take(), [...SHARE, ...CREATE, ...LET_BUCKET_GO]);
 });
 
-Deno.test("the cleaner locks an entry's directory for what it deletes, and for what it finds stale", async () => {
+Deno.test("a cleanup locks a bucket for the entries of deleted sessions, and for stale ones", async () => {
   using scene = await openScene();
   const { store, recorded } = scene;
   const ann = { user: "ann" };
@@ -299,7 +301,7 @@ Deno.test("the cleaner locks an entry's directory for what it deletes, and for w
   assertEquals(calls(), [...removing, ...sweep]);
 });
 
-Deno.test("a touch opens the file, and writes no bytes", async () => {
+Deno.test("a touch sets the mtime, and writes no bytes", async () => {
   using scene = await openScene();
   const { store, recorded, directory } = scene;
   await store.save(ID, recordOf());
@@ -365,7 +367,7 @@ Deno.test("durability process: nothing is synced", async () => {
   assertEquals(synced, []);
 });
 
-Deno.test("every operation closes and unlocks what it opened and locked", async () => {
+Deno.test("every operation closes and unlocks each file that it opened and locked", async () => {
   using scene = await openScene({ onWarning: () => {} });
   const { store, recorded, directory } = scene;
   const operations: (() => Promise<unknown>)[] = [
@@ -405,7 +407,7 @@ function missingOpens(calls: readonly string[]): number {
   ).length;
 }
 
-Deno.test("no operation leaves anything behind but its session", async () => {
+Deno.test("no operation leaves any file but its session's", async () => {
   using scene = await openScene({ onWarning: () => {} });
   const { store, directory } = scene;
   const steps: [() => Promise<unknown>, string[]][] = [
@@ -465,7 +467,7 @@ Deno.test("a touch lowers a last access that lies in the future", async () => {
   }
 });
 
-Deno.test("a load asks touch again under the lock", async () => {
+Deno.test("a load calls touch again under the lock", async () => {
   using scene = await openScene();
   const { store, directory } = scene;
   const past = 1_763_629_200_000;
@@ -491,13 +493,13 @@ Deno.test("a load asks touch again under the lock", async () => {
   assertEquals(mtimeOf(directory), past);
 });
 
-Deno.test("a load says who is there when it says no", async () => {
+Deno.test("a load returns a live session that replaced an expired one before the lock", async () => {
   using scene = await openScene();
   const { store, directory } = scene;
   await store.save(ID, recordOf({}, { expiresAt: 1 }));
   const other = new DirectorySessionStore(directory.path);
   await other.setup();
-  // Between open and lock a live one takes the place of the one that is over.
+  // Between open and lock a live session replaces the expired one.
   using hook = actBefore("tryLock", () => true, () => {
     void other.save(ID, recordOf({ n: 2 }));
   });

@@ -60,7 +60,7 @@ function actBeforeReading(act: () => void): Disposable {
   });
 }
 
-Deno.test("who looks for a user's sessions opens nobody else's, and locks none but his", async () => {
+Deno.test("a search for a user's sessions opens and locks no session of another user", async () => {
   using directory = new TemporaryDirectory();
   const store = await open(directory);
   await store.save(OTHER_ID, recordOf({}, BOB));
@@ -83,7 +83,7 @@ Deno.test("who looks for a user's sessions opens nobody else's, and locks none b
   ]);
 });
 
-Deno.test("a save over what is damaged leaves its user's entry, or makes it", async () => {
+Deno.test("a save over a damaged file keeps or makes the entry of its user", async () => {
   using directory = new TemporaryDirectory();
   const store = await open(directory);
   const path = directory.join(ID);
@@ -102,7 +102,7 @@ Deno.test("a save over what is damaged leaves its user's entry, or makes it", as
   }
 });
 
-Deno.test("a session of another user is not waited for when it is locked", async () => {
+Deno.test("a search does not wait for a locked session of another user", async () => {
   using directory = new TemporaryDirectory();
   const store = await open(directory);
   await store.save(ID, recordOf({}, BOB));
@@ -113,7 +113,7 @@ Deno.test("a session of another user is not waited for when it is locked", async
   assertEquals(await idsOf(store), [OTHER_ID]);
 });
 
-Deno.test("an entry is there from login to logout, whoever the user is by then", async () => {
+Deno.test("an entry is there from login to logout, also when the user changes", async () => {
   using directory = new TemporaryDirectory();
   const store = await open(directory);
   const assertIndex = (...entries: string[]) => {
@@ -155,7 +155,7 @@ Deno.test("an entry is there from login to logout, whoever the user is by then",
   assertEquals(directory.list(), [".latchkey", ".users"]);
 });
 
-Deno.test("the entry of a user is left by a save without one, and then by the cleaner removed", async () => {
+Deno.test("a save without a user leaves the entry of the old one, and a cleanup removes it", async () => {
   using directory = new TemporaryDirectory();
   const store = await open(directory);
   await store.save(ID, recordOf({}, ANN));
@@ -188,7 +188,7 @@ Deno.test("a login that fails leaves no entry, and the session as it was", async
   assertEquals(describeIndex(directory.path).entries, []);
 });
 
-Deno.test("the cleaner removes entries of sessions that are gone or another user's, and leaves what is not ours", async () => {
+Deno.test("a cleanup removes entries of sessions that are missing or another user's, and leaves names that are not ours", async () => {
   using directory = new TemporaryDirectory();
   const store = await open(directory);
   await store.save(ID, recordOf({}, ANN));
@@ -232,7 +232,7 @@ Deno.test("the cleaner removes entries of sessions that are gone or another user
   assertEquals(await idsOf(store), [ID]);
 });
 
-Deno.test("with each session that the cleaner deletes goes its entry, unless its user is back", async () => {
+Deno.test("a cleanup removes the entry of each session that it deletes, unless the user has signed in again", async () => {
   using directory = new TemporaryDirectory();
   const store = await open(directory);
   const users = Array.from({ length: 4_200 }, (_, n) => `user-${n}`);
@@ -262,7 +262,7 @@ Deno.test("with each session that the cleaner deletes goes its entry, unless its
   assertEquals(await idsOf(store, old.get(back!)), [back!]);
 });
 
-Deno.test("an entry stays whose session somebody is about to publish, however old it looks", async () => {
+Deno.test("an entry whose session is about to be published stays, however old it looks", async () => {
   using directory = new TemporaryDirectory();
   const store = await open(directory);
   await store.save(OTHER_ID, recordOf({}, ANN));
@@ -288,7 +288,7 @@ Deno.test("an entry stays whose session somebody is about to publish, however ol
   assertEquals(await idsOf(store), [ID, OTHER_ID].sort());
 });
 
-Deno.test("nobody logs in between the look at a session and the removal of its entry", async () => {
+Deno.test("no login comes between the look at a session and the removal of its entry", async () => {
   using directory = new TemporaryDirectory();
   const store = await open(directory);
   await store.save(ID, recordOf());
@@ -312,7 +312,7 @@ Deno.test("nobody logs in between the look at a session and the removal of its e
   assertEquals(await idsOf(store), [ID]);
 });
 
-Deno.test("an entry stays whose session's file becomes another session's between open and read", async () => {
+Deno.test("an entry stays when its session's file becomes another session's between open and read", async () => {
   using directory = new TemporaryDirectory();
   const store = await open(directory);
   await store.save(ID, recordOf({ n: 0 }, ANN));
@@ -334,7 +334,7 @@ Deno.test("an entry stays whose session's file becomes another session's between
   assertEquals(await idsOf(store), [ID]);
 });
 
-Deno.test("an entry stays whose session is as yet unpublished, or unreadable", async () => {
+Deno.test("an entry of an unpublished or unreadable session stays", async () => {
   using directory = new TemporaryDirectory();
   const store = await open(directory);
   await store.save(OTHER_ID, recordOf({}, ANN));
@@ -357,7 +357,7 @@ Deno.test("an entry stays whose session is as yet unpublished, or unreadable", a
   }
 });
 
-Deno.test("what the index lacks, the cleaner makes, and nobody else is told of it", async () => {
+Deno.test("a cleanup makes missing entries, but not a dryRun", async () => {
   using directory = new TemporaryDirectory();
   const store = await open(directory);
   const ids = Array.from({ length: 20 }, (_, n) => `session-number-${n}`);
@@ -367,7 +367,7 @@ Deno.test("what the index lacks, the cleaner makes, and nobody else is told of i
   await store.save(ID, recordOf({}, BOB));
   Deno.removeSync(directory.join(".users"), { recursive: true });
   assertEquals(await idsOf(store), []);
-  // A login finds it gone, and makes it again.
+  // A login finds the index missing, and makes it again.
   await store.update(ID, login("ann"));
   assertEquals(await idsOf(store), [ID]);
   await store.deleteOldSessions(30, { dryRun: true });
@@ -377,7 +377,7 @@ Deno.test("what the index lacks, the cleaner makes, and nobody else is told of i
   assertEquals(describeIndex(directory.path).missing, []);
 });
 
-Deno.test("a logout, and a delete, work without the index", async () => {
+Deno.test("a logout and a delete work without the index", async () => {
   using directory = new TemporaryDirectory();
   const store = await open(directory);
   for (const end of [logout, () => undefined]) {
@@ -389,7 +389,7 @@ Deno.test("a logout, and a delete, work without the index", async () => {
   }
 });
 
-Deno.test("a cleaner who is not the directory's owner makes no directory in it, which its owner could not use", async () => {
+Deno.test("a cleanup by another user makes no bucket, which the directory's owner could not use", async () => {
   using directory = new TemporaryDirectory();
   const owner = await open(directory);
   await owner.save(ID, recordOf({}, ANN));
@@ -411,7 +411,7 @@ Deno.test("a cleaner who is not the directory's owner makes no directory in it, 
   assertEquals(describeIndex(directory.path).missing, []);
 });
 
-Deno.test("an entry is a link, and a file of its own when there are too many", async () => {
+Deno.test("an entry is a link, and a file of its own when there are too many links", async () => {
   using directory = new TemporaryDirectory();
   const store = await open(directory);
   const inodeOf = (id: string) => {
@@ -436,7 +436,7 @@ Deno.test("an entry is a link, and a file of its own when there are too many", a
   assertEquals((await idsOf(store)).length, 3);
 });
 
-Deno.test("what is in the place of the index is an error to who logs in, and the session is as it was", async () => {
+Deno.test("a file in the place of the index is an error to a login, and the session stays as it was", async () => {
   const places: ((directory: TemporaryDirectory) => void)[] = [
     ({ path }) => Deno.writeTextFileSync(`${path}/.users`, "mine"),
     ({ path }) => makeLinks({ [`${path}/.users`]: "nowhere" }),
@@ -462,7 +462,7 @@ Deno.test("what is in the place of the index is an error to who logs in, and the
   }
 });
 
-Deno.test("a directory that is gone is an error to who looks for a user's sessions, and is not made again by a login", async () => {
+Deno.test("a missing directory is an error to a search for a user's sessions, and a login does not make it again", async () => {
   using directory = new TemporaryDirectory();
   const path = directory.join("sessions");
   const store = new DirectorySessionStore(path, { create: true });
@@ -476,7 +476,7 @@ Deno.test("a directory that is gone is an error to who looks for a user's sessio
   assertEquals(directory.list(), []);
 });
 
-Deno.test("a login begins again when the index is removed under it", async () => {
+Deno.test("a login starts again when the index is removed meanwhile", async () => {
   using directory = new TemporaryDirectory();
   const store = new DirectorySessionStore(directory.path);
   await store.save(ID, recordOf());
@@ -491,7 +491,7 @@ Deno.test("a login begins again when the index is removed under it", async () =>
   assertEquals(await idsOf(store), [ID]);
 });
 
-Deno.test("a file that is no session is set aside by who looks for a user's, as by any other", async () => {
+Deno.test("a search for a user's sessions sets unreadable files aside, as any load does", async () => {
   using directory = new TemporaryDirectory();
   const store = await open(directory);
   await store.save(OTHER_ID, recordOf({}, ANN));
@@ -506,7 +506,7 @@ Deno.test("a file that is no session is set aside by who looks for a user's, as 
   assertEquals(describeIndex(directory.path).stale, []);
 });
 
-Deno.test("a session is found however large it is", async () => {
+Deno.test("a search finds a session of any size", async () => {
   using directory = new TemporaryDirectory();
   const store = await open(directory);
   const text = "x".repeat(200_000);
@@ -515,30 +515,7 @@ Deno.test("a session is found however large it is", async () => {
   assertEquals(await idsOf(store), [ID]);
 });
 
-Deno.test("a session that a listing misses is found by the next one", async () => {
-  using directory = new TemporaryDirectory();
-  const store = await open(directory);
-  const ids = Array.from({ length: 9 }, (_, n) => `session-number-${n}`);
-  for (const id of ids) await store.save(id, recordOf({}, ANN));
-  const { readDirectory } = system;
-  using recorded = recordSystem(directory.path);
-  let listings = 0;
-  using _replaced = replaceSystem({
-    async *readDirectory(path) {
-      // As one that is created meanwhile.
-      const missed = ["-3", "-4", "-5", "-6", "-7"].slice(2 * listings++);
-      for await (const entry of readDirectory(path)) {
-        if (!missed.some((end) => entry.name.endsWith(end))) yield entry;
-      }
-    },
-  });
-  assertEquals(await idsOf(store), ids);
-  assertEquals(listings, 5);
-  const opened = recorded.calls.filter((call) => call === "open session");
-  assertEquals(opened.length, ids.length);
-});
-
-Deno.test("the cleaner looks into 16 of the index's directories a run, chosen at random, so that it comes to all", async () => {
+Deno.test("a cleanup sweeps 16 buckets, chosen at random, so that it comes to all", async () => {
   using directory = new TemporaryDirectory();
   const store = await open(directory);
   const tags = Array.from(

@@ -7,7 +7,7 @@ import { decodeRecord } from "../../src/core/codec.ts";
 import { isExpired, type SessionRecord } from "../../src/core/record.ts";
 import type { SessionStore } from "../../src/core/store.ts";
 import { temporaryBirth } from "../../src/directory/layout.ts";
-import { dropRecycled } from "../../src/directory/recycled_file.ts";
+import { dropRecycled } from "../../src/directory/atomic_file.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { ID, USER } from "../constants.ts";
 import { describeIndex } from "../index_state.ts";

@@ -11,7 +11,7 @@
  */
 
 import type { Durability } from "../../src/core/store.ts";
-import { recycledFiles } from "../../src/directory/recycled_file.ts";
+import { recycledFiles } from "../../src/directory/atomic_file.ts";
 import { type Child, spawn } from "../spawn.ts";
 import { replaceEveryCall } from "./every_call.ts";
 import { isSetup, openStore, SCENES, takeOverRecycled } from "./scenes.ts";

@@ -5,7 +5,7 @@ import type { SessionRecord } from "../../src/core/record.ts";
 import { isRevocationId } from "../../src/core/revocation.ts";
 import { isSessionId } from "../../src/core/token.ts";
 import { parseEntry, temporaryBirth } from "../../src/directory/layout.ts";
-import { recycledFiles } from "../../src/directory/recycled_file.ts";
+import { recycledFiles } from "../../src/directory/atomic_file.ts";
 import { followRotation } from "../../src/manager/rotation.ts";
 import { openRecord } from "../../src/manager/sealed_record.ts";
 import { ID, OTHER_ID, SEALING, SECRET, SECRET_HASH } from "../constants.ts";

@@ -17,7 +17,7 @@
 import { assert, assertEquals, assertStrictEquals, equal } from "@std/assert";
 import { SessionDirectoryError } from "../../src/core/errors.ts";
 import type { Durability } from "../../src/core/store.ts";
-import { recycledFiles } from "../../src/directory/recycled_file.ts";
+import { recycledFiles } from "../../src/directory/atomic_file.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import type { StoreWarning } from "../../src/directory/quarantine.ts";
 import { replaceSystem } from "../replaced_system.ts";

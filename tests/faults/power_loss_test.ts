@@ -7,8 +7,10 @@
 
 import { assertEquals } from "@std/assert";
 import { encodeRecord } from "../../src/core/codec.ts";
-import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
-import type { DirectorySessionStoreOptions } from "../../src/directory/directory_store_options.ts";
+import {
+  DirectorySessionStore,
+  type DirectorySessionStoreOptions,
+} from "../../src/directory/directory_store.ts";
 import type { StoreWarning } from "../../src/directory/quarantine.ts";
 import { ID, OTHER_ID } from "../constants.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";

@@ -18,9 +18,11 @@ import { temporaryPath } from "../../src/directory/layout.ts";
 import {
   dropRecycled,
   recycledFiles,
-} from "../../src/directory/recycled_file.ts";
-import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
-import type { DirectorySessionStoreOptions } from "../../src/directory/directory_store_options.ts";
+} from "../../src/directory/atomic_file.ts";
+import {
+  DirectorySessionStore,
+  type DirectorySessionStoreOptions,
+} from "../../src/directory/directory_store.ts";
 import {
   HOUR,
   ID,

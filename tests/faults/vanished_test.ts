@@ -25,7 +25,7 @@ Deno.test("a directory that is missing: a change is an error, a read finds no se
     await assertRejects(
       () => callStore(name, { store }),
       SessionDirectoryError,
-      "it is gone",
+      "it was removed or replaced",
     );
   }
   for (const name of ["save", "create", "entries", "cleanup"] as const) {

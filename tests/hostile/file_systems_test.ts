@@ -14,7 +14,7 @@ import { TemporaryDirectory } from "../temporary_directory.ts";
 import type { FileSystem, Outcome } from "./mounted_script.ts";
 
 const NO_LINKS =
-  "Cannot keep sessions in DIR: its file system makes no hard links";
+  "Cannot keep sessions in DIR: its file system has no hard links";
 const NO_MODE =
   "Cannot keep sessions in DIR: its file system does not keep the mode of a file";
 

@@ -5,7 +5,7 @@ import { SessionManager } from "../../src/manager/manager.ts";
 import type { SessionManagerOptions } from "../../src/manager/manager_options.ts";
 import { sealRecord } from "../../src/manager/sealed_record.ts";
 import { temporaryPath } from "../../src/directory/layout.ts";
-import type { RecycledFile } from "../../src/directory/recycled_file.ts";
+import type { RecycledFile } from "../../src/directory/atomic_file.ts";
 import { system } from "../../src/system/system.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { ID, requestOf, SEALING, SECRET } from "../constants.ts";

@@ -16,7 +16,7 @@ import { FLAG_AT, UNPUBLISHED } from "../../src/core/codec.ts";
 import {
   type RecycledFile,
   recycledFiles,
-} from "../../src/directory/recycled_file.ts";
+} from "../../src/directory/atomic_file.ts";
 import { type System, system } from "../../src/system/system.ts";
 import { describeIndex } from "../index_state.ts";
 

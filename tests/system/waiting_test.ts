@@ -5,23 +5,27 @@ import {
   assertStrictEquals,
 } from "@std/assert";
 import { SessionLockTimeoutError } from "../../src/core/errors.ts";
-import { AGAIN, retryUntilFree } from "../../src/system/waiting.ts";
+import {
+  AGAIN,
+  retryUntilFree,
+  untilUnlocked,
+} from "../../src/system/waiting.ts";
 import { system } from "../../src/system/system.ts";
 import { fakeWaiting } from "../replaced_system.ts";
 
-const PATIENCE = { path: "sessions/x", timeout: 5_000, signal: undefined };
+const OPTIONS = { path: "sessions/x", timeout: 5_000, signal: undefined };
 
-Deno.test("retryUntilFree() gives the step's result without waiting", async () => {
+Deno.test("retryUntilFree() returns the step's result without waiting", async () => {
   using clock = fakeWaiting();
   for (const result of [undefined, false, 0, "", { a: 1 }]) {
-    assertStrictEquals(await retryUntilFree(() => result, PATIENCE), result);
+    assertStrictEquals(await retryUntilFree(() => result, OPTIONS), result);
   }
   assertEquals(clock.waits, []);
 });
 
 Deno.test("retryUntilFree() takes its first step before it returns", () => {
   let steps = 0;
-  const promise = retryUntilFree(() => ++steps, PATIENCE);
+  const promise = retryUntilFree(() => ++steps, OPTIONS);
   assertEquals(steps, 1);
   return promise.then((result) => assertEquals(result, 1));
 });
@@ -30,7 +34,7 @@ Deno.test("retryUntilFree() tries at once, twice after a pause, then waits befor
   for (const tries of [1, 2, 3, 4, 6]) {
     using clock = fakeWaiting();
     let steps = 0;
-    await retryUntilFree(() => ++steps < tries ? AGAIN : true, PATIENCE);
+    await retryUntilFree(() => ++steps < tries ? AGAIN : true, OPTIONS);
     assertEquals(steps, tries);
     assertEquals(clock.pauses, Math.min(tries - 1, 2));
     assertEquals(clock.waits.length, tries - 1 - clock.pauses);
@@ -47,19 +51,19 @@ Deno.test("retryUntilFree() takes no step when it was aborted in a pause", async
     queueMicrotask(() => controller.abort(reason));
     return AGAIN;
   };
-  const waitOptions = { ...PATIENCE, signal: controller.signal };
+  const waitOptions = { ...OPTIONS, signal: controller.signal };
   const thrown = await assertRejects(() => retryUntilFree(step, waitOptions));
   assertStrictEquals(thrown, reason);
   assertEquals(steps, 1);
 });
 
-Deno.test("retryUntilFree() waits random whiles that grow to 8 ms", async () => {
+Deno.test("retryUntilFree() waits random times that grow to 8 ms", async () => {
   using clock = fakeWaiting();
   const rounds = 200;
   const longest: number[] = [];
   for (let round = 0; round < rounds; round++) {
     let steps = 0;
-    await retryUntilFree(() => ++steps < 13 ? AGAIN : true, PATIENCE);
+    await retryUntilFree(() => ++steps < 13 ? AGAIN : true, OPTIONS);
     for (const [at, wait] of clock.take().entries()) {
       longest[at] = Math.max(longest[at] ?? 0, wait);
       assert(wait >= 0);
@@ -73,7 +77,7 @@ Deno.test("retryUntilFree() waits random whiles that grow to 8 ms", async () => 
   }
 });
 
-Deno.test("retryUntilFree() gives up when the time is over, not before", async () => {
+Deno.test("retryUntilFree() gives up when the timeout has passed, not before", async () => {
   using clock = fakeWaiting();
   let steps = 0;
   const step = () => {
@@ -81,7 +85,7 @@ Deno.test("retryUntilFree() gives up when the time is over, not before", async (
     return AGAIN;
   };
   const error = await assertRejects(
-    () => retryUntilFree(step, PATIENCE),
+    () => retryUntilFree(step, OPTIONS),
     SessionLockTimeoutError,
     "Cannot lock sessions/x: still held elsewhere after 5000 ms",
   );
@@ -92,9 +96,9 @@ Deno.test("retryUntilFree() gives up when the time is over, not before", async (
   assertEquals(steps, clock.pauses + clock.waits.length + 1);
 });
 
-Deno.test("retryUntilFree() with no time tries, and does not wait", async () => {
+Deno.test("retryUntilFree() with a timeout of 0 tries once", async () => {
   using clock = fakeWaiting();
-  const waitOptions = { ...PATIENCE, timeout: 0 };
+  const waitOptions = { ...OPTIONS, timeout: 0 };
   await assertRejects(() => retryUntilFree(() => AGAIN, waitOptions));
   assertEquals(clock.waits, []);
   assertEquals(await retryUntilFree(() => 1, waitOptions), 1);
@@ -102,7 +106,7 @@ Deno.test("retryUntilFree() with no time tries, and does not wait", async () => 
 
 Deno.test("retryUntilFree() with Infinity never gives up", async () => {
   using _clock = fakeWaiting();
-  const waitOptions = { ...PATIENCE, timeout: Infinity };
+  const waitOptions = { ...OPTIONS, timeout: Infinity };
   let steps = 0;
   const result = await retryUntilFree(
     () => ++steps < 10_000 ? AGAIN : steps,
@@ -116,7 +120,7 @@ Deno.test("retryUntilFree() takes no step when the signal is aborted", async () 
   const signal = AbortSignal.abort(reason);
   let steps = 0;
   const thrown = await assertRejects(() =>
-    retryUntilFree(() => ++steps, { ...PATIENCE, signal })
+    retryUntilFree(() => ++steps, { ...OPTIONS, signal })
   );
   assertStrictEquals(thrown, reason);
   assertEquals(steps, 0);
@@ -130,38 +134,65 @@ Deno.test("retryUntilFree() stops waiting when the signal is aborted", async () 
   const waiting = retryUntilFree(() => {
     if (++steps === 5) queueMicrotask(() => controller.abort(reason));
     return AGAIN;
-  }, { ...PATIENCE, timeout: Infinity, signal });
+  }, { ...OPTIONS, timeout: Infinity, signal });
   assertStrictEquals(await assertRejects(() => waiting), reason);
   assertEquals(steps, 5);
 });
 
-Deno.test("retryUntilFree() passes on what the step throws", async () => {
+Deno.test("retryUntilFree() throws what the step throws", async () => {
   const error = new Error("thrown by the step");
   const thrown = await assertRejects(() =>
     retryUntilFree(() => {
       throw error;
-    }, PATIENCE)
+    }, OPTIONS)
   );
   assertStrictEquals(thrown, error);
 });
 
-Deno.test("system.wait() resolves, and leaves no listener or timer", async () => {
-  const controller = new AbortController();
-  await system.wait(0, controller.signal);
-  controller.abort();
-  await system.wait(0, undefined);
+/** Stops the clock, but for the time that is waited. */
+function stopTime(): Disposable & { waited: number } {
+  const { monotonic, wait } = system;
+  const clock = {
+    waited: 0,
+    [Symbol.dispose]: () => void Object.assign(system, { monotonic, wait }),
+  };
+  system.monotonic = () => clock.waited;
+  system.wait = (ms) => {
+    clock.waited += ms;
+    return Promise.resolve();
+  };
+  return clock;
+}
+
+const locked = () => Promise.reject(new TypeError("database is locked"));
+
+Deno.test("untilUnlocked() calls again while the database is locked", async () => {
+  using _clock = stopTime();
+  let calls = 0;
+  const call = () => ++calls < 10 ? locked() : Promise.resolve("done");
+  assertEquals(await untilUnlocked(call), "done");
+  assertEquals(calls, 10);
 });
 
-Deno.test("system.wait() rejects with the reason, at once or later", async () => {
-  const reason = new Error("no longer wanted");
-  const hours = 1e8;
-  const aborted = AbortSignal.abort(reason);
-  assertStrictEquals(
-    await assertRejects(() => system.wait(hours, aborted)),
-    reason,
+Deno.test("untilUnlocked() gives up after five seconds, with the original error", async () => {
+  using clock = stopTime();
+  await assertRejects(
+    () => untilUnlocked(locked),
+    TypeError,
+    "database is locked",
   );
-  const controller = new AbortController();
-  const waiting = system.wait(hours, controller.signal);
-  controller.abort(reason);
-  assertStrictEquals(await assertRejects(() => waiting), reason);
+  assertEquals(Math.round(clock.waited / 1000), 5);
+});
+
+Deno.test("untilUnlocked() throws every other error at once", async () => {
+  using clock = stopTime();
+  for (
+    const error of [new Error("database is lockable"), new TypeError("closed")]
+  ) {
+    const thrown = await assertRejects(() =>
+      untilUnlocked(() => Promise.reject(error))
+    );
+    assertEquals(thrown, error);
+  }
+  assertEquals(clock.waited, 0);
 });

@@ -4,8 +4,10 @@ import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { SessionLockTimeoutError } from "../../src/core/errors.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { system } from "../../src/system/system.ts";
-import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
-import type { DirectorySessionStoreOptions } from "../../src/directory/directory_store_options.ts";
+import {
+  DirectorySessionStore,
+  type DirectorySessionStoreOptions,
+} from "../../src/directory/directory_store.ts";
 import { replaceSystem } from "../replaced_system.ts";
 import { type Client, startProcess } from "../directory/clients.ts";
 import { ID, OTHER_ID, recordOf } from "../constants.ts";
