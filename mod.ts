@@ -67,7 +67,6 @@ export type { TypesCodec } from "./src/session/value_format.ts";
 export { DirectorySessionStore } from "./src/directory/directory_store.ts";
 export { MemorySessionStore } from "./src/engines/memory.ts";
 export type { DirectorySessionStoreOptions } from "./src/directory/directory_store.ts";
-export type { MemorySessionStoreOptions } from "./src/engines/memory.ts";
 export type { StoreWarning } from "./src/directory/quarantine.ts";
 
 // From one store to another
@@ -80,36 +79,15 @@ export { KvSessionStore } from "./src/engines/kv.ts";
 export { PostgresSessionStore } from "./src/engines/postgres.ts";
 export { RedisSessionStore } from "./src/engines/redis.ts";
 export { SqliteSessionStore } from "./src/engines/sqlite.ts";
-export type {
-  KvAtomicOperation,
-  KvDatabase,
-  KvEntry,
-  KvKey,
-} from "./src/engines/kv_database.ts";
-export type { KvAccess, KvRow } from "./src/engines/kv_engine.ts";
-export type { KvSessionStoreOptions } from "./src/engines/kv.ts";
-export type {
-  PgPool,
-  PgStatement,
-  PostgresClient,
-  PostgresSql,
-} from "./src/engines/postgres_client.ts";
+export type { KvDatabase, KvSessionStoreOptions } from "./src/engines/kv.ts";
+export type { PostgresClient } from "./src/engines/postgres_client.ts";
 export type { PostgresSessionStoreOptions } from "./src/engines/postgres.ts";
-export type {
-  IoRedisClient,
-  IoRedisCluster,
-  NodeRedisClient,
-  NodeRedisCluster,
-  RedisClient,
-} from "./src/engines/redis_client.ts";
-export type { RedisRow } from "./src/engines/redis_engine.ts";
+export type { RedisClient } from "./src/engines/redis_client.ts";
 export type { RedisSessionStoreOptions } from "./src/engines/redis.ts";
-export type { SqliteSessionStoreOptions } from "./src/engines/sqlite.ts";
-export type { SqlValue } from "./src/engines/sql.ts";
 export type {
   SqliteDatabase,
-  SqliteStatement,
-} from "./src/engines/sqlite_database.ts";
+  SqliteSessionStoreOptions,
+} from "./src/engines/sqlite.ts";
 export { EngineSessionStore } from "./src/engines/engine_store.ts";
 export type { EngineStoreOptions } from "./src/engines/engine_store.ts";
 export type {
@@ -139,12 +117,10 @@ export type {
 export type {
   JsonObject,
   JsonValue,
-  PreviousSecret,
   SessionRecord,
 } from "./src/core/record.ts";
 
 // Errors
-export type { DataPath, SessionDataErrorOptions } from "./src/core/errors.ts";
 export {
   SessionConflictError,
   SessionDataError,

@@ -44,7 +44,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
     packages: ["@std/path"],
   },
   engines: {
-    below: ["core", "system", "disk", "directory", "stores"],
+    below: ["core", "system"],
     packages: ["node:crypto", "node:zlib"],
   },
   migration: {

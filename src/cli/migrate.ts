@@ -1,5 +1,4 @@
-import { SqliteSessionStore } from "../engines/sqlite.ts";
-import type { SqliteDatabase } from "../engines/sqlite_database.ts";
+import { type SqliteDatabase, SqliteSessionStore } from "../engines/sqlite.ts";
 import { migrateSessions } from "../migration/move_session.ts";
 import { loadDriver } from "./driver.ts";
 import { openSessionDirectory } from "./session_directory.ts";

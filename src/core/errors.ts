@@ -40,19 +40,6 @@ export class SessionGoneError extends SessionError {
   }
 }
 
-/** Where inside a session's data something is: the keys that lead there. */
-export type DataPath = readonly (string | number)[];
-
-/** What {@linkcode SessionDataError} takes beside its text. */
-export interface SessionDataErrorOptions extends ErrorOptions {
-  /**
-   * Where the data is invalid.
-   *
-   * @default {[]}
-   */
-  readonly paths?: readonly DataPath[] | undefined;
-}
-
 /**
  * Reports that the data of a session is not what the application expects. At a
  * commit: the data that the request leaves does not fit the schema, and nothing
@@ -63,20 +50,23 @@ export interface SessionDataErrorOptions extends ErrorOptions {
 export class SessionDataError extends SessionError {
   /** The session ID; it opens nothing, so it may be logged. */
   readonly sessionId: string;
-  /** Where the data does not fit the schema; empty for any other problem. */
-  readonly paths: readonly DataPath[];
+  /**
+   * Where the data does not fit the schema: for each problem the keys that lead
+   * there. Empty for any other problem.
+   */
+  readonly paths: readonly (readonly (string | number)[])[];
 
   /**
    * Makes the error.
    *
    * @param sessionId The session whose data it is.
    * @param state What is wrong with it.
-   * @param options Where, and what was thrown.
+   * @param options Where, and what was thrown as `cause`.
    */
   constructor(
     sessionId: string,
     state: string,
-    options: SessionDataErrorOptions = {},
+    options: ErrorOptions & { readonly paths?: SessionDataError["paths"] } = {},
   ) {
     const { paths = [], ...cause } = options;
     super(

@@ -42,7 +42,14 @@ export interface SessionRecord {
   /** When it got this secret, where it gets another from time to time. */
   readonly rotatedAt?: number;
   /** The secret before, for requests that still carry it. */
-  readonly previous?: PreviousSecret;
+  readonly previous?: {
+    /** Its SHA-256, hex. */
+    readonly hash: string;
+    /** Until when it is good, in whole milliseconds since the epoch. */
+    readonly until: number;
+    /** The new secret, encrypted under a key that comes from this one. */
+    readonly sealed: string;
+  };
   /** `data`, `flash` and `formTokens`, encrypted; they are empty then. */
   readonly sealed?: string;
   /** The user who is signed in. */
@@ -69,16 +76,6 @@ export interface SessionRecord {
   readonly keyExpiry?: { readonly [key: string]: number };
   /** The version of the application's `data`, from 1; `undefined` for 0. */
   readonly dataVersion?: number;
-}
-
-/** A secret that was replaced, and the way from it to the new one. */
-export interface PreviousSecret {
-  /** Its SHA-256, hex. */
-  readonly hash: string;
-  /** Until when it is good, in whole milliseconds since the epoch. */
-  readonly until: number;
-  /** The new secret, encrypted under a key that comes from this one. */
-  readonly sealed: string;
 }
 
 /** What a member of a record holds. */

@@ -2,11 +2,10 @@ import { loadDriver } from "../cli/driver.ts";
 import type { SessionStore } from "../core/store.ts";
 import { KvSessionStore } from "../engines/kv.ts";
 import { PostgresSessionStore } from "../engines/postgres.ts";
-import type { PgPool } from "../engines/postgres_client.ts";
-import type { NodeRedisClient } from "../engines/redis_client.ts";
+import type { PostgresClient } from "../engines/postgres_client.ts";
+import type { RedisClient } from "../engines/redis_client.ts";
 import { RedisSessionStore } from "../engines/redis.ts";
-import type { SqliteDatabase } from "../engines/sqlite_database.ts";
-import { SqliteSessionStore } from "../engines/sqlite.ts";
+import { type SqliteDatabase, SqliteSessionStore } from "../engines/sqlite.ts";
 import { DirectorySessionStore } from "../directory/directory_store.ts";
 import { sessionPath } from "../directory/layout.ts";
 
@@ -85,7 +84,7 @@ interface SqliteDriver {
 
 /** The part of `npm:redis` that is used. */
 interface RedisDriver {
-  createClient(options: { url: string }): NodeRedisClient & ErrorEmitter & {
+  createClient(options: { url: string }): RedisClient & ErrorEmitter & {
     connect(): Promise<unknown>;
     close(): unknown;
   };
@@ -95,7 +94,7 @@ interface RedisDriver {
 interface PostgresDriver {
   readonly default: {
     readonly Pool: new (options: { connectionString: string }) =>
-      & PgPool
+      & PostgresClient
       & ErrorEmitter
       & { end(): Promise<unknown> };
   };

@@ -1,30 +1,41 @@
 /*
- * The contract of a store on any engine that can replace a row on condition
- * that it still is the one that was read (compare and set). The version of a
- * row is what is compared; a touch leaves it, so that it stops no commit.
+ * The contract of a store, on any engine that can replace a row on condition
+ * that it is still the one that was read (compare and set). The row's revision
+ * is what is compared; a touch leaves it, so that no commit fails by a touch.
  *
  *   load     read, judge; if due, touch what was read
  *   save     write
- *   create   replace nothing, or the row of a session that is over
+ *   create   replace nothing, or the row of an expired session
  *   update   read, change, replace what was read
  *   delete   remove, judge what was removed
  *
- * Whoever finds that the row is another by now reads it and decides anew. So
- * nothing is lost to anybody, what was deleted stays deleted, and no lock is
- * held that a process could take to its grave. The flows of one process stand
- * in line for a session, so that they do not fail each other; against other
- * processes whoever failed waits a random while.
+ * An operation that finds another row in the place reads that row and decides
+ * anew. So no change is lost, a deleted session stays deleted, and there is no
+ * lock that a crashed process could leave behind. The flows of one process take
+ * turns at a session, so that they do not fail each other; when another process
+ * was first, an operation waits a random time.
  *
  * A request loads its session and, mostly, updates it a moment later. So a
  * load leaves the row it read for the update, which then needs one round trip:
- * a row that is no longer current is refused like any other, and then read. An
- * engine in this process, which answers at once, is as quickly read again.
+ * a row that is no longer current is refused like any other, and read again. An
+ * engine in this process answers at once: to read again costs little, and
+ * between its answers no other flow runs, so it needs no turns either.
  *
- * Whether a session is over is decided here and by this process's clock, as it
- * was before the engine was asked: while the answer is on its way, somebody may
- * touch the session. One that is over is removed before anybody is told so, see
- * end_row.ts. What an engine deletes by itself only makes room.
+ * Whether a session has expired is decided here, by the clock of this process,
+ * as it was before the engine was asked: while the answer is on its way, another
+ * process may touch the session. What an engine deletes by itself only makes
+ * room.
  */
+import { userTag } from "../core/codec.ts";
+import {
+  checkLastAccess,
+  cleanupRule,
+  expiryOf,
+  fromJson,
+  isExpired,
+  type SessionRecord,
+  toJson,
+} from "../core/record.ts";
 import {
   type CleanupOptions,
   type CleanupResult,
@@ -37,29 +48,26 @@ import {
   type StoreOptions,
   type UpdateOptions,
 } from "../core/store.ts";
-import {
-  checkLastAccess,
-  cleanupRule,
-  expiryOf,
-  type SessionRecord,
-} from "../core/record.ts";
 import { checkSessionId, isSessionId } from "../core/token.ts";
-import { userTag } from "../core/codec.ts";
-import { LockQueue } from "../system/lock_queue.ts";
-import { cleanEngine } from "./engine_cleanup.ts";
 import {
   Conflicts,
   eachUntilAborted,
   untilAborted,
 } from "../system/waiting.ts";
-import { endRow } from "./end_row.ts";
-import { makeRow, readRow } from "./engine_row.ts";
-import { RecentReads } from "./recent_reads.ts";
+import { LockQueue } from "../system/lock_queue.ts";
+import { cleanByIndex, cleanByScan } from "./engine_cleanup.ts";
 import type {
   EngineRow,
   NewEngineRow,
   SessionEngine,
 } from "./session_engine.ts";
+
+/** How long a change takes at most to reach the engine, in ms. */
+const LONGEST_CHANGE = 60 * 1000;
+const REVISIONS = 2 ** 53;
+const MOST_ROWS = 1_000;
+const MOST_CHARACTERS = 4 * 1024 * 1024;
+const MS_PER_MINUTE = 60 * 1000;
 
 /** What every store on an engine takes. */
 export interface EngineStoreOptions {
@@ -72,39 +80,39 @@ export interface EngineStoreOptions {
 }
 
 /**
- * Keeps sessions in an engine: what `SqliteSessionStore` and the others have
- * in common. Who has another engine extends it, and gives it a
+ * Keeps sessions in an engine: what `SqliteSessionStore` and the other stores
+ * have in common. A store on another engine extends this class and gives it a
  * {@linkcode SessionEngine}.
- *
- * @typeParam R What the engine knows of a session beside the least.
  */
-export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
-  implements SessionStore {
-  /** See {@linkcode SessionStore.isMultiprocessSafe}. */
+export abstract class EngineSessionStore implements SessionStore {
   abstract readonly isMultiprocessSafe: boolean;
-  /** See {@linkcode SessionStore.isThreadSafe}. */
   abstract readonly isThreadSafe: boolean;
 
-  readonly #engine: SessionEngine<R>;
+  readonly #engine: SessionEngine;
   readonly #now: () => number;
   readonly #turns: LockQueue = new LockQueue();
-  readonly #recent: RecentReads<R> = new RecentReads();
+  readonly #recent: RecentReads = new RecentReads();
   #setup: Promise<void> | undefined;
   #isSetUp = false;
+  /** Whether the last read was answered by a promise. */
+  #isRemote = true;
 
   /**
-   * Opens nothing; the first operation does.
+   * Makes a store; it does no I/O.
    *
    * @param engine Where the sessions are.
-   * @param options See there.
+   * @param options The clock.
    */
-  constructor(engine: SessionEngine<R>, options: EngineStoreOptions = {}) {
+  constructor(engine: SessionEngine, options: EngineStoreOptions = {}) {
     const { now = Date.now } = options;
     this.#engine = engine;
     this.#now = now;
   }
 
-  /** See {@linkcode SessionStore.setup}. After a failure it can be tried again. */
+  /**
+   * Creates what the engine needs: tables and the like. Idempotent, and the
+   * first operation does it by itself. After a failure it can be tried again.
+   */
   setup(): Promise<void> {
     this.#setup ??= Promise.try(() => this.#engine.setup()).then(() => {
       this.#isSetUp = true;
@@ -115,7 +123,6 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
     return this.#setup;
   }
 
-  /** See {@linkcode SessionStore.load}. */
   async load(
     id: string,
     options: LoadOptions = {},
@@ -127,33 +134,31 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
     const conflicts = new Conflicts(id, signal);
     for (;;) {
       const now = this.#now();
-      const reading = untilAborted(this.#engine.read(id), signal);
-      const isFar = reading instanceof Promise;
-      const row = isFar ? await reading : reading;
+      const reading = this.#read(id, signal);
+      const row = reading instanceof Promise ? await reading : reading;
       const record = readRow(row, now);
       if (record === undefined) {
-        const ended = endRow(this.#engine, id, row, now);
-        if (await untilAborted(ended, signal)) return undefined;
+        const isRemoved = removeExpired(this.#engine, id, row, now);
+        if (await untilAborted(isRemoved, signal)) return undefined;
         await conflicts.wait();
         continue;
       }
       if (!touch?.(record, row!.lastAccess)) {
-        if (isFar) this.#recent.add(id, row!);
+        if (this.#isRemote) this.#recent.add(id, row!);
         return record;
       }
-      // What was read may be later than what was the present before.
+      // The row may have been written after `now`.
       const lastAccess = this.#now();
-      const access = { lastAccess, endsAt: expiryOf(record, lastAccess) };
-      const touched = this.#engine.touch(id, access, row!);
-      if (await untilAborted(touched, signal)) {
-        if (isFar) this.#recent.add(id, { ...row!, lastAccess });
+      const access = { lastAccess, expiry: expiryOf(record, lastAccess) };
+      const isTouched = this.#engine.touch(id, access, row!);
+      if (await untilAborted(isTouched, signal)) {
+        if (this.#isRemote) this.#recent.add(id, { ...row!, lastAccess });
         return record;
       }
       await conflicts.wait();
     }
   }
 
-  /** See {@linkcode SessionStore.save}. */
   async save(
     id: string,
     record: SessionRecord,
@@ -167,7 +172,6 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
     await untilAborted(this.#engine.write(id, row), signal);
   }
 
-  /** See {@linkcode SessionStore.create}. */
   async create(
     id: string,
     record: SessionRecord,
@@ -180,26 +184,36 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
     const row = makeRow(record, lastAccess ?? this.#now());
     if (!this.#isSetUp) await this.setup();
     const conflicts = new Conflicts(id, signal);
-    let taken: R | undefined;
+    let before: EngineRow | undefined;
     for (;;) {
-      const isDone = this.#engine.replace(id, row, taken);
-      if (await untilAborted(isDone, signal)) return true;
+      const isCreated = this.#engine.replace(id, row, before);
+      if (await untilAborted(isCreated, signal)) return true;
       const now = this.#now();
-      taken = await untilAborted(this.#engine.read(id), signal);
-      if (readRow(taken, now) !== undefined) return false;
-      const ended = endRow(this.#engine, id, taken, now);
-      if (!await untilAborted(ended, signal)) taken = undefined;
+      before = await this.#read(id, signal);
+      if (readRow(before, now) !== undefined) return false;
+      const isRemoved = removeExpired(this.#engine, id, before, now);
+      if (!await untilAborted(isRemoved, signal)) before = undefined;
       await conflicts.wait();
     }
   }
 
   /**
-   * See {@linkcode SessionStore.update}. When somebody else has changed or
-   * ended the session since this store loaded it, `change` is given the record
-   * of then first, and nothing comes of that call.
+   * Reads, changes and replaces as one step; see
+   * {@linkcode SessionStore.update}. When the session has changed or expired
+   * since this store loaded it, `change` may first be called with the record as
+   * it was loaded; the result of that call is dropped.
    *
-   * @throws {SessionLockTimeoutError} If others change the session so often
-   * that it cannot be changed within five seconds.
+   * @param id The session ID, as it came.
+   * @param change Returns the new record, `undefined` to delete the session, or
+   * {@linkcode KEEP}.
+   * @param options When the session was last accessed, and a signal.
+   * @returns The record kept; `null` when this call deleted the session;
+   * `undefined` when there is none.
+   * @throws {TypeError} If the new record cannot be kept, or `lastAccess` is
+   * not a number.
+   * @throws {RangeError} If `lastAccess` is not a whole number from 0 up.
+   * @throws {SessionLockTimeoutError} If other processes change the session so
+   * often that it cannot be changed within five seconds.
    */
   async update(
     id: string,
@@ -211,54 +225,52 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
     checkLastAccess(lastAccess);
     if (!isSessionId(id)) return undefined;
     if (!this.#isSetUp) await this.setup();
-    await using _turn = await this.#turns.lock(id, { signal });
+    await using _turn = this.#isRemote
+      ? await this.#turns.lock(id, { signal })
+      : undefined;
     const conflicts = new Conflicts(id, signal);
-    let guess = this.#recent.take(id);
-    for (;;) {
+    for (let recent = this.#recent.take(id);; recent = undefined) {
       const now = this.#now();
-      const row = guess ?? await untilAborted(this.#engine.read(id), signal);
+      const reading = recent ?? this.#read(id, signal);
+      const row = reading instanceof Promise ? await reading : reading;
       const record = readRow(row, now);
+      // Only what was read just now is known to be current.
+      const isCurrent = recent === undefined;
+      if (record === undefined) {
+        if (!isCurrent) continue;
+        const isRemoved = removeExpired(this.#engine, id, row, now);
+        if (await untilAborted(isRemoved, signal)) return undefined;
+        await conflicts.wait();
+        continue;
+      }
       let changed: ReturnType<RecordChange>;
       let next: NewEngineRow | undefined;
       try {
-        if (record !== undefined) changed = change(record);
-        const at = lastAccess ?? this.#now();
+        changed = change(record);
         if (changed !== undefined && changed !== KEEP) {
-          next = makeRow(changed, at);
+          next = makeRow(changed, lastAccess ?? this.#now());
         }
       } catch (error) {
-        if (guess === undefined) throw error;
-        // It may be due to what is no longer so.
-        guess = undefined;
+        if (isCurrent) throw error;
         continue;
       }
       if (changed === KEEP) {
-        // Only what was read just now is known to be what there is.
-        if (guess === undefined) return record;
-        guess = undefined;
+        if (isCurrent) return record;
         continue;
       }
-      if (record !== undefined) {
-        const isDone = next === undefined
-          ? this.#removes(id, row!)
-          : this.#engine.replace(id, next, row);
-        if (await untilAborted(isDone, signal)) return changed ?? null;
-      } else if (guess === undefined) {
-        const ended = endRow(this.#engine, id, row, now);
-        if (await untilAborted(ended, signal)) return undefined;
-      }
-      if (guess === undefined) await conflicts.wait();
-      guess = undefined;
+      const isDone = next === undefined
+        ? this.#engine.remove(id, row)
+        : this.#engine.replace(id, next, row);
+      if (await untilAborted<unknown>(isDone, signal)) return changed ?? null;
+      if (isCurrent) await conflicts.wait();
     }
   }
 
-  /** See {@linkcode SessionStore.touch}. */
   async touch(id: string, options: StoreOptions = {}): Promise<boolean> {
     const { signal } = options;
     return await this.load(id, { signal, touch: () => true }) !== undefined;
   }
 
-  /** See {@linkcode SessionStore.delete}. */
   async delete(id: string, options: StoreOptions = {}): Promise<boolean> {
     const { signal } = options;
     signal?.throwIfAborted();
@@ -269,12 +281,17 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
     return readRow(removed, now) !== undefined;
   }
 
-  /** See {@linkcode SessionStore.has}. */
   async has(id: string, options: StoreOptions = {}): Promise<boolean> {
-    return await this.load(id, { signal: options.signal }) !== undefined;
+    const { signal } = options;
+    return await this.load(id, { signal }) !== undefined;
   }
 
-  /** See {@linkcode SessionStore.entries}. A user's are found by an index. */
+  /**
+   * Streams the live sessions, one at a time, in no order; see
+   * {@linkcode SessionStore.entries}. An index finds the sessions of a user.
+   *
+   * @param options Whose sessions, and a signal.
+   */
   async *entries(
     options: EntriesOptions = {},
   ): AsyncGenerator<
@@ -292,21 +309,106 @@ export abstract class EngineSessionStore<R extends EngineRow = EngineRow>
     }
   }
 
-  /** See {@linkcode SessionStore.deleteOldSessions}. */
   async deleteOldSessions(
     minutes: number,
     options: CleanupOptions = {},
   ): Promise<CleanupResult> {
     const { signal, grace = 0 } = options;
-    const isDue = cleanupRule(minutes, grace);
+    const rule = cleanupRule(minutes, grace);
     signal?.throwIfAborted();
     if (!this.#isSetUp) await this.setup();
-    const rule = { minutes, grace, isDue, now: this.#now() };
-    return await cleanEngine(this.#engine, rule, options);
+    const now = this.#now();
+    const { cleaner } = this.#engine;
+    if (cleaner === undefined) {
+      const isOld = (record: SessionRecord, lastAccess: number) =>
+        rule(record, lastAccess, now);
+      return await cleanByScan(this.#engine, isOld, options);
+    }
+    const expiredAt = now - grace;
+    const unusedSince = expiredAt - minutes * MS_PER_MINUTE;
+    return await cleanByIndex(cleaner, { expiredAt, unusedSince }, options);
   }
 
-  /** Removes a row that was read; tells whether it still was what it was. */
-  async #removes(id: string, row: R): Promise<boolean> {
-    return await this.#engine.remove(id, row) !== undefined;
+  #read(
+    id: string,
+    signal: AbortSignal | undefined,
+  ): Promise<EngineRow | undefined> | EngineRow | undefined {
+    const reading = untilAborted(this.#engine.read(id), signal);
+    this.#isRemote = reading instanceof Promise;
+    return reading;
+  }
+}
+
+/**
+ * Removes an expired session before a caller is told that there is none: a
+ * change that another process has begun before the expiry would revive it. One
+ * that expired over a minute ago is left to the cleanup, and so is a row that
+ * holds no record.
+ *
+ * @param row What was read, if anything; not a live session.
+ * @returns `false` when the row is no longer what was read.
+ */
+async function removeExpired(
+  engine: SessionEngine,
+  id: string,
+  row: EngineRow | undefined,
+  now: number,
+): Promise<boolean> {
+  const record = row && fromJson(row.json);
+  if (record === undefined) return true;
+  const expiry = expiryOf(record, row!.lastAccess);
+  if (expiry === null || now - expiry > LONGEST_CHANGE) return true;
+  return await engine.remove(id, row) !== undefined;
+}
+
+/** Returns the record of a row, if there is one that has not expired. */
+function readRow(
+  row: EngineRow | undefined,
+  now: number,
+): SessionRecord | undefined {
+  if (row === undefined) return undefined;
+  const record = fromJson(row.json);
+  if (record === undefined) return undefined;
+  return isExpired(record, row.lastAccess, now) ? undefined : record;
+}
+
+/** Makes the row of a record; throws when the record cannot be kept. */
+function makeRow(record: SessionRecord, lastAccess: number): NewEngineRow {
+  const json = toJson(record);
+  return {
+    json,
+    revision: Math.floor(Math.random() * REVISIONS),
+    lastAccess,
+    expiry: expiryOf(record, lastAccess),
+    expiresAt: record.expiresAt ?? null,
+    tag: record.user === undefined ? null : userTag(record.user),
+  };
+}
+
+/** The rows that were read last, each for the one update that follows. */
+export class RecentReads {
+  readonly #rows: Map<string, EngineRow> = new Map();
+  #characters = 0;
+
+  /** Adds a row, and drops the oldest where there are too many. */
+  add(id: string, row: EngineRow): void {
+    this.take(id);
+    this.#rows.set(id, row);
+    this.#characters += row.json.length;
+    while (
+      this.#rows.size > MOST_ROWS || this.#characters > MOST_CHARACTERS
+    ) {
+      const [oldest] = this.#rows.keys();
+      this.take(oldest!);
+    }
+  }
+
+  /** Returns the row of a session, if it is still there, and drops it. */
+  take(id: string): EngineRow | undefined {
+    const row = this.#rows.get(id);
+    if (row === undefined) return undefined;
+    this.#rows.delete(id);
+    this.#characters -= row.json.length;
+    return row;
   }
 }

@@ -1,6 +1,27 @@
+/*
+ * A session is three keys, which change at one instant:
+ *
+ *   [prefix, "session", id]    the record, JSON in UTF-8
+ *   [prefix, "access", id]     { lastAccess, tag, expiresAt }, JSON in UTF-8
+ *   [prefix, "user", tag, id]  true, if the session has a user
+ *
+ * A touch writes the second alone. The database deletes all three some time
+ * after the absolute end of a session, if it has one. When a session expires by
+ * its idle timeout is not known before, so that is left to the cleanup.
+ *
+ * A value is written as bytes: Deno takes longer to bring an object over.
+ */
+import { SessionTooLargeError } from "../core/errors.ts";
+import { parseJson } from "../core/record.ts";
+import { untilUnlocked } from "../system/waiting.ts";
 import { EngineSessionStore, type EngineStoreOptions } from "./engine_store.ts";
-import type { KvDatabase } from "./kv_database.ts";
-import { KvEngine, type KvRow } from "./kv_engine.ts";
+import {
+  type EngineAccess,
+  type EngineRow,
+  expireIn,
+  type NewEngineRow,
+  type SessionEngine,
+} from "./session_engine.ts";
 
 /** What {@linkcode KvSessionStore} takes. */
 export interface KvSessionStoreOptions extends EngineStoreOptions {
@@ -13,23 +34,54 @@ export interface KvSessionStoreOptions extends EngineStoreOptions {
   readonly prefix?: string | undefined;
 }
 
+/** What a store uses of a `Deno.Kv`. */
+export interface KvDatabase {
+  /** Reads keys, at one instant. */
+  getMany(keys: (readonly string[])[]): Promise<
+    { readonly value: unknown; readonly versionstamp: string | null }[]
+  >;
+  /** Streams the keys that begin with a prefix, from one on. */
+  list(
+    selector: { prefix: readonly string[]; start?: readonly string[] },
+    options?: { limit?: number },
+  ): AsyncIterable<{ readonly key: readonly unknown[] }>;
+  /** Begins to change several keys at one instant. */
+  atomic(): {
+    /** Makes the change fail unless a key is as it was. */
+    check(check: {
+      key: readonly string[];
+      versionstamp: string | null;
+    }): unknown;
+    /** Sets a key. */
+    set(
+      key: readonly string[],
+      value: unknown,
+      options?: { expireIn?: number },
+    ): unknown;
+    /** Deletes a key. */
+    delete(key: readonly string[]): unknown;
+    /** Makes the whole change, or none of it. */
+    commit(): Promise<{ ok: boolean }>;
+  };
+}
+
 /**
- * Keeps sessions in a `Deno.Kv`, in a file or on Deno Deploy. A user's sessions
- * are found by an index.
+ * Keeps sessions in a `Deno.Kv`, in a file or on Deno Deploy. An index finds
+ * the sessions of a user.
  *
- * It borrows the open database, and closes nothing. A record of more than
- * 65,536 bytes is refused with a `SessionTooLargeError`, because that is the
- * most that a value may have. The database deletes by itself what has passed
- * its absolute end; sessions that end unused are deleted by
- * `deleteOldSessions`, which looks at all.
+ * The store borrows the open database and does not close it. It refuses a
+ * record of more than 65,536 bytes, the most that a value may have, with a
+ * `SessionTooLargeError`. The database deletes by itself the sessions whose
+ * absolute end has passed; those that expire by their idle timeout are deleted
+ * by `deleteOldSessions`, which reads all sessions.
  *
  * Any number of processes on a machine may open a file. While one of them
  * writes, Deno tells another that the database is locked; the store then tries
- * again, for five seconds. `Deno.openKv` itself can fail so, too. On Deno Deploy
- * any number of isolates share one. There are no locks, so a manager on it
- * cannot be `exclusive`.
+ * again, for five seconds. `Deno.openKv` itself can fail in the same way. On
+ * Deno Deploy any number of isolates share one database. There are no locks, so
+ * a manager on it cannot be `exclusive`.
  *
- * `Deno.Kv` is there with `--unstable-kv`, or `"unstable": ["kv"]` in deno.json.
+ * `Deno.Kv` needs `--unstable-kv`, or `"unstable": ["kv"]` in deno.json.
  *
  * @example A session in memory
  * ```ts ignore
@@ -39,24 +91,201 @@ export interface KvSessionStoreOptions extends EngineStoreOptions {
  * const sessions = new SessionManager({ store, absoluteTimeout: 86_400_000 });
  * ```
  */
-export class KvSessionStore extends EngineSessionStore<KvRow> {
-  /** Any number of processes on one machine, or of isolates on Deno Deploy. */
+export class KvSessionStore extends EngineSessionStore {
+  /** Any number of processes on a machine, or isolates on Deno Deploy. */
   override readonly isMultiprocessSafe = true;
-  /** Any number of workers may open the file, each for itself. */
+  /** Any number of workers, each with the database opened for itself. */
   override readonly isThreadSafe = true;
 
   /**
    * Makes a store; it does no I/O.
    *
    * @param kv The open database.
-   * @param options See there.
-   * @throws {TypeError} If an option makes no sense.
+   * @param options The prefix of the keys, and the clock.
+   * @throws {TypeError} If the prefix is not a string, or empty.
    */
   constructor(kv: KvDatabase, options: KvSessionStoreOptions = {}) {
     const { prefix = "latchkey" } = options;
     if (typeof prefix !== "string" || prefix === "") {
-      throw new TypeError("Cannot use prefix: it is not a text");
+      throw new TypeError("Cannot use prefix: it is not a string, or empty");
     }
     super(new KvEngine(kv, prefix), options);
   }
+}
+
+/** The most bytes of a value: https://docs.deno.com/deploy/kv/manual */
+const LARGEST_VALUE = 65_536;
+
+const KEYS_AT_A_TIME = 100;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** What the second key of a session holds. */
+interface Access {
+  readonly lastAccess: number;
+  readonly tag: string | null;
+  readonly expiresAt: number | null;
+}
+
+/** The versionstamps of the first two keys, and what the second one holds. */
+interface Revision {
+  readonly session: string;
+  readonly access: string | null;
+  readonly tag: string | null;
+  readonly expiresAt: number | null;
+}
+
+type Change = ReturnType<KvDatabase["atomic"]>;
+
+class KvEngine implements SessionEngine {
+  readonly #kv: KvDatabase;
+  readonly #prefix: string;
+
+  constructor(kv: KvDatabase, prefix: string) {
+    this.#kv = kv;
+    this.#prefix = prefix;
+  }
+
+  setup(): void {}
+
+  async read(id: string): Promise<EngineRow | undefined> {
+    const keys = [this.#session(id), this.#access(id)];
+    const [session, access] = await untilUnlocked(() => this.#kv.getMany(keys));
+    if (!session?.versionstamp) return undefined;
+    const parsed = parseJson(readText(access?.value)) as
+      | Partial<Access>
+      | undefined;
+    const { lastAccess = 0, tag = null, expiresAt = null } = parsed ?? {};
+    const revision: Revision = {
+      session: session.versionstamp,
+      access: access!.versionstamp,
+      tag,
+      expiresAt,
+    };
+    return { json: readText(session.value), lastAccess, revision };
+  }
+
+  async write(id: string, row: NewEngineRow): Promise<void> {
+    // The key of the user before has to be known, to delete it.
+    while (!await this.replace(id, row, await this.read(id)));
+  }
+
+  async replace(
+    id: string,
+    row: NewEngineRow,
+    expected: EngineRow | undefined,
+  ): Promise<boolean> {
+    const { lastAccess, tag, expiresAt, json } = row;
+    const value = encoder.encode(json);
+    if (value.length > LARGEST_VALUE) {
+      throw new SessionTooLargeError(id, value.length, LARGEST_VALUE);
+    }
+    const change = this.#changeOf(id, expected);
+    change.set(this.#session(id), value, lifeOf(expiresAt));
+    this.#setAccess(change, id, { lastAccess, tag, expiresAt });
+    const before = expected === undefined ? null : revisionOf(expected).tag;
+    if (before !== null && before !== tag) {
+      change.delete(this.#user(before, id));
+    }
+    if (tag !== null) {
+      change.set(this.#user(tag, id), true, lifeOf(expiresAt));
+    }
+    return await isCommitted(change);
+  }
+
+  async touch(
+    id: string,
+    { lastAccess }: EngineAccess,
+    expected: EngineRow,
+  ): Promise<boolean> {
+    const { tag, expiresAt } = revisionOf(expected);
+    const change = this.#changeOf(id, expected);
+    this.#setAccess(change, id, { lastAccess, tag, expiresAt });
+    return await isCommitted(change);
+  }
+
+  async remove(
+    id: string,
+    expected?: EngineRow,
+  ): Promise<EngineRow | undefined> {
+    for (;;) {
+      const row = expected ?? await this.read(id);
+      if (row === undefined) return undefined;
+      const { access, tag } = revisionOf(row);
+      const change = this.#changeOf(id, row);
+      change.check({ key: this.#access(id), versionstamp: access });
+      change.delete(this.#session(id));
+      change.delete(this.#access(id));
+      if (tag !== null) change.delete(this.#user(tag, id));
+      if (await isCommitted(change)) return row;
+      if (expected !== undefined) return undefined;
+    }
+  }
+
+  async *rows(
+    tag: string | undefined,
+  ): AsyncGenerator<readonly [id: string, row: EngineRow]> {
+    const prefix = tag === undefined
+      ? [this.#prefix, "session"]
+      : [this.#prefix, "user", tag];
+    for (let start: string[] | undefined;;) {
+      const selector = start === undefined ? { prefix } : { prefix, start };
+      const entries = await untilUnlocked(() =>
+        Array.fromAsync(this.#kv.list(selector, { limit: KEYS_AT_A_TIME }))
+      );
+      for (const { key } of entries) {
+        const id = key.at(-1) as string;
+        const row = await this.read(id);
+        if (row !== undefined) yield [id, row];
+        start = [...prefix, `${id}\0`];
+      }
+      if (entries.length < KEYS_AT_A_TIME) return;
+    }
+  }
+
+  /** Begins a change that fails unless the row is what was read. */
+  #changeOf(id: string, expected: EngineRow | undefined): Change {
+    const versionstamp = expected === undefined
+      ? null
+      : revisionOf(expected).session;
+    const change = this.#kv.atomic();
+    change.check({ key: this.#session(id), versionstamp });
+    return change;
+  }
+
+  #setAccess(change: Change, id: string, access: Access): void {
+    const value = encoder.encode(JSON.stringify(access));
+    change.set(this.#access(id), value, lifeOf(access.expiresAt));
+  }
+
+  #session(id: string): string[] {
+    return [this.#prefix, "session", id];
+  }
+
+  #access(id: string): string[] {
+    return [this.#prefix, "access", id];
+  }
+
+  #user(tag: string, id: string): string[] {
+    return [this.#prefix, "user", tag, id];
+  }
+}
+
+function revisionOf(row: EngineRow): Revision {
+  return row.revision as Revision;
+}
+
+async function isCommitted(change: Change): Promise<boolean> {
+  return (await untilUnlocked(() => change.commit())).ok;
+}
+
+/** Returns an empty text for a value that is not the store's. */
+function readText(value: unknown): string {
+  return value instanceof Uint8Array ? decoder.decode(value) : "";
+}
+
+function lifeOf(expiresAt: number | null): { expireIn?: number } {
+  const life = expireIn(expiresAt);
+  return life === undefined ? {} : { expireIn: life };
 }

@@ -1,58 +1,54 @@
 import { crc32 } from "node:zlib";
 import type { SqlValue } from "./sql.ts";
 
-/** What of a `Pool` or `Client` of `npm:pg` a store uses, in version 8. */
-export interface PgPool {
-  /** Runs a statement; one with a name is prepared once per connection. */
-  query(statement: PgStatement): Promise<{
-    readonly rows: unknown[][];
-    readonly rowCount: number | null;
-  }>;
-}
-
-/** A statement for `npm:pg`. */
-export interface PgStatement {
-  /** Under which it is prepared. */
-  name?: string;
-  /** The SQL. */
-  text: string;
-  /** What is bound to it. */
-  values?: SqlValue[];
-  /** Rows as lists of their columns. */
-  rowMode: "array";
-  /** Values as the server sent them. */
-  types: { getTypeParser: () => (value: string) => string };
-}
-
-/** What of the `sql` of `npm:postgres` a store uses, in version 3. */
-export interface PostgresSql {
-  /** Makes a statement; what waits for it runs it. */
-  unsafe(
-    text: string,
-    values?: SqlValue[],
-    options?: { prepare?: boolean },
-  ): {
-    /** Asks for the values as the server sent them. */
-    raw(): PromiseLike<
-      (Uint8Array | null)[][] & { readonly count: number | null }
-    >;
+/**
+ * What a store uses of a client of PostgreSQL: of a `Pool` or `Client` of
+ * `npm:pg` 8, or of the `sql` of `npm:postgres` 3.
+ */
+export type PostgresClient =
+  | {
+    /** Runs a statement; one with a name is prepared once per connection. */
+    query(statement: {
+      name?: string;
+      text: string;
+      values?: (string | number | null)[];
+      /** Rows as lists of their columns. */
+      rowMode: "array";
+      /** Values as the server sent them. */
+      types: { getTypeParser: () => (value: string) => string };
+    }): Promise<{
+      readonly rows: unknown[][];
+      readonly rowCount: number | null;
+    }>;
+  }
+  | {
+    /** Makes a statement, which runs when it is awaited. */
+    unsafe(
+      text: string,
+      values?: (string | number | null)[],
+      options?: { prepare?: boolean },
+    ): {
+      /** Asks for the values as the server sent them. */
+      raw(): PromiseLike<
+        (Uint8Array | null)[][] & { readonly count: number | null }
+      >;
+    };
   };
-}
 
-/** A client of PostgreSQL. */
-export type PostgresClient = PgPool | PostgresSql;
+type PgPool = Extract<PostgresClient, { query: unknown }>;
+type PostgresSql = Exclude<PostgresClient, PgPool>;
 
-/** What a statement gave. */
+/** What a statement returned. */
 export interface PostgresResult {
   /** The columns of each row, as text. */
   readonly rows: readonly (readonly string[])[];
-  /** How many rows it gave or changed. */
+  /** How many rows it returned or changed. */
   readonly count: number;
 }
 
 /**
- * Runs a statement, prepared, and anew where nothing has come of it; without
- * values it may be several.
+ * Runs a statement, prepared, and again if the server has undone it. Without
+ * values the text may hold several statements.
  */
 export type PostgresQuery = (
   text: string,
@@ -60,9 +56,9 @@ export type PostgresQuery = (
 ) => Promise<PostgresResult>;
 
 /*
- * An application may have told its driver to give a bigint as a number or a
+ * An application may have told its driver to return a bigint as a number or a
  * BigInt, or to write the names of columns its own way. So values are asked for
- * as they came over the wire, and columns by where they stand.
+ * as they came over the wire, and columns by their position.
  */
 const AS_IT_CAME = (value: string): string => value;
 const TYPES = { getTypeParser: () => AS_IT_CAME };
@@ -70,18 +66,17 @@ const decoder = new TextDecoder();
 const NOTHING: PostgresResult = { rows: [], count: 0 };
 
 /**
- * With what the server says that it has undone a statement, or not begun it:
- * it was not to be serialized with others, where transactions have to be; an
- * administrator ended the connection, of which `npm:postgres` in version 3.4
- * also tells whoever is the first on the next one.
+ * The codes by which the server says that it has undone a statement, or not
+ * begun it: where transactions are serializable, one that could not be
+ * serialized; a connection that an administrator ended, which `npm:postgres` 3.4
+ * also reports to the first statement on the next connection.
  */
 const UNDONE: readonly unknown[] = ["40001", "57P01"];
 
 /**
- * Finds out which client it is, and how to ask with it.
+ * Makes one way to run statements with either client.
  *
- * @param client Either of them.
- * @throws {TypeError} If it is none.
+ * @throws {TypeError} If the value is not a client.
  */
 export function queryOf(client: PostgresClient): PostgresQuery {
   if (isOf<PostgresSql>(client, "unsafe")) return bySql(client);
@@ -111,17 +106,21 @@ function bySql(sql: PostgresSql): PostgresQuery {
 
 function byPool(pool: PgPool): PostgresQuery {
   const names = new Map<string, string>();
-  return async (text, values) => {
-    const statement: PgStatement = { text, rowMode: "array", types: TYPES };
-    if (values !== undefined) {
-      let name = names.get(text);
-      if (name === undefined) {
-        name = `latchkey_${hash(text)}`;
-        names.set(text, name);
-      }
-      statement.name = name;
-      statement.values = values;
+  const nameOf = (text: string): string => {
+    let name = names.get(text);
+    if (name === undefined) {
+      name = `latchkey_${crc32(text).toString(16).padStart(8, "0")}`;
+      names.set(text, name);
     }
+    return name;
+  };
+  return async (text, values) => {
+    const statement = {
+      text,
+      rowMode: "array" as const,
+      types: TYPES,
+      ...(values !== undefined && { name: nameOf(text), values }),
+    };
     for (;;) {
       try {
         const { rows, rowCount } = await pool.query(statement);
@@ -146,8 +145,4 @@ function throwUnlessUndone(error: unknown): void {
 function isOf<T>(client: unknown, method: keyof T): client is T {
   return typeof (client as Partial<T> | null | undefined)?.[method] ===
     "function";
-}
-
-function hash(text: string): string {
-  return crc32(text).toString(16).padStart(8, "0");
 }

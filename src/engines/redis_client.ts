@@ -1,48 +1,47 @@
-/** What of a client of `npm:redis` a store uses, in version 5. */
-export interface NodeRedisClient {
-  /** Sends a command. */
-  sendCommand(args: string[]): Promise<unknown>;
-}
+import { createHash } from "node:crypto";
 
-/** What of a cluster client of `npm:redis` a store uses, in version 5. */
-export interface NodeRedisCluster {
-  /** The nodes that are written to. */
-  readonly masters: readonly unknown[];
-  /** Gives the client of one of them. */
-  nodeClient(node: never): NodeRedisClient | Promise<NodeRedisClient>;
-  /** Sends a command to the node of a key. */
-  sendCommand(
-    firstKey: string | undefined,
-    isReadonly: boolean | undefined,
-    args: string[],
-  ): Promise<unknown>;
-}
-
-/** What of a client of `npm:ioredis` a store uses, in version 5. */
-export interface IoRedisClient {
-  /** How it was made. */
-  readonly options?: {
-    /** What the client puts before each key. */
-    readonly keyPrefix?: unknown;
-    /** Which nodes of a cluster answer a read. */
-    readonly scaleReads?: unknown;
-  };
-  /** Sends a command. */
-  call(command: string, ...args: string[]): Promise<unknown>;
-}
-
-/** What of a cluster client of `npm:ioredis` a store uses, in version 5. */
-export interface IoRedisCluster extends IoRedisClient {
-  /** Gives the clients of the nodes that are written to. */
-  nodes(role: "master"): IoRedisClient[];
-}
-
-/** A connected client of Redis or Valkey, or of a cluster of theirs. */
+/**
+ * What a store uses of a connected client of Redis or Valkey, or of a cluster of
+ * theirs: of `npm:redis` 5 or `npm:ioredis` 5.
+ */
 export type RedisClient =
-  | NodeRedisClient
-  | NodeRedisCluster
-  | IoRedisClient
-  | IoRedisCluster;
+  | {
+    /** Sends a command, as a client of `npm:redis` does. */
+    sendCommand(args: string[]): Promise<unknown>;
+  }
+  | {
+    /** The nodes that are written to, of a cluster client of `npm:redis`. */
+    readonly masters: readonly unknown[];
+    /** Returns the client of one of them. */
+    nodeClient(node: never):
+      | { sendCommand(args: string[]): Promise<unknown> }
+      | Promise<{ sendCommand(args: string[]): Promise<unknown> }>;
+    /** Sends a command to the node of a key. */
+    sendCommand(
+      firstKey: string | undefined,
+      isReadonly: boolean | undefined,
+      args: string[],
+    ): Promise<unknown>;
+  }
+  | {
+    /** How a client of `npm:ioredis` was made. */
+    readonly options?: {
+      /** What the client puts before each key. */
+      readonly keyPrefix?: unknown;
+      /** Which nodes of a cluster answer a read. */
+      readonly scaleReads?: unknown;
+    };
+    /** Sends a command. */
+    call(command: string, ...args: string[]): Promise<unknown>;
+    /** Returns the clients of the nodes that are written to, of a cluster. */
+    nodes?(role: "master"): {
+      call(command: string, ...args: string[]): Promise<unknown>;
+    }[];
+  };
+
+type IoRedisClient = Extract<RedisClient, { call: unknown }>;
+type NodeRedisCluster = Extract<RedisClient, { nodeClient: unknown }>;
+type NodeRedisClient = Exclude<RedisClient, IoRedisClient | NodeRedisCluster>;
 
 /** Sends a command with all of its arguments, and resolves to the answer. */
 export type Send = (args: string[]) => Promise<unknown>;
@@ -53,22 +52,20 @@ export interface RedisConnection {
   readonly keyPrefix: string;
 
   /**
-   * Sends a command to where a key is.
+   * Sends a command to the node of a key.
    *
-   * @param key The key.
    * @param args The command and all of its arguments.
    */
   send(key: string, args: string[]): Promise<unknown>;
 
-  /** Gives, for each node that has a part of the keys, what sends to it. */
+  /** Returns what sends to each node that has a part of the keys. */
   nodes(): Promise<readonly Send[]>;
 }
 
 /**
- * Finds out which client it is, and how to send with it.
+ * Makes one way to send commands with any client.
  *
- * @param client Any of them.
- * @throws {TypeError} If it is none, or one that reads from replicas.
+ * @throws {TypeError} If the value is not a client, or reads from replicas.
  */
 export function connectionOf(client: RedisClient): RedisConnection {
   if (isOf<IoRedisClient>(client, "call")) return ioRedis(client);
@@ -82,7 +79,7 @@ export function connectionOf(client: RedisClient): RedisConnection {
     };
   }
   throw new TypeError(
-    "Cannot use client: it is none of npm:redis or npm:ioredis",
+    "Cannot use client: it is neither of npm:redis nor of npm:ioredis",
   );
 }
 
@@ -90,19 +87,21 @@ function ioRedis(client: IoRedisClient): RedisConnection {
   const { keyPrefix = "", scaleReads = "master" } = client.options ?? {};
   if (scaleReads !== "master") {
     throw new TypeError(
-      "Cannot use client: it reads from replicas, which may have what is over",
+      "Cannot use client: it reads from replicas, which may be behind",
     );
   }
-  const sendBy = (to: IoRedisClient): Send => ([command, ...args]) =>
-    to.call(command!, ...args);
+  const sendBy = (node: Pick<IoRedisClient, "call">): Send =>
+  (
+    [command, ...args],
+  ) => node.call(command!, ...args);
   const send = sendBy(client);
   return {
     keyPrefix: String(keyPrefix),
     send: (_key, args) => send(args),
     nodes: async () => {
-      if (!isOf<IoRedisCluster>(client, "nodes")) return [send];
-      await isConnected(send);
-      return known(client.nodes("master")).map(sendBy);
+      if (client.nodes === undefined) return [send];
+      await waitForNodes(send);
+      return checkNodes(client.nodes("master")).map(sendBy);
     },
   };
 }
@@ -112,21 +111,23 @@ function nodeCluster(client: NodeRedisCluster): RedisConnection {
     keyPrefix: "",
     send: (key, args) => client.sendCommand(key, false, args),
     nodes: async () => {
-      await isConnected((args) => client.sendCommand(undefined, false, args));
+      await waitForNodes((args) => client.sendCommand(undefined, false, args));
       const nodes = await Promise.all(
-        known(client.masters).map((node) => client.nodeClient(node as never)),
+        checkNodes(client.masters).map((node) =>
+          client.nodeClient(node as never)
+        ),
       );
       return nodes.map((node) => (args) => node.sendCommand(args));
     },
   };
 }
 
-/** Before, a client knows no nodes, and a listing would be empty. */
-async function isConnected(send: Send): Promise<void> {
+/** Until an answer comes a client knows no nodes, and a listing would be empty. */
+async function waitForNodes(send: Send): Promise<void> {
   await send(["PING"]);
 }
 
-function known<T>(nodes: readonly T[]): readonly T[] {
+function checkNodes<T>(nodes: readonly T[]): readonly T[] {
   if (nodes.length > 0) return nodes;
   throw new Error("Cannot list: the client knows no node of the cluster");
 }
@@ -135,4 +136,38 @@ function isOf<T>(client: unknown, method: keyof T): client is T {
   // A function has a method `call`, too.
   if (typeof client !== "object" || client === null) return false;
   return typeof (client as Partial<T>)[method] === "function";
+}
+
+/** A Lua script on one key, which Redis runs as one step. */
+export class RedisScript {
+  readonly #text: string;
+  readonly #hash: string;
+
+  /** @param text The script, in which the key is `KEYS[1]`. */
+  constructor(text: string) {
+    this.#text = text;
+    this.#hash = createHash("sha1").update(text).digest("hex");
+  }
+
+  /**
+   * Runs it by its hash, or by its text where Redis does not have it.
+   *
+   * @param args The `ARGV` of the script.
+   * @returns What the script returns.
+   */
+  async run(
+    redis: RedisConnection,
+    key: string,
+    args: readonly string[],
+  ): Promise<unknown> {
+    const rest = ["1", key, ...args];
+    try {
+      return await redis.send(key, ["EVALSHA", this.#hash, ...rest]);
+    } catch (error) {
+      const isUnknown = error instanceof Error &&
+        error.message.startsWith("NOSCRIPT");
+      if (!isUnknown) throw error;
+      return await redis.send(key, ["EVAL", this.#text, ...rest]);
+    }
+  }
 }

@@ -1,28 +1,27 @@
 /*
  * A sorted set for each tag of a user:
  *
- *   prefix:user:{tag}   members  id.time.version
+ *   prefix:user:{tag}   members  id.time.revision
  *                       scores   when Redis would delete the session
  *
- * In a cluster it is on another node than the session, so no step changes
- * both. What a session has of the index is its entry, `tag.time.version`, which
- * is another one with each login: when, and the version of the row with which
- * it came. So who takes an entry out, after a logout, takes out no other login
- * that comes at the same moment.
+ * In a cluster the set is on another node than the session, so no step changes
+ * both. A session holds its entry of the index, `tag.time.revision`: the time of
+ * the login, and the revision of the row that it wrote. So each login has another
+ * entry, and the removal of one after a logout removes no login of the same
+ * moment.
  *
- * An entry is put in before the session has it and taken out after that; an
- * entry that no session has is passed over. When it goes by itself: with its
- * score, and the set with the last of them. One of a session that never ends
- * would stay, when a process is killed between two steps; a listing that finds
- * it after an hour takes it out.
+ * An entry is added before the session has it, and removed afterwards; an entry
+ * that no session has is skipped. By itself an entry goes at its score, and the
+ * set with the last entry. When a process is killed between two steps, the entry
+ * of a session that never expires would stay; a listing that finds it after an
+ * hour removes it.
  */
 import { TAG_LENGTH } from "../core/codec.ts";
-import { expireIn } from "./engine_expiry.ts";
-import type { RedisConnection } from "./redis_client.ts";
-import { RedisScript } from "./redis_script.ts";
+import { type RedisConnection, RedisScript } from "./redis_client.ts";
+import { expireIn } from "./session_engine.ts";
 
 const MEMBERS_AT_A_TIME = "200";
-/** In ms: longer than anybody takes from putting one in to the session. */
+/** In ms: longer than a process takes from adding an entry to the session. */
 const SETTLED = 60 * 60 * 1000;
 
 /** ARGV: now, when the session goes or +inf, member. */
@@ -44,43 +43,34 @@ export class RedisUserIndex {
   readonly #redis: RedisConnection;
   readonly #prefix: string;
 
-  /**
-   * @param redis Where.
-   * @param prefix What all keys begin with.
-   */
   constructor(redis: RedisConnection, prefix: string) {
     this.#redis = redis;
     this.#prefix = prefix;
   }
 
-  /**
-   * Puts an entry in, or prolongs it.
-   *
-   * @param session The session, and its entry.
-   * @param endsAt When it is over, in ms since the epoch; `null` for never.
-   */
-  async put(session: IndexedSession, endsAt: number | null): Promise<void> {
+  /** Adds an entry, or prolongs it. */
+  async put(session: IndexedSession, expiry: number | null): Promise<void> {
     const now = Date.now();
-    const life = expireIn(endsAt);
+    const life = expireIn(expiry);
     const goesAt = life === undefined ? "+inf" : String(now + life);
     const key = this.#keyOf(tagOf(session.entry));
     const args = [String(now), goesAt, memberOf(session)];
     await PUT.run(this.#redis, key, args);
   }
 
-  /** Takes an entry out. */
+  /** Removes an entry. */
   async remove(session: IndexedSession): Promise<void> {
     const key = this.#keyOf(tagOf(session.entry));
     await this.#redis.send(key, ["ZREM", key, memberOf(session)]);
   }
 
-  /** Takes out an entry that its session does not have, if it never will. */
+  /** Removes an entry that its session does not have, if it never will. */
   async prune(session: IndexedSession): Promise<void> {
     const [, time = ""] = session.entry.split(".");
     if (Date.now() - parseInt(time, 36) > SETTLED) await this.remove(session);
   }
 
-  /** Streams the entries with a tag, some at a time; one may come twice. */
+  /** Streams the entries with a tag, some at a time; an entry may come twice. */
   async *list(tag: string): AsyncGenerator<IndexedSession[]> {
     const key = this.#keyOf(tag);
     for (let cursor = "0";;) {
@@ -104,17 +94,12 @@ export class RedisUserIndex {
   }
 }
 
-/**
- * Makes the entry of a session that somebody logs in to.
- *
- * @param tag The tag of the user.
- * @param version The version of the row that will have it.
- */
-export function makeEntry(tag: string, version: number): string {
-  return `${tag}.${Date.now().toString(36)}.${version.toString(36)}`;
+/** Makes the entry of a login, by the revision of the row that will hold it. */
+export function makeEntry(tag: string, revision: number): string {
+  return `${tag}.${Date.now().toString(36)}.${revision.toString(36)}`;
 }
 
-/** Gives the tag of an entry; of no entry, none. */
+/** Returns the tag of an entry; of an empty one, an empty text. */
 export function tagOf(entry: string): string {
   return entry.slice(0, TAG_LENGTH);
 }

@@ -1,59 +1,67 @@
 /** A session as an engine has it. */
 export interface EngineRow {
-  /** The record, as `core/record.ts` writes it. */
+  /** The record, as the store wrote it. */
   readonly json: string;
   /** When it was last accessed, in ms since the epoch. */
   readonly lastAccess: number;
-  /** Another one after each write; a touch leaves it as it is. */
-  readonly version: number | string;
+  /**
+   * Differs after each write, and is the same after a touch. The store only
+   * hands it back, so it may hold whatever the engine needs of this row.
+   */
+  readonly revision: unknown;
 }
 
-/** What an engine marks when a session is accessed. */
+/** What an engine changes when a session is accessed. */
 export interface EngineAccess {
   /** When, in ms since the epoch. */
   readonly lastAccess: number;
-  /** When the session is over if nobody does so again; `null` for never. */
-  readonly endsAt: number | null;
+  /**
+   * When the session expires unless it is accessed again, in ms since the
+   * epoch; `null` for never.
+   */
+  readonly expiry: number | null;
 }
 
 /** What an engine is given to keep. */
 export interface NewEngineRow extends EngineAccess {
   /** The record as text. */
   readonly json: string;
-  /** A number that no other row has had, from 0 up to 2 ** 53. */
-  readonly version: number;
-  /** When the session is over in any case; `null` for never. */
+  /** A random whole number from 0 up to 2 ** 53: no other row has had it. */
+  readonly revision: number;
+  /**
+   * When the session expires even if it is accessed, in ms since the epoch;
+   * `null` for never.
+   */
   readonly expiresAt: number | null;
-  /** The tag of its user, see `core/codec.ts`; `null` for nobody. */
+  /** A short hash of its user, by which an index finds it; `null` for no user. */
   readonly tag: string | null;
 }
 
-/** Which sessions a cleaner is after. */
+/** Which sessions a cleanup deletes. */
 export interface OldSessions {
-  /** Those that were over at this instant, in ms since the epoch. */
-  readonly endedAt: number;
-  /** Of those that never end, who was not accessed since, in the same unit. */
+  /** Those that had expired at this instant, in ms since the epoch. */
+  readonly expiredAt: number;
+  /** Of those that never expire, the ones not accessed since, in the same unit. */
   readonly unusedSince: number;
 }
 
 /**
- * What an engine does for an `EngineSessionStore`. Each call is one step that
- * nobody else cuts into, however many processes are connected; what comes
- * before and after it, and what a session is, is not the engine's business.
+ * What an engine does for an {@linkcode EngineSessionStore}. Each call is one
+ * step that nothing else cuts into, however many processes are connected. What
+ * a session is, and what comes before and after a call, is the store's concern.
  *
- * `expected` is a row as `read` gave it: a step that is given one does nothing
- * when the engine by now has none, or one of another version.
+ * `expected` is a row as `read` returned it: a call that is given one does
+ * nothing when the engine has no row by now, or one of another revision.
  *
- * A failure is thrown as it comes.
- *
- * @typeParam R What it knows of a session beside the least.
+ * A failure is thrown as it comes. An engine in this process may answer without
+ * a promise; the operations of the store then do not wait for each other.
  */
-export interface SessionEngine<R extends EngineRow = EngineRow> {
+export interface SessionEngine {
   /** Creates what is missing of tables and the like. Idempotent. */
   setup(): Promise<void> | void;
 
   /** Reads a row. */
-  read(id: string): Promise<R | undefined> | R | undefined;
+  read(id: string): Promise<EngineRow | undefined> | EngineRow | undefined;
 
   /** Writes a row, whatever is there. */
   write(id: string, row: NewEngineRow): Promise<unknown> | void;
@@ -61,52 +69,52 @@ export interface SessionEngine<R extends EngineRow = EngineRow> {
   /**
    * Writes a row in the place of another, or where there is none.
    *
-   * @param expected What is replaced; `undefined`, there must be none.
+   * @param expected What is replaced; `undefined` when there must be none.
    * @returns `false`, and nothing changed, when that is not what is there.
    */
   replace(
     id: string,
     row: NewEngineRow,
-    expected: R | undefined,
+    expected: EngineRow | undefined,
   ): Promise<boolean> | boolean;
 
   /**
    * Marks a session accessed, at no cost that grows with what it holds.
    *
-   * @param expected What was read, if nobody accessed it since either: one
-   * access must not put back the other.
+   * @param expected What was read, and not accessed since either: a touch must
+   * not move the last access back.
    * @returns `false`, and nothing changed, when that is not what is there.
    */
   touch(
     id: string,
     access: EngineAccess,
-    expected: R,
+    expected: EngineRow,
   ): Promise<boolean> | boolean;
 
   /**
    * Removes a row.
    *
-   * @param expected What to remove, if nobody accessed it since either;
+   * @param expected What to remove, if it was not accessed since either;
    * without it, whatever is there.
    * @returns What was removed.
    */
   remove(
     id: string,
-    expected?: R,
-  ): Promise<R | undefined> | R | undefined;
+    expected?: EngineRow,
+  ): Promise<EngineRow | undefined> | EngineRow | undefined;
 
   /**
    * Streams rows, a bounded number at a time, in no order.
    *
-   * @param tag Those with this tag only, and by an index.
+   * @param tag Streams the rows with this tag only, which an index finds.
    */
   rows(
     tag: string | undefined,
-  ): AsyncIterable<readonly [id: string, row: R]>;
+  ): AsyncIterable<readonly [id: string, row: EngineRow]>;
 
   /**
-   * Finds old sessions by an index. An engine without one leaves it out; it is
-   * asked for all rows then, and to remove each that is old.
+   * Finds old sessions by an index. An engine without one leaves it out; the
+   * store then reads all rows, and removes each that is old.
    */
   readonly cleaner?: EngineCleaner | undefined;
 }
@@ -116,16 +124,35 @@ export interface EngineCleaner {
   /** Counts all rows. */
   count(): Promise<number> | number;
 
-  /** Counts those that are old. */
+  /** Counts the rows that are old. */
   countOld(old: OldSessions): Promise<number> | number;
 
-  /** How many it deletes at a time at most: as many as are quickly done. */
+  /** The most rows it deletes at a time: as many as are deleted quickly. */
   readonly atATime: number;
 
   /**
-   * Deletes some of those that are old.
+   * Deletes some of the rows that are old.
    *
    * @returns How many; fewer than `atATime` when there are no more.
    */
   deleteSome(old: OldSessions): Promise<number> | number;
+}
+
+/** For the clock of the engine, or of another machine, that differs. */
+const SLACK = 60 * 60 * 1000;
+/** A century: any engine can keep a row as long. */
+const LONGEST_LIFE = 100 * 365 * 24 * 60 * 60 * 1000;
+
+/**
+ * Tells how long an engine is to keep a row that it deletes by itself. That
+ * only makes room: whether a session has expired is decided when it is read, so
+ * an hour more does no harm.
+ *
+ * @param expiry When the session expires, in ms since the epoch; `null`, never.
+ * @returns Whole milliseconds from now; `undefined`, for ever.
+ */
+export function expireIn(expiry: number | null): number | undefined {
+  if (expiry === null) return undefined;
+  const life = Math.max(expiry - Date.now(), 0);
+  return life > LONGEST_LIFE ? undefined : Math.ceil(life) + SLACK;
 }

@@ -3,24 +3,25 @@
  *
  *   id | version | last_access | ends_at | tag | json
  *
- * Its indices find what is over (ends_at; last_access where that is null) and
- * whose a session is (tag). Another table, `latchkey_schema`, says of which
- * version each is. Every parameter stands once, in order.
+ * `version` is the revision of a row, `ends_at` its expiry. Indices find what has
+ * expired (ends_at; last_access where that is null) and the sessions of a user
+ * (tag). Another table, `latchkey_schema`, has the version of each table. Every
+ * parameter stands once, in order.
  */
 import type { EngineRow, NewEngineRow, OldSessions } from "./session_engine.ts";
 
-/** What is bound to a statement. */
+/** What a statement binds. */
 export type SqlValue = string | number | null;
 
 /** How many rows a stream reads at a time. */
 export const ROWS_AT_A_TIME = 100;
-/** The version of the tables that this code knows. */
+/** The version of the tables that this code reads and writes. */
 export const SCHEMA_VERSION = 1;
 
 /** A row of a stream. */
 export type IdentifiedRow = EngineRow & { readonly id: string };
 
-const ROW = `json, last_access AS "lastAccess", version`;
+const ROW = `json, last_access AS "lastAccess", version AS revision`;
 const OLD = "(ends_at <= $1 OR (ends_at IS NULL AND last_access <= $2))";
 const TABLE_NAME = /^[a-z_][a-z0-9_]{0,47}$/;
 const OLDEST = -1;
@@ -39,7 +40,7 @@ export interface SqlStatements {
   readonly listTag: string;
   readonly count: string;
   readonly countOld: string;
-  /** What is old, as the condition of another statement. */
+  /** Which rows are old, as the condition of another statement. */
   readonly old: string;
   readonly version: string;
 }
@@ -48,12 +49,12 @@ export interface SqlStatements {
  * Writes the statements on a table.
  *
  * @param table Its name.
- * @throws {TypeError} If it is none that needs no quotes.
+ * @throws {TypeError} If it is not a name that needs no quotes.
  */
 export function statementsFor(table: unknown): SqlStatements {
   if (typeof table !== "string" || !TABLE_NAME.test(table)) {
     throw new TypeError(
-      "Cannot use table: it is not 1 to 48 of the characters a-z 0-9 _ that begin with no digit",
+      "Cannot use table: it is not 1 to 48 of the characters a-z 0-9 _, the first not a digit",
     );
   }
   const insert =
@@ -89,7 +90,7 @@ export function statementsFor(table: unknown): SqlStatements {
  * Refuses a table of another version than this code knows.
  *
  * @param version What the database says.
- * @throws {TypeError} If it is another one.
+ * @throws {TypeError} If it is another version.
  */
 export function checkSchemaVersion(version: number): void {
   if (version === SCHEMA_VERSION) return;
@@ -98,15 +99,15 @@ export function checkSchemaVersion(version: number): void {
   );
 }
 
-/** Gives what of a row is bound, in the order of the columns after the ID. */
+/** Returns what a statement binds of a row, in the order of the columns. */
 export function valuesOf(row: NewEngineRow): SqlValue[] {
-  const { version, lastAccess, endsAt, tag, json } = row;
-  return [version, lastAccess, endsAt, tag, json];
+  const { revision, lastAccess, expiry, tag, json } = row;
+  return [revision, lastAccess, expiry, tag, json];
 }
 
-/** Gives what {@linkcode SqlStatements.old} binds: whole numbers. */
-export function boundsOf({ endedAt, unusedSince }: OldSessions): SqlValue[] {
-  return [endedAt, unusedSince].map((instant) =>
+/** Returns what {@linkcode SqlStatements.old} binds: whole numbers. */
+export function boundsOf({ expiredAt, unusedSince }: OldSessions): SqlValue[] {
+  return [expiredAt, unusedSince].map((instant) =>
     Math.min(Math.max(Math.floor(instant), OLDEST), LATEST)
   );
 }

@@ -3,7 +3,7 @@
  * (https://standardschema.dev): Zod, Valibot, ArkType and others. Its types are
  * said here again, as that specification asks for, so nothing is imported.
  */
-import { type DataPath, SessionDataError } from "../core/errors.ts";
+import { SessionDataError } from "../core/errors.ts";
 import { describe } from "../session/json_value.ts";
 
 /** What a validator found: a value that fits, or what does not. */
@@ -100,7 +100,7 @@ function findIssues(
   );
 }
 
-function toPath({ path = [] }: SchemaIssue): DataPath {
+function toPath({ path = [] }: SchemaIssue): (string | number)[] {
   return path.map((step) => {
     const key = typeof step === "object" ? step.key : step;
     return typeof key === "symbol" ? String(key) : key;

@@ -4,17 +4,84 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SessionLockTimeoutError } from "../../src/core/errors.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { KEEP } from "../../src/core/store.ts";
-import { RecentReads } from "../../src/engines/recent_reads.ts";
-import type { EngineRow } from "../../src/engines/session_engine.ts";
-import { replaceSystem } from "../replaced_system.ts";
+import {
+  EngineSessionStore,
+  RecentReads,
+} from "../../src/engines/engine_store.ts";
+import { MemoryEngine } from "../../src/engines/memory.ts";
+import type {
+  EngineAccess,
+  EngineRow,
+  NewEngineRow,
+  SessionEngine,
+} from "../../src/engines/session_engine.ts";
 import { ID, OTHER_ID, recordOf, testContract } from "../contract/contract.ts";
-import { MemoryEngine, MemoryEngineStore } from "./memory_engine.ts";
+import { replaceSystem } from "../replaced_system.ts";
+
+/** A store on any engine. */
+class AnyEngineStore extends EngineSessionStore {
+  override readonly isMultiprocessSafe = false;
+  override readonly isThreadSafe = false;
+}
+
+/** A connection to an engine, which notes its calls and may answer late. */
+class RemoteEngine implements SessionEngine {
+  readonly engine: MemoryEngine;
+  /** The calls, in order. */
+  readonly calls: string[] = [];
+  /** Is awaited before each answer. */
+  wait: (call: string) => Promise<void> | void = () => {};
+
+  /** @param other Another connection to the same engine. */
+  constructor(other?: RemoteEngine) {
+    this.engine = other?.engine ?? new MemoryEngine();
+  }
+
+  /** Returns the calls, and begins anew. */
+  takeCalls(): string[] {
+    return this.calls.splice(0);
+  }
+
+  setup() {
+    return this.#ask("setup", () => this.engine.setup());
+  }
+
+  read(id: string) {
+    return this.#ask("read", () => this.engine.read(id));
+  }
+
+  write(id: string, row: NewEngineRow) {
+    return this.#ask("write", () => this.engine.write(id, row));
+  }
+
+  replace(id: string, row: NewEngineRow, expected: EngineRow | undefined) {
+    return this.#ask("replace", () => this.engine.replace(id, row, expected));
+  }
+
+  touch(id: string, access: EngineAccess, expected: EngineRow) {
+    return this.#ask("touch", () => this.engine.touch(id, access, expected));
+  }
+
+  remove(id: string, expected?: EngineRow) {
+    return this.#ask("remove", () => this.engine.remove(id, expected));
+  }
+
+  async *rows(tag: string | undefined) {
+    yield* await this.#ask("rows", () => this.engine.rows(tag));
+  }
+
+  async #ask<T>(call: string, answer: () => T): Promise<T> {
+    this.calls.push(call);
+    await this.wait(call);
+    return answer();
+  }
+}
 
 testContract("EngineSessionStore", () => {
   let now: number | undefined;
   const clock = () => now ?? Date.now();
-  const engine = new MemoryEngine();
-  const store = new MemoryEngineStore(engine, { now: clock });
+  const engine = new RemoteEngine();
+  const store = new AnyEngineStore(engine, { now: clock });
   const stopClock = (at: number): Disposable => {
     const before = now;
     now = at;
@@ -30,9 +97,9 @@ testContract("EngineSessionStore", () => {
     spoil: async (id: string) => {
       await engine.write(id, {
         json: "junk",
-        version: 1,
+        revision: 1,
         lastAccess: clock(),
-        endsAt: null,
+        expiry: null,
         expiresAt: null,
         tag: null,
       });
@@ -52,10 +119,10 @@ function increment(record: SessionRecord): SessionRecord {
 
 /** Two stores on one engine, each connected for itself. */
 async function setUp() {
-  const engine = new MemoryEngine();
-  const otherEngine = new MemoryEngine(engine);
-  const store = new MemoryEngineStore(engine);
-  const other = new MemoryEngineStore(otherEngine);
+  const engine = new RemoteEngine();
+  const otherEngine = new RemoteEngine(engine);
+  const store = new AnyEngineStore(engine);
+  const other = new AnyEngineStore(otherEngine);
   await store.save(ID, recordOf({ n: 1 }));
   await other.setup();
   engine.takeCalls();
@@ -106,22 +173,22 @@ Deno.test("an update to KEEP judges what is there, whatever was loaded before", 
   assertEquals(kept?.data, { n: 2 });
 });
 
-Deno.test("an update after a load brings nothing back that was deleted or is over", async () => {
-  for (const end of ["delete", "over"]) {
+Deno.test("an update after a load does not bring back a deleted or expired session", async () => {
+  for (const end of ["delete", "expire"]) {
     let now = 1_000;
-    const engine = new MemoryEngine();
-    const store = new MemoryEngineStore(engine, { now: () => now });
-    const other = new MemoryEngineStore(new MemoryEngine(engine));
+    const engine = new RemoteEngine();
+    const store = new AnyEngineStore(engine, { now: () => now });
+    const other = new AnyEngineStore(new RemoteEngine(engine));
     await store.save(ID, recordOf({ n: 1 }, { expiresAt: 2_000 }));
     await store.load(ID);
-    if (end === "over") now = 2_000;
+    if (end === "expire") now = 2_000;
     else await other.delete(ID);
     assertEquals(await store.update(ID, increment), undefined);
     assertEquals(await store.load(ID), undefined);
   }
 });
 
-Deno.test("an update to nothing is null for who deleted it, undefined for who found it gone", async () => {
+Deno.test("of two updates to nothing one returns null, the other undefined", async () => {
   const { store, other } = await setUp();
   await store.load(ID);
   await other.load(ID);
@@ -132,11 +199,11 @@ Deno.test("an update to nothing is null for who deleted it, undefined for who fo
   assertEquals(results.map(String).sort(), ["null", "undefined"]);
 });
 
-Deno.test("a session that was touched since it was loaded is updated all the same", async () => {
+Deno.test("an update succeeds although the session was touched since it was loaded", async () => {
   let now = 1_000;
-  const engine = new MemoryEngine();
-  const store = new MemoryEngineStore(engine, { now: () => now });
-  const other = new MemoryEngineStore(engine, { now: () => now });
+  const engine = new RemoteEngine();
+  const store = new AnyEngineStore(engine, { now: () => now });
+  const other = new AnyEngineStore(engine, { now: () => now });
   await store.save(ID, recordOf({ n: 1 }, { idleTimeout: 100 }));
   await store.load(ID);
   now += 99;
@@ -147,7 +214,7 @@ Deno.test("a session that was touched since it was loaded is updated all the sam
   assertEquals(engine.takeCalls(), ["read", "replace"]);
 });
 
-Deno.test("what change throws on a record that is not current is not the caller's", async () => {
+Deno.test("an error of change on a record that is no longer current does not reach the caller", async () => {
   const { store, other } = await setUp();
   const refuseOne = (record: SessionRecord) => {
     if (record.data.n === 1) throw new Error("one");
@@ -162,7 +229,7 @@ Deno.test("what change throws on a record that is not current is not the caller'
   assertEquals((await store.load(ID))?.data, { n: 1 });
 });
 
-Deno.test("flows of one process stand in line, and none is refused", async () => {
+Deno.test("updates of one process take turns, and none is refused", async () => {
   const { engine, store } = await setUp();
   const updates = Array.from(
     { length: 100 },
@@ -174,7 +241,7 @@ Deno.test("flows of one process stand in line, and none is refused", async () =>
   assertEquals(replaces.length, 100);
 });
 
-Deno.test("who is beaten to a session for five seconds gives up, and changes nothing", async () => {
+Deno.test("an update that others are ahead of for five seconds fails, and changes nothing", async () => {
   const { engine, store, other } = await setUp();
   engine.wait = async (call) => {
     if (call === "replace") await other.update(ID, increment);
@@ -199,7 +266,7 @@ Deno.test("who is beaten to a session for five seconds gives up, and changes not
 Deno.test("a signal ends the wait for an engine that does not answer", async () => {
   const operations: Record<
     string,
-    (store: MemoryEngineStore, signal: AbortSignal) => Promise<unknown>
+    (store: AnyEngineStore, signal: AbortSignal) => Promise<unknown>
   > = {
     load: (store, signal) => store.load(ID, { signal }),
     save: (store, signal) => store.save(ID, recordOf(), { signal }),
@@ -225,8 +292,8 @@ Deno.test("a signal ends the wait for an engine that does not answer", async () 
 });
 
 Deno.test("setup() is done once, and again after it failed", async () => {
-  const engine = new MemoryEngine();
-  const store = new MemoryEngineStore(engine);
+  const engine = new RemoteEngine();
+  const store = new AnyEngineStore(engine);
   engine.wait = () => Promise.reject(new Error("away"));
   await assertRejects(() => store.setup(), Error, "away");
   await assertRejects(() => store.load(ID), Error, "away");
@@ -237,11 +304,11 @@ Deno.test("setup() is done once, and again after it failed", async () => {
   assertEquals(engine.takeCalls().filter((call) => call === "setup").length, 1);
 });
 
-Deno.test("no more than 1,000 rows or 4 MiB wait for their update", () => {
+Deno.test("at most 1,000 rows or 4 MiB are kept for an update", () => {
   const rowOf = (json: string): EngineRow => ({
     json,
     lastAccess: 0,
-    version: 0,
+    revision: 0,
   });
   const small = new RecentReads();
   for (let n = 0; n <= 1_000; n++) small.add(`${n}`, rowOf("{}"));
@@ -256,4 +323,90 @@ Deno.test("no more than 1,000 rows or 4 MiB wait for their update", () => {
   assertEquals(large.take("4"), rowOf(json));
   large.add("huge", rowOf(json.repeat(5)));
   assertEquals(large.take("huge"), undefined);
+});
+
+const MINUTE = 60_000;
+
+/** Two stores on one engine; the changes of one can be held back. */
+class Pair {
+  now = 1_000_000;
+  readonly quick: AnyEngineStore;
+  readonly slow: AnyEngineStore;
+  /** Resolves when a change of the slow one is under way. */
+  readonly isHeld = Promise.withResolvers<void>();
+  readonly #go = Promise.withResolvers<void>();
+
+  /** @param free How many changes of the slow one are not held back. */
+  constructor(free = 0) {
+    const engine = new MemoryEngine();
+    const hold = async <T>(change: () => T): Promise<T> => {
+      if (free-- > 0) return change();
+      this.isHeld.resolve();
+      await this.#go.promise;
+      return change();
+    };
+    const slow: SessionEngine = {
+      setup: () => engine.setup(),
+      read: (id) => engine.read(id),
+      write: (id, row) => engine.write(id, row),
+      replace: (...args) => hold(() => engine.replace(...args)),
+      touch: (...args) => hold(() => engine.touch(...args)),
+      remove: (...args) => hold(() => engine.remove(...args)),
+      rows: (tag) => engine.rows(tag),
+    };
+    const now = () => this.now;
+    this.quick = new AnyEngineStore(engine, { now });
+    this.slow = new AnyEngineStore(slow, { now });
+  }
+
+  /** Lets go what is held, and all that follows. */
+  release(): void {
+    this.#go.resolve();
+  }
+}
+
+Deno.test("a session that was found expired is not prolonged by a change under way", async () => {
+  const slowOnes = {
+    touch: (store: AnyEngineStore) => store.touch(ID),
+    update: (store: AnyEngineStore) => store.update(ID, (record) => record),
+  };
+  for (const change of Object.values(slowOnes)) {
+    const pair = new Pair();
+    await pair.quick.save(ID, recordOf({}, { idleTimeout: MINUTE }));
+    pair.now += MINUTE - 1;
+    const slow = change(pair.slow);
+    await pair.isHeld.promise;
+    pair.now++;
+    assertEquals(await pair.quick.has(ID), false);
+    pair.release();
+    assertEquals(await slow || undefined, undefined);
+    assertEquals(await pair.quick.has(ID), false);
+  }
+});
+
+Deno.test("a session that was touched in time is not replaced by create()", async () => {
+  // It inserts, in vain, before it replaces the expired session.
+  const pair = new Pair(1);
+  await pair.quick.save(ID, recordOf({ n: 1 }, { idleTimeout: MINUTE }));
+  pair.now += MINUTE;
+  const created = pair.slow.create(ID, recordOf({ n: 2 }));
+  await pair.isHeld.promise;
+  pair.now--;
+  assertEquals(await pair.quick.touch(ID), true);
+  pair.now++;
+  pair.release();
+  assertEquals(await created, false);
+  assertEquals(
+    await pair.quick.load(ID),
+    recordOf({ n: 1 }, { idleTimeout: MINUTE }),
+  );
+});
+
+Deno.test("a session that expired long ago is left to deleteOldSessions()", async () => {
+  const pair = new Pair();
+  await pair.quick.save(ID, recordOf({}, { idleTimeout: MINUTE }));
+  pair.now += 3 * MINUTE;
+  assertEquals(await pair.quick.has(ID), false);
+  const { deleted } = await pair.quick.deleteOldSessions(0);
+  assertEquals(deleted, 1);
 });

@@ -23,15 +23,15 @@ export interface EnginePlace extends AsyncDisposable {
 export interface TestedEngine {
   /** Makes an empty place. */
   make(): Promise<EnginePlace>;
-  /** What keeps the tests from running here, if anything. */
+  /** What is missing here for the tests, if anything. */
   readonly missing?: string | undefined;
   /** Whether several processes may work on it. */
   readonly isShared: boolean;
   /** The longest text that it keeps, in characters. */
   readonly longestString?: number;
-  /** Puts behind an ID what is no record. */
+  /** Keeps something under an ID that is not a record. */
   readonly spoil?: (place: StorePlace, id: string) => Promise<void>;
-  /** Whether a cleanup counts all that remains, what is no record as well. */
+  /** Whether a cleanup counts all that remains, also what is not a record. */
   readonly countsAll?: boolean;
   /** How many operations a history has. */
   readonly operations?: number;
@@ -46,7 +46,7 @@ const LONGEST_LIFE = 500;
  * Declares the tests of an engine.
  *
  * @param name The store's, at the start of every title.
- * @param engine See there.
+ * @param engine How the engine is tested.
  */
 export function testEngine(name: string, engine: TestedEngine): void {
   if (engine.missing !== undefined) {
@@ -91,7 +91,7 @@ function testHistories(name: string, engine: TestedEngine): void {
   const { operations: wanted = OPERATIONS } = engine;
 
   for (const kind of ["processes", "workers"] as const) {
-    Deno.test(`${name}: what 4 ${kind} saw has one order that explains it`, async () => {
+    Deno.test(`${name}: one order explains all results of 4 ${kind}`, async () => {
       for (let seed = 1; seed <= EFFORT; seed++) {
         await using made = await engine.make();
         using ground = new Ground(made.place);
@@ -108,7 +108,7 @@ function testHistories(name: string, engine: TestedEngine): void {
     });
   }
 
-  Deno.test(`${name}: what processes saw that were killed has one order that explains it`, async () => {
+  Deno.test(`${name}: one order explains all results of processes that were killed`, async () => {
     for (let seed = 1; seed <= EFFORT; seed++) {
       await using made = await engine.make();
       using ground = new Ground(made.place);
@@ -118,7 +118,7 @@ function testHistories(name: string, engine: TestedEngine): void {
       await ground.runAndKill({ processes: 4, seed }, KILLS, lifetime);
       const { violation, unanswered } = judge(ground.readEvents());
       assert(violation === undefined, `seed ${seed}: ${violation}`);
-      assert(unanswered > 0, "nobody was killed at work");
+      assert(unanswered > 0, "no process was killed at work");
     }
   });
 }

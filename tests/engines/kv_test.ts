@@ -2,8 +2,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { SessionTooLargeError } from "../../src/core/errors.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { userTag } from "../../src/core/codec.ts";
-import type { KvDatabase } from "../../src/engines/kv_database.ts";
-import { KvSessionStore } from "../../src/engines/kv.ts";
+import { type KvDatabase, KvSessionStore } from "../../src/engines/kv.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import { HOUR, ID, OTHER_ID, recordOf } from "../contract/contract.ts";
 import type { StorePlace } from "../contract/open_store.ts";
@@ -82,7 +81,7 @@ Deno.test("KvSessionStore keeps a record of 65,536 bytes", async () => {
   assertEquals(await watched.store.load(ID), record);
 });
 
-Deno.test("KvSessionStore refuses a record of more, and keeps the old one", async () => {
+Deno.test("KvSessionStore refuses a larger record, and keeps the old one", async () => {
   using watched = await Watched.open();
   const { store } = watched;
   const tooLarge = recordOfBytes(LARGEST + 1);
@@ -102,7 +101,7 @@ Deno.test("KvSessionStore refuses a record of more, and keeps the old one", asyn
   assertEquals(await store.has(OTHER_ID), false);
 });
 
-Deno.test("KvSessionStore refuses it also where the manager's limit is larger", async () => {
+Deno.test("KvSessionStore refuses a larger record also where the manager's limit is larger", async () => {
   using watched = await Watched.open();
   const sessions = new SessionManager<{ text: string }>({
     store: watched.store,
@@ -146,7 +145,7 @@ Deno.test("KvSessionStore writes three keys, for as long as the session can live
   assertEquals(sets.map(([, expireIn]) => expireIn), [undefined, undefined]);
 });
 
-Deno.test("KvSessionStore writes the access key alone when it touches", async () => {
+Deno.test("KvSessionStore: a touch writes the access key alone", async () => {
   using watched = await Watched.open();
   const { store, sets } = watched;
   const expiresAt = Date.now() + HOUR;
@@ -210,7 +209,7 @@ Deno.test("KvSessionStore finds a user's sessions among many, and ends them", as
   assertEquals((await sessions.sessionsOf("bob")).length, 125);
 });
 
-Deno.test("KvSessionStore refuses a prefix that is no text", async () => {
+Deno.test("KvSessionStore refuses an invalid prefix", async () => {
   using kv = await Deno.openKv(":memory:");
   for (const prefix of ["", 1, null] as string[]) {
     assertThrows(() => new KvSessionStore(kv, { prefix }), TypeError);

@@ -6,7 +6,6 @@ import {
   queryOf,
 } from "../../src/engines/postgres_client.ts";
 import { PostgresSessionStore } from "../../src/engines/postgres.ts";
-import { breakMethod } from "./break_method.ts";
 import type { OpenedStore } from "../contract/open_store.ts";
 
 /** A table on a PostgreSQL server. */
@@ -59,7 +58,7 @@ export function openPostgres(
   };
 }
 
-/** Puts behind an ID what is no record. */
+/** Keeps something under an ID that is not a record. */
 export async function spoilPostgres(
   place: PostgresPlace,
   id: string,
@@ -113,7 +112,7 @@ export function connectByPg(
     max,
     application_name: nameOf(Deno.pid),
   });
-  // A connection that ends while nobody uses it; the pool makes another.
+  // An idle connection that ends; the pool makes another.
   client.on("error", () => {});
   return { client, [Symbol.asyncDispose]: () => client.end() };
 }
@@ -140,11 +139,36 @@ export function connectByPostgres(
 
 const WHERE = { host: "127.0.0.1", database: "postgres" };
 
-/** Under which name a process connects, so that the server knows whose it is. */
+/** Names the connections of a process, by which the server tells them apart. */
 function nameOf(pid: number): string {
   return `process ${pid}`;
 }
 
 function fail({ message }: postgres.Notice): void {
   throw new Error(`The server noted: ${message}`);
+}
+
+/**
+ * Makes every call of a method fail.
+ *
+ * @param target The object with the method.
+ * @param method The name of the method.
+ * @param error What each call throws, until the result is disposed of.
+ */
+function breakMethod(
+  target: object,
+  method: string,
+  error: Error,
+): Disposable {
+  const own = Object.getOwnPropertyDescriptor(target, method);
+  const value = (): never => {
+    throw error;
+  };
+  Object.defineProperty(target, method, { value, configurable: true });
+  return {
+    [Symbol.dispose]: () => {
+      if (own === undefined) Reflect.deleteProperty(target, method);
+      else Object.defineProperty(target, method, own);
+    },
+  };
 }

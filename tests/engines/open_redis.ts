@@ -73,7 +73,7 @@ export async function connectRedis(
 }
 
 /**
- * Waits until Redis has done what a process asked of it that is dead.
+ * Waits until Redis has carried out the commands of a process that was killed.
  *
  * @param place Where.
  * @param pid The process.
@@ -91,10 +91,13 @@ export async function settleRedis(
       .map(([, , [, port]]) => port)
     : [port];
   for (const port of ports) {
-    await waitUntil("the dead are gone", async () => {
-      const clients = String(await ask(port, "CLIENT", "LIST"));
-      return !clients.includes(`name=${nameOf(pid)} `);
-    });
+    await waitUntil(
+      "the connections of a killed process are closed",
+      async () => {
+        const clients = String(await ask(port, "CLIENT", "LIST"));
+        return !clients.includes(`name=${nameOf(pid)} `);
+      },
+    );
   }
 }
 

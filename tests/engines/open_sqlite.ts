@@ -1,9 +1,8 @@
 import { DatabaseSync } from "node:sqlite";
-import type {
-  SqliteDatabase,
-  SqliteStatement,
-} from "../../src/engines/sqlite_database.ts";
-import { SqliteSessionStore } from "../../src/engines/sqlite.ts";
+import {
+  type SqliteDatabase,
+  SqliteSessionStore,
+} from "../../src/engines/sqlite.ts";
 import type { OpenedStore } from "../contract/open_store.ts";
 import { Breakable } from "./breakable.ts";
 
@@ -46,7 +45,9 @@ export function watch(
       database.exec(sql);
     },
     prepare: (sql) => {
-      const statement: SqliteStatement = database.prepare(sql);
+      const statement: ReturnType<SqliteDatabase["prepare"]> = database.prepare(
+        sql,
+      );
       const watched = <V extends unknown[], R>(run: (...values: V) => R) =>
       (
         ...values: V

@@ -22,7 +22,7 @@ async function fill(
     FROM generate_series(1, ${count}) AS n`);
 }
 
-/** Takes what was run, and gives the sizes of the batches that were deleted. */
+/** Returns the sizes of the batches that were deleted. */
 function batchesOf({ client }: WatchedStore): number[] {
   return client.take().filter(({ text }) => text.startsWith("DELETE"))
     .map(({ count }) => count);
@@ -53,7 +53,7 @@ scene.test("deleteOldSessions() deletes at most 1,000 at a time", async (driver)
   assertEquals(await idsOf(watched), [ID, OTHER_ID]);
 });
 
-scene.test("deleteOldSessions() passes over whom somebody writes, and waits for nobody", async (driver) => {
+scene.test("deleteOldSessions() skips a session that is being written, and does not wait", async (driver) => {
   const place = scene.place(driver);
   await using watched = await scene.open(place);
   await using writer = await scene.open(place, { max: 1 });
@@ -74,7 +74,7 @@ scene.test("deleteOldSessions() passes over whom somebody writes, and waits for 
   assertEquals(await idsOf(watched), [renewed]);
 });
 
-scene.test("deleteOldSessions() leaves who is touched meanwhile", async (driver) => {
+scene.test("deleteOldSessions() leaves a session that is touched meanwhile", async (driver) => {
   await using watched = await scene.open(driver);
   const { store } = watched;
   await fill(watched, 2_500);
@@ -90,7 +90,7 @@ scene.test("deleteOldSessions() leaves who is touched meanwhile", async (driver)
   assertEquals(await idsOf(watched), [touched]);
 });
 
-scene.test("of two cleaners at once each session is deleted by one", async (driver) => {
+scene.test("of two cleanups at once each session is deleted by one", async (driver) => {
   const place = scene.place(driver);
   await using one = await scene.open(place);
   await using other = await scene.open(place);
@@ -125,7 +125,7 @@ scene.test("deleteOldSessions() goes by the millisecond, within a slot of the in
   assertEquals(await idsOf(watched), ["over-in-2-ms----"]);
 });
 
-scene.test("a session may end as late as numbers go", async (driver) => {
+scene.test("a session may expire as late as numbers go", async (driver) => {
   await using watched = await scene.open(driver);
   const { store } = watched;
   const expiresAt = Number.MAX_SAFE_INTEGER;

@@ -92,7 +92,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "PostgresSessionStore on npm:pg: a single client will do",
+  name: "PostgresSessionStore on npm:pg: a single client is enough",
   ignore: missing !== undefined,
   fn: async () => {
     const { port, table } = scene.place("pg");
@@ -105,7 +105,7 @@ Deno.test({
 
 const WHERE = { host: "127.0.0.1", user: "postgres", database: "postgres" };
 
-scene.test("a version may be any whole number below 2 ** 53", async (driver) => {
+scene.test("a revision may be any whole number below 2 ** 53", async (driver) => {
   await using watched = await scene.open(driver);
   const { store, client, sql, table } = watched;
   const random = Math.random;
@@ -124,7 +124,7 @@ scene.test("a version may be any whole number below 2 ** 53", async (driver) => 
   }
 });
 
-scene.test("with one connection nobody waits for himself", async (driver) => {
+scene.test("one connection is enough for calls at once", async (driver) => {
   await using watched = await scene.open(driver, { max: 1 });
   const { store } = watched;
   const ids = Array.from({ length: 250 }, (_, n) => `session-number-${n}`);
@@ -170,7 +170,7 @@ scene.test("while the server is away its errors reach the caller, and the next c
   assertEquals(await store.touch(ID), true);
 });
 
-/** Waits until somebody stands in line for a row. */
+/** Waits until a statement waits for a row. */
 async function isWaiting(
   sql: (text: string) => Promise<readonly unknown[]>,
 ): Promise<void> {

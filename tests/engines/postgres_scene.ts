@@ -1,10 +1,15 @@
 /** What the tests of PostgreSQL share: a server for a file, a table for a test. */
 
-import { queryOf } from "../../src/engines/postgres_client.ts";
 import {
   PostgresSessionStore,
   type PostgresSessionStoreOptions,
 } from "../../src/engines/postgres.ts";
+import {
+  type PostgresClient,
+  type PostgresQuery,
+  queryOf,
+} from "../../src/engines/postgres_client.ts";
+import type { SqlValue } from "../../src/engines/sql.ts";
 import type { EnginePlace } from "./engine_suite.ts";
 import {
   connect,
@@ -18,14 +23,13 @@ import {
   PostgresServer,
   type PostgresServerOptions,
 } from "./postgres_server.ts";
-import { WatchedPostgres } from "./watched_postgres.ts";
 
-/** A store on a table of its own, and who watches what it asks. */
+/** A store on a table of its own, and the client that watches it. */
 export interface WatchedStore extends AsyncDisposable {
   readonly store: PostgresSessionStore;
   readonly client: WatchedPostgres;
   readonly table: string;
-  /** Runs a statement beside the store, and gives the columns of its rows. */
+  /** Runs a statement beside the store, and returns the columns of its rows. */
   sql(text: string): Promise<readonly (readonly string[])[]>;
 }
 
@@ -60,13 +64,13 @@ export class PostgresScene {
     }
   }
 
-  /** Gives a place that nobody has used. */
+  /** Returns a place that no test has used. */
   place(driver: Driver): PostgresPlace {
     const { port } = this.server;
     return { kind: "postgres", driver, port, table: `t${++this.#tables}` };
   }
 
-  /** Gives one as the suite of all engines wants it. */
+  /** Returns such a place for the suite of all engines. */
   make(driver: Driver): Promise<EnginePlace> {
     return Promise.resolve({
       place: this.place(driver),
@@ -94,5 +98,49 @@ export class PostgresScene {
       sql: async (text) => (await query(text, [])).rows,
       [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
     };
+  }
+}
+
+/** A statement that a store has run. */
+export interface Statement {
+  readonly text: string;
+  readonly values: SqlValue[] | undefined;
+  /** How many rows it returned or changed. */
+  readonly count: number;
+}
+
+/** A client on the client of any driver; it remembers the statements. */
+export class WatchedPostgres {
+  readonly #query: PostgresQuery;
+  #statements: Statement[] = [];
+
+  /** @param client The driver's. */
+  constructor(client: PostgresClient) {
+    this.#query = queryOf(client);
+  }
+
+  /** Returns the statements since the last call. */
+  take(): Statement[] {
+    const statements = this.#statements;
+    this.#statements = [];
+    return statements;
+  }
+
+  /** Runs a statement as a pool of `npm:pg` does. */
+  async query(
+    { text, values }: { text: string; values?: SqlValue[] },
+  ): Promise<{ rows: string[][]; rowCount: number }> {
+    const { rows, count } = await this.#query(text, values);
+    this.#statements.push({ text, values, count });
+    return { rows: rows as string[][], rowCount: count };
+  }
+
+  /** Shows how the server would run a statement, or does, with `ANALYZE`. */
+  async explain(
+    { text, values }: Statement,
+    options = "COSTS OFF",
+  ): Promise<string> {
+    const { rows } = await this.#query(`EXPLAIN (${options}) ${text}`, values);
+    return rows.join("\n");
   }
 }

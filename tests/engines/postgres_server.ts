@@ -5,14 +5,14 @@ import { findPostgres } from "./find_postgres.ts";
 const READY = "database system is ready to accept connections";
 const TAKEN = "could not bind";
 const ATTEMPTS = 5;
-/** PostgreSQL refuses to be root; this is who owns nothing. */
+/** PostgreSQL refuses to run as root; this is the user who owns nothing. */
 const NOBODY = 65534;
 
-// A run that grants little tells where they are, for nobody may look there.
+// A run that grants little says where they are, and need not look there.
 const PROGRAMS = Deno.env.get("POSTGRES_BIN") ?? findPostgres() ?? "";
 const IS_ROOT = Deno.uid() === 0;
 
-/** What keeps a server from being started here, if anything. */
+/** What is missing here to start a server, if anything. */
 export const missing: string | undefined = PROGRAMS === ""
   ? "no initdb and postgres here"
   : undefined;
@@ -24,7 +24,7 @@ export interface PostgresServerOptions {
 }
 
 /**
- * A server with an empty cluster in a temporary directory. It dies with the
+ * A server with an empty cluster in a temporary directory. It ends with the
  * process that started it, and the directory goes when it is disposed of.
  */
 export class PostgresServer implements AsyncDisposable {
@@ -102,7 +102,7 @@ export class PostgresServer implements AsyncDisposable {
     );
   }
 
-  /** Starts it; `false` when somebody else has the port. */
+  /** Starts it; returns `false` when the port is taken. */
   async #start(port: number): Promise<boolean> {
     this.port = port;
     const settings = {
@@ -160,7 +160,7 @@ function commandFor(program: string, args: string[]): Deno.Command {
   });
 }
 
-/** Lets who is not root through to a directory in one that is only root's. */
+/** Opens the way to a directory inside one that only root may enter. */
 function letThrough(directory: string): void {
   const above = directory.slice(0, directory.lastIndexOf("/"));
   for (const path of [directory, above]) {

@@ -28,13 +28,13 @@ export function takesEveryClient(
   });
 }
 
-scene.test("8 processes at once set it up", async (driver) => {
+scene.test("8 processes at once set one table up", async (driver) => {
   using ground = new Ground(scene.place(driver));
   await ground.run({ processes: 8, operations: 160, seed: 1 });
   assert(ground.readEvents().length >= 2 * 160);
 });
 
-scene.test("8 connections at once set it up, and once more changes nothing", async (driver) => {
+scene.test("8 connections at once set one table up, and a second setup changes nothing", async (driver) => {
   const place = scene.place(driver);
   await using stack = new AsyncDisposableStack();
   const stores = Array.from({ length: 8 }, () => {
@@ -86,7 +86,7 @@ scene.test("a table of a later version is refused, and left as it is", async (dr
   ]]);
 });
 
-scene.test("setup() of a table that is there takes no right to create", async (driver) => {
+scene.test("setup() of an existing table takes no right to create", async (driver) => {
   await using owner = await scene.open(driver);
   const { table, sql } = owner;
   const role = `${table}_user`;
@@ -107,7 +107,7 @@ scene.test("setup() of a table that is there takes no right to create", async (d
   await assertRejects(() => other.setup(), Error, "permission denied");
 });
 
-scene.test("setup() of a table that is there waits for nobody who writes", async (driver) => {
+scene.test("setup() of an existing table does not wait for a writer", async (driver) => {
   const place = scene.place(driver);
   await using watched = await scene.open(place);
   const { store, sql, table } = watched;
@@ -123,7 +123,7 @@ scene.test("setup() of a table that is there waits for nobody who writes", async
   assertEquals(await sql("SELECT 1"), [["1"]]);
 });
 
-Deno.test("PostgresSessionStore: a table's name is one that needs no quotes", () => {
+Deno.test("PostgresSessionStore refuses a table name that needs quotes", () => {
   const client = { query: () => Promise.reject() };
   const names: unknown[] = [
     "",
@@ -153,7 +153,7 @@ Deno.test("PostgresSessionStore: a table's name is one that needs no quotes", ()
   }
 });
 
-Deno.test("PostgresSessionStore: what is no client is a TypeError", () => {
+Deno.test("PostgresSessionStore refuses what is not a client", () => {
   const clients: unknown[] = [
     undefined,
     null,

@@ -1,7 +1,10 @@
 import { assert, assertEquals, assertMatch, assertNotMatch } from "@std/assert";
 import { HOUR, ID, OTHER_ID, recordOf } from "../contract/contract.ts";
-import { PostgresScene, type WatchedStore } from "./postgres_scene.ts";
-import type { Statement } from "./watched_postgres.ts";
+import {
+  PostgresScene,
+  type Statement,
+  type WatchedStore,
+} from "./postgres_scene.ts";
 
 const ROWS = 20_000;
 const SECOND = 1_000;
@@ -20,7 +23,7 @@ function textOf(length: number): string {
   }).join("");
 }
 
-/** Fills a table with sessions of 500 users; a few are over. */
+/** Fills a table with sessions of 500 users; a few have expired. */
 async function fill({ sql, table }: WatchedStore): Promise<void> {
   await sql(`
     INSERT INTO ${table} (id, version, last_access, ends_at, tag, json)
@@ -31,7 +34,7 @@ async function fill({ sql, table }: WatchedStore): Promise<void> {
   await sql(`ANALYZE ${table}`);
 }
 
-/** Runs it and gives the one statement that was run by that. */
+/** Returns the one statement that an act runs. */
 async function only(
   { client }: WatchedStore,
   act: () => Promise<unknown>,
@@ -82,7 +85,7 @@ scene.test("an operation is as few statements as it can be", async (driver) => {
   assertEquals(await numberOf(() => store.setup()), 0, "setup() again");
 });
 
-scene.test("a session, a user's, and those that are over are found by an index", async (driver) => {
+scene.test("an index finds a session, those of a user, and those that have expired", async (driver) => {
   await using watched = await scene.open(driver);
   const { store, client, table } = watched;
   await fill(watched);
@@ -116,7 +119,7 @@ scene.test("entries() reads a page at a time", async (driver) => {
   }
 });
 
-scene.test("touch() leaves the JSON of a large session where it is", async (driver) => {
+scene.test("touch() leaves the JSON of a large session in place", async (driver) => {
   await using watched = await scene.open(driver);
   const { store, sql, table } = watched;
   const record = recordOf({ text: textOf(LARGE) }, { idleTimeout: HOUR });
@@ -144,7 +147,7 @@ scene.test("touch() logs as little for a large session as for a small one", asyn
   }
 });
 
-scene.test("touch() a second later leaves all indices alone", async (driver) => {
+scene.test("touch() a second later changes no index", async (driver) => {
   const clock = { now: Date.UTC(2026, 0) };
   await using watched = await scene.open(driver, { now: () => clock.now });
   await watched.store.save(ID, recordOf({}, { idleTimeout: HOUR }));

@@ -21,7 +21,7 @@ class Desk {
     return this.manager.open(new Request("http://localhost/", { headers }));
   }
 
-  /** Commits, and gives the cookie that the browser sends from then on. */
+  /** Commits, and returns the cookie that the browser sends afterwards. */
   async commit(session: Session<Data>): Promise<string> {
     const headers = new Headers();
     await this.manager.commit(session, headers);
@@ -73,7 +73,7 @@ scene.test("sessionsOf() and revokeUser() find a user's sessions by the index", 
   assertEquals((await desk.open(bob.cookie)).user, "bob");
 });
 
-scene.test("a commit that comes after the logout on another server revives nothing", async (driver) => {
+scene.test("a commit after a logout on another server revives nothing", async (driver) => {
   const place = scene.place(driver);
   await using watched = await scene.open(place);
   await using elsewhere = await scene.open(place);
@@ -97,7 +97,7 @@ scene.test("a commit that comes after the logout on another server revives nothi
   }
 });
 
-scene.test("a commit of before a login on another server is refused", async (driver) => {
+scene.test("a commit of a request from before a login on another server is refused", async (driver) => {
   const place = scene.place(driver);
   await using watched = await scene.open(place);
   await using elsewhere = await scene.open(place);

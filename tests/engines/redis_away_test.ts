@@ -17,7 +17,7 @@ const HOST = "127.0.0.1";
 const CLIENTS = ["redis", "ioredis"] as const;
 const ignore = missingRedis !== undefined;
 
-/** What a client says of its connection is of no interest. */
+/** Ignores what a client reports of its connection. */
 function ignoreError(): void {}
 
 for (const client of CLIENTS) {
@@ -43,7 +43,7 @@ for (const client of CLIENTS) {
         (signal) => store.deleteOldSessions(30, { signal }),
       ];
       for (const ask of asks) {
-        // The client waits for the server, and whoever asked need not.
+        // The client waits for the server; its caller need not.
         const given = new AbortController();
         const asked = ask(given.signal);
         queueMicrotask(() => given.abort(reason));
@@ -62,7 +62,8 @@ for (const client of CLIENTS) {
 }
 
 Deno.test({
-  name: "RedisSessionStore: what a client says without a server is passed on",
+  name:
+    "RedisSessionStore: without a server the client's error reaches the caller",
   ignore,
   fn: async () => {
     const server = await RedisServer.start();
@@ -150,7 +151,7 @@ class LoadingServer implements AsyncDisposable {
   }
 }
 
-Deno.test("RedisSessionStore: that Redis is loading reaches the caller, and the next call works", async () => {
+Deno.test("RedisSessionStore: the error of a loading Redis reaches the caller, and the next call works", async () => {
   await using server = new LoadingServer();
   const { port } = server;
   const io = new Redis({

@@ -16,7 +16,7 @@ import { missingRedis, RedisServer } from "./redis_server.ts";
 
 const HOST = "127.0.0.1";
 
-Deno.test("RedisSessionStore takes every client that it names", () => {
+Deno.test("RedisSessionStore accepts every kind of client", () => {
   const stores = [
     new RedisSessionStore(createClient()),
     new RedisSessionStore(createClient({ RESP: 3 })),
@@ -29,7 +29,7 @@ Deno.test("RedisSessionStore takes every client that it names", () => {
   assertEquals(stores.length, 5);
 });
 
-Deno.test("RedisSessionStore refuses what is no client", () => {
+Deno.test("RedisSessionStore refuses what is not a client", () => {
   const wrong: unknown[] = [
     undefined,
     null,
@@ -59,7 +59,7 @@ Deno.test("RedisSessionStore refuses a client that reads from replicas", () => {
   );
 });
 
-Deno.test("RedisSessionStore refuses a prefix that it cannot use", () => {
+Deno.test("RedisSessionStore refuses an invalid prefix", () => {
   for (const prefix of ["", "{", "a}b", "{a}", null, 1]) {
     const client = new Redis({ lazyConnect: true });
     assertThrows(
@@ -141,7 +141,8 @@ async function useAll(store: RedisSessionStore): Promise<void> {
 }
 
 Deno.test({
-  name: "RedisSessionStore does not take bytes for no session",
+  name:
+    "RedisSessionStore does not take an answer in bytes for a missing session",
   ignore: missingRedis !== undefined,
   fn: async () => {
     await using server = await RedisServer.start();
@@ -155,7 +156,7 @@ Deno.test({
     try {
       const store = new RedisSessionStore(client);
       await store.save(ID, recordOf());
-      await assertRejects(() => store.load(ID), TypeError, "not text");
+      await assertRejects(() => store.load(ID), TypeError, "not a string");
     } finally {
       client.destroy();
     }
@@ -163,7 +164,8 @@ Deno.test({
 });
 
 Deno.test({
-  name: "RedisSessionStore lists what has its prefix, whatever that is",
+  name:
+    "RedisSessionStore lists the sessions with its prefix, whatever that is",
   ignore: missingRedis !== undefined,
   fn: async () => {
     await using server = await RedisServer.start();

@@ -9,7 +9,7 @@ const MASTERS = 3;
 export interface RedisClusterOptions {
   /** Whether the first master has a replica. */
   readonly hasReplica?: boolean;
-  /** After how many ms without an answer a node is taken for dead. */
+  /** After how many ms without an answer a node counts as failed. */
   readonly nodeTimeout?: number;
 }
 

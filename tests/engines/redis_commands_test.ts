@@ -28,7 +28,7 @@ testScene(
   },
 );
 
-testScene("what is not there costs one command", async (scene) => {
+testScene("a missing session costs one command", async (scene) => {
   const { store } = scene;
   const asks: (() => Promise<unknown>)[] = [
     () => store.load(ID),
@@ -46,7 +46,7 @@ testScene("what is not there costs one command", async (scene) => {
   assertEquals(scene.take().length, 1);
 });
 
-testScene("an ID that is malformed costs nothing", async (scene) => {
+testScene("a malformed ID costs no command", async (scene) => {
   const { store } = scene;
   for (const id of ["", "*", "{}", "x\r\nFLUSHALL", "0".repeat(65)]) {
     assertEquals(await store.load(id), undefined);
@@ -57,7 +57,7 @@ testScene("an ID that is malformed costs nothing", async (scene) => {
 });
 
 testScene(
-  "a touch sends a few bytes, and leaves the data as they are",
+  "a touch sends a few bytes, and leaves the data as it is",
   async (scene) => {
     const { store } = scene;
     const record = recordOf({ text: "x".repeat(100_000) }, { user: "ann" });
@@ -79,7 +79,7 @@ testScene(
 );
 
 testScene(
-  "Redis deletes a session an hour after its end, which a touch moves",
+  "Redis deletes a session an hour after its expiry, which a touch moves",
   async (scene) => {
     const { store } = scene;
     await store.save(ID, recordOf({}, { idleTimeout: 2 * HOUR }));
@@ -98,7 +98,7 @@ testScene(
 );
 
 testScene(
-  "a session that never ends has no end in Redis either",
+  "a session that never expires does not expire in Redis either",
   async (scene) => {
     const { store } = scene;
     const passing = recordOf({}, { idleTimeout: HOUR });
@@ -133,7 +133,7 @@ testScene("a write that is sent twice is done once", async (scene) => {
   assertEquals(await store.load(ID), recordOf({ n: 3 }));
 });
 
-testScene("scripts that Redis has forgotten are sent again", async (scene) => {
+testScene("scripts that Redis has lost are sent again", async (scene) => {
   const { store } = scene;
   const forget = () => scene.ask("SCRIPT", "FLUSH");
   await forget();
@@ -149,7 +149,7 @@ testScene("scripts that Redis has forgotten are sent again", async (scene) => {
 });
 
 testScene(
-  "what a session was is over for all when it is over for one",
+  "a session that has expired for one server has expired for all",
   async (scene) => {
     const { store } = scene;
     const connected = await connectRedis({

@@ -20,7 +20,7 @@ const ignore = missingRedis !== undefined;
 function ignoreError(): void {}
 
 Deno.test({
-  name: "RedisSessionStore: a replica takes over, and what comes then works",
+  name: "RedisSessionStore: a replica takes over, and later calls work",
   ignore,
   fn: async () => {
     await using cluster = await RedisCluster.start({

@@ -8,7 +8,7 @@ import { missingRedis, RedisServer } from "./redis_server.ts";
 import type { Answer } from "./redis_wire.ts";
 import { watch } from "./watched_redis.ts";
 
-/** Beside the lifetime, in ms; Redis keeps what is over for so long. */
+/** How long Redis keeps an expired session, in ms. */
 export const SLACK: number = HOUR;
 /** For how long a test may take, in ms. */
 const WHILE = HOUR / 4;
@@ -46,7 +46,7 @@ export class Scene implements AsyncDisposable {
     const sent: string[][] = [];
     const watched = watch(connected.client, (args) => sent.push([...args]));
     const store = new RedisSessionStore(watched);
-    await store.save(OTHER_ID, recordOf({}, { user: "somebody" }));
+    await store.save(OTHER_ID, recordOf({}, { user: "bob" }));
     await store.touch(OTHER_ID);
     await store.delete(OTHER_ID);
     const scene = new Scene(server, store, sent, stack.move());
@@ -54,7 +54,7 @@ export class Scene implements AsyncDisposable {
     return scene;
   }
 
-  /** Gives what was sent since it was last asked. */
+  /** Returns what was sent since the last call. */
   take(): string[][] {
     const taken = this.#sent.slice(this.#seen);
     this.#seen = this.#sent.length;

@@ -3,13 +3,13 @@
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { type Answer, ask } from "./redis_wire.ts";
 
-/** Below those that the system gives to clients, also that of the cluster. */
+/** Below the ports that the system gives to clients, also with the one of the cluster. */
 const FIRST_PORT = 10_000;
 const PORTS = 12_000;
 const PAUSE = 20;
 const TIMEOUT = 30_000;
 
-/** What keeps Redis from running here, if anything. */
+/** What is missing here to run Redis, if anything. */
 export const missingRedis: string | undefined = await findRedis();
 
 /** What {@linkcode RedisServer.start} takes. */

@@ -1,37 +1,55 @@
-import type { StorePlace } from "../contract/open_store.ts";
-import { testEngine } from "./engine_suite.ts";
+import { type EnginePlace, testEngine } from "./engine_suite.ts";
+import { RedisCluster } from "./redis_cluster.ts";
 import { missingRedis, RedisServer } from "./redis_server.ts";
 
 let server: RedisServer;
+let cluster: RedisCluster;
 let prefixes = 0;
 
 if (missingRedis === undefined) {
   Deno.test.beforeAll(async () => {
     server = await RedisServer.start();
+    cluster = await RedisCluster.start();
   });
-  Deno.test.afterAll(() => server[Symbol.asyncDispose]());
+  Deno.test.afterAll(async () => {
+    await cluster[Symbol.asyncDispose]();
+    await server[Symbol.asyncDispose]();
+  });
+}
+
+/** Returns a place that no test has used. */
+function makePlace(
+  client: "redis" | "ioredis",
+  port: number,
+  isCluster: boolean,
+): EnginePlace {
+  const prefix = `test-${prefixes++}`;
+  return {
+    place: { kind: "redis", port, client, isCluster, prefix },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
 }
 
 for (const client of ["redis", "ioredis"] as const) {
   testEngine(`RedisSessionStore, npm:${client}`, {
     missing: missingRedis,
     isShared: true,
-    make: () => {
-      const place: StorePlace = {
-        kind: "redis",
-        port: server.port,
-        client,
-        isCluster: false,
-        prefix: `test-${prefixes++}`,
-      };
-      return Promise.resolve({
-        place,
-        [Symbol.asyncDispose]: () => Promise.resolve(),
-      });
-    },
+    make: () => Promise.resolve(makePlace(client, server.port, false)),
     spoil: async (place, id) => {
       if (place.kind !== "redis") throw new TypeError("not in Redis");
       await server.ask("SET", `${place.prefix}:{${id}}`, "junk");
+    },
+  });
+
+  // The keys of a test are on three nodes.
+  testEngine(`RedisSessionStore, npm:${client}, cluster`, {
+    missing: missingRedis,
+    // With one client: that takes its time, and the scripts are the same.
+    isShared: client === "ioredis",
+    operations: 4_000,
+    make: () => {
+      const { port } = cluster.masters[0]!;
+      return Promise.resolve(makePlace(client, port, true));
     },
   });
 }

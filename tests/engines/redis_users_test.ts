@@ -44,7 +44,7 @@ testScene("the index goes with its last session", async (scene) => {
 });
 
 testScene(
-  "a touch prolongs the index as it does the session",
+  "a touch prolongs the index with the session",
   async (scene) => {
     const { store } = scene;
     await store.save(ID, recordOf({}, { user: "ann", idleTimeout: DAY }));
@@ -57,7 +57,7 @@ testScene(
 );
 
 testScene(
-  "what is over leaves the index with the next that comes",
+  "an expired session leaves the index when the next session comes",
   async (scene) => {
     const { store } = scene;
     const record = recordOf({}, { user: "ann", idleTimeout: HOUR });
@@ -79,7 +79,7 @@ testScene("an index that was lost comes back with a touch", async (scene) => {
   assertEquals(await idsOf(scene, "ann"), [ID]);
 });
 
-testScene("a login that comes to nothing leaves the index", async (scene) => {
+testScene("a login that fails leaves the index", async (scene) => {
   const { store } = scene;
   await store.save(ID, recordOf());
   assertEquals(
@@ -96,7 +96,7 @@ testScene("a login that comes to nothing leaves the index", async (scene) => {
 });
 
 testScene(
-  "a logout does not hide the login that comes with it",
+  "a logout does not hide a login of the same moment",
   async (scene) => {
     const { store } = scene;
     await store.save(ID, recordOf({}, { user: "ann" }));
@@ -110,7 +110,7 @@ testScene(
 );
 
 testScene(
-  "a listing drops what the dead left, unless it is new",
+  "a listing removes what a killed process left, unless it is new",
   async (scene) => {
     const { store } = scene;
     await store.save(ID, recordOf({}, { user: "ann" }));
@@ -190,7 +190,7 @@ testScene(
 );
 
 testScene(
-  "a commit that comes after a logout does not revive",
+  "a commit after a logout does not revive the session",
   async (scene) => {
     const { manager, cookies } = await signIn(scene, ["ann", "bob"]);
     const late = await Promise.all(

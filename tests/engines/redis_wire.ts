@@ -7,7 +7,7 @@ const decoder = new TextDecoder();
 export type Answer = string | number | null | Answer[];
 
 /**
- * Sends a command, and gives the answer.
+ * Sends a command, and returns the answer.
  *
  * @param port The server's, on the loopback.
  * @param command The command and its arguments.

@@ -1,8 +1,18 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
+import {
+  SqliteSessionStore,
+  type SqliteSessionStoreOptions,
+} from "../../src/engines/sqlite.ts";
+import { system } from "../../src/system/system.ts";
+import { HOUR, ID, OTHER_ID, recordOf } from "../contract/contract.ts";
 import type { StorePlace } from "../contract/open_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { testEngine } from "./engine_suite.ts";
-import { openSqlite } from "./open_sqlite.ts";
+import { openSqlite, watch } from "./open_sqlite.ts";
+
+const SCRIPT = new URL("./sqlite_script.ts", import.meta.url);
+const PAGE = 4096;
 
 testEngine("SqliteSessionStore", {
   isShared: true,
@@ -23,4 +33,340 @@ testEngine("SqliteSessionStore", {
       "INSERT OR REPLACE INTO latchkey_sessions VALUES (?, 1, ?, NULL, NULL, ?)",
     ).run(id, Date.now(), '{"data":');
   },
+});
+
+/** A store in a file of its own. */
+class SqlitePlace implements Disposable {
+  readonly #directory = new TemporaryDirectory();
+  readonly path: string = this.#directory.join("sessions.db");
+  readonly database: DatabaseSync = new DatabaseSync(this.path);
+  readonly store: SqliteSessionStore;
+  /** The statements since it was last emptied. */
+  readonly statements: string[] = [];
+
+  /** @param options The store's. */
+  constructor(options?: SqliteSessionStoreOptions) {
+    const watched = watch(this.database, (sql) => this.statements.push(sql));
+    this.store = new SqliteSessionStore(watched, options);
+  }
+
+  /** Opens the file once more. */
+  open(): DatabaseSync {
+    return new DatabaseSync(this.path);
+  }
+
+  /** Returns the value of a pragma, or of any statement that has one. */
+  ask(sql: string): unknown {
+    return Object.values(this.database.prepare(sql).get()!)[0];
+  }
+
+  /** Starts a task of the script on the file. */
+  start(task: string): Deno.ChildProcess {
+    const paths = ["", "-wal", "-shm", "-journal"].map((end) =>
+      this.path + end
+    );
+    return new Deno.Command(Deno.execPath(), {
+      args: [
+        "run",
+        "--no-prompt",
+        `--allow-read=${paths}`,
+        `--allow-write=${paths}`,
+        SCRIPT.href,
+        task,
+        this.path,
+      ],
+      stdin: "piped",
+      stdout: "piped",
+    }).spawn();
+  }
+
+  /** Removes it. */
+  [Symbol.dispose](): void {
+    this.database.close();
+    this.#directory[Symbol.dispose]();
+  }
+}
+
+async function ended(child: Deno.ChildProcess): Promise<string> {
+  await child.stdin.close();
+  const { stdout } = await child.output();
+  return new TextDecoder().decode(stdout).trim();
+}
+
+Deno.test("SqliteSessionStore: 8 processes at once set one new file up", async () => {
+  using place = new SqlitePlace();
+  const children = Array.from({ length: 8 }, () => place.start("setup"));
+  assertEquals(await Promise.all(children.map(ended)), Array(8).fill("done"));
+  assertEquals(place.ask("PRAGMA journal_mode"), "wal");
+});
+
+Deno.test("SqliteSessionStore: setup() waits for another process that writes", async () => {
+  using place = new SqlitePlace();
+  const other = place.open();
+  other.exec("CREATE TABLE others (n); BEGIN IMMEDIATE");
+  const { wait } = system;
+  let waits = 0;
+  try {
+    system.wait = () => {
+      if (++waits === 3) other.exec("COMMIT");
+      return Promise.resolve();
+    };
+    await place.store.setup();
+  } finally {
+    system.wait = wait;
+    other.close();
+  }
+  assertEquals(waits, 3);
+  assertEquals(place.ask("PRAGMA journal_mode"), "wal");
+});
+
+Deno.test("SqliteSessionStore refuses a table of a later version, and leaves it as it is", async () => {
+  using place = new SqlitePlace();
+  place.database.exec(`
+    CREATE TABLE latchkey_schema (name TEXT PRIMARY KEY, version INTEGER NOT NULL);
+    INSERT INTO latchkey_schema VALUES ('latchkey_sessions', 2);
+    CREATE TABLE latchkey_sessions (id TEXT PRIMARY KEY, anything);
+  `);
+  const schema = "SELECT group_concat(sql) FROM sqlite_schema";
+  const before = place.ask(schema);
+  for (const act of [() => place.store.setup(), () => place.store.load(ID)]) {
+    await assertRejects(act, TypeError, "of version 2, this code knows 1");
+  }
+  assertEquals(place.ask(schema), before);
+  const elsewhere = new SqliteSessionStore(place.database, { table: "mine" });
+  await elsewhere.save(ID, recordOf());
+  assertEquals(await elsewhere.has(ID), true);
+});
+
+Deno.test("SqliteSessionStore refuses an invalid table or durability", () => {
+  const database = new DatabaseSync(":memory:");
+  for (
+    const table of ["", "a b", "a;b", "1a", "Users", "a".repeat(49), 'a"', 1]
+  ) {
+    const options = { table: table as string };
+    assertThrows(() => new SqliteSessionStore(database, options), TypeError);
+  }
+  for (const durability of ["", "disk", 1, null] as unknown as "power"[]) {
+    const options = { durability };
+    assertThrows(() => new SqliteSessionStore(database, options), TypeError);
+  }
+});
+
+Deno.test("SqliteSessionStore: two tables of one database are two stores", async () => {
+  const database = new DatabaseSync(":memory:");
+  const one = new SqliteSessionStore(database);
+  const other = new SqliteSessionStore(database, { table: "others" });
+  await one.save(ID, recordOf());
+  assertEquals(await other.has(ID), false);
+  assertEquals((await other.deleteOldSessions(0)).remaining, 0);
+  assertEquals(await one.has(ID), true);
+});
+
+Deno.test("SqliteSessionStore syncs each change for durability power only", async () => {
+  for (const [durability, level] of [["process", 1], ["power", 2]] as const) {
+    using place = new SqlitePlace({ durability });
+    await place.store.setup();
+    assertEquals(place.ask("PRAGMA synchronous"), level);
+  }
+});
+
+Deno.test("SqliteSessionStore: a setup that failed can be tried again", async () => {
+  using place = new SqlitePlace();
+  place.database.exec("PRAGMA max_page_count = 2");
+  await assertRejects(() => place.store.setup(), Error, "full");
+  assertEquals(place.database.isTransaction, false);
+  place.database.exec("PRAGMA max_page_count = 9999");
+  await place.store.save(ID, recordOf());
+  assertEquals(await place.store.has(ID), true);
+});
+
+Deno.test("SqliteSessionStore: one statement an operation, two where it reads first", async () => {
+  using place = new SqlitePlace();
+  const { store, statements } = place;
+  await store.setup();
+  const record = recordOf({}, { idleTimeout: HOUR });
+  const operations: [count: number, () => Promise<unknown>][] = [
+    [1, () => store.create(ID, record)],
+    [1, () => store.save(ID, record)],
+    [1, () => store.load(ID)],
+    [1, () => store.load(ID, { touch: () => false })],
+    [1, () => store.has(ID)],
+    [2, () => store.touch(ID)],
+    [2, () => store.update(ID, (same) => same)],
+    [2, () => store.create(ID, record)],
+    [1, () => store.delete(ID)],
+    [1, () => store.load(ID)],
+    [1, () => store.update(ID, (same) => same)],
+    [2, () => store.deleteOldSessions(0)],
+  ];
+  for (const [n, [count, operate]] of operations.entries()) {
+    statements.length = 0;
+    await operate();
+    assertEquals(statements.length, count, `operation ${n}: ${statements}`);
+  }
+});
+
+Deno.test("SqliteSessionStore: a touch writes a few pages, however large the session", async () => {
+  using place = new SqlitePlace();
+  const { store, database } = place;
+  await store.setup();
+  for (let n = 0; n < 200; n++) {
+    await store.save(
+      `another-session-${n}`,
+      recordOf({}, { idleTimeout: HOUR }),
+    );
+  }
+  const text = "x".repeat(64 * 1024);
+  await store.save(ID, recordOf({ text }, { idleTimeout: HOUR }));
+  database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  assertEquals(await store.touch(ID), true);
+  const { size } = Deno.statSync(`${place.path}-wal`);
+  assert(size > 0 && size < 6 * PAGE, `${size} bytes`);
+});
+
+Deno.test("SqliteSessionStore: an index finds the sessions of a user, and old ones", async () => {
+  using place = new SqlitePlace();
+  const { store, database, statements } = place;
+  await store.setup();
+  const plansOf = async (
+    operate: () => Promise<unknown>,
+  ): Promise<string[]> => {
+    statements.length = 0;
+    await operate();
+    return statements.flatMap((sql) =>
+      database.prepare(`EXPLAIN QUERY PLAN ${sql}`).all()
+        .map(({ detail }) => `${detail}`)
+    );
+  };
+  const [read] = await plansOf(() => store.load(ID));
+  assert(read!.includes("sqlite_autoindex_latchkey_sessions_1 (id=?)"), read);
+  const ofUser = await plansOf(() =>
+    Array.fromAsync(store.entries({ user: "ann" }))
+  );
+  assertEquals(ofUser, [
+    "SEARCH latchkey_sessions USING INDEX latchkey_sessions_tag (tag=? AND id>?)",
+  ]);
+  for (const dryRun of [true, false]) {
+    const old = await plansOf(() => store.deleteOldSessions(30, { dryRun }));
+    const searches = old.filter((plan) =>
+      plan.includes("latchkey_sessions_end")
+    );
+    assertEquals(
+      searches.map((plan) => plan.slice(plan.indexOf("("))).slice(0, 2),
+      ["(ends_at<?)", "(ends_at=? AND last_access<?)"],
+      `${old}`,
+    );
+  }
+});
+
+Deno.test("SqliteSessionStore: other calls have their turn while it deletes 2,000 sessions", async () => {
+  using place = new SqlitePlace();
+  const { store, database } = place;
+  await store.setup();
+  database.exec("BEGIN");
+  for (let n = 0; n < 2_000; n++) {
+    await store.save(`an-old-session-${n}`, recordOf({}, { expiresAt: 1 }));
+  }
+  await store.save(ID, recordOf());
+  database.exec("COMMIT");
+  let turns = 0;
+  let isOver = false;
+  const other = async (): Promise<void> => {
+    while (!isOver) {
+      await store.touch(ID);
+      await new Promise((resolve) => setTimeout(resolve));
+      turns++;
+    }
+  };
+  const working = other();
+  const steps: number[] = [];
+  const { deleted, remaining } = await store.deleteOldSessions(30, {
+    onProgress: (soFar) => steps.push(soFar.deleted),
+  });
+  isOver = true;
+  await working;
+  assertEquals([deleted, remaining], [2_000, 1]);
+  assert(steps.length >= 10, `${steps}`);
+  assert(turns >= 5, `${turns} turns`);
+});
+
+Deno.test("SqliteSessionStore: a process killed in a transaction changes nothing", async () => {
+  using place = new SqlitePlace();
+  const { store } = place;
+  await store.save(ID, recordOf({ n: 1 }));
+  const child = place.start("transaction");
+  const reader = child.stdout.getReader();
+  assertEquals(
+    new TextDecoder().decode((await reader.read()).value),
+    "begun\n",
+  );
+  child.kill("SIGKILL");
+  await child.status;
+  await reader.cancel();
+  await child.stdin.abort();
+  assertEquals(await store.load(ID), recordOf({ n: 1 }));
+  await store.update(ID, () => recordOf({ n: 2 }));
+  assertEquals(await store.create(OTHER_ID, recordOf()), true);
+});
+
+Deno.test("SqliteSessionStore: a failure reaches the caller, and nothing is lost", async () => {
+  const failures: [
+    message: string,
+    begin: (place: SqlitePlace) => Disposable,
+  ][] = [
+    ["database or disk is full", ({ database }) => {
+      database.exec("PRAGMA max_page_count = 1");
+      return {
+        [Symbol.dispose]: () => database.exec("PRAGMA max_page_count = 9999"),
+      };
+    }],
+    ["attempt to write a readonly database", ({ database }) => {
+      database.exec("PRAGMA query_only = 1");
+      return {
+        [Symbol.dispose]: () => database.exec("PRAGMA query_only = 0"),
+      };
+    }],
+    ["database is locked", (place) => {
+      // Shorter than setup has set it, so that the test need not wait.
+      assertEquals(place.ask("PRAGMA busy_timeout"), 5_000);
+      place.database.exec("PRAGMA busy_timeout = 1");
+      const other = place.open();
+      other.exec("BEGIN IMMEDIATE");
+      return { [Symbol.dispose]: () => other.close() };
+    }],
+  ];
+  const large = recordOf({ text: "x".repeat(64 * 1024) });
+  for (const [message, begin] of failures) {
+    using place = new SqlitePlace();
+    const { store } = place;
+    await store.save(ID, recordOf({ n: 1 }));
+    {
+      using _failure = begin(place);
+      const acts = [
+        () => store.save(ID, large),
+        () => store.update(ID, () => large),
+        () => store.create(OTHER_ID, large),
+      ];
+      for (const act of acts) await assertRejects(act, Error, message);
+      assertEquals(await store.load(ID), recordOf({ n: 1 }));
+      assertEquals(await store.has(OTHER_ID), false);
+    }
+    await store.save(ID, large);
+    assertEquals(await store.load(ID), large);
+  }
+});
+
+Deno.test("SqliteSessionStore works on a database in memory", async () => {
+  const store = new SqliteSessionStore(new DatabaseSync(":memory:"));
+  await store.save(ID, recordOf());
+  assertEquals(await store.load(ID), recordOf());
+});
+
+Deno.test("SqliteSessionStore: a closed database is the original error", async () => {
+  const database = new DatabaseSync(":memory:");
+  const store = new SqliteSessionStore(database);
+  await store.save(ID, recordOf());
+  database.close();
+  await assertRejects(() => store.load(ID), Error);
+  await assertRejects(() => store.save(ID, recordOf()), Error);
 });

@@ -1,12 +1,10 @@
 /** Clients of Redis that tell what they send, and can be made to fail. */
 
-import type {
-  IoRedisClient,
-  IoRedisCluster,
-  NodeRedisClient,
-  NodeRedisCluster,
-  RedisClient,
-} from "../../src/engines/redis_client.ts";
+import type { RedisClient } from "../../src/engines/redis_client.ts";
+
+type IoRedisClient = Extract<RedisClient, { call: unknown }>;
+type NodeRedisCluster = Extract<RedisClient, { nodeClient: unknown }>;
+type NodeRedisClient = Exclude<RedisClient, IoRedisClient | NodeRedisCluster>;
 
 /** Is told of a command before it is sent; what it throws fails the command. */
 export type See = (args: readonly string[]) => void;
@@ -14,16 +12,16 @@ export type See = (args: readonly string[]) => void;
 /**
  * Watches a client.
  *
- * @param client Any that a store takes.
- * @param see See there.
- * @returns One that does the same.
+ * @param client Any client that a store takes.
+ * @param see Is told of each command.
+ * @returns A client that does the same.
  */
 export function watch(client: RedisClient, see: See): RedisClient {
   if ("call" in client) {
     const watched = watchIo(client, see);
-    if (!("nodes" in client)) return watched;
-    const nodes: IoRedisCluster["nodes"] = (role) =>
-      client.nodes(role).map((node) => watchIo(node, see));
+    if (client.nodes === undefined) return watched;
+    const nodes: IoRedisClient["nodes"] = (role) =>
+      client.nodes!(role).map((node) => watchIo(node, see));
     return { ...watched, nodes };
   }
   if ("nodeClient" in client) return watchNodeCluster(client, see);
