@@ -51,10 +51,10 @@ export function spawn(
  */
 export function spawnDeno(
   args: readonly string[],
-  { through = [], cwd, env = {} }: Omit<ChildOptions, "paths" | "flags"> = {},
+  { through = [], ...options }: Omit<ChildOptions, "paths" | "flags"> = {},
 ): Child {
   const [program, ...rest] = [...through, Deno.execPath(), ...args];
-  return new Child(program!, rest, cwd ?? ROOT.pathname, env);
+  return new Child(program!, rest, options);
 }
 
 /** Runs a program to its end, while this process waits. */
@@ -72,15 +72,14 @@ export class Child implements AsyncDisposable {
   readonly #stderr: Promise<string>;
   #text = "";
 
-  /** Starts it; see {@linkcode spawn}. */
+  /** Starts any program; a module, {@linkcode spawn} starts. */
   constructor(
     program: string,
-    args: string[],
-    cwd: string,
-    env: Readonly<Record<string, string>>,
+    args: readonly string[],
+    { cwd = ROOT.pathname, env = {} }: Pick<ChildOptions, "cwd" | "env"> = {},
   ) {
     this.#process = new Deno.Command(program, {
-      args,
+      args: [...args],
       cwd,
       env: { NO_COLOR: "1", ...env },
       stdin: "piped",

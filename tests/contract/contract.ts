@@ -94,8 +94,6 @@ export function testContract(
   testLock(declare);
 }
 
-export { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
-
 /** Returns what a store says of the last access, and marks nothing. */
 export async function lastAccessOf(
   store: SessionStore,

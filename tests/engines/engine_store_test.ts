@@ -15,7 +15,8 @@ import type {
   NewEngineRow,
   SessionEngine,
 } from "../../src/engines/session_engine.ts";
-import { ID, OTHER_ID, recordOf, testContract } from "../contract/contract.ts";
+import { ID, OTHER_ID, recordOf } from "../constants.ts";
+import { testContract } from "../contract/contract.ts";
 import { replaceSystem } from "../replaced_system.ts";
 
 /** A store on any engine. */
