@@ -186,7 +186,7 @@ export type Write<Data extends object> = (session: Session<Data>) => void;
 
 /** What the handler of a request does with its session. */
 export interface RequestOperation {
-  /** What it is told to write, it may leave out. */
+  /** It may leave out what it is given to write. */
   handle<Data extends object>(
     session: Session<Data>,
     write: Write<Data>,

@@ -81,7 +81,7 @@ export function testCleanup(declare: Declare): void {
     assertEquals([deleted, remaining, orphans], [0, 0, 0]);
   });
 
-  declare("deleteOldSessions() deletes what is over", async (harness) => {
+  declare("deleteOldSessions() deletes expired sessions", async (harness) => {
     const { store } = harness;
     await fill(harness);
     const { deleted, remaining } = await store.deleteOldSessions(30);
@@ -91,25 +91,31 @@ export function testCleanup(declare: Declare): void {
     assertEquals(again, { deleted: 0, remaining: 5, orphans: 0 });
   });
 
-  declare("deleteOldSessions() keeps a lifetime from minutes", async (h) => {
-    const { store } = h;
-    await fill(h);
-    const { remaining } = await store.deleteOldSessions(0);
-    assertEquals(remaining, 3);
-    assertEquals(await namesOf(store), [
-      "keep-4-of-5-idle",
-      "keep-long-idle--",
-      "keep-remembered-",
-    ]);
-  });
+  declare(
+    "deleteOldSessions() ignores minutes for a session with a lifetime",
+    async (h) => {
+      const { store } = h;
+      await fill(h);
+      const { remaining } = await store.deleteOldSessions(0);
+      assertEquals(remaining, 3);
+      assertEquals(await namesOf(store), [
+        "keep-4-of-5-idle",
+        "keep-long-idle--",
+        "keep-remembered-",
+      ]);
+    },
+  );
 
-  declare("deleteOldSessions() keeps forever for Infinity", async (harness) => {
-    const { store, age } = harness;
-    await store.save(ID, recordOf());
-    await age(ID, 10 * 365 * 24 * HOUR);
-    const { deleted, remaining } = await store.deleteOldSessions(Infinity);
-    assertEquals({ deleted, remaining }, { deleted: 0, remaining: 1 });
-  });
+  declare(
+    "deleteOldSessions() deletes no session without a lifetime after Infinity minutes",
+    async (harness) => {
+      const { store, age } = harness;
+      await store.save(ID, recordOf());
+      await age(ID, 10 * 365 * 24 * HOUR);
+      const { deleted, remaining } = await store.deleteOldSessions(Infinity);
+      assertEquals({ deleted, remaining }, { deleted: 0, remaining: 1 });
+    },
+  );
 
   declare(
     "deleteOldSessions() takes fractions of a minute",
@@ -122,7 +128,7 @@ export function testCleanup(declare: Declare): void {
     },
   );
 
-  declare("deleteOldSessions() keeps each for its grace more", async (h) => {
+  declare("deleteOldSessions() keeps each session for the grace", async (h) => {
     const { store } = h;
     await fill(h);
     const grace = 10 * MINUTE;
@@ -139,32 +145,35 @@ export function testCleanup(declare: Declare): void {
     assertEquals(await namesOf(store), KEPT);
   });
 
-  declare("deleteOldSessions() deletes at the very instant", async (h, t) => {
-    await runIf(t, h.stopClock, "not a millisecond before", async (stop) => {
-      const now = Date.now();
-      using _clock = stop(now);
-      await h.store.save(ID, recordOf());
-      await h.store.save(OTHER_ID, recordOf({}, { idleTimeout: MINUTE }));
-      const cases: [string, number, number, number][] = [
-        [ID, 30 * MINUTE, 30, 0],
-        [ID, 30 * MINUTE + 500, 30, 500],
-        [OTHER_ID, MINUTE, 30, 0],
-        [OTHER_ID, MINUTE + 500, 30, 500],
-      ];
-      for (const [id, idle, minutes, grace] of cases) {
+  declare(
+    "deleteOldSessions() deletes a session at the instant at which it expires",
+    async (h, t) => {
+      await runIf(t, h.stopClock, "not a millisecond before", async (stop) => {
+        const now = Date.now();
+        using _clock = stop(now);
         await h.store.save(ID, recordOf());
         await h.store.save(OTHER_ID, recordOf({}, { idleTimeout: MINUTE }));
-        await h.age(ID, 0);
-        await h.age(OTHER_ID, 0);
-        await h.age(id, idle - 1);
-        const early = await h.store.deleteOldSessions(minutes, { grace });
-        assertEquals([early.deleted, early.remaining], [0, 2]);
-        await h.age(id, idle);
-        const due = await h.store.deleteOldSessions(minutes, { grace });
-        assertEquals([due.deleted, due.remaining], [1, 1]);
-      }
-    });
-  });
+        const cases: [string, number, number, number][] = [
+          [ID, 30 * MINUTE, 30, 0],
+          [ID, 30 * MINUTE + 500, 30, 500],
+          [OTHER_ID, MINUTE, 30, 0],
+          [OTHER_ID, MINUTE + 500, 30, 500],
+        ];
+        for (const [id, idle, minutes, grace] of cases) {
+          await h.store.save(ID, recordOf());
+          await h.store.save(OTHER_ID, recordOf({}, { idleTimeout: MINUTE }));
+          await h.age(ID, 0);
+          await h.age(OTHER_ID, 0);
+          await h.age(id, idle - 1);
+          const early = await h.store.deleteOldSessions(minutes, { grace });
+          assertEquals([early.deleted, early.remaining], [0, 2]);
+          await h.age(id, idle);
+          const due = await h.store.deleteOldSessions(minutes, { grace });
+          assertEquals([due.deleted, due.remaining], [1, 1]);
+        }
+      });
+    },
+  );
 
   declare("deleteOldSessions() only counts for dryRun", async (harness) => {
     const { store } = harness;
@@ -180,7 +189,7 @@ export function testCleanup(declare: Declare): void {
     assertEquals([real.deleted, real.remaining], [5, 5]);
   });
 
-  declare("deleteOldSessions() marks nothing", async ({ store, age }) => {
+  declare("deleteOldSessions() is no access", async ({ store, age }) => {
     await store.save(ID, recordOf());
     await age(ID, MINUTE);
     const before = await lastAccessOf(store, ID);
@@ -189,16 +198,19 @@ export function testCleanup(declare: Declare): void {
     assertEquals(await lastAccessOf(store, ID), before);
   });
 
-  declare("deleteOldSessions() keeps one just touched", async (harness) => {
-    const { store, age } = harness;
-    await store.save(ID, recordOf());
-    await store.save(OTHER_ID, recordOf());
-    await age(ID, HOUR);
-    await age(OTHER_ID, HOUR);
-    await Promise.all([store.touch(ID), store.save(OTHER_ID, recordOf())]);
-    const { deleted, remaining } = await store.deleteOldSessions(30);
-    assertEquals({ deleted, remaining }, { deleted: 0, remaining: 2 });
-  });
+  declare(
+    "deleteOldSessions() keeps a session that was just touched",
+    async (harness) => {
+      const { store, age } = harness;
+      await store.save(ID, recordOf());
+      await store.save(OTHER_ID, recordOf());
+      await age(ID, HOUR);
+      await age(OTHER_ID, HOUR);
+      await Promise.all([store.touch(ID), store.save(OTHER_ID, recordOf())]);
+      const { deleted, remaining } = await store.deleteOldSessions(30);
+      assertEquals({ deleted, remaining }, { deleted: 0, remaining: 2 });
+    },
+  );
 
   declare("deleteOldSessions() tells onProgress how far it is", async (h) => {
     await fill(h);

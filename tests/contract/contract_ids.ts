@@ -88,7 +88,7 @@ export function testIds(declare: Declare, countsAll: boolean): void {
   );
 
   declare(
-    "idleTimeout ends one whose expiresAt is to come",
+    "idleTimeout ends a session whose expiresAt is in the future",
     async (harness) => {
       const { store, age } = harness;
       const lifetime = { expiresAt: Date.now() + 24 * HOUR, idleTimeout: HOUR };

@@ -125,7 +125,7 @@ export async function goOn(
   assertEquals(describeIndex(directory).missing, []);
 }
 
-/** What a store has to find, told without one. */
+/** What a store has to find, read without one. */
 function readLive(path: string): SessionRecord | undefined {
   let bytes: Uint8Array;
   try {

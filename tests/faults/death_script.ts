@@ -70,7 +70,7 @@ async function play(death: Death, index: number): Promise<void> {
   } catch (error) {
     if (steps < step || how !== "freeze") throw error;
   } finally {
-    // There is room for a few only; this one stays open, as the dead leave it.
+    // There is room for a few only; this one stays open, as a process leaves it that dies.
     recycledFiles.delete(directory);
   }
 }

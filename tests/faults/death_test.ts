@@ -88,7 +88,7 @@ class Graveyard implements Disposable {
   }
 }
 
-/** Looks at what a process left that died, and goes on from there. */
+/** Checks what a process left that died, and goes on from there. */
 async function checkRemains(
   { scene, durability }: Graveyard,
   directory: string,
@@ -107,7 +107,7 @@ async function checkRemains(
   await cleanUpAfter(directory, temporaries);
 }
 
-/** Looks at what a process left that died when it had answered. */
+/** Checks what a process left that died after it had answered. */
 function checkAnswered(
   { scene, durability }: Graveyard,
   directory: string,
@@ -181,7 +181,7 @@ const ON_THE_SPOT = [
   "a request that regenerates its session",
 ];
 
-Deno.test("it is the same with a process for each call, killed on the spot", async () => {
+Deno.test("a process that is killed before a call leaves the same where each call has a process of its own", async () => {
   let kills = 0;
   for (const scene of SCENES) {
     if (!ON_THE_SPOT.includes(scene.title)) continue;

@@ -7,7 +7,7 @@ export type Manner =
   | "instead"
   /** It is made, and reported to have failed. */
   | "afterwards"
-  /** It is not made, and neither is any that follows: the medium is gone. */
+  /** It is not made, and neither is any that follows: the medium has failed. */
   | "from then on";
 
 /** A call that fails. */

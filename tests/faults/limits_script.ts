@@ -1,6 +1,6 @@
 /**
  * Runs as a process of its own that lacks something: tries each operation
- * while it does, and prints what it was told.
+ * while it does, and prints how each ended.
  */
 
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
@@ -12,8 +12,8 @@ import { describeError } from "./system_errors.ts";
 /** What is lacking: descriptors, or the right to write the directory. */
 export type Lack = "descriptors" | "rights";
 
-/** What was told of each operation: its error, or what it answered. */
-export type Told = Readonly<Record<string, unknown>>;
+/** How each operation ended: its error, or what it answered. */
+export type Ends = Readonly<Record<string, unknown>>;
 
 const CALLS: readonly CallName[] = [
   "load",
@@ -33,21 +33,21 @@ function withoutAccess(answer: unknown): unknown {
     : answer;
 }
 
-async function tryAll(store: DirectorySessionStore): Promise<Told> {
-  const told: Record<string, unknown> = {};
+async function tryAll(store: DirectorySessionStore): Promise<Ends> {
+  const ends: Record<string, unknown> = {};
   for (const name of CALLS) {
     const id = name === "create" ? OTHER_ID : ID;
     const change = () => sessionOf(2);
     const call = { store, id, record: sessionOf(2), change, minutes: 30 };
-    told[name] = await callStore(name, call).then(
+    ends[name] = await callStore(name, call).then(
       (answer) => ({ answer: withoutAccess(answer) }),
       describeError,
     );
   }
   const { directory } = store;
-  told.setup = await new DirectorySessionStore(directory).setup()
+  ends.setup = await new DirectorySessionStore(directory).setup()
     .catch(describeError);
-  return told;
+  return ends;
 }
 
 /** Opens a file until no more can be opened. */
@@ -68,9 +68,9 @@ if (import.meta.main) {
   await store.save(ID, sessionOf(1));
   const files = lack === "descriptors" ? openAll(`${directory}/${ID}`) : [];
   if (lack === "rights") Deno.chmodSync(directory, 0o500);
-  const told = await tryAll(store);
+  const ends = await tryAll(store);
   for (const file of files) file.close();
   if (lack === "rights") Deno.chmodSync(directory, 0o700);
   const then = await store.load(ID);
-  console.log(JSON.stringify({ told, then }));
+  console.log(JSON.stringify({ ends, then }));
 }

@@ -6,7 +6,7 @@ import { ID } from "../constants.ts";
 import { runSync, spawn } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { goOn } from "./aftermath.ts";
-import type { Lack, Told } from "./limits_script.ts";
+import type { Ends, Lack } from "./limits_script.ts";
 import { sessionOf } from "./scenes.ts";
 import { describeError, type ErrorName, makeError } from "./system_errors.ts";
 
@@ -14,12 +14,12 @@ import { describeError, type ErrorName, makeError } from "./system_errors.ts";
  * Runs a process that lacks something, and checks that nothing was lost.
  *
  * @param command Runs what follows it with less than it had.
- * @returns What it was told of each operation.
+ * @returns How each operation ended.
  */
 async function runLacking(
   lack: Lack,
   command: readonly string[],
-): Promise<Told> {
+): Promise<Ends> {
   using directory = new TemporaryDirectory();
   const { code, stdout, stderr } = await spawn(
     "tests/faults/limits_script.ts",
@@ -27,22 +27,22 @@ async function runLacking(
     { paths: [directory.path], through: command },
   ).end();
   assertEquals(code, 0, stderr);
-  const { told, then } = JSON.parse(stdout);
+  const { ends, then } = JSON.parse(stdout);
   assertEquals(then, sessionOf(1));
   assertEquals(directory.list(), [".latchkey", ID]);
   const store = new DirectorySessionStore(directory.path);
   await goOn(store, directory.path, 0);
-  return told;
+  return ends;
 }
 
-function assertTold(
-  told: Told,
+function assertEnds(
+  ends: Ends,
   name: ErrorName,
   operations: readonly string[],
 ): void {
   const error = JSON.parse(JSON.stringify(describeError(makeError(name))));
   const expected = operations.map((operation) => [operation, error]);
-  assertEquals(told, Object.fromEntries(expected));
+  assertEquals(ends, Object.fromEntries(expected));
 }
 
 const sh = tryRun("sh", ["-c", "ulimit -n 64"]);
@@ -52,16 +52,16 @@ Deno.test({
     `a process that can open no more files gets that error, and loses nothing${sh.skipped}`,
   ignore: sh.skipped !== "",
   fn: async () => {
-    const told = await runLacking("descriptors", [
+    const ends = await runLacking("descriptors", [
       "sh",
       "-c",
       'ulimit -n 64; exec "$@"',
       "sh",
     ]);
-    const { load, ...others } = told;
+    const { load, ...others } = ends;
     // No operation gets by without a file of its own.
-    assertTold({ load, ...others }, "EMFILE", Object.keys(told));
-    assert(Object.keys(told).length > 5);
+    assertEnds({ load, ...others }, "EMFILE", Object.keys(ends));
+    assert(Object.keys(ends).length > 5);
   },
 });
 
@@ -80,8 +80,8 @@ Deno.test({
     `a process that may not write the directory gets that error, reads all the same, and loses nothing${without.skipped}`,
   ignore: without.skipped !== "",
   fn: async () => {
-    const told = await runLacking("rights", WITHOUT_RIGHTS);
-    const { load, touch, entries, cleanup, ...others } = told;
+    const ends = await runLacking("rights", WITHOUT_RIGHTS);
+    const { load, touch, entries, cleanup, ...others } = ends;
     assertEquals(load, { answer: sessionOf(1) });
     assertEquals(touch, { answer: true });
     assertEquals(entries, { answer: [[ID, sessionOf(1)]] });
@@ -89,7 +89,7 @@ Deno.test({
       answer: { deleted: 0, remaining: 1, orphans: 0 },
     });
     const changes = ["save", "create", "update", "delete", "setup"];
-    assertTold(others, "EACCES", changes);
+    assertEnds(others, "EACCES", changes);
   },
 });
 

@@ -1,7 +1,7 @@
 import { runSync } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 
-/** A file system of one test's own (tmpfs), gone at the end of its block. */
+/** A file system of one test (tmpfs), removed at the end of its block. */
 export class SmallDisk implements Disposable {
   readonly #place = new TemporaryDirectory();
   /** Its root; mode 0700. */

@@ -56,7 +56,7 @@ async function fill(
   return ids;
 }
 
-/** Takes what little is left, by files that are none of ours. */
+/** Fills the rest, by files that are not sessions. */
 function stuff(directory: string): void {
   for (let n = 0;; n++) {
     const path = `${directory}/stuffing-${n}.txt`;

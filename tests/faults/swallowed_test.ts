@@ -1,6 +1,6 @@
 /**
  * The errors that no caller gets, all of them. Each because what the caller is
- * told instead is true all the same.
+ * answered instead is true all the same.
  */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";

@@ -40,7 +40,7 @@ export function makeError(name: ErrorName): Error {
   return MAKE[name]();
 }
 
-/** An error by what a caller can tell it by; the path that it names aside. */
+/** An error by its class, code and message, without the path that it names. */
 export function describeError(
   error: unknown,
 ): Readonly<Record<"class" | "code" | "message", unknown>> {

@@ -17,7 +17,7 @@ import {
 import type { Model } from "./linearizability.ts";
 import { type Operation, toldOf } from "./history.ts";
 
-/** A session that was live when it was last heard of. */
+/** A session that was live at the last operation. */
 export interface AbstractSession {
   readonly value: number;
   /** Which secret opens it: 0, or the value that was written with it. */
@@ -93,7 +93,7 @@ function onLive(state: AbstractSession, operation: Operation): Outcome[] {
   const { call } = operation;
   switch (call) {
     case "cleanup": {
-      // Without a lifetime of its own it is old after that many minutes: none.
+      // A session without a lifetime is deleted after that many minutes: none.
       const hasOwn = state.expiresAt < Infinity || state.idleTimeout < Infinity;
       const goes = !hasOwn && operation.minutes === 0;
       return goes ? [{ next: undefined, answer: undefined }] : [];

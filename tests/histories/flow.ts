@@ -64,7 +64,7 @@ export interface FlowOptions {
   readonly history: HistoryWriter;
   /** The same seed makes the same choices. */
   readonly seed: number;
-  /** Takes an error for an answer that was never heard. */
+  /** Whether an error counts as an answer that never came. */
   readonly toleratesErrors?: boolean;
 }
 

@@ -34,7 +34,7 @@ export type Act =
 /** The call of an operation. */
 export interface Call {
   readonly call: Act;
-  /** Which session; a cleanup has none, it is after all. */
+  /** Which session; a cleanup has none: it concerns all. */
   readonly session?: number | undefined;
   /** What it writes: a number that no other call writes. */
   readonly value?: number | undefined;
@@ -73,7 +73,7 @@ export type Event =
 /** One operation of a history. */
 export interface Operation extends Call {
   readonly client: number;
-  /** The answer; `undefined` when its process died before it could hear it. */
+  /** The answer; `undefined` when its process died before it came. */
   readonly answer: Answer | undefined;
   /** The system's clock before the call. */
   readonly began: number;

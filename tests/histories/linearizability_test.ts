@@ -260,7 +260,7 @@ for (const [name, events] of Object.entries(BAD)) {
   });
 }
 
-Deno.test("a violation is told without what has no part in it", () => {
+Deno.test("a violation is shown without the operations that have no part in it", () => {
   const { violation } = judge([
     ...Array(50).fill(whole(3, "load", null)).flat(),
     ...SAVED,

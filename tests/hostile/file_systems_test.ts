@@ -121,7 +121,7 @@ function ignoreCase(real: System): Partial<System> {
   };
 }
 
-Deno.test("where case is ignored no two IDs are one, and no other case is one", async () => {
+Deno.test("where case is ignored, no two IDs lead to one session, and no other case is an ID", async () => {
   using directory = new TemporaryDirectory();
   const id = "abcdef-abcdef_abcdef";
   const record = { data: { n: 1 }, createdAt: 1 };

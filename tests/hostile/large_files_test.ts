@@ -166,7 +166,7 @@ Deno.test("a link to what never ends is no session to a plain load", async () =>
   console.log(`/dev/zero: ${reading.bytes} bytes read`);
 });
 
-Deno.test("what is a byte too large is whole but for that", () => {
+Deno.test("a file that is a byte too large is whole but for that", () => {
   assertEquals(TOO_LARGE.length, LARGEST_RECORD + 1);
 });
 
@@ -195,7 +195,7 @@ Deno.test("a session of 16 MiB is kept, and one of a byte more is refused", asyn
   assert(isSame(await store.load(ID)));
 });
 
-Deno.test("what was read last does not keep its memory", async () => {
+Deno.test("a load keeps no memory of a large record that was read before", async () => {
   using directory = new TemporaryDirectory();
   const store = new DirectorySessionStore(directory.path);
   await store.save(ID, FULL);

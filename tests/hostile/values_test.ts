@@ -234,7 +234,7 @@ Deno.test("random values come back as they were", async () => {
   assertUnpolluted();
 });
 
-Deno.test("what is too large is refused at the commit, and the old is still there", async () => {
+Deno.test("data that is too large is refused at the commit, and the old data is still there", async () => {
   using visitor = new Visitor();
   await visitor.visit((session) => session.set("kept", 1));
   let problem: unknown;

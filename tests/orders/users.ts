@@ -9,7 +9,7 @@
  *
  *   Where its listing missed such a session, that stays, and stays shut.
  *
- *   A request goes by what it hears of revocations right before it commits.
+ *   A request goes by the revocations that it reads right before it commits.
  *   Until it is answered a revocation can thus be overtaken by a commit to a
  *   session that it ended; the session remains ended, and so does one that a
  *   user logs in to then.

@@ -77,7 +77,7 @@ export interface Abstract {
 export interface Surroundings {
   /**
    * How often all sessions of the user were ended; as far as this one is
-   * concerned, without those times when it was spared.
+   * concerned, without those revocations that spared it.
    */
   readonly revocations: number;
   readonly revocationsOfIt: number;
