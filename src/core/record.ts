@@ -141,9 +141,12 @@ const MEMBERS: { readonly [Name in keyof Required<SessionRecord>]: Kind } = {
   flash: OBJECT,
   data: OBJECT,
 };
-const WRITING = (Object.entries(MEMBERS) as [keyof SessionRecord, Kind][]).map((
-  [name, kind],
-) => [name, kind, `,"${name}":`] as const);
+/** By name; a `Map`, because a record may have a member named `toString`. */
+const KINDS: ReadonlyMap<string, Kind> = new Map(Object.entries(MEMBERS));
+/** Members, each with what stands before its value. */
+const WRITING = [...KINDS].map(([name, kind]) =>
+  [name as keyof SessionRecord, kind, `,"${name}":`] as const
+);
 
 /**
  * The most bytes of a record, 16 MiB. More is refused when it is written and
@@ -169,7 +172,7 @@ export function validateRecord(record: SessionRecord): string | undefined {
   if (record.createdAt === undefined) return `createdAt ${TIME.otherwise}`;
   if (record.data === undefined) return `data ${OBJECT.otherwise}`;
   for (const name in record) {
-    const kind = MEMBERS[name as keyof SessionRecord];
+    const kind = KINDS.get(name);
     const value = record[name as keyof SessionRecord];
     if (kind === undefined || value === undefined || kind.is(value)) continue;
     return `${name} ${kind.otherwise}`;

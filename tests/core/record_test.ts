@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { cleanupRule, isExpired } from "../../src/core/record.ts";
+import { cleanupRule, fromJson, isExpired } from "../../src/core/record.ts";
 
 const MINUTE = 60_000;
 
@@ -84,5 +84,12 @@ Deno.test("cleanupRule() refuses what is no number from 0 up", () => {
     const refusal = typeof value === "number" ? RangeError : TypeError;
     assertThrows(() => cleanupRule(value, 0), refusal, "minutes");
     assertThrows(() => cleanupRule(0, value), refusal, "grace");
+  }
+});
+
+Deno.test("fromJson() takes a member that it does not know, whatever its name", () => {
+  for (const name of ["unknown", "toString", "constructor", "hasOwnProperty"]) {
+    const record = { createdAt: 1, data: {}, [name]: 1 };
+    assertEquals(fromJson(JSON.stringify(record)), record);
   }
 });
