@@ -7,7 +7,8 @@ import { assert, assertEquals } from "@std/assert";
 import { EFFORT } from "../effort.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { exploreAll } from "./all_orders.ts";
-import { type OperationName, Performance, type Play } from "./explore.ts";
+import type { Performance } from "./explore.ts";
+import { type OperationName, type Play, SessionPerformance } from "./play.ts";
 import { Stage } from "./stage.ts";
 
 /** An exclusive request, and others that add nothing to the list. */
@@ -51,7 +52,7 @@ const PLAY: Play = {
 
 /** How many calls an exclusive request makes. */
 async function countCalls(stage: Stage): Promise<number> {
-  const performance = await Performance.begin(stage, PLAY, new Map());
+  const performance = await SessionPerformance.begin(stage, PLAY, new Map());
   const [holder] = stage.actors;
   for (let calls = 0;; calls++) {
     if (holder!.outcome !== undefined) return calls;
@@ -72,7 +73,7 @@ Deno.test("an exclusive request that is killed at any call lets the next one hav
   const calls = await countCalls(stage);
   let waited = 0;
   for (let call = 1; call < calls; call++) {
-    const performance = await Performance.begin(stage, PLAY, new Map());
+    const performance = await SessionPerformance.begin(stage, PLAY, new Map());
     for (let i = 0; i < call; i++) await performance.take("A");
     const [holder, next, reader] = stage.actors;
     if (!await goOn(performance, "B")) waited++;

@@ -4,41 +4,17 @@
  * state is gone on from once, and the orders through it are counted.
  */
 import { Random } from "../random.ts";
-import { findViolation, type Part } from "./oracle.ts";
-import {
-  type Operation,
-  SESSION_OPERATIONS,
-  type SessionOperationName,
-} from "./scenes.ts";
-import { USER_SCENES, type UserSceneName } from "./users.ts";
-import { Cast } from "./cast.ts";
-import { type Opening, TICK } from "./world.ts";
-import type { Intruder, Stage } from "./stage.ts";
-
-/** The name of an operation. */
-export type OperationName = SessionOperationName | UserSceneName;
-
-const OPERATIONS: Record<OperationName, Operation> = {
-  ...SESSION_OPERATIONS,
-  ...USER_SCENES,
-};
+import type { Actor, Intruder, Stage } from "./stage.ts";
+import { TICK } from "./world.ts";
 
 const MOST_CALLS = 2_000;
 
-/** A play: what each actor does, what it finds, and what else may happen. */
-export interface Play {
-  readonly opening: Opening;
-  readonly operations: readonly OperationName[];
+/** What may happen beside the actors' calls. */
+export interface Chances {
   /** How often the clock may tick in between. */
   readonly ticks?: number;
   /** How many actors may be killed in between. */
   readonly kills?: number;
-  /** Whether each begins with a recycled file, which a cleaner would collect. */
-  readonly recycledFiles?: boolean;
-  /** Whether the record is sealed, and every manager seals. */
-  readonly isSealed?: boolean;
-  /** Whether listing the directory finds nothing, as if each session was missed. */
-  readonly isBlind?: boolean;
 }
 
 /** What was explored. */
@@ -49,64 +25,41 @@ export interface Exploration {
   readonly states: number;
 }
 
-/**
- * An order that breaks a promise. Its text ends with the command that performs
- * it again, call by call.
- */
-export class Violation extends Error {
-  override readonly name = "Violation";
-  readonly order: readonly string[];
-
-  constructor(play: Play, order: readonly string[], what: string) {
-    super(
-      `${what}\n  deno task test orders --filter replay -- ` +
-        `'${JSON.stringify(play)}' '${order.join(" ")}'`,
-    );
-    this.order = order;
-  }
-}
-
-/** One performance of a play, which chooses what happens next. */
-export class Performance {
-  readonly play: Play;
+/** One order of calls, which is chosen call by call. */
+export abstract class Performance {
   readonly stage: Stage;
   /** What happened so far: `A`, an actor's call; `tick`; `†A`, its death. */
   readonly order: string[] = [];
-  #cast: Cast;
-  #parts: Part[] = [];
+  readonly #ticks: number;
+  readonly #kills: number;
 
-  private constructor(stage: Stage, play: Play, cast: Cast) {
+  constructor(stage: Stage, { ticks = 0, kills = 0 }: Chances) {
     this.stage = stage;
-    this.play = play;
-    this.#cast = cast;
+    this.#ticks = ticks;
+    this.#kills = kills;
+    stage.isTicking = ticks > 0;
+    stage.isFineGrained = kills > 0;
   }
 
-  /** Sets the scene; no actor has made a call yet. */
-  static async begin(
-    stage: Stage,
-    play: Play,
-    stores: ConstructorParameters<typeof Cast>[2],
-  ): Promise<Performance> {
-    const cast = new Cast(stage, play.opening, stores, play.isSealed);
-    const performance = new Performance(stage, play, cast);
-    stage.isTicking = (play.ticks ?? 0) > 0;
-    stage.isFineGrained = (play.kills ?? 0) > 0;
-    stage.isBlind = play.isBlind ?? false;
-    const names = play.operations.map((_, i) => "ABC"[i]!);
-    await cast.set(names);
-    for (const [i, name] of names.entries()) {
-      const operation = OPERATIONS[play.operations[i]!];
-      const script = () => operation.run(cast, name);
-      const recycled = play.recycledFiles ? cast.layRecycled(name) : undefined;
-      const actor = await stage.enter(name, script, recycled);
-      performance.#parts.push({ actor, operation });
-    }
-    return performance;
+  /** Checks what must hold when all actors have ended or died. */
+  abstract check(): Promise<void>;
+
+  /** Throws the error of an order that breaks a promise. */
+  abstract fail(what: string): never;
+
+  /** All that decides what can still happen, as text. */
+  describe(): string {
+    return this.stage.describe();
+  }
+
+  /** Saves what it knows beside the order, for one that replays that. */
+  save(): (to: Performance) => void {
+    return () => {};
   }
 
   /** What can happen next; nothing when all actors have ended or died. */
   choices(): string[] {
-    const { stage, play, order } = this;
+    const { stage, order } = this;
     const acting = stage.actors.filter((actor) =>
       !actor.isDead && actor.outcome === undefined
     );
@@ -116,8 +69,8 @@ export class Performance {
     if (choices.length === 0) this.fail("no actor can move");
     const count = (start: string) =>
       order.filter((choice) => choice.startsWith(start)).length;
-    if (count("tick") < (play.ticks ?? 0)) choices.push("tick");
-    if (count("†") < (play.kills ?? 0)) {
+    if (count("tick") < this.#ticks) choices.push("tick");
+    if (count("†") < this.#kills) {
       choices.push(
         ...acting.filter(({ firstStep }) => firstStep !== undefined)
           .map(({ name }) => `†${name}`),
@@ -131,59 +84,43 @@ export class Performance {
     for (let i = 0, count = 1; i < order.length; i += count) {
       const choice = order[i]!;
       for (count = 1; order[i + count] === choice; count++);
-      await this.take(choice, count);
+      await this.#let(choice, count);
     }
   }
 
-  /** Lets it happen, so many times. */
-  async take(choice: string, count = 1, intruder?: Intruder): Promise<void> {
+  /** Lets it happen once. */
+  async take(choice: string, intruder?: Intruder): Promise<void> {
+    await this.#let(choice, 1, intruder);
+  }
+
+  /** Finds an actor, also by its death. */
+  find(choice: string): Actor {
+    const name = choice.replace("†", "");
+    return this.stage.actors.find((actor) => actor.name === name)!;
+  }
+
+  async #let(
+    choice: string,
+    count: number,
+    intruder?: Intruder,
+  ): Promise<void> {
     const { stage } = this;
     for (let i = 0; i < count; i++) this.order.push(choice);
-    if (choice === "tick") {
-      stage.now += count * TICK;
-      return;
-    }
-    const name = choice.replace("†", "");
-    const actor = stage.actors.find((actor) => actor.name === name)!;
-    if (choice.startsWith("†")) stage.kill(actor);
-    else await stage.advance(actor, count, intruder);
-  }
-
-  /** Looks whether all promises were kept. */
-  async check(): Promise<void> {
-    const violation = await findViolation(this.#cast, this.play, this.#parts);
-    if (violation !== undefined) this.fail(violation);
-  }
-
-  /** Reports that a promise was broken. */
-  fail(what: string): never {
-    throw new Violation(this.play, this.order, what);
+    if (choice === "tick") stage.now += count * TICK;
+    else if (choice.startsWith("†")) stage.kill(this.find(choice));
+    else await stage.advance(this.find(choice), count, intruder);
   }
 }
 
-/** The actors' stores, ready; to be used again for every performance. */
-export type Stores = ConstructorParameters<typeof Cast>[2];
+/** Begins a performance, in which no actor has made a call yet. */
+export type Begin = () => Promise<Performance>;
 
-/**
- * Explores all orders of a play.
- *
- * @throws {Violation} If one of them breaks a promise.
- */
-export async function explore(
-  stage: Stage,
-  play: Play,
-  stores: Stores,
-): Promise<Exploration> {
+/** Explores all orders; each performance throws where one breaks a promise. */
+export async function explore(begin: Begin): Promise<Exploration> {
   const orders = new Map<string, bigint>();
 
-  async function perform(order: readonly string[]): Promise<Performance> {
-    const performance = await Performance.begin(stage, play, stores);
-    await performance.replay(order);
-    return performance;
-  }
-
   async function goOn(performance: Performance): Promise<bigint> {
-    const state = stage.describe();
+    const state = performance.describe();
     const known = orders.get(state);
     if (known !== undefined) return known;
     // Two that keep each other from their locks can go round in a circle,
@@ -191,9 +128,14 @@ export async function explore(
     orders.set(state, 0n);
     const choices = performance.choices();
     const order = [...performance.order];
+    const load = performance.save();
     let count = 0n;
     for (const [i, choice] of choices.entries()) {
-      const here = i === 0 ? performance : await perform(order);
+      const here = i === 0 ? performance : await begin();
+      if (i > 0) {
+        await here.replay(order);
+        load(here);
+      }
       await here.take(choice);
       count += await goOn(here);
     }
@@ -205,45 +147,30 @@ export async function explore(
     return count;
   }
 
-  const count = await goOn(await perform([]));
-  if (count === 0n) throw new Violation(play, [], "it never ends");
+  const first = await begin();
+  const count = await goOn(first);
+  if (count === 0n) first.fail("it never ends");
   return { orders: count, states: orders.size };
 }
 
 /**
- * Makes a function that picks by one number after the other, and at random when
- * there are no more: two actors that keep each other from their locks could
- * else go round in a circle.
- */
-export function picker(
-  numbers: readonly number[],
-): <T>(list: readonly T[]) => T {
-  const random = new Random(1);
-  const left = numbers.values();
-  return (list) => {
-    const { value, done } = left.next();
-    return done ? random.pick(list) : list[value % list.length]!;
-  };
-}
-
-/**
- * Performs one order of a play.
+ * Performs one order.
  *
- * @param choices Which of what can happen next happens.
- * @throws {Violation} If it breaks a promise.
+ * @param numbers Choose, one after the other, which of what can happen next
+ * happens. When there are no more it is chosen at random: two actors that keep
+ * each other from their locks could else go round in a circle.
  */
 export async function sample(
-  stage: Stage,
-  play: Play,
-  stores: Stores,
-  choices: readonly number[],
+  begin: Begin,
+  numbers: readonly number[],
 ): Promise<void> {
-  const performance = await Performance.begin(stage, play, stores);
-  const pick = picker(choices);
+  const performance = await begin();
+  const random = new Random(1);
   for (;;) {
-    const possible = performance.choices();
-    if (possible.length === 0) break;
-    await performance.take(pick(possible));
+    const choices = performance.choices();
+    if (choices.length === 0) break;
+    const number = numbers[performance.order.length] ?? random.below(1e6);
+    await performance.take(choices[number % choices.length]!);
     if (performance.order.length > MOST_CALLS) performance.fail("no end");
   }
   await performance.check();

@@ -23,13 +23,13 @@ import {
   UnlockedStore,
   UpsertingStore,
 } from "./broken_stores.ts";
+import { explore } from "./explore.ts";
 import {
-  explore,
-  Performance,
   type Play,
+  SessionPerformance,
   type Stores,
   Violation,
-} from "./explore.ts";
+} from "./play.ts";
 import { Stage, START } from "./stage.ts";
 
 interface Mutant {
@@ -299,12 +299,12 @@ for (const { title, mutate, Store, play, shown } of MUTANTS) {
     if (Store !== undefined) {
       for (const name of "ABC") stores.set(name, new Store(directory.path));
     }
-    const violation = await explore(stage, play, stores)
-      .catch((error) => error);
+    const begin = () => SessionPerformance.begin(stage, play, stores);
+    const violation = await explore(begin).catch((error) => error);
     assertInstanceOf(violation, Violation);
     assertStringIncludes(violation.message, shown);
 
-    const again = await Performance.begin(stage, play, stores);
+    const again = await begin();
     await again.replay(violation.order);
     let replayed: unknown;
     try {

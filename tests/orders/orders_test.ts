@@ -1,7 +1,7 @@
 import fc from "npm:fast-check@4.11.0";
 import { EFFORT } from "../effort.ts";
 import { exploreAll, pairsWith, sampleAll } from "./all_orders.ts";
-import type { OperationName, Play } from "./explore.ts";
+import type { OperationName, Play } from "./play.ts";
 import { type Recycling, type Rotating, SESSION_OPERATIONS } from "./scenes.ts";
 import { isPeopled, type Opening, OPENINGS } from "./world.ts";
 

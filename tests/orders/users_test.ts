@@ -8,7 +8,7 @@
 import fc from "npm:fast-check@4.11.0";
 import { EFFORT } from "../effort.ts";
 import { exploreAll, pairsWith, sampleAll } from "./all_orders.ts";
-import type { OperationName, Play } from "./explore.ts";
+import type { OperationName, Play } from "./play.ts";
 import type { Peopled } from "./world.ts";
 
 const REVOKING: readonly OperationName[] = ["revoke", "revoke all but it"];
