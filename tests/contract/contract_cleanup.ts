@@ -91,31 +91,25 @@ export function testCleanup(declare: Declare): void {
     assertEquals(again, { deleted: 0, remaining: 5, orphans: 0 });
   });
 
-  declare(
-    "deleteOldSessions() ignores minutes for a session with a lifetime",
-    async (h) => {
-      const { store } = h;
-      await fill(h);
-      const { remaining } = await store.deleteOldSessions(0);
-      assertEquals(remaining, 3);
-      assertEquals(await namesOf(store), [
-        "keep-4-of-5-idle",
-        "keep-long-idle--",
-        "keep-remembered-",
-      ]);
-    },
-  );
+  declare("deleteOldSessions() heeds lifetimes before minutes", async (h) => {
+    const { store } = h;
+    await fill(h);
+    const { remaining } = await store.deleteOldSessions(0);
+    assertEquals(remaining, 3);
+    assertEquals(await namesOf(store), [
+      "keep-4-of-5-idle",
+      "keep-long-idle--",
+      "keep-remembered-",
+    ]);
+  });
 
-  declare(
-    "deleteOldSessions() deletes no session without a lifetime after Infinity minutes",
-    async (harness) => {
-      const { store, age } = harness;
-      await store.save(ID, recordOf());
-      await age(ID, 10 * 365 * 24 * HOUR);
-      const { deleted, remaining } = await store.deleteOldSessions(Infinity);
-      assertEquals({ deleted, remaining }, { deleted: 0, remaining: 1 });
-    },
-  );
+  declare("deleteOldSessions(Infinity) keeps what is live", async (harness) => {
+    const { store, age } = harness;
+    await store.save(ID, recordOf());
+    await age(ID, 10 * 365 * 24 * HOUR);
+    const { deleted, remaining } = await store.deleteOldSessions(Infinity);
+    assertEquals({ deleted, remaining }, { deleted: 0, remaining: 1 });
+  });
 
   declare(
     "deleteOldSessions() takes fractions of a minute",
@@ -145,35 +139,32 @@ export function testCleanup(declare: Declare): void {
     assertEquals(await namesOf(store), KEPT);
   });
 
-  declare(
-    "deleteOldSessions() deletes a session at the instant at which it expires",
-    async (h, t) => {
-      await runIf(t, h.stopClock, "not a millisecond before", async (stop) => {
-        const now = Date.now();
-        using _clock = stop(now);
+  declare("deleteOldSessions() deletes at the very instant", async (h, t) => {
+    await runIf(t, h.stopClock, "not a millisecond before", async (stop) => {
+      const now = Date.now();
+      using _clock = stop(now);
+      await h.store.save(ID, recordOf());
+      await h.store.save(OTHER_ID, recordOf({}, { idleTimeout: MINUTE }));
+      const cases: [string, number, number, number][] = [
+        [ID, 30 * MINUTE, 30, 0],
+        [ID, 30 * MINUTE + 500, 30, 500],
+        [OTHER_ID, MINUTE, 30, 0],
+        [OTHER_ID, MINUTE + 500, 30, 500],
+      ];
+      for (const [id, idle, minutes, grace] of cases) {
         await h.store.save(ID, recordOf());
         await h.store.save(OTHER_ID, recordOf({}, { idleTimeout: MINUTE }));
-        const cases: [string, number, number, number][] = [
-          [ID, 30 * MINUTE, 30, 0],
-          [ID, 30 * MINUTE + 500, 30, 500],
-          [OTHER_ID, MINUTE, 30, 0],
-          [OTHER_ID, MINUTE + 500, 30, 500],
-        ];
-        for (const [id, idle, minutes, grace] of cases) {
-          await h.store.save(ID, recordOf());
-          await h.store.save(OTHER_ID, recordOf({}, { idleTimeout: MINUTE }));
-          await h.age(ID, 0);
-          await h.age(OTHER_ID, 0);
-          await h.age(id, idle - 1);
-          const early = await h.store.deleteOldSessions(minutes, { grace });
-          assertEquals([early.deleted, early.remaining], [0, 2]);
-          await h.age(id, idle);
-          const due = await h.store.deleteOldSessions(minutes, { grace });
-          assertEquals([due.deleted, due.remaining], [1, 1]);
-        }
-      });
-    },
-  );
+        await h.age(ID, 0);
+        await h.age(OTHER_ID, 0);
+        await h.age(id, idle - 1);
+        const early = await h.store.deleteOldSessions(minutes, { grace });
+        assertEquals([early.deleted, early.remaining], [0, 2]);
+        await h.age(id, idle);
+        const due = await h.store.deleteOldSessions(minutes, { grace });
+        assertEquals([due.deleted, due.remaining], [1, 1]);
+      }
+    });
+  });
 
   declare("deleteOldSessions() only counts for dryRun", async (harness) => {
     const { store } = harness;
@@ -198,19 +189,16 @@ export function testCleanup(declare: Declare): void {
     assertEquals(await lastAccessOf(store, ID), before);
   });
 
-  declare(
-    "deleteOldSessions() keeps a session that was just touched",
-    async (harness) => {
-      const { store, age } = harness;
-      await store.save(ID, recordOf());
-      await store.save(OTHER_ID, recordOf());
-      await age(ID, HOUR);
-      await age(OTHER_ID, HOUR);
-      await Promise.all([store.touch(ID), store.save(OTHER_ID, recordOf())]);
-      const { deleted, remaining } = await store.deleteOldSessions(30);
-      assertEquals({ deleted, remaining }, { deleted: 0, remaining: 2 });
-    },
-  );
+  declare("deleteOldSessions() keeps one just touched", async (harness) => {
+    const { store, age } = harness;
+    await store.save(ID, recordOf());
+    await store.save(OTHER_ID, recordOf());
+    await age(ID, HOUR);
+    await age(OTHER_ID, HOUR);
+    await Promise.all([store.touch(ID), store.save(OTHER_ID, recordOf())]);
+    const { deleted, remaining } = await store.deleteOldSessions(30);
+    assertEquals({ deleted, remaining }, { deleted: 0, remaining: 2 });
+  });
 
   declare("deleteOldSessions() tells onProgress how far it is", async (h) => {
     await fill(h);
@@ -228,31 +216,28 @@ export function testCleanup(declare: Declare): void {
     }
   });
 
-  declare(
-    "deleteOldSessions() refuses what is not a number",
-    async (harness) => {
-      const { store, age } = harness;
-      await store.save(ID, recordOf());
-      await age(ID, HOUR);
-      for (const bad of [...BAD_NUMBERS, undefined] as number[]) {
-        await assertRejects(
-          () => store.deleteOldSessions(bad),
-          refusalOf(bad),
-          "Cannot clean up: minutes is not a number from 0 up",
-          `minutes ${typeof bad} ${String(bad)}`,
-        );
-      }
-      for (const grace of BAD_NUMBERS as number[]) {
-        await assertRejects(
-          () => store.deleteOldSessions(0, { grace }),
-          refusalOf(grace),
-          "Cannot clean up: grace is not a number from 0 up",
-          `grace ${typeof grace} ${String(grace)}`,
-        );
-      }
-      assertEquals(await store.has(ID), true);
-    },
-  );
+  declare("deleteOldSessions() refuses invalid numbers", async (harness) => {
+    const { store, age } = harness;
+    await store.save(ID, recordOf());
+    await age(ID, HOUR);
+    for (const bad of [...BAD_NUMBERS, undefined] as number[]) {
+      await assertRejects(
+        () => store.deleteOldSessions(bad),
+        refusalOf(bad),
+        "Cannot clean up: minutes is not a number from 0 up",
+        `minutes ${typeof bad} ${String(bad)}`,
+      );
+    }
+    for (const grace of BAD_NUMBERS as number[]) {
+      await assertRejects(
+        () => store.deleteOldSessions(0, { grace }),
+        refusalOf(grace),
+        "Cannot clean up: grace is not a number from 0 up",
+        `grace ${typeof grace} ${String(grace)}`,
+      );
+    }
+    assertEquals(await store.has(ID), true);
+  });
 
   declare("parallel deleteOldSessions() delete each once", async (harness) => {
     await fill(harness);

@@ -28,23 +28,17 @@ export async function assertNoSession(
 
 /** Declares the tests of what is no session. */
 export function testIds(declare: Declare, countsAll: boolean): void {
-  declare(
-    "every operation finds no session where none was saved",
-    async ({ store }) => {
-      await assertNoSession(store, ID);
-      await store.save(OTHER_ID, recordOf());
-      await assertNoSession(store, ID);
-    },
-  );
+  declare("no operation finds an absent session", async ({ store }) => {
+    await assertNoSession(store, ID);
+    await store.save(OTHER_ID, recordOf());
+    await assertNoSession(store, ID);
+  });
 
-  declare(
-    "every operation finds no session where one was deleted",
-    async ({ store }) => {
-      await store.save(ID, recordOf());
-      await store.delete(ID);
-      await assertNoSession(store, ID);
-    },
-  );
+  declare("no operation finds a deleted session", async ({ store }) => {
+    await store.save(ID, recordOf());
+    await store.delete(ID);
+    await assertNoSession(store, ID);
+  });
 
   declare("a session past its expiresAt has expired", async ({ store }) => {
     const expiresAt = Date.now() - 1;
@@ -52,13 +46,10 @@ export function testIds(declare: Declare, countsAll: boolean): void {
     await assertNoSession(store, ID);
   });
 
-  declare(
-    "a session whose expiresAt is the present has expired",
-    async ({ store }) => {
-      await store.save(ID, recordOf({}, { expiresAt: Date.now() }));
-      await assertNoSession(store, ID);
-    },
-  );
+  declare("a session whose expiresAt is now has expired", async ({ store }) => {
+    await store.save(ID, recordOf({}, { expiresAt: Date.now() }));
+    await assertNoSession(store, ID);
+  });
 
   declare(
     "a session that was idle for its idleTimeout has expired",
@@ -69,23 +60,17 @@ export function testIds(declare: Declare, countsAll: boolean): void {
     },
   );
 
-  declare(
-    "a session with an idleTimeout of 0 has expired at once",
-    async ({ store }) => {
-      await store.save(ID, recordOf({}, { idleTimeout: 0 }));
-      await assertNoSession(store, ID);
-    },
-  );
+  declare("a session of idleTimeout 0 expires at once", async ({ store }) => {
+    await store.save(ID, recordOf({}, { idleTimeout: 0 }));
+    await assertNoSession(store, ID);
+  });
 
-  declare(
-    "expiresAt ends a session that is in use",
-    async ({ store, age }) => {
-      const lifetime = { expiresAt: Date.now() - 1, idleTimeout: 24 * HOUR };
-      await store.save(ID, recordOf({}, lifetime));
-      await age(ID, 0);
-      await assertNoSession(store, ID);
-    },
-  );
+  declare("expiresAt ends a session that is in use", async ({ store, age }) => {
+    const lifetime = { expiresAt: Date.now() - 1, idleTimeout: 24 * HOUR };
+    await store.save(ID, recordOf({}, lifetime));
+    await age(ID, 0);
+    await assertNoSession(store, ID);
+  });
 
   declare(
     "idleTimeout ends a session whose expiresAt is in the future",

@@ -38,26 +38,20 @@ export function testWriting(declare: Declare): void {
   });
 
   for (const [what, over] of Object.entries(OVER)) {
-    declare(
-      `save() replaces one that expired by its ${what}`,
-      async (harness) => {
-        const { store } = harness;
-        await store.save(ID, recordOf({ old: true }, over));
-        await store.save(ID, recordOf({ n: 1 }));
-        assertEquals(await store.load(ID), recordOf({ n: 1 }));
-      },
-    );
+    declare(`save() replaces one expired by ${what}`, async (harness) => {
+      const { store } = harness;
+      await store.save(ID, recordOf({ old: true }, over));
+      await store.save(ID, recordOf({ n: 1 }));
+      assertEquals(await store.load(ID), recordOf({ n: 1 }));
+    });
 
-    declare(
-      `create() replaces one that expired by its ${what}`,
-      async (harness) => {
-        const { store } = harness;
-        await store.save(ID, recordOf({ old: true }, over));
-        assertEquals(await store.create(ID, recordOf({ n: 1 })), true);
-        assertEquals(await store.load(ID), recordOf({ n: 1 }));
-        assertEquals(await store.create(ID, recordOf({ n: 2 })), false);
-      },
-    );
+    declare(`create() replaces one expired by ${what}`, async (harness) => {
+      const { store } = harness;
+      await store.save(ID, recordOf({ old: true }, over));
+      assertEquals(await store.create(ID, recordOf({ n: 1 })), true);
+      assertEquals(await store.load(ID), recordOf({ n: 1 }));
+      assertEquals(await store.create(ID, recordOf({ n: 2 })), false);
+    });
   }
 
   declare("save() brings back what was deleted", async ({ store }) => {
