@@ -56,7 +56,7 @@ export interface Effect {
 }
 
 /** An operation of a store on one session. */
-export interface StoreOperation {
+interface StoreOperation {
   call(call: StoreCall): Promise<unknown>;
   /** On a session that has not expired. */
   readonly live: Effect;
@@ -137,7 +137,7 @@ export const STORE_OPERATIONS: Readonly<
 };
 
 /** The name of an operation of a store on all its sessions. */
-export type ListingName = "entries" | "entries of a user" | "cleanup";
+type ListingName = "entries" | "entries of a user" | "cleanup";
 
 /** The operations of a store on all its sessions. */
 export const LISTINGS: Readonly<
@@ -181,15 +181,12 @@ export function answerOf<T>(
   }
 }
 
-/** Writes something into the data of a session. */
-export type Write<Data extends object> = (session: Session<Data>) => void;
-
 /** What the handler of a request does with its session. */
-export interface RequestOperation {
+interface RequestOperation {
   /** It may leave out what it is given to write. */
   handle<Data extends object>(
     session: Session<Data>,
-    write: Write<Data>,
+    write: (session: Session<Data>) => void,
   ): void;
   /** The manager's options, where it takes certain ones. */
   readonly options?: Partial<SessionManagerOptions>;
@@ -214,7 +211,7 @@ export type RequestName =
 /** What a request does with a session that it has opened. */
 export const REQUESTS: Readonly<Record<RequestName, RequestOperation>> = {
   read: {
-    handle: () => {},
+    handle: (session) => void [...session.entries()],
     fate: "kept",
   },
   commit: {

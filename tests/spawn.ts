@@ -4,9 +4,9 @@ const ROOT = new URL("../", import.meta.url);
 
 /** What a child process may do, and where it runs. */
 export interface ChildOptions {
-  /** Paths that it may read and write; it may do nothing else. */
+  /** Paths that it may read and write. */
   readonly paths?: readonly string[];
-  /** Further flags of `deno run`. */
+  /** Further flags of `deno run`, for what else it may do. */
   readonly flags?: readonly string[];
   /** A program and its arguments that start it: a shell with limits, strace. */
   readonly through?: readonly string[];
@@ -72,7 +72,7 @@ export class Child implements AsyncDisposable {
   readonly #stderr: Promise<string>;
   #text = "";
 
-  /** Starts any program; a module, {@linkcode spawn} starts. */
+  /** Starts any program; {@linkcode spawn} is for modules. */
   constructor(
     program: string,
     args: readonly string[],

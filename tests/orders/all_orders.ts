@@ -17,7 +17,7 @@ export interface House<Play> extends Disposable {
 }
 
 /** Where plays of sessions are performed. */
-export class SessionHouse implements House<Play> {
+class SessionHouse implements House<Play> {
   readonly #directory = new TemporaryDirectory();
   readonly #stage = new Stage(this.#directory.path);
   readonly #stores: Stores = new Map();

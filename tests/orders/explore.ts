@@ -18,7 +18,7 @@ export interface Chances {
 }
 
 /** What was explored. */
-export interface Exploration {
+interface Exploration {
   /** How many different orders of calls there are, without going in circles. */
   readonly orders: bigint;
   /** How many different states they lead through. */
@@ -113,7 +113,7 @@ export abstract class Performance {
 }
 
 /** Begins a performance, in which no actor has made a call yet. */
-export type Begin = () => Promise<Performance>;
+type Begin = () => Promise<Performance>;
 
 /** Explores all orders; each performance throws where one breaks a promise. */
 export async function explore(begin: Begin): Promise<Exploration> {

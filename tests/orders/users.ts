@@ -79,14 +79,6 @@ const endOther = (name: string): Step => (moment) => {
     : [pass(moment)];
 };
 
-async function revoke(
-  cast: Cast,
-  actor: string,
-  name: "revoke" | "revoke all but it" = "revoke",
-): Promise<unknown> {
-  return await USER_OPERATIONS[name](cast.manager(actor));
-}
-
 const revocation = (isItSpared: boolean): readonly Step[] => [
   mark(isItSpared),
   endIt,
@@ -153,21 +145,23 @@ export type UserSceneName =
 /** Every operation on a user's sessions. */
 export const USER_SCENES: Record<UserSceneName, Operation> = {
   revoke: {
-    run: async (cast, actor) => [await revoke(cast, actor)],
+    run: async (cast, actor) => [
+      await USER_OPERATIONS.revoke(cast.manager(actor)),
+    ],
     steps: revocation(false),
   },
   "revoke all but it": {
-    run: async (
-      cast,
-      actor,
-    ) => [await revoke(cast, actor, "revoke all but it")],
+    run: async (cast, actor) => [
+      await USER_OPERATIONS["revoke all but it"](cast.manager(actor)),
+    ],
     steps: revocation(true),
   },
   "revoke twice": {
     run: async (cast, actor) => {
-      const ended = await revoke(cast, actor);
+      const manager = cast.manager(actor);
+      const ended = await USER_OPERATIONS.revoke(manager);
       cast.stage.beginSecondPart();
-      return [ended, await revoke(cast, actor)];
+      return [ended, await USER_OPERATIONS.revoke(manager)];
     },
     steps: [...revocation(false), ...revocation(false)],
     second: revocation(false).length,
