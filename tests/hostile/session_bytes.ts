@@ -221,9 +221,6 @@ const FITTING: Readonly<Record<string, string>> = {
   dataVersion: "1",
 };
 
-const isAlwaysThere = (name: string): boolean =>
-  name === "data" || name === "createdAt";
-
 /** What is nearly a record: a field too many, one of another kind. */
 const anyFields: fc.Arbitrary<Uint8Array> = fc.record({
   odd: fc.constantFrom(...FIELDS),
@@ -232,8 +229,8 @@ const anyFields: fc.Arbitrary<Uint8Array> = fc.record({
   key: fc.option(anyKey, { freq: 2 }),
 }).map(({ odd, json, others, key }) => {
   const fields = FIELDS.filter((name) =>
-    name === odd || name in FITTING &&
-      (isAlwaysThere(name) || others.includes(name))
+    name === odd ||
+    name in FITTING && ["data", "createdAt", ...others].includes(name)
   ).map((name) =>
     `${JSON.stringify(name)}:${
       name === odd && json !== null ? json : FITTING[name] ?? "1"
