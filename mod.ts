@@ -32,22 +32,19 @@
 export { Session } from "./src/session/session.ts";
 export { SessionManager } from "./src/manager/manager.ts";
 export type { CookieOptions } from "./src/http/cookie.ts";
-export type {
-  SessionDataOptions,
-  SessionInvalidEvent,
-} from "./src/manager/data_options.ts";
+export type { SessionDataOptions } from "./src/manager/data_options.ts";
 export type {
   IsolationLevel,
   IsolationOptions,
+  SessionCounters,
 } from "./src/manager/isolation.ts";
-export type { SetOptions } from "./src/session/key_expiry.ts";
-export type { SessionCounters } from "./src/manager/session_counters.ts";
-export type { SessionLifetime } from "./src/session/lifetime.ts";
+export type { SessionLifetime, SetOptions } from "./src/session/lifetime.ts";
 export type { TransportOption } from "./src/http/transport.ts";
 export type { RevokeUserOptions, UserSession } from "./src/manager/users.ts";
 export type {
   SecretReusedEvent,
   SessionEvent,
+  SessionInvalidEvent,
   SessionManagerOptions,
   SessionRefusedEvent,
 } from "./src/manager/manager_options.ts";
@@ -56,7 +53,6 @@ export type {
   StoredSession,
 } from "./src/session/session_state.ts";
 export type {
-  SchemaIssue,
   SchemaOf,
   SchemaResult,
   StandardSchema,

@@ -6,7 +6,7 @@
  */
 
 /** Rooms that work on values only. */
-const VALUES_ONLY = ["src/core/"];
+const VALUES_ONLY = ["src/core/", "src/http/", "src/session/"];
 
 const SYSTEM = new Set([
   "Deno",

@@ -151,7 +151,7 @@ for (const [title, size] of SIZES) {
   });
   Deno.bench(`and applied, ${title}`, { group: "compare" }, () => {
     const state = stateOf(changed);
-    state.begin()!.apply(record, new Map());
+    state.begin()!.apply(record, undefined);
     state.unlock();
   });
 
@@ -166,7 +166,7 @@ for (const [title, size] of SIZES) {
 }
 
 Deno.bench("without a cookie", { group: "respond" }, () => {
-  completeResponse(new Response(), { header: undefined, vary: "Cookie" });
+  completeResponse(new Response(), undefined, "Cookie");
 });
 
 for (const [title, size] of SIZES) {

@@ -15,8 +15,6 @@ import { TemporaryDirectory } from "./temporary_directory.ts";
 interface Room {
   /** Rooms below, loaded together with this one. */
   readonly below: readonly string[];
-  /** Rooms of which only types are imported; that loads nothing. */
-  readonly types?: readonly string[];
   /** Rooms that are loaded only when they are needed: by `await import()`. */
   readonly lazily?: readonly string[];
   readonly packages: readonly string[];
@@ -31,14 +29,6 @@ const ROOMS: Readonly<Record<string, Room>> = {
     below: ["core"],
     packages: ["node:fs"],
   },
-  disk: {
-    below: ["core", "system"],
-    packages: ["node:fs"],
-  },
-  stores: {
-    below: ["core", "system", "disk", "directory"],
-    packages: ["@std/path"],
-  },
   directory: {
     below: ["core", "system"],
     packages: ["@std/path"],
@@ -52,11 +42,11 @@ const ROOMS: Readonly<Record<string, Room>> = {
     packages: [],
   },
   session: {
-    below: ["core", "http", "manager"],
+    below: ["core"],
     packages: [],
   },
   http: {
-    below: ["core", "session", "manager"],
+    below: [],
     packages: [],
   },
   manager: {
@@ -74,7 +64,6 @@ const ROOMS: Readonly<Record<string, Room>> = {
   "mod.ts": {
     below: [
       "core",
-      "stores",
       "directory",
       "engines",
       "migration",
@@ -82,7 +71,6 @@ const ROOMS: Readonly<Record<string, Room>> = {
       "session",
       "manager",
     ],
-    types: ["disk", "system"],
     lazily: ["cli"],
     packages: [],
   },
@@ -171,17 +159,6 @@ Deno.test("house: a breach of any rule is found, and none in sound files", async
   );
 });
 
-Deno.test("house: a value import is found where only types are allowed", async () => {
-  using tree = new TemporaryDirectory();
-  tree.writeFiles({
-    "mod.ts": `export { type A, b } from "./src/disk/a.ts";`,
-    "src/disk/a.ts": "",
-  });
-  assertEquals(await findBreaches(toFileUrl(`${tree.path}/`), ["mod.ts"]), [
-    "mod.ts imports ./src/disk/a.ts: disk only by import type",
-  ]);
-});
-
 Deno.test("house: a cycle of files is found", async () => {
   using tree = new TemporaryDirectory();
   tree.writeFiles({
@@ -200,7 +177,6 @@ const SOUND: Readonly<Record<string, string>> = {
   "mod.ts": `/** \`import x from "../nowhere.ts"\` */
     export { a } from "./src/core/sound.ts";
     export type { B } from "./src/directory/sound_store.ts";
-    export type { D } from "./src/system/sound.ts";
     if (import.meta.main) await import("./src/cli/sound.ts");`,
   "src/core/sound.ts":
     `import { hash } from "node:crypto"; // import "../system/x.ts"
@@ -466,15 +442,12 @@ function checkArrow(
   path: string,
   kind: Import["kind"],
 ): string | undefined {
-  const { below, types, lazily } = ROOMS[from]!;
+  const { below, lazily } = ROOMS[from]!;
   const to = roomOf(path);
   if (to === "mod.ts") return "nothing below imports the front door";
   if (to === undefined) return "not in src";
   if (lazily?.includes(to)) {
     return kind === "lazy" ? undefined : `${to} only by await import()`;
-  }
-  if (types?.includes(to)) {
-    return kind === "types" ? undefined : `${to} only by import type`;
   }
   return to === from || below.includes(to)
     ? undefined

@@ -25,7 +25,7 @@ const SOUND: Readonly<Record<string, string>> = {
         return name;
       }
     }`,
-  "src/http/sound.ts": `
+  "src/manager/sound.ts": `
     import { any } from "../core/sound.ts";
     export { any as setTimeout };
     setTimeout(() => Deno.uid(), 1);

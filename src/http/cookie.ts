@@ -58,18 +58,6 @@ export interface Cookie {
   readonly attributes: string;
 }
 
-/** What differs from one `Set-Cookie` to the next. */
-export interface WriteCookieOptions {
-  /** Whether the request came over https. */
-  readonly isHttps: boolean;
-  /**
-   * How long the browser keeps it, in milliseconds.
-   *
-   * @default {undefined} until the browser closes
-   */
-  readonly maxAge?: number | undefined;
-}
-
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const VALUE = /^[!#-+\--:<-[\]-~]*$/;
 const PATH = /^\/[ -:<-~]*$/;
@@ -84,9 +72,9 @@ const TAB = 0x09;
 /**
  * Checks a cookie's options and completes them.
  *
- * @param options What was asked for.
+ * @param options The options.
  * @returns The cookie, for {@linkcode writeCookie} and {@linkcode clearCookie}.
- * @throws {TypeError} If browsers would refuse or misread such a cookie.
+ * @throws {TypeError} If browsers would refuse or misread it.
  */
 export function resolveCookie(options: CookieOptions = {}): Cookie {
   const { name = "session", path = "/", domain, sameSite = "Lax" } = options;
@@ -99,20 +87,23 @@ export function resolveCookie(options: CookieOptions = {}): Cookie {
 
   check(NAME.test(name), "its name is not a token of RFC 6265");
   check(PATH.test(path), 'its path does not begin with "/" or holds ";"');
-  check(domain === undefined || DOMAIN.test(domain), "its domain is no host");
+  check(
+    domain === undefined || DOMAIN.test(domain),
+    "its domain is not a host name",
+  );
   check(SAME_SITE.includes(sameSite), "sameSite is not Lax, Strict or None");
   check(
     typeof secure === "boolean" || secure === "auto",
     'secure is not true, false or "auto"',
   );
-  check(!isPrefixed || secure === true, `${name} takes secure: true`);
+  check(!isPrefixed || secure === true, `${name} needs secure: true`);
   check(typeof partitioned === "boolean", "partitioned is not true or false");
-  check(!partitioned || secure === true, "partitioned takes secure: true");
-  check(!isHost || path === "/", `${name} takes the path "/"`);
-  check(!isHost || domain === undefined, `${name} takes no domain`);
+  check(!partitioned || secure === true, "partitioned needs secure: true");
+  check(!isHost || path === "/", `${name} needs the path "/"`);
+  check(!isHost || domain === undefined, `${name} allows no domain`);
   check(
     sameSite !== "None" || secure !== false,
-    'sameSite: "None" takes secure: true or "auto"',
+    'sameSite: "None" needs secure: true or "auto"',
   );
 
   const scope = domain === undefined ? "" : `; Domain=${domain}`;
@@ -126,15 +117,15 @@ export function resolveCookie(options: CookieOptions = {}): Cookie {
 }
 
 /**
- * Reads one cookie of a request. Any header will do: what is malformed is
- * passed over, never thrown at the server, in one pass over the text.
+ * Reads one cookie of a request, in one pass over the header. A malformed pair
+ * is ignored; no header makes this throw.
  *
- * A name that occurs with two different values answers `undefined`. One of
+ * The result is `undefined` where the name has two different values. One of
  * them may have been planted by a neighbouring host or on a deeper path, and
- * no order tells which; a name with `__Host-` rules that out. A header in
- * which the name and its `=` occur more than 128 times, wherever, answers the
- * same: no browser sends that, and nobody is to make the server look at each.
- * Nor is a pair found behind more than 32 blanks.
+ * their order does not tell which; a name with `__Host-` rules that out. The
+ * same holds for a header in which the name and its `=` occur more than 128
+ * times: no browser sends that, and a client must not make the server look at
+ * each. A pair behind more than 32 blanks is not found.
  *
  * @param header The `Cookie` header, or `null` when there is none.
  * @param name The cookie's name.
@@ -169,21 +160,23 @@ export function readCookie(
  *
  * @param cookie The cookie.
  * @param value Its value.
- * @param options How the request came, and how long the cookie is kept.
+ * @param isHttps Whether the request came over https.
+ * @param maxAge How long the browser keeps it, in milliseconds; `undefined` for
+ * until it closes.
  * @returns The header's value.
- * @throws {TypeError} If the value holds what a cookie cannot.
+ * @throws {TypeError} If the value holds a character that a cookie cannot.
  */
 export function writeCookie(
   cookie: Cookie,
   value: string,
-  options: WriteCookieOptions,
+  isHttps: boolean,
+  maxAge?: number,
 ): string {
-  check(VALUE.test(value), "its value holds a character that it must not");
-  const { maxAge } = options;
+  check(VALUE.test(value), "its value holds an invalid character");
   const age = maxAge === undefined
     ? ""
     : `; Max-Age=${Math.max(0, Math.ceil(maxAge / 1000))}`;
-  return format(cookie, value, options.isHttps, age);
+  return format(cookie, value, isHttps, age);
 }
 
 /**
@@ -191,15 +184,12 @@ export function writeCookie(
  * repeats the attributes, since browsers tell cookies apart by them.
  *
  * @param cookie The cookie.
- * @param options How the request came.
+ * @param isHttps Whether the request came over https.
  * @returns The header's value.
  */
-export function clearCookie(
-  cookie: Cookie,
-  options: Pick<WriteCookieOptions, "isHttps">,
-): string {
+export function clearCookie(cookie: Cookie, isHttps: boolean): string {
   const age = "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
-  return format(cookie, "", options.isHttps, age);
+  return format(cookie, "", isHttps, age);
 }
 
 function format(
@@ -213,7 +203,7 @@ function format(
   return `${cookie.name}=${value}${cookie.attributes}${secure}${age}`;
 }
 
-/** Tells whether only a few blanks lie between here and the pair before, if any. */
+/** Tells whether at most a few blanks separate this place from the pair before. */
 function beginsPair(header: string, at: number): boolean {
   const first = Math.max(0, at - 1 - MOST_BLANKS);
   for (let before = at - 1; before >= first; before--) {
@@ -231,5 +221,5 @@ function unquote(value: string): string {
 }
 
 function check(isValid: boolean, problem: string): void {
-  if (!isValid) throw new TypeError(`Cannot use such a cookie: ${problem}`);
+  if (!isValid) throw new TypeError(`Cannot use the cookie: ${problem}`);
 }

@@ -3,29 +3,25 @@ import type { Header } from "./transport.ts";
 /** A directive that keeps a response out of shared caches, and that alone. */
 const PRIVATE = /(?:^|,)\s*(?:no-store|private)\s*(?:,|$)/i;
 
-/** What a session has to say to the client and to caches. */
-export interface Additions {
-  /** What hands the client its token, or takes it back. */
-  readonly header: Header | undefined;
-  /** The request header that the response depends on, if it does. */
-  readonly vary: string | undefined;
-}
-
 /**
  * Adds to the headers of a response.
  *
- * `Vary` keeps a shared cache from handing the response to somebody else; what
- * it already names, it keeps, and once is enough. A response with a token is
- * `Cache-Control: no-store`, unless the application has kept shared caches out
- * itself, with `no-store` or `private`: not all of them know that `Set-Cookie`
- * is for one, and a page that is `public` would hand it to everybody.
+ * `Vary` keeps a shared cache from answering another client with the response;
+ * the names that it has stay, and once is enough. A response with a token is
+ * `Cache-Control: no-store`, unless the application has set `no-store` or
+ * `private`: not all shared caches know that `Set-Cookie` is for one client, and
+ * they would give a page that is `public` to all.
  *
  * @param headers The headers of the response; they are changed.
- * @param additions What to add.
+ * @param header What issues or revokes the client's token, if anything does.
+ * @param vary The request header that the response depends on, if it does.
  * @throws {TypeError} If the headers are immutable; nothing was added.
  */
-export function addHeaders(headers: Headers, additions: Additions): void {
-  const { header, vary } = additions;
+export function addHeaders(
+  headers: Headers,
+  header: Header | undefined,
+  vary: string | undefined,
+): void {
   if (vary !== undefined) varyOn(headers, vary);
   if (header === undefined) return;
   const [name, value] = header;
@@ -37,39 +33,52 @@ export function addHeaders(headers: Headers, additions: Additions): void {
 }
 
 /**
- * Gives a response what a session has to say. The application's own headers
- * stay.
+ * Adds to the headers of an application's response. Its own headers stay.
  *
- * A token goes to a copy: a response without a body may be one object that
- * the application answers with again and again, and the next visitor would be
- * handed this one's token. Only an upgrade (101) must stay the object it is.
+ * A token is added to a copy: a response without a body may be one object that
+ * the application answers with again and again, and the next client would get
+ * this one's token. Only an upgrade (101) has to stay the object it is.
  *
- * @param response What the application answered.
- * @param additions What to add.
+ * @param response The application's response.
+ * @param header What issues or revokes the client's token, if anything does.
+ * @param vary The request header that the response depends on, if it does.
  * @returns The response to send: the same one, or a copy that took its body.
  */
 export function completeResponse(
   response: Response,
-  additions: Additions,
+  header: Header | undefined,
+  vary: string | undefined,
 ): Response {
-  const { header, vary } = additions;
   if (header === undefined && vary === undefined) return response;
-  // An error response has no headers, and whoever sends it will fail.
+  // An error response has no headers, and the server cannot send it.
   if (response.type === "error") return response;
 
   if (header === undefined || response.status === 101) {
     try {
-      addHeaders(response.headers, additions);
+      addHeaders(response.headers, header, vary);
       return response;
     } catch (error) {
-      // The guard of `Response.redirect` and of `fetch`, and nothing else.
+      // The headers of `Response.redirect` and of `fetch` are immutable.
       if (!(error instanceof TypeError)) throw error;
     }
   }
   const { body, status, statusText, headers } = response;
   const copy = new Response(body, { status, statusText, headers });
-  addHeaders(copy.headers, additions);
+  addHeaders(copy.headers, header, vary);
   return copy;
+}
+
+/**
+ * Takes a `Response` that a handler threw as its answer, for frameworks in which
+ * a handler ends with `throw redirect("/login")`.
+ *
+ * @param thrown What the handler threw.
+ * @returns The same, if it is a `Response`.
+ * @throws The same, if it is anything else.
+ */
+export function thrownResponse(thrown: unknown): Response {
+  if (thrown instanceof Response) return thrown;
+  throw thrown;
 }
 
 function varyOn(headers: Headers, name: string): void {

@@ -4,35 +4,40 @@ import {
   readCookie,
   resolveCookie,
   writeCookie,
-  type WriteCookieOptions,
 } from "./cookie.ts";
 
 /** A header of a response. */
 export type Header = readonly [name: string, value: string];
 
-/** How tokens come and go. */
+/** How clients send their token and get it. */
 export interface Transport {
   /** The request header that responses depend on. */
   readonly vary: string;
   /**
    * Reads the token of a request.
    *
-   * @param headers The request's.
-   * @returns Any text at all, or `undefined` when there is none. Never throws.
+   * @returns Any text at all, or `undefined` when it is missing. Never throws.
    */
-  read(headers: Headers): string | undefined;
-  /** Makes the header that hands a token out. */
-  issue(token: string, options: WriteCookieOptions): Header;
-  /** Makes the header that takes it back. */
-  revoke(options: Pick<WriteCookieOptions, "isHttps">): Header;
+  read(request: Request): string | undefined;
+  /**
+   * Makes the header that gives a client its token.
+   *
+   * @param request The request that is answered.
+   * @param token The token.
+   * @param maxAge How long the client keeps it, in milliseconds; `undefined`
+   * for until the browser closes.
+   */
+  issue(request: Request, token: string, maxAge: number | undefined): Header;
+  /** Makes the header with which a client forgets its token. */
+  revoke(request: Request): Header;
 }
 
 /**
- * How the client gets its token and brings it: `"cookie"`, as browsers do by
- * themselves; `"bearer"`, in `Authorization: Bearer TOKEN`, handed out in
- * `Session-Token`; or in a header of its own in both directions. A header is
- * sent by the client's own code only, so no other site can ride on it; an empty
- * one takes the token back.
+ * How the client sends its token and gets it: `"cookie"`, as browsers do by
+ * themselves; `"bearer"`, sent in `Authorization: Bearer TOKEN` and issued in
+ * `Session-Token`; or a header of its own in both directions. A header is sent
+ * by the client's own code only, so no other site can make a browser send it; an
+ * empty one tells the client to forget the token.
  */
 export type TransportOption = "cookie" | "bearer" | {
   readonly header: string;
@@ -43,21 +48,23 @@ const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const RESERVED = ["cookie", "set-cookie", "authorization", "vary"];
 
 /**
- * Checks how tokens are to come and go.
+ * Makes a transport.
  *
- * @param option What was asked for.
+ * @param option How tokens come and go.
  * @param cookie What the cookie looks like.
- * @throws {TypeError} If browsers would refuse such a cookie, or it can be no
- * header.
+ * @param trustProxy Whether `X-Forwarded-Proto` is to be believed.
+ * @throws {TypeError} If browsers would refuse such a cookie, or the header
+ * cannot be one of its own.
  */
 export function resolveTransport(
   option: TransportOption,
   cookie: CookieOptions | undefined,
+  trustProxy: boolean,
 ): Transport {
-  if (option === "cookie") return cookieTransport(cookie);
+  if (option === "cookie") return cookieTransport(cookie, trustProxy);
   if (cookie !== undefined) {
     throw new TypeError(
-      "Cannot manage sessions: there is no cookie without the transport cookie",
+      'Cannot manage sessions: cookie needs the transport "cookie"',
     );
   }
   if (option === "bearer") {
@@ -70,19 +77,27 @@ export function resolveTransport(
     !RESERVED.includes(header.toLowerCase());
   if (!isName) {
     throw new TypeError(
-      "Cannot manage sessions: the transport's header is no header of its own",
+      "Cannot manage sessions: the transport's header is not a valid name, or has another use",
     );
   }
   return headerTransport(header, header, (value) => value);
 }
 
-function cookieTransport(options: CookieOptions | undefined): Transport {
+function cookieTransport(
+  options: CookieOptions | undefined,
+  trustProxy: boolean,
+): Transport {
   const cookie = resolveCookie(options);
   return {
     vary: "Cookie",
-    read: (headers) => readCookie(headers.get("cookie"), cookie.name),
-    issue: (token, how) => ["set-cookie", writeCookie(cookie, token, how)],
-    revoke: (how) => ["set-cookie", clearCookie(cookie, how)],
+    read: ({ headers }) => readCookie(headers.get("cookie"), cookie.name),
+    issue: (request, token, maxAge) => {
+      const isSecure = isHttps(request, trustProxy);
+      return ["set-cookie", writeCookie(cookie, token, isSecure, maxAge)];
+    },
+    revoke: (request) => {
+      return ["set-cookie", clearCookie(cookie, isHttps(request, trustProxy))];
+    },
   };
 }
 
@@ -93,11 +108,20 @@ function headerTransport(
 ): Transport {
   return {
     vary: from,
-    read: (headers) => {
+    read: ({ headers }) => {
       const value = headers.get(from);
       return value === null ? undefined : parse(value);
     },
-    issue: (token) => [to, token],
+    issue: (_request, token) => [to, token],
     revoke: () => [to, ""],
   };
+}
+
+/** Tells whether a browser sent a request over https. */
+function isHttps(request: Request, trustProxy: boolean): boolean {
+  if (request.url.startsWith("https:")) return true;
+  if (!trustProxy) return false;
+  // Of several proxies the first spoke to the browser.
+  const protocol = request.headers.get("x-forwarded-proto")?.split(",", 1)[0];
+  return protocol?.trim().toLowerCase() === "https";
 }

@@ -1,5 +1,4 @@
-import type { JsonObject } from "../core/record.ts";
-import type { SessionDataError } from "../core/errors.ts";
+import { checkNumber } from "../core/checks.ts";
 import type { StandardSchema } from "./standard_schema.ts";
 import {
   type TypesCodec,
@@ -8,22 +7,8 @@ import {
 } from "../session/value_format.ts";
 
 /**
- * Reports that the data of a session could not be used: it does not fit the
- * schema, it is of a newer version, `migrate` or the codec failed at it. The
- * request got a new session; the record stays until its time is over.
- */
-export interface SessionInvalidEvent {
-  /** Tells the events apart. */
-  readonly type: "invalid";
-  /** The session ID; it opens nothing, so it may be logged. */
-  readonly sessionId: string;
-  /** What is wrong with its data. */
-  readonly error: SessionDataError;
-}
-
-/**
- * What data the sessions of a manager hold: what fits, what becomes of older
- * data, other types than JSON has, and how large it may be.
+ * What data the sessions of a manager hold: what is valid, what happens to older
+ * data, types that JSON lacks, and how large it may be.
  *
  * @example Data that a schema checks, with dates and bigints
  * ```ts
@@ -50,30 +35,30 @@ export interface SessionInvalidEvent {
  */
 export interface SessionDataOptions {
   /**
-   * Says what fits: any validator by Standard Schema (Zod, Valibot, ArkType, …)
+   * Tells which data is valid: any Standard Schema (Zod, Valibot, ArkType, …)
    * for the object of all keys and values. Data is checked when a session is
-   * opened and, as a commit would leave it, inside the commit; one that would
-   * leave what does not fit throws `SessionDataError` and writes nothing. It is
-   * only checked: what the schema would make of it, such as defaults, is not
-   * taken. Data that holds nothing fits; keys that may be missing, deleted or
-   * over, are optional in it. The schema has to answer at once; one that answers
-   * with a promise is refused with a `TypeError`.
+   * opened and, as a commit would leave it, inside the commit; a commit that
+   * would leave invalid data throws `SessionDataError` and writes nothing. Data
+   * is only checked: the output of the schema, such as defaults, is not used.
+   * Empty data is always valid; keys that may be missing, deleted or expired are
+   * optional in the schema. A schema that answers with a promise is refused with
+   * a `TypeError`.
    *
-   * @default {undefined} everything fits
+   * @default {undefined} all data is valid
    */
   readonly schema?: StandardSchema | undefined;
   /**
-   * The version of the data, a whole number from 0 up. Every commit revocations the
-   * record with it; a record without a revocation is of version 0.
+   * The version of the data, a whole number from 0 up. Every commit notes it in
+   * the record; a record without one is of version 0.
    *
    * @default {0}
    */
   readonly version?: number | undefined;
   /**
-   * Makes of the data of an older version, which holds something, data of this
-   * one. It is synchronous, depends on nothing else and may be called again:
-   * on load, for the request, and at the next commit, which keeps it. Without
-   * it older data is taken as it is.
+   * Makes data of this version from data of an older one, which is not empty. It
+   * is synchronous, depends on nothing else and may be called again: on load,
+   * for the request, and at the next commit, which keeps the result. Without it
+   * older data is used as it is.
    *
    * @default {undefined}
    */
@@ -84,17 +69,17 @@ export interface SessionDataOptions {
     ) => Record<string, unknown>)
     | undefined;
   /**
-   * What becomes of a request whose session holds data that cannot be used,
+   * What happens to a request whose session holds data that cannot be used,
    * also after `migrate`: `"new"`, it gets a new session, as for an unknown
-   * cookie, and `onEvent` is told; `"throw"`, `open` throws `SessionDataError`.
+   * cookie, and `onEvent` is called; `"throw"`, `open` throws `SessionDataError`.
    *
    * @default {"new"}
    */
   readonly onInvalid?: "new" | "throw" | undefined;
   /**
    * Keeps what JSON cannot hold: a module such as `npm:devalue`. `Date`, `Map`,
-   * `Set`, `bigint`, `URL`, `Uint8Array` and what else it knows are then values
-   * like any other. What JSON can hold is stored as JSON, with and without it.
+   * `Set`, `bigint`, `URL`, `Uint8Array` and other types that it knows are then
+   * values like any other. What JSON can hold is stored as JSON in any case.
    *
    * @default {undefined} JSON only
    */
@@ -109,26 +94,24 @@ export interface SessionDataOptions {
   readonly maxBytes?: number | undefined;
 }
 
-/** The same, checked and completed. */
+/** The same, checked and completed, as far as it decides what a record holds. */
 export interface DataSettings {
   readonly schema: StandardSchema | undefined;
   readonly version: number;
-  readonly migrate: ((old: JsonObject, from: number) => unknown) | undefined;
-  readonly onInvalid: "new" | "throw";
+  readonly migrate: SessionDataOptions["migrate"];
   readonly format: ValueFormat;
-  readonly types: TypesCodec | undefined;
   readonly maxBytes: number;
 }
 
+const ACT = "Cannot manage sessions:";
 const KIB = 1024;
 
 /**
- * Checks what data sessions are to hold, and completes it.
+ * Checks the options on data and completes them.
  *
- * @param options What was asked for.
+ * @param options The options.
  * @throws {TypeError} If one of them is not of its type.
- * @throws {RangeError} If `version` is not a whole number from 0 up, or
- * `maxBytes` not above 0.
+ * @throws {RangeError} If a number is out of bounds.
  */
 export function resolveDataOptions(options: SessionDataOptions): DataSettings {
   const { schema, version = 0, migrate, onInvalid = "new" } = options;
@@ -136,11 +119,10 @@ export function resolveDataOptions(options: SessionDataOptions): DataSettings {
   const standard = schema?.["~standard"];
   const isSchema = schema === undefined ||
     (standard?.version === 1 && typeof standard.validate === "function");
-  check(isSchema, "schema is no Standard Schema of version 1");
-  check(typeof version === "number", "version is no number");
+  check(isSchema, "schema is not a Standard Schema of version 1");
   check(
     ["function", "undefined"].includes(typeof migrate),
-    "migrate is no function",
+    "migrate is not a function",
   );
   check(
     onInvalid === "new" || onInvalid === "throw",
@@ -150,27 +132,11 @@ export function resolveDataOptions(options: SessionDataOptions): DataSettings {
     (typeof types?.stringify === "function" &&
       typeof types.parse === "function");
   check(isCodec, "types has no stringify and parse");
-  check(typeof maxBytes === "number", "maxBytes is no number");
-  checkRange(
-    Number.isSafeInteger(version) && version >= 0,
-    "version is not a whole number from 0 up",
-  );
-  checkRange(maxBytes > 0, "maxBytes is not above 0");
-  return {
-    schema,
-    version,
-    migrate: migrate as DataSettings["migrate"],
-    onInvalid,
-    format: valueFormat(types),
-    types,
-    maxBytes,
-  };
+  checkNumber(version, `${ACT} version`, { isWhole: true });
+  checkNumber(maxBytes, `${ACT} maxBytes`, { least: 1 });
+  return { schema, version, migrate, format: valueFormat(types), maxBytes };
 }
 
 function check(isValid: boolean, problem: string): void {
-  if (!isValid) throw new TypeError(`Cannot manage sessions: ${problem}`);
-}
-
-function checkRange(isValid: boolean, problem: string): void {
-  if (!isValid) throw new RangeError(`Cannot manage sessions: ${problem}`);
+  if (!isValid) throw new TypeError(`${ACT} ${problem}`);
 }

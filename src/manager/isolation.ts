@@ -2,18 +2,19 @@
  * How far a request is kept apart from others of the same session, from `open`
  * to `commit`.
  *
- *   merge       not at all: a commit does to the record, as it is by then,
- *               what the request did
+ *   merge       not at all: a commit does what the request did to the record as
+ *               it is at that moment
  *   readOnly    it changes nothing, so nothing can come between
- *   strict      the record counts its commits; if that number is another one
- *               by the time of the commit, which the store's `update` compares
- *               and writes in one step, somebody came between
- *   exclusive   nobody who is exclusive too can come between: the store's
- *               `lock`, taken before the record is read, freed after the commit
+ *   strict      the record counts its commits; another number at the time of the
+ *               commit, which the store's `update` compares and writes in one
+ *               step, means that another request came between
+ *   exclusive   no other exclusive request can come between: the store's `lock`,
+ *               taken before the record is read, freed after the commit
  *
  * A rotation of the secret is no commit in this sense: it changes nothing that
  * a request could have read.
  */
+import { checkNumber } from "../core/checks.ts";
 import {
   SessionConflictError,
   SessionGoneError,
@@ -21,26 +22,26 @@ import {
 } from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
 import type { SessionStore } from "../core/store.ts";
-import type { Counters } from "./session_counters.ts";
 
 /**
  * How far a request is kept apart from others of the same session.
  *
- * - `"merge"`: nobody waits and nobody fails. What the request did is done to
- *   the session as it is when it commits: keys that others set survive, and
- *   `update` follows from the value of then. What it read may be old by then:
- *   a `set` of what follows from a `get` can undo somebody else's.
- * - `"readOnly"`: whatever changes the session throws a `TypeError`, also to
- *   read a flash message, since that uses it up. Nothing is committed; the
- *   access is marked, and a cookie that is due is sent. A rotation that is due
- *   waits for another request.
+ * - `"merge"`: no request waits and none fails. What the request did is done to
+ *   the session as it is at the commit: keys that others set survive, and
+ *   `update` starts from the value at that moment. What the request read may be
+ *   out of date: a `set` that follows from a `get` can undo another's.
+ * - `"readOnly"`: what changes the session throws a `TypeError`, also to read a
+ *   flash message, since that uses it up. Nothing is committed; the access is
+ *   marked, and a cookie that is due is sent. A rotation that is due waits for
+ *   another request.
  * - `"strict"`: when another request has committed to the session since this
  *   one opened it, whatever it changed, the commit fails with a
  *   `SessionConflictError`. The request can be run again.
- * - `"exclusive"`: requests that are exclusive too wait until this one is over,
- *   in all processes that share the store. Others go on, and are merged with.
- *   The death of its process ends it. A handler of this kind is best short: in
- *   a directory two sessions share a lock by chance, 1 in 1,024.
+ * - `"exclusive"`: other exclusive requests of the session wait until this one
+ *   has ended, in all processes that share the store. Requests that are not
+ *   exclusive go on, and are merged with. If the process crashes, the session is
+ *   free again. A handler of this kind is best short: in a directory two sessions
+ *   share a lock by chance, 1 in 1,024.
  *
  * @example A counter that only `strict` and `exclusive` keep right
  * ```ts
@@ -71,10 +72,10 @@ export interface IsolationOptions {
    */
   readonly isolation?: IsolationLevel | undefined;
   /**
-   * How long an exclusive request waits for the others, in milliseconds: they
-   * hold the session as long as their handlers take. One that is made inside
-   * the handler of another of the same session waits for that one, which waits
-   * for it: only this ends it.
+   * How long an exclusive request waits for others, in milliseconds: they hold
+   * the session as long as their handlers take. The lock is not re-entrant: an
+   * exclusive request inside the handler of another of the same session waits
+   * until this has passed.
    *
    * @default {undefined} the store's own, 5000; in a call, what the manager was given
    */
@@ -87,6 +88,33 @@ export interface IsolationSettings {
   readonly lockTimeout: number | undefined;
 }
 
+/**
+ * What happened how often to the sessions of a manager since it was made. A
+ * rotation of the secret alone is not counted as a commit.
+ */
+export interface SessionCounters {
+  /** Commits that the store acknowledged. */
+  readonly commits: number;
+  /**
+   * Commits among them to a session that another request had changed since the
+   * opening. It holds both changes.
+   */
+  readonly merged: number;
+  /** Commits that were refused, because the session was gone. */
+  readonly refused: number;
+  /** Commits under the isolation `strict` that failed with a conflict. */
+  readonly conflicts: number;
+  /** Requests under the isolation `exclusive` that had to wait for another. */
+  readonly lockWaits: number;
+}
+
+/** {@linkcode SessionCounters} that can be changed. */
+export type Counters = { -readonly [Name in keyof SessionCounters]: number };
+
+export function startCounting(): Counters {
+  return { commits: 0, merged: 0, refused: 0, conflicts: 0, lockWaits: 0 };
+}
+
 const LEVELS = ["merge", "readOnly", "strict", "exclusive"];
 const DEFAULTS: IsolationSettings = { level: "merge", lockTimeout: undefined };
 
@@ -95,9 +123,10 @@ const DEFAULTS: IsolationSettings = { level: "merge", lockTimeout: undefined };
  *
  * @param store The manager's store.
  * @param options What was asked for.
- * @param defaults What holds where nothing was.
- * @throws {TypeError} If there is no such level, or the store has no locks for it.
- * @throws {RangeError} If `lockTimeout` is not a number from 0 up.
+ * @param defaults What holds for options that are missing.
+ * @throws {TypeError} If an option is not of its type, or the store has no locks
+ * for the level.
+ * @throws {RangeError} If `lockTimeout` is less than 0.
  */
 export function resolveIsolation(
   store: SessionStore,
@@ -108,7 +137,7 @@ export function resolveIsolation(
   const { lockTimeout = defaults.lockTimeout } = options;
   if (!LEVELS.includes(level)) {
     throw new TypeError(
-      `Cannot isolate requests: isolation is none of ${LEVELS.join(", ")}`,
+      `Cannot isolate requests: isolation is not one of ${LEVELS.join(", ")}`,
     );
   }
   if (level === "exclusive" && store.lock === undefined) {
@@ -116,12 +145,8 @@ export function resolveIsolation(
       "Cannot isolate requests: exclusive needs locks, and the store has none",
     );
   }
-  const isTimeout = lockTimeout === undefined ||
-    typeof lockTimeout === "number" && lockTimeout >= 0;
-  if (!isTimeout) {
-    throw new RangeError(
-      "Cannot isolate requests: lockTimeout is not a number from 0 up",
-    );
+  if (lockTimeout !== undefined) {
+    checkNumber(lockTimeout, "Cannot isolate requests: lockTimeout");
   }
   return { level, lockTimeout };
 }
@@ -131,13 +156,13 @@ export class Isolation {
   readonly #settings: IsolationSettings;
   readonly #counters: Counters;
   #lock: AsyncDisposable | undefined;
-  /** How many commits had made the record that the request has before it. */
+  /** The number of commits in the record that the request has seen. */
   #seen = 0;
-  /** What the commit under way follows: that record, or a later one. */
+  /** Which record the commit under way changes: that one, or a later one. */
   #follows: "seen" | "later" | undefined;
 
-  constructor(isolationSettings: IsolationSettings, counters: Counters) {
-    this.#settings = isolationSettings;
+  constructor(settings: IsolationSettings, counters: Counters) {
+    this.#settings = settings;
     this.#counters = counters;
   }
 
@@ -160,7 +185,7 @@ export class Isolation {
     } catch (error) {
       if (!(error instanceof SessionLockTimeoutError)) throw error;
       this.#counters.lockWaits++;
-      // Not asked for before: Deno warns a server in which that is done.
+      // Deno warns of a server that reads the signal of each request.
       const { signal } = request;
       const { lockTimeout: timeout } = this.#settings;
       this.#lock = await store.lock!(id, { timeout, signal });
@@ -168,9 +193,9 @@ export class Isolation {
   }
 
   /**
-   * Lets the next one have the session; twice is as good as once.
+   * Lets the next exclusive request have the session. May be called again.
    *
-   * @returns A promise if there is anything to do.
+   * @returns A promise if there is a lock to free.
    */
   leave(): PromiseLike<void> | undefined {
     const lock = this.#lock;
@@ -178,7 +203,7 @@ export class Isolation {
     return lock?.[Symbol.asyncDispose]();
   }
 
-  /** Takes down which state of the session the request has before it. */
+  /** Notes which state of the session the request knows. */
   see(record: SessionRecord | undefined): void {
     this.#seen = record?.commits ?? 0;
   }
@@ -187,10 +212,11 @@ export class Isolation {
    * Counts a commit in its record. For use within `update` of a store.
    *
    * @param id The session ID.
-   * @param found The record as it is by now.
+   * @param found The record as it is now.
    * @param isChanged Whether there is anything to commit.
    * @returns The record, one commit later.
-   * @throws {SessionConflictError} If somebody came between who must not.
+   * @throws {SessionConflictError} If the request is strict, and another one
+   * came between.
    */
   advance(id: string, found: SessionRecord, isChanged: boolean): SessionRecord {
     this.#follows = undefined;
@@ -204,17 +230,17 @@ export class Isolation {
     return { ...found, commits: commits + 1 };
   }
 
-  /** Takes note of a record that was created. */
+  /** Notes that a record was created. */
   create(record: SessionRecord): void {
     this.#counters.commits++;
     this.see(record);
   }
 
   /**
-   * Takes note that the store has done what `advance` began.
+   * Notes that the store has done what `advance` began.
    *
-   * @param kept The record by now.
-   * @param isSeen Whether the request has all of it before it.
+   * @param kept The record as it is now.
+   * @param isSeen Whether the request knows all of it.
    */
   settle(kept: SessionRecord | undefined, isSeen: boolean): void {
     const follows = this.#follows;
@@ -224,16 +250,9 @@ export class Isolation {
     if (isSeen || follows === "seen") this.see(kept);
   }
 
-  /** Counts a commit that is refused, and makes its error. */
-  refuse(id: string): SessionGoneError {
-    const error = new SessionGoneError(id);
-    this.countFailure(error);
-    return error;
-  }
-
   /**
-   * Counts what came of a commit. What is thrown within `update` of a store is
-   * not counted there, because the store may begin again.
+   * Counts a commit that failed. Not within `update` of a store, which may call
+   * several times.
    */
   countFailure(error: unknown): void {
     if (error instanceof SessionGoneError) this.#counters.refused++;
@@ -241,8 +260,8 @@ export class Isolation {
   }
 
   /**
-   * Who is exclusive and has let others in, by a first commit, may commit
-   * again: with no more right to than if nobody has used the occasion.
+   * An exclusive request that has let others in, by a first commit, has no lock
+   * for a second one.
    */
   get #isStrict(): boolean {
     const { level } = this.#settings;

@@ -1,57 +1,46 @@
-import {
-  closeVisit,
-  commitOrReport,
-  commitSession,
-  varyOf,
-  visitOf,
-} from "./commit_session.ts";
-import { consumeFormToken } from "./consume_form_token.ts";
 import { isRevocationId } from "../core/revocation.ts";
-import { findIsolated } from "./find_isolated.ts";
 import {
-  Isolation,
+  addHeaders,
+  completeResponse,
+  thrownResponse,
+} from "../http/response.ts";
+import type { Session } from "../session/session.ts";
+import {
   type IsolationOptions,
   resolveIsolation,
+  type SessionCounters,
 } from "./isolation.ts";
 import {
   type ManagerSettings,
   resolveManagerOptions,
   type SessionManagerOptions,
 } from "./manager_options.ts";
-import { addHeaders, completeResponse } from "../http/response.ts";
-import { Session, stateOf } from "../session/session.ts";
-import { type SessionCounters, startCounting } from "./session_counters.ts";
-import { thrownResponse } from "../http/thrown_response.ts";
+import { openVisit } from "./open.ts";
 import type { SchemaOf } from "./standard_schema.ts";
 import {
   listSessionsOf,
-  revokeUser,
+  revokeSessionsOf,
   type RevokeUserOptions,
   type UserSession,
 } from "./users.ts";
-
-const NOBODY = {
-  credentials: undefined,
-  renewed: undefined,
-  isSecretOld: false,
-};
+import { Visit } from "./visit.ts";
 
 /**
  * Gives each request its session and keeps what the request did to it: the one
  * place that decides.
  *
- * - **Nobody gets a session by asking.** No cookie, a malformed one, an unknown
- *   ID, a wrong secret: all are a new, empty session, which is neither stored
- *   nor given a cookie until there is something to keep. A token that a client
- *   made up is never adopted.
- * - **Nothing is lost.** A commit does to the record, as it is by then, what
- *   the request did, in one `update` of the store. No lock is held while the
- *   application's code runs, unless it asks to be `exclusive`.
- * - **Nothing comes back.** A session that ended or was given a new secret
+ * - **A token made up by a client opens nothing.** No cookie, a malformed one, an
+ *   unknown ID, a wrong secret: all give a new, empty session, which is neither
+ *   stored nor given a cookie until there is something to keep. A token that a
+ *   client made up is never adopted.
+ * - **Nothing is lost.** A commit does what the request did to the record as it
+ *   is at that moment, in one `update` of the store. No lock is held while the
+ *   application's code runs, unless the request is `exclusive`.
+ * - **Nothing comes back.** A session that has ended or was given a new secret
  *   since the request opened it takes no more changes from that request.
- * - **Nothing is promised too early.** A handler that fails saves nothing; a
- *   store that fails is the caller's error; a cookie goes out only when the
- *   store has answered.
+ * - **Nothing is promised too early.** A handler that fails saves nothing; the
+ *   error of a store reaches the caller; a cookie is sent only after the store
+ *   has answered.
  *
  * A request that changes nothing writes nothing, but for a touch that is due. A
  * session that comes to hold nothing, no data, user, flash or form token, is
@@ -83,23 +72,22 @@ const NOBODY = {
  */
 export class SessionManager<Data extends object = Record<string, unknown>> {
   readonly #settings: ManagerSettings;
-  readonly #counters = startCounting();
 
   /**
    * Makes a manager; it does no I/O.
    *
-   * @throws {TypeError} If there is no store, an option is not of its type,
+   * @throws {TypeError} If the store is missing, an option is not of its type,
    * browsers would refuse such a cookie, or the store cannot isolate like that.
-   * @throws {RangeError} If a duration is not whole milliseconds above 0, or
-   * `touchAfter` is more than a tenth of `idleTimeout`.
+   * @throws {RangeError} If a number is out of bounds, such as a `touchAfter` of
+   * more than a tenth of `idleTimeout`.
    */
   constructor(options: SessionManagerOptions & SchemaOf<Data>) {
     this.#settings = resolveManagerOptions(options);
   }
 
-  /** How often what happened so far: the numbers of this moment. */
+  /** What happened how often so far; a copy of the numbers. */
   get counters(): SessionCounters {
-    return { ...this.#counters };
+    return { ...this.#settings.counters };
   }
 
   /**
@@ -113,59 +101,53 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
       session: Session<Data>,
       info: Info,
     ) => Response | Promise<Response>,
-    options: IsolationOptions = {},
+    options?: IsolationOptions,
   ): (request: Request, info: Info) => Promise<Response> {
-    resolveIsolation(this.#settings.store, options);
+    if (options) resolveIsolation(this.#settings.store, options);
     return (request, info) =>
       this.run(request, (session) => handle(request, session, info), options);
   }
 
   /**
-   * Opens the session of a request, lets `handle` answer, and commits. When
-   * the commit is refused, because the session is gone by then, the response
-   * goes out without a cookie and `onEvent` is told.
+   * Opens the session of a request, lets `handle` answer, and commits. If the
+   * commit is refused, because the session is gone, the response is sent without
+   * a cookie and `onEvent` is called.
    *
-   * The session is committed before the response leaves: a body that is
+   * The session is committed before the response is sent: a body that is
    * streamed later may read it, and throws when it writes to it. It is also
-   * committed when the client has hung up meanwhile.
+   * committed when the client has disconnected meanwhile.
    *
    * A `Response` that `handle` throws, such as a redirect, is an answer like
    * one that it returns: the session is committed, and `run` returns it. One
-   * that upgrades to a WebSocket takes the cookie along; since Deno ends a
-   * server whose handler upgrades and then fails, `commit` before you upgrade.
+   * that upgrades to a WebSocket carries the cookie; since Deno ends a server
+   * whose handler upgrades and then fails, `commit` before you upgrade.
    *
    * @returns The response, or a copy of it with our headers.
-   * @throws {SessionConflictError} If it is `strict`, and another one committed
-   * meanwhile. It is thrown, unlike a refusal: the handler has answered for a
-   * state that was not kept. Run the request again, or answer 409.
-   * @throws {SessionLockTimeoutError} If it is `exclusive`, and others hold the
-   * session for too long; `handle` has not run.
+   * @throws {SessionConflictError} If it is `strict`, and another request
+   * committed meanwhile. It is thrown, unlike a refusal: the handler has answered
+   * for a state that was not kept. Run the request again, or answer 409.
+   * @throws {SessionLockTimeoutError} If it is `exclusive`, and other requests
+   * hold the session for too long; `handle` has not run.
    * @throws What else `handle` throws, and nothing is saved; what the store
    * throws; the reason why the request was aborted, if it waited then.
    */
   async run(
     request: Request,
     handle: (session: Session<Data>) => Response | Promise<Response>,
-    options: IsolationOptions = {},
+    options?: IsolationOptions,
   ): Promise<Response> {
-    const session = await this.open(request, options);
-    const state = stateOf(session);
+    const visit = await openVisit<Data>(this.#settings, request, options);
     try {
       let response: Response;
       try {
-        response = await handle(session);
+        response = await handle(visit.session);
       } catch (thrown) {
         response = thrownResponse(thrown);
       }
-      const committed = commitOrReport(this.#settings, state);
-      const header = committed instanceof Promise ? await committed : committed;
-      return completeResponse(response, {
-        header,
-        vary: varyOf(this.#settings, state),
-      });
+      const header = await visit.commitOrReport();
+      return completeResponse(response, header, visit.vary);
     } finally {
-      const closed = closeVisit(this.#settings, state);
-      if (closed !== undefined) await closed;
+      await visit.close();
     }
   }
 
@@ -174,26 +156,14 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * `run` in two parts. Throws what `run` does before `handle`.
    *
    * @returns Its session, or a new one. No cookie can make this throw. Commit or
-   * close what is `exclusive`.
+   * close it if it is `exclusive`.
    */
   async open(
     request: Request,
-    options: IsolationOptions = {},
+    options?: IsolationOptions,
   ): Promise<Session<Data>> {
-    const { now, store, isolationSettings, data: { types } } = this.#settings;
-    const own = resolveIsolation(store, options, isolationSettings);
-    const isolation = new Isolation(own, this.#counters);
-    const finding = findIsolated(this.#settings, request, isolation);
-    const found = finding && await finding;
-    isolation.see(found?.record);
-    const session = new Session<Data>({ stored: found, now, types });
-    stateOf(session).visit = {
-      request,
-      owner: this.#settings,
-      isolation,
-      ...(found?.visit ?? NOBODY),
-    };
-    return session;
+    const visit = await openVisit<Data>(this.#settings, request, options);
+    return visit.session;
   }
 
   /**
@@ -202,10 +172,10 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * session was looked at. The session is then up to date, and can be changed
    * and committed again. When this throws, the session still holds its changes.
    *
-   * Whatever comes of it, an `exclusive` request then lets the next one have
-   * the session. When it commits again, that is `strict`.
+   * Whether this succeeds or throws, an `exclusive` request then lets the next
+   * one have the session. A second commit of it is `strict`.
    *
-   * @throws {SessionGoneError} If the session ended or was given a new secret
+   * @throws {SessionGoneError} If the session has ended or was given a new secret
    * since it was opened. Nothing was written.
    * @throws {SessionDataError} If the data would not fit the schema.
    * @throws {SessionTooLargeError} If it would be more than `maxBytes`.
@@ -215,33 +185,29 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * @throws What the store throws; the cookie is then not in the headers.
    */
   async commit(session: Session<Data>, headers: Headers): Promise<void> {
-    const state = stateOf(session);
-    const { isolation } = visitOf(this.#settings, state);
+    const visit = Visit.of(session, this.#settings);
     try {
-      addHeaders(headers, {
-        header: undefined,
-        vary: varyOf(this.#settings, state),
-      });
-      const header = await commitSession(this.#settings, state);
-      addHeaders(headers, { header, vary: undefined });
+      addHeaders(headers, undefined, visit.vary);
+      const header = await visit.commit();
+      addHeaders(headers, header, undefined);
     } finally {
-      await isolation.leave();
+      await visit.leave();
     }
   }
 
   /**
    * Ends the request of a session without a commit, as `run` does by itself:
-   * whatever changes the session throws from here on, and an `exclusive`
-   * request lets the next one have it.
+   * what changes the session throws from here on, and an `exclusive` request
+   * lets the next one have it.
    */
   async close(session: Session<Data>): Promise<void> {
-    await closeVisit(this.#settings, stateOf(session));
+    await Visit.of(session, this.#settings).close();
   }
 
   /**
    * Uses up a form token, in one step of the store: of two requests that send
-   * the same one at once, exactly one hears `true`. It takes effect at once,
-   * whatever becomes of the request.
+   * the same one at once, exactly one gets `true`. It takes effect at once,
+   * also if the request fails later.
    *
    * @param session A session that this manager opened.
    * @param token What the form sent.
@@ -253,18 +219,16 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     session: Session<Data>,
     token: string,
   ): Promise<boolean> {
-    const state = stateOf(session);
-    const visit = visitOf(this.#settings, state);
-    return await consumeFormToken(this.#settings, visit, state, token);
+    return await Visit.of(session, this.#settings).consumeFormToken(token);
   }
 
-  /** Tells whether there is a session of this ID, which may be any text. */
+  /** Tells whether there is a session with this ID, which may be any text. */
   async hasSession(id: string): Promise<boolean> {
     return !isRevocationId(id) && await this.#settings.store.has(id);
   }
 
   /**
-   * Ends a session by its ID, for an administrator; `false` when there was none.
+   * Ends a session by its ID, for an administrator; `false` if there is none.
    * A request of it that is still running cannot save any more.
    */
   async expire(id: string): Promise<boolean> {
@@ -272,32 +236,35 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
   }
 
   /**
-   * Lists what a user has open, the session accessed last first: his devices.
-   * It costs what `entries` of the store with a `user` does; the directory
-   * store opens those that are his.
+   * Lists the sessions of a user, the one accessed last first: the devices on
+   * which the user is signed in. It costs what `entries` of the store with a
+   * `user` costs; the directory store opens the sessions of that user only.
    */
   async sessionsOf(user: string): Promise<UserSession[]> {
-    return await listSessionsOf(this.#settings, user);
+    return await listSessionsOf(this.#settings.store, user);
   }
 
   /**
    * Ends the sessions of a user on all devices: a password was changed, a
    * laptop was lost. No request that opens one afterwards gets it, and none
-   * that is still running can commit. Who logs in afterwards is not concerned.
+   * that is still running can commit. A later login of the user is not affected.
    *
-   * This rests on a revocation that is written first, not on finding the sessions: a
-   * listing can miss one. The mark is a record of the store named `user-…`; it
-   * lives 400 days, longer than any browser keeps a cookie. For it, whoever
-   * opens a session with a user, or commits one, loads one record more.
+   * This rests on a revocation that is written first, not on finding the
+   * sessions: a listing can miss one. The revocation is a record of the store
+   * named `user-…`; it lives 400 days, longer than any browser keeps a cookie.
+   * Because of it each request that opens a session with a user, or commits one,
+   * loads one record more.
    *
-   * @throws {TypeError} If the user is not a name, or `except` no text.
-   * @throws What the store throws. Once the revocation is written, the sessions are
-   * ended all the same; to call it again deletes what is left of them.
+   * @returns How many sessions this deleted.
+   * @throws {TypeError} If the user is not a name, or `except` is not a string.
+   * @throws What the store throws. Once the revocation is written, the sessions
+   * have ended all the same; to call it again deletes what is left of them.
    */
   async revokeUser(
     user: string,
     options: RevokeUserOptions = {},
   ): Promise<number> {
-    return await revokeUser(this.#settings, user, options);
+    const { store, now } = this.#settings;
+    return await revokeSessionsOf(store, user, now(), options.except);
   }
 }

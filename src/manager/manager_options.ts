@@ -1,30 +1,29 @@
-import type { SessionGoneError } from "../core/errors.ts";
+import { checkNumber } from "../core/checks.ts";
+import type { SessionDataError, SessionGoneError } from "../core/errors.ts";
 import type { SessionStore } from "../core/store.ts";
-import type { Sealing } from "./sealed_record.ts";
+import type { CookieOptions } from "../http/cookie.ts";
 import {
+  accuracyOf,
+  checkLifetime,
+  type SessionLifetime,
+} from "../session/lifetime.ts";
+import type { TypesCodec } from "../session/value_format.ts";
+import { resolveDataOptions, type SessionDataOptions } from "./data_options.ts";
+import {
+  type Counters,
   type IsolationOptions,
   type IsolationSettings,
   resolveIsolation,
+  startCounting,
 } from "./isolation.ts";
-import {
-  checkLifetime,
-  type SessionLifetime,
-  TENTHS,
-} from "../session/lifetime.ts";
-import type { CookieOptions } from "../http/cookie.ts";
-import {
-  type DataSettings,
-  resolveDataOptions,
-  type SessionDataOptions,
-  type SessionInvalidEvent,
-} from "./data_options.ts";
+import { StoredData } from "./stored_data.ts";
 import {
   resolveTransport,
   type Transport,
   type TransportOption,
 } from "../http/transport.ts";
 
-/** Reports that a request's changes were refused; its response went out. */
+/** Reports that a request's changes were refused; its response was sent. */
 export interface SessionRefusedEvent {
   /** Tells the events apart. */
   readonly type: "refused";
@@ -36,8 +35,8 @@ export interface SessionRefusedEvent {
 
 /**
  * Reports that a request brought a secret that was replaced by rotation, after
- * its grace: somebody has a copy of the cookie, or the browser never got the
- * new one. The request gets a new session.
+ * its grace: there is a copy of the cookie, or the browser never got the new
+ * one. The request gets a new session.
  */
 export interface SecretReusedEvent {
   /** Tells the events apart. */
@@ -46,7 +45,21 @@ export interface SecretReusedEvent {
   readonly sessionId: string;
 }
 
-/** What {@linkcode SessionManagerOptions.onEvent} is told. */
+/**
+ * Reports that the data of a session could not be used: it does not fit the
+ * schema, it is of a newer version, `migrate` or the codec failed. The request
+ * got a new session; the record stays until it expires.
+ */
+export interface SessionInvalidEvent {
+  /** Tells the events apart. */
+  readonly type: "invalid";
+  /** The session ID; it opens nothing, so it may be logged. */
+  readonly sessionId: string;
+  /** What is wrong with its data. */
+  readonly error: SessionDataError;
+}
+
+/** What {@linkcode SessionManagerOptions.onEvent} is called with. */
 export type SessionEvent =
   | SessionRefusedEvent
   | SecretReusedEvent
@@ -58,7 +71,7 @@ export interface SessionManagerOptions
   /** Where the records are. */
   readonly store: SessionStore;
   /**
-   * How tokens come and go.
+   * How a client sends its token and gets it.
    *
    * @default {"cookie"}
    */
@@ -72,16 +85,16 @@ export interface SessionManagerOptions
   /**
    * How old the last access must be for a request that changes nothing to
    * mark a new one, in milliseconds. Below it such a request writes nothing at
-   * all. It can make an idle timeout seem shorter by as much, and is therefore
-   * a tenth of it at most.
+   * all. A session can expire earlier by as much, so this is at most a tenth of
+   * the idle timeout.
    *
    * @default {idleTimeout / 10} a minute without `idleTimeout`
    */
   readonly touchAfter?: number | undefined;
   /**
-   * How old a secret may grow, in milliseconds: the next request gives the
+   * How old a secret may become, in milliseconds: the next request gives the
    * session another one, and the browser another cookie, so that a copy of the
-   * cookie is soon worth nothing.
+   * old cookie soon opens nothing.
    *
    * @default {undefined} it changes at login, logout and `regenerate` only
    */
@@ -94,8 +107,8 @@ export interface SessionManagerOptions
    */
   readonly rotateGrace?: number | undefined;
   /**
-   * Whether a session ends when somebody brings a secret of it that was
-   * replaced, after its grace. `onEvent` is told in any case.
+   * Whether a session ends when a request brings a secret of it that was
+   * replaced, after its grace. `onEvent` is called in any case.
    *
    * @default {false}
    */
@@ -103,7 +116,7 @@ export interface SessionManagerOptions
   /**
    * Whether the store gets data, flash and form tokens encrypted (AES-256-GCM),
    * under a key that comes from the secret in the cookie and the newest of
-   * `secrets`: who has the store cannot read them. User, label, times and size
+   * `secrets`: the store alone does not show them. User, label, times and size
    * are in clear. Sessions from before are sealed when they are next saved.
    *
    * @default {false}
@@ -117,16 +130,16 @@ export interface SessionManagerOptions
    */
   readonly secrets?: readonly string[] | undefined;
   /**
-   * Whether `X-Forwarded-Proto` tells if a request came over https. Only
-   * behind a proxy that always sets it: elsewhere the client could.
+   * Whether `X-Forwarded-Proto` tells if a request came over https. Only for
+   * servers behind a proxy that always sets it: otherwise a client could.
    *
    * @default {false}
    */
   readonly trustProxy?: boolean | undefined;
   /**
-   * Is told what `run` and `handler` cannot throw at anybody.
+   * Is called with what `run` and `handler` cannot throw.
    *
-   * @default {undefined} nobody is told
+   * @default {undefined} events are not reported
    */
   readonly onEvent?: ((event: SessionEvent) => void) | undefined;
   /**
@@ -137,7 +150,7 @@ export interface SessionManagerOptions
   readonly now?: (() => number) | undefined;
 }
 
-/** The options of a manager, checked and completed. */
+/** The options of a manager, checked and completed, and what it counts. */
 export interface ManagerSettings {
   readonly store: SessionStore;
   readonly transport: Transport;
@@ -147,78 +160,66 @@ export interface ManagerSettings {
   readonly rotateEvery: number;
   readonly rotateGrace: number;
   readonly endOnReuse: boolean;
-  readonly sealing: Sealing;
-  readonly data: DataSettings;
+  readonly data: StoredData;
+  readonly types: TypesCodec | undefined;
+  readonly onInvalid: "new" | "throw";
   /** Of a request that does not say otherwise. */
-  readonly isolationSettings: IsolationSettings;
-  readonly trustProxy: boolean;
+  readonly isolation: IsolationSettings;
+  readonly counters: Counters;
   readonly onEvent: ((event: SessionEvent) => void) | undefined;
   readonly now: () => number;
 }
 
+const ACT = "Cannot manage sessions:";
 const MINUTE = 60_000;
 const SHORTEST_SECRET = 32;
 
 /**
  * Checks a manager's options and completes them.
  *
- * @param options What was asked for.
- * @returns The settings.
- * @throws {TypeError} If there is no store, a duration is no number, browsers
- * would refuse such a cookie, or the store cannot isolate like that.
- * @throws {RangeError} If a duration is not whole milliseconds above 0, or
- * `touchAfter` is more than a tenth of `idleTimeout`.
+ * @param options The options.
+ * @throws {TypeError} If an option is not of its type, browsers would refuse
+ * such a cookie, or the store cannot isolate like that.
+ * @throws {RangeError} If a number is out of bounds.
  */
 export function resolveManagerOptions(
   options: SessionManagerOptions,
 ): ManagerSettings {
+  const { store, cookie, transport = "cookie", trustProxy = false } = options;
   const { idleTimeout, absoluteTimeout, untilBrowserCloses } = options;
-  const { store, trustProxy = false, onEvent, now = Date.now } = options;
   const { rotateEvery = Infinity, rotateGrace = 30_000 } = options;
   const { endOnReuse = false, seal = false, secrets = [] } = options;
-  const longest = idleTimeout === undefined ? Infinity : idleTimeout / TENTHS;
-  const { touchAfter = longest === Infinity ? MINUTE : longest } = options;
+  const { types, onInvalid = "new", onEvent, now = Date.now } = options;
   if (typeof store?.load !== "function") {
-    throw new TypeError("Cannot manage sessions: there is no store");
+    throw new TypeError(`${ACT} the store is missing`);
   }
   const lifetime = { idleTimeout, absoluteTimeout, untilBrowserCloses };
   checkLifetime(lifetime, "manage sessions");
-  checkNumber("touchAfter", touchAfter, 0, longest);
-  checkNumber("rotateEvery", rotateEvery, 1, Infinity);
-  checkNumber("rotateGrace", rotateGrace, 0, Number.MAX_SAFE_INTEGER);
+  const most = accuracyOf(idleTimeout);
+  const { touchAfter = idleTimeout === undefined ? MINUTE : most } = options;
+  checkNumber(touchAfter, `${ACT} touchAfter`, { most });
+  checkNumber(rotateEvery, `${ACT} rotateEvery`, { least: 1 });
+  checkNumber(rotateGrace, `${ACT} rotateGrace`, {
+    most: Number.MAX_SAFE_INTEGER,
+  });
   checkSecrets(secrets);
-
-  const { transport = "cookie", cookie } = options;
+  const sealing = { isOn: seal, secrets: [...secrets] };
   return {
     store,
-    transport: resolveTransport(transport, cookie),
+    transport: resolveTransport(transport, cookie, trustProxy),
     lifetime,
     touchAfter,
     rotateEvery,
     rotateGrace,
     endOnReuse,
-    sealing: { isOn: seal, secrets: [...secrets] },
-    data: resolveDataOptions(options),
-    isolationSettings: resolveIsolation(store, options),
-    trustProxy,
+    data: new StoredData(resolveDataOptions(options), sealing, now),
+    types,
+    onInvalid,
+    isolation: resolveIsolation(store, options),
+    counters: startCounting(),
     onEvent,
     now,
   };
-}
-
-function checkNumber(
-  name: string,
-  value: number,
-  least: number,
-  most: number,
-): void {
-  const problem = `Cannot manage sessions: ${name}`;
-  if (typeof value !== "number") {
-    throw new TypeError(`${problem} is not a number of milliseconds`);
-  }
-  if (!(value >= least && value <= most)) {
-    throw new RangeError(`${problem} is not from ${least} to ${most} ms`);
-  }
 }
 
 function checkSecrets(secrets: readonly unknown[]): void {
@@ -228,6 +229,6 @@ function checkSecrets(secrets: readonly unknown[]): void {
     );
   if (isList) return;
   throw new TypeError(
-    `Cannot manage sessions: secrets is not a list of texts of at least ${SHORTEST_SECRET} characters`,
+    `${ACT} secrets is not a list of strings of at least ${SHORTEST_SECRET} characters`,
   );
 }

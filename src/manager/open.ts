@@ -1,48 +1,87 @@
-import { SessionGoneError } from "../core/errors.ts";
-import type { SessionRecord } from "../core/record.ts";
-import { type Credentials, verify } from "./verify.ts";
-import { isCookieStale, TENTHS } from "../session/lifetime.ts";
+import { SessionDataError } from "../core/errors.ts";
+import { KEEP } from "../core/store.ts";
+import { hashSecret, parseToken } from "../core/token.ts";
+import { accuracyOf, hasPassed, isCookieStale } from "../session/lifetime.ts";
+import {
+  Isolation,
+  type IsolationOptions,
+  resolveIsolation,
+} from "./isolation.ts";
 import type { ManagerSettings } from "./manager_options.ts";
-import { isOpening, isSecretOld, matchSecret } from "./rotation.ts";
-import type { StoredSession } from "../session/session_state.ts";
-import { loadData } from "./stored_data.ts";
-import { endIfRevoked } from "./users.ts";
-import type { Visit } from "./visit.ts";
-
-/** A session that a request may have, and what is to be said to its browser. */
-export interface FoundSession extends StoredSession {
-  /** See {@linkcode Visit}. */
-  readonly visit: Omit<Visit, "request" | "owner" | "isolation">;
-}
+import {
+  type Credentials,
+  isOpening,
+  isSecretOld,
+  matchSecret,
+  verify,
+} from "./rotation.ts";
+import { deleteIfRevoked } from "./users.ts";
+import { type OpenedSession, Visit } from "./visit.ts";
 
 /**
- * Finds the session that a request asks for, and marks it accessed when that
- * is due. Whoever brings a secret that was replaced, after its grace, is told
- * of, and gets nothing.
+ * Opens the session that a request asks for, or a new one.
  *
- * @param settings The manager's.
- * @param credentials What the request brought.
- * @returns The session; `undefined` when there is none for this credentials.
- * @throws What the store throws.
+ * @throws {TypeError} If the store cannot isolate like that.
+ * @throws {SessionLockTimeoutError} If other exclusive requests take too long.
+ * @throws {SessionDataError} If its data cannot be used, and that is to be
+ * thrown.
+ * @throws The reason of the request's signal, if it is aborted while it waits.
  */
-export async function findSession(
+export async function openVisit<Data extends object>(
+  settings: ManagerSettings,
+  request: Request,
+  options: IsolationOptions | undefined,
+): Promise<Visit<Data>> {
+  const { store, transport, counters, isolation: defaults } = settings;
+  const isolation = new Isolation(
+    options ? resolveIsolation(store, options, defaults) : defaults,
+    counters,
+  );
+  const text = transport.read(request);
+  const token = text === undefined ? undefined : parseToken(text);
+  if (token === undefined) {
+    return new Visit(settings, request, isolation, undefined);
+  }
+  const credentials = { ...token, secretHash: hashSecret(token.secret) };
+  if (isolation.needsLock && await isValid(settings, credentials)) {
+    await isolation.enter(store, token.id, request);
+  }
+  let found: OpenedSession | undefined;
+  try {
+    found = await findSession(settings, credentials);
+  } finally {
+    if (found === undefined) await isolation.leave();
+  }
+  return new Visit(settings, request, isolation, found);
+}
+
+/** A request without a valid secret neither waits nor makes others wait. */
+async function isValid(
+  { store, now }: ManagerSettings,
+  { id, secretHash }: Credentials,
+): Promise<boolean> {
+  const record = await store.load(id);
+  return record !== undefined &&
+    isOpening(matchSecret(record, secretHash, now()));
+}
+
+/** Finds a session, and marks it accessed when that is due. */
+async function findSession(
   settings: ManagerSettings,
   credentials: Credentials,
-): Promise<FoundSession | undefined> {
-  const { store, touchAfter, rotateEvery, now } = settings;
+): Promise<OpenedSession | undefined> {
+  const { store, data, touchAfter, rotateEvery, now } = settings;
+  const { onInvalid, onEvent } = settings;
   const { id, secretHash } = credentials;
   let lastAccess = now();
   let isTouched = false;
   const stored = await store.load(id, {
-    touch: (record, accessedAt) => {
-      lastAccess = accessedAt;
+    touch(record, accessedAt) {
       const time = now();
-      const { idleTimeout = Infinity } = record;
-      const age = time - accessedAt;
-      // Below 0 the clock was set back, and the access would never be due.
-      const isDue = age < 0 ||
-        age >= Math.min(touchAfter, idleTimeout / TENTHS);
-      isTouched = isDue && isOpening(matchSecret(record, secretHash, time));
+      const due = Math.min(touchAfter, accuracyOf(record.idleTimeout));
+      lastAccess = accessedAt;
+      isTouched = hasPassed(due, accessedAt, time) &&
+        isOpening(matchSecret(record, secretHash, time));
       return isTouched;
     },
   });
@@ -54,45 +93,43 @@ export async function findSession(
     }
     return undefined;
   }
-
-  const { match, secret } = verified;
-  const { user } = verified.record;
+  const { match, secret, record: { user } } = verified;
   if (
     user !== undefined &&
-    await endIfRevoked(settings, id, verified.record, user)
+    await deleteIfRevoked(store, id, verified.record, user)
   ) return undefined;
-  const record = loadData(settings, id, verified.record);
-  if (record === undefined) return undefined;
 
-  const sentAt = record.cookieSentAt ?? record.createdAt;
-  const isStale = isTouched && isCookieStale(record, sentAt, now());
+  let record = verified.record;
+  try {
+    record = data.load(id, record);
+  } catch (error) {
+    if (!(error instanceof SessionDataError) || onInvalid === "throw") {
+      throw error;
+    }
+    onEvent?.({ type: "invalid", sessionId: id, error });
+    return undefined;
+  }
+  const isCurrent = match === "current";
   return {
     id,
     record,
     lastAccess,
-    visit: {
-      credentials: { id, secret, secretHash: record.secretHash! },
-      renewed: isStale || match === "previous" ? record : undefined,
-      isSecretOld: match === "current" &&
-        isSecretOld(record, rotateEvery, now()),
-    },
+    credentials: { id, secret, secretHash: record.secretHash! },
+    isCookieDue: !isCurrent || isTouched && isCookieStale(record, now()),
+    isRotationDue: isCurrent && isSecretOld(record, rotateEvery, now()),
   };
 }
 
+/** Reports a secret that was replaced, and deletes its session if asked to. */
 async function reportReuse(
-  settings: ManagerSettings,
+  { store, onEvent, endOnReuse, now }: ManagerSettings,
   { id, secretHash }: Credentials,
 ): Promise<void> {
-  const { store, onEvent, endOnReuse, now } = settings;
   onEvent?.({ type: "reused", sessionId: id });
   if (!endOnReuse) return;
-  try {
-    await store.update(id, (record: SessionRecord) => {
-      if (matchSecret(record, secretHash, now()) === "reused") return undefined;
-      throw new SessionGoneError(id);
-    });
-  } catch (error) {
-    // It has been logged in again meanwhile: that one is nobody's prey.
-    if (!(error instanceof SessionGoneError)) throw error;
-  }
+  await store.update(id, (record) => {
+    // A login may have replaced the secret meanwhile.
+    const isReused = matchSecret(record, secretHash, now()) === "reused";
+    return isReused ? undefined : KEEP;
+  });
 }

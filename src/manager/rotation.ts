@@ -1,36 +1,79 @@
 /*
- * The secret of a session may be changed from time to time, without anybody
- * logging in or out: who has copied a cookie then holds it for that long only.
- * Requests that are under way carry the secret from before, so that one stays
- * good for a while; whoever brings it is handed the new one.
+ * The secret of a session: which one opens the session, and how it is replaced.
+ *
+ * The secret may be replaced from time to time, without a login or logout: a
+ * copy of a cookie is then valid for that long only. Requests that are under way
+ * carry the secret before, so it stays valid for a grace, and leads to the new
+ * one.
  *
  *   record   secretHash   of the secret
  *            previous     hash    of the secret before
- *                         until   when the grace is over
+ *                         until   when the grace expires
  *                         sealed  the secret, under a key that comes from the one before
  *
  * It is one record and one `update` of it, so that a crash leaves the old state
- * or the new one. There is no such thing for `regenerate`: after a login the
- * cookie from before it must not lead to the session that it became.
+ * or the new one. `regenerate` leaves no such way: after a login the cookie
+ * from before it must not lead to the session that it became.
  */
 import type { SessionRecord } from "../core/record.ts";
 import { deriveKey, seal, unseal } from "../core/seal.ts";
-import { hashSecret, isSameHash } from "../core/token.ts";
+import { hashSecret, isSameHash, type Token } from "../core/token.ts";
 import { instantAfter } from "../session/lifetime.ts";
+import type { ManagerSettings } from "./manager_options.ts";
+
+/** What a request brings to open a session. */
+export interface Credentials extends Token {
+  /** The hash of the secret. */
+  readonly secretHash: string;
+}
+
+/** A record that credentials have opened. */
+export interface Verified {
+  /** The record, in clear. */
+  readonly record: SessionRecord;
+  /** Which secret of the record the request brought. */
+  readonly match: OpeningMatch;
+  /** The record's secret. */
+  readonly secret: string;
+}
 
 /**
- * How a secret fits a record: it is the one; it was, until a moment ago; it
- * was, and should be in nobody's hands any more; it never was.
+ * How a secret matches a record: it is the record's; it was, until a moment
+ * ago; it was, and its grace has expired; it never was.
  */
-export type SecretMatch = "current" | "previous" | "reused" | "none";
+type SecretMatch = "current" | "previous" | "reused" | "unknown";
 
-/** How a secret fits that opens its session. */
-export type OpeningMatch = Exclude<SecretMatch, "reused" | "none">;
+/** How a secret matches that opens its session. */
+type OpeningMatch = Exclude<SecretMatch, "reused" | "unknown">;
 
 const PURPOSE = "rotation";
 
 /**
- * Tells how a secret fits a record.
+ * Opens a record with the credentials of a request.
+ *
+ * @param settings The manager's.
+ * @param record As the store had it.
+ * @param credentials The request's.
+ * @returns `undefined` when they do not open it.
+ */
+export function verify(
+  { data, now }: ManagerSettings,
+  record: SessionRecord,
+  credentials: Credentials,
+): Verified | undefined {
+  const { id, secretHash } = credentials;
+  const match = matchSecret(record, secretHash, now());
+  if (!isOpening(match)) return undefined;
+  const secret = match === "current"
+    ? credentials.secret
+    : followRotation(record, id, credentials.secret);
+  if (secret === undefined) return undefined;
+  const opened = data.unseal(record, { id, secret });
+  return opened && { record: opened, match, secret };
+}
+
+/**
+ * Tells how a secret matches a record.
  *
  * @param record The record.
  * @param secretHash The hash of the secret.
@@ -43,16 +86,16 @@ export function matchSecret(
 ): SecretMatch {
   if (isSameHash(secretHash, record.secretHash)) return "current";
   const { previous } = record;
-  if (!isSameHash(secretHash, previous?.hash)) return "none";
+  if (!isSameHash(secretHash, previous?.hash)) return "unknown";
   return now < previous!.until ? "previous" : "reused";
 }
 
-/** Tells whether a secret that fits like that opens its session. */
+/** Tells whether a secret that matches like that opens its session. */
 export function isOpening(match: SecretMatch): match is OpeningMatch {
   return match === "current" || match === "previous";
 }
 
-/** Tells whether a record has had its secret for so long that it gets another. */
+/** Tells whether the secret of a record is due to be replaced. */
 export function isSecretOld(
   { rotatedAt, createdAt }: SessionRecord,
   rotateEvery: number,
@@ -61,43 +104,51 @@ export function isSecretOld(
   return now - (rotatedAt ?? createdAt) >= rotateEvery;
 }
 
-/** What {@linkcode rotateSecret} takes. */
-export interface Rotation {
-  readonly id: string;
-  /** The secret so far. */
-  readonly secret: string;
-  /** The one from now on. */
-  readonly to: string;
-  /** The present, and how long the secret so far stays good, in ms. */
-  readonly now: number;
-  readonly grace: number;
-}
-
-/** Gives a record another secret, and whoever has the one so far the way to it. */
+/**
+ * Gives a record a new secret, and a holder of the one so far the way to it.
+ *
+ * @param record The record.
+ * @param token The session ID and the secret so far.
+ * @param secret The new secret.
+ * @param now In ms since the epoch.
+ * @param grace How long the secret so far stays good, in milliseconds.
+ */
 export function rotateSecret(
   record: SessionRecord,
-  { id, secret, to, now, grace }: Rotation,
+  token: Token,
+  secret: string,
+  now: number,
+  grace: number,
 ): SessionRecord {
-  const sealed = seal(deriveKey([secret], id, PURPOSE), to);
+  const key = deriveKey([token.secret], token.id, PURPOSE);
   return {
     ...record,
-    secretHash: hashSecret(to),
+    secretHash: hashSecret(secret),
     rotatedAt: now,
     previous: {
-      hash: hashSecret(secret),
+      hash: hashSecret(token.secret),
       until: instantAfter(now, grace),
-      sealed,
+      sealed: seal(key, secret),
     },
   };
 }
 
+/** Gives a record a new secret, with no way from the old one to it. */
+export function replaceSecret(
+  record: SessionRecord,
+  secret: string,
+): SessionRecord {
+  const { previous: _previous, rotatedAt: _rotatedAt, ...rest } = record;
+  return { ...rest, secretHash: hashSecret(secret) };
+}
+
 /**
- * Finds the secret of a record for who has the one before.
+ * Finds the secret of a record from the one before.
  *
  * @param record The record.
  * @param id Its session ID.
  * @param from The secret before.
- * @returns The secret; `undefined` when the record is not what we wrote.
+ * @returns The secret; `undefined` when it is not the record's.
  */
 export function followRotation(
   record: SessionRecord,

@@ -1,45 +1,39 @@
 /*
  * What the application keeps can lie in the store encrypted, under a key that
- * comes from the secret in the visitor's cookie and, where the server has one,
- * from a secret of its own: the store alone opens nothing, and neither does the
- * store together with the server's secret.
+ * comes from the secret in the client's cookie and, if the server has one, from
+ * a secret of its own: the store alone opens nothing, and neither does the store
+ * together with the server's secret.
  *
  *   sealed     data, flash, form tokens, and what says how to read them
- *   in clear   session ID, user and since which revocation of his sessions,
- *              label, times, the hash of the secret; and the size
+ *   in clear   session ID, user and generation, label, times, the hash of the
+ *              secret; and the size
  */
 import type { SessionRecord } from "../core/record.ts";
 import { deriveKey, seal, type SealKey, unseal } from "../core/seal.ts";
+import type { Token } from "../core/token.ts";
 
 const PURPOSE = "record";
 
 /** How records are sealed. */
 export interface Sealing {
-  /** Whether they are from now on; what was sealed before is opened anyway. */
+  /** Whether records are sealed when written; sealed ones are opened anyway. */
   readonly isOn: boolean;
   /** The server's secrets, the newest first; it seals, and all of them open. */
   readonly secrets: readonly string[];
-}
-
-/** Whose record it is. */
-export interface Owner {
-  readonly id: string;
-  readonly secret: string;
 }
 
 /**
  * Seals a record.
  *
  * @param record The record, in clear.
- * @param owner Whose it is.
- * @param sealing How.
+ * @param owner The session ID and the secret that will open it.
+ * @param sealing The server's secrets.
  */
 export function sealRecord(
   record: SessionRecord,
-  owner: Owner,
-  { isOn, secrets }: Sealing,
+  owner: Token,
+  { secrets }: Sealing,
 ): SessionRecord {
-  if (!isOn) return record;
   const { data, flash, formTokens, ...others } = record;
   const { typed, typedFlash, keyExpiry, ...rest } = others;
   const text = JSON.stringify(
@@ -53,14 +47,14 @@ export function sealRecord(
  * Opens a record that may be sealed.
  *
  * @param record As the store had it.
- * @param owner Who asks.
- * @param sealing How records are sealed.
- * @returns The record, in clear; `undefined` when it is not sealed for this
- * owner, or by another server.
+ * @param owner The session ID and the secret of the caller.
+ * @param sealing The server's secrets.
+ * @returns The record, in clear; `undefined` when it is sealed for another
+ * secret, or by another server.
  */
 export function openRecord(
   record: SessionRecord,
-  owner: Owner,
+  owner: Token,
   { secrets }: Sealing,
 ): SessionRecord | undefined {
   if (record.sealed === undefined) return record;
@@ -73,7 +67,7 @@ export function openRecord(
   return undefined;
 }
 
-function keyOf({ id, secret }: Owner, server: string | undefined): SealKey {
+function keyOf({ id, secret }: Token, server: string | undefined): SealKey {
   return deriveKey(
     server === undefined ? [secret] : [secret, server],
     id,

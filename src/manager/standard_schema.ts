@@ -1,22 +1,21 @@
 /*
- * Any validator will do that speaks Standard Schema, version 1
+ * A schema may be of any validator that implements Standard Schema, version 1
  * (https://standardschema.dev): Zod, Valibot, ArkType and others. Its types are
- * said here again, as that specification asks for, so nothing is imported.
+ * declared here again, as the specification suggests, so nothing is imported.
  */
 import { SessionDataError } from "../core/errors.ts";
 import { describe } from "../session/json_value.ts";
 
-/** What a validator found: a value that fits, or what does not. */
+/** What a validator found: the value fits, or where it does not. */
 export interface SchemaResult {
   /** What does not fit; `undefined` when all does. */
-  readonly issues?: readonly SchemaIssue[] | undefined;
-}
-
-/** One thing that does not fit. */
-export interface SchemaIssue {
-  /** The way there: keys, or objects that hold one. */
-  readonly path?:
-    | readonly (PropertyKey | { readonly key: PropertyKey })[]
+  readonly issues?:
+    | readonly {
+      /** The path to it: keys, or objects that hold one. */
+      readonly path?:
+        | readonly (PropertyKey | { readonly key: PropertyKey })[]
+        | undefined;
+    }[]
     | undefined;
 }
 
@@ -26,9 +25,9 @@ export interface StandardSchema {
   readonly "~standard": {
     /** The version of the specification. */
     readonly version: 1;
-    /** Whose validator it is. */
+    /** The name of the validator. */
     readonly vendor: string;
-    /** Checks a value. A promise is refused: nothing can wait for it. */
+    /** Checks a value. A promise is refused: a commit cannot wait for it. */
     readonly validate: (value: unknown) => SchemaResult | Promise<SchemaResult>;
   };
 }
@@ -54,24 +53,29 @@ export interface SchemaOf<Data> {
 const MOST_PATHS = 10;
 
 /**
- * Checks the data of a session. Data that holds nothing always fits: a session
- * that only has a user, or a form token, is nobody's mistake.
+ * Checks the data of a session. Empty data always fits: a session may have a
+ * user, or a form token, and nothing else.
  *
- * @param schema The validator, if there is one.
+ * @param schema The validator.
  * @param data The data.
- * @param sessionId Whose it is.
+ * @param sessionId The session ID.
  * @throws {SessionDataError} If it does not fit, or the validator threw.
  * @throws {TypeError} If the validator answers with a promise.
  */
 export function checkData(
-  schema: StandardSchema | undefined,
+  schema: StandardSchema,
   data: object,
   sessionId: string,
 ): void {
-  if (schema === undefined || Object.keys(data).length === 0) return;
+  if (Object.keys(data).length === 0) return;
   const issues = findIssues(schema, data, sessionId);
   if (issues === undefined) return;
-  const paths = issues.map(toPath);
+  const paths = issues.map(({ path = [] }) =>
+    path.map((step) => {
+      const key = typeof step === "object" ? step.key : step;
+      return typeof key === "symbol" ? String(key) : key;
+    })
+  );
   const places = paths.slice(0, MOST_PATHS).map(describe).join(", ");
   const more = paths.length > MOST_PATHS ? ", …" : "";
   throw new SessionDataError(
@@ -85,7 +89,7 @@ function findIssues(
   schema: StandardSchema,
   data: object,
   sessionId: string,
-): readonly SchemaIssue[] | undefined {
+): SchemaResult["issues"] {
   let result: SchemaResult | Promise<SchemaResult>;
   try {
     result = schema["~standard"].validate(data);
@@ -93,16 +97,9 @@ function findIssues(
     throw new SessionDataError(sessionId, "the schema threw", { cause });
   }
   if (!(result instanceof Promise)) return result.issues;
-  // It has come too late, and must not end the process if it is a rejection.
+  // Nothing waits for it, and a rejection must not end the process.
   result.catch(() => {});
   throw new TypeError(
     "Cannot check the data of a session: the schema answers with a promise, and a commit cannot wait for it",
   );
-}
-
-function toPath({ path = [] }: SchemaIssue): (string | number)[] {
-  return path.map((step) => {
-    const key = typeof step === "object" ? step.key : step;
-    return typeof key === "symbol" ? String(key) : key;
-  });
 }

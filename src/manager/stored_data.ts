@@ -2,15 +2,15 @@
  * Between the record as it lies in the store, opened if it was sealed, and the
  * one that the application works on:
  *
- *   read    other types out of their texts · ended keys out · older data
- *           migrated · on load: checked
- *   write   checked · other types into texts · marked with the version ·
- *           not too large
+ *   read    other types out of their texts · expired keys removed · older data
+ *           migrated · on load: checked against the schema
+ *   write   checked against the schema · other types into texts · the version
+ *           noted · not too large · sealed
  *
  * A commit does both inside one `update` of the store, around what the request
- * did: what is checked is what will be kept, whoever else has changed it. To
- * check the request's own view before could only refuse what would have fit.
- * What throws in there leaves the record as it was.
+ * did: what is checked is what will be kept, whatever other requests have
+ * changed. To check the request's own view before could only refuse what would
+ * have fit. An error in there leaves the record as it was.
  */
 import { SessionDataError, SessionTooLargeError } from "../core/errors.ts";
 import {
@@ -18,103 +18,108 @@ import {
   type JsonObject,
   type SessionRecord,
 } from "../core/record.ts";
-import type { DataSettings, SessionInvalidEvent } from "./data_options.ts";
+import type { Token } from "../core/token.ts";
 import { checkKey, nameKey } from "../session/json_value.ts";
-import { dropExpired } from "../session/key_expiry.ts";
-import { checkData } from "./standard_schema.ts";
+import { dropExpired } from "../session/lifetime.ts";
 import {
   fromTypedObject,
   isJsonOnly,
   toTypedObject,
+  type ValueFormat,
 } from "../session/value_format.ts";
-
-/** What of a manager's settings matters here. */
-export interface StoredDataSettings {
-  readonly data: DataSettings;
-  readonly onEvent: ((event: SessionInvalidEvent) => void) | undefined;
-  readonly now: () => number;
-}
+import type { DataSettings } from "./data_options.ts";
+import { openRecord, type Sealing, sealRecord } from "./sealed_record.ts";
+import { checkData } from "./standard_schema.ts";
 
 const encoder = new TextEncoder();
 
-/**
- * Reads a record for a request that opens its session.
- *
- * @param settings The manager's.
- * @param id The session ID.
- * @param record The record as the store had it, in clear.
- * @returns The record; `undefined` when its data cannot be used, which is told.
- * @throws {SessionDataError} If it cannot, and that is to be thrown.
- * @throws {TypeError} If the schema answers with a promise.
- */
-export function loadData(
-  settings: StoredDataSettings,
-  id: string,
-  record: SessionRecord,
-): SessionRecord | undefined {
-  const { data: { schema, onInvalid }, onEvent } = settings;
-  try {
-    const read = readData(settings, id, record);
-    checkData(schema, read.data, id);
-    return read;
-  } catch (error) {
-    if (!(error instanceof SessionDataError) || onInvalid === "throw") {
-      throw error;
-    }
-    onEvent?.({ type: "invalid", sessionId: id, error });
-    return undefined;
+/** What a manager does to records; what its options do not ask for is not run. */
+export class StoredData {
+  readonly #settings: DataSettings;
+  readonly #sealing: Sealing;
+  readonly #now: () => number;
+
+  constructor(settings: DataSettings, sealing: Sealing, now: () => number) {
+    this.#settings = settings;
+    this.#sealing = sealing;
+    this.#now = now;
   }
-}
 
-/**
- * Reads a record for a commit.
- *
- * @param settings The manager's.
- * @param id The session ID.
- * @param record The record as the store had it, in clear.
- * @throws {SessionDataError} If its data cannot be used.
- */
-export function readData(
-  settings: StoredDataSettings,
-  id: string,
-  record: SessionRecord,
-): SessionRecord {
-  const typeless = readTypes(settings.data, id, record);
-  const left = dropExpired(typeless, settings.now());
-  const migrated = migrateData(settings.data, id, left);
-  // It has no say on how long what it has taken away would have lived.
-  return migrated === left ? left : dropExpired(migrated, settings.now());
-}
+  /**
+   * Opens a record that may be sealed.
+   *
+   * @returns The record in clear; `undefined` when it is sealed for another
+   * secret, or by another server.
+   */
+  unseal(record: SessionRecord, owner: Token): SessionRecord | undefined {
+    return record.sealed === undefined
+      ? record
+      : openRecord(record, owner, this.#sealing);
+  }
 
-/**
- * Makes of what a commit leaves the record to be stored, still in clear.
- *
- * @param settings The manager's.
- * @param id The session ID.
- * @param record The record as the commit leaves it.
- * @param before The record as the store had it, in clear, if it had one.
- * @throws {SessionDataError} If the data does not fit the schema.
- * @throws {SessionTooLargeError} If the record is too large, and was not as
- * large before.
- * @throws {TypeError} If a value is none that can be kept.
- */
-export function writeData(
-  settings: StoredDataSettings,
-  id: string,
-  record: SessionRecord,
-  before?: SessionRecord,
-): SessionRecord {
-  const { schema, version, maxBytes } = settings.data;
-  checkData(schema, record.data, id);
-  const typed = writeTypes(settings.data, record);
-  const stored = version === 0 ? typed : { ...typed, dataVersion: version };
-  const bytes = countBytes(stored, maxBytes);
-  // One that a lower limit has found so large may stay, and shrink.
-  const limit = bytes > maxBytes && before !== undefined
-    ? Math.max(maxBytes, countBytes(before, 0))
-    : maxBytes;
-  if (bytes > limit) throw new SessionTooLargeError(id, bytes, maxBytes);
-  return stored;
+  /** Seals a record, where the manager does so. */
+  seal(record: SessionRecord, owner: Token): SessionRecord {
+    const { isOn } = this.#sealing;
+    return isOn ? sealRecord(record, owner, this.#sealing) : record;
+  }
+
+  /**
+   * Reads a record for a request that opens its session.
+   *
+   * @param id The session ID.
+   * @param record The record as the store had it, in clear.
+   * @throws {SessionDataError} If its data cannot be used.
+   * @throws {TypeError} If the schema answers with a promise.
+   */
+  load(id: string, record: SessionRecord): SessionRecord {
+    const { schema } = this.#settings;
+    const read = this.read(id, record);
+    if (schema !== undefined) checkData(schema, read.data, id);
+    return read;
+  }
+
+  /**
+   * Reads a record for a commit.
+   *
+   * @param id The session ID.
+   * @param record The record as the store had it, in clear.
+   * @throws {SessionDataError} If its data cannot be used.
+   */
+  read(id: string, record: SessionRecord): SessionRecord {
+    const { typed, typedFlash, keyExpiry, dataVersion = 0 } = record;
+    const isAsItIs = typed === undefined && typedFlash === undefined &&
+      keyExpiry === undefined && dataVersion === this.#settings.version;
+    if (isAsItIs) return record;
+    const now = this.#now();
+    const live = dropExpired(readTypes(this.#settings, id, record), now);
+    const migrated = migrateData(this.#settings, id, live);
+    // For keys that `migrate` has removed.
+    return migrated === live ? live : dropExpired(migrated, now);
+  }
+
+  /**
+   * Makes the record to be stored.
+   *
+   * @param owner The session ID and the secret that will open the record.
+   * @param record The record as the commit leaves it.
+   * @param before The record as the store had it, in clear, if it had one.
+   * @throws {SessionDataError} If the data does not fit the schema.
+   * @throws {SessionTooLargeError} If the record is too large, and was not as
+   * large before.
+   * @throws {TypeError} If a value cannot be kept.
+   */
+  write(
+    owner: Token,
+    record: SessionRecord,
+    before?: SessionRecord,
+  ): SessionRecord {
+    const { schema, version, format, maxBytes } = this.#settings;
+    if (schema !== undefined) checkData(schema, record.data, owner.id);
+    const typed = isJsonOnly(format) ? record : writeTypes(format, record);
+    const stored = version === 0 ? typed : { ...typed, dataVersion: version };
+    if (maxBytes !== Infinity) checkSize(owner.id, stored, before, maxBytes);
+    return this.seal(stored, owner);
+  }
 }
 
 function readTypes(
@@ -125,26 +130,17 @@ function readTypes(
   if (record.typed === undefined && record.typedFlash === undefined) {
     return record;
   }
-  const { typed, typedFlash, ...rest } = record;
-  const [data, flash] = [
-    fromTypedObject(format, { object: rest.data, typed: typed ?? [] }),
-    fromTypedObject(format, {
-      object: rest.flash ?? {},
-      typed: typedFlash ?? [],
-    }),
-  ];
+  const { typed = [], typedFlash = [], ...rest } = record;
+  const data = fromTypedObject(format, rest.data, typed);
+  const flash = fromTypedObject(format, rest.flash ?? {}, typedFlash);
   if (data === undefined || flash === undefined) {
-    const state = "it holds what only a codec, types, reads, and this one not";
+    const state = "it holds values that only another codec, types, can read";
     throw new SessionDataError(id, state);
   }
   return { ...rest, data, ...(rest.flash !== undefined && { flash }) };
 }
 
-function writeTypes(
-  { format }: DataSettings,
-  record: SessionRecord,
-): SessionRecord {
-  if (isJsonOnly(format)) return record;
+function writeTypes(format: ValueFormat, record: SessionRecord): SessionRecord {
   const data = toTypedObject(format, record.data);
   const flash = record.flash && toTypedObject(format, record.flash);
   const isTyped = flash !== undefined && flash.typed.length > 0;
@@ -172,7 +168,7 @@ function migrateData(
   try {
     const data = migrate(old, from);
     if (!isPlainObject(data) || data instanceof Promise) {
-      throw new TypeError("Cannot migrate data: migrate gave no object");
+      throw new TypeError("Cannot migrate data: migrate returned no object");
     }
     for (const [key, value] of Object.entries(data)) {
       checkKey(key);
@@ -185,10 +181,20 @@ function migrateData(
   }
 }
 
-/**
- * Counts the bytes of what the application keeps. As a record that is small
- * enough is the rule, it is not told exactly how small.
- */
+function checkSize(
+  id: string,
+  record: SessionRecord,
+  before: SessionRecord | undefined,
+  maxBytes: number,
+): void {
+  const bytes = countBytes(record, maxBytes);
+  if (bytes <= maxBytes) return;
+  // A record from before a lower limit may stay, and shrink.
+  const limit = before === undefined ? maxBytes : countBytes(before, 0);
+  if (bytes > limit) throw new SessionTooLargeError(id, bytes, maxBytes);
+}
+
+/** Counts the bytes of what the application keeps; up to the limit not exactly. */
 function countBytes(
   { data, flash, formTokens }: SessionRecord,
   limit: number,

@@ -1,15 +1,14 @@
 /*
- * All that a user has open, listed and ended. To end them:
+ * All sessions of a user, listed and revoked. To revoke them:
  *
- *   1. write his revocation, see core/revocation.ts: from here on no open and no
- *      commit that begins takes one of these sessions
- *   2. list them and delete each, so that the data in them are gone, too
+ *   1. write the user's revocation, see core/revocation.ts: from here on no open
+ *      and no commit that begins takes one of these sessions
+ *   2. list them and delete each, so that their data is gone, too
  *
  * A crash in between, or a session that the listing missed, leaves records that
- * the revocation keeps shut; whoever opens one deletes it. A store whose listing may
- * miss some lists again until nothing more turns up.
+ * the revocation keeps shut; a request that brings one deletes it. A store whose
+ * listing may miss some lists again until nothing more turns up.
  */
-import { SessionGoneError } from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
 import {
   isRevoked,
@@ -18,14 +17,12 @@ import {
   type Revocation,
   revocationId,
 } from "../core/revocation.ts";
-import type { SessionStore } from "../core/store.ts";
-import type { ManagerSettings } from "./manager_options.ts";
-import { loadRevocations } from "./revocations.ts";
+import { KEEP, type SessionStore } from "../core/store.ts";
 
 /**
- * One of the sessions that a user has open.
+ * One of the sessions in which a user is signed in.
  *
- * @example Devices, and the end of all but this one
+ * @example Devices, and how to sign out all but this one
  * ```ts
  * import { MemorySessionStore, SessionManager } from "@latchkey/session";
  * import { assertEquals } from "@std/assert";
@@ -53,35 +50,110 @@ export interface UserSession {
    * `touchAfter`.
    */
   readonly lastAccess: number;
-  /** What `setLabel` called it, or `null`. */
+  /** The name that `setLabel` gave it, or `null`. */
   readonly label: string | null;
 }
 
 /** What `revokeUser` takes. */
 export interface RevokeUserOptions {
   /**
-   * The ID of a session that stays, such as the one that asks. One that is not
-   * the user's, or was ended before, is not spared.
+   * The ID of a session that stays, such as the one of this request. A session
+   * that is not the user's, or was revoked before, is not spared.
    *
-   * @default {undefined} all end
+   * @default {undefined} no session stays
    */
   readonly except?: string | undefined;
 }
 
+/** The revocations of some users; a user without one is missing. */
+export type Revocations = ReadonlyMap<string, Revocation>;
+
+const NO_REVOCATIONS: Revocations = new Map();
+
 /**
- * Lists the sessions that a user has open, the one accessed last first.
+ * Loads the revocations of users.
  *
- * @param settings The manager's.
- * @param user The user.
- * @throws {TypeError} If it is no name.
- * @throws What the store throws.
+ * @param store Where they are.
+ * @param users The users; `undefined` costs nothing, not even a promise.
+ */
+export function loadRevocations(
+  store: SessionStore,
+  ...users: readonly (string | undefined)[]
+): Revocations | Promise<Revocations> {
+  const isAny = users.some((user) => user !== undefined);
+  return isAny ? loadSome(store, users) : NO_REVOCATIONS;
+}
+
+async function loadSome(
+  store: SessionStore,
+  users: readonly (string | undefined)[],
+): Promise<Revocations> {
+  const revocations = new Map<string, Revocation>();
+  for (const user of new Set(users)) {
+    if (user === undefined) continue;
+    const revocation = await loadRevocation(store, user);
+    if (revocation !== undefined) revocations.set(user, revocation);
+  }
+  return revocations;
+}
+
+async function loadRevocation(
+  store: SessionStore,
+  user: string,
+): Promise<Revocation | undefined> {
+  const id = revocationId(user);
+  // Most users have none, which `has` finds sooner than `load` in a directory.
+  return await store.has(id) ? readRevocation(await store.load(id)) : undefined;
+}
+
+/**
+ * Tells whether a session was revoked with the others of its user.
+ *
+ * @param id The session ID.
+ * @param record Its record.
+ * @param revocations Those of the users whose session it may be.
+ */
+export function isSignedOut(
+  id: string,
+  record: SessionRecord,
+  revocations: Revocations,
+): boolean {
+  const { user } = record;
+  return user !== undefined && isRevoked(id, record, revocations.get(user));
+}
+
+/**
+ * Tells whether a session was revoked with the others of its user, and deletes
+ * it then: no listing has found it.
+ *
+ * @param store The store.
+ * @param id The session ID.
+ * @param record Its record.
+ * @param user The record's user.
+ */
+export async function deleteIfRevoked(
+  store: SessionStore,
+  id: string,
+  record: SessionRecord,
+  user: string,
+): Promise<boolean> {
+  const revocation = await loadRevocation(store, user);
+  if (!isRevoked(id, record, revocation)) return false;
+  await deleteRevoked(store, id, user, revocation);
+  return true;
+}
+
+/**
+ * Lists the sessions of a user, the one accessed last first.
+ *
+ * @throws {TypeError} If the user is not a name.
  */
 export async function listSessionsOf(
-  { store }: ManagerSettings,
+  store: SessionStore,
   user: string,
 ): Promise<UserSession[]> {
   checkUser(user, "list sessions");
-  const revocation = (await loadRevocations(store, [user])).get(user);
+  const revocation = await loadRevocation(store, user);
   const sessions: UserSession[] = [];
   for await (const [id, record, lastAccess] of store.entries({ user })) {
     if (isRevoked(id, record, revocation)) continue;
@@ -92,37 +164,39 @@ export async function listSessionsOf(
 }
 
 /**
- * Ends the sessions of a user.
+ * Revokes the sessions of a user.
  *
- * @param settings The manager's.
+ * @param store The store.
  * @param user The user.
- * @param options See there.
+ * @param now In ms since the epoch.
+ * @param except The ID of the session to spare.
  * @returns How many records this deleted.
- * @throws {TypeError} If it is no name, or `except` is no text.
- * @throws What the store throws.
+ * @throws {TypeError} If the user is not a name, or `except` is not a string.
  */
-export async function revokeUser(
-  { store, now }: ManagerSettings,
+export async function revokeSessionsOf(
+  store: SessionStore,
   user: string,
-  { except }: RevokeUserOptions,
+  now: number,
+  except: string | undefined,
 ): Promise<number> {
   checkUser(user, "revoke");
   if (except !== undefined && typeof except !== "string") {
-    throw new TypeError("Cannot revoke: except is not text");
+    throw new TypeError("Cannot revoke: except is not a string");
   }
-  const revocation = await writeRevocation(store, user, (before) => {
-    return renewRevocation(before, now(), except);
-  });
-
-  let ended = 0;
+  const revocation = await writeRevocation(
+    store,
+    user,
+    (before) => renewRevocation(before, now, except),
+  );
+  let deleted = 0;
   for await (const [id, record] of store.entries({ user })) {
     if (!isRevoked(id, record, revocation)) continue;
-    if (await deleteRevoked(store, id, { user, revocation })) ended++;
+    if (await deleteRevoked(store, id, user, revocation)) deleted++;
   }
-  return ended;
+  return deleted;
 }
 
-/** Replaces the revocation, or creates it, whoever else does so at the moment. */
+/** Replaces a revocation or creates it, while others may do the same. */
 async function writeRevocation(
   store: SessionStore,
   user: string,
@@ -137,49 +211,21 @@ async function writeRevocation(
   }
 }
 
-/**
- * Tells whether a session was ended with the others of its user, by one `load`
- * of the store, and deletes it then: no listing has found it.
- *
- * @param settings The manager's.
- * @param id The session ID.
- * @param record Its record.
- * @param user Who is logged in to it.
- * @throws What the store throws.
- */
-export async function endIfRevoked(
-  { store }: ManagerSettings,
-  id: string,
-  record: SessionRecord,
-  user: string,
-): Promise<boolean> {
-  const revocation = (await loadRevocations(store, [user])).get(user);
-  if (!isRevoked(id, record, revocation)) return false;
-  await deleteRevoked(store, id, { user, revocation });
-  return true;
-}
-
-/** Deletes a session, unless somebody has logged in to it meanwhile. */
+/** Deletes a session, unless a login has changed it meanwhile. */
 async function deleteRevoked(
   store: SessionStore,
   id: string,
-  { user, revocation }: { user: string; revocation: Revocation | undefined },
+  user: string,
+  revocation: Revocation | undefined,
 ): Promise<boolean> {
-  let isIt = false;
-  try {
-    await store.update(id, (record) => {
-      isIt = record.user === user && isRevoked(id, record, revocation);
-      // Thrown, since whatever is returned would be written.
-      if (!isIt) throw new SessionGoneError(id);
-      return undefined;
-    });
-  } catch (error) {
-    if (!(error instanceof SessionGoneError)) throw error;
-  }
-  return isIt;
+  const kept = await store.update(id, (record) => {
+    const isStill = record.user === user && isRevoked(id, record, revocation);
+    return isStill ? undefined : KEEP;
+  });
+  return kept === null;
 }
 
-/** Without a user, the sessions of everybody would be listed. */
+/** Refuses to go on without a user, whose sessions would be those of all. */
 function checkUser(user: unknown, act: string): void {
   if (typeof user === "string" && user !== "") return;
   throw new TypeError(`Cannot ${act}: the user is not a name`);

@@ -1,45 +1,316 @@
+import { SessionGoneError } from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
-import type { Credentials } from "./verify.ts";
+import { KEEP } from "../core/store.ts";
+import { createSecret, hashSecret } from "../core/token.ts";
+import type { Header } from "../http/transport.ts";
+import {
+  changeLifetime,
+  cookieAge,
+  isCookieStale,
+  noteCookie,
+} from "../session/lifetime.ts";
+import { Session, stateOf } from "../session/session.ts";
+import type {
+  SessionChange,
+  SessionState,
+  StoredSession,
+} from "../session/session_state.ts";
 import type { Isolation } from "./isolation.ts";
-import type { Revocations } from "./revocations.ts";
+import type { ManagerSettings } from "./manager_options.ts";
+import {
+  type Credentials,
+  isSecretOld,
+  replaceSecret,
+  rotateSecret,
+  type Verified,
+  verify,
+} from "./rotation.ts";
+import { isSignedOut, loadRevocations, type Revocations } from "./users.ts";
 
-/** What a request did to its session, taken down for the store. */
-export interface SessionChange {
-  /** Whether it did anything; a commit may be due for another reason. */
-  readonly isChanged: boolean;
-  /** Whether the session is to end. */
-  readonly isDestroyed: boolean;
-  /** Whether it is to get a new secret. */
-  readonly isRegenerated: boolean;
-  /** Whether it is to live another time. */
-  readonly isLifeChanged: boolean;
-  /** Who was logged in when it was opened, and who is to be. */
-  readonly users: readonly (string | undefined)[];
-  /**
-   * Does the same to a record as it is by now. May be called again.
-   *
-   * @param record The record.
-   * @param revocations Those of the users.
-   * @returns The new record; `undefined` when nothing in it is worth keeping.
-   */
-  apply(
-    record: SessionRecord,
-    revocations: Revocations,
-  ): SessionRecord | undefined;
+/** A session that the credentials of a request have opened, and what is due. */
+export interface OpenedSession extends StoredSession {
+  /** The session's, which are newer than the request's after a rotation. */
+  readonly credentials: Credentials;
+  /** Whether the browser needs its cookie again. */
+  readonly isCookieDue: boolean;
+  /** Whether the session is to get a new secret. */
+  readonly isRotationDue: boolean;
 }
 
-/** How a request came to its session; the manager's, which fills it in. */
-export interface Visit {
-  /** The request. */
-  readonly request: Request;
-  /** The manager's own revocation: another's sessions are none of its business. */
-  readonly owner: object;
-  /** The session and its secret, as they are now; none for a new session. */
-  credentials: Credentials | undefined;
+/** Whether a request may write to a record: no, not since it was revoked, or yes. */
+type Access = "refused" | "revoked" | Verified;
+
+/**
+ * One request and its session, from the opening to the close. What opens it is in
+ * open.ts; between `commit` and the store there is nothing else.
+ */
+export class Visit<Data extends object> {
+  readonly session: Session<Data>;
+  readonly #state: SessionState;
+  readonly #settings: ManagerSettings;
+  readonly #request: Request;
+  readonly #isolation: Isolation;
+  /** The session and its secret as they are now; missing for a new session. */
+  #credentials: Credentials | undefined;
   /** The record, when the browser needs its cookie again. */
-  renewed: SessionRecord | undefined;
-  /** Whether the session is to get another secret, its old one being so old. */
-  isSecretOld: boolean;
-  /** How far the request is kept apart from others of the session. */
-  readonly isolation: Isolation;
+  #renewed: SessionRecord | undefined;
+  #isRotationDue: boolean;
+
+  constructor(
+    settings: ManagerSettings,
+    request: Request,
+    isolation: Isolation,
+    opened: OpenedSession | undefined,
+  ) {
+    const { now, types } = settings;
+    this.session = new Session<Data>({ stored: opened, now, types });
+    this.#state = stateOf(this.session);
+    this.#state.isReadOnly = isolation.isReadOnly;
+    this.#settings = settings;
+    this.#request = request;
+    this.#isolation = isolation;
+    this.#credentials = opened?.credentials;
+    this.#renewed = opened?.isCookieDue ? opened.record : undefined;
+    this.#isRotationDue = opened?.isRotationDue ?? false;
+    isolation.see(opened?.record);
+    this.#state.visit = this;
+  }
+
+  /**
+   * Finds the visit of a session.
+   *
+   * @throws {TypeError} If no manager opened the session, or another one.
+   */
+  static of<Data extends object>(
+    session: Session<Data>,
+    settings: ManagerSettings,
+  ): Visit<Data> {
+    const { visit } = stateOf(session);
+    if (visit instanceof Visit && visit.#settings === settings) return visit;
+    throw new TypeError(
+      "Cannot commit the session: this manager did not open it",
+    );
+  }
+
+  /** The request header that the response depends on, if it does. */
+  get vary(): string | undefined {
+    return this.#state.isUsed ? this.#settings.transport.vary : undefined;
+  }
+
+  /**
+   * Commits what the request did, if anything is to be kept or sent.
+   *
+   * @returns What issues the client's token or revokes it; `undefined` when the
+   * client needs neither.
+   * @throws As `commit` of the manager.
+   */
+  async commit(): Promise<Header | undefined> {
+    const isForced = this.#isRotationDue && !this.#isolation.isReadOnly;
+    const change = this.#state.begin(isForced);
+    if (change === undefined) {
+      const renewed = this.#renewed;
+      this.#renewed = undefined;
+      return renewed && this.#issue(renewed);
+    }
+    const { store } = this.#settings;
+    const { oldUser, newUser } = change;
+    try {
+      const revocations = await loadRevocations(store, oldUser, newUser);
+      return this.#credentials === undefined
+        ? await this.#create(change, revocations)
+        : await this.#update(change, revocations, this.#credentials);
+    } catch (error) {
+      this.#isolation.countFailure(error);
+      throw error;
+    } finally {
+      this.#state.unlock();
+    }
+  }
+
+  /** The same; a refusal is reported and not thrown. */
+  async commitOrReport(): Promise<Header | undefined> {
+    try {
+      return await this.commit();
+    } catch (error) {
+      if (!(error instanceof SessionGoneError)) throw error;
+      const { sessionId } = error;
+      this.#settings.onEvent?.({ type: "refused", sessionId, error });
+      return undefined;
+    }
+  }
+
+  async #create(
+    change: SessionChange,
+    revocations: Revocations,
+  ): Promise<Header | undefined> {
+    const { store, data, lifetime, now } = this.#settings;
+    const { createdAt } = this.#state;
+    const begin = changeLifetime(lifetime, createdAt);
+    const begun = change.apply(
+      begin({ data: {}, createdAt }),
+      generationOf(change, revocations),
+    );
+    if (begun === undefined) return undefined;
+
+    const { id } = this.#state;
+    const secret = createSecret();
+    const secretHash = hashSecret(secret);
+    const credentials = { id, secret, secretHash };
+    const record = noteCookie({ ...begun, secretHash }, now());
+    if (!await store.create(id, data.write(credentials, record))) {
+      throw new Error(`Cannot create session ${id}: its ID is taken`);
+    }
+    this.#credentials = credentials;
+    this.#isolation.create(record);
+    this.#state.finish(record);
+    return this.#issue(record);
+  }
+
+  async #update(
+    change: SessionChange,
+    revocations: Revocations,
+    credentials: Credentials,
+  ): Promise<Header | undefined> {
+    const { store, data, rotateEvery, rotateGrace, transport, now } =
+      this.#settings;
+    const { id } = credentials;
+    const { isChanged, isDestroyed, isRegenerated, isLifetimeChanged } = change;
+    const isolation = this.#isolation;
+    // One secret, however often the store calls.
+    let newSecret: string | undefined;
+    let access: Access | undefined;
+    let secret = credentials.secret;
+    let isCookieDue = false;
+    let record: SessionRecord | undefined;
+    const stored = await store.update(id, (found) => {
+      access = this.#verifyWriter(found, credentials, revocations);
+      if (access === "refused") return KEEP;
+      if (access === "revoked") return undefined;
+      const { record: opened, match } = access;
+      const counted = isolation.advance(id, opened, isChanged);
+      const changed = isDestroyed ? undefined : change.apply(
+        data.read(id, counted),
+        generationOf(change, revocations),
+      );
+      if (changed === undefined) return undefined;
+
+      const time = now();
+      let next = changed;
+      secret = access.secret;
+      if (isRegenerated) {
+        secret = newSecret ??= createSecret();
+        next = replaceSecret(changed, secret);
+        if (rotateEvery !== Infinity) next = { ...next, rotatedAt: time };
+      } else if (
+        match === "current" && isSecretOld(changed, rotateEvery, time)
+      ) {
+        secret = newSecret ??= createSecret();
+        next = rotateSecret(changed, credentials, secret, time, rotateGrace);
+      }
+      isCookieDue = this.#renewed !== undefined || isLifetimeChanged ||
+        secret !== credentials.secret || isCookieStale(changed, time);
+      record = isCookieDue ? noteCookie(next, time) : next;
+      return data.write({ id, secret }, record, opened);
+    });
+
+    const isGone = stored === undefined || access === "revoked";
+    const isRefused = isGone ? !isDestroyed : access === "refused";
+    if (isRefused) throw new SessionGoneError(id);
+    const kept = stored ? record : undefined;
+    if (!isGone) isolation.settle(kept, true);
+    this.#credentials = kept && { id, secret, secretHash: kept.secretHash! };
+    this.#renewed = undefined;
+    this.#isRotationDue = false;
+    this.#state.finish(kept);
+    // A session that was found gone clears no cookie: that could be the new
+    // one which a parallel request has just been given.
+    if (isGone) return undefined;
+    if (kept === undefined) return transport.revoke(this.#request);
+    return isCookieDue ? this.#issue(kept) : undefined;
+  }
+
+  /**
+   * Uses up a form token, in one step of the store.
+   *
+   * @returns `true` for the one request that may act on the form.
+   * @throws As `consumeFormToken` of the manager.
+   */
+  async consumeFormToken(token: string): Promise<boolean> {
+    const { store, data } = this.#settings;
+    const credentials = this.#credentials;
+    const isolation = this.#isolation;
+    const { formTokens } = this.#state.use();
+    if (!formTokens.has(token)) return false;
+    if (credentials === undefined || formTokens.isAdded(token)) {
+      return this.#state.write().formTokens.remove(token);
+    }
+    const { id } = credentials;
+    const revocations = await loadRevocations(store, this.#state.storedUser);
+    let record: SessionRecord | undefined;
+    const change = (found: SessionRecord) => {
+      record = undefined;
+      const access = this.#verifyWriter(found, credentials, revocations);
+      if (typeof access === "string") return KEEP;
+      const { formTokens: tokens = [] } = access.record;
+      if (!tokens.includes(token)) return KEEP;
+      const counted = isolation.advance(id, access.record, true);
+      const { formTokens: _formTokens, ...rest } = counted;
+      const left = tokens.filter((other) => other !== token);
+      record = left.length === 0 ? rest : { ...rest, formTokens: left };
+      return data.seal(record, { id, secret: access.secret });
+    };
+    let stored: SessionRecord | null | undefined;
+    try {
+      stored = await store.update(id, change);
+    } catch (error) {
+      isolation.countFailure(error);
+      throw error;
+    }
+    const kept = stored ? record : undefined;
+    // The request has not seen what else is new in the record.
+    if (kept !== undefined) isolation.settle(kept, false);
+    this.#state.forgetFormToken(token, kept);
+    return kept !== undefined;
+  }
+
+  /** Lets the next exclusive request have the session. */
+  leave(): PromiseLike<void> | undefined {
+    return this.#isolation.leave();
+  }
+
+  /** Ends the request: what it writes from here on throws. */
+  close(): PromiseLike<void> | undefined {
+    this.#state.close();
+    return this.leave();
+  }
+
+  /** Decides whether the request may write to the record as it is now. */
+  #verifyWriter(
+    record: SessionRecord,
+    credentials: Credentials,
+    revocations: Revocations,
+  ): Access {
+    const verified = verify(this.#settings, record, credentials);
+    if (verified === undefined) return "refused";
+    const isRevoked = isSignedOut(credentials.id, record, revocations);
+    return isRevoked ? "revoked" : verified;
+  }
+
+  /** Makes the header that gives the client its token. */
+  #issue(record: SessionRecord): Header {
+    const { transport, now } = this.#settings;
+    const { id, secret } = this.#credentials!;
+    const maxAge = cookieAge(record, now());
+    return transport.issue(this.#request, id + secret, maxAge);
+  }
+}
+
+/** The generation to which a login of a request belongs. */
+function generationOf(
+  { newUser }: SessionChange,
+  revocations: Revocations,
+): number | undefined {
+  return newUser === undefined
+    ? undefined
+    : revocations.get(newUser)?.generation;
 }

@@ -3,20 +3,20 @@ import { checkKey, nameKey } from "./json_value.ts";
 import type { ValueFormat } from "./value_format.ts";
 
 /** Does to a record's flash what was done to this one. May be called again. */
-export type FlashChange = (flash: JsonObject) => JsonObject;
+type FlashChange = (flash: JsonObject) => JsonObject;
 
 /**
- * What one request leaves for a later one to read once. Whoever reads a value
- * removes that value and no other: one that somebody has left under the same
- * key in the meantime stays for its own reader.
+ * What one request leaves for a later one to read once. To read a value removes
+ * that value and no other: another one that a parallel request leaves under the
+ * same key stays for its own reader.
  */
 export class Flash {
+  readonly #base: JsonObject;
   readonly #format: ValueFormat;
-  #base: JsonObject;
   /** By key, the text of what was read. */
-  #read = new Map<string, string>();
+  readonly #read = new Map<string, string>();
   /** By key, the text of what was left. */
-  #left = new Map<string, string>();
+  readonly #left = new Map<string, string>();
 
   constructor(base: JsonObject | undefined, format: ValueFormat) {
     this.#base = base ?? {};
@@ -58,11 +58,5 @@ export class Flash {
       }
       return Object.fromEntries(merged);
     };
-  }
-
-  rebase(base: JsonObject = {}): void {
-    this.#base = base;
-    this.#read.clear();
-    this.#left.clear();
   }
 }

@@ -1,19 +1,19 @@
 import { createSecret } from "../core/token.ts";
 
-/** How many may be outstanding; the oldest gives way, as in session3. */
+/** How many may be outstanding; a new one replaces the oldest, as in session3. */
 const MAX_TOKENS = 32;
 
 /** Does to a record's tokens what was done to these. May be called again. */
-export type FormTokensChange = (tokens: readonly string[]) => readonly string[];
+type FormTokensChange = (tokens: readonly string[]) => readonly string[];
 
 /**
- * The form tokens that were handed out and not used, oldest first. A token is
- * as hard to guess as a secret: it proves that a form came from our own page.
+ * The form tokens that were issued and not used, oldest first. A token is as
+ * hard to guess as a secret: it proves that a form came from our own page.
  */
 export class FormTokens {
   #base: readonly string[];
   #added: readonly string[] = [];
-  #removed = new Set<string>();
+  readonly #removed = new Set<string>();
 
   constructor(base: readonly string[] = []) {
     this.#base = base;
@@ -60,12 +60,6 @@ export class FormTokens {
     if (added.length === 0 && this.#removed.size === 0) return undefined;
     const removed = new Set(this.#removed);
     return (tokens) => merge(tokens, added, removed);
-  }
-
-  rebase(base: readonly string[] = []): void {
-    this.#base = base;
-    this.#added = [];
-    this.#removed.clear();
   }
 }
 

@@ -1,6 +1,6 @@
 import { isSafeKey, type JsonValue } from "../core/record.ts";
 
-/** How deep a value may nest; far below where `JSON.stringify` would overflow. */
+/** How deep a value may nest; `JSON.stringify` overflows far below. */
 const MAX_DEPTH = 100;
 const ESCAPED_KEY = "under a key that JSON would have to escape";
 const IDENTIFIER = /^[A-Za-z_$][\w$]{0,39}$/;
@@ -36,14 +36,16 @@ export function isJson(value: unknown): value is JsonValue {
 }
 
 /**
- * Refuses a key that would not come back: no text, or JSON would escape it.
+ * Refuses a key that would not come back: not a string, or JSON would escape it.
  *
  * @param key Any value at all.
- * @throws {TypeError} If it can be no key.
+ * @throws {TypeError} If it cannot be a key.
  */
 export function checkKey(key: unknown): asserts key is string {
   if (typeof key !== "string") {
-    throw new TypeError("Cannot keep a value in a session: its key is no text");
+    throw new TypeError(
+      "Cannot keep a value in a session: its key is not a string",
+    );
   }
   if (!isSafeKey(key)) {
     throw new TypeError(
@@ -64,7 +66,7 @@ export function nameKey(key: string): string {
 
 type Step = string | number;
 
-/** What JSON cannot hold, and the way there, which is made on the way back. */
+/** What JSON cannot hold, and the path to it, which grows on the way back. */
 interface Problem {
   readonly is: string;
   readonly path: Step[];
@@ -135,7 +137,7 @@ function findInMembers(
 
 function findInArray(value: readonly unknown[]): string | undefined {
   const keys = Object.keys(value);
-  // Names come last: the last key tells whether all are places, without a hole.
+  // Names come last: the last key tells whether all are indexes, without a hole.
   const isWhole = keys.length === value.length &&
     (keys.length === 0 || keys.at(-1) === String(keys.length - 1));
   return Object.getPrototypeOf(value) !== Array.prototype

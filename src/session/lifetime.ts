@@ -1,51 +1,57 @@
+/*
+ * How long a session lives, how long the browser keeps its cookie, and how long
+ * a key lives.
+ */
+import { checkNumber } from "../core/checks.ts";
 import type { SessionRecord } from "../core/record.ts";
 
 /**
  * How long a session lives, and how long the browser keeps its cookie. The
- * record carries it: what a manager is given is for the sessions that begin
- * later, what `setLifetime` is given for one session from then on.
+ * record carries it: the manager's lifetime is for sessions that begin later,
+ * that of `setLifetime` for one session from then on.
  */
 export interface SessionLifetime {
   /**
-   * How long after its last access it ends, in milliseconds.
+   * How long after its last access a session expires, in milliseconds.
    *
-   * @default {undefined} never, or when somebody deletes old sessions
+   * @default {undefined} never; a cleanup of old sessions may delete it
    */
   readonly idleTimeout?: number | undefined;
   /**
-   * How long from its beginning, or from `setLifetime`, it ends, however busy
-   * it is, in milliseconds.
+   * How long after its beginning, or after `setLifetime`, a session expires,
+   * however often it is accessed, in milliseconds.
    *
    * @default {undefined} never
    */
   readonly absoluteTimeout?: number | undefined;
   /**
    * Whether the browser forgets the cookie when it closes. Otherwise it keeps
-   * it as long as the session can live: the `Max-Age` is what is left, and sent
-   * again when a tenth of the idle timeout is over.
+   * the cookie as long as the session can live: `Max-Age` is the rest of that
+   * time, and is sent again when a tenth of the idle timeout has passed.
    *
    * @default {false} forgotten only where neither timeout is set
    */
   readonly untilBrowserCloses?: boolean | undefined;
 }
 
-/** The members of a record that a lifetime decides. */
-type Life = Pick<
-  SessionRecord,
-  "expiresAt" | "idleTimeout" | "untilBrowserCloses"
->;
-
-/** An idle timeout in tenths: how exact a last access and a cookie's age are. */
-export const TENTHS = 10;
+/** What `set` of a session takes. */
+export interface SetOptions {
+  /**
+   * How long the key lives, in milliseconds. After it the key reads as missing,
+   * and the next commit removes it.
+   *
+   * @default {undefined} as long as the session
+   */
+  readonly ttl?: number | undefined;
+}
 
 /**
  * Checks a lifetime.
  *
- * @param lifetime What was asked for.
+ * @param lifetime The lifetime.
  * @param act What it is for, for the message: `Cannot <act>: …`.
- * @throws {TypeError} If a duration is no number, or `untilBrowserCloses` is
- * neither `true` nor `false`.
- * @throws {RangeError} If a duration is not whole milliseconds above 0.
+ * @throws {TypeError} If a member is not of its type.
+ * @throws {RangeError} If a duration is not a whole number from 1 up.
  */
 export function checkLifetime(lifetime: SessionLifetime, act: string): void {
   const { idleTimeout, absoluteTimeout, untilBrowserCloses } = lifetime;
@@ -58,26 +64,14 @@ export function checkLifetime(lifetime: SessionLifetime, act: string): void {
   }
 }
 
-/**
- * Checks a duration.
- *
- * @param value Any value at all; `undefined` is none, and fine.
- * @param what What it is, for the message.
- * @throws {TypeError} If it is no number.
- * @throws {RangeError} If it is not whole milliseconds above 0.
- */
-export function checkDuration(value: unknown, what: string): void {
-  if (value === undefined) return;
-  if (typeof value !== "number") {
-    throw new TypeError(`${what} is not a number of milliseconds`);
-  }
-  if (!Number.isSafeInteger(value) || value < 1) {
-    throw new RangeError(`${what} is not whole milliseconds above 0`);
+function checkDuration(value: unknown, what: string): void {
+  if (value !== undefined) {
+    checkNumber(value, what, { least: 1, isWhole: true });
   }
 }
 
 /**
- * Tells when a duration is over, as a record can keep it.
+ * Adds a duration to an instant, as a record can keep it.
  *
  * @param from In ms since the epoch.
  * @param duration In milliseconds, from 0 up; it may be huge, or a fraction.
@@ -87,40 +81,54 @@ export function instantAfter(from: number, duration: number): number {
 }
 
 /**
- * Makes of a lifetime what a record keeps.
+ * Makes what gives a record a lifetime, in place of the one it has.
  *
- * @param lifetime How long it lives.
+ * @param lifetime How long the session lives.
  * @param from When that begins, in ms since the epoch.
  */
-export function beginLife(lifetime: SessionLifetime, from: number): Life {
+export function changeLifetime(
+  lifetime: SessionLifetime,
+  from: number,
+): (record: SessionRecord) => SessionRecord {
+  checkLifetime(lifetime, "set the lifetime");
   const { idleTimeout, absoluteTimeout, untilBrowserCloses } = lifetime;
-  return {
+  const members = {
     ...(idleTimeout !== undefined && { idleTimeout }),
     ...(absoluteTimeout !== undefined &&
       { expiresAt: instantAfter(from, absoluteTimeout) }),
     ...(untilBrowserCloses === true && { untilBrowserCloses }),
   };
+  return (record) => {
+    const {
+      expiresAt: _expiresAt,
+      idleTimeout: _idleTimeout,
+      untilBrowserCloses: _untilBrowserCloses,
+      ...rest
+    } = record;
+    return { ...rest, ...members };
+  };
 }
 
 /**
- * Gives a record another lifetime.
- *
- * @param record The record.
- * @param life What a record keeps of it.
+ * Tells how exact a last access and the age of a cookie are: a tenth of the
+ * idle timeout.
  */
-export function changeLife(record: SessionRecord, life: Life): SessionRecord {
-  const {
-    expiresAt: _expiresAt,
-    idleTimeout: _idleTimeout,
-    untilBrowserCloses: _untilBrowserCloses,
-    ...rest
-  } = record;
-  return { ...rest, ...life };
+export function accuracyOf(idleTimeout: number = Infinity): number {
+  return idleTimeout / 10;
+}
+
+/** Tells whether a time has passed, also when the clock was set back meanwhile. */
+export function hasPassed(
+  duration: number,
+  since: number,
+  now: number,
+): boolean {
+  return now < since || now - since >= duration;
 }
 
 /**
  * Tells how long the browser is to keep the cookie of a session that is
- * accessed now: as long as it can live.
+ * accessed now: as long as the session can live.
  *
  * @param record The record.
  * @param now In ms since the epoch.
@@ -136,22 +144,63 @@ export function cookieAge(
 }
 
 /**
- * Tells whether the browser would forget the cookie too early: it was sent so
- * long ago that a tenth of the idle timeout is over, and it may live longer.
+ * Tells whether the browser would forget the cookie too early: it was sent a
+ * tenth of the idle timeout ago, and the session may live longer than it.
  *
  * @param record The record.
- * @param sentAt When, at the latest, the cookie was sent, in ms since the epoch.
  * @param now In ms since the epoch.
  */
-export function isCookieStale(
-  record: SessionRecord,
-  sentAt: number,
-  now: number,
-): boolean {
+export function isCookieStale(record: SessionRecord, now: number): boolean {
   const { idleTimeout, expiresAt = Infinity, untilBrowserCloses } = record;
   if (idleTimeout === undefined || untilBrowserCloses) return false;
-  // Below 0 the clock was set back.
-  const age = now - sentAt;
-  const isDue = age < 0 || age >= idleTimeout / TENTHS;
-  return isDue && sentAt + idleTimeout < expiresAt;
+  const { cookieSentAt = record.createdAt } = record;
+  return hasPassed(accuracyOf(idleTimeout), cookieSentAt, now) &&
+    cookieSentAt + idleTimeout < expiresAt;
+}
+
+/** Notes in a record that the cookie is sent now, where that matters later. */
+export function noteCookie(record: SessionRecord, now: number): SessionRecord {
+  const { idleTimeout, untilBrowserCloses } = record;
+  const isAged = idleTimeout !== undefined && !untilBrowserCloses;
+  return isAged ? { ...record, cookieSentAt: now } : record;
+}
+
+/**
+ * Tells when a key that is set now expires.
+ *
+ * @param options How long it lives.
+ * @param now In ms since the epoch.
+ * @returns In ms since the epoch; `undefined` for never.
+ * @throws {TypeError} If the time to live is not a number.
+ * @throws {RangeError} If it is not a whole number from 1 up.
+ */
+export function keyExpiryOf(
+  { ttl }: SetOptions,
+  now: number,
+): number | undefined {
+  if (ttl === undefined) return undefined;
+  checkDuration(ttl, "Cannot set a key: ttl");
+  return instantAfter(now, ttl);
+}
+
+/**
+ * Removes the keys of a record that have expired, and the expiry of keys that
+ * it does not hold.
+ *
+ * @param record The record, in clear.
+ * @param now In ms since the epoch.
+ */
+export function dropExpired(record: SessionRecord, now: number): SessionRecord {
+  if (record.keyExpiry === undefined) return record;
+  const { keyExpiry: before, ...rest } = record;
+  const isLive = (key: string): boolean =>
+    !Object.hasOwn(before, key) || now < before[key]!;
+  const data = Object.fromEntries(
+    Object.entries(rest.data).filter(([key]) => isLive(key)),
+  );
+  const keyExpiry = Object.fromEntries(
+    Object.entries(before).filter(([key]) => Object.hasOwn(data, key)),
+  );
+  const isAny = Object.keys(keyExpiry).length > 0;
+  return { ...rest, data, ...(isAny && { keyExpiry }) };
 }

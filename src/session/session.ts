@@ -1,9 +1,7 @@
-import { defineInspect } from "./define_inspect.ts";
-import type { SetOptions } from "./key_expiry.ts";
-import type { SessionLifetime } from "./lifetime.ts";
+import type { SessionLifetime, SetOptions } from "./lifetime.ts";
 import { type SessionOptions, SessionState } from "./session_state.ts";
 
-/** What lies behind a session; the manager's way in, not in `mod.ts`. */
+/** The state behind a session, for the manager; not in `mod.ts`. */
 export let stateOf: <Data extends object>(
   session: Session<Data>,
 ) => SessionState;
@@ -12,16 +10,16 @@ export let stateOf: <Data extends object>(
  * What one visitor has on the server, in the memory of one request: data by
  * key, a user, flash messages and form tokens. It does no I/O and knows no
  * store; it remembers what was done, and {@linkcode SessionManager} does the
- * same to the stored record when the request has succeeded. Two requests that
- * change different keys both survive, and `update` even on the same key.
+ * same to the stored record when the request has succeeded. The changes of two
+ * requests to different keys both survive, and `update` even on the same key.
  *
- * Keys are any text; values are what JSON holds without loss, or the manager's
+ * A key is any string; a value is what JSON holds without loss, or the manager's
  * `types`, and anything else is refused with a `TypeError` that says where it is
  * (`-0` becomes `0`). A change inside an object that was set, or that `get`,
- * `update` or `entries` handed out, counts as setting its key.
+ * `update` or `entries` returned, counts as setting its key.
  *
  * After {@linkcode Session.destroy}, and once `run` has committed the session,
- * whatever changes it throws a `TypeError`.
+ * every method that changes it throws a `TypeError`.
  *
  * @typeParam Data The keys and what they hold.
  *
@@ -50,7 +48,8 @@ export class Session<Data extends object = Record<string, unknown>> {
   }
 
   /**
-   * Makes a session by hand, for tests; {@linkcode SessionManager} opens others.
+   * Makes a session by hand, for tests; others come from
+   * {@linkcode SessionManager}.
    *
    * @param options What a store had, and the clock.
    */
@@ -60,13 +59,13 @@ export class Session<Data extends object = Record<string, unknown>> {
 
   /**
    * The session ID. It opens nothing, so it may be logged. A new session gets
-   * its own when it is first asked for.
+   * an ID when this is first read.
    */
   get id(): string {
     return this.#state.read().id;
   }
 
-  /** Whether no store has it yet. */
+  /** Whether it is not yet in the store. */
   get isNew(): boolean {
     return this.#state.read().isNew;
   }
@@ -81,7 +80,7 @@ export class Session<Data extends object = Record<string, unknown>> {
     return this.#state.read().createdAt;
   }
 
-  /** When the access before was, in ms since the epoch; see `touchAfter`. */
+  /** When the previous access was, in ms since the epoch; see `touchAfter`. */
   get lastAccess(): number {
     return this.#state.read().lastAccess;
   }
@@ -107,13 +106,13 @@ export class Session<Data extends object = Record<string, unknown>> {
   }
 
   /**
-   * Sets a key, whatever others set it to in the meantime.
+   * Sets a key, whatever other requests set it to in the meantime.
    *
    * @param key The key.
    * @param value Its value.
-   * @param options How long it lives; `update` leaves it at that.
-   * @throws {TypeError} If the value cannot be kept, or `ttl` is no number.
-   * @throws {RangeError} If `ttl` is not whole milliseconds above 0.
+   * @param options How long it lives; `update` does not change that.
+   * @throws {TypeError} If the value cannot be kept, or `ttl` is not a number.
+   * @throws {RangeError} If `ttl` is not a whole number from 1 up.
    */
   set<Key extends keyof Data & string>(
     key: Key,
@@ -151,8 +150,8 @@ export class Session<Data extends object = Record<string, unknown>> {
 
   /**
    * Gives a key a new value that follows from its old one. At commit the
-   * function runs again on the value that the key has by then, so N requests
-   * at once that each add 1 add N.
+   * function runs again on the value that the key has then, so N requests at
+   * once that each add 1 add N.
    *
    * @param key The key.
    * @param change Takes a copy of the value, or `undefined`, and returns the
@@ -171,22 +170,22 @@ export class Session<Data extends object = Record<string, unknown>> {
   }
 
   /**
-   * Deletes all keys, also those that others set in the meantime. User, flash
-   * and form tokens stay.
+   * Deletes all keys, also those that other requests set in the meantime. User,
+   * flash and form tokens stay.
    */
   clear(): void {
     this.#state.write().data.clear();
   }
 
-  /** Who is logged in, or `null`. */
+  /** The user who is signed in, or `null`. */
   get user(): string | null {
     return this.#state.read().user ?? null;
   }
 
   /**
-   * Logs a user in or, with `null`, out. When that changes who is logged in,
-   * the session also gets a new secret, as by {@linkcode Session.regenerate}:
-   * who planted or saw the old cookie gains nothing by the login.
+   * Signs a user in or, with `null`, out. When that changes the user, the session
+   * also gets a new secret, as by {@linkcode Session.regenerate}: an attacker who
+   * planted or saw the old cookie gains nothing by the login.
    *
    * @param user A name that is not empty, or `null`.
    * @throws {TypeError} If it is neither.
@@ -195,7 +194,7 @@ export class Session<Data extends object = Record<string, unknown>> {
     this.#state.write().setUser(user);
   }
 
-  /** What a list of the user's sessions calls this one, or `null`. */
+  /** The name of this session in a list of the user's, or `null`. */
   get label(): string | null {
     return this.#state.read().label ?? null;
   }
@@ -203,8 +202,8 @@ export class Session<Data extends object = Record<string, unknown>> {
   /**
    * Names the session for a list of the user's: "Firefox on Linux".
    *
-   * @param label 1 to 256 characters, or `null` for none.
-   * @throws {TypeError} If it is neither text nor `null`.
+   * @param label 1 to 256 characters, or `null` to remove it.
+   * @throws {TypeError} If it is neither a string nor `null`.
    * @throws {RangeError} If it is empty or longer.
    */
   setLabel(label: string | null): void {
@@ -213,7 +212,7 @@ export class Session<Data extends object = Record<string, unknown>> {
 
   /**
    * Leaves a value for a later request, or reads once what an earlier one
-   * left. A value waits until it is read; a request that fails reads nothing.
+   * left. A value stays until it is read; a request that fails uses up nothing.
    *
    * @param key The key; flash has keys of its own, apart from the data's.
    * @returns What an earlier request left, or `undefined`.
@@ -238,8 +237,8 @@ export class Session<Data extends object = Record<string, unknown>> {
 
   /**
    * Creates a token for a form, for {@linkcode Session.hasFormToken} or
-   * `consumeFormToken` to know it again when the form comes back. At most 32
-   * are outstanding; the oldest gives way.
+   * `consumeFormToken` to recognise when the form is sent. At most 32 are
+   * outstanding; a new one replaces the oldest.
    *
    * @returns 128 random bits, 22 base64url characters.
    */
@@ -249,7 +248,7 @@ export class Session<Data extends object = Record<string, unknown>> {
 
   /**
    * Tells whether a form token is outstanding. Two requests at once may both
-   * hear `true`; `consumeFormToken` of the manager answers one of them.
+   * get `true`; with `consumeFormToken` of the manager one of them does.
    *
    * @param token What the form sent.
    * @returns `true` when it is.
@@ -265,22 +264,22 @@ export class Session<Data extends object = Record<string, unknown>> {
 
   /**
    * Gives the session a new secret at commit. ID and data stay; the old cookie
-   * is dead at once, also for the commits of requests that came with it.
+   * is invalid at once, also for the commits of requests that came with it.
    */
   regenerate(): void {
     this.#state.write().regenerate();
   }
 
   /**
-   * Gives the session a lifetime of its own from now on, in the place of the
+   * Gives the session a lifetime of its own from now on, in place of the
    * manager's: "remember me" for a month, a terminal for ten minutes. The
-   * record carries it, so it outlives a restart and other settings. The
-   * browser gets the cookie again.
+   * record carries it, so it survives a restart and other settings. The browser
+   * gets the cookie again.
    *
-   * @param lifetime How long it lives; what is left out is no limit.
-   * @throws {TypeError} If a duration is no number, or `untilBrowserCloses` is
-   * neither `true` nor `false`.
-   * @throws {RangeError} If a duration is not whole milliseconds above 0.
+   * @param lifetime How long it lives; a timeout that is left out is no limit.
+   * @throws {TypeError} If a duration is not a number, or `untilBrowserCloses`
+   * is neither `true` nor `false`.
+   * @throws {RangeError} If a duration is not a whole number from 1 up.
    */
   setLifetime(lifetime: SessionLifetime): void {
     this.#state.write().setLifetime(lifetime);
@@ -292,5 +291,25 @@ export class Session<Data extends object = Record<string, unknown>> {
    */
   destroy(): void {
     this.#state.destroy();
+  }
+}
+
+/**
+ * Decides what a console shows of a class's instances, in Deno and in Node.
+ *
+ * @param prototype The class's.
+ * @param show Says what is shown.
+ */
+function defineInspect<T extends object>(
+  prototype: T,
+  show: (instance: T) => string,
+): void {
+  // Not as members: `isolatedDeclarations` takes no computed names.
+  for (const name of ["Deno.customInspect", "nodejs.util.inspect.custom"]) {
+    Object.defineProperty(prototype, Symbol.for(name), {
+      value: function (this: T): string {
+        return show(this);
+      },
+    });
   }
 }

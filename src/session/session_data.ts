@@ -1,35 +1,29 @@
 /*
- * How two requests that change one session both get their way: nobody writes
- * back what it read. A data remembers, key by key, what was done to it, and the
- * commit does the same again to the record as it is by then.
+ * How the changes of two requests to one session both survive: no request writes
+ * back what it read. The data remembers, key by key, what was done to it, and
+ * the commit does the same again to the record as it is at that moment.
  *
- *   set, delete       → the key's new value, or none
- *   update            → the functions; they run again on the value of then
+ *   set, delete       → the key's new value, or its removal
+ *   update            → the functions; they run again on the record's value
  *   a nested change   → found by comparing JSON texts, counts as a set
- *   clear             → no key of then survives; what came after it, does
+ *   clear             → removes all keys of the record; later changes count
  *
- * A key that was set to end has that end wherever its value goes. Once it is
- * over the key has no value, here and in the record of then.
+ * The expiry of a key goes wherever its value goes. A key that has expired has
+ * no value, here and in the record.
  */
 import type { JsonValue, SessionRecord } from "../core/record.ts";
 import { checkKey, nameKey } from "./json_value.ts";
-import { expiryAfter, type SetOptions } from "./key_expiry.ts";
+import { keyExpiryOf, type SetOptions } from "./lifetime.ts";
 import type { ValueFormat } from "./value_format.ts";
 
 /** Gives a key its new value for the one it has. */
-export type Update = (value: unknown) => unknown;
+type Update = (value: unknown) => unknown;
 
-/** What a data holds, as a record has it. */
-export type DataContent = Pick<SessionRecord, "data" | "keyExpiry">;
+/** What the data of a session holds, as a record has it. */
+type DataContent = Pick<SessionRecord, "data" | "keyExpiry">;
 
-/** Does to a record's data what was done to the data. May be called again. */
-export type DataChange = (content: DataContent) => DataContent;
-
-/** What a {@linkcode SessionData} works with. */
-export interface DataTools {
-  readonly format: ValueFormat;
-  readonly now: () => number;
-}
+/** Does to a record's data what was done to the session's. May be called again. */
+type DataChange = (content: DataContent) => DataContent;
 
 /** One key that was looked into or changed. */
 interface KeyState {
@@ -39,20 +33,20 @@ interface KeyState {
   readonly text: string | undefined;
   /** What was done: nothing so far, a set (or delete), or these updates. */
   readonly change: "none" | "set" | readonly Update[];
-  /** When it ends, in ms since the epoch; `undefined` for never. */
-  readonly end: number | undefined;
+  /** In ms since the epoch; `undefined` for never. */
+  readonly expiresAt: number | undefined;
 }
 
 type KeyChange =
-  | { readonly value: unknown; readonly end: number | undefined }
+  | { readonly value: unknown; readonly expiresAt: number | undefined }
   | readonly Update[];
 
 const NOTHING: DataContent = { data: {} };
-const ABSENT: KeyState = {
+const DELETED: KeyState = {
   value: undefined,
   text: undefined,
   change: "set",
-  end: undefined,
+  expiresAt: undefined,
 };
 
 /**
@@ -65,21 +59,25 @@ export class SessionData {
   #base: DataContent;
   #states = new Map<string, KeyState>();
   #isCleared = false;
-  /** The texts of the objects as the last change was taken. */
+  /** The texts of the objects when the last change was taken. */
   #texts = new Map<string, string>();
 
-  constructor(base: DataContent | undefined, { format, now }: DataTools) {
+  constructor(
+    base: DataContent | undefined,
+    format: ValueFormat,
+    now: () => number,
+  ) {
     this.#base = base ?? NOTHING;
     this.#format = format;
     this.#now = now;
   }
 
-  /** Whether no key holds a value. */
+  /** Whether no key has a value. */
   get isEmpty(): boolean {
     return this.keys().length === 0;
   }
 
-  /** The names of the keys that hold a value. */
+  /** The names of the keys that have a value. */
   keys(): string[] {
     const { data, keyExpiry } = this.#base;
     const keys = this.#isCleared ? [] : Object.keys(data);
@@ -97,7 +95,12 @@ export class SessionData {
     const value = this.#peek(key);
     if (typeof value !== "object" || value === null) return value;
     const state: KeyState = this.#states.get(key) ??
-      { value, text: undefined, change: "none", end: this.#expiryOf(key) };
+      {
+        value,
+        text: undefined,
+        change: "none",
+        expiresAt: this.#expiryOf(key),
+      };
     if (state.change !== "set" && state.text === undefined) {
       this.#states.set(key, { ...state, text: this.#format.write(value) });
     }
@@ -105,17 +108,17 @@ export class SessionData {
   }
 
   set(key: string, value: unknown, options: SetOptions = {}): void {
-    const end = expiryAfter(options, this.#now());
-    this.#put(key, { value, text: undefined, change: "set", end });
+    const expiresAt = keyExpiryOf(options, this.#now());
+    this.#put(key, { value, text: undefined, change: "set", expiresAt });
   }
 
   delete(key: string): boolean {
     if (!this.has(key)) return false;
-    this.#states.set(key, ABSENT);
+    this.#states.set(key, DELETED);
     return true;
   }
 
-  /** Runs on a copy: it will run again, and must not find its own traces. */
+  /** Runs on a copy: it will run again, and must not find its own changes. */
   update(key: string, change: Update): unknown {
     const before = this.#peek(key);
     const value = change(this.#copy(before, key));
@@ -127,7 +130,7 @@ export class SessionData {
       value,
       text: undefined,
       change: isSet ? "set" : [...earlier, change],
-      end: before === undefined ? undefined : this.#expiryOf(key),
+      expiresAt: before === undefined ? undefined : this.#expiryOf(key),
     });
     return this.get(key);
   }
@@ -138,7 +141,7 @@ export class SessionData {
   }
 
   /**
-   * Takes down what was done so far.
+   * Collects what was done so far.
    *
    * @returns What does the same to a record's data; `undefined` for nothing.
    * @throws {TypeError} If a value was given something that JSON cannot hold.
@@ -160,7 +163,7 @@ export class SessionData {
 
   /**
    * Starts anew from what was kept. An object that was handed out stays the
-   * one that is handed out, unless somebody else changed the same key.
+   * one that is handed out, unless another request changed the same key.
    */
   rebase(base: DataContent = NOTHING): void {
     const { data, keyExpiry } = base;
@@ -169,8 +172,8 @@ export class SessionData {
       const value = this.#states.get(key)?.value;
       const isKept = Object.hasOwn(data, key) &&
         this.#format.write(data[key]) === text;
-      const end = expiryIn(keyExpiry, key);
-      if (isKept) states.set(key, { value, text, change: "none", end });
+      const expiresAt = expiryIn(keyExpiry, key);
+      if (isKept) states.set(key, { value, text, change: "none", expiresAt });
     }
     this.#base = base;
     this.#states = states;
@@ -180,13 +183,13 @@ export class SessionData {
   #peek(key: string): unknown {
     const state = this.#states.get(key);
     if (state !== undefined) {
-      return this.#isOver(state) ? undefined : state.value;
+      return this.#isExpired(state.expiresAt) ? undefined : state.value;
     }
     const { data, keyExpiry } = this.#base;
     // `hasOwn`, so that "constructor" is a key like any other.
     const isHeld = !this.#isCleared && Object.hasOwn(data, key) &&
       (keyExpiry === undefined ||
-        !this.#isOver({ end: expiryIn(keyExpiry, key) }));
+        !this.#isExpired(expiryIn(keyExpiry, key)));
     return isHeld ? data[key] : undefined;
   }
 
@@ -198,12 +201,12 @@ export class SessionData {
 
   #expiryOf(key: string): number | undefined {
     const state = this.#states.get(key);
-    if (state !== undefined) return state.end;
+    if (state !== undefined) return state.expiresAt;
     return this.#isCleared ? undefined : expiryIn(this.#base.keyExpiry, key);
   }
 
-  #isOver({ end }: Pick<KeyState, "end">): boolean {
-    return end !== undefined && this.#now() >= end;
+  #isExpired(expiresAt: number | undefined): boolean {
+    return expiresAt !== undefined && this.#now() >= expiresAt;
   }
 
   #write(value: unknown, key: string): string {
@@ -222,16 +225,18 @@ export class SessionData {
   }
 
   #takeState(key: string, state: KeyState): KeyChange | undefined {
-    const { text: before, change, end } = state;
-    const value = this.#isOver(state) ? undefined : state.value;
+    const { text: before, change, expiresAt } = state;
+    const value = this.#isExpired(expiresAt) ? undefined : state.value;
     const isObject = typeof value === "object" && value !== null;
     if (isObject && (change === "set" || before !== undefined)) {
       const text = this.#write(value, key);
       this.#texts.set(key, text);
       // Parsed here, so that nothing is shared with the store.
-      if (text !== before) return { value: this.#format.parse(text), end };
+      if (text !== before) {
+        return { value: this.#format.parse(text), expiresAt };
+      }
     } else if (change === "set") {
-      return { value, end };
+      return { value, expiresAt };
     }
     return typeof change === "string" ? undefined : change;
   }
@@ -250,20 +255,20 @@ function applyChanges(
   format: ValueFormat,
 ): DataContent {
   const merged: Record<string, unknown> = { ...data };
-  const ends: Record<string, number> = { ...keyExpiry };
+  const expiry: Record<string, number> = { ...keyExpiry };
   for (const [key, change] of changes) {
-    const { value, end } = "value" in change ? change : {
+    const { value, expiresAt } = "value" in change ? change : {
       value: runUpdates(own(merged, key), change, (after) => {
         format.check(after, nameKey(key));
       }),
-      end: own(ends, key),
+      expiresAt: own(expiry, key),
     };
     put(merged, key, value);
-    put(ends, key, value === undefined ? undefined : end);
+    put(expiry, key, value === undefined ? undefined : expiresAt);
   }
   return {
     data: merged as Record<string, JsonValue>,
-    ...(Object.keys(ends).length > 0 && { keyExpiry: ends }),
+    ...(Object.keys(expiry).length > 0 && { keyExpiry: expiry }),
   };
 }
 

@@ -1,18 +1,14 @@
 import type { SessionRecord } from "../core/record.ts";
 import { createSessionId } from "../core/token.ts";
-import { SessionData } from "./session_data.ts";
 import { Flash } from "./flash.ts";
-import { changeLabel, checkLabel } from "./label.ts";
-import {
-  beginLife,
-  changeLife,
-  checkLifetime,
-  type SessionLifetime,
-} from "./lifetime.ts";
 import { FormTokens } from "./form_tokens.ts";
-import { bindUser } from "../manager/revocations.ts";
-import { type TypesCodec, valueFormat } from "./value_format.ts";
-import type { SessionChange, Visit } from "../manager/visit.ts";
+import { changeLifetime, type SessionLifetime } from "./lifetime.ts";
+import { SessionData } from "./session_data.ts";
+import {
+  type TypesCodec,
+  type ValueFormat,
+  valueFormat,
+} from "./value_format.ts";
 
 /** A session as a store had it. */
 export interface StoredSession {
@@ -46,13 +42,39 @@ export interface SessionOptions {
   readonly types?: TypesCodec | undefined;
 }
 
+/** What a request did to its session, to be done to the stored record. */
+export interface SessionChange {
+  /** Whether the request did anything; a commit may be due for another reason. */
+  readonly isChanged: boolean;
+  readonly isDestroyed: boolean;
+  /** Whether the session is to get a new secret. */
+  readonly isRegenerated: boolean;
+  readonly isLifetimeChanged: boolean;
+  /** The user of the record that the request knows. */
+  readonly oldUser: string | undefined;
+  /** The user whom the commit leaves signed in. */
+  readonly newUser: string | undefined;
+  /**
+   * Does the same to a record as it is now. May be called again.
+   *
+   * @param record The record.
+   * @param userGeneration The generation that a login of this request belongs to.
+   * @returns The new record; `undefined` when it would hold nothing.
+   */
+  apply(
+    record: SessionRecord,
+    userGeneration: number | undefined,
+  ): SessionRecord | undefined;
+}
+
 const COMMITTING = "it is being committed";
 const CLOSED = "its request is over";
 const READ_ONLY = "it was opened with the isolation readOnly";
+const LONGEST_LABEL = 256;
 
 /**
  * What lies behind a `Session`, for that class and the manager alone: the parts
- * that change, and the way of their changes to the store.
+ * that change, and how their changes reach the store.
  *
  * A commit is `begin`, `finish` if it succeeded, and `unlock`. In between
  * nothing may be written: it would be in neither the old state nor the new.
@@ -60,48 +82,62 @@ const READ_ONLY = "it was opened with the isolation readOnly";
 export class SessionState {
   readonly now: () => number;
   readonly data: SessionData;
-  readonly flash: Flash;
-  readonly formTokens: FormTokens;
   isNew: boolean;
   createdAt: number;
   lastAccess: number;
   user: string | undefined;
   label: string | undefined;
-  /** Who was logged in when the store was last asked. */
-  storedUser: string | undefined;
-  /** Of a session that a manager has opened. */
-  visit: Visit | undefined;
+  /** Whether the request may change nothing. */
+  isReadOnly = false;
   /** Whether the request looked at the session in any way. */
   isUsed = false;
+  /** The manager's, of a session that it opened; opaque here. */
+  visit: object | undefined;
+  readonly #format: ValueFormat;
   #id: string | undefined;
+  /** The record as this request knows it. */
+  #record: SessionRecord | undefined;
+  #flash: Flash | undefined;
+  #formTokens: FormTokens | undefined;
   #isUserChanged = false;
   #isLabelChanged = false;
   #isRegenerated = false;
-  #life: ReturnType<typeof beginLife> | undefined;
+  #changeLifetime: ReturnType<typeof changeLifetime> | undefined;
   #isDestroyed = false;
-  /** Whether the stored record may be one that is worth nothing by now. */
-  #isSuspect = false;
+  /** Whether the stored record may hold nothing any more. */
+  #mayBeEmpty = false;
   /** Why nothing may be written at the moment. */
   #locked: string | undefined;
 
-  constructor(options: SessionOptions) {
-    const { stored, now = Date.now, types } = options;
-    const format = valueFormat(types);
+  constructor({ stored, now = Date.now, types }: SessionOptions) {
     const record = stored?.record;
     this.now = now;
-    this.data = new SessionData(record, { format, now });
-    this.flash = new Flash(record?.flash, format);
-    this.formTokens = new FormTokens(record?.formTokens);
+    this.#format = valueFormat(types);
+    this.data = new SessionData(record, this.#format, now);
     this.isNew = stored === undefined;
     this.createdAt = record?.createdAt ?? now();
     this.lastAccess = stored?.lastAccess ?? this.createdAt;
-    this.user = this.storedUser = record?.user;
+    this.user = record?.user;
     this.label = record?.label;
     this.#id = stored?.id;
+    this.#record = record;
   }
 
   get id(): string {
     return this.#id ??= createSessionId();
+  }
+
+  get flash(): Flash {
+    return this.#flash ??= new Flash(this.#record?.flash, this.#format);
+  }
+
+  get formTokens(): FormTokens {
+    return this.#formTokens ??= new FormTokens(this.#record?.formTokens);
+  }
+
+  /** The user of the record that the request knows. */
+  get storedUser(): string | undefined {
+    return this.#record?.user;
   }
 
   get isEmpty(): boolean {
@@ -109,15 +145,15 @@ export class SessionState {
       this.formTokens.isEmpty && this.user === undefined;
   }
 
-  /** Says that the request looks at the session. */
+  /** Notes that the request looks at the session. */
   read(): this {
     this.isUsed = true;
     return this;
   }
 
-  /** Says that the request is about to change the session. */
+  /** Notes that the request is about to change the session. */
   write(): this {
-    const problem = this.visit?.isolation.isReadOnly
+    const problem = this.isReadOnly
       ? READ_ONLY
       : this.#isDestroyed
       ? "it was destroyed"
@@ -128,9 +164,9 @@ export class SessionState {
     return this.read();
   }
 
-  /** Says that the request is about to use up what an earlier one left. */
+  /** Notes that the request is about to use up what an earlier one left. */
   use(): this {
-    return this.visit?.isolation.isReadOnly ? this.write() : this.read();
+    return this.isReadOnly ? this.write() : this.read();
   }
 
   setUser(user: string | null): void {
@@ -155,8 +191,7 @@ export class SessionState {
   }
 
   setLifetime(lifetime: SessionLifetime): void {
-    checkLifetime(lifetime, "set the lifetime");
-    this.#life = beginLife(lifetime, this.now());
+    this.#changeLifetime = changeLifetime(lifetime, this.now());
   }
 
   destroy(): void {
@@ -168,36 +203,33 @@ export class SessionState {
   /** Follows the store, which has already removed a form token. */
   forgetFormToken(token: string, kept: SessionRecord | undefined): void {
     this.formTokens.forget(token);
-    this.#isSuspect ||= kept !== undefined && isEmptyRecord(kept);
+    this.#mayBeEmpty ||= kept !== undefined && isEmptyRecord(kept);
   }
 
   /**
-   * Takes down what was done, if anything was, and locks the session.
+   * Collects what the request did, if anything, and locks the session.
    *
-   * @param isForced Whether to commit even if nothing was.
+   * @param isForced Whether to commit even if it did nothing.
    */
   begin(isForced = false): SessionChange | undefined {
     if (this.#locked !== undefined) {
       throw new TypeError(`Cannot commit the session: ${this.#locked}`);
     }
     const changeData = this.data.takeChange();
-    const changeFlash = this.flash.takeChange();
-    const changeFormTokens = this.formTokens.takeChange();
-    const isDestroyed = this.#isDestroyed;
-    const isRegenerated = this.#isRegenerated;
+    const changeFlash = this.#flash?.takeChange();
+    const changeFormTokens = this.#formTokens?.takeChange();
+    const changeLifetime = this.#changeLifetime;
     const isUserChanged = this.#isUserChanged;
+    const isLabelChanged = this.#isLabelChanged;
     const newUser = this.user;
-    const newLabel = this.#isLabelChanged ? this.label ?? null : undefined;
-    const life = this.#life;
-    const isChanged = isDestroyed || isRegenerated ||
-      this.#isSuspect ||
-      newLabel !== undefined ||
-      life !== undefined || changeData !== undefined ||
-      changeFlash !== undefined ||
-      changeFormTokens !== undefined;
+    const newLabel = this.label;
+    const isChanged = this.#isDestroyed || this.#isRegenerated ||
+      this.#mayBeEmpty || isLabelChanged ||
+      changeLifetime !== undefined || changeData !== undefined ||
+      changeFlash !== undefined || changeFormTokens !== undefined;
     if (!isChanged && !isForced) return undefined;
     // A change inside a value is not seen before.
-    if (isChanged && this.visit?.isolation.isReadOnly) {
+    if (isChanged && this.isReadOnly) {
       throw new TypeError(
         `Cannot commit the session: ${READ_ONLY}, and a value in it was changed`,
       );
@@ -206,36 +238,33 @@ export class SessionState {
     this.#locked = COMMITTING;
     return {
       isChanged,
-      isDestroyed,
-      isRegenerated,
-      isLifeChanged: life !== undefined,
-      users: [this.storedUser, newUser],
-      apply(before, revocations) {
-        const lasting = life === undefined ? before : changeLife(before, life);
-        const bound = isUserChanged
-          ? bindUser(lasting, newUser, revocations)
-          : lasting;
-        const record = newLabel === undefined
-          ? bound
-          : changeLabel(bound, newLabel);
+      isDestroyed: this.#isDestroyed,
+      isRegenerated: this.#isRegenerated,
+      isLifetimeChanged: changeLifetime !== undefined,
+      oldUser: this.storedUser,
+      newUser,
+      apply(before, userGeneration) {
+        let record = changeLifetime?.(before) ?? before;
+        if (isUserChanged) record = withUser(record, newUser, userGeneration);
+        if (isLabelChanged) record = withLabel(record, newLabel);
         const {
-          flash = {},
-          formTokens = [],
+          flash: oldFlash = {},
+          formTokens: oldTokens = [],
           data: _data,
-          keyExpiry: _keyEnds,
+          keyExpiry: _keyExpiry,
           ...rest
         } = record;
         const { data, keyExpiry } = changeData?.(record) ?? record;
-        const newFlash = changeFlash?.(flash) ?? flash;
-        const newTokens = changeFormTokens?.(formTokens) ?? formTokens;
-        const merged = {
+        const flash = changeFlash?.(oldFlash) ?? oldFlash;
+        const formTokens = changeFormTokens?.(oldTokens) ?? oldTokens;
+        const changed = {
           ...rest,
           data,
           ...(keyExpiry !== undefined && { keyExpiry }),
-          ...(Object.keys(newFlash).length > 0 && { flash: newFlash }),
-          ...(newTokens.length > 0 && { formTokens: newTokens }),
+          ...(Object.keys(flash).length > 0 && { flash }),
+          ...(formTokens.length > 0 && { formTokens }),
         };
-        return isEmptyRecord(merged) ? undefined : merged;
+        return isEmptyRecord(changed) ? undefined : changed;
       },
     };
   }
@@ -263,13 +292,12 @@ export class SessionState {
 
   #rebase(kept: SessionRecord | undefined): void {
     this.data.rebase(kept);
-    this.flash.rebase(kept?.flash);
-    this.formTokens.rebase(kept?.formTokens);
-    this.user = this.storedUser = kept?.user;
+    this.user = kept?.user;
     this.label = kept?.label;
+    this.#record = kept;
+    this.#flash = this.#formTokens = this.#changeLifetime = undefined;
     this.#isUserChanged = this.#isLabelChanged = false;
-    this.#isRegenerated = this.#isSuspect = false;
-    this.#life = undefined;
+    this.#isRegenerated = this.#mayBeEmpty = false;
   }
 
   /** The ID and the names of the keys; never a value. */
@@ -283,4 +311,39 @@ function isEmptyRecord(record: SessionRecord): boolean {
   const { data, flash, formTokens, user } = record;
   return user === undefined && flash === undefined &&
     formTokens === undefined && Object.keys(data).length === 0;
+}
+
+/** Signs a user in to a record, or out of it. */
+function withUser(
+  record: SessionRecord,
+  user: string | undefined,
+  generation: number | undefined,
+): SessionRecord {
+  const { user: _user, userGeneration: _userGeneration, ...rest } = record;
+  if (user === undefined) return rest;
+  const userGeneration = generation !== undefined &&
+    { userGeneration: generation };
+  return { ...rest, user, ...userGeneration };
+}
+
+function withLabel(
+  record: SessionRecord,
+  label: string | undefined,
+): SessionRecord {
+  const { label: _label, ...rest } = record;
+  return label === undefined ? rest : { ...rest, label };
+}
+
+function checkLabel(label: unknown): asserts label is string | null {
+  if (label === null) return;
+  if (typeof label !== "string") {
+    throw new TypeError(
+      "Cannot set the label: it is neither a string nor null",
+    );
+  }
+  if (label.length === 0 || label.length > LONGEST_LABEL) {
+    throw new RangeError(
+      `Cannot set the label: it is not 1 to ${LONGEST_LABEL} characters long`,
+    );
+  }
 }

@@ -1,17 +1,16 @@
 /*
- * How values become text and back: as JSON, and, where the application gives a
- * codec for other types, by that codec what JSON cannot hold. A value is
- * wholly the one or wholly the other, and the same value gives the same text.
+ * How values become text and back: as JSON, and what JSON cannot hold by the
+ * codec that the application gives for other types. A value is wholly the one or
+ * wholly the other, and the same value gives the same text.
  *
  *   text      JSON, or `~` and the codec's text; no JSON begins so
  *   record    data    { "n": 1, "due": "<the codec's text>" }
  *             typed   ["due"]
  *
- * What is plain JSON stays plain in the record, so sessions from before the
- * codec load as they are. What is a text of the codec is named beside the
- * data, where no value of the application's can pass itself off as one. That
- * text is JSON too, as a rule, so a key that it escapes is refused, for the
- * reason that core/codec.ts gives.
+ * JSON values are stored as they are, so sessions from before the codec still
+ * load. The keys of the codec's texts stand beside the data, where no value of
+ * the application can imitate them. Such a text is usually JSON too, so a key
+ * that it escapes is refused, for the reason that core/record.ts gives.
  */
 import {
   hasEscapedKey,
@@ -23,8 +22,8 @@ import { checkJson, isJson } from "./json_value.ts";
 /**
  * Writes values of more types than JSON has, and reads them again, as the
  * module `npm:devalue` does: `Date`, `Map`, `Set`, `bigint`, `URL`,
- * `Uint8Array`. It refuses, by throwing, what it cannot hold. What it has
- * written it must be able to read after an update: pin its version.
+ * `Uint8Array`. It throws on what it cannot hold. It has to read what earlier
+ * versions of it wrote: pin its version.
  */
 export interface TypesCodec {
   /** Writes a value; the same value always as the same text. */
@@ -33,7 +32,7 @@ export interface TypesCodec {
   parse(text: string): unknown;
 }
 
-/** See the head of this file. */
+/** How the values of an application become text and back. */
 export interface ValueFormat {
   /**
    * Refuses what the format cannot hold.
@@ -43,16 +42,10 @@ export interface ValueFormat {
    * @throws {TypeError} If the format cannot hold it.
    */
   check(value: unknown, what: string): void;
-  /** Writes a value that is fit. */
+  /** Writes a value that `check` lets pass. */
   write(value: unknown): string;
   /** Reads what was written. */
   parse(text: string): unknown;
-}
-
-/** An object of a record, and which of its values are texts of the codec. */
-export interface TypedObject {
-  readonly object: JsonObject;
-  readonly typed: readonly string[];
 }
 
 const TYPED = "~";
@@ -83,7 +76,7 @@ export function valueFormat(types: TypesCodec | undefined): ValueFormat {
   };
 }
 
-/** Tells whether a format holds JSON only, so that a record is as it is. */
+/** Tells whether a format holds JSON only, which a record holds as it is. */
 export function isJsonOnly(format: ValueFormat): boolean {
   return format === JSON_FORMAT;
 }
@@ -93,12 +86,13 @@ export function isJsonOnly(format: ValueFormat): boolean {
  *
  * @param format The format.
  * @param values The values, by key.
+ * @returns The object, and the keys whose values are texts of the codec.
  * @throws {TypeError} If the format cannot hold one.
  */
 export function toTypedObject(
   format: ValueFormat,
   values: JsonObject,
-): TypedObject {
+): { object: JsonObject; typed: string[] } {
   const typed: string[] = [];
   const entries = Object.entries(values).map(
     ([key, value]): [string, JsonValue] => {
@@ -114,13 +108,15 @@ export function toTypedObject(
  * Brings an object of a record into the values that it stands for.
  *
  * @param format The format.
- * @param stored The object, and the keys whose values are texts of the codec.
+ * @param object The object.
+ * @param typed The keys whose values are texts of the codec.
  * @returns The values by key, of more types than this says; `undefined` when
  * one cannot be read. Never throws.
  */
 export function fromTypedObject(
   format: ValueFormat,
-  { object, typed }: TypedObject,
+  object: JsonObject,
+  typed: readonly string[],
 ): JsonObject | undefined {
   if (typed.length === 0) return object;
   if (isJsonOnly(format)) return undefined;
@@ -138,14 +134,14 @@ function readTyped(format: ValueFormat, text: unknown): unknown {
   try {
     return format.parse(TYPED + text);
   } catch {
-    // Whatever it is: it may quote the text, and is not to be logged.
+    // Not passed on: the error may quote the text, which must not be logged.
     return undefined;
   }
 }
 
-/** Also reads what it writes: what does not come back would be lost later. */
+/** Also reads what the codec writes: what it cannot read would be lost later. */
 function checkTyped(types: TypesCodec, value: unknown, what: string): void {
-  // Nothing at all is no value to any codec.
+  // A codec may write it, but here it means a missing value.
   if (value === undefined) checkJson(value, what);
   let isHeld = false;
   try {
@@ -153,7 +149,7 @@ function checkTyped(types: TypesCodec, value: unknown, what: string): void {
     isHeld = typeof text === "string" && !hasEscapedKey(text) &&
       types.parse(text) !== undefined;
   } catch {
-    // Whatever it is: it may hold the value, and is not to be logged.
+    // Not passed on: the error may hold the value, which must not be logged.
   }
   if (isHeld) return;
   throw new TypeError(

@@ -6,7 +6,7 @@ import {
   resolveCookie,
   writeCookie,
 } from "../../src/http/cookie.ts";
-import { BAD_COOKIES } from "../manager/session_server.ts";
+import { BAD_COOKIES } from "../manager/set_up.ts";
 
 Deno.test("readCookie() finds a cookie wherever it stands", () => {
   for (
@@ -37,13 +37,13 @@ Deno.test("readCookie() keeps what belongs to the value", () => {
   assertEquals(readCookie("s=%41", "s"), "%41");
 });
 
-Deno.test("readCookie() finds none where there is none", () => {
+Deno.test("readCookie() finds nothing where the cookie is missing", () => {
   for (const header of [null, "", "a=b;", "s", "s ;", "xs=1", "a=s=1", "S=1"]) {
     assertEquals(readCookie(header, "s"), undefined, `${header}`);
   }
 });
 
-Deno.test("readCookie() takes two values for none", () => {
+Deno.test("readCookie() ignores a name with conflicting values", () => {
   assertEquals(readCookie("s=1; s=2", "s"), undefined);
   assertEquals(readCookie("s=1; a=b; s=1; s=", "s"), undefined);
 });
@@ -54,7 +54,7 @@ Deno.test("readCookie() never throws", () => {
   }
 });
 
-Deno.test("readCookie() looks at no character of a long header too often", () => {
+Deno.test("readCookie() reads a long header in one pass", () => {
   // A counter in place of a clock: a quadratic scan would read 2³⁰ of them.
   for (const unit of ["s=", " s=", ";s=", "  ", "s", "; s=1", '"', " \t"]) {
     const header = unit.repeat(65_536 / unit.length);
@@ -79,12 +79,12 @@ Deno.test("readCookie() looks at no character of a long header too often", () =>
 
 Deno.test("writeCookie() is HttpOnly, Lax and for the whole site", () => {
   assertEquals(
-    writeCookie(resolveCookie(), "x", { isHttps: false }),
+    writeCookie(resolveCookie(), "x", false),
     "session=x; Path=/; HttpOnly; SameSite=Lax",
   );
 });
 
-Deno.test("writeCookie() and clearCookie() are Secure when the request was or when told to", () => {
+Deno.test("writeCookie() and clearCookie() are Secure for a request over https, or always if so configured", () => {
   for (
     const [secure, isHttps, expected] of [
       ["auto", false, false],
@@ -93,9 +93,9 @@ Deno.test("writeCookie() and clearCookie() are Secure when the request was or wh
       [false, true, false],
     ] as const
   ) {
-    const text = writeCookie(resolveCookie({ secure }), "x", { isHttps });
+    const text = writeCookie(resolveCookie({ secure }), "x", isHttps);
     assertEquals(text.includes("; Secure"), expected, `${secure} ${isHttps}`);
-    const cleared = clearCookie(resolveCookie({ secure }), { isHttps });
+    const cleared = clearCookie(resolveCookie({ secure }), isHttps);
     assertEquals(cleared.includes("; Secure"), expected);
   }
 });
@@ -103,7 +103,7 @@ Deno.test("writeCookie() and clearCookie() are Secure when the request was or wh
 Deno.test("writeCookie() rounds milliseconds up to seconds, from 0", () => {
   const cookie = resolveCookie();
   for (const [maxAge, seconds] of [[1, 1], [1000, 1], [1001, 2], [-5, 0]]) {
-    const text = writeCookie(cookie, "x", { isHttps: false, maxAge });
+    const text = writeCookie(cookie, "x", false, maxAge);
     assertStringIncludes(text, `; Max-Age=${seconds}`);
   }
 });
@@ -111,7 +111,7 @@ Deno.test("writeCookie() rounds milliseconds up to seconds, from 0", () => {
 Deno.test("writeCookie() refuses a value that would end the cookie", () => {
   for (const value of ["a;b", "a b", 'a"', "a,b", "a\\b", "ä", "a\r\nx: y"]) {
     assertThrows(
-      () => writeCookie(resolveCookie(), value, { isHttps: true }),
+      () => writeCookie(resolveCookie(), value, true),
       TypeError,
       "value",
     );
@@ -128,10 +128,9 @@ Deno.test("clearCookie() repeats the attributes", () => {
   });
   const attributes =
     "; Path=/app; Domain=example.org; HttpOnly; SameSite=Strict; Secure";
-  const options = { isHttps: true };
-  assertEquals(writeCookie(cookie, "x", options), `sid=x${attributes}`);
+  assertEquals(writeCookie(cookie, "x", true), `sid=x${attributes}`);
   assertEquals(
-    clearCookie(cookie, options),
+    clearCookie(cookie, true),
     `sid=${attributes}; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT`,
   );
 });
@@ -140,11 +139,11 @@ Deno.test("resolveCookie() holds __Host- and __Secure- to their rules", () => {
   assertEquals(resolveCookie({ name: "__Host-s" }).secure, true);
   assertEquals(resolveCookie({ name: "__Secure-s" }).secure, true);
   const refused: [options: CookieOptions, problem: string][] = [
-    [{ name: "__Host-s", secure: false }, "takes secure: true"],
-    [{ name: "__hOST-s", secure: false }, "takes secure: true"],
-    [{ name: "__Secure-s", secure: false }, "takes secure: true"],
-    [{ name: "__Host-s", path: "/app" }, 'takes the path "/"'],
-    [{ name: "__Host-s", domain: "example.org" }, "takes no domain"],
+    [{ name: "__Host-s", secure: false }, "needs secure: true"],
+    [{ name: "__hOST-s", secure: false }, "needs secure: true"],
+    [{ name: "__Secure-s", secure: false }, "needs secure: true"],
+    [{ name: "__Host-s", path: "/app" }, 'needs the path "/"'],
+    [{ name: "__Host-s", domain: "example.org" }, "allows no domain"],
   ];
   for (const [options, problem] of refused) {
     assertThrows(() => resolveCookie(options), TypeError, problem);
@@ -175,7 +174,7 @@ Deno.test("resolveCookie() refuses what browsers would misread", () => {
     assertThrows(
       () => resolveCookie(options as CookieOptions),
       TypeError,
-      "Cannot use such a cookie",
+      "Cannot use the cookie",
       JSON.stringify(options),
     );
   }

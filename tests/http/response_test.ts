@@ -1,13 +1,9 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import {
-  addHeaders,
-  type Additions,
-  completeResponse,
-} from "../../src/http/response.ts";
+import { addHeaders, completeResponse } from "../../src/http/response.ts";
+import type { Header } from "../../src/http/transport.ts";
 
-const NOTHING: Additions = { header: undefined, vary: undefined };
-const VARY: Additions = { header: undefined, vary: "Cookie" };
-const COOKIE: Additions = { header: ["set-cookie", "s=1"], vary: "Cookie" };
+const COOKIE: Header = ["set-cookie", "s=1"];
+const VARY = "Cookie";
 
 Deno.test("addHeaders() merges Vary with what is there, once", () => {
   for (
@@ -21,15 +17,18 @@ Deno.test("addHeaders() merges Vary with what is there, once", () => {
     ] as const
   ) {
     const headers = new Headers(before === undefined ? {} : { vary: before });
-    addHeaders(headers, VARY);
-    addHeaders(headers, VARY);
+    addHeaders(headers, undefined, VARY);
+    addHeaders(headers, undefined, VARY);
     assertEquals(headers.get("vary"), after);
   }
 });
 
-Deno.test("completeResponse() leaves a response alone when there is nothing to add", () => {
+Deno.test("completeResponse() returns the response unchanged when there is nothing to add", () => {
   const response = Response.redirect("http://localhost/");
-  assertStrictEquals(completeResponse(response, NOTHING), response);
+  assertStrictEquals(
+    completeResponse(response, undefined, undefined),
+    response,
+  );
 });
 
 Deno.test("completeResponse() appends after the application's own cookies", async () => {
@@ -37,6 +36,7 @@ Deno.test("completeResponse() appends after the application's own cookies", asyn
   const response = completeResponse(
     new Response("text", { status: 201, statusText: "Made", headers }),
     COOKIE,
+    VARY,
   );
   assertEquals(response.headers.getSetCookie(), ["a=1", "b=2", "s=1"]);
   assertEquals(response.headers.get("vary"), "Cookie");
@@ -44,18 +44,19 @@ Deno.test("completeResponse() appends after the application's own cookies", asyn
   assertEquals(await response.text(), "text");
 });
 
-Deno.test("completeResponse() gives no cookie to an object that may be sent again", () => {
+Deno.test("completeResponse() adds no cookie to a response object that may be sent again", () => {
   const shared = new Response(null, { status: 204 });
-  const sent = completeResponse(shared, COOKIE);
+  const sent = completeResponse(shared, COOKIE, VARY);
   assertEquals(sent.headers.getSetCookie(), ["s=1"]);
   assertEquals(shared.headers.getSetCookie(), []);
 });
 
 Deno.test("completeResponse() copies a response whose headers are immutable", () => {
-  for (const added of [COOKIE, VARY]) {
+  for (const header of [COOKIE, undefined]) {
     const response = completeResponse(
       Response.redirect("http://a/", 303),
-      added,
+      header,
+      VARY,
     );
     assertEquals(response.status, 303);
     assertEquals(response.headers.get("location"), "http://a/");
@@ -65,24 +66,28 @@ Deno.test("completeResponse() copies a response whose headers are immutable", ()
 
 Deno.test("completeResponse() keeps the status of a response without a body", () => {
   for (const status of [101, 204, 205, 304]) {
-    const response = completeResponse(new Response(null, { status }), COOKIE);
+    const response = completeResponse(
+      new Response(null, { status }),
+      COOKIE,
+      VARY,
+    );
     assertEquals(response.status, status);
     assertEquals(response.body, null);
     assertEquals(response.headers.getSetCookie(), ["s=1"]);
   }
 });
 
-Deno.test("completeResponse() keeps an upgrade the object that it is", () => {
+Deno.test("completeResponse() returns an upgrade as the same object", () => {
   const response = new Response(null, { status: 101 });
-  assertStrictEquals(completeResponse(response, COOKIE), response);
+  assertStrictEquals(completeResponse(response, COOKIE, VARY), response);
 });
 
-Deno.test("completeResponse() passes an error response on", () => {
+Deno.test("completeResponse() returns an error response unchanged", () => {
   const response = Response.error();
-  assertStrictEquals(completeResponse(response, COOKIE), response);
+  assertStrictEquals(completeResponse(response, COOKIE, VARY), response);
 });
 
-Deno.test("completeResponse() hands a stream on without reading it", async () => {
+Deno.test("completeResponse() does not read a stream", async () => {
   let pulls = 0;
   const stream = new ReadableStream<Uint8Array>({
     pull(controller) {
@@ -91,7 +96,7 @@ Deno.test("completeResponse() hands a stream on without reading it", async () =>
       if (pulls === 3) controller.close();
     },
   }, { highWaterMark: 0 });
-  const response = completeResponse(new Response(stream), COOKIE);
+  const response = completeResponse(new Response(stream), COOKIE, VARY);
   assertEquals(pulls, 0);
   assert(response.body !== null);
   assertEquals([...await response.bytes()], [1, 2, 3]);

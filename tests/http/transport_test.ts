@@ -54,7 +54,7 @@ for (const [transport, from, to, write] of HEADERS) {
   });
 }
 
-Deno.test("transport refuses what can be no header of its own, and a cookie beside it", () => {
+Deno.test("transport refuses an invalid or reserved header, and cookie options beside it", () => {
   for (const header of ["", "a b", "cookie", "Set-Cookie", "ä", 1]) {
     const transport = { header } as TransportOption;
     assertThrows(() => setUp({ transport }), TypeError, "header");
@@ -62,11 +62,11 @@ Deno.test("transport refuses what can be no header of its own, and a cookie besi
   assertThrows(
     () => setUp({ transport: "bearer", cookie: { name: "x" } }),
     TypeError,
-    "there is no cookie",
+    "cookie needs the transport",
   );
 });
 
-Deno.test("a response with a cookie is stored by no cache, unless the application has decided", async () => {
+Deno.test("a response with a cookie is no-store, unless the application has set Cache-Control", async () => {
   const { headers } = await answer({}, {});
   assertEquals(headers.get("cache-control"), "no-store");
   const decided = new Response(null, {
@@ -76,7 +76,7 @@ Deno.test("a response with a cookie is stored by no cache, unless the applicatio
   assertEquals(kept.headers.get("cache-control"), "private");
 });
 
-Deno.test("a response without a cookie is as cacheable as the application says", async () => {
+Deno.test("a response without a cookie keeps the application's Cache-Control", async () => {
   const { manager, begin } = setUp();
   const { cookie } = await begin();
   const request = new Request("http://localhost/", { headers: { cookie } });

@@ -1,17 +1,16 @@
-/** Clients that hang up in the middle, over a real socket. */
+/** Clients that disconnect in the middle, over a real socket. */
 
 import { assert, assertEquals } from "@std/assert";
 import type { Session } from "../../src/session/session.ts";
 import { RawClient } from "./raw_client.ts";
 import {
   Browser,
-  type Data,
   type Route,
   serve,
   type SessionServer,
   STORES,
-  WatchedStore,
 } from "./session_server.ts";
+import { type Data, WatchedStore } from "./set_up.ts";
 
 const begins: Route = (session) => {
   session.set("n", 0);
@@ -32,7 +31,7 @@ interface SlowRoute {
   readonly route: Route;
   readonly opened: Promise<void>;
   readonly hungUp: Promise<void>;
-  /** The store is at work on it: who asks next sees what it did. */
+  /** The store is at work on it: a request that follows sees what it did. */
   readonly committing: Promise<void>;
   release(): void;
 }
@@ -63,7 +62,7 @@ function slowRoute(change: (session: Session<Data>) => void): SlowRoute {
   };
 }
 
-/** Asks for the slow route, hangs up while its handler is at work, lets it go on. */
+/** Asks for the slow route, disconnects while its handler is at work, lets it go on. */
 async function hangUpOn(
   slow: SlowRoute,
   { port }: SessionServer,
@@ -72,7 +71,7 @@ async function hangUpOn(
   await using client = await RawClient.connect(port);
   await client.ask("GET /slow", `cookie: ${cookie}`);
   await slow.opened;
-  client.hangUp();
+  client.disconnect();
   await slow.hungUp;
   slow.release();
 }
@@ -82,7 +81,7 @@ for (const medium of STORES) {
 
   Deno.test(
     name(
-      "a request whose client hangs up is committed all the same, and leaves no lock",
+      "a request whose client disconnects is committed all the same, and leaves no lock",
     ),
     async () => {
       const slow = slowRoute((session) => session.set("late", 1));
@@ -104,7 +103,7 @@ for (const medium of STORES) {
 
   Deno.test(
     name(
-      "a handler that gives up with its client saves nothing, and leaves no lock",
+      "a handler that ends with its client's connection saves nothing, and leaves no lock",
     ),
     async () => {
       const opened = Promise.withResolvers<void>();
@@ -130,14 +129,16 @@ for (const medium of STORES) {
       await using client = await RawClient.connect(server.port);
       await client.ask("GET /slow", `cookie: ${browser.cookie}`);
       await opened.promise;
-      client.hangUp();
+      client.disconnect();
       await given.promise;
       assertEquals(await browser.get("/add"), "1");
     },
   );
 
   Deno.test(
-    name("hung up on while it streams: what was committed stays"),
+    name(
+      "a client that disconnects while the body streams loses nothing that was committed",
+    ),
     async () => {
       const cancelled = Promise.withResolvers<void>();
       await using server = await serve(medium, {
@@ -159,7 +160,7 @@ for (const medium of STORES) {
       await using client = await RawClient.connect(server.port);
       await client.ask("GET /stream", `cookie: ${browser.cookie}`);
       await client.arrival("....");
-      client.hangUp();
+      client.disconnect();
       await cancelled.promise;
       assertEquals(JSON.parse(await browser.get("/show")), { n: 1 });
     },
@@ -167,7 +168,7 @@ for (const medium of STORES) {
 
   Deno.test(
     name(
-      "hung up on while it regenerates: the client is signed out, and holds no way in",
+      "a client that disconnects while its session regenerates is signed out, and its cookie opens nothing",
     ),
     async () => {
       const slow = slowRoute((session) => session.setUser("ann"));
@@ -185,7 +186,7 @@ for (const medium of STORES) {
 
   Deno.test(
     name(
-      "hung up on while its secret is rotated: the next request is handed the new cookie",
+      "a client that disconnects while its secret is rotated gets the new cookie with the next request",
     ),
     async () => {
       let now = Date.now();
@@ -201,7 +202,7 @@ for (const medium of STORES) {
       await using client = await RawClient.connect(server.port);
       await client.ask("GET /slow", `cookie: ${before}`);
       await slow.opened;
-      client.hangUp();
+      client.disconnect();
       await slow.hungUp;
       slow.release();
       await slow.committing;
@@ -213,7 +214,7 @@ for (const medium of STORES) {
   );
 }
 
-Deno.test("hung up on while the store is slow: the record is whole, and the next request goes on", async () => {
+Deno.test("a client that disconnects while the store is slow leaves the record whole, and the next request goes on", async () => {
   const asked = Promise.withResolvers<void>();
   const released = Promise.withResolvers<void>();
   const kept = Promise.withResolvers<void>();
@@ -242,7 +243,7 @@ Deno.test("hung up on while the store is slow: the record is whole, and the next
   await using client = await RawClient.connect(server.port);
   await client.ask("GET /set", `cookie: ${browser.cookie}`);
   await asked.promise;
-  client.hangUp();
+  client.disconnect();
   assertEquals(JSON.parse(await browser.get("/show")), { n: 0 });
   released.resolve();
   await kept.promise;

@@ -1,6 +1,6 @@
 /**
- * What somebody may try who wants another's session, where no other test shows
- * that he fails. `SECURITY.md` lists all of it.
+ * What an attacker may try to get another's session, where no other test shows
+ * that it fails. `SECURITY.md` lists all attacks.
  */
 
 import { assert, assertEquals, assertFalse } from "@std/assert";
@@ -10,14 +10,8 @@ import { openRecord } from "../../src/manager/sealed_record.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { recordSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import {
-  Browser,
-  cookieOf,
-  type Data,
-  serve,
-  STORES,
-} from "./session_server.ts";
-import { BEGIN, MINUTE, setUp } from "./set_up.ts";
+import { Browser, serve, STORES } from "./session_server.ts";
+import { BEGIN, cookieOf, type Data, MINUTE, setUp } from "./set_up.ts";
 
 const SERVER_SECRET = "a secret of the server's own, long enough for it";
 const SECRET_LENGTH = 22;
@@ -27,7 +21,7 @@ function request(cookie: string): Request {
 }
 
 for (const medium of STORES) {
-  Deno.test(`fixation: who planted his own cookie in a browser is signed out by the login there (${medium})`, async () => {
+  Deno.test(`fixation: an attacker's cookie planted in a browser is invalid after the login there (${medium})`, async () => {
     await using server = await serve(medium, {
       "/cart": (session) => {
         session.set("cart", ["tea"]);
@@ -49,7 +43,7 @@ for (const medium of STORES) {
     await victim.get("/login");
     assertEquals(JSON.parse(await victim.get("/show")), ["ann", ["tea"]]);
     assertEquals(JSON.parse(await attacker.get("/show")), null);
-    // Not by guessing on from what he knows: the ID is the same, and no help.
+    // The ID, which the attacker knows, is the same, and opens nothing.
     const id = planted.slice(0, -SECRET_LENGTH);
     for (const secret of ["A".repeat(22), planted.slice(-22), "_".repeat(22)]) {
       const response = await server.get("/show", id + secret);
@@ -159,7 +153,7 @@ Deno.test("theft of the directory and the server's secret: nothing in it opens w
   assertEquals((await open(renewed)).get("cart"), ["tea"]);
 });
 
-Deno.test("who may write the directory, and has the server's secret, puts nothing of one session into another's that is sealed", async () => {
+Deno.test("writing the directory with the server's secret: no sealed data moves from one session to another", async () => {
   const { begin, store, open } = setUp({
     seal: true,
     secrets: [SERVER_SECRET],
@@ -169,7 +163,7 @@ Deno.test("who may write the directory, and has the server's secret, puts nothin
     (await store.load(victim.id))!,
     (await store.load(attacker.id))!,
   ];
-  // Under his ID, the attacker's record in whole or in part.
+  // Under the victim's ID, the attacker's record in whole or in part.
   for (const forged of [own, { ...his, sealed: own.sealed! }]) {
     await store.save(victim.id, forged);
     assert((await open(victim.cookie)).isNew);
@@ -179,7 +173,7 @@ Deno.test("who may write the directory, and has the server's secret, puts nothin
   assert((await open(attacker.cookie)).isNew);
 });
 
-Deno.test("tossing: a cookie that a neighbouring host adds hides a session, and gives nobody another's", async () => {
+Deno.test("tossing: a cookie that a neighbouring host adds hides a session, and gives no client another's", async () => {
   await using server = await serve("memory", {
     "/login": (session) => {
       session.setUser("ann");
@@ -209,7 +203,7 @@ Deno.test("tossing: a cookie that a neighbouring host adds hides a session, and 
   assertEquals(JSON.parse(await victim.get("/show")), "ann");
 });
 
-Deno.test("path tricks: no cookie reaches a file but one that is named by a session ID", async () => {
+Deno.test("path tricks: a cookie reaches only files that are named by a session ID", async () => {
   using directory = new TemporaryDirectory();
   const inside = directory.join("sessions");
   const store = new DirectorySessionStore(inside, { create: true });
@@ -277,7 +271,7 @@ Deno.test("timing: hashes are compared to their end, wherever they differ", () =
   assertEquals(looks, looks.map(() => 2 * hash.length));
 });
 
-Deno.test("timing: the store is asked by the ID alone, which is no secret, and the same for a right secret and a wrong one", async () => {
+Deno.test("timing: the store is asked by the ID alone, which is public, and in the same way for a right secret and a wrong one", async () => {
   using directory = new TemporaryDirectory();
   const manager = new SessionManager<Data>({
     store: new DirectorySessionStore(directory.path),
@@ -302,7 +296,7 @@ Deno.test("timing: the store is asked by the ID alone, which is no secret, and t
   assertEquals((await callsOf(unknown, true)).length, 1);
 });
 
-Deno.test("clocks: set forward, a rotation's grace is over early; set back, it lasts as much longer; the session stays", async () => {
+Deno.test("clocks: set forward, a rotation's grace expires early; set back, it lasts as much longer; the session stays", async () => {
   const { begin, open, commit, clock } = setUp({ rotateEvery: 10 * MINUTE });
   const { cookie } = await begin();
   clock.now += 10 * MINUTE;

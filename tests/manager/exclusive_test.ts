@@ -13,14 +13,20 @@ import {
   SessionLockTimeoutError,
 } from "../../src/core/errors.ts";
 import type { Session } from "../../src/session/session.ts";
-import { BEGIN, MINUTE, type SetUp, setUp } from "./set_up.ts";
-import { type Data, requestWith } from "./session_server.ts";
+import {
+  BEGIN,
+  type Data,
+  MINUTE,
+  requestWith,
+  type SetUp,
+  setUp,
+} from "./set_up.ts";
 
 const OPTIONS = { isolation: "exclusive" } as const;
-/** Nobody waits: what is held, is an error at once. */
+/** No request waits: a lock that is held is an error at once. */
 const AT_ONCE = { lockTimeout: 0, ...OPTIONS } as const;
 
-/** Looks whether nobody holds the session. */
+/** Tells whether the session's lock is free. */
 async function assertFree({ manager }: SetUp, cookie: string): Promise<void> {
   const session = await manager.open(requestWith(cookie), AT_ONCE);
   assertFalse(session.isNew);
@@ -47,7 +53,7 @@ async function openLater(scene: SetUp, request: Request) {
   return { opening };
 }
 
-Deno.test("exclusive: a request waits from open to commit, and sees what was done", async () => {
+Deno.test("exclusive: a request waits for another from its open to its commit, and sees its changes", async () => {
   const scene = setUp();
   const { cookie } = await scene.begin();
   const first = await scene.manager.open(requestWith(cookie), OPTIONS);
@@ -64,7 +70,7 @@ Deno.test("exclusive: a request waits from open to commit, and sees what was don
   assertEquals([commits, merged, conflicts], [3, 0, 0]);
 });
 
-Deno.test("exclusive: other isolations neither wait nor make wait", async () => {
+Deno.test("exclusive: requests of other isolations neither wait nor make others wait", async () => {
   const scene = setUp();
   const { cookie } = await scene.begin();
   const holder = await scene.manager.open(requestWith(cookie), OPTIONS);
@@ -91,7 +97,7 @@ Deno.test("exclusive: other sessions are free", async () => {
   await scene.manager.close(holder);
 });
 
-Deno.test("exclusive: who has no session, or not its secret, waits for nobody and holds nobody up", async () => {
+Deno.test("exclusive: a request without a valid secret neither waits nor makes others wait", async () => {
   const scene = setUp();
   const { id, cookie } = await scene.begin();
   const wrong = `session=${id}${"A".repeat(22)}`;
@@ -106,7 +112,7 @@ Deno.test("exclusive: who has no session, or not its secret, waits for nobody an
   await assertFree(scene, cookie);
 });
 
-Deno.test("exclusive: a request that does not end is waited for no longer than lockTimeout", async () => {
+Deno.test("exclusive: a request waits for another no longer than lockTimeout", async () => {
   const scene = setUp({ lockTimeout: 20 });
   const { cookie } = await scene.begin();
   const holder = await scene.manager.open(requestWith(cookie), OPTIONS);
@@ -125,7 +131,7 @@ function neverRuns(): never {
   throw new Error("ran");
 }
 
-Deno.test("exclusive: a request inside the handler of another waits for itself, and gives up", async () => {
+Deno.test("exclusive: a request inside the handler of another of the session waits until lockTimeout", async () => {
   const scene = setUp();
   const { cookie } = await scene.begin();
   await scene.manager.run(requestWith(cookie), async (session) => {
@@ -204,7 +210,7 @@ Deno.test("exclusive: a commit that fails lets the next one in", async () => {
   }
 });
 
-Deno.test("exclusive: a store that fails when the session is read holds nobody up", async () => {
+Deno.test("exclusive: a store that fails when the session is read keeps no lock", async () => {
   const scene = setUp();
   const { store } = scene;
   const { cookie } = await scene.begin();
@@ -217,7 +223,7 @@ Deno.test("exclusive: a store that fails when the session is read holds nobody u
   await assertFree(scene, cookie);
 });
 
-Deno.test("exclusive: close() lets the next one in, for good and without a commit", async () => {
+Deno.test("exclusive: close() frees the lock without a commit", async () => {
   const scene = setUp();
   const { cookie } = await scene.begin();
   const session = await scene.manager.open(requestWith(cookie), OPTIONS);
@@ -248,7 +254,7 @@ Deno.test("close() is for sessions of this manager", async () => {
   await scene.manager.close(session);
 });
 
-Deno.test("exclusive: who commits a second time, after others were let in, is strict", async () => {
+Deno.test("exclusive: a second commit, without the lock, is strict", async () => {
   const scene = setUp();
   const { cookie } = await scene.begin();
   const session = await scene.manager.open(requestWith(cookie), OPTIONS);
@@ -263,7 +269,7 @@ Deno.test("exclusive: who commits a second time, after others were let in, is st
   await assertRejects(() => scene.commit(session), SessionConflictError);
 });
 
-Deno.test("exclusive: what ended meanwhile is a new session, and holds nobody up", async () => {
+Deno.test("exclusive: a session that was deleted while the request waited is a new one, and keeps no lock", async () => {
   const scene = setUp();
   const { cookie } = await scene.begin();
   const holder = await scene.manager.open(requestWith(cookie), OPTIONS);
@@ -277,7 +283,7 @@ Deno.test("exclusive: what ended meanwhile is a new session, and holds nobody up
   await scene.commit(session);
 });
 
-Deno.test("exclusive: a secret that was rotated meanwhile is still good", async () => {
+Deno.test("exclusive: a secret that was rotated while the request waited is still valid", async () => {
   const scene = setUp({ rotateEvery: MINUTE });
   const { cookie } = await scene.begin();
   scene.clock.now += MINUTE;
@@ -290,7 +296,7 @@ Deno.test("exclusive: a secret that was rotated meanwhile is still good", async 
   assertEquals((await scene.open(cookie)).get("n"), 2);
 });
 
-Deno.test("exclusive: the access before is told, and marked once", async () => {
+Deno.test("exclusive: the session tells the previous access, and the new one is marked once", async () => {
   const scene = setUp({ idleTimeout: 10 * MINUTE });
   const { cookie } = await scene.begin();
   scene.clock.now += MINUTE;

@@ -4,13 +4,13 @@ import { assert, assertEquals } from "@std/assert";
 import { SessionConflictError } from "../../src/core/errors.ts";
 import type { IsolationLevel } from "../../src/manager/isolation.ts";
 import {
-  cookieOf,
   Meeting,
   type Route,
   serve,
   type SessionServer,
   STORES,
 } from "./session_server.ts";
+import { cookieOf } from "./set_up.ts";
 
 const REQUESTS = 20;
 
@@ -131,7 +131,7 @@ for (const medium of STORES) {
 
   Deno.test(
     name(
-      "merge: requests at once that read, then set, lose; those that update() do not",
+      "merge: requests at once that read, then set, lose changes; those that update() do not",
     ),
     async () => {
       const readers = new Meeting(REQUESTS);
@@ -203,7 +203,7 @@ for (const medium of STORES) {
 
   Deno.test(
     name(
-      "exclusive: a client that hangs up no longer waits, and its handler never runs",
+      "exclusive: a request whose client disconnects stops waiting, and its handler never runs",
     ),
     async () => {
       const entered = Promise.withResolvers<void>();
@@ -253,7 +253,7 @@ for (const medium of STORES) {
 
   Deno.test(
     name(
-      "exclusive: whoever was answered finds the session free, also while a body streams",
+      "exclusive: after a response the session is free, also while its body streams",
     ),
     async () => {
       const ended = Promise.withResolvers<void>();

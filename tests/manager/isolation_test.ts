@@ -15,8 +15,15 @@ import type { SessionStore } from "../../src/core/store.ts";
 import type { IsolationLevel } from "../../src/manager/isolation.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import type { Session } from "../../src/session/session.ts";
-import { BEGIN, MINUTE, type SetUp, setUp } from "./set_up.ts";
-import { type Data, lastAccessOf, requestWith } from "./session_server.ts";
+import {
+  BEGIN,
+  type Data,
+  lastAccessOf,
+  MINUTE,
+  requestWith,
+  type SetUp,
+  setUp,
+} from "./set_up.ts";
 
 const READ_ONLY =
   "Cannot change the session: it was opened with the isolation readOnly";
@@ -59,7 +66,7 @@ function openAs(
   return manager.open(requestWith(cookie), { isolation });
 }
 
-/** Another request, which is over in between. */
+/** Another request, which begins and ends in between. */
 async function interfere(
   scene: SetUp,
   cookie: string,
@@ -71,11 +78,11 @@ async function interfere(
   await scene.commit(session);
 }
 
-Deno.test("an isolation that there is not is refused, by constructor and call", async () => {
+Deno.test("an unknown isolation is refused, by constructor and call", async () => {
   const { manager, restart } = setUp();
   const request = requestWith(null);
   const options = { isolation: "serial" as IsolationLevel };
-  const message = "Cannot isolate requests: isolation is none of merge, ";
+  const message = "Cannot isolate requests: isolation is not one of merge, ";
   const handle = () => new Response();
   assertThrows(() => restart(options), TypeError, message);
   assertThrows(() => manager.handler(handle, options), TypeError, message);
@@ -87,14 +94,21 @@ Deno.test("an isolation that there is not is refused, by constructor and call", 
   );
 });
 
-Deno.test("a lockTimeout that is no time is refused, by constructor and call", async () => {
+Deno.test("an invalid lockTimeout is refused, by constructor and call", async () => {
   const { manager, restart } = setUp();
   const message = "Cannot isolate requests: lockTimeout is not a number";
-  for (const lockTimeout of [-1, NaN, "1" as unknown as number]) {
-    assertThrows(() => restart({ lockTimeout }), RangeError, message);
+  for (
+    const [value, error] of [
+      [-1, RangeError],
+      [NaN, RangeError],
+      ["1", TypeError],
+    ] as const
+  ) {
+    const lockTimeout = value as number;
+    assertThrows(() => restart({ lockTimeout }), error, message);
     await assertRejects(
       () => manager.open(requestWith(null), { lockTimeout }),
-      RangeError,
+      error,
       message,
     );
   }
@@ -122,7 +136,7 @@ Deno.test("exclusive is refused for a store without locks, by constructor and ca
   );
 });
 
-Deno.test("the isolation of a call goes before the manager's", async () => {
+Deno.test("the isolation of a call overrides the manager's", async () => {
   const scene = setUp({ isolation: "readOnly" });
   const readOnly = await scene.open();
   assertThrows(() => readOnly.set("n", 1), TypeError, READ_ONLY);
@@ -164,7 +178,7 @@ for (const [name, write] of Object.entries(WRITES)) {
   });
 }
 
-Deno.test("readOnly: consumeFormToken() throws, and the token stays good", async () => {
+Deno.test("readOnly: consumeFormToken() throws, and the token stays valid", async () => {
   const scene = setUp();
   const { cookie } = await begin(scene);
   const readOnly = await openAs(scene, "readOnly", cookie);
@@ -226,7 +240,7 @@ Deno.test("readOnly: a rotation that is due waits for another request", async ()
   assertEquals(await scene.commit(late), other);
 });
 
-Deno.test("readOnly: run() passes on what a handler that writes throws", async () => {
+Deno.test("readOnly: run() passes on the error of a handler that writes", async () => {
   const { manager, begin } = setUp();
   const { cookie } = await begin();
   const isolation = "readOnly";
@@ -241,7 +255,7 @@ Deno.test("readOnly: run() passes on what a handler that writes throws", async (
   );
 });
 
-Deno.test("strict: what fails with a conflict can be done again", async () => {
+Deno.test("strict: a request that failed with a conflict can run again", async () => {
   const scene = setUp();
   const { id, cookie } = await scene.begin();
   let runs = 0;
@@ -276,7 +290,7 @@ Deno.test("strict: a handler's conflict reaches the server", async () => {
   );
 });
 
-Deno.test("strict: who changes nothing has no conflict", async () => {
+Deno.test("strict: a request that changes nothing has no conflict", async () => {
   const scene = setUp();
   const { cookie } = await begin(scene);
   const session = await openAs(scene, "strict", cookie);
@@ -287,7 +301,7 @@ Deno.test("strict: who changes nothing has no conflict", async () => {
   assertEquals(scene.store.takeCalls(), []);
 });
 
-Deno.test("strict: reading, touching and rotating are no commit", async () => {
+Deno.test("strict: reading, touching and rotating are not commits", async () => {
   const scene = setUp({ rotateEvery: 10 * MINUTE });
   const { cookie } = await begin(scene);
   scene.clock.now += 10 * MINUTE - 1;
@@ -311,7 +325,7 @@ Deno.test("strict: a rotation that is due is done beside a change, and counts on
   assertEquals((await scene.store.load(id))?.commits, 1);
 });
 
-Deno.test("strict: one's own commits and form tokens are no conflict", async () => {
+Deno.test("strict: a request's own commits and form tokens are not a conflict", async () => {
   const scene = setUp();
   const { id, cookie } = await begin(scene);
   const session = await openAs(scene, "strict", cookie);
@@ -347,7 +361,7 @@ Deno.test("strict: a form token that another request consumed is a conflict", as
   await assertRejects(() => scene.commit(session), SessionConflictError);
 });
 
-Deno.test("strict: consumeFormToken() fails with a conflict, and the token stays good", async () => {
+Deno.test("strict: consumeFormToken() fails with a conflict, and the token stays valid", async () => {
   const scene = setUp();
   const { cookie } = await begin(scene);
   const session = await openAs(scene, "strict", cookie);
@@ -360,7 +374,7 @@ Deno.test("strict: consumeFormToken() fails with a conflict, and the token stays
   assert(await scene.manager.consumeFormToken(again, formToken));
 });
 
-Deno.test("strict: who ends the session has conflicts like anybody", async () => {
+Deno.test("strict: a request that ends the session can have a conflict", async () => {
   const scene = setUp();
   const { id, cookie } = await begin(scene);
   const session = await openAs(scene, "strict", cookie);
@@ -370,7 +384,7 @@ Deno.test("strict: who ends the session has conflicts like anybody", async () =>
   assert(await scene.store.has(id));
 });
 
-Deno.test("strict: another manager's commits count, and those of sealed records", async () => {
+Deno.test("strict: commits of another manager and of sealed records count", async () => {
   for (const seal of [false, true]) {
     const scene = setUp({ seal });
     const { cookie } = await begin(scene);
@@ -401,7 +415,7 @@ Deno.test("merge: read-then-set loses what came between, update() does not", asy
   }
 });
 
-Deno.test("counters tell what happened since the manager was made", async () => {
+Deno.test("counters count what happened since the manager was made", async () => {
   const scene = setUp({ rotateEvery: 10 * MINUTE });
   const { manager } = scene;
   const none = {
@@ -444,7 +458,7 @@ Deno.test("counters tell what happened since the manager was made", async () => 
   assertEquals(atFirst, none);
 });
 
-Deno.test("counters: who consumes a form token has not seen what came before it", async () => {
+Deno.test("counters: consuming a form token does not show the request earlier changes", async () => {
   const scene = setUp();
   const { cookie } = await begin(scene);
   const session = await scene.open(cookie);

@@ -6,13 +6,8 @@ import { SessionManager } from "../../src/manager/manager.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { recordSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import {
-  BAD_COOKIES,
-  Browser,
-  requestWith,
-  serve,
-  STORES,
-} from "./session_server.ts";
+import { Browser, serve, STORES } from "./session_server.ts";
+import { BAD_COOKIES, requestWith } from "./set_up.ts";
 
 const UNKNOWN = `session=${"0123456789abcdef".repeat(2)}${"A".repeat(22)}`;
 
@@ -36,7 +31,7 @@ Deno.test("a malformed cookie costs no call of the system, a well-formed unknown
   assertEquals(system.take(), ["open session"]);
 });
 
-Deno.test("who only reads leaves no file, whatever he sends", async () => {
+Deno.test("a client that only reads leaves no file, whatever it sends", async () => {
   const { directory, manager } = await setUp();
   using _directory = directory;
   const before = [...Deno.readDirSync(directory.path)].map(({ name }) => name);
@@ -73,7 +68,7 @@ for (const medium of STORES) {
   });
 }
 
-Deno.test("a cookie among a hundred is found; one that repeats endlessly is none", () => {
+Deno.test("a cookie among a hundred is found; a name that repeats endlessly is ignored", () => {
   const others = Array.from({ length: 127 }, (_, at) => `xs=${at}`).join("; ");
   assertEquals(readCookie(`${others}; s=1`, "s"), "1");
   assertEquals(readCookie("s=1; ".repeat(128), "s"), "1");
@@ -87,7 +82,7 @@ Deno.test("a cookie among a hundred is found; one that repeats endlessly is none
   }
 });
 
-Deno.test("readCookie() looks at a part of a header that repeats the name", () => {
+Deno.test("readCookie() reads only a part of a header that repeats the name", () => {
   let finds = 0;
   const header = "session=;".repeat(6_000);
   const counted = {

@@ -2,10 +2,10 @@
 
 import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
 import { Session } from "../../src/session/session.ts";
-import { BEGIN, MINUTE, setUp } from "./set_up.ts";
 import { Browser, serve, STORES } from "./session_server.ts";
+import { BEGIN, MINUTE, setUp } from "./set_up.ts";
 
-Deno.test("a key with a time to live reads as absent when it is over", async () => {
+Deno.test("a key with a time to live reads as missing when that has passed", async () => {
   const { open, begin, commit, clock } = setUp();
   const { cookie } = await begin({ kept: 1 });
   const session = await open(cookie);
@@ -22,7 +22,7 @@ Deno.test("a key with a time to live reads as absent when it is over", async () 
   assertFalse(later.delete("code"));
 });
 
-Deno.test("it ends also within a request, by the manager's clock", async () => {
+Deno.test("a key also expires within a request, by the manager's clock", async () => {
   const { open, begin, commit, clock } = setUp();
   const { cookie } = await begin({ kept: 1 });
   const session = await open(cookie);
@@ -35,7 +35,7 @@ Deno.test("it ends also within a request, by the manager's clock", async () => {
   assertEquals([...(await open(cookie)).keys()], ["kept"]);
 });
 
-Deno.test("the next commit drops what is over, and a reader writes nothing", async () => {
+Deno.test("the next commit removes expired keys, and a request that reads writes nothing", async () => {
   const { open, begin, commit, clock, store } = setUp({ touchAfter: Infinity });
   const { id, cookie } = await begin({ kept: 1 });
   const session = await open(cookie);
@@ -56,7 +56,7 @@ Deno.test("the next commit drops what is over, and a reader writes nothing", asy
   assertEquals(after.keyExpiry, undefined);
 });
 
-Deno.test("a session of which every key is over holds nothing, and is deleted by the next commit", async () => {
+Deno.test("a session whose keys have all expired is empty, and is deleted by the next commit", async () => {
   const { open, commit, clock, store } = setUp();
   const session = await open();
   session.set("code", "4711", { ttl: MINUTE });
@@ -70,7 +70,7 @@ Deno.test("a session of which every key is over holds nothing, and is deleted by
   assertFalse(await store.has(session.id));
 });
 
-Deno.test("set() without a time to live takes the end away; update() and a change inside leave it", async () => {
+Deno.test("set() without a time to live removes the expiry; update() and a change inside keep it", async () => {
   const { open, begin, commit, store } = setUp();
   const { id, cookie } = await begin({ kept: 1 });
   const ends = async () => (await store.load(id))?.keyExpiry;
@@ -92,7 +92,7 @@ Deno.test("set() without a time to live takes the end away; update() and a chang
   assertEquals((await open(cookie)).get("n"), 9);
 });
 
-Deno.test("update() of a key that is over begins anew, without an end", async () => {
+Deno.test("update() of an expired key begins anew, without an expiry", async () => {
   const { open, begin, commit, clock, store } = setUp();
   const { id, cookie } = await begin({ kept: 1 });
   const session = await open(cookie);
@@ -104,7 +104,7 @@ Deno.test("update() of a key that is over begins anew, without an end", async ()
   await commit(later);
   assertEquals((await store.load(id))?.data.n, 1);
   assertEquals((await store.load(id))?.keyExpiry, undefined);
-  // Over between the update and its commit: it runs again, on nothing.
+  // The key expires between the update and its commit: it runs again, on nothing.
   later.set("n", 5, { ttl: MINUTE });
   await commit(later);
   const slow = await open(cookie);
@@ -114,7 +114,7 @@ Deno.test("update() of a key that is over begins anew, without an end", async ()
   assertEquals((await open(cookie)).get("n"), 1);
 });
 
-Deno.test("a change inside what is over by the commit brings nothing back", async () => {
+Deno.test("a change inside a value that has expired at the commit brings nothing back", async () => {
   const { open, begin, commit, clock } = setUp();
   const { cookie } = await begin({ kept: 1 });
   const session = await open(cookie);
@@ -128,7 +128,7 @@ Deno.test("a change inside what is over by the commit brings nothing back", asyn
   assertEquals([...(await open(cookie)).entries()], [["kept", 2]]);
 });
 
-Deno.test("of two requests the last to set a key decides on value and end; other keys keep theirs", async () => {
+Deno.test("of two requests the last to set a key decides its value and expiry; other keys keep theirs", async () => {
   const { open, begin, commit, store } = setUp();
   const { id, cookie } = await begin({ kept: 1 });
   const [one, other] = [await open(cookie), await open(cookie)];
@@ -147,7 +147,7 @@ Deno.test("of two requests the last to set a key decides on value and end; other
   assertEquals((await store.load(id))?.keyExpiry, undefined);
 });
 
-Deno.test("sealed, the store does not see which keys end", async () => {
+Deno.test("sealed, the store does not see which keys expire", async () => {
   const { open, commit, store } = setUp({ seal: true });
   const session = await open();
   session.set("code", "4711", { ttl: MINUTE });
@@ -156,7 +156,7 @@ Deno.test("sealed, the store does not see which keys end", async () => {
   assertEquals((await open(cookie)).get("code"), "4711");
 });
 
-Deno.test("names of prototypes end like any other key", async () => {
+Deno.test("keys with names of prototypes expire like any other key", async () => {
   const { open, commit, clock, store } = setUp();
   const session = await open();
   for (const key of ["__proto__", "prototype", "__defineGetter__"]) {
@@ -173,7 +173,7 @@ Deno.test("names of prototypes end like any other key", async () => {
   assertEquals([...(await open(cookie)).keys()], ["valueof"]);
 });
 
-Deno.test("a time to live is whole milliseconds above 0", () => {
+Deno.test("a time to live is a whole number of milliseconds from 1 up", () => {
   const session = new Session();
   for (const ttl of [0, -1, 0.5, NaN, Infinity]) {
     assertThrows(() => session.set("n", 1, { ttl }), RangeError, "ttl");
@@ -188,7 +188,7 @@ Deno.test("a time to live is whole milliseconds above 0", () => {
 });
 
 for (const medium of STORES) {
-  Deno.test(`50 requests at once each set a key of their own to end, and none is lost: ${medium}`, async () => {
+  Deno.test(`50 requests at once each set an expiring key of their own, and none is lost: ${medium}`, async () => {
     await using server = await serve(medium, {
       "/begin": (session) => {
         session.set("n", 0, { ttl: MINUTE });

@@ -31,7 +31,7 @@ Deno.test("the cookie lives as long as the session can: the shorter of both time
   }
 });
 
-Deno.test("a cookie is sent again when a tenth of the idle timeout is over, not before", async () => {
+Deno.test("a cookie is sent again when a tenth of the idle timeout has passed, not before", async () => {
   const acts = {
     read: (session: Session) => session.get("n"),
     write: (session: Session) => session.set("n", Math.random()),
@@ -54,7 +54,7 @@ Deno.test("a cookie is sent again when a tenth of the idle timeout is over, not 
   }
 });
 
-Deno.test("a cookie whose end does not move is sent once", async () => {
+Deno.test("a cookie whose expiry does not move is sent once", async () => {
   for (
     const lifetime of [
       { absoluteTimeout: DAY },
@@ -73,7 +73,7 @@ Deno.test("a cookie whose end does not move is sent once", async () => {
   }
 });
 
-Deno.test("setLifetime() outlives a restart with other settings", async () => {
+Deno.test("setLifetime() survives a restart with other settings", async () => {
   const { open, commit, begin, clock, restart } = setUp({ idleTimeout: HOUR });
   const { cookie } = await begin();
   const session = await open(cookie);
@@ -85,7 +85,7 @@ Deno.test("setLifetime() outlives a restart with other settings", async () => {
   assertEquals((await later.open(request)).get("n"), 1);
 });
 
-Deno.test("setLifetime() takes the place of all limits, also the absolute one", async () => {
+Deno.test("setLifetime() replaces all limits, also the absolute one", async () => {
   const { open, commit, begin, clock, store } = setUp({
     idleTimeout: HOUR,
     absoluteTimeout: DAY,
@@ -104,7 +104,7 @@ Deno.test("setLifetime() takes the place of all limits, also the absolute one", 
   assertEquals((await store.load(id))!.expiresAt, undefined);
 });
 
-Deno.test("a timeout may be longer than anybody lives", async () => {
+Deno.test("a timeout may be centuries", async () => {
   const longest = Number.MAX_SAFE_INTEGER;
   for (const timeout of ["absoluteTimeout", "idleTimeout"]) {
     const { open, begin, commit } = setUp({ [timeout]: longest });
@@ -116,7 +116,7 @@ Deno.test("a timeout may be longer than anybody lives", async () => {
   }
 });
 
-Deno.test("setLifetime() of what is never kept keeps nothing", async () => {
+Deno.test("setLifetime() of an empty session stores nothing", async () => {
   const { open, commit, store } = setUp();
   const session = await open();
   session.setLifetime({ idleTimeout: HOUR });
@@ -126,7 +126,7 @@ Deno.test("setLifetime() of what is never kept keeps nothing", async () => {
   assertEquals(maxAgeOf(await commit(session)), 3_600);
 });
 
-Deno.test("the cleaner goes by each session's own lifetime", async () => {
+Deno.test("the cleanup uses each session's own lifetime", async () => {
   const { open, commit, begin, clock, store } = setUp({ idleTimeout: HOUR });
   const remembered = await begin();
   const session = await open(remembered.cookie);
@@ -142,7 +142,7 @@ Deno.test("the cleaner goes by each session's own lifetime", async () => {
   assertEquals((await store.deleteOldSessions(1e9)).deleted, 1);
 });
 
-Deno.test("a clock that is set back ends no session, and forward none for good", async () => {
+Deno.test("a clock set back expires no session, and set forward expires none for good", async () => {
   const { open, commit, begin, clock } = setUp({ idleTimeout: HOUR });
   const { cookie } = await begin();
   clock.now = BEGIN - 10 * DAY;
@@ -158,7 +158,7 @@ Deno.test("a clock that is set back ends no session, and forward none for good",
   assertEquals(await commit(session), "");
 });
 
-Deno.test("setLifetime() refuses what is no lifetime", () => {
+Deno.test("setLifetime() refuses an invalid lifetime", () => {
   const session = new Session();
   const bad = (lifetime: unknown) => () =>
     session.setLifetime(lifetime as SessionLifetime);
@@ -171,7 +171,7 @@ Deno.test("setLifetime() refuses what is no lifetime", () => {
     );
   }
   for (const value of ["1", null, {}]) {
-    assertThrows(bad({ idleTimeout: value }), TypeError, "milliseconds");
+    assertThrows(bad({ idleTimeout: value }), TypeError, "idleTimeout");
     assertThrows(bad({ untilBrowserCloses: value }), TypeError, "until");
   }
   const { message } = assertThrows(bad({ idleTimeout: 0 }), RangeError);

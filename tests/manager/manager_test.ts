@@ -14,16 +14,18 @@ import { parseToken } from "../../src/core/token.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import type { SessionManagerOptions } from "../../src/manager/manager_options.ts";
 import { Session } from "../../src/session/session.ts";
-import { BEGIN, MINUTE, setUp } from "./set_up.ts";
 import {
   BAD_COOKIES,
+  BEGIN,
   type Data,
   lastAccessOf,
+  MINUTE,
   requestWith,
+  setUp,
   WatchedStore,
-} from "./session_server.ts";
+} from "./set_up.ts";
 
-Deno.test("open() takes what is no session of ours for a new one, and writes nothing", async () => {
+Deno.test("open() gives a new session for an invalid cookie, and writes nothing", async () => {
   const { open, commit, store, begin } = setUp();
   const { id, cookie } = await begin();
   const unknown = cookie.replace(id, "0".repeat(32));
@@ -69,7 +71,7 @@ Deno.test("open() does not prolong a session for a wrong secret", async () => {
   assertEquals(await lastAccessOf(store, id), BEGIN + 5 * MINUTE);
 });
 
-Deno.test("open() tells the access before, and touches when that is due", async () => {
+Deno.test("open() tells the previous access, and touches when that is due", async () => {
   for (
     const [options, due] of [
       [{}, MINUTE],
@@ -200,7 +202,7 @@ Deno.test("commit() writes nothing when nothing changed", async () => {
   assertEquals(store.takeCalls(), ["load"]);
 });
 
-Deno.test("commit() says Vary: Cookie when the session was looked at", async () => {
+Deno.test("commit() sets Vary: Cookie when the session was accessed", async () => {
   const { open, manager } = setUp();
   const session = await open();
   const headers = new Headers({ vary: "Accept" });
@@ -258,7 +260,7 @@ Deno.test("commit() clears once, and not again", async () => {
   assertEquals(Object.fromEntries(session.entries()), { a: 1, b: 1, c: 1 });
 });
 
-Deno.test("commit() shows the session what others have done meanwhile", async () => {
+Deno.test("commit() brings what other requests have done into the session", async () => {
   const { open, commit, begin } = setUp();
   const { cookie } = await begin();
   const [one, other] = [await open(cookie), await open(cookie)];
@@ -269,7 +271,7 @@ Deno.test("commit() shows the session what others have done meanwhile", async ()
   assertEquals(Object.fromEntries(other.entries()), { n: 1, a: 1, b: 2 });
 });
 
-Deno.test("commit() deletes a session that has come to hold nothing, and its cookie", async () => {
+Deno.test("commit() deletes a session that has become empty, and its cookie", async () => {
   const { open, commit, store, begin } = setUp({ cookie: { path: "/app" } });
   const { id, cookie } = await begin();
   const session = await open(cookie);
@@ -286,7 +288,7 @@ Deno.test("commit() deletes a session that has come to hold nothing, and its coo
   assertNotEquals(session.id, id);
 });
 
-Deno.test("commit() keeps a session to which others have added something", async () => {
+Deno.test("commit() keeps a session to which other requests have added something", async () => {
   const { open, commit, store, begin } = setUp();
   const { id, cookie } = await begin();
   const session = await open(cookie);
@@ -395,7 +397,7 @@ Deno.test("destroy() is refused when the secret has changed", async () => {
   assert(await store.has(id));
 });
 
-Deno.test("a store that fails is the caller's error, without a cookie", async () => {
+Deno.test("the error of a store reaches the caller, and no cookie is sent", async () => {
   const { open, manager, store, begin, events } = setUp();
   const { cookie } = await begin();
   const failure = new Error("disk full");
@@ -434,7 +436,7 @@ Deno.test("commit() refuses to overwrite when an ID is taken", async () => {
   assertEquals((await store.load(session.id))!.data, { mine: 1 });
 });
 
-Deno.test("commit() takes no session of another manager", async () => {
+Deno.test("commit() refuses a session of another manager", async () => {
   const { manager } = setUp();
   const foreign = [new Session<Data>(), await setUp().open()];
   for (const session of foreign) {
@@ -469,7 +471,7 @@ Deno.test("consumeFormToken() answers one of many requests at once with true", a
   assertEquals(store.takeCalls(), []);
 });
 
-Deno.test("consumeFormToken() writes nothing for a token that is none of ours", async () => {
+Deno.test("consumeFormToken() writes nothing for an unknown token", async () => {
   const { open, manager, store, begin } = setUp();
   const { cookie } = await begin();
   const session = await open(cookie);
@@ -493,7 +495,7 @@ Deno.test("consumeFormToken() is false, and writes nothing, when the secret has 
   assert(await manager.consumeFormToken(session, token));
 });
 
-Deno.test("consumeFormToken() knows a token that no store has yet", async () => {
+Deno.test("consumeFormToken() accepts a token that is not yet stored", async () => {
   const { open, manager, store, begin } = setUp();
   const { cookie } = await begin();
   for (const session of [await open(), await open(cookie)]) {
@@ -517,7 +519,7 @@ Deno.test("consumeFormToken() passes on what the store throws", async () => {
   assert(await consume());
 });
 
-Deno.test("consumeFormToken() of all that a session held lets the request go on", async () => {
+Deno.test("consumeFormToken() of the only content of a session lets the request go on", async () => {
   const { open, commit, manager, store } = setUp();
   for (const isFilled of [true, false]) {
     const session = await open();
@@ -532,7 +534,7 @@ Deno.test("consumeFormToken() of all that a session held lets the request go on"
   }
 });
 
-Deno.test("expire() and hasSession() take any text for an ID", async () => {
+Deno.test("expire() and hasSession() accept any text as an ID", async () => {
   const { manager, open, begin } = setUp();
   const { id, cookie } = await begin();
   assert(await manager.hasSession(id));
@@ -546,7 +548,7 @@ Deno.test("expire() and hasSession() take any text for an ID", async () => {
   }
 });
 
-Deno.test("the cookie is Secure when the browser spoke https", async () => {
+Deno.test("the cookie is Secure when the browser used https", async () => {
   for (
     const [url, forwarded, trustProxy, expected] of [
       ["http://a/", null, false, false],
@@ -588,7 +590,7 @@ Deno.test("run() saves nothing when the handler throws", async () => {
   assertEquals((await store.load(id))!.data, { n: 1 });
 });
 
-Deno.test("run() sends the response of a refused request, and tells of it", async () => {
+Deno.test("run() sends the response of a refused request, and reports it", async () => {
   const { manager, store, events, begin } = setUp();
   const { id, cookie } = await begin();
   const response = await manager.run(requestWith(cookie), async (session) => {
@@ -632,7 +634,7 @@ Deno.test("run() lets the handler commit on its own", async () => {
   assertEquals(response.headers.getSetCookie().length, 1);
 });
 
-Deno.test("SessionManager() refuses options that make no sense", () => {
+Deno.test("SessionManager() refuses invalid options", () => {
   const store = new WatchedStore();
   const refused: [options: unknown, error: typeof TypeError][] = [
     [{}, TypeError],

@@ -2,8 +2,8 @@
 
 import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert";
 import { SessionTooLargeError } from "../../src/core/errors.ts";
-import { MINUTE, setUp } from "./set_up.ts";
 import { Browser, serve, STORES } from "./session_server.ts";
+import { MINUTE, setUp } from "./set_up.ts";
 
 const KIB = 1024;
 
@@ -69,7 +69,7 @@ Deno.test("flash and form tokens count, the user does not", async () => {
   assert(await commit(session) !== "");
 });
 
-Deno.test("it is the merged record that may not be larger, whoever has filled it", async () => {
+Deno.test("maxBytes limits the merged record, whichever requests filled it", async () => {
   const { open, commit, begin, store } = setUp({ maxBytes: 500 });
   const { id, cookie } = await begin();
   const sessions = await Promise.all(
@@ -89,7 +89,7 @@ Deno.test("it is the merged record that may not be larger, whoever has filled it
   assertEquals(Object.keys((await store.load(id))!.data).length, 5);
 });
 
-Deno.test("what a lower limit finds too large can be read, kept and made smaller, not larger", async () => {
+Deno.test("a session above a lower limit can be read, kept and made smaller, not larger", async () => {
   const { begin, restart, store, clock } = setUp();
   const { id, cookie } = await begin({ a: "x".repeat(500), n: 1 });
   const manager = restart({ maxBytes: 100, rotateEvery: MINUTE });
@@ -119,7 +119,7 @@ Deno.test("what a lower limit finds too large can be read, kept and made smaller
   assertEquals((await store.load(id))?.data.a, "small");
 });
 
-Deno.test("sealed, the clear size counts", async () => {
+Deno.test("sealed, maxBytes limits the size before sealing", async () => {
   const size = `{"data":{"s":""}}`.length + 100;
   for (const [maxBytes, fits] of [[size, true], [size - 1, false]] as const) {
     const { open, commit } = setUp({ seal: true, maxBytes });
@@ -139,7 +139,7 @@ Deno.test("maxBytes: Infinity leaves it to the store", async () => {
 });
 
 for (const medium of STORES) {
-  Deno.test(`over sockets, of requests at once as many fit as have room, and the rest are errors: ${medium}`, async () => {
+  Deno.test(`over sockets, of requests at once as many succeed as have room, and the rest are errors: ${medium}`, async () => {
     await using server = await serve(medium, {
       "/": (session, { url }) => {
         session.set(new URL(url).search, "x".repeat(100));

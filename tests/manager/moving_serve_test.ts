@@ -12,7 +12,7 @@ import { Browser, type Route, serve } from "./session_server.ts";
 
 const SCRIPT = new URL("./mover_script.ts", import.meta.url);
 const CLIENTS = 6;
-/** Of people who are away meanwhile. */
+/** Of browsers that come back later. */
 const OTHERS = 120;
 
 const ROUTES: Record<string, Route> = {
@@ -51,7 +51,7 @@ async function move(place: MigratingPlace, killedAt?: number): Promise<void> {
 /** A process that has ended has no more use for what we write to it. */
 function ignoreClosed(): void {}
 
-Deno.test("nobody is logged out, and no count is lost, while the sessions move", async () => {
+Deno.test("no request is signed out, and no count is lost, while the sessions move", async () => {
   using directory = new TemporaryDirectory();
   const place: MigratingPlace = {
     kind: "migrating",

@@ -1,6 +1,6 @@
 /**
  * Two requests of one browser at once that each change which cookie is valid,
- * over a real socket: either commits first, and either's answer arrives first.
+ * over a real socket: either commits first, and either's response arrives first.
  * The browser keeps what arrived last. However that goes, at most one cookie
  * opens the session; the browser holds it, or a cookie that opens nothing, and
  * is signed out.
@@ -10,13 +10,12 @@ import { assert, assertEquals } from "@std/assert";
 import type { Session } from "../../src/session/session.ts";
 import {
   Browser,
-  cookieOf,
-  type Data,
   type Route,
   serve,
   type SessionServer,
   STORES,
 } from "./session_server.ts";
+import { cookieOf, type Data } from "./set_up.ts";
 
 const ROTATE_EVERY = 60_000;
 
@@ -33,7 +32,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   rotate: (session) => void session.get("n"),
 };
 
-/** Who is signed in, or `null`; of no session, `undefined`. */
+/** The user of the session, or `null`; `undefined` without a session. */
 const shows: Route = (session) =>
   Response.json(session.isNew ? {} : { user: session.user });
 
@@ -123,7 +122,7 @@ async function validCookies(
   for (const cookie of cookies) {
     const response = await server.get("/show", cookie);
     const isOpen = "user" in await response.json();
-    // Who comes in his grace is handed the one that counts.
+    // A request within the grace gets the current cookie.
     if (isOpen && response.headers.getSetCookie().length === 0) {
       valid.push(cookie);
     }

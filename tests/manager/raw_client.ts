@@ -1,5 +1,5 @@
 /**
- * A client that sees each byte as it arrives, and hangs up when it likes:
+ * A client that sees each byte as it arrives, and disconnects at any moment:
  * `fetch` hides cookies, upgrades and what came when.
  */
 
@@ -17,7 +17,7 @@ export class RawClient implements AsyncDisposable {
   received = "";
   readonly #connection: Deno.TcpConn;
   readonly #listening: Promise<void>;
-  #isOver = false;
+  #isClosed = false;
   #news = Promise.withResolvers<void>();
 
   private constructor(connection: Deno.TcpConn) {
@@ -31,7 +31,7 @@ export class RawClient implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#isOver) this.hangUp();
+    if (!this.#isClosed) this.disconnect();
     await this.#listening;
   }
 
@@ -68,21 +68,21 @@ export class RawClient implements AsyncDisposable {
     await this.#until(() => this.received.includes(text));
   }
 
-  /** Waits until the server hangs up, and gives what followed the head. */
+  /** Waits until the server disconnects, and returns what followed the head. */
   async body(): Promise<string> {
     await this.#listening;
     return this.received.slice(this.received.indexOf("\r\n\r\n") + 4);
   }
 
-  /** Hangs up, whatever the server is doing. */
-  hangUp(): void {
-    this.#isOver = true;
+  /** Disconnects, whatever the server is doing. */
+  disconnect(): void {
+    this.#isClosed = true;
     this.#connection.close();
   }
 
   async #until(isThere: () => boolean): Promise<void> {
     while (!isThere()) {
-      assert(!this.#isOver, `it is over: ${this.received}`);
+      assert(!this.#isClosed, `the connection is closed: ${this.received}`);
       await this.#news.promise;
     }
   }
@@ -99,10 +99,10 @@ export class RawClient implements AsyncDisposable {
         this.#tell();
       }
     } catch (error) {
-      // What a read is told that was under way when we hung up.
-      if (!this.#isOver) throw error;
+      // A read that was under way when we disconnected fails.
+      if (!this.#isClosed) throw error;
     }
-    if (!this.#isOver) this.hangUp();
+    if (!this.#isClosed) this.disconnect();
     this.#tell();
   }
 

@@ -1,16 +1,10 @@
-/** Every kind of answer, over a real socket: what has left when, and with what. */
+/** Every kind of response, over a real socket: what is sent when. */
 
 import { assert, assertEquals, assertFalse } from "@std/assert";
 import { parseToken } from "../../src/core/token.ts";
 import { RawClient } from "./raw_client.ts";
-import {
-  Browser,
-  cookieOf,
-  type Route,
-  serve,
-  STORES,
-  WatchedStore,
-} from "./session_server.ts";
+import { Browser, type Route, serve, STORES } from "./session_server.ts";
+import { cookieOf, WatchedStore } from "./set_up.ts";
 
 /** A store that is as slow as its test wants it to be. */
 class SlowStore extends WatchedStore {
@@ -119,7 +113,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
 };
 
 for (const [title, kind] of Object.entries(KINDS)) {
-  Deno.test(`${title} leaves when the commit is finished, with the cookie`, async () => {
+  Deno.test(`${title} is sent after the commit, with the cookie`, async () => {
     const store = new SlowStore();
     await using server = await serve("memory", {
       "/answer": (session, request) => {
@@ -148,7 +142,7 @@ for (const [title, kind] of Object.entries(KINDS)) {
   });
 }
 
-Deno.test("an upgrade to a WebSocket leaves when the commit is finished, with the cookie", async () => {
+Deno.test("an upgrade to a WebSocket is sent after the commit, with the cookie", async () => {
   const store = new SlowStore();
   await using server = await serve("memory", {
     "/socket": (session, request) => {
@@ -170,7 +164,7 @@ Deno.test("an upgrade to a WebSocket leaves when the commit is finished, with th
   await client.body();
 });
 
-Deno.test("a handler that commits before it upgrades hears when the store fails, and the server goes on", async () => {
+Deno.test("a handler that commits before it upgrades gets the store's error, and the server goes on", async () => {
   const store = new WatchedStore();
   await using server = await serve("memory", {
     "/socket": async (session, request) => {
@@ -203,7 +197,7 @@ Deno.test("a handler that commits before it upgrades hears when the store fails,
 });
 
 for (const medium of STORES) {
-  Deno.test(`a body that is streamed may take its time: the record is there when it begins (${medium})`, async () => {
+  Deno.test(`a body may be streamed slowly: the record is stored when it begins (${medium})`, async () => {
     const released = Promise.withResolvers<void>();
     await using server = await serve(medium, {
       "/stream": (session) => {
@@ -224,7 +218,7 @@ for (const medium of STORES) {
     await client.arrival("begins ");
     const browser = new Browser(server);
     browser.cookie = cookieOf((await client.head()).headers);
-    // Nobody waits for the end of the stream, and it does not see this.
+    // The lock is free before the end of the stream, which does not see this.
     assertEquals(await browser.get("/add"), "2");
     released.resolve();
     assert((await client.body()).includes("n=1"));
@@ -260,7 +254,7 @@ for (const medium of STORES) {
   });
 }
 
-Deno.test("whatever else is thrown is the caller's error, and saves nothing", async () => {
+Deno.test("any other error of a handler reaches the caller, and saves nothing", async () => {
   const thrown = [
     new Error("no"),
     "text",
@@ -289,7 +283,7 @@ Deno.test("whatever else is thrown is the caller's error, and saves nothing", as
   assertEquals(record!.data, { n: 0 });
 });
 
-Deno.test("one object that is thrown again and again hands nobody another's cookie", async () => {
+Deno.test("one response object that is thrown again and again gives no client another's cookie", async () => {
   const shared = new Response(null, {
     status: 303,
     headers: { location: "/" },

@@ -26,7 +26,7 @@ async function rotated(options = {}) {
   return { ...scene, id, before, after };
 }
 
-Deno.test("a secret that is old is replaced by a request that only reads; the ID stays", async () => {
+Deno.test("an old secret is replaced by a request that only reads; the ID stays", async () => {
   const { open, commit, begin, clock, store } = setUp(OPTIONS);
   const { id, cookie } = await begin();
   clock.now += 10 * MINUTE - 1;
@@ -39,7 +39,7 @@ Deno.test("a secret that is old is replaced by a request that only reads; the ID
   assertEquals(await commit(await open(after)), "");
 });
 
-Deno.test("requests under way read and write with the secret before, and are handed the new one", async () => {
+Deno.test("requests under way read and write with the previous secret, and get the new one", async () => {
   const { open, commit, before, after, clock } = await rotated();
   clock.now += GRACE - 1;
   const reader = await open(before);
@@ -51,7 +51,7 @@ Deno.test("requests under way read and write with the secret before, and are han
   assertEquals((await open(after)).get("n"), 2);
 });
 
-Deno.test("a request that opened before the rotation commits after it, and is handed the new cookie", async () => {
+Deno.test("a request that opened before a rotation commits after it, and gets the new cookie", async () => {
   const { open, commit, begin, clock } = setUp(OPTIONS);
   const { cookie } = await begin();
   clock.now += 10 * MINUTE - 1;
@@ -63,7 +63,7 @@ Deno.test("a request that opened before the rotation commits after it, and is ha
   assertEquals((await open(after)).get("n"), 2);
 });
 
-Deno.test("of requests that rotate at once one does, and all leave with one cookie", async () => {
+Deno.test("of requests that rotate at once one does, and all get the same cookie", async () => {
   const { open, commit, begin, clock } = setUp(OPTIONS);
   const { cookie } = await begin();
   clock.now += 10 * MINUTE;
@@ -75,7 +75,7 @@ Deno.test("of requests that rotate at once one does, and all leave with one cook
   assertEquals((await open(cookieIn(headers[0]!))).get("n"), 1);
 });
 
-Deno.test("after the grace the secret before opens nothing, and is told of", async () => {
+Deno.test("after the grace the previous secret opens nothing, and is reported", async () => {
   const { open, commit, before, after, clock, events, id } = await rotated();
   clock.now += GRACE;
   const session = await open(before);
@@ -85,7 +85,7 @@ Deno.test("after the grace the secret before opens nothing, and is told of", asy
   assertEquals((await open(after)).get("n"), 1);
 });
 
-Deno.test("a grace may be a fraction, or longer than anybody lives", async () => {
+Deno.test("a grace may be a fraction, or centuries", async () => {
   for (const rotateGrace of [0.5, 2 ** 53 - 1]) {
     const { open, before, after } = await rotated({ rotateGrace });
     assertEquals((await open(before)).get("n"), 1, String(rotateGrace));
@@ -93,7 +93,7 @@ Deno.test("a grace may be a fraction, or longer than anybody lives", async () =>
   }
 });
 
-Deno.test("endOnReuse ends the session of a secret that comes back", async () => {
+Deno.test("endOnReuse ends the session of a secret that is reused", async () => {
   const { open, before, after, clock, store, id } = await rotated({
     endOnReuse: true,
   });
@@ -103,7 +103,7 @@ Deno.test("endOnReuse ends the session of a secret that comes back", async () =>
   assert((await open(after)).isNew);
 });
 
-Deno.test("a commit of a request with the secret before is refused after the grace", async () => {
+Deno.test("a commit of a request with the previous secret is refused after the grace", async () => {
   const { open, commit, before, clock } = await rotated();
   const slow = await open(before);
   clock.now += 5 * GRACE;
@@ -121,7 +121,7 @@ Deno.test("a commit of a request with the secret before is refused after the gra
   await assertRejects(() => commit2(late), SessionGoneError);
 });
 
-Deno.test("regenerate() leaves no way from the old secret, also none of a rotation", async () => {
+Deno.test("regenerate() leaves no way from the old secret to the new one, also after a rotation", async () => {
   const { open, commit, before, after, store, id } = await rotated();
   const session = await open(after);
   session.setUser("ann");
@@ -131,7 +131,7 @@ Deno.test("regenerate() leaves no way from the old secret, also none of a rotati
   assertEquals((await open(signedIn)).user, "ann");
 });
 
-Deno.test("a regenerate under way with the secret before leaves one valid cookie", async () => {
+Deno.test("a regenerate() under way with the previous secret leaves one valid cookie", async () => {
   const { open, commit, before, after } = await rotated();
   const session = await open(before);
   session.regenerate();
@@ -151,7 +151,7 @@ Deno.test("of two regenerate() at once one is refused, and one cookie is valid",
   assertEquals((await open(kept)).get("n"), 1);
 });
 
-Deno.test("only a holder of the secret before is handed the new one", async () => {
+Deno.test("only a request with the previous secret gets the new one", async () => {
   const { open, commit, before, after, store, id } = await rotated();
   const text = JSON.stringify(await store.load(id));
   for (const cookie of [before, after]) {

@@ -14,8 +14,8 @@ import { SessionDataError } from "../../src/core/errors.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import type { SessionManagerOptions } from "../../src/manager/manager_options.ts";
 import type { SchemaResult } from "../../src/manager/standard_schema.ts";
-import { MINUTE, setUp } from "./set_up.ts";
 import { Browser, serve, STORES } from "./session_server.ts";
+import { MINUTE, setUp } from "./set_up.ts";
 
 const ZOD = z.object({
   n: z.number().optional(),
@@ -51,7 +51,7 @@ function request(cookie: string): Request {
 }
 
 for (const [name, schema] of SCHEMAS) {
-  Deno.test(`${name}: a commit that does not fit is refused, and the record is as it was`, async () => {
+  Deno.test(`${name}: a commit of invalid data is refused, and the record is as it was`, async () => {
     const { open, commit, begin, store } = setUp({ schema });
     const { id, cookie } = await begin({ n: 1, cart: ["tea"] });
     const before = await store.load(id);
@@ -76,7 +76,7 @@ for (const [name, schema] of SCHEMAS) {
   });
 }
 
-Deno.test("schema: a new session that does not fit never reaches the store", async () => {
+Deno.test("schema: a new session with invalid data never reaches the store", async () => {
   const { open, commit, store } = setUp({ schema: ZOD });
   const session = await open();
   session.set("n", "1" as unknown as number);
@@ -84,7 +84,7 @@ Deno.test("schema: a new session that does not fit never reaches the store", asy
   assertEquals(store.takeCalls(), []);
 });
 
-Deno.test("schema: it is the merged data that has to fit", async () => {
+Deno.test("schema: the merged data has to be valid", async () => {
   const { open, commit, begin, store } = setUp({ schema: ZOD });
   const { id, cookie } = await begin({ cart: [] });
   const sessions = await Promise.all(
@@ -115,7 +115,7 @@ Deno.test("schema: it is the merged data that has to fit", async () => {
   assertEquals((await store.load(id))?.data.cart, ["f"]);
 });
 
-Deno.test("schema: data that holds nothing fits, whatever is required", async () => {
+Deno.test("schema: empty data is valid, whatever is required", async () => {
   const { open, commit, manager } = setUp({ schema: NAMED });
   const session = await open();
   session.setUser("ann");
@@ -128,7 +128,7 @@ Deno.test("schema: data that holds nothing fits, whatever is required", async ()
   await assertRejects(() => commit(again), SessionDataError);
 });
 
-Deno.test("schema: stored data that does not fit starts anew, told, with the record as it was", async () => {
+Deno.test("schema: invalid stored data gives a new session and an event, and stays as it is", async () => {
   const { begin, restart, open, events, store } = setUp();
   const { id, cookie } = await begin({ cart: ["a", "b", "c", "d"] });
   const before = await store.load(id);
@@ -149,7 +149,7 @@ Deno.test("schema: stored data that does not fit starts anew, told, with the rec
   assertEquals((await open(cookie)).get("cart"), ["a", "b", "c", "d"]);
 });
 
-Deno.test('schema: onInvalid: "throw" leaves it to the application', async () => {
+Deno.test('schema: onInvalid: "throw" makes open() throw', async () => {
   const { begin, restart, events } = setUp();
   const { id, cookie } = await begin({ n: "1" as unknown as number });
   const manager = restart({ schema: ZOD, onInvalid: "throw" });
@@ -161,7 +161,7 @@ Deno.test('schema: onInvalid: "throw" leaves it to the application', async () =>
   assertEquals(events, []);
 });
 
-Deno.test("schema: a session whose data does not fit any more can be destroyed", async () => {
+Deno.test("schema: a session whose data is no longer valid can be destroyed", async () => {
   const { begin, open, commit, store } = setUp({ schema: NAMED });
   const { id, cookie } = await begin({ name: "ann" });
   const session = await open(cookie);
@@ -172,7 +172,7 @@ Deno.test("schema: a session whose data does not fit any more can be destroyed",
   assertFalse(await store.has(id));
 });
 
-Deno.test("schema: a promise is refused with a TypeError, also one that fails later", async () => {
+Deno.test("schema: a promise is refused with a TypeError, also if it rejects later", async () => {
   for (
     const answer of [
       () => Promise.resolve({ value: {} }),
@@ -198,7 +198,7 @@ Deno.test("schema: a promise is refused with a TypeError, also one that fails la
   );
 });
 
-Deno.test("schema: one that throws is invalid, with what it threw as the cause", async () => {
+Deno.test("schema: an error of the schema is the cause of the SessionDataError", async () => {
   const cause = new Error("no such member");
   const schema = schemaOf(() => {
     throw cause;
@@ -212,7 +212,7 @@ Deno.test("schema: one that throws is invalid, with what it threw as the cause",
   assertEquals((await open(cookie)).get("n"), 1);
 });
 
-Deno.test("schema: paths of any kind are told, the first ten in the message", async () => {
+Deno.test("schema: the error has paths of any kind, the first ten in its message", async () => {
   const path = ["list", 0, { key: "a b" }, Symbol("s"), "x".repeat(100)];
   const issues = Array.from({ length: 11 }, () => ({ message: "", path }));
   const schema = schemaOf(() => ({ issues: [{ message: "" }, ...issues] }));
@@ -300,7 +300,7 @@ Deno.test("migrate: N requests at once on old data add N, and migrate once", asy
   assertEquals(Object.keys(data).length, 23);
 });
 
-Deno.test("migrate: what does not fit after it, and what it fails at, starts anew", async () => {
+Deno.test("migrate: data that it fails at, or leaves invalid, gives a new session", async () => {
   const failure = new Error("no way");
   const ways: SessionManagerOptions["migrate"][] = [
     () => ({ name: 1 }),
@@ -324,7 +324,7 @@ Deno.test("migrate: what does not fit after it, and what it fails at, starts ane
   }
 });
 
-Deno.test("migrate: data of a newer version starts anew, and is not written over", async () => {
+Deno.test("migrate: data of a newer version gives a new session, and is not overwritten", async () => {
   const { begin, restart, store } = setUp({ version: 3 });
   const { id, cookie } = await begin({ name: "ann" });
   assertEquals((await store.load(id))?.dataVersion, 3);
@@ -337,7 +337,7 @@ Deno.test("migrate: data of a newer version starts anew, and is not written over
   );
 });
 
-Deno.test("migrate: an old process that commits after a new one is refused", async () => {
+Deno.test("migrate: a commit of an old process after that of a new one is refused", async () => {
   const { begin, open, commit, restart, store } = setUp();
   const { id, cookie } = await begin({ first: "Ann", last: "Lee" });
   const old = await open(cookie);
@@ -350,7 +350,7 @@ Deno.test("migrate: an old process that commits after a new one is refused", asy
   assertEquals((await store.load(id))?.data.name, "Ann Lee");
 });
 
-Deno.test("migrate: keys that end keep their end, if they are still there", async () => {
+Deno.test("migrate: keys keep their expiry, if they are still there", async () => {
   const { open, commit, restart, store, clock } = setUp();
   const session = await open();
   session.set("first", "Ann", { ttl: MINUTE });
@@ -365,7 +365,7 @@ Deno.test("migrate: keys that end keep their end, if they are still there", asyn
   assertEquals(keyExpiry, { code: clock.now + MINUTE });
 });
 
-Deno.test("SessionManager() refuses options of data that make no sense", () => {
+Deno.test("SessionManager() refuses invalid options for data", () => {
   const { store } = setUp();
   const wrong: [options: object, error: typeof TypeError][] = [
     [{ schema: {} }, TypeError],
@@ -390,7 +390,7 @@ Deno.test("SessionManager() refuses options of data that make no sense", () => {
 });
 
 for (const medium of STORES) {
-  Deno.test(`schema: over sockets, what does not fit is an error, and what is stored is never one: ${medium}`, async () => {
+  Deno.test(`schema: over sockets, invalid changes are errors, and invalid stored data is not: ${medium}`, async () => {
     await using server = await serve(medium, {
       "/add": (session) => {
         const cart = session.update("cart", (cart = []) => [...cart, "x"]);

@@ -61,7 +61,7 @@ Deno.test("the server's secret can be changed: older ones open, the newest seals
   assert((await restart(SEAL).open(request(cookie))).isNew);
 });
 
-Deno.test("sealed anew in the same step at regenerate and rotation", async () => {
+Deno.test("a regenerate and a rotation seal the record anew in the same step", async () => {
   const { open, commit, begin, clock } = setUp({
     ...SEAL,
     rotateEvery: 10 * MINUTE,
@@ -78,7 +78,7 @@ Deno.test("sealed anew in the same step at regenerate and rotation", async () =>
   }
 });
 
-Deno.test("what was swapped between two sessions, or changed, is no session", async () => {
+Deno.test("sealed data that was swapped between two sessions, or changed, gives a new session", async () => {
   const { open, begin, store } = setUp(SEAL);
   const one = await begin({ n: 1 });
   const other = await begin({ n: 2 });
@@ -143,7 +143,7 @@ Deno.test("sealed, a form token passes once", async () => {
   assertEquals(passed.toSorted(), [false, true]);
 });
 
-Deno.test("secrets that are too short or no list are refused", () => {
+Deno.test("secrets that are too short, or not a list, are refused", () => {
   for (
     const secrets of [["short"], "a text that is long enough for a secret", [1]]
   ) {

@@ -16,7 +16,7 @@ import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import type { System } from "../../src/system/system.ts";
 import { replaceSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { cookieOf, type Data } from "./session_server.ts";
+import { cookieOf, type Data } from "./set_up.ts";
 
 const SERVER_SECRET = "a secret of the server's own, long enough for it";
 const PRIVATE = "a-very-private-thing";
@@ -42,7 +42,7 @@ class ConsoleRecord implements Disposable {
   }
 }
 
-/** All that can be seen of a value without being told how. */
+/** All that a generic inspection of a value shows. */
 function show(value: unknown): string {
   const inspected = Deno.inspect(value, {
     depth: 20,
@@ -239,7 +239,7 @@ async function live(life: Life): Promise<string> {
   held.unlockSync();
   held.close();
 
-  // Unreadable: told of on the console, and set aside.
+  // Unreadable: reported on the console, and set aside.
   const copy = Deno.readFileSync(`${life.path}/${session.id}`);
   Deno.truncateSync(`${life.path}/${session.id}`, 100);
   assert((await life.open(rotated)).isNew);

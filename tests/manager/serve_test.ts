@@ -1,4 +1,4 @@
-/** What many requests at once do to a session, over a real server. */
+/** What many requests at once do to a session, on a real server. */
 
 import {
   assert,
@@ -8,17 +8,14 @@ import {
 } from "@std/assert";
 import { parseToken } from "../../src/core/token.ts";
 import {
-  BAD_COOKIES,
   Browser,
-  cookieOf,
-  lastAccessOf,
   Meeting,
   type Route,
   serve,
   type SessionServer,
   STORES,
-  WatchedStore,
 } from "./session_server.ts";
+import { BAD_COOKIES, cookieOf, lastAccessOf, WatchedStore } from "./set_up.ts";
 
 /** Begins a stored session, and answers with its cookie. */
 async function begin(server: SessionServer, path = "/begin"): Promise<string> {
@@ -183,7 +180,7 @@ for (const medium of STORES) {
   );
 
   Deno.test(
-    name("a login ends what runs under the cookie from before it"),
+    name("a login refuses requests under way with the cookie from before it"),
     async () => {
       const opened = Promise.withResolvers<void>();
       const released = Promise.withResolvers<void>();
@@ -331,7 +328,7 @@ Deno.test("a store that fails gives an error and no cookie", async () => {
   assertEquals(response.headers.getSetCookie(), []);
 });
 
-Deno.test("a cookie goes out after the store has answered", async () => {
+Deno.test("a cookie is sent after the store has answered", async () => {
   const called = Promise.withResolvers<void>();
   const released = Promise.withResolvers<void>();
   class SlowStore extends WatchedStore {

@@ -1,17 +1,12 @@
-/** What cookies look like and which are believed, over a real socket. */
+/** What cookies look like and which are accepted, over a real socket. */
 
 import { assert, assertEquals, assertFalse } from "@std/assert";
 import type { CookieOptions } from "../../src/http/cookie.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import { MemorySessionStore } from "../../src/engines/memory.ts";
 import { RawClient } from "./raw_client.ts";
-import {
-  cookieOf,
-  type Data,
-  type Route,
-  serve,
-  type SessionServer,
-} from "./session_server.ts";
+import { type Route, serve, type SessionServer } from "./session_server.ts";
+import { cookieOf, type Data } from "./set_up.ts";
 
 const begins: Route = (session) => {
   session.set("n", 1);
@@ -68,7 +63,7 @@ const COOKIES: Readonly<
 const CLEARED = ["Expires=Thu, 01 Jan 1970 00:00:00 GMT", "Max-Age=0"];
 
 for (const [title, [cookie, attributes]] of Object.entries(COOKIES)) {
-  Deno.test(`a cookie with ${title} is set, taken and cleared with the same attributes`, async () => {
+  Deno.test(`a cookie with ${title} is set, accepted and cleared with the same attributes`, async () => {
     await using server = await serve("memory", ROUTES, { cookie });
     assertEquals(await attributesOf(server, "/begin"), attributes);
     const begun = cookieOf((await server.get("/begin")).headers);
@@ -81,7 +76,7 @@ for (const [title, [cookie, attributes]] of Object.entries(COOKIES)) {
   });
 }
 
-Deno.test("a __Host- cookie is taken under its very name, and no other", async () => {
+Deno.test("a __Host- cookie is accepted under its exact name only", async () => {
   await using server = await serve("memory", ROUTES, {
     cookie: { name: "__Host-session" },
   });
@@ -100,7 +95,7 @@ Deno.test("a __Host- cookie is taken under its very name, and no other", async (
   }
 });
 
-Deno.test("two cookies of one name are none: what a neighbouring host planted is not believed", async () => {
+Deno.test("two cookies of one name are ignored: a neighbouring host may have planted one", async () => {
   await using server = await serve("memory", ROUTES);
   const [own, planted] = [
     cookieOf((await server.get("/begin")).headers),
@@ -129,7 +124,7 @@ Deno.test("two cookies of one name are none: what a neighbouring host planted is
   }
 });
 
-Deno.test("several managers with names of their own serve one app side by side", async () => {
+Deno.test("several managers with different cookie names serve one app side by side", async () => {
   const shop = new SessionManager<Data>({
     store: new MemorySessionStore(),
     cookie: { name: "shop" },
@@ -166,7 +161,7 @@ Deno.test("several managers with names of their own serve one app side by side",
   assertEquals(await show(cookies.join("; ")), [1, 2]);
   assertEquals(await show(customer!), [1, null]);
   assertEquals(await show(clerk!), [null, 2]);
-  // Each store knows its own: a customer's token makes nobody a clerk.
+  // Each store has its own sessions: a customer's token opens no clerk's.
   const swapped = `office=${customer!.slice("shop=".length)}`;
   assertEquals(await show(`${customer}; ${swapped}`), [1, null]);
 
@@ -203,7 +198,7 @@ class SharedCache {
   }
 }
 
-Deno.test("a shared cache hands nobody another's cookie or page, whatever the application says of it", async () => {
+Deno.test("a shared cache gives no client another's cookie or page, whatever the application's Cache-Control", async () => {
   let now = Date.now();
   const says = (control: string | undefined): Route => (session) => {
     if (session.isNew) session.set("n", Math.random());
@@ -239,7 +234,7 @@ Deno.test("a shared cache hands nobody another's cookie or page, whatever the ap
     assertEquals([await read(ann), await read(ben)], pages, path);
   }
 
-  // A cookie that is due goes out also where nobody looked at the session.
+  // A cookie that is due is sent also if the handler did not access the session.
   const ann = cookieOf((await server.get("/silent")).headers);
   now += 1_000_000;
   const due = await cache.get("/asset", ann);
@@ -251,7 +246,7 @@ Deno.test("a shared cache hands nobody another's cookie or page, whatever the ap
   assertEquals(await another.text(), "the same for all");
 });
 
-Deno.test("who keeps shared caches out himself is left alone", async () => {
+Deno.test("an application that sets no-store or private keeps its own Cache-Control", async () => {
   const directives = [
     "private",
     "no-store",

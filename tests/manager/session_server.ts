@@ -1,23 +1,16 @@
-/** A real server, a browser that keeps one cookie, and stores to run them on. */
+/** A real server, and a browser that keeps one cookie. */
 
-import type {
-  LoadOptions,
-  RecordChange,
-  SessionStore,
-} from "../../src/core/store.ts";
-import { assert } from "@std/assert";
 import type { SessionRecord } from "../../src/core/record.ts";
+import type { SessionStore } from "../../src/core/store.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import { MemorySessionStore } from "../../src/engines/memory.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import type {
   SessionEvent,
   SessionManagerOptions,
 } from "../../src/manager/manager_options.ts";
 import type { Session } from "../../src/session/session.ts";
-import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
-import { MemorySessionStore } from "../../src/engines/memory.ts";
-
-/** What the sessions of these tests hold. */
-export type Data = Record<string, unknown> & { n?: number; cart?: string[] };
+import type { Data } from "./set_up.ts";
 
 /** Answers a path with the session of the request. */
 export type Route = (
@@ -89,12 +82,12 @@ export async function serve(
   };
 }
 
-/** What the tests look for is the status, not a report in their output. */
+/** Keeps the error out of the output: tests look at the status. */
 function onError(): Response {
   return new Response("failed", { status: 500 });
 }
 
-/** Sends back the cookie that it was given last, and forgets it when told to. */
+/** Sends the cookie that it got last, until a response clears it. */
 export class Browser {
   /** The whole `Cookie` header. */
   cookie: string | undefined;
@@ -121,7 +114,7 @@ export class Browser {
   }
 }
 
-/** Holds up those who arrive until all of them have. */
+/** Lets its participants go on when all of them have arrived. */
 export class Meeting {
   readonly #all = Promise.withResolvers<void>();
   #missing: number;
@@ -136,119 +129,3 @@ export class Meeting {
     return this.#all.promise;
   }
 }
-
-/** Notes what is asked of it, and fails when it is told to. */
-export class WatchedStore extends MemorySessionStore {
-  readonly calls: string[] = [];
-  failure: Error | undefined;
-
-  override load(
-    id: string,
-    options?: LoadOptions,
-  ): Promise<SessionRecord | undefined> {
-    return this.#note("load") ?? super.load(id, options);
-  }
-
-  override create(id: string, record: SessionRecord): Promise<boolean> {
-    return this.#note("create") ?? super.create(id, record);
-  }
-
-  override update(
-    id: string,
-    change: RecordChange,
-  ): Promise<SessionRecord | null | undefined> {
-    return this.#note("update") ?? super.update(id, change);
-  }
-
-  override save(id: string, record: SessionRecord): Promise<void> {
-    return this.#note("save") ?? super.save(id, record);
-  }
-
-  override delete(id: string): Promise<boolean> {
-    return this.#note("delete") ?? super.delete(id);
-  }
-
-  /** Names what was called since the last time. */
-  takeCalls(): string[] {
-    return this.calls.splice(0);
-  }
-
-  #note(call: string): Promise<never> | undefined {
-    this.calls.push(call);
-    return this.failure && Promise.reject(this.failure);
-  }
-}
-
-/** Tells when a session was last accessed, and marks nothing. */
-export async function lastAccessOf(
-  store: SessionStore,
-  id: string,
-): Promise<number> {
-  let lastAccess: number | undefined;
-  await store.load(id, {
-    touch: (_record, accessedAt) => {
-      lastAccess = accessedAt;
-      return false;
-    },
-  });
-  assert(lastAccess !== undefined);
-  return lastAccess;
-}
-
-/** Makes a request with any text at all as its `Cookie` header. */
-export function requestWith(
-  cookie: string | null | undefined,
-  url = "http://localhost/",
-): Request {
-  const request = new Request(url);
-  // `Headers` refuses what no server would pass on; the manager must not care.
-  const headers = {
-    get: (name: string) => name === "cookie" ? cookie ?? null : null,
-  };
-  return Object.defineProperty(request, "headers", { value: headers });
-}
-
-/** Reads the one cookie of the headers as a `Cookie` header. */
-export function cookieOf(headers: Headers): string {
-  const cookies = headers.getSetCookie();
-  assert(cookies.length === 1, `${cookies.length} cookies`);
-  return cookies[0]!.split(";", 1)[0]!;
-}
-
-/** The kinds of cookie that are no session. */
-export const BAD_COOKIES: readonly string[] = [
-  "",
-  ";",
-  "=",
-  "a=b;",
-  "session",
-  "session=",
-  "session=;",
-  'session=""',
-  'session="',
-  "session==",
-  "session=../../etc/passwd",
-  "session=..\\..\\windows",
-  "session=/etc/passwd",
-  "session=C:\\windows",
-  "session=\0",
-  `session=${"0".repeat(53)}`,
-  `session=${"0".repeat(55)}`,
-  `session=${"0".repeat(53)}\0`,
-  `session=${"0".repeat(31)}/${"0".repeat(22)}`,
-  `session=${"0".repeat(53)}ä`,
-  `session=${"𝟘".repeat(27)}`,
-  `session=${"A".repeat(54)}`,
-  `session=${"0".repeat(54)}; session=${"1".repeat(54)}`,
-  `session=${"%00".repeat(18)}`,
-  `xsession=${"0".repeat(54)}`,
-  `a=session=${"0".repeat(54)}`,
-  `session=${"x".repeat(65_536)}`,
-  "x".repeat(65_536),
-  ";".repeat(65_536),
-  " ".repeat(65_536),
-  "session=".repeat(8_192),
-  "session=;".repeat(8_192),
-  " session".repeat(8_192),
-  '"'.repeat(65_536),
-];

@@ -1,22 +1,29 @@
+/** A manager on a watched store and a clock of its own, and cookies to try. */
+
+import { assert } from "@std/assert";
+import type { SessionRecord } from "../../src/core/record.ts";
+import type {
+  LoadOptions,
+  RecordChange,
+  SessionStore,
+} from "../../src/core/store.ts";
+import { MemorySessionStore } from "../../src/engines/memory.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import type {
   SessionEvent,
   SessionManagerOptions,
 } from "../../src/manager/manager_options.ts";
 import type { Session } from "../../src/session/session.ts";
-import {
-  cookieOf,
-  type Data,
-  requestWith,
-  WatchedStore,
-} from "./session_server.ts";
+
+/** What the sessions of these tests hold. */
+export type Data = Record<string, unknown> & { n?: number; cart?: string[] };
 
 /** In milliseconds. */
 export const MINUTE = 60_000;
 /** When each test begins, in ms since the epoch. */
 export const BEGIN = 1_000_000_000_000;
 
-/** A manager on a store and a clock of its own, and what is done with it often. */
+/** A manager, its store and clock, and short forms of its methods. */
 export interface SetUp {
   readonly clock: { now: number };
   readonly store: WatchedStore;
@@ -31,7 +38,7 @@ export interface SetUp {
   begin(data?: Data): Promise<{ id: string; cookie: string }>;
 }
 
-/** Makes one. */
+/** Makes a manager and what goes with it. */
 export function setUp(options: Partial<SessionManagerOptions> = {}): SetUp {
   const clock = { now: BEGIN };
   const now = () => clock.now;
@@ -62,3 +69,119 @@ export function setUp(options: Partial<SessionManagerOptions> = {}): SetUp {
     },
   };
 }
+
+/** Notes its calls, and fails when `failure` is set. */
+export class WatchedStore extends MemorySessionStore {
+  readonly calls: string[] = [];
+  failure: Error | undefined;
+
+  override load(
+    id: string,
+    options?: LoadOptions,
+  ): Promise<SessionRecord | undefined> {
+    return this.#note("load") ?? super.load(id, options);
+  }
+
+  override create(id: string, record: SessionRecord): Promise<boolean> {
+    return this.#note("create") ?? super.create(id, record);
+  }
+
+  override update(
+    id: string,
+    change: RecordChange,
+  ): Promise<SessionRecord | null | undefined> {
+    return this.#note("update") ?? super.update(id, change);
+  }
+
+  override save(id: string, record: SessionRecord): Promise<void> {
+    return this.#note("save") ?? super.save(id, record);
+  }
+
+  override delete(id: string): Promise<boolean> {
+    return this.#note("delete") ?? super.delete(id);
+  }
+
+  /** Names what was called since the last time. */
+  takeCalls(): string[] {
+    return this.calls.splice(0);
+  }
+
+  #note(call: string): Promise<never> | undefined {
+    this.calls.push(call);
+    return this.failure && Promise.reject(this.failure);
+  }
+}
+
+/** Tells when a session was last accessed, and marks nothing. */
+export async function lastAccessOf(
+  store: SessionStore,
+  id: string,
+): Promise<number> {
+  let lastAccess: number | undefined;
+  await store.load(id, {
+    touch: (_record, accessedAt) => {
+      lastAccess = accessedAt;
+      return false;
+    },
+  });
+  assert(lastAccess !== undefined);
+  return lastAccess;
+}
+
+/** Makes a request with any text at all as its `Cookie` header. */
+export function requestWith(
+  cookie: string | null | undefined,
+  url = "http://localhost/",
+): Request {
+  const request = new Request(url);
+  // `Headers` refuses what no server would pass on; the manager must not care.
+  const headers = {
+    get: (name: string) => name === "cookie" ? cookie ?? null : null,
+  };
+  return Object.defineProperty(request, "headers", { value: headers });
+}
+
+/** Reads the one cookie of the headers as a `Cookie` header. */
+export function cookieOf(headers: Headers): string {
+  const cookies = headers.getSetCookie();
+  assert(cookies.length === 1, `${cookies.length} cookies`);
+  return cookies[0]!.split(";", 1)[0]!;
+}
+
+/** The kinds of cookie that are not a session. */
+export const BAD_COOKIES: readonly string[] = [
+  "",
+  ";",
+  "=",
+  "a=b;",
+  "session",
+  "session=",
+  "session=;",
+  'session=""',
+  'session="',
+  "session==",
+  "session=../../etc/passwd",
+  "session=..\\..\\windows",
+  "session=/etc/passwd",
+  "session=C:\\windows",
+  "session=\0",
+  `session=${"0".repeat(53)}`,
+  `session=${"0".repeat(55)}`,
+  `session=${"0".repeat(53)}\0`,
+  `session=${"0".repeat(31)}/${"0".repeat(22)}`,
+  `session=${"0".repeat(53)}ä`,
+  `session=${"𝟘".repeat(27)}`,
+  `session=${"A".repeat(54)}`,
+  `session=${"0".repeat(54)}; session=${"1".repeat(54)}`,
+  `session=${"%00".repeat(18)}`,
+  `xsession=${"0".repeat(54)}`,
+  `a=session=${"0".repeat(54)}`,
+  `session=${"x".repeat(65_536)}`,
+  "x".repeat(65_536),
+  ";".repeat(65_536),
+  " ".repeat(65_536),
+  "session=".repeat(8_192),
+  "session=;".repeat(8_192),
+  " session".repeat(8_192),
+  '"'.repeat(65_536),
+];

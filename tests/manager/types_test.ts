@@ -12,8 +12,8 @@ import * as devalue from "npm:devalue@6.0.3";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import { Session } from "../../src/session/session.ts";
-import { setUp } from "./set_up.ts";
-import { Browser, type Data, serve, STORES } from "./session_server.ts";
+import { Browser, serve, STORES } from "./session_server.ts";
+import { type Data, setUp } from "./set_up.ts";
 
 const TYPES = { types: devalue };
 
@@ -51,7 +51,7 @@ Deno.test("types: what JSON cannot hold comes back as it was, as data and as a f
   assertEquals(last.flash("date"), undefined);
 });
 
-Deno.test("types: a change inside is noticed, and no change is none", async () => {
+Deno.test("types: a change inside is noticed, and reading is not a change", async () => {
   const { open, commit, store } = setUp(TYPES);
   const session = await open();
   for (const [key, value] of Object.entries(VALUES)) session.set(key, value);
@@ -96,7 +96,7 @@ Deno.test("types: update() gets a copy, and adds up over parallel requests", asy
   assertEquals(session.get("at-7"), new Date(7));
 });
 
-Deno.test("types: what JSON holds is stored as JSON, the rest as a text that is named", async () => {
+Deno.test("types: JSON values are stored as JSON, the rest as texts whose keys are listed", async () => {
   const { open, commit, store } = setUp(TYPES);
   const session = await open();
   session.set("plain", { a: [1, "~"] });
@@ -123,7 +123,7 @@ Deno.test("types: what JSON holds is stored as JSON, the rest as a text that is 
   assertEquals(again.get("date"), new Date(0));
 });
 
-Deno.test("types: a value that turns from one kind into the other is noticed", async () => {
+Deno.test("types: a value that changes from JSON to another type, or back, is noticed", async () => {
   const { open, commit, begin } = setUp(TYPES);
   const text = '[[1],["Date","1970-01-01T00:00:00.000Z"]]';
   const { cookie } = await begin({ list: JSON.parse(text) });
@@ -139,7 +139,7 @@ Deno.test("types: a value that turns from one kind into the other is noticed", a
   assertEquals((await open(cookie)).get("list"), JSON.parse(text));
 });
 
-Deno.test("types: sessions from before load, and turn key by key", async () => {
+Deno.test("types: sessions from before the codec load, and change key by key", async () => {
   const { begin, restart, store } = setUp();
   const { id, cookie } = await begin({ n: 1, cart: ["tea"] });
   const manager = restart(TYPES);
@@ -160,7 +160,7 @@ Deno.test("types: sessions from before load, and turn key by key", async () => {
   assertEquals((await store.load(id))?.typed, undefined);
 });
 
-Deno.test("types: without them, other types are refused, and a record that holds some starts anew", async () => {
+Deno.test("types: without a codec, other types are refused, and a record that holds some gives a new session", async () => {
   const { restart, begin, open, events } = setUp(TYPES);
   const { id, cookie } = await begin({ due: new Date(0) });
   const request = new Request("http://localhost/", { headers: { cookie } });
@@ -211,7 +211,7 @@ Deno.test("types: what neither JSON nor the codec can hold is refused, and never
   assertEquals(session.get("kept"), new Date(0));
 });
 
-Deno.test("types: what was put inside a value and cannot be kept fails the commit, the old is still there", async () => {
+Deno.test("types: a commit fails on what cannot be kept inside a value, and the record is as it was", async () => {
   const { open, commit, begin } = setUp(TYPES);
   const { cookie } = await begin({ map: new Map([["a", 1]]) });
   const session = await open(cookie);
@@ -249,7 +249,7 @@ const HOSTILE: Readonly<Record<string, Partial<SessionRecord>>> = {
 };
 
 for (const [what, members] of Object.entries(HOSTILE)) {
-  Deno.test(`types: a stored text that is ${what} is no session, never an error`, async () => {
+  Deno.test(`types: a stored text that is ${what} gives a new session, never an error`, async () => {
     const { open, begin, store, events } = setUp(TYPES);
     const { id, cookie } = await begin({ n: 1 });
     const record = (await store.load(id))!;
@@ -262,7 +262,7 @@ for (const [what, members] of Object.entries(HOSTILE)) {
   });
 }
 
-Deno.test("types: sealed, the store sees none of it", async () => {
+Deno.test("types: sealed, the store sees no value", async () => {
   const { open, commit, store } = setUp({ ...TYPES, seal: true });
   const session = await open();
   session.set("due", new Date(0));
@@ -277,7 +277,7 @@ Deno.test("types: sealed, the store sees none of it", async () => {
   assertEquals(again.flash("note"), new Date(0));
 });
 
-Deno.test("types: any codec of that shape will do, also one with methods", async () => {
+Deno.test("types: any codec of that shape is accepted, also one with methods", async () => {
   class Dates {
     readonly #mark = "date ";
     stringify(value: unknown): string {
@@ -306,7 +306,7 @@ Deno.test("types: any codec of that shape will do, also one with methods", async
 });
 
 for (const medium of STORES) {
-  Deno.test(`types: parallel requests change one map's key and others, over sockets: ${medium}`, async () => {
+  Deno.test(`types: parallel requests change one key of a map and other keys, over sockets: ${medium}`, async () => {
     await using server = await serve(medium, {
       "/begin": (session) => {
         session.set("seen", new Map());

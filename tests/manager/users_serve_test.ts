@@ -8,14 +8,12 @@ import { startProcess } from "../directory/clients.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import {
   Browser,
-  cookieOf,
-  type Data,
   Meeting,
-  requestWith,
   type Route,
   serve,
   STORES,
 } from "./session_server.ts";
+import { cookieOf, type Data, requestWith } from "./set_up.ts";
 
 const REQUESTS = 51;
 
@@ -89,7 +87,7 @@ for (const medium of STORES) {
 
   Deno.test(
     name(
-      "revocations amid requests that save, log in and log out: who began before the last one is signed in nowhere",
+      "revocations amid requests that save, log in and log out: no session from before the last one is signed in",
     ),
     async () => {
       await using server = await serve(medium, {

@@ -7,15 +7,21 @@ import type { SessionManager } from "../../src/manager/manager.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { MemorySessionStore } from "../../src/engines/memory.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { type Data, requestWith } from "./session_server.ts";
-import { BEGIN, MINUTE, type SetUp, setUp } from "./set_up.ts";
+import {
+  BEGIN,
+  type Data,
+  MINUTE,
+  requestWith,
+  type SetUp,
+  setUp,
+} from "./set_up.ts";
 
 const DAY = 24 * 60 * MINUTE;
 
 /** A store whose listing has none of these. */
 class BlindStore extends MemorySessionStore {
   readonly missed: Set<string> = new Set();
-  /** What somebody does between the listing and the answer to it. */
+  /** Runs between the listing and its result. */
   meanwhile: (() => Promise<unknown>) | undefined;
 
   override async *entries(
@@ -28,7 +34,7 @@ class BlindStore extends MemorySessionStore {
   }
 }
 
-/** A scene whose store misses whoever is told to it. */
+/** A scene whose store misses the sessions that it is told to. */
 function setUpBlind(): SetUp & { blind: BlindStore } {
   const clock = { now: BEGIN };
   const now = () => clock.now;
@@ -86,7 +92,7 @@ Deno.test("sessionsOf() lists a user's devices, the one accessed last first", as
   assertEquals(await manager.sessionsOf("carl"), []);
 });
 
-Deno.test("revokeUser() ends all sessions of a user, and nobody else's", async () => {
+Deno.test("revokeUser() ends all sessions of a user, and no others", async () => {
   const scene = setUp();
   const { manager, open, store } = scene;
   const anns = [await signIn(scene, "ann"), await signIn(scene, "ann")];
@@ -105,7 +111,7 @@ Deno.test("revokeUser() ends all sessions of a user, and nobody else's", async (
   assertEquals(await manager.revokeUser("carl"), 0);
 });
 
-Deno.test("revokeUser() with except leaves that one, for reads and commits, also of requests under way", async () => {
+Deno.test("revokeUser() with except spares that session, for reads and commits, also of requests under way", async () => {
   const scene = setUp();
   const { manager, open, commit } = scene;
   const other = await signIn(scene, "ann");
@@ -125,7 +131,7 @@ Deno.test("revokeUser() with except leaves that one, for reads and commits, also
   assert((await open(mine.cookie)).isNew);
 });
 
-Deno.test("revokeUser() does not spare what is no session of the user's", async () => {
+Deno.test("revokeUser() does not spare another user's session", async () => {
   const scene = setUp();
   const { manager, open } = scene;
   const bob = await signIn(scene, "bob");
@@ -181,7 +187,7 @@ Deno.test("destroy() of a session that was revoked meanwhile is no error", async
   await scene.commit(running);
 });
 
-Deno.test("a session that every listing misses opens no more, and is deleted by who tries", async () => {
+Deno.test("a revoked session that every listing misses does not open, and is deleted by a request that brings it", async () => {
   const scene = setUpBlind();
   const { manager, open, blind } = scene;
   const missed = await signIn(scene, "ann");
@@ -194,7 +200,7 @@ Deno.test("a session that every listing misses opens no more, and is deleted by 
   assert((await open(found.cookie)).isNew);
 });
 
-Deno.test("a session that a listing missed is in no list of the user's afterwards", async () => {
+Deno.test("a revoked session that a listing missed is not listed afterwards", async () => {
   const scene = setUpBlind();
   const { manager, blind } = scene;
   const { id } = await signIn(scene, "ann");
@@ -205,7 +211,7 @@ Deno.test("a session that a listing missed is in no list of the user's afterward
   assertEquals(await manager.revokeUser("ann"), 1);
 });
 
-Deno.test("a session that was ended and missed is not brought back by sparing it later", async () => {
+Deno.test("a revoked session that a listing missed is not brought back by sparing it later", async () => {
   const scene = setUpBlind();
   const { manager, open, blind } = scene;
   const { id, cookie } = await signIn(scene, "ann");
@@ -228,7 +234,7 @@ Deno.test("a record that became another user's between listing and deletion stay
   assertEquals((await blind.load(id))?.user, "bob");
 });
 
-Deno.test("a form token of a session that a listing missed is worth nothing", async () => {
+Deno.test("a form token of a revoked session that a listing missed is not valid", async () => {
   const scene = setUpBlind();
   const { manager, open, commit, blind } = scene;
   const { id, cookie } = await signIn(scene, "ann");
@@ -241,7 +247,7 @@ Deno.test("a form token of a session that a listing missed is worth nothing", as
   assertEquals(await manager.consumeFormToken(running, token), false);
 });
 
-Deno.test("who logs in after a revocation stays, in the same millisecond and with a clock set back", async () => {
+Deno.test("a login after a revocation stays, in the same millisecond and with a clock set back", async () => {
   for (const step of [0, 1, -DAY]) {
     const scene = setUpBlind();
     const { manager, open, commit, clock } = scene;
@@ -264,7 +270,7 @@ Deno.test("who logs in after a revocation stays, in the same millisecond and wit
   }
 });
 
-Deno.test("a revocation ends logins that a wrong clock dated into the future, also missed ones", async () => {
+Deno.test("a revocation ends logins that a wrong clock dated into the future, also those that a listing missed", async () => {
   for (const isMissed of [false, true]) {
     const scene = setUpBlind();
     const { manager, open, clock, blind } = scene;
@@ -279,7 +285,7 @@ Deno.test("a revocation ends logins that a wrong clock dated into the future, al
   }
 });
 
-Deno.test("a revocation ends sessions of a mark that is long gone, also missed ones", async () => {
+Deno.test("a revocation ends sessions of a revocation that has expired, also those that a listing missed", async () => {
   const scene = setUpBlind();
   const { manager, open, clock, blind } = scene;
   for (let time = 0; time < 3; time++) await manager.revokeUser("ann");
@@ -319,7 +325,7 @@ Deno.test("regenerate(), rotation and setUser() of the same user do not outlive 
   }
 });
 
-Deno.test("who logs out of a session leaves no trace of the revocations of his", async () => {
+Deno.test("a logout leaves no trace of the user's revocations in the record", async () => {
   const scene = setUp();
   const { manager, open, commit, store } = scene;
   await manager.revokeUser("ann");
@@ -333,7 +339,7 @@ Deno.test("who logs out of a session leaves no trace of the revocations of his",
   assertEquals(await idsOf(manager, "bob"), [id]);
 });
 
-Deno.test("a login that knew no mark, and is stored after the revocation, is over", async () => {
+Deno.test("a login that began before the first revocation, and is stored after it, is revoked", async () => {
   const scene = setUp();
   const { manager, open, commit, store } = scene;
   const session = await open();
@@ -350,7 +356,7 @@ Deno.test("a login that knew no mark, and is stored after the revocation, is ove
   assert((await open(cookie)).isNew);
 });
 
-Deno.test("revocations at once end all there was before them, and the marks are one", async () => {
+Deno.test("revocations at once end all earlier sessions, and leave one record", async () => {
   const scene = setUp();
   const { manager, open, store } = scene;
   const devices = [];
@@ -364,7 +370,7 @@ Deno.test("revocations at once end all there was before them, and the marks are 
   assertEquals(left, [revocationId("ann")]);
 });
 
-Deno.test("the mark is a record of the store, and no session of the manager's", async () => {
+Deno.test("a revocation is a record of the store, but not a session of the manager", async () => {
   const scene = setUp({ idleTimeout: MINUTE });
   const { manager, store, clock } = scene;
   await manager.revokeUser("ann");
@@ -380,7 +386,7 @@ Deno.test("the mark is a record of the store, and no session of the manager's", 
   assertEquals((await store.deleteOldSessions(0)).deleted, 1);
 });
 
-Deno.test("a user is any text, and has a mark of his own", async () => {
+Deno.test("a user is any string, and has a revocation of its own", async () => {
   const users = [
     ..."ann|Ann|ann |../../etc|é|e\u0301|🍪|\ud83c|\ufffd|__proto__|\0|\n|-"
       .split("|"),
@@ -408,7 +414,7 @@ Deno.test("a user is any text, and has a mark of his own", async () => {
   }
 });
 
-Deno.test("sessionsOf() and revokeUser() refuse what is no name, before anything is done", async () => {
+Deno.test("sessionsOf() and revokeUser() refuse what is not a name, before any I/O", async () => {
   const { manager, begin, store } = setUp();
   await begin();
   for (const user of ["", undefined, null, 1, {}, ["ann"]] as string[]) {
@@ -420,7 +426,7 @@ Deno.test("sessionsOf() and revokeUser() refuse what is no name, before anything
   assertEquals(store.takeCalls(), []);
 });
 
-Deno.test("what fails is the caller's to hear, and the revocation holds once the mark is written", async () => {
+Deno.test("an error of the store reaches the caller, and the revocation holds once it is written", async () => {
   const scene = setUp();
   const { manager, store, open } = scene;
   const { cookie } = await signIn(scene, "ann");
@@ -444,7 +450,7 @@ Deno.test("what fails is the caller's to hear, and the revocation holds once the
   assert((await open(cookie)).isNew);
 });
 
-Deno.test("a session with a user costs one load more, one without none", async () => {
+Deno.test("a session with a user costs one load more, a session without a user none", async () => {
   const scene = setUp();
   const { open, commit, store } = scene;
   const { cookie } = await scene.begin();
@@ -490,7 +496,7 @@ Deno.test("setLabel() names a session, and a label alone is no reason to store o
   assertEquals("label" in (await store.load(id))!, false);
 });
 
-Deno.test("setLabel() refuses what is no label", async () => {
+Deno.test("setLabel() refuses what is not a label", async () => {
   const session = await setUp().open();
   for (const label of [undefined, 1, {}, ["x"]] as unknown as string[]) {
     assertThrows(() => session.setLabel(label), TypeError, "label");

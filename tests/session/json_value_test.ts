@@ -57,7 +57,7 @@ Deno.test("checkJson() never shows the value", () => {
   );
 });
 
-Deno.test("checkJson() takes what comes back as it was", () => {
+Deno.test("checkJson() accepts what JSON restores as it was", () => {
   const shared = { x: 1 };
   for (
     const value of [
@@ -86,7 +86,7 @@ Deno.test("checkJson() takes what comes back as it was", () => {
   );
 });
 
-Deno.test("checkJson() takes -0 for 0", () => {
+Deno.test("checkJson() accepts -0 as 0", () => {
   assertEquals(writeJson([-0], "it"), "[0]");
 });
 

@@ -36,9 +36,9 @@ function commitTo(
   assert(change !== undefined, "nothing was changed");
   const fresh = { data: {}, createdAt: 1_000, ...record };
   const before = JSON.stringify(fresh);
-  const after = change.apply(structuredClone(fresh), new Map());
+  const after = change.apply(structuredClone(fresh), undefined);
   assertEquals(
-    change.apply(JSON.parse(before), new Map()),
+    change.apply(JSON.parse(before), undefined),
     after,
     "not repeatable",
   );
@@ -99,7 +99,7 @@ Deno.test("Session tells its ages by the clock it was given, from 0 up", () => {
   assertEquals([session.creationAge, session.accessAge], [0, 0]);
 });
 
-Deno.test("Session notices every look, and nothing else", () => {
+Deno.test("Session notes every access, and nothing else", () => {
   const looks: ((session: Session) => unknown)[] = [
     (session) => session.id,
     (session) => session.isNew,
@@ -135,7 +135,7 @@ Deno.test("Session notices every look, and nothing else", () => {
   }
 });
 
-Deno.test("Session does not count as changed what was only read", () => {
+Deno.test("Session does not count reading as a change", () => {
   const session = open({
     data: { list: [1], text: "x" },
     flash: { a: 1 },
@@ -171,25 +171,29 @@ Deno.test("set() and delete() change their key and no other", () => {
   });
 });
 
-Deno.test("set() to the value that was there still is a set", () => {
+Deno.test("set() to the same value is a change", () => {
   const session = open({ data: { a: 1 } });
   session.set("a", 1);
   assertEquals(commitData(session, { a: 9 }), { a: 1 });
 });
 
-Deno.test("set() refuses what JSON cannot hold, and keeps what was there", () => {
+Deno.test("set() refuses what JSON cannot hold, and keeps the old value", () => {
   const session = open({ data: { a: 1 } });
   for (const value of [undefined, 1n, () => 1, NaN, new Date(), { x: [1n] }]) {
     assertThrows(() => session.set("a", value), TypeError, 'Cannot keep "a"');
     assertThrows(() => session.update("a", () => value), TypeError);
     assertThrows(() => session.flash("a", value), TypeError, 'flash "a"');
   }
-  assertThrows(() => session.set(1 as unknown as string, 1), TypeError, "text");
+  assertThrows(
+    () => session.set(1 as unknown as string, 1),
+    TypeError,
+    "not a string",
+  );
   assertEquals(session.get("a"), 1);
   assertFalse(isChanged(session));
 });
 
-Deno.test("a change inside a value that was set or handed out is noticed", () => {
+Deno.test("a change inside a value that was set or returned is noticed", () => {
   const data = { got: [1], listed: { x: 1 }, other: [1] };
   const session = open({ data });
   const given = { y: 1 };
@@ -222,7 +226,7 @@ Deno.test("a change inside a value that JSON cannot hold is refused at commit", 
   assertEquals(commitData(session, {}), { a: [], b: 2 });
 });
 
-Deno.test("a commit shares no object with what was set or handed out", () => {
+Deno.test("a commit shares no object with what was set or returned", () => {
   const session = open({ data: { a: [1] } });
   const given = { x: 1 };
   session.set("b", given);
@@ -234,7 +238,7 @@ Deno.test("a commit shares no object with what was set or handed out", () => {
   assertEquals(kept.data, { a: [1, 2], b: { x: 1 } });
 });
 
-Deno.test("update() runs again on the value that is there by then", () => {
+Deno.test("update() runs again on the value in the record", () => {
   const session = open({ data: { n: 1 } });
   const add = (n: unknown) => Number(n ?? 0) + 1;
   assertEquals(session.update("n", add), 2);
@@ -244,7 +248,7 @@ Deno.test("update() runs again on the value that is there by then", () => {
   assertEquals(commitData(session, {}), { n: 2, m: 1 });
 });
 
-Deno.test("update() after a set or delete is part of it", () => {
+Deno.test("update() after a set or delete is part of that change", () => {
   const session = open({ data: { a: 1, b: 1, c: [1] } });
   session.set("a", 5);
   session.update("a", (n) => Number(n) + 1);
@@ -271,7 +275,7 @@ Deno.test("update() may change the value it is given, which is a copy", () => {
   assertEquals(commitData(session, { list: [7] }), { list: [7, 2] });
 });
 
-Deno.test("a change inside what update() gave counts as a set", () => {
+Deno.test("a change inside what update() returned counts as a set", () => {
   const session = open({ data: { list: [1] } });
   const list = session.update("list", (list) => [...list as number[], 2]);
   (list as number[]).push(3);
@@ -299,7 +303,7 @@ Deno.test("update() refuses what JSON cannot hold at commit, too", () => {
   );
 });
 
-Deno.test("clear() removes all keys, and what is set after it stays", () => {
+Deno.test("clear() removes all keys, and keys set after it stay", () => {
   const session = open({ data: { a: 1, b: 1 }, user: "ann" });
   session.set("c", 1);
   session.clear();
@@ -345,7 +349,7 @@ Deno.test("keys like __proto__ and constructor are keys like any other", () => {
   assertEquals(({} as Record<string, unknown>)["x"], undefined);
 });
 
-Deno.test("setUser() changes who is logged in, and with it the secret", () => {
+Deno.test("setUser() changes the user, and with it the secret", () => {
   const session = open({ user: "ann" });
   session.setUser("ann");
   assertFalse(isChanged(session));
@@ -360,7 +364,7 @@ Deno.test("setUser() changes who is logged in, and with it the secret", () => {
   assertEquals(commitTo(session, { user: "ann" }), undefined);
 });
 
-Deno.test("setUser() refuses what is no name", () => {
+Deno.test("setUser() refuses what is not a name", () => {
   for (const user of ["", undefined, 1, {}]) {
     assertThrows(() => open().setUser(user as string), TypeError, "name");
   }
@@ -385,7 +389,7 @@ Deno.test("flash() leaves a value for the next request and not for this one", ()
   assertEquals(commitTo(session)!.flash, { a: { x: 1 } });
 });
 
-Deno.test("flash() keeps what others left under the same key meanwhile", () => {
+Deno.test("flash() keeps what other requests left under the same key meanwhile", () => {
   const session = open({ flash: { a: 1, b: 1 } });
   session.flash("a");
   session.flash("b");
@@ -394,7 +398,7 @@ Deno.test("flash() keeps what others left under the same key meanwhile", () => {
   assertEquals(commitTo(session, { flash })!.flash, { a: 2, b: 5, c: 3 });
 });
 
-Deno.test("createFormToken() makes one that is known, once, until removed", () => {
+Deno.test("createFormToken() makes a token that is valid once, until it is removed", () => {
   const session = open({ formTokens: ["old"] });
   const token = session.createFormToken();
   assertMatch(token, /^[\w-]{22}$/);
@@ -420,7 +424,7 @@ Deno.test("createFormToken() drops the oldest of more than 32", () => {
   assertEquals(commitTo(session)!.formTokens, tokens.slice(-32));
 });
 
-Deno.test("destroy() leaves nothing to read and nothing to write to", () => {
+Deno.test("destroy() leaves nothing to read, and writing throws", () => {
   const session = open({
     data: { a: 1 },
     user: "ann",
@@ -464,7 +468,7 @@ Deno.test("a session that is being committed takes no changes", () => {
   assertEquals(commitData(session, {}), { a: 1, b: 1 });
 });
 
-Deno.test("a value that was handed out stays the same one after a commit", () => {
+Deno.test("a value that was returned stays the same object after a commit", () => {
   const session = open({ data: { mine: [1], ours: [1] } });
   const mine = session.get("mine") as number[];
   const ours = session.get("ours") as number[];
@@ -473,7 +477,7 @@ Deno.test("a value that was handed out stays the same one after a commit", () =>
   const state = stateOf(session);
   const kept = state.begin()!.apply(
     { data: {}, createdAt: 1_000 },
-    new Map(),
+    undefined,
   )!;
   state.finish({ ...kept, data: { ...kept.data, ours: [7] } });
   state.unlock();
