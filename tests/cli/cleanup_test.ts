@@ -1,11 +1,11 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { encodeRecord } from "../../src/core/codec.ts";
+import { MINUTE } from "../constants.ts";
 import { type Ending, spawn } from "../spawn.ts";
 import { LockHolder } from "./lock_holder.ts";
 import { SessionDirectory } from "./session_directory.ts";
 
 const SECOND = 1000;
-const MINUTE = 60 * SECOND;
 const DAY = 24 * 60 * MINUTE;
 
 async function cleanup(

@@ -1,13 +1,13 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { SqliteSessionStore } from "../../src/engines/sqlite.ts";
+import { MINUTE } from "../constants.ts";
 import { lastAccessOf } from "../contract/contract.ts";
 import { type Ending, spawn } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { LockHolder } from "./lock_holder.ts";
 import { SessionDirectory } from "./session_directory.ts";
 
-const MINUTE = 60 * 1000;
 const DAY = 24 * 60 * MINUTE;
 
 /** A directory of sessions, and the database that they move to. */

@@ -10,6 +10,7 @@ import type { CleanupOptions } from "../../src/core/store.ts";
 import { system } from "../../src/system/system.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { removeStaleEntries } from "../../src/directory/user_index.ts";
+import { ID } from "../constants.ts";
 import {
   answerOf,
   type CallName,
@@ -23,7 +24,6 @@ import { TemporaryDirectory } from "../temporary_directory.ts";
 import { forge } from "./session_bytes.ts";
 
 const MIB = 1024 * 1024;
-const ID = "0123456789abcdef";
 const SMALL = { data: { n: 1 }, createdAt: 1 };
 const FULL = recordOfSize(LARGEST_RECORD);
 

@@ -2,11 +2,10 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { encodeRecord } from "../../src/core/codec.ts";
+import { ID } from "../constants.ts";
 import { makeSpecialFile, type SpecialFile } from "../special_files.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { callInProcess, type Calls } from "./caller_script.ts";
-
-const ID = "0123456789abcdef";
 
 /** What it is, and what a cleanup that cannot lock it throws. */
 const MARKERS: Readonly<Record<string, readonly [SpecialFile, string?]>> = {

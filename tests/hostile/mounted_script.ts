@@ -6,6 +6,7 @@
 
 import { temporaryBirth } from "../../src/directory/layout.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import { ID } from "../constants.ts";
 import { runSync } from "../spawn.ts";
 
 /** A file system, and how to get one. */
@@ -30,7 +31,6 @@ export type Outcome =
   | { readonly is: "kept"; readonly seen: readonly unknown[] };
 
 const IMAGE_SIZE = 16 * 1024 * 1024;
-const ID = "0123456789abcdef";
 const RECORD = { data: { n: 1 }, createdAt: 1 };
 
 /** A step towards the file system that this machine cannot take. */

@@ -13,14 +13,8 @@ import {
   SessionLockTimeoutError,
 } from "../../src/core/errors.ts";
 import type { Session } from "../../src/session/session.ts";
-import {
-  BEGIN,
-  type Data,
-  MINUTE,
-  requestWith,
-  type SetUp,
-  setUp,
-} from "./set_up.ts";
+import { MINUTE } from "../constants.ts";
+import { BEGIN, type Data, requestWith, type SetUp, setUp } from "./set_up.ts";
 
 const OPTIONS = { isolation: "exclusive" } as const;
 /** No request waits: a lock that is held is an error at once. */

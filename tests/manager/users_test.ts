@@ -6,15 +6,9 @@ import type { EntriesOptions } from "../../src/core/store.ts";
 import type { SessionManager } from "../../src/manager/manager.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { MemorySessionStore } from "../../src/engines/memory.ts";
+import { MINUTE } from "../constants.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import {
-  BEGIN,
-  type Data,
-  MINUTE,
-  requestWith,
-  type SetUp,
-  setUp,
-} from "./set_up.ts";
+import { BEGIN, type Data, requestWith, type SetUp, setUp } from "./set_up.ts";
 
 const DAY = 24 * 60 * MINUTE;
 
