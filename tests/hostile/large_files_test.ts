@@ -10,7 +10,7 @@ import type { CleanupOptions } from "../../src/core/store.ts";
 import { system } from "../../src/system/system.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { removeStaleEntries } from "../../src/directory/user_index.ts";
-import { ID } from "../constants.ts";
+import { ID, OTHER_ID } from "../constants.ts";
 import {
   answerOf,
   type CallName,
@@ -185,7 +185,7 @@ Deno.test("a session of 16 MiB is kept, and one of a byte more is refused", asyn
   for (
     const write of [
       () => store.save(ID, tooLarge),
-      () => store.create("other-session-0001", tooLarge),
+      () => store.create(OTHER_ID, tooLarge),
       () => store.update(ID, () => tooLarge),
     ]
   ) {
