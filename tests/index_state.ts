@@ -24,7 +24,7 @@ export interface IndexState {
 /**
  * Compares the index of a directory with its sessions.
  *
- * @param directory The directory, in which nobody is at work.
+ * @param directory The directory, in which no process is at work.
  */
 export function describeIndex(directory: string): IndexState {
   const buckets = list(userIndexPath(directory)).filter((name) =>

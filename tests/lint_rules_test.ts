@@ -4,6 +4,7 @@
  */
 
 import { assertEquals } from "@std/assert";
+import { spawnDeno } from "./spawn.ts";
 import { TemporaryDirectory } from "./temporary_directory.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -79,12 +80,9 @@ Deno.test("deno lint finds a breach of any rule, and none in sound files", async
       new URL(".ci/lint_rules.ts", ROOT),
     ),
   });
-  const { stdout } = await new Deno.Command(Deno.execPath(), {
-    args: ["lint", "--json"],
-    cwd: tree.path,
-    stderr: "inherit",
-  }).output();
-  const { diagnostics } = JSON.parse(new TextDecoder().decode(stdout)) as {
+  const { stdout } = await spawnDeno(["lint", "--json"], { cwd: tree.path })
+    .end();
+  const { diagnostics } = JSON.parse(stdout) as {
     diagnostics: { filename: string; code: string }[];
   };
   const found = diagnostics.map(({ filename, code }) =>

@@ -1,4 +1,4 @@
-/** What is no session ID, in every way that we could think of. */
+/** What is not a session ID, in every way that we could think of. */
 export const MALFORMED_IDS: readonly (readonly [why: string, id: unknown])[] = [
   ["empty", ""],
   ["one character", "a"],

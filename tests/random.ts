@@ -24,14 +24,4 @@ export class Random {
   pick<T>(list: readonly T[]): T {
     return list[this.below(list.length)]!;
   }
-
-  /** Draws a list, of fewer than `end`. */
-  list<T>(end: number, draw: () => T): T[] {
-    return Array.from({ length: this.below(end) }, draw);
-  }
-
-  /** Draws bytes, fewer than `end`. */
-  bytes(end: number): Uint8Array {
-    return Uint8Array.from({ length: this.below(end) }, () => this.below(256));
-  }
 }

@@ -148,7 +148,7 @@ export interface FakeWaiting extends Disposable {
 }
 
 /**
- * Lets every wait be over at once, and the monotonic clock go on by it.
+ * Lets every wait end at once, and the monotonic clock go on by it.
  *
  * @param onWait Is told the number of each wait, from 1, before it is over.
  */

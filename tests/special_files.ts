@@ -1,24 +1,70 @@
 /**
- * Makes what is no file. Each by a child process with permissions of its own:
+ * Makes what is not a regular file. By a child process with all permissions:
  * symbolic links need `--allow-read` and `--allow-write` for everything, and
  * Deno makes no pipes.
  */
 
-const LINK = `
-for (let at = 0; at < Deno.args.length; at += 2) {
-  Deno.symlinkSync(Deno.args[at], Deno.args[at + 1]);
-}`;
+import { runSync } from "./spawn.ts";
 
-const PIPE = `
-try {
-  const { code } = new Deno.Command("mkfifo", { args: Deno.args }).outputSync();
-  Deno.exit(code);
-} catch (error) {
-  if (!(error instanceof Deno.errors.NotFound)) throw error;
-  Deno.exit(3);
-}`;
+/** What is made under a name; a link leads somewhere. */
+export type SpecialFile =
+  | "directory"
+  | "socket"
+  | "pipe"
+  | "device"
+  | { readonly link: string };
 
-const NO_MKFIFO = 3;
+const SCRIPT = `
+const run = (command, ...args) => {
+  try {
+    return new Deno.Command(command, { args, stderr: "null" }).outputSync().success;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+};
+for (const [path, kind] of JSON.parse(Deno.args[0])) {
+  switch (kind) {
+    case "directory":
+      Deno.mkdirSync(path);
+      break;
+    case "socket":
+      // Its listener ends with this process, the name stays.
+      Deno.listen({ transport: "unix", path });
+      break;
+    case "pipe":
+      if (!run("mkfifo", path)) Deno.exit(3);
+      break;
+    case "device":
+      // What /dev/zero is on Linux; only root may make it.
+      if (!run("mknod", path, "c", "1", "5")) Deno.exit(3);
+      break;
+    default:
+      Deno.symlinkSync(kind.link, path);
+  }
+}
+Deno.exit(0);`;
+
+const CANNOT = 3;
+
+/**
+ * Makes one.
+ *
+ * @param path Its name.
+ * @returns `false` on a machine, or for a user, that cannot.
+ */
+export function makeSpecialFile(path: string, kind: SpecialFile): boolean {
+  return makeAll([[path, kind]]);
+}
+
+/**
+ * Makes a pipe with a name.
+ *
+ * @returns `false` on a machine without `mkfifo`.
+ */
+export function makePipe(path: string): boolean {
+  return makeSpecialFile(path, "pipe");
+}
 
 /**
  * Makes symbolic links.
@@ -26,29 +72,20 @@ const NO_MKFIFO = 3;
  * @param links Where each leads, by its path.
  */
 export function makeLinks(links: Readonly<Record<string, string>>): void {
-  const pairs = Object.entries(links).flatMap(([path, to]) => [to, path]);
-  const code = run(LINK, pairs);
-  if (code !== 0) throw new Error(`Cannot make links: exit code ${code}`);
+  makeAll(Object.entries(links).map(([path, link]) => [path, { link }]));
 }
 
-/**
- * Makes a pipe with a name.
- *
- * @param path The name.
- * @returns `false` on a machine without `mkfifo`.
- */
-export function makePipe(path: string): boolean {
-  const code = run(PIPE, [path]);
-  if (code !== 0 && code !== NO_MKFIFO) {
-    throw new Error(`Cannot make a pipe: exit code ${code}`);
+function makeAll(
+  files: readonly (readonly [path: string, kind: SpecialFile])[],
+): boolean {
+  const { code, stderr } = runSync(Deno.execPath(), [
+    "eval",
+    "--no-config",
+    SCRIPT,
+    JSON.stringify(files),
+  ]);
+  if (code !== 0 && code !== CANNOT) {
+    throw new Error(`Cannot make ${JSON.stringify(files)}: ${stderr}`);
   }
   return code === 0;
-}
-
-function run(script: string, args: readonly string[]): number {
-  const { code } = new Deno.Command(Deno.execPath(), {
-    args: ["eval", "--no-config", script, ...args],
-    stderr: "inherit",
-  }).outputSync();
-  return code;
 }

@@ -2,7 +2,7 @@ import { ensureDirSync } from "@std/fs/ensure-dir";
 import { dirname } from "@std/path/dirname";
 import { dropRecycled, recycledFiles } from "../src/directory/atomic_file.ts";
 
-/** A directory of one test's own, gone at the end of its block. */
+/** A directory of one test, removed at the end of its block. */
 export class TemporaryDirectory implements Disposable {
   /** Where it is; mode 0700. */
   readonly path: string = Deno.makeTempDirSync({ prefix: "latchkey-" });

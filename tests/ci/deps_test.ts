@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { spawnDeno } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 
 /** Returns the files of a JSR package of one module, by their paths. */
@@ -79,17 +80,16 @@ class Checkout implements AsyncDisposable {
   }
 
   async runDeps(): Promise<{ code: number; text: string }> {
-    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "--quiet", "--allow-all", ".ci/deps.ts"],
+    const args = ["run", "--quiet", "--allow-all", ".ci/deps.ts"];
+    const { code, stderr } = await spawnDeno(args, {
       cwd: this.#directory.path,
       env: {
         DENO_DIR: `${this.#directory.path}/cache`,
         JSR_URL: this.#jsr,
         NPM_CONFIG_REGISTRY: `${this.#jsr}npm/`,
-        NO_COLOR: "1",
       },
-    }).output();
-    return { code, text: new TextDecoder().decode(stderr) };
+    }).end();
+    return { code, text: stderr };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -3,7 +3,7 @@
  * run, it must serve, and not be the command line.
  */
 import { assertEquals } from "@std/assert";
-import { readLine, runDeno, startModule } from "../deno_process.ts";
+import { spawn, spawnDeno } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -57,19 +57,16 @@ for (const [name, bundle] of Object.entries(BUNDLERS)) {
     using directory = new TemporaryDirectory();
     const [from, to] = [directory.join("server.ts"), directory.join("out.js")];
     Deno.writeTextFileSync(from, SERVER);
-    const { code, stderr } = await runDeno(bundle(from, to));
+    const { code, stderr } = await spawnDeno(bundle(from, to)).end();
     assertEquals(code, 0, stderr);
 
-    await using server = startModule(to, [], {
+    await using server = spawn(to, [], {
       flags: [`--config=${ROOT}deno.json`, "--allow-net=127.0.0.1"],
-      stdin: "piped",
-      stderr: "inherit",
     });
-    const url = await readLine(server);
-    const response = await fetch(url);
+    const url = await server.readLine();
+    const response = await fetch(url!);
     assertEquals(await response.text(), "served");
     assertEquals(response.headers.getSetCookie().length, 1);
-    await server.stdin.close();
-    assertEquals((await server.status).code, 0);
+    assertEquals((await server.end()).code, 0);
   });
 }

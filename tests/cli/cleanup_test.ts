@@ -1,27 +1,22 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { encodeRecord } from "../../src/core/codec.ts";
-import {
-  type ProcessResult,
-  readResult,
-  runModule,
-  startModule,
-} from "../deno_process.ts";
+import { MINUTE } from "../constants.ts";
+import { type Ending, spawn } from "../spawn.ts";
 import { LockHolder } from "./lock_holder.ts";
 import { SessionDirectory } from "./session_directory.ts";
 
 const SECOND = 1000;
-const MINUTE = 60 * SECOND;
 const DAY = 24 * 60 * MINUTE;
 
 async function cleanup(
   directory: SessionDirectory,
   ...args: string[]
-): Promise<ProcessResult> {
-  return await runModule(
+): Promise<Ending> {
+  return await spawn(
     "mod.ts",
     ["cleanup", directory.path, ...args],
     directory,
-  );
+  ).end();
 }
 
 Deno.test("cleanup deletes expired and unused sessions and keeps the others", async () => {
@@ -191,7 +186,7 @@ Deno.test("cleanup works from any directory, on a relative path that looks like 
   using directory = await SessionDirectory.make();
   Deno.renameSync(directory.path, `${parent.path}/007`);
   try {
-    const result = await runModule("mod.ts", [
+    const result = await spawn("mod.ts", [
       "cleanup",
       "007",
       "--minutes",
@@ -199,7 +194,7 @@ Deno.test("cleanup works from any directory, on a relative path that looks like 
     ], {
       flags: ["--allow-read=007", "--allow-write=007"],
       cwd: parent.path,
-    });
+    }).end();
     assertEquals(result, {
       code: 0,
       stdout: "Deleted: 0, Remaining: 0\n",
@@ -221,11 +216,11 @@ Deno.test("cleanup refuses a path that is missing, not a directory, or without s
       [`${directory.path}/file`, "it is not a directory"],
     ] as const
   ) {
-    const { code, stdout, stderr } = await runModule(
+    const { code, stdout, stderr } = await spawn(
       "mod.ts",
       ["cleanup", path, "--minutes", "0"],
       directory,
-    );
+    ).end();
     assertEquals([code, stdout], [1, ""]);
     assertStringIncludes(stderr, path);
     assertStringIncludes(stderr, reason);
@@ -241,7 +236,7 @@ Deno.test("cleanup ends at Ctrl-C while it waits for another cleanup", async () 
   directory.addSession("unused-0000000000", 40 * MINUTE);
   await using _other = await LockHolder.start(`${directory.path}/.latchkey`);
   const watcher = Deno.watchFs(directory.path);
-  const child = startModule(
+  const child = spawn(
     "mod.ts",
     ["cleanup", directory.path, "--minutes", "30"],
     directory,
@@ -251,7 +246,7 @@ Deno.test("cleanup ends at Ctrl-C while it waits for another cleanup", async () 
     if (kind === "remove" && paths[0]?.includes("/.tmp-")) break;
   }
   child.kill("SIGINT");
-  const { code, stdout, stderr } = await readResult(child);
+  const { code, stdout, stderr } = await child.end();
   assertEquals([code, stdout], [130, ""]);
   assertEquals(stderr, "Interrupted: some old sessions may remain\n");
   assertEquals(directory.list(), ["unused-0000000000"]);

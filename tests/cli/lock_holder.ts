@@ -1,33 +1,26 @@
-import { readLine, startModule } from "../deno_process.ts";
+import { type Child, spawn } from "../spawn.ts";
 
 /**
  * Another process, which holds the exclusive lock of a file until it is
  * disposed. Run as a program, this module is that process.
  */
 export class LockHolder implements AsyncDisposable {
-  readonly #child: Deno.ChildProcess;
+  readonly #child: Child;
 
-  private constructor(child: Deno.ChildProcess) {
+  private constructor(child: Child) {
     this.#child = child;
   }
 
   /** Starts the process; it has the lock when the promise resolves. */
   static async start(path: string): Promise<LockHolder> {
-    const child = startModule("tests/cli/lock_holder.ts", [path], {
-      flags: [`--allow-read=${path}`, `--allow-write=${path}`],
-      stdin: "piped",
-      stderr: "inherit",
-    });
-    if (await readLine(child) !== "locked") {
-      throw new Error(`Cannot lock ${path}`);
-    }
+    const child = spawn(import.meta.url, [path], { paths: [path] });
+    await child.expectLine("locked");
     return new LockHolder(child);
   }
 
   /** Frees the lock; the process has ended when the promise resolves. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#child.stdin.close();
-    await this.#child.status;
+    await this.#child.end();
   }
 }
 

@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { runModule } from "../deno_process.ts";
+import { spawn } from "../spawn.ts";
 
 Deno.test("main() prints its help, and the help of each command, without any permission", async () => {
   for (
@@ -11,7 +11,7 @@ Deno.test("main() prints its help, and the help of each command, without any per
       [["migrate", "--help"], "Usage: migrate DIR FILE"],
     ] as const
   ) {
-    const { code, stdout, stderr } = await runModule("mod.ts", args);
+    const { code, stdout, stderr } = await spawn("mod.ts", args).end();
     assertEquals([code, stderr], [0, ""], args.join(" "));
     assertEquals(stdout.startsWith(start), true, stdout);
   }
@@ -21,7 +21,7 @@ Deno.test("main() prints the version in deno.json", async () => {
   const config = new URL("../../deno.json", import.meta.url);
   const { version } = JSON.parse(await Deno.readTextFile(config));
   for (const option of ["--version", "-V"]) {
-    const { code, stdout } = await runModule("mod.ts", [option]);
+    const { code, stdout } = await spawn("mod.ts", [option]).end();
     assertEquals([code, stdout], [0, `${version}\n`]);
   }
 });
@@ -57,7 +57,7 @@ Deno.test("main() refuses invalid arguments with code 2, a reason and the usage"
     ] as const
   ) {
     const args = line.split(" ").filter((arg) => arg !== "");
-    const { code, stdout, stderr } = await runModule("mod.ts", args);
+    const { code, stdout, stderr } = await spawn("mod.ts", args).end();
     assertEquals([code, stdout], [2, ""], line);
     assertEquals(stderr.split("\n")[0], reason, line);
     assertStringIncludes(stderr, "\nUsage: ");
@@ -65,12 +65,12 @@ Deno.test("main() refuses invalid arguments with code 2, a reason and the usage"
 });
 
 Deno.test("main() reports a failure with code 1 and a message without a stack", async () => {
-  const { code, stdout, stderr } = await runModule("mod.ts", [
+  const { code, stdout, stderr } = await spawn("mod.ts", [
     "cleanup",
     ".",
     "--minutes",
     "30",
-  ]);
+  ]).end();
   assertEquals([code, stdout], [1, ""]);
   assertStringIncludes(stderr, "Requires read access");
   assertEquals(/^\s+at /m.test(stderr), false, stderr);

@@ -1,18 +1,13 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { SqliteSessionStore } from "../../src/engines/sqlite.ts";
+import { MINUTE } from "../constants.ts";
 import { lastAccessOf } from "../contract/contract.ts";
-import {
-  type ProcessResult,
-  readResult,
-  runModule,
-  startModule,
-} from "../deno_process.ts";
+import { type Ending, spawn } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { LockHolder } from "./lock_holder.ts";
 import { SessionDirectory } from "./session_directory.ts";
 
-const MINUTE = 60 * 1000;
 const DAY = 24 * 60 * MINUTE;
 
 /** A directory of sessions, and the database that they move to. */
@@ -39,8 +34,8 @@ class Migration implements Disposable {
     return ["migrate", this.directory.path, this.file];
   }
 
-  run(...more: string[]): Promise<ProcessResult> {
-    return runModule("mod.ts", [...this.args, ...more], this);
+  run(...more: string[]): Promise<Ending> {
+    return spawn("mod.ts", [...this.args, ...more], this).end();
   }
 
   /** Opens the database. */
@@ -132,11 +127,11 @@ Deno.test("migrate refuses a path that is not a directory of sessions, and creat
       `--allow-read=${other.path},${migration.file}`,
       `--allow-write=${other.path},${migration.file}`,
     ];
-    const { code, stdout, stderr } = await runModule(
+    const { code, stdout, stderr } = await spawn(
       "mod.ts",
       ["migrate", path, migration.file],
       { flags },
-    );
+    ).end();
     assertEquals([code, stdout], [1, ""]);
     assertStringIncludes(stderr, reason);
   }
@@ -164,13 +159,13 @@ Deno.test("migrate ends at Ctrl-C, and moves the rest when it is called again", 
     using watcher = Deno.watchFs(
       migration.file.slice(0, migration.file.lastIndexOf("/")),
     );
-    const child = startModule("mod.ts", migration.args, migration);
+    const child = spawn("mod.ts", migration.args, migration);
     // It listens for Ctrl-C before it creates the file.
     for await (const { paths } of watcher) {
       if (paths.includes(migration.file)) break;
     }
     child.kill("SIGINT");
-    const { code, stdout, stderr } = await readResult(child);
+    const { code, stdout, stderr } = await child.end();
     assertEquals([code, stdout], [130, ""]);
     assertEquals(
       stderr,

@@ -30,7 +30,7 @@ export interface Harness extends AsyncDisposable {
   /** Stops the clock that the store asks, if that is one of this process. */
   readonly stopClock?: (now: number) => Disposable;
 
-  /** Puts behind an ID what is no record, if the medium can hold such. */
+  /** Puts behind an ID what is not a record, if the medium can hold such. */
   readonly spoil?: (id: string) => Promise<void>;
 
   /** Puts what is kept of one ID behind another too, if the medium can. */
@@ -55,7 +55,7 @@ export interface ContractOptions {
    */
   readonly readsAhead?: boolean | undefined;
   /**
-   * Whether a cleanup counts all that remains, what is no record as well.
+   * Whether a cleanup counts all that remains, also what is not a record.
    *
    * @default {false}
    */
@@ -73,7 +73,6 @@ export type Declare = (
  *
  * @param name The store's, at the start of every title.
  * @param open Opens an empty one.
- * @param options See there.
  */
 export function testContract(
   name: string,
@@ -93,22 +92,6 @@ export function testContract(
   testRecords(declare, options.longestString ?? 1024 * 1024);
   testCleanup(declare);
   testLock(declare);
-}
-
-/** A session ID for tests. */
-export const ID = "0123456789abcdef0123456789abcdef";
-/** Another one. */
-export const OTHER_ID = "another-session_of-the-same-store";
-
-/** In milliseconds. */
-export const HOUR: number = 60 * 60 * 1000;
-
-/** Makes a record, as small as one can be. */
-export function recordOf(
-  data: SessionRecord["data"] = { n: 1 },
-  rest: Partial<SessionRecord> = {},
-): SessionRecord {
-  return { data, createdAt: 1_763_629_200_000, ...rest };
 }
 
 /** Returns what a store says of the last access, and marks nothing. */

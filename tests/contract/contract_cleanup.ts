@@ -3,21 +3,16 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { SessionRecord } from "../../src/core/record.ts";
 import type { CleanupResult, SessionStore } from "../../src/core/store.ts";
+import { HOUR, ID, MINUTE, OTHER_ID, recordOf } from "../constants.ts";
 import {
   type Declare,
   entriesOf,
   type Harness,
-  HOUR,
-  ID,
   lastAccessOf,
-  OTHER_ID,
-  recordOf,
   runIf,
 } from "./contract.ts";
 
-const MINUTE = 60 * 1000;
-
-/** What is no number from 0 up. */
+/** What is not a number from 0 up. */
 export const BAD_NUMBERS: readonly unknown[] = [
   NaN,
   -1,
@@ -86,7 +81,7 @@ export function testCleanup(declare: Declare): void {
     assertEquals([deleted, remaining, orphans], [0, 0, 0]);
   });
 
-  declare("deleteOldSessions() deletes what is over", async (harness) => {
+  declare("deleteOldSessions() deletes expired sessions", async (harness) => {
     const { store } = harness;
     await fill(harness);
     const { deleted, remaining } = await store.deleteOldSessions(30);
@@ -96,7 +91,7 @@ export function testCleanup(declare: Declare): void {
     assertEquals(again, { deleted: 0, remaining: 5, orphans: 0 });
   });
 
-  declare("deleteOldSessions() keeps a lifetime from minutes", async (h) => {
+  declare("deleteOldSessions() heeds lifetimes before minutes", async (h) => {
     const { store } = h;
     await fill(h);
     const { remaining } = await store.deleteOldSessions(0);
@@ -108,7 +103,7 @@ export function testCleanup(declare: Declare): void {
     ]);
   });
 
-  declare("deleteOldSessions() keeps forever for Infinity", async (harness) => {
+  declare("deleteOldSessions(Infinity) keeps what is live", async (harness) => {
     const { store, age } = harness;
     await store.save(ID, recordOf());
     await age(ID, 10 * 365 * 24 * HOUR);
@@ -127,7 +122,7 @@ export function testCleanup(declare: Declare): void {
     },
   );
 
-  declare("deleteOldSessions() keeps each for its grace more", async (h) => {
+  declare("deleteOldSessions() keeps each session for the grace", async (h) => {
     const { store } = h;
     await fill(h);
     const grace = 10 * MINUTE;
@@ -185,7 +180,7 @@ export function testCleanup(declare: Declare): void {
     assertEquals([real.deleted, real.remaining], [5, 5]);
   });
 
-  declare("deleteOldSessions() marks nothing", async ({ store, age }) => {
+  declare("deleteOldSessions() is no access", async ({ store, age }) => {
     await store.save(ID, recordOf());
     await age(ID, MINUTE);
     const before = await lastAccessOf(store, ID);
@@ -221,7 +216,7 @@ export function testCleanup(declare: Declare): void {
     }
   });
 
-  declare("deleteOldSessions() refuses what is no number", async (harness) => {
+  declare("deleteOldSessions() refuses invalid numbers", async (harness) => {
     const { store, age } = harness;
     await store.save(ID, recordOf());
     await age(ID, HOUR);

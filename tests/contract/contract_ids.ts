@@ -4,16 +4,8 @@ import { assertEquals, assertRejects } from "@std/assert";
 import type { SessionRecord } from "../../src/core/record.ts";
 import type { SessionStore } from "../../src/core/store.ts";
 import { MALFORMED_IDS } from "../malformed_ids.ts";
-import {
-  type Declare,
-  entriesOf,
-  HOUR,
-  ID,
-  lastAccessOf,
-  OTHER_ID,
-  recordOf,
-  runIf,
-} from "./contract.ts";
+import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
+import { type Declare, entriesOf, lastAccessOf, runIf } from "./contract.ts";
 
 /** Asks a store in every way there is, and holds it to "no session". */
 export async function assertNoSession(
@@ -36,52 +28,52 @@ export async function assertNoSession(
 
 /** Declares the tests of what is no session. */
 export function testIds(declare: Declare, countsAll: boolean): void {
-  declare("an absent session is none to every operation", async ({ store }) => {
+  declare("no operation finds an absent session", async ({ store }) => {
     await assertNoSession(store, ID);
     await store.save(OTHER_ID, recordOf());
     await assertNoSession(store, ID);
   });
 
-  declare("a deleted session is none to every operation", async ({ store }) => {
+  declare("no operation finds a deleted session", async ({ store }) => {
     await store.save(ID, recordOf());
     await store.delete(ID);
     await assertNoSession(store, ID);
   });
 
-  declare("one past its expiresAt is none", async ({ store }) => {
+  declare("a session past its expiresAt has expired", async ({ store }) => {
     const expiresAt = Date.now() - 1;
     await store.save(ID, recordOf({}, { expiresAt }));
     await assertNoSession(store, ID);
   });
 
-  declare("one whose expiresAt is the present is none", async ({ store }) => {
+  declare("a session whose expiresAt is now has expired", async ({ store }) => {
     await store.save(ID, recordOf({}, { expiresAt: Date.now() }));
     await assertNoSession(store, ID);
   });
 
-  declare("one idle for its idleTimeout is none", async ({ store, age }) => {
-    await store.save(ID, recordOf({}, { idleTimeout: HOUR }));
-    await age(ID, HOUR);
-    await assertNoSession(store, ID);
-  });
-
-  declare("an idleTimeout of 0 is over at once", async ({ store }) => {
-    await store.save(ID, recordOf({}, { idleTimeout: 0 }));
-    await assertNoSession(store, ID);
-  });
-
   declare(
-    "expiresAt ends a session that is in use",
+    "a session that was idle for its idleTimeout has expired",
     async ({ store, age }) => {
-      const lifetime = { expiresAt: Date.now() - 1, idleTimeout: 24 * HOUR };
-      await store.save(ID, recordOf({}, lifetime));
-      await age(ID, 0);
+      await store.save(ID, recordOf({}, { idleTimeout: HOUR }));
+      await age(ID, HOUR);
       await assertNoSession(store, ID);
     },
   );
 
+  declare("a session of idleTimeout 0 expires at once", async ({ store }) => {
+    await store.save(ID, recordOf({}, { idleTimeout: 0 }));
+    await assertNoSession(store, ID);
+  });
+
+  declare("expiresAt ends a session that is in use", async ({ store, age }) => {
+    const lifetime = { expiresAt: Date.now() - 1, idleTimeout: 24 * HOUR };
+    await store.save(ID, recordOf({}, lifetime));
+    await age(ID, 0);
+    await assertNoSession(store, ID);
+  });
+
   declare(
-    "idleTimeout ends one whose expiresAt is to come",
+    "idleTimeout ends a session whose expiresAt is in the future",
     async (harness) => {
       const { store, age } = harness;
       const lifetime = { expiresAt: Date.now() + 24 * HOUR, idleTimeout: HOUR };
@@ -92,15 +84,18 @@ export function testIds(declare: Declare, countsAll: boolean): void {
     },
   );
 
-  declare("one without a lifetime is live at any age", async (harness) => {
-    const { store, age } = harness;
-    await store.save(ID, recordOf());
-    await age(ID, 10 * 365 * 24 * HOUR);
-    assertEquals(await store.has(ID), true);
-    assertEquals(await store.load(ID), recordOf());
-  });
+  declare(
+    "a session without a lifetime is live at any age",
+    async (harness) => {
+      const { store, age } = harness;
+      await store.save(ID, recordOf());
+      await age(ID, 10 * 365 * 24 * HOUR);
+      assertEquals(await store.has(ID), true);
+      assertEquals(await store.load(ID), recordOf());
+    },
+  );
 
-  declare("a session is over at the very instant, not before", async (h, t) => {
+  declare("a session expires at the very instant, not before", async (h, t) => {
     await runIf(t, h.stopClock, "expiresAt", async (stopClock) => {
       const expiresAt = Date.now() + HOUR;
       await h.store.save(ID, recordOf({}, { expiresAt }));
@@ -129,15 +124,18 @@ export function testIds(declare: Declare, countsAll: boolean): void {
     });
   });
 
-  declare("a last access in the future is live", async ({ store, age }) => {
-    await store.save(ID, recordOf({}, { idleTimeout: HOUR }));
-    await age(ID, -24 * HOUR);
-    assertEquals(await store.has(ID), true);
-    assertEquals(await store.touch(ID), true);
-  });
+  declare(
+    "a session whose last access is in the future is live",
+    async ({ store, age }) => {
+      await store.save(ID, recordOf({}, { idleTimeout: HOUR }));
+      await age(ID, -24 * HOUR);
+      assertEquals(await store.has(ID), true);
+      assertEquals(await store.touch(ID), true);
+    },
+  );
 
   for (const [why, id] of MALFORMED_IDS) {
-    declare(`a malformed ID is no session: ${why}`, async ({ store }) => {
+    declare(`a malformed ID has no session: ${why}`, async ({ store }) => {
       await store.save(ID, recordOf());
       await assertNoSession(store, id as string);
       assertEquals(await entriesOf(store), { [ID]: recordOf() });
@@ -179,7 +177,7 @@ export function testIds(declare: Declare, countsAll: boolean): void {
     assertEquals(await entriesOf(store), kept);
   });
 
-  declare("what is no record is no session", async (harness, t) => {
+  declare("what is not a record is no session", async (harness, t) => {
     const { store } = harness;
     await runIf(t, harness.spoil, "to every operation", async (spoil) => {
       await spoil(ID);
@@ -205,14 +203,19 @@ export function testIds(declare: Declare, countsAll: boolean): void {
       const left = countsAll ? 1 : 0;
       assertEquals({ deleted, remaining }, { deleted: 0, remaining: left });
     });
-    await runIf(t, harness.spoil, "and in nobody's way", async (spoil) => {
-      await spoil(ID);
-      await store.save(ID, recordOf({ n: 2 }));
-      assertEquals(await store.load(ID), recordOf({ n: 2 }));
-      await spoil(ID);
-      assertEquals(await store.create(ID, recordOf({ n: 3 })), true);
-      assertEquals(await store.load(ID), recordOf({ n: 3 }));
-    });
+    await runIf(
+      t,
+      harness.spoil,
+      "and in the way of no operation",
+      async (spoil) => {
+        await spoil(ID);
+        await store.save(ID, recordOf({ n: 2 }));
+        assertEquals(await store.load(ID), recordOf({ n: 2 }));
+        await spoil(ID);
+        assertEquals(await store.create(ID, recordOf({ n: 3 })), true);
+        assertEquals(await store.load(ID), recordOf({ n: 3 }));
+      },
+    );
   });
 
   declare("another session's record is no session", async (harness, t) => {
@@ -226,7 +229,7 @@ export function testIds(declare: Declare, countsAll: boolean): void {
     await runIf(
       t,
       harness.misplace,
-      "and in nobody's way",
+      "and in the way of no operation",
       async (misplace) => {
         for (const write of ["save", "create"] as const) {
           await store.save(OTHER_ID, recordOf({ secret: true }));

@@ -10,21 +10,15 @@ import {
 import { SessionLockTimeoutError } from "../../src/core/errors.ts";
 import type { LockOptions, SessionStore } from "../../src/core/store.ts";
 import { MALFORMED_IDS } from "../malformed_ids.ts";
-import {
-  type Declare,
-  entriesOf,
-  HOUR,
-  ID,
-  OTHER_ID,
-  recordOf,
-} from "./contract.ts";
+import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
+import { type Declare, entriesOf } from "./contract.ts";
 
 const FLOWS = 100;
 
 /** The store's lock; a store without one is not tested here. */
 type Lock = (id: string, options?: LockOptions) => Promise<AsyncDisposable>;
 
-/** Time for who has begun to wait. */
+/** Time for flows that have begun to wait. */
 function pause(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
@@ -41,7 +35,7 @@ export function testLock(declare: Declare): void {
     });
 
   declareLock(
-    "is one's at a time, and the next one's when freed",
+    "is held by one caller at a time, and by the next when it is freed",
     async (lock) => {
       const first = await lock(ID);
       let hasSecond = false;
@@ -57,7 +51,7 @@ export function testLock(declare: Declare): void {
     },
   );
 
-  declareLock(`is one's at a time, of ${FLOWS} flows at once`, async (lock) => {
+  declareLock(`is held by one at a time of ${FLOWS} flows`, async (lock) => {
     let inside = 0;
     let most = 0;
     let count = 0;
@@ -72,7 +66,7 @@ export function testLock(declare: Declare): void {
     assertEquals([most, count], [1, FLOWS]);
   });
 
-  declareLock("is each session's own", async (lock) => {
+  declareLock("is another one for each session", async (lock) => {
     await using _held = await lock(ID);
     await using _other = await lock(OTHER_ID, { timeout: 0 });
   });
@@ -88,7 +82,7 @@ export function testLock(declare: Declare): void {
     });
   });
 
-  declareLock("is looked at by no other operation", async (lock, store) => {
+  declareLock("is ignored by all other operations", async (lock, store) => {
     await using _held = await lock(ID);
     assertEquals(await store.create(ID, recordOf()), true);
     await store.save(ID, recordOf({ n: 2 }));
@@ -166,7 +160,7 @@ export function testLock(declare: Declare): void {
     );
   });
 
-  declareLock("refuses what makes no sense", async (lock) => {
+  declareLock("refuses invalid arguments", async (lock) => {
     for (const [why, id] of MALFORMED_IDS) {
       await assertRejects(() => lock(id as string), TypeError, "Cannot", why);
     }

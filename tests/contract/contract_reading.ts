@@ -8,39 +8,35 @@ import {
 } from "@std/assert";
 import type { SessionRecord } from "../../src/core/record.ts";
 import type { SessionStore, StoreOptions } from "../../src/core/store.ts";
+import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
 import {
-  type Declare,
-  entriesOf,
-  HOUR,
-  ID,
-  lastAccessOf,
-  OTHER_ID,
-  recordOf,
-  runIf,
-} from "./contract.ts";
+  type CallName,
+  callStore,
+  LISTINGS,
+  STORE_OPERATIONS,
+} from "../operations.ts";
+import { type Declare, entriesOf, lastAccessOf, runIf } from "./contract.ts";
 
 /** Every operation on a session that is there, or on all of them. */
-const OPERATIONS: Record<
-  string,
-  (store: SessionStore, options: StoreOptions) => Promise<unknown>
-> = {
-  load: (store, options) => store.load(ID, options),
-  "load, touching": (store, options) =>
-    store.load(ID, { ...options, touch: () => true }),
-  save: (store, options) => store.save(ID, recordOf({ n: 2 }), options),
-  create: (store, options) => store.create(OTHER_ID, recordOf(), options),
-  update: (store, options) =>
-    store.update(ID, (record) => ({ ...record, data: {} }), options),
-  "update to nothing": (store, options) =>
-    store.update(ID, () => undefined, options),
-  touch: (store, options) => store.touch(ID, options),
-  delete: (store, options) => store.delete(ID, options),
-  has: (store, options) => store.has(ID, options),
-  entries: (store, options) => Array.fromAsync(store.entries(options)),
-  "entries of a user": (store, options) =>
-    Array.fromAsync(store.entries({ ...options, user: "ann" })),
-  deleteOldSessions: (store, options) => store.deleteOldSessions(0, options),
-};
+const NAMES = [
+  ...Object.keys(STORE_OPERATIONS),
+  ...Object.keys(LISTINGS),
+] as CallName[];
+
+/** Calls one of them; what it creates is another session. */
+function operate(
+  name: CallName,
+  store: SessionStore,
+  options: StoreOptions,
+): Promise<unknown> {
+  return callStore(name, {
+    store,
+    id: name === "create" ? OTHER_ID : ID,
+    record: recordOf({ n: 2 }),
+    change: (record) => ({ ...record, data: {} }),
+    options,
+  });
+}
 
 /** Declares the tests of the operations that write no record. */
 export function testReading(declare: Declare, readsAhead: boolean): void {
@@ -56,7 +52,7 @@ export function testReading(declare: Declare, readsAhead: boolean): void {
     assertEquals(await store.has(ID), false);
   });
 
-  declare("says who may share it", ({ store }) => {
+  declare("says whether processes and workers may share it", ({ store }) => {
     assertEquals(typeof store.isMultiprocessSafe, "boolean");
     assertEquals(typeof store.isThreadSafe, "boolean");
     // A worker shares whatever a process can.
@@ -72,7 +68,7 @@ export function testReading(declare: Declare, readsAhead: boolean): void {
     assertEquals(await store.has(ID), true);
   });
 
-  declare("load() and has() mark nothing", async ({ store, age }) => {
+  declare("load() and has() are no access", async ({ store, age }) => {
     await store.save(ID, recordOf());
     await age(ID, HOUR);
     const before = await lastAccessOf(store, ID);
@@ -238,7 +234,7 @@ export function testReading(declare: Declare, readsAhead: boolean): void {
     assertEquals(Object.keys(await entriesOf(store)).length, 20);
   });
 
-  for (const [name, operate] of Object.entries(OPERATIONS)) {
+  for (const name of NAMES) {
     declare(`${name}: an aborted signal rejects with its reason`, async (h) => {
       const { store, age } = h;
       await store.save(ID, recordOf());
@@ -246,7 +242,9 @@ export function testReading(declare: Declare, readsAhead: boolean): void {
       const before = await lastAccessOf(store, ID);
       const reason = new Error("no longer wanted");
       const signal = AbortSignal.abort(reason);
-      const thrown = await assertRejects(() => operate(store, { signal }));
+      const thrown = await assertRejects(() =>
+        operate(name, store, { signal })
+      );
       assertStrictEquals(thrown, reason);
       assertEquals(await entriesOf(store), { [ID]: recordOf() });
       assertEquals(await lastAccessOf(store, ID), before);
@@ -261,7 +259,7 @@ export function testReading(declare: Declare, readsAhead: boolean): void {
         const error = new Error("the medium is broken");
         {
           using _broken = breakDown(error);
-          const thrown = await assertRejects(() => operate(store, {}));
+          const thrown = await assertRejects(() => operate(name, store, {}));
           assertStrictEquals(thrown, error);
         }
         assertEquals(await entriesOf(store), { [ID]: recordOf() });
@@ -272,9 +270,11 @@ export function testReading(declare: Declare, readsAhead: boolean): void {
   declare("an aborted signal rejects an empty store too", async ({ store }) => {
     const reason = new Error("no longer wanted");
     const signal = AbortSignal.abort(reason);
-    for (const name of ["load", "touch", "delete", "has", "entries"]) {
+    for (
+      const name of ["load", "touch", "delete", "has", "entries"] as const
+    ) {
       const thrown = await assertRejects(() =>
-        OPERATIONS[name]!(store, { signal })
+        operate(name, store, { signal })
       );
       assertStrictEquals(thrown, reason, name);
     }

@@ -3,15 +3,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { JsonObject, SessionRecord } from "../../src/core/record.ts";
 import type { SessionStore } from "../../src/core/store.ts";
-import {
-  type Declare,
-  entriesOf,
-  HOUR,
-  ID,
-  lastAccessOf,
-  OTHER_ID,
-  recordOf,
-} from "./contract.ts";
+import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
+import { type Declare, entriesOf, lastAccessOf } from "./contract.ts";
 
 /** Data of every kind that JSON knows, and the odd ones. */
 export const DATA: Readonly<Record<string, JsonObject>> = {
@@ -265,7 +258,7 @@ export function testRecords(declare: Declare, longestString: number): void {
     });
   }
 
-  declare("shares nothing with who saves", async ({ store }) => {
+  declare("shares nothing with the caller of save()", async ({ store }) => {
     for (const write of ["save", "create"] as const) {
       const data = { list: [1], nested: { n: 1 } };
       const record = { ...recordOf(data), user: "ann", formTokens: ["a"] };
@@ -284,7 +277,7 @@ export function testRecords(declare: Declare, longestString: number): void {
     }
   });
 
-  declare("shares nothing with who loads", async ({ store }) => {
+  declare("shares nothing with the caller of load()", async ({ store }) => {
     const record = recordOf({ list: [1] }, { formTokens: ["a"] });
     await store.save(ID, record);
     const spoil = (given: SessionRecord | undefined): void => {
@@ -303,7 +296,7 @@ export function testRecords(declare: Declare, longestString: number): void {
     assertEquals(await store.load(ID), record);
   });
 
-  declare("shares nothing with who updates", async ({ store }) => {
+  declare("shares nothing with the caller of update()", async ({ store }) => {
     await store.save(ID, recordOf({ list: [1] }));
     let given: SessionRecord | undefined;
     const own = recordOf({ list: [1, 2] });

@@ -4,14 +4,8 @@ import { assert, assertEquals } from "@std/assert";
 import type { SessionRecord } from "../../src/core/record.ts";
 import type { SessionStore } from "../../src/core/store.ts";
 import { userTag } from "../../src/core/codec.ts";
-import {
-  type Declare,
-  HOUR,
-  ID,
-  lastAccessOf,
-  OTHER_ID,
-  recordOf,
-} from "./contract.ts";
+import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
+import { type Declare, lastAccessOf } from "./contract.ts";
 
 /** Any text is a user. */
 const USERS: readonly string[] = [
@@ -56,7 +50,7 @@ export function testUsers(declare: Declare): void {
     }
   });
 
-  declare("entries() of a user gives his, and nobody else's", async (h) => {
+  declare("entries() of a user gives that user's sessions only", async (h) => {
     const { store, age } = h;
     assertEquals(await idsOf(store, "ann"), []);
     const kept: Record<string, SessionRecord> = {};
@@ -107,7 +101,7 @@ export function testUsers(declare: Declare): void {
     assertEquals(await idsOf(store, "ann"), []);
   });
 
-  declare("entries() tells users apart who have one tag", async ({ store }) => {
+  declare("entries() tells users with one tag apart", async ({ store }) => {
     // They have the same CRC-32.
     const [one, other] = ["plumless", "buckeroo"];
     assertEquals(userTag(one), userTag(other));

@@ -9,18 +9,10 @@ import {
 import type { SessionRecord } from "../../src/core/record.ts";
 import { KEEP, type SessionStore } from "../../src/core/store.ts";
 import { BAD_NUMBERS, refusalOf } from "./contract_cleanup.ts";
-import {
-  type Declare,
-  entriesOf,
-  HOUR,
-  ID,
-  lastAccessOf,
-  OTHER_ID,
-  recordOf,
-  runIf,
-} from "./contract.ts";
+import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
+import { type Declare, entriesOf, lastAccessOf, runIf } from "./contract.ts";
 
-/** Sessions that are over, by what ended them. */
+/** Expired sessions, by why they expired. */
 const OVER: Record<string, Partial<SessionRecord>> = {
   expiresAt: { expiresAt: 1 },
   idleTimeout: { idleTimeout: 0 },
@@ -46,23 +38,20 @@ export function testWriting(declare: Declare): void {
   });
 
   for (const [what, over] of Object.entries(OVER)) {
-    declare(`save() replaces one that is over by ${what}`, async (harness) => {
+    declare(`save() replaces one expired by ${what}`, async (harness) => {
       const { store } = harness;
       await store.save(ID, recordOf({ old: true }, over));
       await store.save(ID, recordOf({ n: 1 }));
       assertEquals(await store.load(ID), recordOf({ n: 1 }));
     });
 
-    declare(
-      `create() replaces one that is over by ${what}`,
-      async (harness) => {
-        const { store } = harness;
-        await store.save(ID, recordOf({ old: true }, over));
-        assertEquals(await store.create(ID, recordOf({ n: 1 })), true);
-        assertEquals(await store.load(ID), recordOf({ n: 1 }));
-        assertEquals(await store.create(ID, recordOf({ n: 2 })), false);
-      },
-    );
+    declare(`create() replaces one expired by ${what}`, async (harness) => {
+      const { store } = harness;
+      await store.save(ID, recordOf({ old: true }, over));
+      assertEquals(await store.create(ID, recordOf({ n: 1 })), true);
+      assertEquals(await store.load(ID), recordOf({ n: 1 }));
+      assertEquals(await store.create(ID, recordOf({ n: 2 })), false);
+    });
   }
 
   declare("save() brings back what was deleted", async ({ store }) => {

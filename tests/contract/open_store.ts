@@ -43,7 +43,6 @@ export interface OpenStoreOptions {
  * Opens a store.
  *
  * @param place Where it is.
- * @param options See there.
  */
 export async function openStore(
   place: StorePlace,
@@ -86,7 +85,7 @@ export async function openStore(
 }
 
 /**
- * Waits until an engine has done what a process asked of it that is dead.
+ * Waits until an engine has done what an ended process asked of it.
  *
  * @param place Where the store is.
  * @param pid The process.

@@ -1,7 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { cleanupRule, fromJson, isExpired } from "../../src/core/record.ts";
-
-const MINUTE = 60_000;
+import { MINUTE } from "../constants.ts";
 
 Deno.test("isExpired() is false without a lifetime, whenever", () => {
   for (const now of [0, 1, Number.MAX_SAFE_INTEGER, Infinity]) {

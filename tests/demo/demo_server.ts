@@ -1,9 +1,4 @@
-import {
-  type ProcessResult,
-  readLine,
-  runModule,
-  startModule,
-} from "../deno_process.ts";
+import { type Child, type Ending, spawn } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 
 const MAIN = "src/demo/main.ts";
@@ -18,11 +13,11 @@ export class DemoServer implements AsyncDisposable {
   /** Where the sessions are; the demo creates it. */
   readonly directory: string;
 
-  readonly #child: Deno.ChildProcess;
+  readonly #child: Child;
   readonly #temporary: TemporaryDirectory | undefined;
 
   private constructor(
-    child: Deno.ChildProcess,
+    child: Child,
     url: string,
     directory: string,
     temporary?: TemporaryDirectory,
@@ -79,19 +74,13 @@ export class DemoServer implements AsyncDisposable {
   }
 
   /** Waits until it has ended. */
-  async end(): Promise<Deno.CommandStatus> {
-    return await this.#child.status;
+  async end(): Promise<Ending> {
+    return await this.#child.end();
   }
 
   /** Ends it if it has not ended, and removes its sessions. */
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      this.signal("SIGKILL");
-    } catch (error) {
-      // A process that has ended takes no signal.
-      if (!(error instanceof TypeError)) throw error;
-    }
-    await this.end();
+    await this.#child[Symbol.asyncDispose]();
     this.#temporary?.[Symbol.dispose]();
   }
 }
@@ -100,20 +89,17 @@ export class DemoServer implements AsyncDisposable {
 export async function runDemo(
   args: readonly string[],
   flags: readonly string[] = [],
-): Promise<ProcessResult> {
-  return await runModule(MAIN, args, { flags });
+): Promise<Ending> {
+  return await spawn(MAIN, args, { flags }).end();
 }
 
 async function startDemo(
   args: readonly string[],
   flags: readonly string[],
-): Promise<{ child: Deno.ChildProcess; url: string }> {
-  const child = startModule(MAIN, ["--port", "0", ...args], {
-    flags,
-    stderr: "inherit",
-  });
-  const line = await readLine(child);
-  const [, url] = /(http:\/\/localhost:\d+)\//.exec(line) ?? [];
+): Promise<{ child: Child; url: string }> {
+  const child = spawn(MAIN, ["--port", "0", ...args], { flags });
+  const line = await child.readLine();
+  const [, url] = /(http:\/\/localhost:\d+)\//.exec(line ?? "") ?? [];
   if (url === undefined) throw new Error(`Cannot start the demo: ${line}`);
   return { child, url };
 }

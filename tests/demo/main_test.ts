@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { runDeno } from "../deno_process.ts";
+import { spawnDeno } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { runDemo } from "./demo_server.ts";
 
@@ -36,7 +36,7 @@ Deno.test("demo names a driver that it cannot load, and the command that fetches
   using directory = new TemporaryDirectory();
   const lock = `--lock=${directory.join("deno.lock")}`;
   const main = "src/demo/main.ts";
-  const cached = await runDeno(["cache", lock, "--frozen=false", main]);
+  const cached = await spawnDeno(["cache", lock, "--frozen=false", main]).end();
   assertEquals(cached.code, 0, cached.stderr);
   const { code, stderr } = await runDemo(["--store", "redis"], [
     lock,

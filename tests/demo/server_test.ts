@@ -31,7 +31,7 @@ Deno.test("the demo ends with code 0 at Ctrl-C and SIGTERM", async () => {
     await new CookieJar(server.url).get("/");
     server.signal(signal);
     const { code, signal: killedBy } = await server.end();
-    assertEquals([code, killedBy], [0, null]);
+    assertEquals([code, killedBy], [0, undefined]);
   }
 });
 

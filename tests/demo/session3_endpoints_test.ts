@@ -1,8 +1,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { MINUTE } from "../constants.ts";
 import { CookieJar } from "./cookie_jar.ts";
 import { DemoServer } from "./demo_server.ts";
-
-const MINUTE = 60 * 1000;
 
 Deno.test("the endpoints of session3 answer with its texts", async (test) => {
   await using server = await DemoServer.start();

@@ -20,7 +20,7 @@ import {
   stopClock,
 } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { HOUR, ID, OTHER_ID, recordOf } from "../contract/contract.ts";
+import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
 
 const DAY = 24 * HOUR;
 const RANDOM = "0123456789abcdef".repeat(2);

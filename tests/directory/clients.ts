@@ -1,5 +1,6 @@
 /** Starts processes and workers that meet in a directory of sessions. */
 
+import { spawn } from "../spawn.ts";
 import type { Report, Task } from "./client_script.ts";
 
 const SCRIPT = new URL("./client_script.ts", import.meta.url);
@@ -25,55 +26,22 @@ export async function startProcess(task: Task): Promise<Client> {
   const directory = task.act === "hold"
     ? task.path.slice(0, task.path.lastIndexOf("/"))
     : task.directory;
-  const process = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--no-prompt",
-      `--allow-read=${directory}`,
-      `--allow-write=${directory}`,
-      SCRIPT.href,
-      JSON.stringify(task),
-    ],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  let hasEnded = false;
-  process.status.then(() => hasEnded = true);
-  const lines = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  const stdin = process.stdin.getWriter();
-  const client: Client = {
+  const process = spawn(SCRIPT, [JSON.stringify(task)], { paths: [directory] });
+  await process.expectLine("ready");
+  return {
     run: async () => {
-      await stdin.write(new Uint8Array([0x0a]));
-      let text = "";
-      for (;;) {
-        const { value, done } = await lines.read();
-        if (done) break;
-        text += value;
-      }
-      if (text === "") throw new Error("a process ended before its report");
-      return JSON.parse(text);
+      await process.writeLine();
+      const { stdout, stderr } = await process.end();
+      if (stdout === "") throw new Error(`No report of a process: ${stderr}`);
+      return JSON.parse(stdout);
     },
     kill: async () => {
-      if (!hasEnded) process.kill("SIGKILL");
-      await process.status;
+      process.kill();
+      await process.end();
     },
-    [Symbol.asyncDispose]: async () => {
-      // After a test that failed it may still be at work, or wait for ever.
-      await client.kill();
-      await lines.cancel();
-      await stdin.close().catch(ignoreClosed);
-      await process.status;
-    },
+    [Symbol.asyncDispose]: () => process[Symbol.asyncDispose](),
   };
-  const { value } = await lines.read();
-  if (value?.trim() === "ready") return client;
-  await client[Symbol.asyncDispose]();
-  throw new Error(`a process did not start, but said ${value}`);
 }
-
-/** A process that has ended has no more use for what we write to it. */
-function ignoreClosed(): void {}
 
 /**
  * Starts a worker.

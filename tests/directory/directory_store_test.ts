@@ -15,7 +15,8 @@ import {
 } from "../../src/directory/directory_store.ts";
 import { recordSystem, replaceSystem, stopClock } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { HOUR, ID, recordOf, testContract } from "../contract/contract.ts";
+import { HOUR, ID, recordOf } from "../constants.ts";
+import { testContract } from "../contract/contract.ts";
 
 testContract("DirectorySessionStore", () => {
   const directory = new TemporaryDirectory();

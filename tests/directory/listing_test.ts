@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { system } from "../../src/system/system.ts";
-import { ID, OTHER_ID, recordOf } from "../contract/contract.ts";
+import { ID, OTHER_ID, recordOf } from "../constants.ts";
 import { actBefore, recordSystem, replaceSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 

@@ -4,7 +4,7 @@ import { assertEquals } from "@std/assert";
 import { temporaryBirth } from "../../src/directory/layout.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { ID, OTHER_ID, recordOf } from "../contract/contract.ts";
+import { ID, OTHER_ID, recordOf } from "../constants.ts";
 
 function setUmask(umask: number): Disposable {
   const before = Deno.umask(umask);

@@ -7,7 +7,8 @@ import type { StoreWarning } from "../../src/directory/quarantine.ts";
 import { makeLinks, makePipe } from "../special_files.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { startProcess } from "./clients.ts";
-import { entriesOf, ID, OTHER_ID, recordOf } from "../contract/contract.ts";
+import { ID, OTHER_ID, recordOf } from "../constants.ts";
+import { entriesOf } from "../contract/contract.ts";
 
 const LONG_AGO = new Date(1_000);
 

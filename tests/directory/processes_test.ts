@@ -12,7 +12,7 @@ import {
 } from "./clients.ts";
 import { describeIndex } from "../index_state.ts";
 import type { Task } from "./client_script.ts";
-import { ID, recordOf } from "../contract/contract.ts";
+import { ID, recordOf } from "../constants.ts";
 
 const TIMES = 1_000;
 

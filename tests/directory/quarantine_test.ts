@@ -6,7 +6,8 @@ import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import type { StoreWarning } from "../../src/directory/quarantine.ts";
 import { actBefore, replaceSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { entriesOf, ID, OTHER_ID, recordOf } from "../contract/contract.ts";
+import { ID, OTHER_ID, recordOf } from "../constants.ts";
+import { entriesOf } from "../contract/contract.ts";
 
 const BAD = `${ID}.bad`;
 const WHOLE = encodeRecord(ID, recordOf({ n: 1 }, { user: "ann" }));

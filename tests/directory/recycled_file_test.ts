@@ -20,11 +20,9 @@ import {
   openLocked,
 } from "../../src/directory/file_lock.ts";
 import { system } from "../../src/system/system.ts";
+import { ID, OTHER_ID } from "../constants.ts";
 import { recordSystem, replaceSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-
-const ID = "0123456789abcdef0123456789abcdef";
-const OTHER_ID = "fedcba9876543210fedcba9876543210";
 
 /** A directory with a session in it that has been replaced once. */
 class Scene extends TemporaryDirectory {

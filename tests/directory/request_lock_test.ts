@@ -18,7 +18,8 @@ import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { actBefore, fakeWaiting, recordSystem } from "../replaced_system.ts";
 import { makeLinks, makePipe } from "../special_files.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { entriesOf, ID, OTHER_ID, recordOf } from "../contract/contract.ts";
+import { ID, OTHER_ID, recordOf } from "../constants.ts";
+import { entriesOf } from "../contract/contract.ts";
 
 const LONG_AGO = new Date(1_000);
 

@@ -14,7 +14,8 @@ import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { fakeWaiting, replaceSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { startProcess } from "./clients.ts";
-import { entriesOf, ID, OTHER_ID, recordOf } from "../contract/contract.ts";
+import { ID, OTHER_ID, recordOf } from "../constants.ts";
+import { entriesOf } from "../contract/contract.ts";
 
 type Operate = (
   store: SessionStore,

@@ -15,7 +15,8 @@ import {
   stopClock,
 } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { HOUR, ID, lastAccessOf, recordOf } from "../contract/contract.ts";
+import { HOUR, ID, recordOf } from "../constants.ts";
+import { lastAccessOf } from "../contract/contract.ts";
 
 interface Scene extends Disposable {
   readonly directory: TemporaryDirectory;

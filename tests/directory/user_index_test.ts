@@ -17,7 +17,7 @@ import { describeIndex, putEntry } from "../index_state.ts";
 import { actBefore, recordSystem, replaceSystem } from "../replaced_system.ts";
 import { makeLinks } from "../special_files.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { HOUR, ID, OTHER_ID, recordOf } from "../contract/contract.ts";
+import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
 
 const ANN = { user: "ann" };
 const BOB = { user: "bob" };

@@ -15,7 +15,8 @@ import type {
   NewEngineRow,
   SessionEngine,
 } from "../../src/engines/session_engine.ts";
-import { ID, OTHER_ID, recordOf, testContract } from "../contract/contract.ts";
+import { ID, MINUTE, OTHER_ID, recordOf } from "../constants.ts";
+import { testContract } from "../contract/contract.ts";
 import { replaceSystem } from "../replaced_system.ts";
 
 /** A store on any engine. */
@@ -324,8 +325,6 @@ Deno.test("at most 1,000 rows or 4 MiB are kept for an update", () => {
   large.add("huge", rowOf(json.repeat(5)));
   assertEquals(large.take("huge"), undefined);
 });
-
-const MINUTE = 60_000;
 
 /** Two stores on one engine; the changes of one can be held back. */
 class Pair {

@@ -4,7 +4,7 @@ import type { SessionRecord } from "../../src/core/record.ts";
 import { userTag } from "../../src/core/codec.ts";
 import { type KvDatabase, KvSessionStore } from "../../src/engines/kv.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
-import { HOUR, ID, OTHER_ID, recordOf } from "../contract/contract.ts";
+import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
 import type { StorePlace } from "../contract/open_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { testEngine } from "./engine_suite.ts";

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { MemorySessionStore } from "../../src/engines/memory.ts";
-import { ID, recordOf, testContract } from "../contract/contract.ts";
+import { ID, recordOf } from "../constants.ts";
+import { testContract } from "../contract/contract.ts";
 
 testContract("MemorySessionStore", () => {
   let now: number | undefined;

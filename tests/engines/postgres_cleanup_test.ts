@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import type { CleanupResult } from "../../src/core/store.ts";
-import { HOUR, ID, OTHER_ID, recordOf } from "../contract/contract.ts";
+import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
 import { PostgresScene, type WatchedStore } from "./postgres_scene.ts";
 
 const MINUTES = 30;

@@ -4,13 +4,8 @@ import postgres from "npm:postgres@3.4.9";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { PostgresClient } from "../../src/engines/postgres_client.ts";
 import { PostgresSessionStore } from "../../src/engines/postgres.ts";
-import {
-  entriesOf,
-  HOUR,
-  ID,
-  OTHER_ID,
-  recordOf,
-} from "../contract/contract.ts";
+import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
+import { entriesOf } from "../contract/contract.ts";
 import { missing } from "./postgres_server.ts";
 import { PostgresScene } from "./postgres_scene.ts";
 

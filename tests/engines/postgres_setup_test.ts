@@ -5,7 +5,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { PostgresClient } from "../../src/engines/postgres_client.ts";
 import { PostgresSessionStore } from "../../src/engines/postgres.ts";
 import { Ground } from "../histories/crowd.ts";
-import { ID, recordOf } from "../contract/contract.ts";
+import { ID, recordOf } from "../constants.ts";
 import { connect, DRIVERS } from "./open_postgres.ts";
 import { PostgresScene } from "./postgres_scene.ts";
 

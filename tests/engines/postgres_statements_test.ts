@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertNotMatch } from "@std/assert";
-import { HOUR, ID, OTHER_ID, recordOf } from "../contract/contract.ts";
+import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
 import {
   PostgresScene,
   type Statement,

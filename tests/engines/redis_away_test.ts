@@ -9,7 +9,7 @@ import {
 import { Redis } from "npm:ioredis@5.11.1";
 import { createClient } from "npm:redis@5.12.1";
 import { RedisSessionStore } from "../../src/engines/redis.ts";
-import { ID, recordOf } from "../contract/contract.ts";
+import { ID, recordOf } from "../constants.ts";
 import { connectRedis } from "./open_redis.ts";
 import { missingRedis, RedisServer } from "./redis_server.ts";
 

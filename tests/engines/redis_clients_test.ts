@@ -11,7 +11,7 @@ import {
 } from "npm:redis@5.12.1";
 import type { RedisClient } from "../../src/engines/redis_client.ts";
 import { RedisSessionStore } from "../../src/engines/redis.ts";
-import { HOUR, ID, OTHER_ID, recordOf } from "../contract/contract.ts";
+import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
 import { missingRedis, RedisServer } from "./redis_server.ts";
 
 const HOST = "127.0.0.1";

@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { RedisSessionStore } from "../../src/engines/redis.ts";
 import type { RedisClient } from "../../src/engines/redis_client.ts";
-import { HOUR, ID, recordOf } from "../contract/contract.ts";
+import { HOUR, ID, recordOf } from "../constants.ts";
 import { connectRedis } from "./open_redis.ts";
 import { assertAbout, SLACK, testScene } from "./redis_scene.ts";
 

@@ -8,7 +8,7 @@ import {
 } from "@std/assert";
 import { Cluster } from "npm:ioredis@5.11.1";
 import { RedisSessionStore } from "../../src/engines/redis.ts";
-import { ID, OTHER_ID, recordOf } from "../contract/contract.ts";
+import { ID, OTHER_ID, recordOf } from "../constants.ts";
 import { connectRedis } from "./open_redis.ts";
 import { RedisCluster } from "./redis_cluster.ts";
 import { missingRedis, RedisServer, waitUntil } from "./redis_server.ts";

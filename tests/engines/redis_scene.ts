@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { RedisSessionStore } from "../../src/engines/redis.ts";
-import { HOUR, OTHER_ID, recordOf } from "../contract/contract.ts";
+import { HOUR, OTHER_ID, recordOf } from "../constants.ts";
 import { connectRedis } from "./open_redis.ts";
 import { missingRedis, RedisServer } from "./redis_server.ts";
 import type { Answer } from "./redis_wire.ts";

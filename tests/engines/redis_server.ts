@@ -1,5 +1,6 @@
 /** Real Redis servers, as children on loopback ports of their own. */
 
+import { Child, runSync } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { type Answer, ask } from "./redis_wire.ts";
 
@@ -10,7 +11,7 @@ const PAUSE = 20;
 const TIMEOUT = 30_000;
 
 /** What is missing here to run Redis, if anything. */
-export const missingRedis: string | undefined = await findRedis();
+export const missingRedis: string | undefined = findRedis();
 
 /** What {@linkcode RedisServer.start} takes. */
 export interface RedisServerOptions {
@@ -26,7 +27,7 @@ export class RedisServer implements AsyncDisposable {
   readonly port: number;
   readonly #directory: TemporaryDirectory;
   readonly #options: RedisServerOptions;
-  #process: Deno.ChildProcess | undefined;
+  #process: Child | undefined;
 
   private constructor(port: number, options: RedisServerOptions) {
     this.port = port;
@@ -69,17 +70,12 @@ export class RedisServer implements AsyncDisposable {
       "enable-debug-command": "yes",
       ...settings,
     };
-    this.#process = new Deno.Command("redis-server", {
-      args: Object.entries(all).flatMap(([name, value]) => [
-        `--${name}`,
-        value,
-      ]),
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-    }).spawn();
+    this.#process = new Child(
+      "redis-server",
+      Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]),
+    );
     let hasEnded = false;
-    this.#process.status.then(() => hasEnded = true);
+    this.#process.end().then(() => hasEnded = true);
     await waitUntil("the server answers", async () => {
       if (hasEnded) throw new Error(`redis-server ended: ${this.#log()}`);
       try {
@@ -95,16 +91,8 @@ export class RedisServer implements AsyncDisposable {
 
   /** Kills it; what it holds is lost, unless it is durable. */
   async stop(): Promise<void> {
-    const process = this.#process;
+    await this.#process?.[Symbol.asyncDispose]();
     this.#process = undefined;
-    if (process === undefined) return;
-    try {
-      process.kill("SIGKILL");
-    } catch (error) {
-      // It has ended by itself.
-      if (!(error instanceof TypeError)) throw error;
-    }
-    await process.status;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -140,13 +128,9 @@ export async function waitUntil(
   }
 }
 
-async function findRedis(): Promise<string | undefined> {
+function findRedis(): string | undefined {
   try {
-    await new Deno.Command("redis-server", {
-      args: ["--version"],
-      stdout: "null",
-      stderr: "null",
-    }).output();
+    runSync("redis-server", ["--version"]);
     return undefined;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return "no redis-server here";

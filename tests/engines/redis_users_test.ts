@@ -5,7 +5,7 @@ import { SessionGoneError } from "../../src/core/errors.ts";
 import { userTag } from "../../src/core/codec.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import type { Session } from "../../src/session/session.ts";
-import { HOUR, ID, OTHER_ID, recordOf } from "../contract/contract.ts";
+import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
 import { assertAbout, type Scene, SLACK, testScene } from "./redis_scene.ts";
 
 const DAY = 24 * HOUR;

@@ -5,8 +5,9 @@ import {
   type SqliteSessionStoreOptions,
 } from "../../src/engines/sqlite.ts";
 import { system } from "../../src/system/system.ts";
-import { HOUR, ID, OTHER_ID, recordOf } from "../contract/contract.ts";
+import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
 import type { StorePlace } from "../contract/open_store.ts";
+import { type Child, spawn } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { testEngine } from "./engine_suite.ts";
 import { openSqlite, watch } from "./open_sqlite.ts";
@@ -61,23 +62,11 @@ class SqlitePlace implements Disposable {
   }
 
   /** Starts a task of the script on the file. */
-  start(task: string): Deno.ChildProcess {
+  start(task: string): Child {
     const paths = ["", "-wal", "-shm", "-journal"].map((end) =>
       this.path + end
     );
-    return new Deno.Command(Deno.execPath(), {
-      args: [
-        "run",
-        "--no-prompt",
-        `--allow-read=${paths}`,
-        `--allow-write=${paths}`,
-        SCRIPT.href,
-        task,
-        this.path,
-      ],
-      stdin: "piped",
-      stdout: "piped",
-    }).spawn();
+    return spawn(SCRIPT, [task, this.path], { paths });
   }
 
   /** Removes it. */
@@ -87,16 +76,12 @@ class SqlitePlace implements Disposable {
   }
 }
 
-async function ended(child: Deno.ChildProcess): Promise<string> {
-  await child.stdin.close();
-  const { stdout } = await child.output();
-  return new TextDecoder().decode(stdout).trim();
-}
-
 Deno.test("SqliteSessionStore: 8 processes at once set one new file up", async () => {
   using place = new SqlitePlace();
-  const children = Array.from({ length: 8 }, () => place.start("setup"));
-  assertEquals(await Promise.all(children.map(ended)), Array(8).fill("done"));
+  const children = Array.from({ length: 8 }, () => place.start("setup").end());
+  for (const { stdout, stderr } of await Promise.all(children)) {
+    assertEquals(stdout, "done\n", stderr);
+  }
   assertEquals(place.ask("PRAGMA journal_mode"), "wal");
 });
 
@@ -294,16 +279,10 @@ Deno.test("SqliteSessionStore: a process killed in a transaction changes nothing
   using place = new SqlitePlace();
   const { store } = place;
   await store.save(ID, recordOf({ n: 1 }));
-  const child = place.start("transaction");
-  const reader = child.stdout.getReader();
-  assertEquals(
-    new TextDecoder().decode((await reader.read()).value),
-    "begun\n",
-  );
-  child.kill("SIGKILL");
-  await child.status;
-  await reader.cancel();
-  await child.stdin.abort();
+  {
+    await using child = place.start("transaction");
+    await child.expectLine("begun");
+  }
   assertEquals(await store.load(ID), recordOf({ n: 1 }));
   await store.update(ID, () => recordOf({ n: 2 }));
   assertEquals(await store.create(OTHER_ID, recordOf()), true);

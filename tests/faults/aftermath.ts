@@ -1,5 +1,5 @@
 /*
- * What must hold after somebody died in the middle, or was told of an error:
+ * What must hold after a process died in the middle, or was told of an error:
  * whatever is done next works at once, and answers by what lies there.
  */
 import { assert, assertEquals } from "@std/assert";
@@ -8,11 +8,16 @@ import { isExpired, type SessionRecord } from "../../src/core/record.ts";
 import type { SessionStore } from "../../src/core/store.ts";
 import { temporaryBirth } from "../../src/directory/layout.ts";
 import { dropRecycled } from "../../src/directory/atomic_file.ts";
-import { SessionManager } from "../../src/manager/manager.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import { ID, USER } from "../constants.ts";
 import { describeIndex } from "../index_state.ts";
+import {
+  answerOf,
+  STORE_OPERATIONS,
+  type StoreOperationName,
+} from "../operations.ts";
 import { replaceSystem, stopClock } from "../replaced_system.ts";
-import { ID, recordOf, TEMPORARY_FOR } from "./scenes.ts";
+import { beginSession, sessionOf, TEMPORARY_FOR } from "./scenes.ts";
 
 /** One thing to do next: checks its answer, and returns the record then. */
 type Next = (
@@ -20,30 +25,38 @@ type Next = (
   record: SessionRecord | undefined,
 ) => Promise<SessionRecord | undefined>;
 
-const NEW = recordOf(4);
+const NEW = sessionOf(4);
+
+/** An operation of the store, by what the table says that it does. */
+function next(name: StoreOperationName): Next {
+  const { call, live, missing } = STORE_OPERATIONS[name];
+  return async (store, record) => {
+    const { fate, reply } = record === undefined ? missing : live;
+    const changed = record && { ...record, data: { n: 5 } };
+    const left = {
+      kept: record,
+      accessed: record,
+      replaced: NEW,
+      changed,
+      deleted: undefined,
+    }[fate];
+    assertEquals(
+      await call({ store, record: NEW, change: () => changed! }),
+      answerOf(reply, record, left),
+    );
+    return left;
+  };
+}
 
 const NEXT: Readonly<Record<string, Next>> = {
-  load: async (store, record) => {
-    assertEquals(await store.load(ID), record);
-    return record;
-  },
-  "load that touches": async (store, record) => {
-    assertEquals(await store.load(ID, { touch: () => true }), record);
-    return record;
-  },
-  touch: async (store, record) => {
-    assertEquals(await store.touch(ID), record !== undefined);
-    return record;
-  },
-  update: async (store, record) => {
-    const changed = record && { ...record, data: { n: 5 } };
-    assertEquals(await store.update(ID, () => changed), changed);
-    return changed;
-  },
+  load: next("load"),
+  "load+touch": next("load+touch"),
+  touch: next("touch"),
+  update: next("update"),
   login: async (store, record) => {
-    const changed = record && { ...record, user: "ann" };
+    const changed = record && { ...record, user: USER };
     assertEquals(await store.update(ID, () => changed), changed);
-    const found = await Array.fromAsync(store.entries({ user: "ann" }));
+    const found = await Array.fromAsync(store.entries({ user: USER }));
     assertEquals(found.find(([id]) => id === ID)?.[1], changed);
     return changed;
   },
@@ -57,22 +70,10 @@ const NEXT: Readonly<Record<string, Next>> = {
     assertEquals(await store.has(ID), record !== undefined);
     return record;
   },
-  "update that deletes": async (store, record) => {
-    assertEquals(await store.update(ID, () => undefined), record && null);
-    return undefined;
-  },
-  create: async (store, record) => {
-    assertEquals(await store.create(ID, NEW), record === undefined);
-    return record ?? NEW;
-  },
-  delete: async (store, record) => {
-    assertEquals(await store.delete(ID), record !== undefined);
-    return undefined;
-  },
-  save: async (store) => {
-    await store.save(ID, NEW);
-    return NEW;
-  },
+  "update that deletes": next("update that deletes"),
+  create: next("create"),
+  delete: next("delete"),
+  save: next("save"),
   lock: async (store, record) => {
     await using _lock = await store.lock!(ID, { timeout: 0 });
     return record;
@@ -82,12 +83,7 @@ const NEXT: Readonly<Record<string, Next>> = {
     return record;
   },
   "request that begins a session": async (store, record) => {
-    const manager = new SessionManager<{ n: number }>({ store });
-    const request = new Request("http://localhost/");
-    const response = await manager.run(request, (session) => {
-      session.set("n", 6);
-      return new Response();
-    });
+    const response = await beginSession(store);
     assertEquals(response.headers.getSetCookie().length, 1);
     return record;
   },
@@ -99,7 +95,7 @@ const NAMES = Object.keys(NEXT);
  * Does everything that can be done next, one after the other, and checks that
  * each works at once, without a wait: every lock is free.
  *
- * @param store Whom to ask.
+ * @param store It is asked.
  * @param directory Its directory.
  * @param turn Which comes first; another one for another turn.
  */
@@ -111,7 +107,7 @@ export async function goOn(
   using _noWaiting = replaceSystem({
     wait: (ms) => {
       // The cleaner's way to let others have a turn.
-      assert(ms === 0, "somebody still holds a lock");
+      assert(ms === 0, "a lock is still held");
       return Promise.resolve();
     },
   });
@@ -129,7 +125,7 @@ export async function goOn(
   assertEquals(describeIndex(directory).missing, []);
 }
 
-/** What a store has to find, told without one. */
+/** What a store has to find, read without one. */
 function readLive(path: string): SessionRecord | undefined {
   let bytes: Uint8Array;
   try {

@@ -12,6 +12,7 @@
 
 import type { Durability } from "../../src/core/store.ts";
 import { recycledFiles } from "../../src/directory/atomic_file.ts";
+import { type Child, spawn } from "../spawn.ts";
 import { replaceEveryCall } from "./every_call.ts";
 import { isSetup, openStore, SCENES, takeOverRecycled } from "./scenes.ts";
 
@@ -30,6 +31,19 @@ export interface Death {
    * then die.
    */
   readonly how: "die" | "stop" | "freeze";
+}
+
+/**
+ * Starts a process that is to die or stop.
+ *
+ * @param death What it does.
+ * @param allowed The only directory that it may touch.
+ */
+export function startDeath(death: Death, allowed: string): Child {
+  return spawn(import.meta.url, [JSON.stringify(death)], {
+    paths: [allowed],
+    flags: ["--allow-run"], // to send signals, also to itself
+  });
 }
 
 /** What is thrown where a frozen play would go on. */
@@ -56,7 +70,7 @@ async function play(death: Death, index: number): Promise<void> {
   } catch (error) {
     if (steps < step || how !== "freeze") throw error;
   } finally {
-    // There is room for a few only; this one stays open, as the dead leave it.
+    // There is room for a few only; this one stays open, as a process leaves it that dies.
     recycledFiles.delete(directory);
   }
 }

@@ -8,7 +8,7 @@ import type { Durability } from "../../src/core/store.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { cleanUpAfter, goOn } from "./aftermath.ts";
-import type { Death } from "./death_script.ts";
+import { type Death, startDeath } from "./death_script.ts";
 import {
   describeDirectory,
   type DirectoryState,
@@ -25,7 +25,6 @@ import {
   SCENES,
   takeOverRecycled,
 } from "./scenes.ts";
-import { startDeath } from "./start_death.ts";
 
 /** Directories in which a scene is played by a process that is to die. */
 class Graveyard implements Disposable {
@@ -79,11 +78,9 @@ class Graveyard implements Disposable {
     const scene = SCENES.indexOf(this.scene);
     const { durability } = this;
     const death = { scene, durability, plays, how };
-    const { signal, stdout, stderr } = await startDeath(death, this.path)
-      .output();
-    const decoder = new TextDecoder();
-    assertEquals(signal, "SIGKILL", decoder.decode(stderr));
-    const lines = decoder.decode(stdout).trim().split("\n").filter(Boolean);
+    const { signal, stdout, stderr } = await startDeath(death, this.path).end();
+    assertEquals(signal, "SIGKILL", stderr);
+    const lines = stdout.trim().split("\n").filter(Boolean);
     return new Map(lines.map((line) => {
       const { index, answer } = JSON.parse(line);
       return [index, answer];
@@ -91,7 +88,7 @@ class Graveyard implements Disposable {
   }
 }
 
-/** Looks at what a process left that died, and goes on from there. */
+/** Checks what a process left that died, and goes on from there. */
 async function checkRemains(
   { scene, durability }: Graveyard,
   directory: string,
@@ -110,7 +107,7 @@ async function checkRemains(
   await cleanUpAfter(directory, temporaries);
 }
 
-/** Looks at what a process left that died when it had answered. */
+/** Checks what a process left that died after it had answered. */
 function checkAnswered(
   { scene, durability }: Graveyard,
   directory: string,
@@ -184,7 +181,7 @@ const ON_THE_SPOT = [
   "a request that regenerates its session",
 ];
 
-Deno.test("it is the same with a process for each call, killed on the spot", async () => {
+Deno.test("a process that is killed before a call leaves the same where each call has a process of its own", async () => {
   let kills = 0;
   for (const scene of SCENES) {
     if (!ON_THE_SPOT.includes(scene.title)) continue;

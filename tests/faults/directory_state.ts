@@ -8,18 +8,9 @@ import { parseEntry, temporaryBirth } from "../../src/directory/layout.ts";
 import { recycledFiles } from "../../src/directory/atomic_file.ts";
 import { followRotation } from "../../src/manager/rotation.ts";
 import { openRecord } from "../../src/manager/sealed_record.ts";
+import { ID, OTHER_ID, SEALING, SECRET, SECRET_HASH } from "../constants.ts";
 import { describeIndex, putEntry } from "../index_state.ts";
-import {
-  ID,
-  layRecycled,
-  LONG_AGO,
-  OTHER_ID,
-  type Scene,
-  SEALING,
-  SECRET,
-  SECRET_HASH,
-  TEMPORARY_FOR,
-} from "./scenes.ts";
+import { layRecycled, LONG_AGO, type Scene, TEMPORARY_FOR } from "./scenes.ts";
 
 /** See {@linkcode describeDirectory}. */
 export interface DirectoryState {
@@ -34,7 +25,7 @@ export interface DirectoryState {
 
 /**
  * Puts into a directory what a scene begins with, in place of all that is
- * there but the mark that setup left. Sessions of users are in the index.
+ * there but the marker of the directory. Sessions of users are in the index.
  */
 export function layOut(directory: string, scene: Scene): void {
   for (const { name } of list(directory)) {
@@ -75,7 +66,7 @@ export function describeDirectory(
     if (!isKnown && temporaryBirth(name) !== undefined) temporaries.push(name);
     else {
       const shown = isRevocationId(name)
-        ? "a mark"
+        ? "a revocation"
         : !isKnown && isSessionId(name)
         ? "a new session"
         : name;
@@ -88,7 +79,7 @@ export function describeDirectory(
 /**
  * Describes a file: `n=1, long ago` for a record, with what is special about
  * it; `foreign, long ago`; `unreadable, long ago`. What comes behind the comma
- * is the last access, which nobody asks of a file that is set aside.
+ * is the last access, which does not matter of a file that is set aside.
  */
 function describeFile(path: string, name: string): string {
   const found = decodeRecord(name, Deno.readFileSync(path));
@@ -98,10 +89,10 @@ function describeFile(path: string, name: string): string {
   if (typeof found === "string") return `${found}, ${when}`;
   if (isRevocationId(name)) return `of a user, ${when}`;
   const { expiresAt, sealed } = found;
-  const over = expiresAt === LONG_AGO ? " over" : "";
+  const expired = expiresAt === LONG_AGO ? " expired" : "";
   const how = sealed === undefined ? "" : " sealed";
   const { n, secret } = open(name, found);
-  return `n=${n}${how}${over}${secret}, ${when}`;
+  return `n=${n}${how}${expired}${secret}, ${when}`;
 }
 
 /** What the first secret, or the one that it leads to, finds in a record. */

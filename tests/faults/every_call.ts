@@ -9,12 +9,12 @@ export interface Call {
   make(): unknown;
 }
 
-/** What asks the disk for nothing. */
+/** Calls that do not use the disk. */
 const NO_CALLS = new Set(["now", "monotonic", "random", "wait", "pause"]);
 
 /**
  * Puts itself in front of every system call until the end of the block; the
- * clocks, chance and waiting are none.
+ * clocks, random numbers and waiting do not count.
  *
  * @param act Is given each call, and returns what is to be its result.
  */

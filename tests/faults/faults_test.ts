@@ -2,7 +2,7 @@
  * A fault at every step: each system call of each operation fails, with each
  * error that it may fail with, in each way that it can.
  *
- * The caller hears of it: what is thrown is the very error that the call threw;
+ * The caller gets it: what is thrown is the very error that the call threw;
  * where a second call fails while the first one's mess is cleaned up, that of
  * the first. Two exceptions: an unreadable file that cannot be set aside is no
  * session all the same, and `onWarning` is given the error; a file system that
@@ -47,7 +47,7 @@ class Playground implements Disposable {
   readonly scene: Scene;
   readonly durability: Durability;
   readonly directory: string;
-  /** What the store told since the last play began. */
+  /** The warnings since the last play began. */
   readonly warnings: StoreWarning[] = [];
   readonly #place = new TemporaryDirectory();
   #store: DirectorySessionStore | undefined;
@@ -63,7 +63,7 @@ class Playground implements Disposable {
     this.#place[Symbol.dispose]();
   }
 
-  /** Lays the scene out, and gives a store that has told nothing yet. */
+  /** Lays the scene out, and returns a store without warnings. */
   async begin(): Promise<DirectorySessionStore> {
     const { scene, directory, durability, warnings } = this;
     if (warnings.length > 0 || isSetup(scene)) this.#store = undefined;
@@ -103,17 +103,17 @@ async function play(ground: Playground, fault: Fault): Promise<FaultySystem> {
     assertEquals(files, scene.after);
     assertEquals([...missing, ...stale], []);
   } else {
-    assertHeard(scene, outcome, warnings);
+    assertThrown(scene, outcome, warnings);
     if (!faulty.isChanged) {
       assertEquals(withoutOrphans(files), withoutOrphans(before));
     } else if (!hasSeveral(scene)) assertChanged(scene, files);
     assertEquals(findTorn(scene, before, files), []);
   }
   if (!mayLeave(faulty.failed, fault)) assertEquals(temporaries, []);
-  // But the recycled file, which is nobody's session.
+  // But the recycled file, which is not a session.
   faulty.open.delete(recycledFiles.get(directory)?.file);
   assertEquals(faulty.open.size, 0, "a file was left open");
-  // What setup locks has a name that nobody else knows.
+  // What setup locks has a name that no other process knows.
   if (!isSetup(scene)) assertEquals(faulty.closedLocked, [], "not unlocked");
   await goOn(store, directory, fault.step);
   return faulty;
@@ -164,7 +164,7 @@ async function runFaulty(
 }
 
 /** Sees that the first error reached the caller; see the top of this file. */
-function assertHeard(
+function assertThrown(
   scene: Scene,
   { faulty, answer, error }: Outcome,
   warnings: readonly StoreWarning[],
@@ -187,7 +187,7 @@ function assertHeard(
   }
 }
 
-/** What nobody can remove, or knows that he made. */
+/** Whether a file remains that the process cannot remove, or does not know of. */
 function mayLeave(failed: string, { manner }: Fault): boolean {
   return manner === "from then on" ||
     (manner === "afterwards" && failed === "open temporary");
@@ -201,7 +201,7 @@ const MANNERS: Readonly<Record<Manner, [string, readonly ErrorName[]]>> = {
     ["ENOSPC", "EIO", "EDQUOT", "EINTR"],
   ],
   "from then on": [
-    "a medium that is gone before any call",
+    "a medium that fails from any call on",
     ["EIO", "EACCES", "EROFS"],
   ],
 };

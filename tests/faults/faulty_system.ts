@@ -7,7 +7,7 @@ export type Manner =
   | "instead"
   /** It is made, and reported to have failed. */
   | "afterwards"
-  /** It is not made, and neither is any that follows: the medium is gone. */
+  /** It is not made, and neither is any that follows: the medium has failed. */
   | "from then on";
 
 /** A call that fails. */
@@ -114,7 +114,7 @@ export class FaultySystem implements Disposable {
       })();
     }
     const result = this.#make(call);
-    // Nobody is given the file, or hears that the lock is his.
+    // The caller is not given the file, or not told that it has the lock.
     if (call.name === "open") {
       (result as Deno.FsFile).close();
       this.open.delete(result);

@@ -1,39 +1,53 @@
 /**
  * Runs as a process of its own that lacks something: tries each operation
- * while it does, and prints what it was told.
+ * while it does, and prints how each ended.
  */
 
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
-import { ID, recordOf } from "./scenes.ts";
+import { ID, OTHER_ID } from "../constants.ts";
+import { type CallName, callStore } from "../operations.ts";
+import { sessionOf } from "./scenes.ts";
 import { describeError } from "./system_errors.ts";
 
 /** What is lacking: descriptors, or the right to write the directory. */
 export type Lack = "descriptors" | "rights";
 
-/** What was told of each operation: its error, or what it answered. */
-export type Told = Readonly<Record<string, unknown>>;
+/** How each operation ended: its error, or what it answered. */
+export type Ends = Readonly<Record<string, unknown>>;
 
-async function tryAll(store: DirectorySessionStore): Promise<Told> {
-  const operations: Record<string, () => Promise<unknown>> = {
-    load: () => store.load(ID),
-    touch: () => store.touch(ID),
-    save: () => store.save(ID, recordOf(2)),
-    create: () => store.create("one-more-session", recordOf(2)),
-    update: () => store.update(ID, () => recordOf(2)),
-    delete: () => store.delete(ID),
-    entries: () =>
-      Array.fromAsync(store.entries(), ([id, record]) => [id, record]),
-    cleanup: () => store.deleteOldSessions(30),
-    setup: () => new DirectorySessionStore(store.directory).setup(),
-  };
-  const told: Record<string, unknown> = {};
-  for (const [name, operate] of Object.entries(operations)) {
-    told[name] = await operate().then(
-      (answer) => ({ answer }),
+const CALLS: readonly CallName[] = [
+  "load",
+  "touch",
+  "save",
+  "create",
+  "update",
+  "delete",
+  "entries",
+  "cleanup",
+];
+
+/** Leaves the last access out of entries. */
+function withoutAccess(answer: unknown): unknown {
+  return Array.isArray(answer)
+    ? answer.map(([id, record]) => [id, record])
+    : answer;
+}
+
+async function tryAll(store: DirectorySessionStore): Promise<Ends> {
+  const ends: Record<string, unknown> = {};
+  for (const name of CALLS) {
+    const id = name === "create" ? OTHER_ID : ID;
+    const change = () => sessionOf(2);
+    const call = { store, id, record: sessionOf(2), change, minutes: 30 };
+    ends[name] = await callStore(name, call).then(
+      (answer) => ({ answer: withoutAccess(answer) }),
       describeError,
     );
   }
-  return told;
+  const { directory } = store;
+  ends.setup = await new DirectorySessionStore(directory).setup()
+    .catch(describeError);
+  return ends;
 }
 
 /** Opens a file until no more can be opened. */
@@ -51,12 +65,12 @@ if (import.meta.main) {
   const directory = Deno.args[1]!;
   const store = new DirectorySessionStore(directory);
   await store.setup();
-  await store.save(ID, recordOf(1));
+  await store.save(ID, sessionOf(1));
   const files = lack === "descriptors" ? openAll(`${directory}/${ID}`) : [];
   if (lack === "rights") Deno.chmodSync(directory, 0o500);
-  const told = await tryAll(store);
+  const ends = await tryAll(store);
   for (const file of files) file.close();
   if (lack === "rights") Deno.chmodSync(directory, 0o700);
   const then = await store.load(ID);
-  console.log(JSON.stringify({ told, then }));
+  console.log(JSON.stringify({ ends, then }));
 }

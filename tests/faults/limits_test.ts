@@ -2,84 +2,72 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import { ID } from "../constants.ts";
+import { runSync, spawn } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { goOn } from "./aftermath.ts";
-import type { Lack, Told } from "./limits_script.ts";
-import { ID, recordOf } from "./scenes.ts";
+import type { Ends, Lack } from "./limits_script.ts";
+import { sessionOf } from "./scenes.ts";
 import { describeError, type ErrorName, makeError } from "./system_errors.ts";
-
-const SCRIPT = new URL("./limits_script.ts", import.meta.url);
 
 /**
  * Runs a process that lacks something, and checks that nothing was lost.
  *
  * @param command Runs what follows it with less than it had.
- * @returns What it was told of each operation.
+ * @returns How each operation ended.
  */
 async function runLacking(
   lack: Lack,
-  command: readonly [string, ...string[]],
-): Promise<Told> {
+  command: readonly string[],
+): Promise<Ends> {
   using directory = new TemporaryDirectory();
-  const [program, ...args] = command;
-  const { success, stdout, stderr } = await new Deno.Command(program, {
-    args: [
-      ...args,
-      Deno.execPath(),
-      "run",
-      "--no-prompt",
-      "--no-check",
-      `--allow-read=${directory.path}`,
-      `--allow-write=${directory.path}`,
-      SCRIPT.href,
-      lack,
-      directory.path,
-    ],
-    stdin: "null",
-  }).output();
-  const decoder = new TextDecoder();
-  assert(success, decoder.decode(stderr));
-  const { told, then } = JSON.parse(decoder.decode(stdout));
-  assertEquals(then, recordOf(1));
+  const { code, stdout, stderr } = await spawn(
+    "tests/faults/limits_script.ts",
+    [lack, directory.path],
+    { paths: [directory.path], through: command },
+  ).end();
+  assertEquals(code, 0, stderr);
+  const { ends, then } = JSON.parse(stdout);
+  assertEquals(then, sessionOf(1));
   assertEquals(directory.list(), [".latchkey", ID]);
   const store = new DirectorySessionStore(directory.path);
   await goOn(store, directory.path, 0);
-  return told;
+  return ends;
 }
 
-function assertTold(
-  told: Told,
+function assertEnds(
+  ends: Ends,
   name: ErrorName,
   operations: readonly string[],
 ): void {
   const error = JSON.parse(JSON.stringify(describeError(makeError(name))));
   const expected = operations.map((operation) => [operation, error]);
-  assertEquals(told, Object.fromEntries(expected));
+  assertEquals(ends, Object.fromEntries(expected));
 }
 
 const sh = tryRun("sh", ["-c", "ulimit -n 64"]);
 
 Deno.test({
   name:
-    `a process that can open no more files hears so, and loses nothing${sh.skipped}`,
+    `a process that can open no more files gets that error, and loses nothing${sh.skipped}`,
   ignore: sh.skipped !== "",
   fn: async () => {
-    const told = await runLacking("descriptors", [
+    const ends = await runLacking("descriptors", [
       "sh",
       "-c",
       'ulimit -n 64; exec "$@"',
       "sh",
     ]);
-    const { load, ...others } = told;
+    const { load, ...others } = ends;
     // No operation gets by without a file of its own.
-    assertTold({ load, ...others }, "EMFILE", Object.keys(told));
-    assert(Object.keys(told).length > 5);
+    assertEnds({ load, ...others }, "EMFILE", Object.keys(ends));
+    assert(Object.keys(ends).length > 5);
   },
 });
 
 /**
- * Root may write everywhere, until it gives up its capabilities; for anybody
- * else `env` runs the process as it is.
+ * Root may write everywhere, until it gives up its capabilities; for another
+ * user `env` runs the process as it is.
  */
 const WITHOUT_RIGHTS = canWriteAnyway()
   ? ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] as const
@@ -89,19 +77,19 @@ const without = tryRun(lessener, [...less, "true"]);
 
 Deno.test({
   name:
-    `a process that may not write the directory hears so, reads all the same, and loses nothing${without.skipped}`,
+    `a process that may not write the directory gets that error, reads all the same, and loses nothing${without.skipped}`,
   ignore: without.skipped !== "",
   fn: async () => {
-    const told = await runLacking("rights", [...WITHOUT_RIGHTS]);
-    const { load, touch, entries, cleanup, ...others } = told;
-    assertEquals(load, { answer: recordOf(1) });
+    const ends = await runLacking("rights", WITHOUT_RIGHTS);
+    const { load, touch, entries, cleanup, ...others } = ends;
+    assertEquals(load, { answer: sessionOf(1) });
     assertEquals(touch, { answer: true });
-    assertEquals(entries, { answer: [[ID, recordOf(1)]] });
+    assertEquals(entries, { answer: [[ID, sessionOf(1)]] });
     assertEquals(cleanup, {
       answer: { deleted: 0, remaining: 1, orphans: 0 },
     });
     const changes = ["save", "create", "update", "delete", "setup"];
-    assertTold(others, "EACCES", changes);
+    assertEnds(others, "EACCES", changes);
   },
 });
 
@@ -120,12 +108,8 @@ function canWriteAnyway(): boolean {
 /** Tries a command; why it cannot be used, for a title. */
 function tryRun(command: string, args: string[]): { skipped: string } {
   try {
-    const { success, stderr } = new Deno.Command(command, {
-      args,
-      stdout: "null",
-    }).outputSync();
-    const problem = new TextDecoder().decode(stderr).trim();
-    return { skipped: success ? "" : ` (skipped: ${problem})` };
+    const { code, stderr } = runSync(command, args);
+    return { skipped: code === 0 ? "" : ` (skipped: ${stderr.trim()})` };
   } catch (error) {
     return { skipped: ` (skipped: ${(error as Error).message})` };
   }

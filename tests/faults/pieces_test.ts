@@ -5,17 +5,17 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { system } from "../../src/system/system.ts";
+import { ID } from "../constants.ts";
 import { replaceSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { goOn } from "./aftermath.ts";
 import { describeDirectory, layOut } from "./directory_state.ts";
 import { FaultySystem } from "./faulty_system.ts";
 import {
-  ID,
   isSetup,
   openStore,
-  recordOf,
   SCENES,
+  sessionOf,
   takeOverRecycled,
 } from "./scenes.ts";
 import { makeError } from "./system_errors.ts";
@@ -103,7 +103,7 @@ Deno.test('bytes that come in pieces are never "no session", whatever fails afte
       using faulty = new FaultySystem({ step, manner, makeError: () => error });
       const heard = await store.load(ID).catch((error) => error);
       if (faulty.thrown.length === 0) {
-        assertEquals(heard, recordOf(1));
+        assertEquals(heard, sessionOf(1));
         break;
       }
       assert(heard === error, `${manner} at call ${step}: ${heard}`);

@@ -13,8 +13,6 @@ import { SCENES } from "./scenes.ts";
 import { describeCalls, findObstacle, trace } from "./strace.ts";
 import type { Play } from "./trace_script.ts";
 
-const SCRIPT = new URL("./trace_script.ts", import.meta.url);
-
 const REPLACE = [
   "write temporary",
   "sync temporary",
@@ -47,7 +45,7 @@ const CALLS: Readonly<Record<string, readonly string[]>> = {
   "a save over a session": REPLACE_LOCKED,
   "a save of a new session": CREATE,
   "a create": CREATE,
-  "a create over one that is over": [
+  "a create over an expired session": [
     "write temporary",
     "sync temporary",
     "lock temporary",
@@ -76,13 +74,7 @@ async function traceChanges(
     layOut(directory, SCENES.find((scene) => scene.title === title)!);
     plays.push({ title, directory });
   }
-  const lines = await trace(place.join("strace"), [
-    "run",
-    "--no-prompt",
-    "--no-check",
-    `--allow-read=${place.path}`,
-    `--allow-write=${place.path}`,
-    SCRIPT.href,
+  const lines = await trace(place.path, "tests/faults/trace_script.ts", [
     durability,
     JSON.stringify(plays),
   ]);

@@ -1,5 +1,5 @@
 /**
- * What a power loss may leave when nobody waited for the disk (`durability:
+ * What a power loss may leave when no call waited for the disk (`durability:
  * "process"`), and what becomes of it. Names and bytes reach the disk in any
  * order, so a name may lead to a file of which some blocks are there, or none,
  * or to what another file left in them; and a name may be as it was before.
@@ -12,13 +12,14 @@ import {
   type DirectorySessionStoreOptions,
 } from "../../src/directory/directory_store.ts";
 import type { StoreWarning } from "../../src/directory/quarantine.ts";
+import { ID, OTHER_ID } from "../constants.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { cleanUpAfter, goOn } from "./aftermath.ts";
-import { ID, LONG_AGO, OTHER_ID, recordOf } from "./scenes.ts";
+import { LONG_AGO, sessionOf } from "./scenes.ts";
 
 const BLOCK = 4_096;
-const LARGE = { ...recordOf(1), data: { text: "large ".repeat(2_500) } };
-const OLDER = { ...recordOf(1), data: { text: "older ".repeat(2_500) } };
+const LARGE = { ...sessionOf(1), data: { text: "large ".repeat(2_500) } };
+const OLDER = { ...sessionOf(1), data: { text: "older ".repeat(2_500) } };
 const WRITTEN = encodeRecord(ID, LARGE);
 const ZEROS = new Uint8Array(WRITTEN.length);
 const BEFORE = encodeRecord(ID, OLDER);
@@ -47,7 +48,7 @@ class Restart implements Disposable {
   }
 }
 
-/** No session, at once; the bytes set aside; the next one who asks goes on. */
+/** No session, at once; the bytes set aside; a save works as ever. */
 async function assertSetAside(
   { directory, store }: Restart,
   bytes: Uint8Array,
@@ -123,7 +124,7 @@ Deno.test("a session whose removal did not reach the disk is served: a logout is
   assertEquals(await store.load(ID), LARGE);
 });
 
-Deno.test("a last access that did not reach the disk is the one before: a session may end early", async () => {
+Deno.test("a last access that did not reach the disk is the one before: a session may expire early", async () => {
   using restart = new Restart();
   const { directory, store } = restart;
   await store.save(ID, { ...LARGE, idleTimeout: 60_000 });
@@ -135,7 +136,7 @@ Deno.test("a last access that did not reach the disk is the one before: a sessio
 Deno.test("temporary files, whatever is in them, are collected when they are an hour old", async () => {
   using restart = new Restart();
   const { directory, store } = restart;
-  await store.save(ID, recordOf(1));
+  await store.save(ID, sessionOf(1));
   const birth = String(Date.now()).padStart(15, "0");
   const temporaries = [ZEROS, WRITTEN, new Uint8Array()].map((bytes, i) => {
     const name = `.tmp-${birth}-${String(i).repeat(32)}`;
@@ -145,13 +146,13 @@ Deno.test("temporary files, whatever is in them, are collected when they are an 
   // Linked, and its first name not yet removed.
   const linked = `.tmp-${birth}-${"a".repeat(32)}`;
   Deno.linkSync(directory.join(ID), directory.join(linked));
-  assertEquals(await store.load(ID), recordOf(1));
+  assertEquals(await store.load(ID), sessionOf(1));
   assertEquals((await Array.fromAsync(store.entries())).length, 1);
   await cleanUpAfter(directory.path, [...temporaries, linked]);
   await goOn(store, directory.path, 0);
 });
 
-Deno.test("a mark whose text did not reach the disk is a mark all the same", async () => {
+Deno.test("a marker whose text did not reach the disk is a marker all the same", async () => {
   using restart = new Restart();
   const { directory, store } = restart;
   Deno.writeFileSync(directory.join(".latchkey"), new Uint8Array());

@@ -1,6 +1,7 @@
+import { runSync } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 
-/** A file system of one test's own (tmpfs), gone at the end of its block. */
+/** A file system of one test (tmpfs), removed at the end of its block. */
 export class SmallDisk implements Disposable {
   readonly #place = new TemporaryDirectory();
   /** Its root; mode 0700. */
@@ -45,9 +46,6 @@ export class SmallDisk implements Disposable {
 }
 
 function run(command: string, args: readonly string[]): void {
-  const { success, stderr } = new Deno.Command(command, {
-    args: [...args],
-    stdout: "null",
-  }).outputSync();
-  if (!success) throw new Error(new TextDecoder().decode(stderr).trim());
+  const { code, stderr } = runSync(command, args);
+  if (code !== 0) throw new Error(stderr.trim());
 }

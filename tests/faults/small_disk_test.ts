@@ -2,11 +2,12 @@
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import type { SessionRecord } from "../../src/core/record.ts";
-import { SessionManager } from "../../src/manager/manager.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import type { StoreWarning } from "../../src/directory/quarantine.ts";
+import { ID, OTHER_ID } from "../constants.ts";
+import { callStore } from "../operations.ts";
 import { goOn } from "./aftermath.ts";
-import { ID, OTHER_ID, recordOf } from "./scenes.ts";
+import { beginSession, sessionOf } from "./scenes.ts";
 import { SmallDisk } from "./small_disk.ts";
 import { describeError, type ErrorName, makeError } from "./system_errors.ts";
 
@@ -32,7 +33,7 @@ function list(disk: SmallDisk): string[] {
 
 /** Of two blocks, so that the second may be the one that does not fit. */
 function largeRecord(n: number): SessionRecord {
-  return recordOf(n, { data: { n, text: "x".repeat(5_000) } });
+  return sessionOf(n, { data: { n, text: "x".repeat(5_000) } });
 }
 
 /** Saves sessions until there is an error; their IDs. */
@@ -55,7 +56,7 @@ async function fill(
   return ids;
 }
 
-/** Takes what little is left, by files that are none of ours. */
+/** Fills the rest, by files that are not sessions. */
 function stuff(directory: string): void {
   for (let n = 0;; n++) {
     const path = `${directory}/stuffing-${n}.txt`;
@@ -71,14 +72,14 @@ function stuff(directory: string): void {
   }
 }
 
-const FULL: Readonly<Record<string, [string, typeof recordOf]>> = {
+const FULL: Readonly<Record<string, [string, typeof sessionOf]>> = {
   "no block": ["size=64k", largeRecord],
-  "no inode": ["size=1m,nr_inodes=20", recordOf],
+  "no inode": ["size=1m,nr_inodes=20", sessionOf],
 };
 
 for (const [what, [limits, make]] of Object.entries(FULL)) {
   const title =
-    `a disk with ${what} left: sessions are read, touched and deleted; a change is the caller's error, and is none`;
+    `a disk with ${what} left: sessions are read, touched and deleted; a change fails with the caller's error and changes nothing`;
   testOnSmallDisk(title, async () => {
     using disk = new SmallDisk(limits);
     const store = new DirectorySessionStore(disk.path);
@@ -104,7 +105,7 @@ for (const [what, [limits, make]] of Object.entries(FULL)) {
     const { deleted, remaining } = await store.deleteOldSessions(30);
     assertEquals([deleted, remaining], [0, ids.length]);
 
-    // Whoever logs out makes room. A new file has two names for a moment.
+    // A logout makes room. A new file has two names for a moment.
     const [first = "", second = ""] = ids;
     assertEquals(await store.delete(first), true);
     assertEquals(await store.delete(second), true);
@@ -112,14 +113,6 @@ for (const [what, [limits, make]] of Object.entries(FULL)) {
     assertEquals(await store.load(first), make(0));
     for (const id of ids) await store.delete(id);
     await goOn(store, disk.path, 0);
-  });
-}
-
-async function beginSession(store: DirectorySessionStore): Promise<Response> {
-  const manager = new SessionManager<{ n: number }>({ store });
-  return await manager.run(new Request("http://localhost/"), (session) => {
-    session.set("n", 1);
-    return new Response();
   });
 }
 
@@ -131,14 +124,14 @@ testOnSmallDisk(
     const store = new DirectorySessionStore(disk.path, {
       onWarning: (warning) => warnings.push(warning),
     });
-    await store.save(ID, recordOf(1));
+    await store.save(ID, sessionOf(1));
     Deno.writeTextFileSync(`${disk.path}/${OTHER_ID}`, "unreadable");
     const names = list(disk);
     disk.remount("ro");
 
-    assertEquals(await store.load(ID), recordOf(1));
+    assertEquals(await store.load(ID), sessionOf(1));
     assertEquals(await store.has(ID), true);
-    assertEquals(await store.load(ID, { touch: () => false }), recordOf(1));
+    assertEquals(await store.load(ID, { touch: () => false }), sessionOf(1));
     assertEquals(await store.load(OTHER_ID), undefined);
     assertEquals(await store.load("no-such-session-0"), undefined);
     const [warning, ...others] = warnings;
@@ -149,24 +142,28 @@ testOnSmallDisk(
       describeError(makeError("EROFS")),
     );
 
-    const change = () => recordOf(2);
-    const changes: Record<string, () => Promise<unknown>> = {
-      "a load that touches": () => store.load(ID, { touch: () => true }),
-      touch: () => store.touch(ID),
-      save: () => store.save(ID, change()),
-      create: () => store.create("no-such-session-0", change()),
-      update: () => store.update(ID, change),
-      delete: () => store.delete(ID),
-      cleanup: () => store.deleteOldSessions(30),
-      "setup of another": () => new DirectorySessionStore(disk.path).setup(),
-    };
-    for (const operate of Object.values(changes)) {
-      await assertFails("EROFS", operate);
+    for (
+      const name of [
+        "load+touch",
+        "touch",
+        "save",
+        "create",
+        "update",
+        "delete",
+        "cleanup",
+      ] as const
+    ) {
+      const id = name === "create" ? "no-such-session-0" : ID;
+      const change = () => sessionOf(2);
+      const call = { store, id, record: sessionOf(2), change, minutes: 30 };
+      await assertFails("EROFS", () => callStore(name, call));
     }
+    const another = new DirectorySessionStore(disk.path);
+    await assertFails("EROFS", () => another.setup());
 
     disk.remount("rw");
     assertEquals(list(disk), names);
-    assertEquals(await store.load(ID), recordOf(1));
+    assertEquals(await store.load(ID), sessionOf(1));
     await goOn(store, disk.path, 0);
   },
 );

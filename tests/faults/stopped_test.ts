@@ -6,13 +6,20 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SessionLockTimeoutError } from "../../src/core/errors.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import { ID, OTHER_ID } from "../constants.ts";
+import {
+  callStore,
+  STORE_OPERATIONS,
+  type StoreOperationName,
+} from "../operations.ts";
 import { fakeWaiting } from "../replaced_system.ts";
+import type { Child } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { goOn } from "./aftermath.ts";
 import { layOut } from "./directory_state.ts";
 import { replaceEveryCall } from "./every_call.ts";
-import { ID, OTHER_ID, recordOf, type Scene, SCENES } from "./scenes.ts";
-import { startDeath } from "./start_death.ts";
+import { type Scene, SCENES, sessionOf } from "./scenes.ts";
+import { startDeath } from "./death_script.ts";
 
 const INDEX = SCENES.findIndex(({ title }) => title === "an update");
 const UPDATE: Scene = SCENES[INDEX]!;
@@ -37,7 +44,7 @@ class StoppedProcess implements AsyncDisposable {
   readonly place: TemporaryDirectory = new TemporaryDirectory();
   readonly directory: string = this.place.join("sessions");
   readonly store: DirectorySessionStore;
-  #child: Deno.ChildProcess | undefined;
+  #child: Child | undefined;
 
   constructor() {
     Deno.mkdirSync(this.directory, { mode: 0o700 });
@@ -48,25 +55,22 @@ class StoppedProcess implements AsyncDisposable {
   async stop(): Promise<void> {
     await this.store.setup();
     layOut(this.directory, UPDATE);
-    await this.store.save(OTHER_ID, recordOf(3));
+    await this.store.save(OTHER_ID, sessionOf(3));
     const child = this.#child = startDeath({
       scene: INDEX,
       durability: "process",
       plays: [{ directory: this.directory, step: await findRename() }],
       how: "stop",
     }, this.place.path);
-    const reader = child.stdout.getReader();
-    const { value } = await reader.read();
-    reader.releaseLock();
-    assertEquals(new TextDecoder().decode(value), "stops\n");
+    await child.expectLine("stops");
   }
 
   /** Lets it go on, or ends it; and waits for its end. */
   async send(signal: "SIGCONT" | "SIGKILL"): Promise<string> {
     this.#child!.kill(signal);
-    const { stdout } = await this.#child!.output();
+    const { stdout } = await this.#child!.end();
     this.#child = undefined;
-    return new TextDecoder().decode(stdout).trim();
+    return stdout;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -75,37 +79,34 @@ class StoppedProcess implements AsyncDisposable {
   }
 }
 
-Deno.test("a process that is stopped in an update makes the others wait for its session until their time is over, and for no other session", async () => {
+Deno.test("a process that is stopped in an update makes others wait for its session until their timeout, and for no other session", async () => {
   await using stopped = new StoppedProcess();
   const { store } = stopped;
   await stopped.stop();
   {
     using waiting = fakeWaiting();
-    const operations: Record<string, () => Promise<unknown>> = {
-      load: () => store.load(ID),
-      "load that touches": () => store.load(ID, { touch: () => true }),
-      touch: () => store.touch(ID),
-      save: () => store.save(ID, recordOf(4)),
-      create: () => store.create(ID, recordOf(4)),
-      update: () => store.update(ID, () => recordOf(4)),
-      delete: () => store.delete(ID),
-      entries: () => Array.fromAsync(store.entries()),
-    };
-    for (const [name, operate] of Object.entries(operations)) {
-      await assertRejects(operate, SessionLockTimeoutError, undefined, name);
+    const change = () => sessionOf(4);
+    const names = Object.keys(STORE_OPERATIONS) as StoreOperationName[];
+    for (const name of [...names, "entries"] as const) {
+      await assertRejects(
+        () => callStore(name, { store, record: sessionOf(4), change }),
+        SessionLockTimeoutError,
+        undefined,
+        name,
+      );
       const waited = waiting.take().reduce((sum, ms) => sum + ms, 0);
       assertEquals(Math.round(waited), 5_000, name);
     }
-    assertEquals(await store.load(OTHER_ID), recordOf(3));
+    assertEquals(await store.load(OTHER_ID), sessionOf(3));
     assertEquals(await store.touch(OTHER_ID), true);
-    // Whoever is held is in use, and is kept.
+    // A locked session is in use, and is kept.
     const { deleted, remaining } = await store.deleteOldSessions(0);
     assertEquals([deleted, remaining], [0, 2]);
     assertEquals(waiting.take(), []);
   }
   const { answer } = JSON.parse(await stopped.send("SIGCONT"));
   assertEquals(answer, UPDATE.answer);
-  assertEquals(await store.load(ID), recordOf(2));
+  assertEquals(await store.load(ID), sessionOf(2));
   await goOn(store, stopped.directory, 0);
 });
 
@@ -113,7 +114,7 @@ for (
   const [signal, found] of [["SIGCONT", 2], ["SIGKILL", 1]] as const
 ) {
   Deno.test(
-    `who waits for a stopped process gets the session when it ${
+    `a process that waits for a stopped one gets the session when that ${
       signal === "SIGKILL" ? "is killed, as it was" : "goes on, as that left it"
     }`,
     async () => {
@@ -123,10 +124,10 @@ for (
       const seen: unknown[] = [];
       const waiting = store.update(ID, (record) => {
         seen.push(record.data.n);
-        return recordOf(4);
+        return sessionOf(4);
       });
       await stopped.send(signal);
-      assertEquals(await waiting, recordOf(4));
+      assertEquals(await waiting, sessionOf(4));
       assertEquals(seen, [found]);
       assert(await store.has(OTHER_ID));
       await goOn(store, stopped.directory, 0);

@@ -1,4 +1,5 @@
 import { temporaryBirth } from "../../src/directory/layout.ts";
+import { runSync, spawn } from "../spawn.ts";
 
 const TRACED = [
   "open",
@@ -27,11 +28,9 @@ const TRACED = [
 /** Why this machine cannot trace; `undefined` when it can. */
 export function findObstacle(): string | undefined {
   try {
-    const { success, stderr } = new Deno.Command("strace", {
-      args: ["-o", "/dev/null", Deno.execPath(), "--version"],
-      stdout: "null",
-    }).outputSync();
-    return success ? undefined : new TextDecoder().decode(stderr).trim();
+    const args = ["-o", "/dev/null", Deno.execPath(), "--version"];
+    const { code, stderr } = runSync("strace", args);
+    return code === 0 ? undefined : stderr.trim();
   } catch (error) {
     const isMissing = error instanceof Deno.errors.NotFound ||
       error instanceof Deno.errors.NotCapable;
@@ -41,18 +40,21 @@ export function findObstacle(): string | undefined {
 }
 
 /**
- * Runs a program in Deno under strace.
+ * Runs a module under strace.
  *
- * @param log Where strace may write.
- * @param args What follows `deno`.
+ * @param path The only directory that it may touch; strace writes there too.
  * @returns Its system calls that have to do with files, as strace writes them.
  */
 export async function trace(
-  log: string,
+  path: string,
+  module: string,
   args: readonly string[],
 ): Promise<string[]> {
-  const { success, stderr } = await new Deno.Command("strace", {
-    args: [
+  const log = `${path}/strace`;
+  const { code, stderr } = await spawn(module, args, {
+    paths: [path],
+    through: [
+      "strace",
       "-f", // all threads
       "-qq",
       "-y", // descriptors with their paths
@@ -61,13 +63,9 @@ export async function trace(
       `trace=${TRACED.map((name) => `?${name}`).join()}`,
       "-o",
       log,
-      Deno.execPath(),
-      ...args,
     ],
-    stdin: "null",
-    stdout: "null",
-  }).output();
-  if (!success) throw new Error(new TextDecoder().decode(stderr));
+  }).end();
+  if (code !== 0) throw new Error(stderr);
   return Deno.readTextFileSync(log).split("\n");
 }
 

@@ -1,15 +1,16 @@
 /**
- * The errors that reach nobody, all of them. Each because what the caller is
- * told instead is true all the same.
+ * The errors that no caller gets, all of them. Each because what the caller is
+ * answered instead is true all the same.
  */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import type { StoreWarning } from "../../src/directory/quarantine.ts";
+import { ID } from "../constants.ts";
+import { callStore } from "../operations.ts";
 import { replaceSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { FaultySystem } from "./faulty_system.ts";
-import { ID } from "./scenes.ts";
 import { makeError } from "./system_errors.ts";
 
 Deno.test("an unreadable file that cannot be set aside is no session, and onWarning() is told the error", async () => {
@@ -32,34 +33,29 @@ Deno.test("an unreadable file that cannot be set aside is no session, and onWarn
     assertEquals(warnings.map(({ type }) => type), ["unreadable"]);
     assertStrictEquals(warnings[0]!.error, error);
     assertEquals(directory.list(), [".latchkey", ID]);
-    // Who has to write tells it to the caller.
+    // An operation that has to write passes it on.
     const heard = await store.touch(ID).catch((error) => error);
     assertStrictEquals(heard, error);
   }
 });
 
-Deno.test("what is no file is no session, whatever else fails; unless even that cannot be seen", async () => {
+Deno.test("a name of what is not a file has no session, whatever else fails; unless even that cannot be seen", async () => {
   using directory = new TemporaryDirectory();
   const store = new DirectorySessionStore(directory.path, {
     onWarning: () => {},
   });
   await store.setup();
   Deno.mkdirSync(directory.join(ID));
-  const operations = [
-    () => store.load(ID),
-    () => store.touch(ID),
-    () => store.update(ID, (record) => record),
-    () => store.delete(ID),
-  ];
+  const operations = ["load", "touch", "update", "delete"] as const;
   let unseen = 0;
-  for (const operate of operations) {
+  for (const name of operations) {
     for (let step = 1;; step++) {
       using faulty = new FaultySystem({
         step,
         manner: "instead",
         makeError: () => makeError("EIO"),
       });
-      const heard = await operate().catch((error) => error);
+      const heard = await callStore(name, { store }).catch((error) => error);
       if (heard instanceof Error && faulty.thrown.includes(heard)) {
         // Of the look whether the directory is still there.
         assertEquals(faulty.failed, "lstat .latchkey");

@@ -40,7 +40,7 @@ export function makeError(name: ErrorName): Error {
   return MAKE[name]();
 }
 
-/** An error by what a caller can tell it by; the path that it names aside. */
+/** An error by its class, code and message, without the path that it names. */
 export function describeError(
   error: unknown,
 ): Readonly<Record<"class" | "code" | "message", unknown>> {
@@ -54,4 +54,14 @@ export function describeError(
 
 function withCode(code: string, error: Error): Error {
   return Object.assign(error, { code });
+}
+
+/** As a program: makes one system call, and prints the error that it gives. */
+if (import.meta.main) {
+  const [from = "", to = ""] = Deno.args;
+  try {
+    Deno.linkSync(from, to);
+  } catch (error) {
+    console.log(JSON.stringify(describeError(error)));
+  }
 }

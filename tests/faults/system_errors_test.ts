@@ -1,11 +1,11 @@
 /** Whether the errors that this room injects are those that Deno would give. */
 
 import { assert, assertEquals } from "@std/assert";
+import { spawn } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { findObstacle } from "./strace.ts";
 import { describeError, ERROR_NAMES, makeError } from "./system_errors.ts";
 
-const SCRIPT = new URL("./error_script.ts", import.meta.url);
 const obstacle = findObstacle();
 
 Deno.test({
@@ -18,30 +18,18 @@ Deno.test({
     const from = directory.join("from");
     Deno.writeTextFileSync(from, "");
     for (const name of ERROR_NAMES) {
-      const { stdout, stderr } = await new Deno.Command("strace", {
-        args: [
-          "-f",
-          "-o",
-          "/dev/null",
-          "-e",
-          `inject=?link,?linkat:error=${name}`,
-          Deno.execPath(),
-          "run",
-          "--no-prompt",
-          "--no-check",
-          `--allow-read=${directory.path}`,
-          `--allow-write=${directory.path}`,
-          SCRIPT.href,
-          from,
-          directory.join("to"),
-        ],
-        stdin: "null",
-      }).output();
-      const decoder = new TextDecoder();
-      const text = decoder.decode(stdout);
-      assert(text !== "", `${name}: ${decoder.decode(stderr)}`);
+      const inject = `inject=?link,?linkat:error=${name}`;
+      const { stdout, stderr } = await spawn(
+        "tests/faults/system_errors.ts",
+        [from, directory.join("to")],
+        {
+          paths: [directory.path],
+          through: ["strace", "-f", "-o", "/dev/null", "-e", inject],
+        },
+      ).end();
+      assert(stdout !== "", `${name}: ${stderr}`);
       const made = JSON.parse(JSON.stringify(describeError(makeError(name))));
-      assertEquals(JSON.parse(text), made, name);
+      assertEquals(JSON.parse(stdout), made, name);
     }
   },
 });

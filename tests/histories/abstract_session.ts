@@ -4,14 +4,20 @@
  * a number of ticks; here it is the machine's, so it is only known between
  * which instants a thing happened.
  *
- * A value is a number that nobody else writes, and a writer that reads answers
+ * A value is a number that is written once, and a writer that reads answers
  * what it found: a lost update, a stale read and a revived session each leave
  * answers that no order of the operations explains.
  */
+import {
+  type Effect,
+  type Fate,
+  REQUESTS,
+  STORE_OPERATIONS,
+} from "../operations.ts";
 import type { Model } from "./linearizability.ts";
-import type { Operation } from "./history.ts";
+import { type Operation, toldOf } from "./history.ts";
 
-/** A session that was live when it was last heard of. */
+/** A session that was live at the last operation. */
 export interface AbstractSession {
   readonly value: number;
   /** Which secret opens it: 0, or the value that was written with it. */
@@ -23,7 +29,7 @@ export interface AbstractSession {
   readonly accessedTo: number;
 }
 
-/** `undefined` when there is none; one that is over is none, for good. */
+/** `undefined` when there is none; an expired one is none, for good. */
 export type State = AbstractSession | undefined;
 
 /**
@@ -67,7 +73,7 @@ function outcomes(state: State, operation: Operation): Outcome[] {
   if (state !== undefined && mayBeLive(state, operation)) {
     found.push(...onLive(state, operation));
   }
-  if (state === undefined || mayBeOver(state, operation)) {
+  if (state === undefined || mayHaveExpired(state, operation)) {
     found.push(onNone(operation));
   }
   return found;
@@ -78,71 +84,66 @@ function mayBeLive(state: AbstractSession, { began }: Operation): boolean {
     began < state.accessedTo + state.idleTimeout;
 }
 
-function mayBeOver(state: AbstractSession, { ended }: Operation): boolean {
+function mayHaveExpired(state: AbstractSession, { ended }: Operation): boolean {
   return ended >= state.expiresAt ||
     ended >= state.accessedFrom + state.idleTimeout;
 }
 
 function onLive(state: AbstractSession, operation: Operation): Outcome[] {
-  const { value } = state;
-  switch (operation.call) {
-    case "load":
-      return [{ next: state, answer: value }];
-    case "load+touch":
-      return [{ next: touch(state, operation), answer: value }];
-    case "touch":
-      return [{ next: touch(state, operation), answer: true }];
-    case "has":
-      return [{ next: state, answer: true }];
-    case "save":
-      return [{ next: written(operation), answer: true }];
-    case "create":
-      return [{ next: state, answer: false }];
-    case "update":
-      return [{ next: rewrite(state, operation), answer: value }];
-    case "delete":
-      return [{ next: undefined, answer: true }];
+  const { call } = operation;
+  switch (call) {
     case "cleanup": {
-      // Without a lifetime of its own it is old after that many minutes: none.
+      // A session without a lifetime is deleted after that many minutes: none.
       const hasOwn = state.expiresAt < Infinity || state.idleTimeout < Infinity;
       const goes = !hasOwn && operation.minutes === 0;
       return goes ? [{ next: undefined, answer: undefined }] : [];
     }
     case "open":
       return operation.secret === state.secret
-        ? [{ next: mayTouch(state, operation), answer: value }]
+        ? [{ next: mayTouch(state, operation), answer: state.value }]
         : [{ next: state, answer: null }];
     case "commit":
     case "regenerate":
     case "destroy":
       return operation.secret === state.secret
-        ? [committed(state, operation)]
+        ? [committed(call, state, operation)]
         : [{ next: state, answer: "refused" }];
+    default:
+      return [outcomeOf(STORE_OPERATIONS[call].live, state, operation)];
   }
 }
 
 function onNone(operation: Operation): Outcome {
+  const { call } = operation;
   const none = { next: undefined };
-  switch (operation.call) {
-    case "save":
-    case "create":
-      return { next: written(operation), answer: true };
-    case "touch":
-    case "has":
-    case "delete":
-      return { ...none, answer: false };
+  switch (call) {
     case "cleanup":
       return { ...none, answer: undefined };
-    case "commit":
-    case "regenerate":
-      return { ...none, answer: "refused" };
-    case "load":
-    case "load+touch":
-    case "update":
     case "open":
     case "destroy":
       return { ...none, answer: null };
+    case "commit":
+    case "regenerate":
+      return { ...none, answer: "refused" };
+    default:
+      return outcomeOf(STORE_OPERATIONS[call].missing, undefined, operation);
   }
+}
+
+/** What a store's operation does, by what the table says of it. */
+function outcomeOf(
+  { fate, reply }: Effect,
+  state: State,
+  operation: Operation,
+): Outcome {
+  const next: Readonly<Record<Fate, () => State>> = {
+    kept: () => state,
+    accessed: () => touch(state!, operation),
+    replaced: () => written(operation),
+    changed: () => rewrite(state!, operation),
+    deleted: () => undefined,
+  };
+  return { next: next[fate](), answer: toldOf(reply, state?.value ?? null) };
 }
 
 function touch(
@@ -174,10 +175,15 @@ function rewrite(
   return { ...state, value: value!, accessedFrom, accessedTo: ended };
 }
 
-function committed(state: AbstractSession, operation: Operation): Outcome {
-  if (operation.call === "destroy") return { next: undefined, answer: true };
+function committed(
+  call: "commit" | "regenerate" | "destroy",
+  state: AbstractSession,
+  operation: Operation,
+): Outcome {
+  const { fate, isRenewed } = REQUESTS[call];
+  if (fate === "deleted") return { next: undefined, answer: true };
   const next = rewrite(state, operation);
-  const secret = operation.call === "regenerate" ? next.value : next.secret;
+  const secret = isRenewed ? next.value : next.secret;
   return { next: { ...next, secret }, answer: state.value };
 }
 

@@ -8,9 +8,10 @@ import {
   settle,
   type StorePlace,
 } from "../contract/open_store.ts";
+import { spawn } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { FLOWS, type Task } from "./client.ts";
-import { IDS, recordOf } from "./flow.ts";
+import { IDS, sessionOf } from "./flow.ts";
 import { type Event, HistoryWriter, readEvents } from "./history.ts";
 
 const SCRIPT = new URL("./client.ts", import.meta.url);
@@ -29,7 +30,7 @@ interface ProcessClient extends Client {
   kill(): Promise<void>;
 }
 
-/** Who is at work, and what they are to do. */
+/** How many clients there are, and what they do. */
 export interface CrowdOptions extends Pick<Task, "seed" | "damage"> {
   readonly processes: number;
   readonly workers?: number;
@@ -67,7 +68,7 @@ export class Ground implements Disposable {
     await opened.store.setup();
   }
 
-  /** Opens the store of the directory, so that it waits for nobody. */
+  /** Opens the store of the directory, so that it waits for no lock. */
   openStore(): DirectorySessionStore {
     return new DirectorySessionStore(this.#directory, { lockTimeout: 0 });
   }
@@ -143,7 +144,7 @@ export class Ground implements Disposable {
       const value = client * 1_000_000 + session + 1;
       const call = { call: "save" as const, session, value };
       history.append({ client, at: Date.now(), ...call });
-      await store.save(id, recordOf(call));
+      await store.save(id, sessionOf(call));
       history.append({ client, at: Date.now(), answer: true });
     }
   }
@@ -170,55 +171,25 @@ export class Ground implements Disposable {
 }
 
 async function startProcess(task: Task): Promise<ProcessClient> {
-  const process = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--no-prompt",
-      ...flagsFor(task.place, task.history),
-      SCRIPT.href,
-      JSON.stringify(task),
-    ],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  const lines = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  const stdin = process.stdin.getWriter();
-  const expect = async (word: string): Promise<void> => {
-    const { value } = await lines.read();
-    if (value?.trim() === word) return;
-    throw new Error(`A process was to say ${word}, and said ${value}`);
-  };
-  let hasEnded = false;
-  process.status.then(() => hasEnded = true);
+  const process = spawn(SCRIPT, [JSON.stringify(task)], {
+    flags: flagsFor(task.place, task.history),
+  });
   const client: ProcessClient = {
-    begin: () => stdin.write(new Uint8Array([0x0a])),
+    begin: () => process.writeLine(),
     isDone: async () => {
-      await expect("done");
-      await process.status;
+      await process.expectLine("done");
+      await process.end();
     },
     kill: async () => {
-      if (!hasEnded) process.kill("SIGKILL");
-      await process.status;
+      process.kill();
+      await process.end();
       await settle(task.place, process.pid);
     },
-    [Symbol.asyncDispose]: async () => {
-      await client.kill();
-      await lines.cancel();
-      await stdin.abort().catch(ignoreClosed);
-    },
+    [Symbol.asyncDispose]: () => client.kill(),
   };
-  try {
-    await expect("ready");
-    return client;
-  } catch (error) {
-    await client[Symbol.asyncDispose]();
-    throw error;
-  }
+  await process.expectLine("ready");
+  return client;
 }
-
-/** A process that has ended has no more use for what we write to it. */
-function ignoreClosed(): void {}
 
 async function startWorker(task: Task): Promise<Client> {
   const worker = new Worker(SCRIPT, { type: "module" });

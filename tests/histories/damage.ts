@@ -1,9 +1,11 @@
-/** Deliberate damage to a store, which a checker that is any good must notice. */
+/** Deliberate damage to a store, which a checker must notice. */
 
 import { system } from "../../src/system/system.ts";
 
 /** What is wrong. */
-export type Damage = "locks exclude nobody" | "nobody looks after locking";
+export type Damage =
+  | "locks exclude no other process"
+  | "a store does not check the name after locking";
 
 /**
  * How long a damaged step takes, in ms. It lets other processes in between,
@@ -20,13 +22,13 @@ const clock = new Int32Array(new SharedArrayBuffer(4));
 export function inflict(damage: Damage): void {
   const { tryLock, fstat } = system;
   switch (damage) {
-    case "locks exclude nobody":
+    case "locks exclude no other process":
       system.tryLock = () => {
         Atomics.wait(clock, 0, 0, DELAY);
         return true;
       };
       break;
-    case "nobody looks after locking": {
+    case "a store does not check the name after locking": {
       // A session's name may then lead to a file that a process keeps locked,
       // to write its next change over, while its own flows wait for that lock.
       let latest: Deno.FileInfo;

@@ -6,8 +6,8 @@ import type { Damage } from "./damage.ts";
 import { judge } from "./judgement.ts";
 
 const DAMAGES: readonly Damage[] = [
-  "locks exclude nobody",
-  "nobody looks after locking",
+  "locks exclude no other process",
+  "a store does not check the name after locking",
 ];
 
 for (const damage of DAMAGES) {

@@ -3,21 +3,19 @@
 import { SessionGoneError } from "../../src/core/errors.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import type { SessionStore } from "../../src/core/store.ts";
-import { hashSecret } from "../../src/core/token.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import type { Session } from "../../src/session/session.ts";
+import { recordOf, requestOf, SECRET, SECRET_HASH } from "../constants.ts";
+import { REQUESTS, STORE_OPERATIONS } from "../operations.ts";
 import { Random } from "../random.ts";
 import type { Act, Answer, Call, HistoryWriter } from "./history.ts";
 
-/** The sessions that everybody is after. */
+/** The sessions that all flows use. */
 export const IDS: readonly string[] = Array.from(
   { length: 5 },
   (_, n) => `${n}`.repeat(32),
 );
 
-/** The secret that everybody knows; each regenerated one only its maker does. */
-const SECRET = "AAAAAAAAAAAAAAAAAAAAAA";
-const SECRET_HASH = hashSecret(SECRET);
 /** What a number stands for in a record; see {@linkcode valueOf}. */
 type Entry = [value: number, filling: string];
 type Data = { entry: Entry };
@@ -27,18 +25,23 @@ const SHORT = 40;
 const HOURS = 10_000_000;
 
 /** How often of a hundred times; a request opens and then may do more. */
-const SHARES: readonly (readonly [Act, number])[] = [
-  ["load", 19],
-  ["load+touch", 9],
-  ["touch", 9],
-  ["has", 5],
-  ["save", 7],
-  ["create", 10],
-  ["update", 15],
-  ["delete", 4],
-  ["cleanup", 2],
-  ["open", 20],
-];
+const SHARES = {
+  load: 19,
+  "load+touch": 9,
+  touch: 9,
+  has: 5,
+  save: 7,
+  create: 10,
+  update: 15,
+  delete: 4,
+  cleanup: 2,
+  open: 20,
+} as const;
+
+/** Each as often as its share is. */
+const CHOICES = Object.entries(SHARES).flatMap(([act, share]) =>
+  Array<keyof typeof SHARES>(share).fill(act as keyof typeof SHARES)
+);
 
 /** A file of a few hundred bytes, or of pages; always the same for a value. */
 function entryOf(value: number): Entry {
@@ -46,7 +49,7 @@ function entryOf(value: number): Entry {
   return [value, "x".repeat(value * 7919 % most)];
 }
 
-/** Which value was read; a text that nobody answers when it is of no one. */
+/** Which value was read; a text that no operation answers, when it is none. */
 function valueOf(data: SessionRecord["data"] | Data | undefined): Answer {
   if (data === undefined) return null;
   const [value, filling] = data.entry as Entry;
@@ -61,7 +64,7 @@ export interface FlowOptions {
   readonly history: HistoryWriter;
   /** The same seed makes the same choices. */
   readonly seed: number;
-  /** Takes an error for an answer that was never heard. */
+  /** Whether an error counts as an answer that never came. */
   readonly toleratesErrors?: boolean;
 }
 
@@ -77,7 +80,6 @@ export class Flow {
   /** What it came by when it regenerated a session. */
   readonly #secrets = new Map<number, { secret: number; token: string }>();
 
-  /** @param options See there. */
   constructor(options: FlowOptions) {
     const { client, store, history, seed, toleratesErrors = false } = options;
     this.#client = client;
@@ -98,63 +100,35 @@ export class Flow {
 
   /** Does something, and returns how many operations that was. */
   async #act(): Promise<number> {
-    const act = this.#choose();
+    const act = this.#random.pick(CHOICES);
     const session = this.#random.below(IDS.length);
     if (act === "open") return await this.#visit(session);
-    const call = { call: act, session };
-    const id = IDS[session]!;
     const store = this.#store;
-    switch (act) {
-      case "load":
-        await this.#note(call, async () => readValue(await store.load(id)));
-        break;
-      case "load+touch":
-        await this.#note(
-          call,
-          async () => readValue(await store.load(id, { touch: () => true })),
-        );
-        break;
-      case "touch":
-        await this.#note(call, () => store.touch(id));
-        break;
-      case "has":
-        await this.#note(call, () => store.has(id));
-        break;
-      case "delete":
-        await this.#note(call, () => store.delete(id));
-        break;
-      case "save": {
-        const written = { ...call, ...this.#written() };
-        await this.#note(written, async () => {
-          await store.save(id, recordOf(written));
-          return true;
-        });
-        break;
-      }
-      case "create": {
-        const written = { ...call, ...this.#written() };
-        await this.#note(written, () => store.create(id, recordOf(written)));
-        break;
-      }
-      case "update": {
-        const value = this.#newValue();
-        await this.#note({ ...call, value }, async () => {
-          let before: Answer = null;
-          const kept = await store.update(id, (record) => {
-            before = readValue(record);
-            return { ...record, data: { entry: entryOf(value) } };
-          });
-          return kept === undefined ? null : before;
-        });
-        break;
-      }
-      case "cleanup": {
-        const minutes = this.#random.pick([0, 30]);
-        await this.#note({ call: act, minutes }, async () => {
-          return (await store.deleteOldSessions(minutes)).deleted;
-        });
-      }
+    if (act === "cleanup") {
+      const minutes = this.#random.pick([0, 30]);
+      await this.#note({ call: act, minutes }, async () => {
+        return (await store.deleteOldSessions(minutes)).deleted;
+      });
+      return 1;
     }
+    const call = { call: act, session, ...this.#written(act) };
+    await this.#note(call, async () => {
+      let found: Answer = null;
+      const answer = await STORE_OPERATIONS[act].call({
+        store,
+        id: IDS[session]!,
+        record: sessionOf(call),
+        change: (record) => {
+          found = readValue(record);
+          return { ...record, data: { entry: entryOf(call.value!) } };
+        },
+      });
+      if (act === "save") return true;
+      if (answer === undefined || typeof answer === "boolean") {
+        return answer ?? null;
+      }
+      return act === "update" ? found : readValue(answer as SessionRecord);
+    });
     return 1;
   }
 
@@ -166,10 +140,7 @@ export class Flow {
       : { secret: 0, token: IDS[session]! + SECRET };
     let opened: Session<Data> | undefined;
     await this.#note({ call: "open", session, secret }, async () => {
-      const headers = { cookie: `session=${token}` };
-      opened = await this.#manager.open(
-        new Request("http://localhost/", { headers }),
-      );
+      opened = await this.#manager.open(requestOf(token));
       return opened.isNew ? null : valueOf({ entry: opened.get("entry")! });
     });
     if (opened?.isNew ?? true) return 1;
@@ -188,15 +159,13 @@ export class Flow {
     const value = act === "destroy" ? undefined : this.#newValue();
     await this.#note({ call: act, session, secret, value }, async () => {
       let before: Answer = null;
-      if (value === undefined) {
-        opened.destroy();
-      } else {
-        opened.update("entry", (entry) => {
+      const write = (session: Session<Data>) =>
+        session.update("entry", (entry) => {
           before = valueOf({ entry: entry! });
-          return entryOf(value);
+          return entryOf(value!);
         });
-      }
-      if (act === "regenerate") opened.regenerate();
+      if (act === "regenerate") write(opened);
+      REQUESTS[act].handle(opened, write);
       const headers = new Headers();
       try {
         await this.#manager.commit(opened, headers);
@@ -227,23 +196,19 @@ export class Flow {
     this.#history.append({ client, at: Date.now(), ...end });
   }
 
-  #choose(): Act {
-    let left = this.#random.below(100);
-    for (const [act, share] of SHARES) {
-      left -= share;
-      if (left < 0) return act;
-    }
-    throw new Error("the shares are not a hundred");
-  }
-
   #newValue(): number {
     if (++this.#values >= MOST_VALUES) throw new Error("too many values");
     return this.#client * MOST_VALUES + this.#values;
   }
 
-  /** A value, and how long it lives: not at all, for an instant, for long. */
-  #written(): Pick<Call, "value" | "expiresAt" | "idleTimeout"> {
+  /**
+   * What an operation writes: a value, and how long it lives: not at all, for
+   * an instant, for long.
+   */
+  #written(act: Act): Pick<Call, "value" | "expiresAt" | "idleTimeout"> {
+    if (!["save", "create", "update"].includes(act)) return {};
     const value = this.#newValue();
+    if (act === "update") return { value };
     const soon = 1 + this.#random.below(SHORT);
     switch (this.#random.below(8)) {
       case 0:
@@ -267,14 +232,12 @@ function readValue(record: SessionRecord | undefined): Answer {
 }
 
 /** The record that a call writes. */
-export function recordOf(
-  { value, expiresAt, idleTimeout }: Call,
+export function sessionOf(
+  { value = 0, expiresAt, idleTimeout }: Call,
 ): SessionRecord {
-  return {
-    data: { entry: entryOf(value!) },
-    createdAt: 1,
+  return recordOf({ entry: entryOf(value) }, {
     secretHash: SECRET_HASH,
     ...(expiresAt !== undefined && { expiresAt }),
     ...(idleTimeout !== undefined && { idleTimeout }),
-  };
+  });
 }

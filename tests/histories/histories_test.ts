@@ -25,14 +25,14 @@ async function judgeCrowd(crowd: Crowd, seed: number): Promise<Judgement> {
   const { processes = 0, workers = 0 } = crowd;
   assert(
     recycledFiles.length <= processes + workers,
-    `nobody died, left: ${recycledFiles}`,
+    `no process died, left: ${recycledFiles}`,
   );
   assertEquals(strangers.length, recycledFiles.length, `left: ${strangers}`);
   return judge(ground.readEvents());
 }
 
-function testCrowd(who: string, crowd: Crowd): void {
-  Deno.test(`what ${who} saw has one order that explains it`, async () => {
+function testCrowd(clients: string, crowd: Crowd): void {
+  Deno.test(`what ${clients} saw has one order that explains it`, async () => {
     const begin = performance.now();
     let operations = 0;
     let explored = 0;
@@ -40,7 +40,7 @@ function testCrowd(who: string, crowd: Crowd): void {
     for (let seed = 1; seed <= EFFORT; seed++) {
       const judgement = await judgeCrowd(crowd, seed);
       const { violation } = judgement;
-      assert(violation === undefined, `${who}, seed ${seed}: ${violation}`);
+      assert(violation === undefined, `${clients}, seed ${seed}: ${violation}`);
       assertEquals(judgement.unanswered, 0);
       operations += judgement.operations;
       explored += judgement.explored;
@@ -49,7 +49,7 @@ function testCrowd(who: string, crowd: Crowd): void {
     assert(operations >= OPERATIONS * EFFORT);
     const seconds = ((performance.now() - begin) / 1000).toFixed(1);
     console.log(
-      `${who}: ${operations} operations in ${seconds} s, ${explored} states, up to ${widest} at once`,
+      `${clients}: ${operations} operations in ${seconds} s, ${explored} states, up to ${widest} at once`,
     );
   });
 }

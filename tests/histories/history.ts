@@ -13,19 +13,18 @@
  *
  * An event is a line of 128 bytes, one `write` that crosses no page: a process
  * killed in between has written all of it or nothing. What it called and did
- * not return from stays open until somebody who has seen it dead appends that.
+ * not return from stays open until another process that saw its end appends that.
  */
+
+import {
+  answerOf,
+  type Reply,
+  type StoreOperationName,
+} from "../operations.ts";
 
 /** What can be done to a session. */
 export type Act =
-  | "load"
-  | "load+touch"
-  | "touch"
-  | "has"
-  | "save"
-  | "create"
-  | "update"
-  | "delete"
+  | Exclude<StoreOperationName, "update that deletes">
   | "cleanup"
   | "open"
   | "commit"
@@ -35,9 +34,9 @@ export type Act =
 /** The call of an operation. */
 export interface Call {
   readonly call: Act;
-  /** Which session; a cleanup has none, it is after all. */
+  /** Which session; a cleanup has none: it concerns all. */
   readonly session?: number | undefined;
-  /** What it writes: a number that nobody else ever writes. */
+  /** What it writes: a number that no other call writes. */
   readonly value?: number | undefined;
   /** Which secret it comes with: 0, or the value that was written with it. */
   readonly secret?: number | undefined;
@@ -49,13 +48,22 @@ export interface Call {
   readonly minutes?: number | undefined;
 }
 
-/** What was answered: a value, that there is none, or what else there is to say. */
+/** What was answered: a value, `null` for none, or another answer. */
 export type Answer = number | boolean | string | null;
+
+/**
+ * What a store's answer is called. An update's is what it found: what it left
+ * is known, as it wrote that.
+ */
+export function toldOf(reply: Reply, value: Answer): Answer {
+  if (reply === "done") return true;
+  return answerOf<Answer>(reply, value, value) ?? null;
+}
 
 /** One event of a history. */
 export type Event =
   & {
-    /** Who; each does one thing after the other. */
+    /** Its number; each does one thing after the other. */
     readonly client: number;
     /** The system's clock, in ms since the epoch: a session's time depends on it. */
     readonly at: number;
@@ -65,7 +73,7 @@ export type Event =
 /** One operation of a history. */
 export interface Operation extends Call {
   readonly client: number;
-  /** The answer; `undefined` when its process died before it could hear it. */
+  /** The answer; `undefined` when its process died before it came. */
   readonly answer: Answer | undefined;
   /** The system's clock before the call. */
   readonly began: number;
@@ -81,7 +89,7 @@ export interface Step {
 
 const LINE = 128;
 
-/** A history that is being written; everybody has the same file open. */
+/** A history that is being written; all clients have the same file open. */
 export class HistoryWriter implements Disposable {
   readonly #file: Deno.FsFile;
   readonly #line = new Uint8Array(LINE);
@@ -146,7 +154,7 @@ export function pairSteps(events: readonly Event[]): Step[] {
       steps.push({ isCall: true, operation });
     } else {
       const operation = open.get(client);
-      // Who dies between two calls leaves nothing open.
+      // A client that dies between two calls leaves nothing open.
       if (operation === undefined && "death" in event) continue;
       if (operation === undefined) {
         throw new Error(`Cannot read a history: ${client} has no call`);

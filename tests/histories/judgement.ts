@@ -1,4 +1,4 @@
-/** Judges the history of a directory of sessions, and tells what is wrong. */
+/** Judges the history of a directory of sessions, and describes what is wrong. */
 
 import { SESSION_MODEL, type State } from "./abstract_session.ts";
 import { IDS } from "./flow.ts";
@@ -15,7 +15,7 @@ export interface Judgement {
   readonly explored: number;
   /** The most operations that one session had at a time. */
   readonly widest: number;
-  /** What no order explains, told; `undefined` when all is explained. */
+  /** What no order explains, as text; `undefined` when all is explained. */
   readonly violation: string | undefined;
 }
 

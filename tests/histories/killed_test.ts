@@ -11,7 +11,7 @@ const KILLS = 48;
 /** In ms; the first of them goes by before it has begun. */
 const LONGEST_LIFE = 300;
 
-/** Every kind of operation, on every session, by a store that waits for nobody. */
+/** Every kind of operation, on every session, by a store that waits for no lock. */
 async function useAll(ground: Ground): Promise<void> {
   const store = ground.openStore();
   const record = { data: { n: 1 }, createdAt: 1 };
@@ -54,7 +54,7 @@ Deno.test("what processes saw that were killed has one order that explains it", 
     total.temporary += temporary;
   }
   const seconds = ((performance.now() - begin) / 1000).toFixed(1);
-  assert(total.unanswered > 0, "nobody was killed at work");
+  assert(total.unanswered > 0, "no process was killed at work");
   console.log(
     `${
       KILLS * EFFORT

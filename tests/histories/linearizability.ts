@@ -46,7 +46,7 @@ export interface Verdict<State, Operation> {
 
 /** A part of a history that no order explains. */
 export interface Violation<State, Operation> {
-  /** What may have been there before it, when nobody was at work. */
+  /** What may have been there before it, when no operation was open. */
   readonly before: readonly State[];
   /** Its steps; the last one is a return that cannot be. */
   readonly steps: readonly Step<Operation>[];
@@ -175,7 +175,7 @@ class Search<State, Operation> {
     else this.#leave(state, done & ~bit);
   }
 
-  /** The one that returns gives up its seat; whoever takes it is not done. */
+  /** The one that returns gives up its seat; the next one to take it is not done. */
   #leave(state: State, done: number): void {
     const key = `${done} ${this.#model.identify(state)}`;
     this.#found.set(key, { state, done });

@@ -1,8 +1,8 @@
 /** The checker itself: small histories, good and bad, and a slower twin. */
 
+import fc from "npm:fast-check@4.11.0";
 import { assert, assertEquals } from "@std/assert";
-import { EFFORT } from "../effort.ts";
-import { Random } from "../random.ts";
+import { search } from "../search.ts";
 import { SESSION_MODEL, type State } from "./abstract_session.ts";
 import {
   type Act,
@@ -81,7 +81,7 @@ const GOOD: Readonly<Record<string, readonly Event[]>> = {
     back(1, 3),
     back(2, 1),
   ],
-  "two creators, of whom one wins": [
+  "two creates, of which one wins": [
     call(1, "create", { value: 1 }),
     call(2, "create", { value: 2 }),
     back(1, false),
@@ -106,19 +106,19 @@ const GOOD: Readonly<Record<string, readonly Event[]>> = {
     death(2),
     ...whole(1, "load", null),
   ],
-  "a cleanup that took what nobody had used for no minutes": [
+  "a cleanup after no minutes that deletes a session without a lifetime": [
     ...SAVED,
     call(2, "cleanup", { minutes: 0 }),
     ...whole(1, "load", 1),
     ...whole(1, "load", null),
     back(2, 1),
   ],
-  "a cleanup that left what was in use": [
+  "a cleanup that keeps what is in use": [
     ...SAVED,
     ...whole(2, "cleanup", 0, { minutes: 0 }),
     ...whole(1, "load", 1),
   ],
-  "a session that was over at its end": [
+  "a session that expired at its end": [
     ...whole(1, "save", true, { value: 1, expiresAt: 100 }),
     ...later(99, ...whole(1, "load", 1)),
     ...later(100, ...whole(1, "load", null), ...whole(2, "delete", false)),
@@ -130,7 +130,7 @@ const GOOD: Readonly<Record<string, readonly Event[]>> = {
     ...later(169, ...whole(1, "load", 1)),
     ...later(170, ...whole(1, "load", null)),
   ],
-  "a cookie that a regeneration killed": [
+  "a cookie that a regeneration ended": [
     ...SAVED,
     ...whole(1, "open", 1, { secret: 0 }),
     ...whole(2, "open", 1, { secret: 0 }),
@@ -184,13 +184,13 @@ const BAD: Readonly<Record<string, readonly Event[]>> = {
     ...whole(1, "delete", true),
     ...whole(2, "touch", true),
   ],
-  "two creators who both win": [
+  "two creates that both win": [
     call(1, "create", { value: 1 }),
     call(2, "create", { value: 2 }),
     back(1, true),
     back(2, true),
   ],
-  "two who both delete": [
+  "two deletes that both find a session": [
     ...SAVED,
     call(1, "delete"),
     call(2, "delete"),
@@ -204,19 +204,19 @@ const BAD: Readonly<Record<string, readonly Event[]>> = {
     ...whole(1, "load", 2),
     ...whole(1, "load", 1),
   ],
-  "a write of somebody dead": [
+  "a write of a process after its death": [
     ...SAVED,
     call(2, "delete"),
     death(2),
     ...whole(1, "load", 1),
     ...whole(1, "load", null),
   ],
-  "a cleanup that took what still had time": [
+  "a cleanup that deletes what has not expired": [
     ...whole(1, "save", true, { value: 1, expiresAt: 1_000 }),
     ...whole(2, "cleanup", 1, { minutes: 0 }),
     ...whole(1, "has", false),
   ],
-  "a cleanup that took what was used less than its minutes ago": [
+  "a cleanup that deletes what was accessed less than its minutes ago": [
     ...SAVED,
     ...whole(2, "cleanup", 1, { minutes: 30 }),
     ...whole(1, "has", false),
@@ -225,16 +225,16 @@ const BAD: Readonly<Record<string, readonly Event[]>> = {
     ...whole(1, "save", true, { value: 1, expiresAt: 100 }),
     ...later(100, ...whole(1, "load", 1)),
   ],
-  "a session that was over, and came back": [
+  "a session that expired, and came back": [
     ...whole(1, "save", true, { value: 1, idleTimeout: 100 }),
     ...later(95, ...whole(1, "load", null), ...whole(1, "load", 1)),
   ],
-  "a session that was touched and over too soon": [
+  "a session that was touched and expired too soon": [
     ...whole(1, "save", true, { value: 1, idleTimeout: 100 }),
     ...later(70, ...whole(2, "touch", true)),
     ...later(169, ...whole(1, "load", null)),
   ],
-  "a commit with a cookie that a regeneration killed": [
+  "a commit with a cookie that a regeneration ended": [
     ...SAVED,
     ...whole(1, "regenerate", 1, { value: 2, secret: 0 }),
     ...whole(2, "commit", 2, { value: 3, secret: 0 }),
@@ -260,7 +260,7 @@ for (const [name, events] of Object.entries(BAD)) {
   });
 }
 
-Deno.test("a violation is told without what has no part in it", () => {
+Deno.test("a violation is shown without the operations that have no part in it", () => {
   const { violation } = judge([
     ...Array(50).fill(whole(3, "load", null)).flat(),
     ...SAVED,
@@ -304,31 +304,47 @@ function checkSlowly(steps: readonly Step<Operation>[]): boolean {
   return explains(SESSION_MODEL.start, operations);
 }
 
-/** Draws a history of a few clients; half of them have a false answer. */
-function drawHistory(random: Random): Event[] {
-  const acts: readonly Act[] = [
-    "load",
-    "save",
-    "create",
-    "update",
-    "delete",
-    "touch",
-    "cleanup",
-  ];
+const ACTS: readonly Act[] = [
+  "load",
+  "save",
+  "create",
+  "update",
+  "delete",
+  "touch",
+  "cleanup",
+];
+
+/** What happens next in a history: a client calls, or returns, or dies. */
+const anyTurn = fc.record({
+  client: fc.nat(2),
+  act: fc.constantFrom(...ACTS),
+  dies: fc.nat(5).map((number) => number === 5),
+  lies: fc.nat(7).map((number) => number === 7),
+  answer: fc.nat(),
+  next: fc.nat(),
+});
+
+type Turn = typeof anyTurn extends fc.Arbitrary<infer T> ? T : never;
+
+function pick<T>(list: readonly T[], number: number): T {
+  return list[number % list.length]!;
+}
+
+/** A history of a few clients; half of them have a false answer. */
+function historyOf(turns: readonly Turn[]): Event[] {
   const events: Event[] = [];
   const open = new Map<number, { act: Act; value: number }>();
   let state: State;
-  for (let at = 1; at <= 12; at++) {
-    const client = random.below(3);
+  for (const [at, { client, ...turn }] of turns.entries()) {
+    const value = at + 1;
     const running = open.get(client);
     if (running === undefined) {
-      const act = random.pick(acts);
-      open.set(client, { act, value: at });
-      events.push(call(client, act, { value: at, minutes: 0 }));
+      open.set(client, { act: turn.act, value });
+      events.push(call(client, turn.act, { value, minutes: 0 }));
       continue;
     }
     open.delete(client);
-    if (random.oneIn(6)) {
+    if (turn.dies) {
       events.push(death(client));
       continue;
     }
@@ -342,11 +358,9 @@ function drawHistory(random: Random): Event[] {
     const fitting = answers.filter((answer) =>
       SESSION_MODEL.step(state, { ...operation, answer }).length > 0
     );
-    const answer = random.oneIn(8)
-      ? random.pick(answers)
-      : random.pick(fitting);
+    const answer = pick(turn.lies ? answers : fitting, turn.answer);
     const next = SESSION_MODEL.step(state, { ...operation, answer });
-    if (next.length > 0) state = random.pick(next);
+    if (next.length > 0) state = pick(next, turn.next);
     events.push(back(client, answer));
   }
   for (const client of open.keys()) events.push(death(client));
@@ -354,18 +368,19 @@ function drawHistory(random: Random): Event[] {
 }
 
 Deno.test("checkHistory() agrees with a search through every order", () => {
-  const count = 3_000 * EFFORT;
-  const random = new Random(1);
+  let count = 0;
   let explained = 0;
-  for (let history = 0; history < count; history++) {
-    const events = drawHistory(random);
+  const inputs = fc.array(anyTurn, { minLength: 8, maxLength: 14 });
+  search("small histories", 3_000, inputs, (turns) => {
+    const events = historyOf(turns);
     const steps = pairSteps(events);
     const { violation } = checkHistory(SESSION_MODEL, steps);
     const told = JSON.stringify(events);
     assertEquals(violation === undefined, checkSlowly(steps), told);
+    count++;
     if (violation === undefined) explained++;
     else shorten(SESSION_MODEL, violation, () => false);
-  }
+  });
   assert(explained > count / 10 && explained < count * 9 / 10, `${explained}`);
-  console.log(`${count} small histories, ${explained} of them explained`);
+  console.log(`  of which ${explained} are explained`);
 });

@@ -79,6 +79,6 @@ Deno.test("what processes saw that were killed while others moved all sessions, 
     await ground.runAndKill(crowd, KILLS, lifetime);
     const { violation, unanswered } = judge(ground.readEvents());
     assert(violation === undefined, `seed ${seed}: ${violation}`);
-    assert(unanswered > 0, "nobody was killed at work");
+    assert(unanswered > 0, "no process was killed at work");
   }
 });

@@ -3,21 +3,12 @@
  * done to which session of which directory, and reports what came of each.
  */
 
+import { assertEquals } from "@std/assert";
 import { system } from "../../src/system/system.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
-
-/** A call of a store. */
-export type CallName =
-  | "load"
-  | "has"
-  | "touch"
-  | "update"
-  | "delete"
-  | "save"
-  | "create"
-  | "entries"
-  | "entries of a user"
-  | "cleanup";
+import { recordOf } from "../constants.ts";
+import { type CallName, callStore } from "../operations.ts";
+import { spawn } from "../spawn.ts";
 
 /** What is done, in this order. */
 export interface Calls {
@@ -28,24 +19,29 @@ export interface Calls {
   readonly swap?: string;
 }
 
-type Call = (store: DirectorySessionStore, id: string) => Promise<unknown>;
+const RECORD = recordOf({ n: 2 });
 
-const RECORD = { data: { n: 2 }, createdAt: 1 };
+/** Far more than any of them needs, in milliseconds: what takes longer hangs. */
+export const LONGEST = 60_000;
 
-const CALLS: Readonly<Record<CallName, Call>> = {
-  load: (store, id) => store.load(id),
-  has: (store, id) => store.has(id),
-  touch: (store, id) => store.touch(id),
-  update: (store, id) => store.update(id, () => RECORD),
-  delete: (store, id) => store.delete(id),
-  save: (store, id) => store.save(id, RECORD),
-  create: (store, id) => store.create(id, RECORD),
-  entries: async (store) =>
-    (await Array.fromAsync(store.entries())).map(([id]) => id).sort(),
-  "entries of a user": (store) =>
-    Array.fromAsync(store.entries({ user: "ann" })),
-  cleanup: (store) => store.deleteOldSessions(0),
-};
+/**
+ * Calls a store in a process that may see one directory, and devices.
+ *
+ * @param calls What is called.
+ * @param path The directory.
+ * @returns What came of each call.
+ */
+export async function callInProcess(
+  calls: Calls,
+  path: string,
+): Promise<Record<string, unknown>> {
+  const child = spawn(import.meta.url, [JSON.stringify(calls)], {
+    paths: [path, "/dev"],
+  });
+  const { code, stdout, stderr } = await child.end(LONGEST);
+  assertEquals(code, 0, stderr);
+  return JSON.parse(stdout);
+}
 
 /** Replaces what was listed by something else, before it is opened. */
 function swapBeforeOpen(path: string, by: string): void {
@@ -71,8 +67,13 @@ if (import.meta.main) {
   const report: Record<string, unknown> = {};
   for (const id of ids) {
     for (const call of calls) {
-      report[`${call} ${id}`] = await CALLS[call](store, id).then(
-        (result) => result ?? "none",
+      const change = () => RECORD;
+      const done = callStore(call, { store, id, record: RECORD, change });
+      report[`${call} ${id}`] = await done.then(
+        (result) =>
+          Array.isArray(result)
+            ? result.map(([id]) => id).sort()
+            : result ?? "none",
         (error) => error.name,
       );
     }

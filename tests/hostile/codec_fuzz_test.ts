@@ -3,6 +3,7 @@
  * what was encoded for that very ID, and what it does believe is a record.
  */
 
+import fc from "npm:fast-check@4.11.0";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import {
   decodeLifetime,
@@ -11,14 +12,15 @@ import {
 } from "../../src/core/codec.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { assertUnpolluted } from "./prototypes.ts";
-import type { Random } from "../random.ts";
-import { explore, show } from "./search.ts";
+import { search, show } from "../search.ts";
 import {
-  damage,
+  anyBody,
+  anyDamage,
+  anyId,
+  anyWhole,
   DEEP_BODIES,
   forge,
   IDS,
-  randomBody,
   reseal,
   WHOLES,
 } from "./session_bytes.ts";
@@ -43,7 +45,7 @@ function isFor(id: string, bytes: Uint8Array): boolean {
   return textOf(bytes.subarray(63, 64 + id.length)) === `${id}\n`;
 }
 
-/** What nobody encoded is nothing; what somebody did is his alone. */
+/** What was not encoded is no session; what was is one of its own ID only. */
 function assertAccident(id: string, bytes: Uint8Array): void {
   const before = bytes.slice();
   const decoded = decodeRecord(id, bytes);
@@ -91,48 +93,47 @@ function assertShape(record: SessionRecord, bytes: Uint8Array): void {
       Object.getPrototypeOf(object) === Object.prototype
     ) &&
     [secretHash, user, ...formTokens].every((text) => typeof text === "string");
-  assert(isRecord, `it is no record: ${show(bytes)}`);
+  assert(isRecord, `not a record: ${show(bytes)}`);
 }
 
 Deno.test("what an accident made of a session file is no session, or still that one", () => {
-  explore("damaged session files", 40_000, (random) => {
-    const whole = random.pick(WHOLES);
-    const bytes = damage(random, whole.bytes);
+  const inputs = fc.tuple(anyWhole, anyDamage, anyId);
+  search("damaged session files", 40_000, inputs, ([whole, damage, other]) => {
+    const bytes = damage(whole.bytes);
     assertAccident(whole.id, bytes);
-    assertAccident(random.pick(IDS), bytes);
+    assertAccident(other, bytes);
   });
   assertUnpolluted();
 });
 
 Deno.test("random bytes are no session", () => {
-  explore("random bytes", 10_000, (random) => {
-    const bytes = random.bytes(300);
-    const head = random.pick(WHOLES).bytes;
-    if (random.oneIn(2)) {
-      bytes.set(head.subarray(0, Math.min(bytes.length, random.below(81))));
-    }
-    assertAccident(random.pick(IDS), bytes);
+  const inputs = fc.tuple(
+    fc.uint8Array({ maxLength: 299, size: "max" }),
+    fc.oneof(fc.constant(0), fc.nat(80)),
+    anyWhole,
+    anyId,
+  );
+  search("random bytes", 10_000, inputs, ([bytes, head, whole, id]) => {
+    bytes.set(whole.bytes.subarray(0, Math.min(bytes.length, head)));
+    assertAccident(id, bytes);
   });
   assertUnpolluted();
 });
 
 Deno.test("a right checksum over wrong content is no session, or a record in full", () => {
+  const forged = fc.oneof(
+    fc.tuple(anyId, anyBody).map(([id, body]) => forge(id, body)),
+    fc.tuple(anyWhole, anyDamage)
+      .map(([whole, damage]) => reseal(damage(whole.bytes))),
+  );
+  const inputs = fc.tuple(forged, anyId, anyId);
   let believed = 0;
-  explore("resealed session files", 20_000, (random) => {
-    const bytes = forgeAny(random);
-    for (const id of [random.pick(IDS), random.pick(IDS)]) {
-      if (assertForgery(id, bytes)) believed++;
-    }
+  search("resealed session files", 20_000, inputs, ([bytes, ...ids]) => {
+    for (const id of ids) if (assertForgery(id, bytes)) believed++;
   });
   console.log(`  of which ${believed} times a record was believed`);
   assertUnpolluted();
 });
-
-function forgeAny(random: Random): Uint8Array {
-  return random.oneIn(2)
-    ? forge(random.pick(IDS), randomBody(random))
-    : reseal(damage(random, random.pick(WHOLES).bytes));
-}
 
 for (const body of DEEP_BODIES) {
   const title = body.replaceAll(/(.{5,7}?)\1+/g, "$1…").slice(0, 60);

@@ -3,15 +3,16 @@
  * the book, and opens the session whose token it carries or a new one.
  */
 
+import fc from "npm:fast-check@4.11.0";
 import { assert, assertEquals } from "@std/assert";
 import { hashSecret, isSessionId, parseToken } from "../../src/core/token.ts";
 import { readCookie } from "../../src/http/cookie.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import { MemorySessionStore } from "../../src/engines/memory.ts";
-import { findCookie, randomHeader } from "./cookie_headers.ts";
+import { search, searchSlowly, show } from "../search.ts";
+import { anyHeader, findCookie } from "./cookie_headers.ts";
 import { assertUnpolluted } from "./prototypes.ts";
-import type { Random } from "../random.ts";
-import { explore, exploreSlowly, show } from "./search.ts";
+import { anyUnits } from "./json_values.ts";
 
 const TOKENS = [
   `${"0123456789abcdef".repeat(2)}abcdefghijklmnopqrs-_Z`,
@@ -21,9 +22,9 @@ const TOKENS = [
 const NAMES = ["session", "__Host-session", "s", "a.b", "$&", "^"];
 
 Deno.test("readCookie() finds what the grammar says, in any header", () => {
-  explore("cookie headers", 30_000, (random) => {
-    const name = random.pick(NAMES);
-    const header = randomHeader(random, name, TOKENS);
+  const inputs = fc.tuple(fc.constantFrom(...NAMES), anyHeader(TOKENS))
+    .map(([name, headerOf]) => ({ name, header: headerOf(name) }));
+  search("cookie headers", 30_000, inputs, ({ name, header }) => {
     assertEquals(
       readCookie(header, name),
       findCookie(header, name),
@@ -35,9 +36,9 @@ Deno.test("readCookie() finds what the grammar says, in any header", () => {
 
 Deno.test("readCookie() reads no character too often, in 1 KiB as in 1 MiB", () => {
   let most = 0;
-  explore("long cookie headers", 20, (random) => {
-    const part = randomHeader(random, "s", TOKENS) +
-      random.pick([";", " ", ""]);
+  const inputs = fc.tuple(anyHeader(TOKENS), fc.constantFrom(";", " ", ""))
+    .map(([headerOf, end]) => headerOf("s") + end);
+  search("long cookie headers", 20, inputs, (part) => {
     for (const size of [2 ** 10, 2 ** 15, 2 ** 20]) {
       const header = part.repeat(Math.ceil(size / (part.length + 1)));
       const reads = countReads(header, "s") / (header.length + 1);
@@ -80,24 +81,25 @@ function isToken(text: string): boolean {
 const LETTERS =
   "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-function randomTokenText(random: Random): string {
-  const token = random.pick(TOKENS);
-  const at = random.below(55);
-  const character = random.oneIn(2)
-    ? random.pick([...`${LETTERS}+/=.\n\0 "`])
-    : String.fromCharCode(random.below(0x10000));
-  return random.pick([
-    token,
-    token.slice(0, at) + character + token.slice(at + 1),
-    token.slice(0, at) + character + token.slice(at),
-    token.slice(0, at) + token.slice(at + 1),
-    String.fromCharCode(...random.list(60, () => random.below(0x100))),
-  ]);
-}
+/** A token, or what is nearly one. */
+const anyTokenText: fc.Arbitrary<string> = fc.oneof(
+  fc.constantFrom(...TOKENS),
+  fc.tuple(
+    fc.constantFrom(...TOKENS),
+    fc.nat(54),
+    fc.oneof(
+      fc.constantFrom(...`${LETTERS}+/=.\n\0 "`),
+      anyUnits(2),
+    ),
+    fc.nat(1),
+  ).map(([token, at, unit, replaced]) =>
+    token.slice(0, at) + unit + token.slice(at + replaced)
+  ),
+  anyUnits(60, 0xff),
+);
 
 Deno.test("parseToken() takes what a token is made of, and nothing else", () => {
-  explore("tokens", 20_000, (random) => {
-    const text = randomTokenText(random);
+  search("tokens", 20_000, anyTokenText, (text) => {
     const token = parseToken(text);
     assertEquals(token !== undefined, isToken(text), show(text));
     if (token === undefined) return;
@@ -107,7 +109,7 @@ Deno.test("parseToken() takes what a token is made of, and nothing else", () => 
   });
 });
 
-/** Sessions of several people by the token that opens them. */
+/** Sessions of several users by the token that opens them. */
 async function openSessions() {
   const store = new MemorySessionStore();
   const owners = new Map<string, string>();
@@ -127,26 +129,31 @@ function requestWith(cookie: string): Request {
   return Object.defineProperty(request, "headers", { value: headers });
 }
 
-Deno.test("open() gives each the session of his token, and anybody else a new one", async () => {
+Deno.test("open() gives a request the session of its token, or a new one", async () => {
   const { store, owners } = await openSessions();
   const before = await Array.fromAsync(store.entries());
   const manager = new SessionManager({ store });
   let opened = 0;
-  await exploreSlowly("requests with a cookie", 20_000, async (random) => {
-    const header = randomHeader(random, "session", TOKENS);
-    const session = await manager.open(requestWith(header));
-    const value = findCookie(header, "session");
-    const user = value === undefined ? undefined : owners.get(value);
-    assertEquals(session.user, user ?? null, show(header));
-    assertEquals(session.get("user"), user, show(header));
-    assertEquals(session.isNew, user === undefined, show(header));
-    assert(user === undefined || value!.startsWith(session.id), show(header));
-    const headers = new Headers();
-    await manager.commit(session, headers);
-    assertEquals(headers.getSetCookie(), [], show(header));
-    if (user !== undefined) opened++;
-  });
-  console.log(`  of which ${opened} carried a token of somebody`);
+  const inputs = anyHeader(TOKENS).map((headerOf) => headerOf("session"));
+  await searchSlowly(
+    "requests with a cookie",
+    20_000,
+    inputs,
+    async (header) => {
+      const session = await manager.open(requestWith(header));
+      const value = findCookie(header, "session");
+      const user = value === undefined ? undefined : owners.get(value);
+      assertEquals(session.user, user ?? null, show(header));
+      assertEquals(session.get("user"), user, show(header));
+      assertEquals(session.isNew, user === undefined, show(header));
+      assert(user === undefined || value!.startsWith(session.id), show(header));
+      const headers = new Headers();
+      await manager.commit(session, headers);
+      assertEquals(headers.getSetCookie(), [], show(header));
+      if (user !== undefined) opened++;
+    },
+  );
+  console.log(`  of which ${opened} carried a token of a user`);
   assertEquals(await Array.fromAsync(store.entries()), before);
   assertUnpolluted();
 });

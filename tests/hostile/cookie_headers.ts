@@ -1,6 +1,7 @@
 /** Cookie headers as no browser sends them, and what is in them by the book. */
 
-import type { Random } from "../random.ts";
+import fc from "npm:fast-check@4.11.0";
+import { anyUnits } from "./json_values.ts";
 
 const BLANKS = ["", "", " ", "  ", "\t", " \t "];
 const JUNK = [
@@ -30,90 +31,106 @@ const JUNK = [
   "x".repeat(200),
 ];
 
-/** Draws a name: the cookie's, one that is nearly it, or any. */
-function randomName(random: Random, name: string): string {
-  const others = [
-    name.toUpperCase(),
-    `x${name}`,
-    `${name}x`,
-    `${name} `,
-    ` ${name}`,
-    `\u00a0${name}`,
-    name.slice(1),
-    "a",
-    "__proto__",
-    "",
-  ];
-  return random.oneIn(2) ? name : random.pick(others);
-}
+/** What is made of the cookie's name. */
+type OfName = (name: string) => string;
+
+/** The name of the cookie, one that is nearly it, or any. */
+const NAMES: readonly OfName[] = [
+  (name) => name.toUpperCase(),
+  (name) => `x${name}`,
+  (name) => `${name}x`,
+  (name) => `${name} `,
+  (name) => ` ${name}`,
+  (name) => `\u00a0${name}`,
+  (name) => name.slice(1),
+  () => "a",
+  () => "__proto__",
+  () => "",
+];
+const anyName: fc.Arbitrary<OfName> = fc.oneof(
+  fc.constant((name: string) => name),
+  fc.constantFrom(...NAMES),
+);
+
+const anyJunk = fc.constantFrom(...JUNK);
+const anyBlank = fc.constantFrom(...BLANKS);
 
 /** Changes a text in one way. */
-function damage(random: Random, text: string): string {
-  const at = random.below(text.length + 1);
+const anyDamage: fc.Arbitrary<(text: string) => string> = fc.record({
+  way: fc.nat(4),
+  place: fc.nat(),
+  junk: anyJunk,
+  letter: fc.constantFrom(..."0aAzZ-_./+= "),
+  unit: fc.nat(0x2ff),
+}).map(({ way, place, junk, letter, unit }) => (text) => {
+  const at = place % (text.length + 1);
   const after = text.slice(at + 1);
-  switch (random.below(5)) {
+  switch (way) {
     case 0:
       return text.slice(0, at);
     case 1:
       return text.slice(at);
     case 2:
-      return text.slice(0, at) + random.pick(JUNK) + text.slice(at);
+      return text.slice(0, at) + junk + text.slice(at);
     case 3:
-      return text.slice(0, at) + random.pick([..."0aAzZ-_./+= "]) + after;
+      return text.slice(0, at) + letter + after;
     default:
-      return text.slice(0, at) + String.fromCharCode(random.below(0x300)) +
-        after;
+      return text.slice(0, at) + String.fromCharCode(unit) + after;
   }
-}
+});
 
-function randomValue(random: Random, tokens: readonly string[]): string {
-  const token = random.pick(tokens);
-  switch (random.below(8)) {
-    case 0:
-    case 1:
-      return token;
-    case 2:
-      return `"${token}"`;
-    case 3:
-      return damage(random, token);
-    case 4:
-      // The ID of one, the secret of another.
-      return token.slice(0, 32) + random.pick(tokens).slice(32);
-    case 5:
-      return random.pick([
-        token.toUpperCase(),
-        token + token,
-        `${token},${random.pick(tokens)}`,
-        `"${token}`,
-        `${token}"`,
-        `""${token}""`,
-        encodeURIComponent(`"${token}"`),
-      ]);
-    case 6:
-      return random.pick(JUNK);
-    default:
-      return String.fromCharCode(...random.list(70, () => random.below(0x180)));
-  }
+function anyCookieValue(tokens: readonly string[]): fc.Arbitrary<string> {
+  const two = fc.tuple(fc.constantFrom(...tokens), fc.constantFrom(...tokens));
+  const ways: ((token: string, other: string) => string)[] = [
+    (token) => token.toUpperCase(),
+    (token) => token + token,
+    (token, other) => `${token},${other}`,
+    (token) => `"${token}`,
+    (token) => `${token}"`,
+    (token) => `""${token}""`,
+    (token) => encodeURIComponent(`"${token}"`),
+  ];
+  return fc.oneof(
+    { weight: 2, arbitrary: fc.constantFrom(...tokens) },
+    fc.constantFrom(...tokens).map((token) => `"${token}"`),
+    fc.tuple(fc.constantFrom(...tokens), anyDamage)
+      .map(([token, damage]) => damage(token)),
+    // The ID of one, the secret of another.
+    two.map(([one, other]) => one.slice(0, 32) + other.slice(32)),
+    fc.tuple(two, fc.constantFrom(...ways))
+      .map(([[token, other], change]) => change(token, other)),
+    anyJunk,
+    anyUnits(70, 0x17f),
+  );
 }
 
 /**
- * Draws a header by the grammar of cookies, then breaks the grammar.
+ * A header by the grammar of cookies, and then with the grammar broken.
  *
- * @param name The cookie's name.
  * @param tokens Values that mean something.
+ * @returns What makes it of the cookie's name.
  */
-export function randomHeader(
-  random: Random,
-  name: string,
-  tokens: readonly string[],
-): string {
-  const pairs = random.list(5, () => {
-    const pair = [randomName(random, name)];
-    if (!random.oneIn(12)) pair.push("=", randomValue(random, tokens));
-    return random.pick(BLANKS) + pair.join("") + random.pick(BLANKS);
-  });
-  const header = pairs.join(random.oneIn(12) ? random.pick(JUNK) : ";");
-  return random.oneIn(6) ? damage(random, header) : header;
+export function anyHeader(tokens: readonly string[]): fc.Arbitrary<OfName> {
+  const pair = fc.tuple(
+    anyBlank,
+    anyName,
+    fc.option(anyCookieValue(tokens), { freq: 12 }),
+    anyBlank,
+  );
+  return fc.tuple(
+    fc.array(pair, { maxLength: 4 }),
+    fc.oneof({ weight: 11, arbitrary: fc.constant(";") }, anyJunk),
+    fc.oneof(
+      { weight: 5, arbitrary: fc.constant((header: string) => header) },
+      anyDamage,
+    ),
+  ).map(([pairs, between, damage]) => (name) =>
+    damage(
+      pairs.map(([before, ofName, value, after]) =>
+        before + ofName(name) + (value === null ? "" : `=${value}`) + after
+      ).join(between),
+    )
+  );
 }
 
 /** What `readCookie()` promises, in as many steps as it has sentences. */

@@ -10,8 +10,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { decodeRecord, encodeRecord } from "../../src/core/codec.ts";
 import { isSafeKey } from "../../src/core/record.ts";
 import { Session } from "../../src/session/session.ts";
-
-const ID = "0123456789abcdef";
+import { ID } from "../constants.ts";
 
 /** Puts the engine into the state in which it misreads escaped keys. */
 function parseOddKey(): unknown {

@@ -9,6 +9,7 @@ import { isSessionId } from "../../src/core/token.ts";
 import { type System, system } from "../../src/system/system.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { replaceSystem } from "../replaced_system.ts";
+import { spawnDeno } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import type { FileSystem, Outcome } from "./mounted_script.ts";
 
@@ -75,20 +76,15 @@ try {
 
 async function tryOut(fileSystem: FileSystem): Promise<Outcome> {
   using parent = new TemporaryDirectory();
-  const script = new URL("./mounted_script.ts", import.meta.url);
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      "eval",
-      UNSHARE,
-      script.href,
-      JSON.stringify(fileSystem),
-      parent.path,
-    ],
-    cwd: new URL("../../", import.meta.url).pathname,
-  }).output();
-  const said = new TextDecoder();
-  if (code === 0) return JSON.parse(said.decode(stdout));
-  const why = said.decode(stderr).trim().split("\n")[0] || "no unshare";
+  const { code, stdout, stderr } = await spawnDeno([
+    "eval",
+    UNSHARE,
+    new URL("./mounted_script.ts", import.meta.url).href,
+    JSON.stringify(fileSystem),
+    parent.path,
+  ]).end();
+  if (code === 0) return JSON.parse(stdout);
+  const why = stderr.trim().split("\n")[0] || "no unshare";
   return { is: "missing", why };
 }
 
@@ -125,7 +121,7 @@ function ignoreCase(real: System): Partial<System> {
   };
 }
 
-Deno.test("where case is ignored no two IDs are one, and no other case is one", async () => {
+Deno.test("where case is ignored, no two IDs lead to one session, and no other case is an ID", async () => {
   using directory = new TemporaryDirectory();
   const id = "abcdef-abcdef_abcdef";
   const record = { data: { n: 1 }, createdAt: 1 };

@@ -1,11 +1,11 @@
 /** Values and texts of JSON that are as odd as JSON allows, and some that it does not. */
 
+import fc from "npm:fast-check@4.11.0";
 import {
   isSafeKey,
   type JsonObject,
   type JsonValue,
 } from "../../src/core/record.ts";
-import type { Random } from "../random.ts";
 
 const KEYS = [
   "a",
@@ -76,53 +76,52 @@ const NUMBERS = [
   123456789012345680000,
 ];
 
-/** Draws a text, mostly an odd one, sometimes of any code units at all. */
-export function randomText(random: Random): string {
-  if (!random.oneIn(4)) return random.pick(TEXTS);
-  const units = random.list(12, () => random.below(0x10000));
-  return String.fromCharCode(...units);
+/** Any code units at all, fewer than so many. */
+export function anyUnits(end: number, most = 0xffff): fc.Arbitrary<string> {
+  const unit = fc.integer({ min: 0, max: most })
+    .map((unit) => String.fromCharCode(unit));
+  return fc.string({ unit, maxLength: end - 1, size: "max" });
 }
 
-/** Draws a key of an object, one that JSON need not escape. */
-export function randomKey(random: Random): string {
-  const key = random.oneIn(4) ? randomText(random) : random.pick(KEYS);
-  return [...key].map((part) => isSafeKey(part) ? part : "/").join("");
-}
+/** A text, mostly an odd one. */
+export const anyText: fc.Arbitrary<string> = fc.oneof(
+  { weight: 3, arbitrary: fc.constantFrom(...TEXTS) },
+  { weight: 1, arbitrary: anyUnits(12) },
+);
 
-/** Draws a number that JSON holds. */
-export function randomNumber(random: Random): number {
-  if (!random.oneIn(3)) return random.pick(NUMBERS);
-  const bytes = Uint8Array.from({ length: 8 }, () => random.below(256));
-  const number = new DataView(bytes.buffer).getFloat64(0);
-  return Number.isFinite(number) ? number : 0.5;
-}
+/** A key of an object, one that JSON need not escape. */
+export const anyKey: fc.Arbitrary<string> = fc.oneof(
+  { weight: 3, arbitrary: fc.constantFrom(...KEYS) },
+  { weight: 1, arbitrary: anyText },
+).map((key) => [...key].map((part) => isSafeKey(part) ? part : "/").join(""));
 
-/** Draws any value that JSON holds, at most so many levels deep. */
-export function randomValue(random: Random, levels: number): JsonValue {
-  switch (random.below(levels > 0 ? 8 : 4)) {
-    case 0:
-      return random.pick([null, true, false]);
-    case 1:
-      return randomNumber(random);
-    case 2:
-    case 3:
-      return randomText(random);
-    case 4:
-    case 5:
-      return random.list(5, () => randomValue(random, levels - 1));
-    default:
-      return randomObject(random, levels);
-  }
-}
+const anyNumber: fc.Arbitrary<number> = fc.oneof(
+  { weight: 2, arbitrary: fc.constantFrom(...NUMBERS) },
+  {
+    weight: 1,
+    arbitrary: fc.double({ noNaN: true, noDefaultInfinity: true }),
+  },
+);
 
-/** Draws an object; its keys are its own, `__proto__` among them. */
-export function randomObject(random: Random, levels: number): JsonObject {
-  return Object.fromEntries(
-    random.list(
-      6,
-      () => [randomKey(random), randomValue(random, levels - 1)] as const,
-    ),
-  );
+/** Any value that JSON holds, at most so many levels deep. */
+export const anyValue: fc.Memo<JsonValue> = fc.memo((levels) =>
+  fc.oneof<fc.WeightedArbitrary<JsonValue>[]>(
+    { weight: 1, arbitrary: fc.constantFrom(null, true, false) },
+    { weight: 1, arbitrary: anyNumber },
+    { weight: 2, arbitrary: anyText },
+    ...levels > 1
+      ? [
+        { weight: 2, arbitrary: fc.array(anyValue(), { maxLength: 4 }) },
+        { weight: 2, arbitrary: anyObject(levels) },
+      ]
+      : [],
+  )
+);
+
+/** Any object; its keys are its own, `__proto__` among them. */
+export function anyObject(levels: number): fc.Arbitrary<JsonObject> {
+  const entry = fc.tuple(anyKey, anyValue(levels - 1));
+  return fc.array(entry, { maxLength: 5 }).map(Object.fromEntries);
 }
 
 const ODD_JSON = [
@@ -156,13 +155,21 @@ const ODD_JSON = [
   "\0",
 ];
 
-/** Writes a value as JSON, or something that is close to it. */
-export function randomJson(random: Random, levels: number): string {
-  if (random.oneIn(8)) return random.pick(ODD_JSON);
-  const text = JSON.stringify(randomValue(random, levels));
-  if (!random.oneIn(8)) return text;
-  const at = random.below(text.length + 1);
-  return text.slice(0, at) + random.pick(ODD_JSON) + text.slice(at);
+/** A value as JSON, or something that is close to it. */
+export function anyJson(levels: number): fc.Arbitrary<string> {
+  const odd = fc.constantFrom(...ODD_JSON);
+  const json = anyValue(levels).map((value) => JSON.stringify(value));
+  return fc.oneof(
+    { weight: 1, arbitrary: odd },
+    { weight: 6, arbitrary: json },
+    {
+      weight: 1,
+      arbitrary: fc.tuple(json, fc.nat(), odd).map(([text, nat, odd]) => {
+        const at = nat % (text.length + 1);
+        return text.slice(0, at) + odd + text.slice(at);
+      }),
+    },
+  );
 }
 
 /** Writes so many levels of arrays or objects. */

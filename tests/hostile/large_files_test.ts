@@ -1,22 +1,29 @@
 /**
- * A file of any size under a session's name is known for none at the price of
+ * A file of any size under a session's name is known to be none at the price of
  * the largest record: 16 MiB. Counted where the store reads, not measured.
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { encodeRecord, userTag } from "../../src/core/codec.ts";
 import { LARGEST_RECORD, type SessionRecord } from "../../src/core/record.ts";
+import type { CleanupOptions } from "../../src/core/store.ts";
 import { system } from "../../src/system/system.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { removeStaleEntries } from "../../src/directory/user_index.ts";
+import { ID, OTHER_ID } from "../constants.ts";
+import {
+  answerOf,
+  type CallName,
+  callStore,
+  STORE_OPERATIONS,
+} from "../operations.ts";
 import { putEntry } from "../index_state.ts";
 import { replaceSystem } from "../replaced_system.ts";
+import { makeSpecialFile } from "../special_files.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { putObstacle } from "./obstacles.ts";
 import { forge } from "./session_bytes.ts";
 
 const MIB = 1024 * 1024;
-const ID = "0123456789abcdef";
 const SMALL = { data: { n: 1 }, createdAt: 1 };
 const FULL = recordOfSize(LARGEST_RECORD);
 
@@ -89,34 +96,28 @@ const LARGE: Readonly<Record<string, (path: string) => void>> = {
   "a hole of 1 GiB": (path) => write(path, NO_HEAD, 1024 * MIB),
 };
 
-type Call = (store: DirectorySessionStore) => Promise<unknown>;
+const NONE = { deleted: 0, remaining: 0, orphans: 0 };
 
-const CALLS: Readonly<Record<string, readonly [Call, unknown]>> = {
-  load: [(store) => store.load(ID), undefined],
-  "load, touching": [
-    (store) => store.load(ID, { touch: () => true }),
-    undefined,
-  ],
-  touch: [(store) => store.touch(ID), false],
-  update: [(store) => store.update(ID, (record) => record), undefined],
-  delete: [(store) => store.delete(ID), false],
-  entries: [(store) => Array.fromAsync(store.entries()), []],
-  "entries of a user": [
-    (store) => Array.fromAsync(store.entries({ user: "ann" })),
-    [],
-  ],
-  cleanup: [
-    (store) => store.deleteOldSessions(0),
-    { deleted: 0, remaining: 0, orphans: 0 },
-  ],
-  "a dry cleanup": [
-    (store) => store.deleteOldSessions(0, { dryRun: true }),
-    { deleted: 0, remaining: 0, orphans: 0 },
-  ],
+/** What is called, and what is answered where there is no session. */
+const CALLS: Readonly<
+  Record<string, readonly [CallName, unknown, CleanupOptions?]>
+> = {
+  ...Object.fromEntries(
+    (["load", "load+touch", "touch", "update", "delete"] as const).map(
+      (name) => {
+        const { reply } = STORE_OPERATIONS[name].missing;
+        return [name, [name, answerOf(reply, undefined, undefined)]];
+      },
+    ),
+  ),
+  entries: ["entries", []],
+  "entries of a user": ["entries of a user", []],
+  cleanup: ["cleanup", NONE],
+  "a dry cleanup": ["cleanup", NONE, { dryRun: true }],
 };
 
 for (const [what, put] of Object.entries(LARGE)) {
-  Deno.test(`${what} is no session to anybody, and read up to 16 MiB`, async () => {
+  Deno.test(`${what} is no session to any operation, and read up to 16 MiB`, async () => {
     using directory = new TemporaryDirectory();
     const store = new DirectorySessionStore(directory.path, {
       onWarning: () => {},
@@ -126,10 +127,15 @@ for (const [what, put] of Object.entries(LARGE)) {
     using reading = watchReading();
     const entry = { tag: userTag("ann"), id: ID };
     putEntry(directory.path, entry);
-    for (const [name, [call, expected]] of Object.entries(CALLS)) {
+    for (const [name, [call, expected, options]] of Object.entries(CALLS)) {
       // It is set aside, and put back for the next one.
       Deno.renameSync(directory.join("large"), directory.join(ID));
-      assertEquals(await call(store), expected, name);
+      const more = options === undefined ? {} : { options };
+      assertEquals(
+        await callStore(call, { store, id: ID, ...more }),
+        expected,
+        name,
+      );
       const left = directory.list().filter((name) =>
         name !== ".latchkey" && name !== ".users"
       );
@@ -153,14 +159,14 @@ Deno.test("a link to what never ends is no session to a plain load", async () =>
     onWarning: () => {},
   });
   await store.setup();
-  putObstacle(directory.join(ID), { link: "/dev/zero" });
+  makeSpecialFile(directory.join(ID), { link: "/dev/zero" });
   using reading = watchReading();
   assertEquals(await store.load(ID), undefined);
   assert(reading.bytes <= LARGEST_RECORD + 1, `${reading.bytes} bytes`);
   console.log(`/dev/zero: ${reading.bytes} bytes read`);
 });
 
-Deno.test("what is a byte too large is whole but for that", () => {
+Deno.test("a file that is a byte too large is whole but for that", () => {
   assertEquals(TOO_LARGE.length, LARGEST_RECORD + 1);
 });
 
@@ -179,7 +185,7 @@ Deno.test("a session of 16 MiB is kept, and one of a byte more is refused", asyn
   for (
     const write of [
       () => store.save(ID, tooLarge),
-      () => store.create("other-session-0001", tooLarge),
+      () => store.create(OTHER_ID, tooLarge),
       () => store.update(ID, () => tooLarge),
     ]
   ) {
@@ -189,7 +195,7 @@ Deno.test("a session of 16 MiB is kept, and one of a byte more is refused", asyn
   assert(isSame(await store.load(ID)));
 });
 
-Deno.test("what was read last does not keep its memory", async () => {
+Deno.test("a load keeps no memory of a large record that was read before", async () => {
   using directory = new TemporaryDirectory();
   const store = new DirectorySessionStore(directory.path);
   await store.save(ID, FULL);

@@ -1,11 +1,13 @@
 /**
  * Mounts a file system, keeps sessions there, and reports what came of it. It
  * runs as root in a mount namespace of its own (`unshare --mount`): what it
- * mounts nobody else sees, and it is gone with the process.
+ * mounts no other process sees, and it ends with the process.
  */
 
 import { temporaryBirth } from "../../src/directory/layout.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import { ID } from "../constants.ts";
+import { runSync } from "../spawn.ts";
 
 /** A file system, and how to get one. */
 export interface FileSystem {
@@ -29,7 +31,6 @@ export type Outcome =
   | { readonly is: "kept"; readonly seen: readonly unknown[] };
 
 const IMAGE_SIZE = 16 * 1024 * 1024;
-const ID = "0123456789abcdef";
 const RECORD = { data: { n: 1 }, createdAt: 1 };
 
 /** A step towards the file system that this machine cannot take. */
@@ -37,10 +38,9 @@ class Missing extends Error {}
 
 function run(command: string, ...args: readonly string[]): void {
   try {
-    const { success, stderr } = new Deno.Command(command, { args: [...args] })
-      .outputSync();
-    if (success) return;
-    throw new Missing(new TextDecoder().decode(stderr).trim().split("\n")[0]);
+    const { code, stderr } = runSync(command, args);
+    if (code === 0) return;
+    throw new Missing(stderr.trim().split("\n")[0]);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new Missing(`there is no ${command}`);

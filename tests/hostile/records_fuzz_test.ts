@@ -1,5 +1,6 @@
 /** Random records come back as they were, for their ID and for no other. */
 
+import fc from "npm:fast-check@4.11.0";
 import { assert, assertEquals } from "@std/assert";
 import {
   decodeLifetime,
@@ -7,11 +8,10 @@ import {
   encodeRecord,
 } from "../../src/core/codec.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
-import { randomObject, randomText } from "./json_values.ts";
+import { search, show } from "../search.ts";
+import { anyObject, anyText } from "./json_values.ts";
 import { assertUnpolluted } from "./prototypes.ts";
-import type { Random } from "../random.ts";
-import { explore, show } from "./search.ts";
-import { IDS } from "./session_bytes.ts";
+import { anyId, IDS } from "./session_bytes.ts";
 
 /** By text: deep equality has its own ideas of `-0` and an own `__proto__`. */
 function sorted(record: SessionRecord): string {
@@ -19,25 +19,22 @@ function sorted(record: SessionRecord): string {
   return JSON.stringify(keys.sort().map((key) => [key, record[key]]));
 }
 
-function randomRecord(random: Random): SessionRecord {
-  const time = () => random.pick([0, 1, 1.7e12, Number.MAX_SAFE_INTEGER]);
-  return {
-    data: randomObject(random, 4),
-    createdAt: time(),
-    ...(random.oneIn(2) && { expiresAt: time() }),
-    ...(random.oneIn(2) && { idleTimeout: time() }),
-    ...(random.oneIn(2) && { secretHash: randomText(random) }),
-    ...(random.oneIn(2) && { user: randomText(random) }),
-    ...(random.oneIn(2) && { flash: randomObject(random, 3) }),
-    ...(random.oneIn(2) &&
-      { formTokens: random.list(4, () => randomText(random)) }),
-  };
-}
+const anyTime = fc.constantFrom(0, 1, 1.7e12, Number.MAX_SAFE_INTEGER);
+
+const anyRecord: fc.Arbitrary<SessionRecord> = fc.record({
+  data: anyObject(4),
+  createdAt: anyTime,
+  expiresAt: anyTime,
+  idleTimeout: anyTime,
+  secretHash: anyText,
+  user: anyText,
+  flash: anyObject(3),
+  formTokens: fc.array(anyText, { maxLength: 3 }),
+}, { requiredKeys: ["data", "createdAt"] });
 
 Deno.test("what was encoded comes back for its ID, and for no other", () => {
-  explore("random records", 5_000, (random) => {
-    const id = random.pick(IDS);
-    const record = randomRecord(random);
+  const inputs = fc.tuple(anyId, anyRecord);
+  search("random records", 5_000, inputs, ([id, record]) => {
     const bytes = encodeRecord(id, record);
     const decoded = decodeRecord(id, bytes);
     assert(typeof decoded === "object", show(bytes));

@@ -1,10 +1,10 @@
 /** Session files, whole ones and what accidents and forgers make of them. */
 
+import fc from "npm:fast-check@4.11.0";
 import { crc32 } from "node:zlib";
 import { encodeRecord } from "../../src/core/codec.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
-import { nest, randomJson, randomKey } from "./json_values.ts";
-import type { Random } from "../random.ts";
+import { anyJson, anyKey, nest } from "./json_values.ts";
 
 const CHECKSUM_AT = 11;
 const COVERED_AT = 19;
@@ -59,7 +59,8 @@ export const WHOLES: readonly Whole[] = IDS.flatMap((id) =>
   RECORDS.map((record) => ({ id, record, bytes: encodeRecord(id, record) }))
 );
 
-type Mutation = (random: Random, bytes: Uint8Array) => Uint8Array;
+/** Changes bytes in some way. */
+type Change = (bytes: Uint8Array) => Uint8Array;
 
 function bytesOf(text: string): Uint8Array {
   return new TextEncoder().encode(text);
@@ -98,72 +99,85 @@ const FRAGMENTS = [
   ...IDS,
 ];
 
+/** Any of the session files. */
+export const anyWhole: fc.Arbitrary<Whole> = fc.constantFrom(...WHOLES);
+
+/** Any of the IDs. */
+export const anyId: fc.Arbitrary<string> = fc.constantFrom(...IDS);
+
+/** A place in what is so long, its end included. */
+const placeIn = (place: number, { length }: Uint8Array): number =>
+  place % (length + 1);
+
+/** What an accident draws: two places, a piece, and what replaces it. */
+const anyDraw = fc.record({
+  place: fc.nat(),
+  other: fc.nat(),
+  whole: anyWhole,
+  inserted: fc.oneof(
+    fc.uint8Array({ maxLength: 19, size: "max" }),
+    fc.constantFrom(...FRAGMENTS).map(bytesOf),
+  ),
+  id: anyId,
+  digits: fc.constantFrom("9", "-", "0", " ", "\xff", "1e9", "-1"),
+  lifetimeAt: fc.constantFrom(...LIFETIMES_AT),
+});
+
+type Draw = typeof anyDraw extends fc.Arbitrary<infer T> ? T : never;
+
 /** What accidents do: a disk, a backup, a crash, an editor. */
-const ACCIDENTS: readonly Mutation[] = [
-  function flipBit(random, bytes) {
+const ACCIDENTS: readonly ((draw: Draw, bytes: Uint8Array) => Uint8Array)[] = [
+  function flipBit({ place, other }, bytes) {
     const changed = bytes.slice();
-    if (changed.length > 0) {
-      changed[random.below(changed.length)]! ^= 1 << random.below(8);
-    }
+    if (changed.length > 0) changed[place % changed.length]! ^= 1 << other % 8;
     return changed;
   },
-  function cut(random, bytes) {
-    return bytes.subarray(0, random.below(bytes.length + 1));
+  function cut({ place }, bytes) {
+    return bytes.subarray(0, placeIn(place, bytes));
   },
-  function loseTheBeginning(random, bytes) {
-    return bytes.subarray(random.below(bytes.length + 1));
+  function loseTheBeginning({ place }, bytes) {
+    return bytes.subarray(placeIn(place, bytes));
   },
-  function insert(random, bytes) {
-    const at = random.below(bytes.length + 1);
-    const inserted = random.oneIn(2)
-      ? random.bytes(20)
-      : bytesOf(random.pick(FRAGMENTS));
+  function insert({ place, inserted }, bytes) {
+    const at = placeIn(place, bytes);
     return join(bytes.subarray(0, at), inserted, bytes.subarray(at));
   },
-  function zero(random, bytes) {
-    const at = random.below(bytes.length + 1);
-    return bytes.slice().fill(0, at, at + random.below(64));
+  function zero({ place, other }, bytes) {
+    const at = placeIn(place, bytes);
+    return bytes.slice().fill(0, at, at + other % 64);
   },
-  function splice(random, bytes) {
-    const other = random.pick(WHOLES).bytes;
-    const at = random.below(Math.min(bytes.length, other.length) + 1);
-    return join(bytes.subarray(0, at), other.subarray(at));
+  function splice({ place, whole }, bytes) {
+    const shorter = whole.bytes.length < bytes.length ? whole.bytes : bytes;
+    const at = placeIn(place, shorter);
+    return join(bytes.subarray(0, at), whole.bytes.subarray(at));
   },
-  function spliceAnywhere(random, bytes) {
-    const other = random.pick(WHOLES).bytes;
+  function spliceAnywhere({ place, other, whole }, bytes) {
     return join(
-      bytes.subarray(0, random.below(bytes.length + 1)),
-      other.subarray(random.below(other.length + 1)),
+      bytes.subarray(0, placeIn(place, bytes)),
+      whole.bytes.subarray(placeIn(other, whole.bytes)),
     );
   },
-  function repeat(_random, bytes) {
+  function repeat(_draw, bytes) {
     return join(bytes, bytes);
   },
-  function replaceId(random, bytes) {
-    return putAt(bytes, ID_AT, random.pick(IDS));
+  function replaceId({ id }, bytes) {
+    return putAt(bytes, ID_AT, id);
   },
-  function replaceLifetime(random, bytes) {
-    const digits = random.pick(["9", "-", "0", " ", "\xff", "1e9", "-1"]);
-    return putAt(
-      bytes,
-      random.pick(LIFETIMES_AT),
-      digits.repeat(16).slice(0, 16),
-    );
+  function replaceLifetime({ digits, lifetimeAt }, bytes) {
+    return putAt(bytes, lifetimeAt, digits.repeat(16).slice(0, 16));
   },
-  function replaceHead(random, bytes) {
-    const other = random.pick(WHOLES).bytes;
-    return join(other.subarray(0, ID_AT), bytes.subarray(ID_AT));
+  function replaceHead({ whole }, bytes) {
+    return join(whole.bytes.subarray(0, ID_AT), bytes.subarray(ID_AT));
   },
 ];
 
-/** Changes bytes in up to four ways. */
-export function damage(random: Random, bytes: Uint8Array): Uint8Array {
-  let changed = bytes;
-  for (let left = 1 + random.below(4); left > 0; left--) {
-    changed = random.pick(ACCIDENTS)(random, changed);
-  }
-  return changed;
-}
+/** Up to four accidents. */
+export const anyDamage: fc.Arbitrary<Change> = fc.array(
+  fc.tuple(fc.constantFrom(...ACCIDENTS), anyDraw),
+  { minLength: 1, maxLength: 4 },
+).map((accidents) => (bytes) =>
+  accidents.reduce((bytes, [change, draw]) => change(draw, bytes), bytes)
+);
 
 /** Writes the right checksum into bytes that hold anything. */
 export function reseal(bytes: Uint8Array): Uint8Array {
@@ -207,26 +221,36 @@ const FITTING: Readonly<Record<string, string>> = {
   dataVersion: "1",
 };
 
-/** Writes a body that is nearly a record's: a field too many, one of another kind. */
-export function randomBody(random: Random): Uint8Array {
-  if (random.oneIn(6)) return bytesOf(`${randomJson(random, 4)}\n`);
-  const odd = random.pick(FIELDS);
+/** What is nearly a record: a field too many, one of another kind. */
+const anyFields: fc.Arbitrary<Uint8Array> = fc.record({
+  odd: fc.constantFrom(...FIELDS),
+  json: fc.option(anyJson(3), { freq: 4 }),
+  others: fc.subarray([...FIELDS]),
+  key: fc.option(anyKey, { freq: 2 }),
+}).map(({ odd, json, others, key }) => {
   const fields = FIELDS.filter((name) =>
-    name === odd || name === "data" || name === "createdAt" || random.oneIn(2)
-  ).filter((name) => name === odd || name in FITTING).map((name) =>
+    name === odd ||
+    name in FITTING && ["data", "createdAt", ...others].includes(name)
+  ).map((name) =>
     `${JSON.stringify(name)}:${
-      name === odd && !random.oneIn(4)
-        ? randomJson(random, 3)
-        : FITTING[name] ?? "1"
+      name === odd && json !== null ? json : FITTING[name] ?? "1"
     }`
   );
-  if (random.oneIn(4)) {
-    fields.push(`${JSON.stringify(randomKey(random))}:1`);
-  }
-  const bytes = bytesOf(`{${fields.join(",")}}\n`);
-  // What is no UTF-8 at all.
-  return random.oneIn(4) ? damage(random, bytes) : bytes;
-}
+  if (key !== null) fields.push(`${JSON.stringify(key)}:1`);
+  return bytesOf(`{${fields.join(",")}}\n`);
+});
+
+/** The body of a file, mostly nearly a record's. */
+export const anyBody: fc.Arbitrary<Uint8Array> = fc.oneof(
+  { weight: 1, arbitrary: anyJson(4).map((json) => bytesOf(`${json}\n`)) },
+  { weight: 4, arbitrary: anyFields },
+  {
+    // What is not UTF-8 at all.
+    weight: 1,
+    arbitrary: fc.tuple(anyFields, anyDamage)
+      .map(([bytes, damage]) => damage(bytes)),
+  },
+);
 
 /** Bodies too large to be written often. */
 export const DEEP_BODIES: readonly string[] = [

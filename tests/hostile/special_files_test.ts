@@ -1,7 +1,7 @@
 /**
- * Devices, sockets, pipes, links and directories under a session's name: who
- * looks before he reads serves none of them and hangs at none, neither does
- * whoever goes through the directory. tests/directory/names_test.ts has
+ * Devices, sockets, pipes, links and directories under a session's name: an
+ * operation that looks before it reads serves none of them and hangs at none,
+ * and neither does one that goes through the directory. tests/directory/names_test.ts has
  * links and directories one operation at a time; here is the rest.
  *
  * A plain `load` (and `has`, which is one) does not look before it reads: the
@@ -9,21 +9,21 @@
  * that others may write is refused (tests/directory/prepare_directory_test.ts and
  * tests/directory/directory_store_test.ts show it). The last test states what it
  * makes of each kind. A pipe is not among them: a plain load waits there until
- * somebody writes to it.
+ * a process writes to it.
  */
 
 import { assert, assertEquals } from "@std/assert";
 import { encodeRecord, userTag } from "../../src/core/codec.ts";
 import { putEntry } from "../index_state.ts";
+import { makeSpecialFile, type SpecialFile } from "../special_files.ts";
+import { spawn } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { runBounded } from "./bounded_child.ts";
-import type { Calls } from "./caller_script.ts";
-import { type Obstacle, putObstacle } from "./obstacles.ts";
+import { callInProcess, type Calls, LONGEST } from "./caller_script.ts";
 
 const LIVE = "live-session-0001";
 const RECORD = { data: { n: 1 }, createdAt: 1 };
 
-/** A directory with one live session, and beside it what is none. */
+/** A directory with one live session, and beside it what is not a session. */
 class Scene implements Disposable {
   readonly #parent = new TemporaryDirectory();
   readonly path: string = this.#parent.join("sessions");
@@ -46,8 +46,8 @@ class Scene implements Disposable {
   }
 
   /** Puts an obstacle under an ID; a machine that cannot make it goes without. */
-  put(id: string, obstacle: Obstacle): void {
-    if (putObstacle(`${this.path}/${id}`, obstacle)) this.ids.push(id);
+  put(id: string, obstacle: SpecialFile): void {
+    if (makeSpecialFile(`${this.path}/${id}`, obstacle)) this.ids.push(id);
     else console.log(`left out: this user or machine makes no ${obstacle}`);
   }
 
@@ -74,7 +74,7 @@ class Scene implements Disposable {
   /** The pipes, which a plain load must be kept from. */
   putPipes(): void {
     this.put("a-pipe-0000000000", "pipe");
-    if (putObstacle(this.elsewhere("pipe"), "pipe")) {
+    if (makeSpecialFile(this.elsewhere("pipe"), "pipe")) {
       this.put("link-to-a-pipe-00", { link: this.elsewhere("pipe") });
     }
   }
@@ -99,13 +99,10 @@ class Scene implements Disposable {
   async call(
     calls: Omit<Calls, "directory">,
   ): Promise<Record<string, unknown>> {
-    const { code, stdout, stderr } = await runBounded(
-      `${this.#parent.path},/dev`,
-      "tests/hostile/caller_script.ts",
-      JSON.stringify({ directory: this.path, ...calls }),
+    return await callInProcess(
+      { directory: this.path, ...calls },
+      this.#parent.path,
     );
-    assertEquals(code, 0, stderr);
-    return JSON.parse(stdout);
   }
 
   [Symbol.dispose](): void {
@@ -113,7 +110,7 @@ class Scene implements Disposable {
   }
 }
 
-Deno.test("nothing but a file is touched, updated, deleted, or hangs who tries", async () => {
+Deno.test("nothing but a file is touched, updated, deleted, or hangs the operation", async () => {
   using scene = new Scene();
   scene.putAll();
   scene.putPipes();
@@ -152,7 +149,7 @@ Deno.test("nothing but a file is written over", async () => {
   assertEquals(after, before);
 });
 
-Deno.test("entries and cleanup pass by what is no file", async () => {
+Deno.test("entries and cleanup pass by what is not a file", async () => {
   using scene = new Scene();
   scene.putAll();
   scene.putPipes();
@@ -173,7 +170,7 @@ Deno.test("entries and cleanup pass by what is no file", async () => {
   assertEquals(after, before);
 });
 
-Deno.test("the command line passes by what is no file", async () => {
+Deno.test("the command line passes by what is not a file", async () => {
   using scene = new Scene();
   scene.putAll();
   scene.putPipes();
@@ -181,33 +178,29 @@ Deno.test("the command line passes by what is no file", async () => {
   const old = new Date(0);
   Deno.utimeSync(`${scene.path}/${LIVE}`, old, old);
   const { [LIVE]: _live, ...before } = scene.describe();
-  const clean = (...flags: string[]) =>
-    runBounded(
-      scene.path,
-      "mod.ts",
-      "cleanup",
-      scene.path,
-      "--minutes=30",
-      ...flags,
-    );
+  const clean = async (...flags: string[]) => {
+    const args = ["cleanup", scene.path, "--minutes=30", ...flags];
+    const child = spawn("mod.ts", args, { paths: [scene.path] });
+    return await child.end(LONGEST);
+  };
+  const ended = { code: 0, stderr: "" };
   const stdout = "Deleted: 1, Remaining: 0";
   assertEquals(await clean("--dry-run"), {
-    code: 0,
+    ...ended,
     stdout: `${stdout} (dry run: nothing was deleted)\n`,
-    stderr: "",
   });
-  assertEquals(await clean(), { code: 0, stdout: `${stdout}\n`, stderr: "" });
+  assertEquals(await clean(), { ...ended, stdout: `${stdout}\n` });
   assertEquals(scene.describe(), before);
 });
 
 /** What takes a name after it was listed as a file's. */
-const SWAPS: Readonly<Record<string, (scene: Scene) => Obstacle>> = {
+const SWAPS: Readonly<Record<string, (scene: Scene) => SpecialFile>> = {
   "a pipe": () => "pipe",
   "a device": () => "device",
   "a socket": () => "socket",
   "a directory": () => "directory",
   "a link to a pipe": (scene) => {
-    putObstacle(scene.elsewhere("pipe"), "pipe");
+    makeSpecialFile(scene.elsewhere("pipe"), "pipe");
     return { link: scene.elsewhere("pipe") };
   },
   "a link to an endless file": () => ({ link: "/dev/zero" }),
@@ -220,7 +213,7 @@ for (const [what, obstacleOf] of Object.entries(SWAPS)) {
     Deno.test(`${what} that takes a name after the listing stops no ${call}`, async () => {
       using scene = new Scene();
       const swap = scene.elsewhere("swap");
-      if (!putObstacle(swap, obstacleOf(scene))) {
+      if (!makeSpecialFile(swap, obstacleOf(scene))) {
         console.log(`left out: this user or machine makes no such thing`);
         return;
       }

@@ -8,17 +8,11 @@ import { createSessionId, isSameHash } from "../../src/core/token.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import { openRecord } from "../../src/manager/sealed_record.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import { MINUTE } from "../constants.ts";
 import { recordSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { Browser, serve, STORES } from "./session_server.ts";
-import {
-  BEGIN,
-  cookieOf,
-  type Data,
-  MINUTE,
-  requestWith,
-  setUp,
-} from "./set_up.ts";
+import { BEGIN, cookieOf, type Data, requestWith, setUp } from "./set_up.ts";
 
 const SERVER_SECRET = "a secret of the server's own, long enough for it";
 const SECRET_LENGTH = 22;

@@ -13,11 +13,11 @@ import {
   SessionLockTimeoutError,
 } from "../../src/core/errors.ts";
 import type { Session } from "../../src/session/session.ts";
+import { MINUTE } from "../constants.ts";
 import {
   BEGIN,
   cookieIn,
   type Data,
-  MINUTE,
   requestWith,
   type SetUp,
   setUp,

@@ -15,11 +15,11 @@ import type { SessionStore } from "../../src/core/store.ts";
 import type { IsolationLevel } from "../../src/manager/isolation.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import type { Session } from "../../src/session/session.ts";
+import { MINUTE } from "../constants.ts";
 import {
   BEGIN,
   type Data,
   lastAccessOf,
-  MINUTE,
   requestWith,
   type SetUp,
   setUp,

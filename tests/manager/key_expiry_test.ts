@@ -2,8 +2,9 @@
 
 import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
 import { Session } from "../../src/session/session.ts";
+import { MINUTE } from "../constants.ts";
 import { Browser, serve, STORES } from "./session_server.ts";
-import { BEGIN, cookieIn, MINUTE, setUp } from "./set_up.ts";
+import { BEGIN, cookieIn, setUp } from "./set_up.ts";
 
 Deno.test("a key with a time to live reads as missing when that has passed", async () => {
   const { open, begin, commit, clock } = setUp();

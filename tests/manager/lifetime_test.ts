@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import type { SessionLifetime } from "../../src/session/lifetime.ts";
 import { Session } from "../../src/session/session.ts";
-import { BEGIN, MINUTE, setUp } from "./set_up.ts";
+import { HOUR, MINUTE } from "../constants.ts";
+import { BEGIN, setUp } from "./set_up.ts";
 
-const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 /** The seconds that a `Set-Cookie` gives the cookie; `undefined` for none. */

@@ -14,13 +14,13 @@ import { parseToken } from "../../src/core/token.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import type { SessionManagerOptions } from "../../src/manager/manager_options.ts";
 import { Session } from "../../src/session/session.ts";
+import { MINUTE } from "../constants.ts";
 import {
   BAD_COOKIES,
   BEGIN,
   cookieIn,
   type Data,
   lastAccessOf,
-  MINUTE,
   requestWith,
   setUp,
   WatchedStore,

@@ -2,8 +2,9 @@
 
 import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert";
 import { SessionTooLargeError } from "../../src/core/errors.ts";
+import { MINUTE } from "../constants.ts";
 import { Browser, serve, STORES } from "./session_server.ts";
-import { MINUTE, setUp } from "./set_up.ts";
+import { setUp } from "./set_up.ts";
 
 const KIB = 1024;
 

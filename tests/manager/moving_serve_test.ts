@@ -7,10 +7,10 @@ import {
   type MigratingPlace,
   openStore,
 } from "../contract/open_store.ts";
+import { spawn } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { Browser, type Route, serve } from "./session_server.ts";
 
-const SCRIPT = new URL("./mover_script.ts", import.meta.url);
 const CLIENTS = 6;
 /** Of browsers that come back later. */
 const OTHERS = 120;
@@ -30,26 +30,13 @@ const ROUTES: Record<string, Route> = {
 
 /** Lets a process move all sessions, or kills it in the middle of one. */
 async function move(place: MigratingPlace, killedAt?: number): Promise<void> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--no-prompt",
-      ...flagsFor(place, place.from),
-      SCRIPT.href,
-      JSON.stringify(place),
-      String(killedAt ?? Infinity),
-    ],
-    stdin: "piped",
-    stdout: "piped",
-  }).spawn();
-  for await (const _stopped of child.stdout) child.kill("SIGKILL");
-  const { success } = await child.status;
-  await child.stdin.abort().catch(ignoreClosed);
-  assertEquals(success, killedAt === undefined);
+  const args = [JSON.stringify(place), String(killedAt ?? Infinity)];
+  const flags = flagsFor(place, place.from);
+  const child = spawn("tests/manager/mover_script.ts", args, { flags });
+  while (await child.readLine() !== undefined) child.kill();
+  const { code, stderr } = await child.end();
+  assertEquals(code === 0, killedAt === undefined, stderr);
 }
-
-/** A process that has ended has no more use for what we write to it. */
-function ignoreClosed(): void {}
 
 Deno.test("no request is signed out, and no count is lost, while the sessions move", async () => {
   using directory = new TemporaryDirectory();

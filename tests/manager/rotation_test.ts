@@ -5,7 +5,8 @@ import {
   assertRejects,
 } from "@std/assert";
 import { SessionGoneError } from "../../src/core/errors.ts";
-import { BEGIN, cookieIn, MINUTE, setUp } from "./set_up.ts";
+import { MINUTE } from "../constants.ts";
+import { BEGIN, cookieIn, setUp } from "./set_up.ts";
 
 const GRACE = 30_000;
 const OPTIONS = { rotateEvery: 10 * MINUTE };

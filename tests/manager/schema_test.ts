@@ -14,8 +14,9 @@ import { SessionDataError } from "../../src/core/errors.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import type { SessionManagerOptions } from "../../src/manager/manager_options.ts";
 import type { SchemaResult } from "../../src/manager/standard_schema.ts";
+import { MINUTE } from "../constants.ts";
 import { Browser, serve, STORES } from "./session_server.ts";
-import { cookieIn, MINUTE, requestWith, setUp } from "./set_up.ts";
+import { cookieIn, requestWith, setUp } from "./set_up.ts";
 
 const ZOD = z.object({
   n: z.number().optional(),

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
 import type { SessionManagerOptions } from "../../src/manager/manager_options.ts";
-import { cookieIn, MINUTE, requestWith, setUp } from "./set_up.ts";
+import { MINUTE } from "../constants.ts";
+import { cookieIn, requestWith, setUp } from "./set_up.ts";
 
 const OLD = "an old secret of the server, long enough";
 const NEW = "a new secret of the server, also long enough";

@@ -19,8 +19,6 @@ import type { Session } from "../../src/session/session.ts";
 /** What the sessions of these tests hold. */
 export type Data = Record<string, unknown> & { n?: number; cart?: string[] };
 
-/** In milliseconds. */
-export const MINUTE = 60_000;
 /** When each test begins, in ms since the epoch. */
 export const BEGIN = 1_000_000_000_000;
 

@@ -6,12 +6,12 @@ import type { EntriesOptions } from "../../src/core/store.ts";
 import type { SessionManager } from "../../src/manager/manager.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { MemorySessionStore } from "../../src/engines/memory.ts";
+import { MINUTE } from "../constants.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import {
   BEGIN,
   cookieIn,
   type Data,
-  MINUTE,
   requestWith,
   type SetUp,
   setUp,

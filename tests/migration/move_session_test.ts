@@ -13,16 +13,9 @@ import {
   migrateSessions,
   moveSession,
 } from "../../src/migration/move_session.ts";
-import {
-  entriesOf,
-  HOUR,
-  ID,
-  lastAccessOf,
-  recordOf,
-} from "../contract/contract.ts";
+import { HOUR, ID, MINUTE, recordOf } from "../constants.ts";
+import { entriesOf, lastAccessOf } from "../contract/contract.ts";
 import { type HeldCall, holdBack } from "./held_store.ts";
-
-const MINUTE = 60_000;
 
 /** The session that is in the old store at first. */
 const RECORD: SessionRecord = recordOf(

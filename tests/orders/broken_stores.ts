@@ -7,11 +7,11 @@ import type { SessionRecord } from "../../src/core/record.ts";
 import type { EntriesOptions, LoadOptions } from "../../src/core/store.ts";
 import { system } from "../../src/system/system.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
-import { USER } from "./world.ts";
+import { USER } from "../constants.ts";
 
 type Change = (record: SessionRecord) => SessionRecord | undefined;
 
-/** Commits to what it loaded, where nothing is any more. */
+/** Commits to what it loaded, where the session is missing by the time. */
 export class UpsertingStore extends DirectorySessionStore {
   #loaded: SessionRecord | undefined;
 
@@ -34,7 +34,7 @@ export class UpsertingStore extends DirectorySessionStore {
   }
 }
 
-/** Keeps the way from the secret before in a second step. */
+/** Keeps the way from the previous secret in a second step. */
 export class TwoStepStore extends DirectorySessionStore {
   override async update(
     id: string,
@@ -66,7 +66,7 @@ export class StaleSealStore extends DirectorySessionStore {
   }
 }
 
-/** Looks at the mark when a session is opened, and not when it is committed. */
+/** Reads the revocation when a session is opened, and not when it is committed. */
 export class OnceHeardStore extends DirectorySessionStore {
   #isHeard = false;
 
@@ -85,7 +85,7 @@ export class OnceHeardStore extends DirectorySessionStore {
   }
 }
 
-/** Looks at the mark when a session is committed, and not when it is opened. */
+/** Reads the revocation when a session is committed, and not when it is opened. */
 export class LateHeardStore extends DirectorySessionStore {
   #isOpened = false;
 
@@ -104,7 +104,7 @@ export class LateHeardStore extends DirectorySessionStore {
   }
 }
 
-/** Writes sessions in which somebody is logged in with another generation. */
+/** Writes sessions of users with another generation. */
 class RegenerationStore extends DirectorySessionStore {
   /** The generation to write for the one that is due. */
   protected generation(due: number | undefined): number | undefined {
@@ -141,21 +141,21 @@ export class ForgetfulStore extends RegenerationStore {
   protected override generation(): undefined {}
 }
 
-/** Makes the comparison with the mark's generation `<=`. */
+/** Compares with the revocation's generation by `<=`. */
 export class NotNewerStore extends RegenerationStore {
   protected override generation(due: number | undefined): number | undefined {
     return due === undefined ? due : due - 1;
   }
 }
 
-/** Takes the clock for the generation. */
+/** Takes the time as the generation. */
 export class ClockStore extends RegenerationStore {
   protected override generation(): number {
     return system.now();
   }
 }
 
-/** Lists the sessions first, and writes the mark afterwards. */
+/** Lists the sessions first, and writes the revocation afterwards. */
 export class ListFirstStore extends DirectorySessionStore {
   #renew: Change | undefined;
 
@@ -181,8 +181,8 @@ export class ListFirstStore extends DirectorySessionStore {
   }
 }
 
-/** Writes no mark, and trusts the listing. */
-export class MarklessStore extends DirectorySessionStore {
+/** Writes no revocation, and relies on the listing. */
+export class ListingOnlyStore extends DirectorySessionStore {
   override async update(
     id: string,
     change: Change,
@@ -210,7 +210,7 @@ export class SparingStore extends DirectorySessionStore {
   }
 }
 
-/** Lets the next one have a session before the first one is done. */
+/** Frees the lock of a session before the request is done. */
 export class UnlockedStore extends DirectorySessionStore {
   override async lock(id: string): Promise<AsyncDisposable> {
     const lock = await super.lock(id);

@@ -8,17 +8,15 @@ import { temporaryPath } from "../../src/directory/layout.ts";
 import type { RecycledFile } from "../../src/directory/atomic_file.ts";
 import { system } from "../../src/system/system.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import { ID, requestOf, SEALING, SECRET } from "../constants.ts";
 import { putEntry } from "../index_state.ts";
 import { type Stage, START } from "./stage.ts";
 import {
   firstRecord,
-  ID,
   type Opening,
   openWorld,
   ownRecord,
   recordsBeside,
-  SEALING,
-  SECRET,
   TOUCH_AFTER,
 } from "./world.ts";
 
@@ -68,7 +66,7 @@ export class Cast {
     });
   }
 
-  /** What the session's file lists; `undefined` when there is none. */
+  /** What the session's file lists; `undefined` when there is no file. */
   list(): unknown {
     try {
       const bytes = Deno.readFileSync(`${this.stage.directory}/${ID}`);
@@ -82,13 +80,12 @@ export class Cast {
 
   /** A request with a session's cookie. */
   request(token: string = ID + SECRET): Request {
-    const headers = { cookie: `session=${token}` };
-    return new Request("http://localhost/", { headers });
+    return requestOf(token);
   }
 
   /**
    * Puts a recycled file for an actor into the directory, so old that a cleaner would
-   * collect it, and opens and locks it, as one has it who replaced a file.
+   * collect it, and opens and locks it, as a process has it that replaced a file.
    */
   layRecycled(actor: string): RecycledFile {
     const { directory } = this.stage;
@@ -108,9 +105,9 @@ export class Cast {
     const { stage, opening } = this;
     stage.clear();
     for (const actor of actors) await this.store(actor).setup();
-    const mark = `${stage.directory}/.latchkey`;
-    Deno.writeTextFileSync(mark, "");
-    Deno.utimeSync(mark, new Date(START), new Date(START));
+    const marker = `${stage.directory}/.latchkey`;
+    Deno.writeTextFileSync(marker, "");
+    Deno.utimeSync(marker, new Date(START), new Date(START));
     const { session } = openWorld(opening);
     if (session !== undefined) {
       const record = firstRecord(opening);

@@ -1,14 +1,14 @@
 /*
  * Exclusive requests: each adds its name to what it has read, so two of them
- * that overlapped would lose one. The model says so: from the one's reading to
- * its commit nobody else adds.
+ * that overlapped would lose one. The model says so: between the reading of one
+ * and its commit no other adds.
  */
 import { assert, assertEquals } from "@std/assert";
 import { EFFORT } from "../effort.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { exploreAll } from "./all_orders.ts";
-import { Performance, type Play } from "./explore.ts";
-import type { OperationName } from "./operations.ts";
+import type { Performance } from "./explore.ts";
+import { type OperationName, type Play, SessionPerformance } from "./play.ts";
 import { Stage } from "./stage.ts";
 
 /** An exclusive request, and others that add nothing to the list. */
@@ -20,7 +20,7 @@ function playsWith(others: readonly OperationName[], kills = 0): Play[] {
   }));
 }
 
-Deno.test("in every order of two exclusive requests, one begins when the other is over", () =>
+Deno.test("in every order of two exclusive requests, one begins when the other has ended", () =>
   exploreAll("exclusive", [
     ...playsWith(["exclusive"]),
     { opening: "missing", operations: ["exclusive", "exclusive"] },
@@ -52,7 +52,7 @@ const PLAY: Play = {
 
 /** How many calls an exclusive request makes. */
 async function countCalls(stage: Stage): Promise<number> {
-  const performance = await Performance.begin(stage, PLAY, new Map());
+  const performance = await SessionPerformance.begin(stage, PLAY, new Map());
   const [holder] = stage.actors;
   for (let calls = 0;; calls++) {
     if (holder!.outcome !== undefined) return calls;
@@ -73,7 +73,7 @@ Deno.test("an exclusive request that is killed at any call lets the next one hav
   const calls = await countCalls(stage);
   let waited = 0;
   for (let call = 1; call < calls; call++) {
-    const performance = await Performance.begin(stage, PLAY, new Map());
+    const performance = await SessionPerformance.begin(stage, PLAY, new Map());
     for (let i = 0; i < call; i++) await performance.take("A");
     const [holder, next, reader] = stage.actors;
     if (!await goOn(performance, "B")) waited++;

@@ -3,108 +3,74 @@
  * stage, disk and actors into the same state go on in the same way, so each
  * state is gone on from once, and the orders through it are counted.
  */
-import type { Random } from "../random.ts";
-import { findViolation, type Part } from "./oracle.ts";
-import { type OperationName, OPERATIONS } from "./operations.ts";
-import { Cast } from "./cast.ts";
-import { type Opening, TICK } from "./world.ts";
-import type { Intruder, Stage } from "./stage.ts";
+import { Random } from "../random.ts";
+import type { Actor, Intruder, Stage } from "./stage.ts";
+import { TICK } from "./world.ts";
 
 const MOST_CALLS = 2_000;
 
-/** A play: who does what, on what, and what else may happen. */
-export interface Play {
-  readonly opening: Opening;
-  readonly operations: readonly OperationName[];
+/** What may happen beside the actors' calls. */
+export interface Chances {
   /** How often the clock may tick in between. */
   readonly ticks?: number;
   /** How many actors may be killed in between. */
   readonly kills?: number;
-  /** Whether each begins with a recycled file, which a cleaner would collect. */
-  readonly recycledFiles?: boolean;
-  /** Whether the record is sealed, and every manager seals. */
-  readonly isSealed?: boolean;
-  /** Whether whoever lists the directory finds nothing, as if he had missed it. */
-  readonly isBlind?: boolean;
 }
 
 /** What was explored. */
-export interface Exploration {
+interface Exploration {
   /** How many different orders of calls there are, without going in circles. */
   readonly orders: bigint;
   /** How many different states they lead through. */
   readonly states: number;
 }
 
-/**
- * An order that breaks a promise. Its text ends with the command that performs
- * it again, call by call.
- */
-export class Violation extends Error {
-  override readonly name = "Violation";
-  readonly order: readonly string[];
-
-  constructor(play: Play, order: readonly string[], what: string) {
-    super(
-      `${what}\n  deno task test orders --filter replay -- ` +
-        `'${JSON.stringify(play)}' '${order.join(" ")}'`,
-    );
-    this.order = order;
-  }
-}
-
-/** One performance of a play, which chooses what happens next. */
-export class Performance {
-  readonly play: Play;
+/** One order of calls, which is chosen call by call. */
+export abstract class Performance {
   readonly stage: Stage;
   /** What happened so far: `A`, an actor's call; `tick`; `†A`, its death. */
   readonly order: string[] = [];
-  #cast: Cast;
-  #parts: Part[] = [];
+  readonly #ticks: number;
+  readonly #kills: number;
 
-  private constructor(stage: Stage, play: Play, cast: Cast) {
+  constructor(stage: Stage, { ticks = 0, kills = 0 }: Chances) {
     this.stage = stage;
-    this.play = play;
-    this.#cast = cast;
+    this.#ticks = ticks;
+    this.#kills = kills;
+    stage.isTicking = ticks > 0;
+    stage.isFineGrained = kills > 0;
   }
 
-  /** Sets the scene; nobody has made a call yet. */
-  static async begin(
-    stage: Stage,
-    play: Play,
-    stores: ConstructorParameters<typeof Cast>[2],
-  ): Promise<Performance> {
-    const cast = new Cast(stage, play.opening, stores, play.isSealed);
-    const performance = new Performance(stage, play, cast);
-    stage.isTicking = (play.ticks ?? 0) > 0;
-    stage.isFineGrained = (play.kills ?? 0) > 0;
-    stage.isBlind = play.isBlind ?? false;
-    const names = play.operations.map((_, i) => "ABC"[i]!);
-    await cast.set(names);
-    for (const [i, name] of names.entries()) {
-      const operation = OPERATIONS[play.operations[i]!];
-      const script = () => operation.run(cast, name);
-      const recycled = play.recycledFiles ? cast.layRecycled(name) : undefined;
-      const actor = await stage.enter(name, script, recycled);
-      performance.#parts.push({ actor, operation });
-    }
-    return performance;
+  /** Checks what must hold when all actors have ended or died. */
+  abstract check(): Promise<void>;
+
+  /** Throws the error of an order that breaks a promise. */
+  abstract fail(what: string): never;
+
+  /** All that decides what can still happen, as text. */
+  describe(): string {
+    return this.stage.describe();
   }
 
-  /** What can happen next; nothing when everybody has ended or died. */
+  /** Saves what it knows beside the order, for one that replays that. */
+  save(): (to: Performance) => void {
+    return () => {};
+  }
+
+  /** What can happen next; nothing when all actors have ended or died. */
   choices(): string[] {
-    const { stage, play, order } = this;
+    const { stage, order } = this;
     const acting = stage.actors.filter((actor) =>
       !actor.isDead && actor.outcome === undefined
     );
     if (acting.length === 0) return [];
     const choices = acting.filter((actor) => stage.canMove(actor))
       .map(({ name }) => name);
-    if (choices.length === 0) this.fail("nobody can move");
-    const count = (mark: string) =>
-      order.filter((choice) => choice.startsWith(mark)).length;
-    if (count("tick") < (play.ticks ?? 0)) choices.push("tick");
-    if (count("†") < (play.kills ?? 0)) {
+    if (choices.length === 0) this.fail("no actor can move");
+    const count = (start: string) =>
+      order.filter((choice) => choice.startsWith(start)).length;
+    if (count("tick") < this.#ticks) choices.push("tick");
+    if (count("†") < this.#kills) {
       choices.push(
         ...acting.filter(({ firstStep }) => firstStep !== undefined)
           .map(({ name }) => `†${name}`),
@@ -118,59 +84,43 @@ export class Performance {
     for (let i = 0, count = 1; i < order.length; i += count) {
       const choice = order[i]!;
       for (count = 1; order[i + count] === choice; count++);
-      await this.take(choice, count);
+      await this.#let(choice, count);
     }
   }
 
-  /** Lets it happen, so many times. */
-  async take(choice: string, count = 1, intruder?: Intruder): Promise<void> {
+  /** Lets it happen once. */
+  async take(choice: string, intruder?: Intruder): Promise<void> {
+    await this.#let(choice, 1, intruder);
+  }
+
+  /** Finds an actor, also by its death. */
+  find(choice: string): Actor {
+    const name = choice.replace("†", "");
+    return this.stage.actors.find((actor) => actor.name === name)!;
+  }
+
+  async #let(
+    choice: string,
+    count: number,
+    intruder?: Intruder,
+  ): Promise<void> {
     const { stage } = this;
     for (let i = 0; i < count; i++) this.order.push(choice);
-    if (choice === "tick") {
-      stage.now += count * TICK;
-      return;
-    }
-    const name = choice.replace("†", "");
-    const actor = stage.actors.find((actor) => actor.name === name)!;
-    if (choice.startsWith("†")) stage.kill(actor);
-    else await stage.advance(actor, count, intruder);
-  }
-
-  /** Looks whether all promises were kept. */
-  async check(): Promise<void> {
-    const violation = await findViolation(this.#cast, this.play, this.#parts);
-    if (violation !== undefined) this.fail(violation);
-  }
-
-  /** Says that a promise was broken. */
-  fail(what: string): never {
-    throw new Violation(this.play, this.order, what);
+    if (choice === "tick") stage.now += count * TICK;
+    else if (choice.startsWith("†")) stage.kill(this.find(choice));
+    else await stage.advance(this.find(choice), count, intruder);
   }
 }
 
-/** The actors' stores, ready; to be used again for every performance. */
-export type Stores = ConstructorParameters<typeof Cast>[2];
+/** Begins a performance, in which no actor has made a call yet. */
+type Begin = () => Promise<Performance>;
 
-/**
- * Explores all orders of a play.
- *
- * @throws {Violation} If one of them breaks a promise.
- */
-export async function explore(
-  stage: Stage,
-  play: Play,
-  stores: Stores,
-): Promise<Exploration> {
+/** Explores all orders; each performance throws where one breaks a promise. */
+export async function explore(begin: Begin): Promise<Exploration> {
   const orders = new Map<string, bigint>();
 
-  async function perform(order: readonly string[]): Promise<Performance> {
-    const performance = await Performance.begin(stage, play, stores);
-    await performance.replay(order);
-    return performance;
-  }
-
   async function goOn(performance: Performance): Promise<bigint> {
-    const state = stage.describe();
+    const state = performance.describe();
     const known = orders.get(state);
     if (known !== undefined) return known;
     // Two that keep each other from their locks can go round in a circle,
@@ -178,9 +128,14 @@ export async function explore(
     orders.set(state, 0n);
     const choices = performance.choices();
     const order = [...performance.order];
+    const load = performance.save();
     let count = 0n;
     for (const [i, choice] of choices.entries()) {
-      const here = i === 0 ? performance : await perform(order);
+      const here = i === 0 ? performance : await begin();
+      if (i > 0) {
+        await here.replay(order);
+        load(here);
+      }
       await here.take(choice);
       count += await goOn(here);
     }
@@ -192,28 +147,30 @@ export async function explore(
     return count;
   }
 
-  const count = await goOn(await perform([]));
-  if (count === 0n) throw new Violation(play, [], "it never ends");
+  const first = await begin();
+  const count = await goOn(first);
+  if (count === 0n) first.fail("it never ends");
   return { orders: count, states: orders.size };
 }
 
 /**
- * Performs orders of a play at random.
+ * Performs one order.
  *
- * @param random Chooses what happens next.
- * @throws {Violation} If one of them breaks a promise.
+ * @param numbers Choose, one after the other, which of what can happen next
+ * happens. When there are no more it is chosen at random: two actors that keep
+ * each other from their locks could else go round in a circle.
  */
 export async function sample(
-  stage: Stage,
-  play: Play,
-  stores: Stores,
-  random: Random,
+  begin: Begin,
+  numbers: readonly number[],
 ): Promise<void> {
-  const performance = await Performance.begin(stage, play, stores);
+  const performance = await begin();
+  const random = new Random(1);
   for (;;) {
     const choices = performance.choices();
     if (choices.length === 0) break;
-    await performance.take(random.pick(choices));
+    const number = numbers[performance.order.length] ?? random.below(1e6);
+    await performance.take(choices[number % choices.length]!);
     if (performance.order.length > MOST_CALLS) performance.fail("no end");
   }
   await performance.check();

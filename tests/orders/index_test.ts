@@ -1,9 +1,10 @@
 /*
  * The index of users, in every order in which actors can make their calls, and
  * killed between any two of them: in every state that they come through, each
- * session of a user has its entry. And whoever lists a user's sessions finds one
- * that was his all the while, and none that was his at no time.
+ * session of a user has its entry. And a listing of a user's sessions gives one
+ * that was the user's all the while, and does not give one that never was.
  */
+import fc from "npm:fast-check@4.11.0";
 import { assert, assertStringIncludes } from "@std/assert";
 import { decodeRecord, encodeRecord, userTag } from "../../src/core/codec.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
@@ -14,14 +15,15 @@ import {
 } from "../../src/directory/layout.ts";
 import type { System } from "../../src/system/system.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import { ID, recordOf } from "../constants.ts";
 import { EFFORT } from "../effort.ts";
 import { describeIndex } from "../index_state.ts";
-import { Random } from "../random.ts";
-import { takeShare } from "../share.ts";
+import { type CallName, callStore, type StoreCall } from "../operations.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { type Actor, Stage, START } from "./stage.ts";
+import { exploreIn, type House, sampleIn } from "./all_orders.ts";
+import { type Chances, explore, Performance } from "./explore.ts";
+import { Stage, START } from "./stage.ts";
 
-const ID = "0123456789abcdef0123456789abcdef";
 const NAMES = ["A", "B", "C"];
 
 type Operation =
@@ -30,51 +32,52 @@ type Operation =
   | "logout"
   | "delete"
   | "save"
-  | "save of nobody"
+  | "save without a user"
   | "create"
   | "cleanup"
   | "list";
 
-/** Whose session it is. */
-type Opening = "nobody's" | "Ann's" | "Bob's" | "Ann's, over" | "missing";
+/** Whose session there is. */
+type Opening = "no user's" | "Ann's" | "Bob's" | "Ann's, expired" | "missing";
 
-/** Who does what, on what, and how many may be killed. */
-interface Play {
+/** What each actor does, what it finds, and how many may be killed. */
+interface Play extends Chances {
   readonly opening: Opening;
   readonly operations: readonly Operation[];
-  readonly kills?: number;
   /** Whether an entry of Ann's is there for nothing. */
   readonly isStale?: boolean;
-  /** Whether there is no index as yet. */
+  /** Whether there is no index yet. */
   readonly isNew?: boolean;
 }
 
-function recordOf(user?: string, expiresAt = START + 1e9): SessionRecord {
-  const record = { data: {}, createdAt: START, expiresAt };
-  return user === undefined ? record : { ...record, user };
+function sessionOf(user?: string, expiresAt = START + 1e9): SessionRecord {
+  const lasting = { createdAt: START, expiresAt };
+  return recordOf({}, { ...lasting, ...user !== undefined && { user } });
 }
 
 const OPENINGS: Readonly<Record<Opening, SessionRecord | undefined>> = {
-  "nobody's": recordOf(),
-  "Ann's": recordOf("ann"),
-  "Bob's": recordOf("bob"),
-  "Ann's, over": recordOf("ann", START),
+  "no user's": sessionOf(),
+  "Ann's": sessionOf("ann"),
+  "Bob's": sessionOf("bob"),
+  "Ann's, expired": sessionOf("ann", START),
   missing: undefined,
 };
 
+/** What is called, and with what. */
 const OPERATIONS: Readonly<
-  Record<Operation, (store: DirectorySessionStore) => Promise<unknown>>
+  Record<Operation, readonly [CallName, Omit<StoreCall, "store">?]>
 > = {
-  login: (store) => store.update(ID, (record) => ({ ...record, user: "ann" })),
-  "login of Bob": (store) =>
-    store.update(ID, (record) => ({ ...record, user: "bob" })),
-  logout: (store) => store.update(ID, ({ user: _user, ...rest }) => rest),
-  delete: (store) => store.delete(ID),
-  save: (store) => store.save(ID, recordOf("ann")),
-  "save of nobody": (store) => store.save(ID, recordOf()),
-  create: (store) => store.create(ID, recordOf("ann")),
-  cleanup: (store) => store.deleteOldSessions(30),
-  list: (store) => Array.fromAsync(store.entries({ user: "ann" })),
+  login: ["update", { change: (record) => ({ ...record, user: "ann" }) }],
+  "login of Bob": ["update", {
+    change: (record) => ({ ...record, user: "bob" }),
+  }],
+  logout: ["update", { change: ({ user: _user, ...rest }) => rest }],
+  delete: ["delete"],
+  save: ["save", { record: sessionOf("ann") }],
+  "save without a user": ["save", { record: sessionOf() }],
+  create: ["create", { record: sessionOf("ann") }],
+  cleanup: ["cleanup", { minutes: 30 }],
+  list: ["entries of a user"],
 };
 
 const ALL = Object.keys(OPERATIONS) as Operation[];
@@ -88,112 +91,67 @@ interface Listing {
   ever: boolean;
 }
 
-/** How far a performance has come. */
-interface Progress {
-  readonly order: readonly string[];
-  readonly listings: readonly (readonly [name: string, listing: Listing])[];
-}
-
 /** One performance of a play. */
-class Performance {
-  readonly #stage: Stage;
+class IndexPerformance extends Performance {
   readonly #play: Play;
-  readonly #listings = new Map<string, Listing>();
-  readonly order: string[] = [];
+  readonly #store: DirectorySessionStore;
+  #listings = new Map<string, Listing>();
 
-  private constructor(stage: Stage, play: Play) {
-    this.#stage = stage;
+  private constructor(
+    stage: Stage,
+    play: Play,
+    store: DirectorySessionStore,
+  ) {
+    super(stage, play);
     this.#play = play;
+    this.#store = store;
   }
 
   static async begin(
     stage: Stage,
     play: Play,
     stores: readonly DirectorySessionStore[],
-  ): Promise<Performance> {
-    const { operations, kills = 0 } = play;
+  ): Promise<IndexPerformance> {
     stage.clear();
-    stage.isFineGrained = kills > 0;
+    const performance = new IndexPerformance(stage, play, stores[0]!);
     layOut(stage.directory, play);
-    for (const [i, operation] of operations.entries()) {
-      await stage.enter(NAMES[i]!, () => OPERATIONS[operation](stores[i]!));
+    for (const [i, operation] of play.operations.entries()) {
+      const [name, more] = OPERATIONS[operation];
+      const call = { ...more, store: stores[i]! };
+      await stage.enter(NAMES[i]!, () => callStore(name, call));
     }
-    return new Performance(stage, play);
+    return performance;
   }
 
-  choices(): string[] {
-    const acting = this.#stage.actors.filter(({ isDead, outcome }) =>
-      !isDead && outcome === undefined
-    );
-    const moving = acting.filter((actor) => this.#stage.canMove(actor));
-    if (moving.length === 0 && acting.length > 0) this.fail("nobody can move");
-    const deaths = this.order.filter((choice) => choice.startsWith("†"));
-    const mayDie = deaths.length < (this.#play.kills ?? 0) &&
-        acting.length > 0
-      ? acting.filter(({ firstStep }) => firstStep !== undefined)
-      : [];
-    return [
-      ...moving.map(({ name }) => name),
-      ...mayDie.map(({ name }) => `†${name}`),
-    ];
-  }
-
-  /** Brings itself to where another performance has come. */
-  async follow({ order, listings }: Progress): Promise<void> {
-    for (let i = 0, count = 1; i < order.length; i += count) {
-      const choice = order[i]!;
-      for (count = 1; order[i + count] === choice; count++);
-      await this.#let(choice, count);
-    }
-    this.order.push(...order);
-    for (const [name, listing] of listings) {
-      this.#listings.set(name, { ...listing });
-    }
-  }
-
-  /** Lets the next thing happen, and looks what has become of it. */
-  async take(choice: string): Promise<void> {
-    this.order.push(choice);
+  /** Lets the next thing happen, and checks what has become of it. */
+  override async take(choice: string): Promise<void> {
     if (this.#isListing(choice) && !this.#listings.has(choice)) {
       const isAnns = this.#isAnns();
       this.#listings.set(choice, { always: isAnns, ever: isAnns });
     }
-    await this.#let(choice, 1);
+    await super.take(choice);
     this.#check();
   }
 
-  async #let(choice: string, count: number): Promise<void> {
-    const actor = this.#find(choice.replace("†", ""));
-    if (choice.startsWith("†")) this.#stage.kill(actor);
-    else await this.#stage.advance(actor, count);
+  override save(): (to: Performance) => void {
+    const listings = structuredClone(this.#listings);
+    return (to) => {
+      (to as IndexPerformance).#listings = structuredClone(listings);
+    };
   }
 
-  #find(name: string): Actor {
-    return this.#stage.actors.find((actor) => actor.name === name)!;
+  override describe(): string {
+    const listings = JSON.stringify([...this.#listings]);
+    return `${this.stage.describe()}\n${listings}`;
   }
 
-  /** How far it has come. */
-  progress(): Progress {
-    const listings = [...this.#listings].map(([name, listing]) =>
-      [name, { ...listing }] as const
-    );
-    return { order: [...this.order], listings };
-  }
-
-  /** All that decides what can still happen, as text. */
-  describe(): string {
-    const { listings } = this.progress();
-    return `${this.#stage.describe()}\n${JSON.stringify(listings)}`;
-  }
-
-  /** Looks at what is there when all have ended. */
-  async end(store: DirectorySessionStore): Promise<void> {
-    await store.deleteOldSessions(30);
-    const { missing, stale } = describeIndex(this.#stage.directory);
+  override async check(): Promise<void> {
+    await this.#store.deleteOldSessions(30);
+    const { missing, stale } = describeIndex(this.stage.directory);
     if (missing.length + stale.length > 0) this.fail("the cleaner left some");
   }
 
-  fail(what: string): never {
+  override fail(what: string): never {
     const { opening, operations } = this.#play;
     throw new Broken(
       `${what}: ${operations} of one that is ${opening}, ${
@@ -208,7 +166,7 @@ class Performance {
 
   #isAnns(): boolean {
     try {
-      const bytes = Deno.readFileSync(`${this.#stage.directory}/${ID}`);
+      const bytes = Deno.readFileSync(`${this.stage.directory}/${ID}`);
       const record = decodeRecord(ID, bytes);
       return typeof record === "object" && record.user === "ann" &&
         record.expiresAt! > START;
@@ -219,11 +177,11 @@ class Performance {
   }
 
   #check(): void {
-    const { missing } = describeIndex(this.#stage.directory);
+    const { missing } = describeIndex(this.stage.directory);
     if (missing.length > 0) this.fail(`no entry ${missing}`);
     const isAnns = this.#isAnns();
     for (const [name, listing] of this.#listings) {
-      const { outcome } = this.#find(name);
+      const { outcome } = this.find(name);
       listing.always &&= isAnns;
       listing.ever ||= isAnns;
       if (outcome === undefined) continue;
@@ -233,7 +191,7 @@ class Performance {
       if (listing.always && !isFound) this.fail("not found");
       if (!listing.ever && isFound) this.fail("found, and never was");
     }
-    for (const { outcome } of this.#stage.actors) {
+    for (const { outcome } of this.stage.actors) {
       if (outcome !== undefined && "error" in outcome) {
         this.fail(`${outcome.error}`);
       }
@@ -266,7 +224,7 @@ function layOut(
 }
 
 /** The stage with its stores, ready. */
-class House implements Disposable {
+class IndexHouse implements House<Play> {
   readonly stage: Stage;
   readonly stores: DirectorySessionStore[] = [];
   readonly #directory = new TemporaryDirectory();
@@ -289,42 +247,8 @@ class House implements Disposable {
     this.#directory[Symbol.dispose]();
   }
 
-  /** Performs every order of a play; how many states they lead through. */
-  async explore(play: Play): Promise<number> {
-    const { stage, stores } = this;
-    const known = new Set<string>();
-    const perform = async (progress: Progress) => {
-      const performance = await Performance.begin(stage, play, stores);
-      await performance.follow(progress);
-      return performance;
-    };
-    const goOn = async (performance: Performance) => {
-      const state = performance.describe();
-      if (known.has(state)) return;
-      known.add(state);
-      const choices = performance.choices();
-      const progress = performance.progress();
-      if (choices.length === 0) await performance.end(stores[0]!);
-      for (const [i, choice] of choices.entries()) {
-        const here = i === 0 ? performance : await perform(progress);
-        await here.take(choice);
-        await goOn(here);
-      }
-    };
-    await goOn(await perform({ order: [], listings: [] }));
-    return known.size;
-  }
-
-  /** Performs one order of a play, chosen at random. */
-  async sample(play: Play, random: Random): Promise<void> {
-    const { stage, stores } = this;
-    const performance = await Performance.begin(stage, play, stores);
-    for (;;) {
-      const choices = performance.choices();
-      if (choices.length === 0) break;
-      await performance.take(random.pick(choices));
-    }
-    await performance.end(stores[0]!);
+  begin(play: Play): Promise<IndexPerformance> {
+    return IndexPerformance.begin(this.stage, play, this.stores);
   }
 }
 
@@ -335,35 +259,30 @@ function pairs(): [Operation, Operation][] {
   );
 }
 
-/** Who meets whom, where the rule is at stake. */
+/** Pairs of operations that could break the rule. */
 const MEETINGS: readonly Play[] = [
-  { opening: "nobody's", operations: ["login", "login"], isNew: true },
-  { opening: "nobody's", operations: ["login", "logout"] },
-  { opening: "nobody's", operations: ["login", "list"] },
-  { opening: "nobody's", operations: ["login", "cleanup"], isStale: true },
+  { opening: "no user's", operations: ["login", "login"], isNew: true },
+  { opening: "no user's", operations: ["login", "logout"] },
+  { opening: "no user's", operations: ["login", "list"] },
+  { opening: "no user's", operations: ["login", "cleanup"], isStale: true },
   { opening: "missing", operations: ["create", "save"] },
   { opening: "missing", operations: ["create", "cleanup"], isStale: true },
   { opening: "Ann's", operations: ["delete", "save"] },
   { opening: "Ann's", operations: ["delete", "create"] },
   { opening: "Ann's", operations: ["logout", "save"] },
   { opening: "Ann's", operations: ["login", "list"] },
-  { opening: "Ann's, over", operations: ["create", "cleanup"] },
+  { opening: "Ann's, expired", operations: ["create", "cleanup"] },
 ];
 
 async function exploreAll(title: string, all: readonly Play[]) {
-  using house = await new House().open();
-  const plays = takeShare(all);
-  let states = 0;
-  for (const play of plays) states += await house.explore(play);
-  console.log(
-    `${title}: ${plays.length} of ${all.length} plays through ${states} states`,
-  );
+  using house = await new IndexHouse().open();
+  await exploreIn(house, title, all);
 }
 
 Deno.test("every order of a change that makes an entry, and one that removes it, keeps it where the session has a user", () =>
   exploreAll("in order", MEETINGS));
 
-Deno.test("every order and every death of such two keeps it, too", () =>
+Deno.test("every order of the same two keeps it, also when one of them is killed", () =>
   exploreAll(
     "killed",
     MEETINGS.filter(({ operations, isStale }) =>
@@ -381,16 +300,18 @@ if (EFFORT > 1) {
     ));
 }
 
-Deno.test("orders of three changes keep the entry of a session that has a user, whoever is killed", async () => {
-  const random = new Random(1);
-  using house = await new House().open();
-  for (let i = 0; i < 1_000 * EFFORT; i++) {
-    const operations = NAMES.map(() => random.pick(ALL));
-    const opening = random.pick(Object.keys(OPENINGS) as Opening[]);
-    const isStale = random.below(2) === 0;
-    const kills = random.below(2);
-    await house.sample({ opening, operations, isStale, kills }, random);
-  }
+Deno.test("orders of three changes keep the entry of a session that has a user, also when one of them is killed", async () => {
+  using house = await new IndexHouse().open();
+  const plays = fc.record({
+    opening: fc.constantFrom(...Object.keys(OPENINGS) as Opening[]),
+    operations: fc.array(fc.constantFrom(...ALL), {
+      minLength: NAMES.length,
+      maxLength: NAMES.length,
+    }),
+    isStale: fc.boolean(),
+    kills: fc.nat(1),
+  });
+  await sampleIn(house, "three changes", 1_000, plays);
 });
 
 /** From an entry to its session. */
@@ -455,10 +376,10 @@ const MUTANTS: Record<string, [(calls: System) => void, Play, string]> = {
 
 for (const [what, [mutate, play, shown]] of Object.entries(MUTANTS)) {
   Deno.test(`the exploration notices ${what}`, async () => {
-    using house = await new House(mutate).open();
+    using house = await new IndexHouse(mutate).open();
     let found: unknown;
     try {
-      await house.explore(play);
+      await explore(() => house.begin(play));
     } catch (error) {
       found = error;
     }

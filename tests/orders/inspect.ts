@@ -1,16 +1,13 @@
 import type { SessionRecord } from "../../src/core/record.ts";
 import { hashSecret, parseToken } from "../../src/core/token.ts";
 import { followRotation } from "../../src/manager/rotation.ts";
+import { ID, OTHER_ID, SECRET, USER } from "../constants.ts";
 import type { Cast } from "./cast.ts";
 import {
-  ID,
   openWorld,
-  OTHER_ID,
   OTHER_SECRET,
-  SECRET,
   STRANGERS_ID,
   STRANGERS_SECRET,
-  USER,
 } from "./world.ts";
 
 const ENOUGH_CALLS = 1_000;
@@ -18,7 +15,7 @@ const ENOUGH_CALLS = 1_000;
 /**
  * Asks which sessions the user has, and opens with each cookie.
  *
- * @param cast Whose stores are asked.
+ * @param cast Its stores are asked.
  * @param handedOut The tokens that the actors were handed.
  * @param record The record of the session, if there is one.
  * @returns The IDs of those that are open; what is wrong, as text.

@@ -7,13 +7,14 @@ import { assert, assertInstanceOf, assertStringIncludes } from "@std/assert";
 import { FLAG_AT, PUBLISHED } from "../../src/core/codec.ts";
 import type { System } from "../../src/system/system.ts";
 import type { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import { ID } from "../constants.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import {
   ClockStore,
   ForgetfulStore,
   LateHeardStore,
   ListFirstStore,
-  MarklessStore,
+  ListingOnlyStore,
   NotNewerStore,
   OnceHeardStore,
   SparingStore,
@@ -22,18 +23,17 @@ import {
   UnlockedStore,
   UpsertingStore,
 } from "./broken_stores.ts";
+import { explore } from "./explore.ts";
 import {
-  explore,
-  Performance,
   type Play,
+  SessionPerformance,
   type Stores,
   Violation,
-} from "./explore.ts";
-import { ID } from "./world.ts";
+} from "./play.ts";
 import { Stage, START } from "./stage.ts";
 
 interface Mutant {
-  /** What is broken, and whose mistake that was. */
+  /** What is broken, and where that was seen. */
   readonly title: string;
   /** Breaks the system calls. */
   readonly mutate?: (calls: System, actor: () => string) => void;
@@ -47,7 +47,7 @@ interface Mutant {
 
 const MUTANTS: readonly Mutant[] = [
   {
-    title: "no look after the lock",
+    title: "a store that does not check the name after locking",
     mutate: (calls) => {
       const { fstat } = calls;
       const seen = new Map<string, Deno.FileInfo>();
@@ -69,7 +69,7 @@ const MUTANTS: readonly Mutant[] = [
     shown: "no order of",
   },
   {
-    title: "no lock",
+    title: "a store whose locks exclude no other process",
     mutate: (calls) => {
       calls.tryLock = () => true;
     },
@@ -77,7 +77,7 @@ const MUTANTS: readonly Mutant[] = [
     shown: "no order of",
   },
   {
-    title: "truncated before the lock, as session3 did",
+    title: "a file that is truncated before it is locked, as in session3",
     mutate: (calls) => {
       const { open } = calls;
       calls.open = (path, options) =>
@@ -90,7 +90,8 @@ const MUTANTS: readonly Mutant[] = [
     shown: "set aside",
   },
   {
-    title: "written in place under the lock, and killed",
+    title:
+      "a file that is written in place under its lock, when its writer is killed",
     mutate: (calls) => {
       let rest: (() => void) | undefined;
       const { remove, unlock } = calls;
@@ -114,7 +115,8 @@ const MUTANTS: readonly Mutant[] = [
     shown: "on the disk: no record",
   },
   {
-    title: "expiry looked at before the lock only, as mod_python did",
+    title:
+      "a cleanup that checks the expiry only before it locks, as in mod_python",
     mutate: (calls, actor) => {
       const { fstat } = calls;
       const first = new Map<string, Date | null>();
@@ -128,7 +130,7 @@ const MUTANTS: readonly Mutant[] = [
     shown: "no order of",
   },
   {
-    title: "a commit that brings back what is gone",
+    title: "a commit that brings back a deleted session",
     Store: UpsertingStore,
     play: { opening: "live", operations: ["commit", "delete"] },
     shown: "no order of",
@@ -149,10 +151,10 @@ const MUTANTS: readonly Mutant[] = [
     title: "a new secret without a new seal",
     Store: StaleSealStore,
     play: { opening: "live", operations: ["rotate"], isSealed: true },
-    shown: "sealed for nobody",
+    shown: "sealed for no cookie",
   },
   {
-    title: "renamed onto a name found missing",
+    title: "a create that renames its file to a name that it found missing",
     mutate: (calls) => {
       calls.link = (from, to) => {
         Deno.renameSync(from, to);
@@ -163,7 +165,7 @@ const MUTANTS: readonly Mutant[] = [
     shown: "no order of",
   },
   {
-    title: "touched under the shared lock, without a look",
+    title: "a touch under the shared lock that does not check the name",
     mutate: (calls) => {
       const { tryLock, lstat, fstat, open } = calls;
       const files = new Map<string, Deno.FsFile>();
@@ -182,7 +184,7 @@ const MUTANTS: readonly Mutant[] = [
     shown: "no order of",
   },
   {
-    title: "a recycled file written over as if it were published",
+    title: "a recycled file that is written over while its flag says published",
     mutate: (calls) => {
       const { write } = calls;
       calls.write = (file, bytes) => {
@@ -195,7 +197,8 @@ const MUTANTS: readonly Mutant[] = [
     shown: "no order of",
   },
   {
-    title: "a recycled file written over that has a second name, the session's",
+    title:
+      "a recycled file that is written over while it is also the session's file",
     mutate: (calls) => {
       const { open, fstat } = calls;
       calls.open = (path, options) => {
@@ -216,7 +219,7 @@ const MUTANTS: readonly Mutant[] = [
     shown: "left behind",
   },
   {
-    title: "a commit that does not look at the mark",
+    title: "a commit that does not read the revocation",
     Store: OnceHeardStore,
     play: {
       opening: "signed in",
@@ -226,7 +229,7 @@ const MUTANTS: readonly Mutant[] = [
     shown: "no order of",
   },
   {
-    title: "an open that does not look at the mark",
+    title: "an open that does not read the revocation",
     Store: LateHeardStore,
     play: {
       opening: "signed in",
@@ -236,32 +239,33 @@ const MUTANTS: readonly Mutant[] = [
     shown: "no order of",
   },
   {
-    title: "a login that forgets of which generation it is",
+    title: "a login that keeps no generation",
     Store: ForgetfulStore,
     play: { opening: "not signed in", operations: ["revoke", "login"] },
     shown: "no order of",
   },
   {
-    title: "a mark that also ends what is of its own generation",
+    title: "a revocation that also ends sessions of its own generation",
     Store: NotNewerStore,
     play: { opening: "signed in", operations: ["revoke", "sign up"] },
     shown: "no order of",
   },
   {
-    title: "a mark that is compared with the clock",
+    title: "a login whose generation is the time",
     Store: ClockStore,
     play: { opening: "signed in", operations: ["revoke", "sign up"] },
     shown: "no order of",
   },
   {
-    title: "a revocation that lists first, and is killed before its mark",
+    title:
+      "a revocation that lists the sessions before it is written, when it is killed between",
     Store: ListFirstStore,
     play: { opening: "in company", operations: ["revoke"], kills: 1 },
     shown: "no order of",
   },
   {
-    title: "a revocation that rests on its listing",
-    Store: MarklessStore,
+    title: "a revocation that is not written and relies on the listing",
+    Store: ListingOnlyStore,
     play: {
       opening: "signed in",
       operations: ["revoke", "read"],
@@ -270,7 +274,7 @@ const MUTANTS: readonly Mutant[] = [
     shown: "no order of",
   },
   {
-    title: "a revocation that spares what was ended before",
+    title: "a revocation that spares a session that an earlier one ended",
     Store: SparingStore,
     play: {
       opening: "signed in",
@@ -280,7 +284,7 @@ const MUTANTS: readonly Mutant[] = [
     shown: "no order of",
   },
   {
-    title: "an exclusive request whose lock is free before it is over",
+    title: "an exclusive request whose lock is freed before its end",
     Store: UnlockedStore,
     play: { opening: "live", operations: ["exclusive", "exclusive"] },
     shown: "no order of",
@@ -295,12 +299,12 @@ for (const { title, mutate, Store, play, shown } of MUTANTS) {
     if (Store !== undefined) {
       for (const name of "ABC") stores.set(name, new Store(directory.path));
     }
-    const violation = await explore(stage, play, stores)
-      .catch((error) => error);
+    const begin = () => SessionPerformance.begin(stage, play, stores);
+    const violation = await explore(begin).catch((error) => error);
     assertInstanceOf(violation, Violation);
     assertStringIncludes(violation.message, shown);
 
-    const again = await Performance.begin(stage, play, stores);
+    const again = await begin();
     await again.replay(violation.order);
     let replayed: unknown;
     try {

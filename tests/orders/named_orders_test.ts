@@ -3,16 +3,17 @@
  *
  * The discussion of mod_python's FileSession wrote a request as Load, Process,
  * Save and its cleaner as Check, Delete, and listed the ten ways to interleave
- * them. Here a session that nobody accessed for half an hour meets both, with a grace
+ * them. Here a session that was not accessed for half an hour meets both, with a grace
  * period of 0: whatever the order, no session that was saved is deleted, and
  * none that was deleted comes back.
  */
 import { assert, assertEquals } from "@std/assert";
 import { SessionGoneError } from "../../src/core/errors.ts";
+import { ID } from "../constants.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { Cast } from "./cast.ts";
 import { added } from "./scenes.ts";
-import { ID, MINUTES, ownRecord } from "./world.ts";
+import { MINUTES, ownRecord } from "./world.ts";
 import { type Actor, Stage } from "./stage.ts";
 
 /** What is left of the session, and what the request was told. */
@@ -103,7 +104,7 @@ const TEN = [
 const SAVED = { list: ["first", "saved"], answer: "saved" };
 
 const MANAGED: Record<typeof TEN[number], End> = {
-  // Deleted before anybody asked for it: the request begins a new one.
+  // Deleted before the request asked for it: that begins a new one.
   CDLPS: { list: undefined, answer: "a new session" },
   // The load is an access, and the cleaner looks again before it deletes.
   CLDPS: SAVED,
@@ -121,7 +122,7 @@ const REFUSED = { list: undefined, answer: "refused" };
 
 const QUIET: Record<typeof TEN[number], End> = {
   CDLPS: { list: undefined, answer: "no session" },
-  // Deleted while the request was under way, as nobody had accessed it: the
+  // Deleted while the request was under way, as it was not accessed: the
   // save is refused, where mod_python's brought the session back.
   CLDPS: REFUSED,
   CLPDS: REFUSED,
@@ -175,7 +176,7 @@ const create = (actor: "A" | "B") => (cast: Cast) =>
 const load = (actor: "A" | "B") => async (cast: Cast) =>
   (await cast.store(actor).load(ID))?.data.list;
 
-Deno.test("session3's order: who reads between a writer's open and its lock reads the old record, whole", async () => {
+Deno.test("session3's order: a read between a writer's open and its lock gets the old record, whole", async () => {
   assertEquals(await interrupt("live", save("A"), "tryLock", load("B")), {
     first: undefined,
     second: ["first"],
@@ -183,8 +184,8 @@ Deno.test("session3's order: who reads between a writer's open and its lock read
   });
 });
 
-Deno.test("session3's order turned round: who writes between a reader's open and its lock is not waited for", async () => {
-  // What he has open is a recycled file by now, and locked: he opens the name again.
+Deno.test("session3's order turned round: a write between a reader's open and its lock does not make the reader wait", async () => {
+  // The file that it has open is a recycled one by now, and locked: it opens the name again.
   assertEquals(await interrupt("live", load("A"), "tryLock", save("B")), {
     first: ["B"],
     second: undefined,
@@ -192,7 +193,7 @@ Deno.test("session3's order turned round: who writes between a reader's open and
   });
 });
 
-Deno.test("Django's order: of two who create, the one that comes between the other's writing and linking wins", async () => {
+Deno.test("Django's order: of two creates, the one between the other's write and link wins", async () => {
   assertEquals(await interrupt("missing", create("A"), "link", create("B")), {
     first: false,
     second: true,
@@ -200,7 +201,7 @@ Deno.test("Django's order: of two who create, the one that comes between the oth
   });
 });
 
-Deno.test("Django's order: a save between another's probe and its link is replaced, not lost to a rename", async () => {
+Deno.test("Django's order: a save between another's look and its link is replaced, not lost to a rename", async () => {
   assertEquals(await interrupt("missing", save("A"), "link", save("B")), {
     first: undefined,
     second: undefined,

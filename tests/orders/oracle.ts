@@ -11,21 +11,17 @@ import { isRevocationId } from "../../src/core/revocation.ts";
 import { hashSecret, parseToken } from "../../src/core/token.ts";
 import { followRotation } from "../../src/manager/rotation.ts";
 import { openRecord } from "../../src/manager/sealed_record.ts";
+import { ID, OTHER_ID, SEALING, SECRET, SECRET_HASH } from "../constants.ts";
 import type { Cast } from "./cast.ts";
 import { inspect } from "./inspect.ts";
 import { type Moment, type Operation, SILENT } from "./scenes.ts";
 import {
-  FIRST_HASH,
-  ID,
   isPeopled,
   isRevoked,
   type Opening,
   openWorld,
   OTHER_HASH,
-  OTHER_ID,
   ROTATED_HASH,
-  SEALING,
-  SECRET,
   STRANGERS_ID,
   TICK,
   type World,
@@ -52,9 +48,9 @@ export interface Scenery {
 }
 
 /**
- * Looks for what is wrong once nobody acts any more.
+ * Looks for what is wrong once all actors have ended or died.
  *
- * @param cast Whose stores are asked, where there are users.
+ * @param cast Its stores are asked, where there are users.
  * @returns What is wrong, or `undefined`.
  */
 export async function findViolation(
@@ -104,22 +100,22 @@ export async function findViolation(
     .map((token) => token!.slice(ID.length));
   const isOpen = record === undefined || deaths > 0 ||
     secrets.some((secret) => hashSecret(secret) === record.secretHash);
-  if (!isOpen) return "nobody was handed the cookie that opens it";
+  if (!isOpen) return "no actor was handed the cookie that opens it";
 
   const session = record && toAbstract(stage, record, secrets);
   if (session?.list === undefined && record !== undefined && deaths === 0) {
-    return "on the disk: sealed for nobody";
+    return "on the disk: sealed for no cookie";
   }
   const found: Found = { session, others: [] };
   if (isPeopled(opening)) {
     const listed = await inspect(cast, tokens, record);
     if (typeof listed === "string") return listed;
-    const show = (id: string) => listed.has(id) ? "open" : "over";
+    const show = (id: string) => listed.has(id) ? "open" : "ended";
     if (session?.user !== undefined) session.status = show(ID);
     found.others = files.filter((name) => name === OTHER_ID || isNew(name))
       .map((id) => {
         const i = tokens.findIndex((token) => token?.startsWith(id));
-        const owner = parts[i]?.actor.name ?? "somebody dead";
+        const owner = parts[i]?.actor.name ?? "a dead actor";
         return `${id === OTHER_ID ? "other" : owner} ${show(id)}`;
       }).sort();
   }
@@ -155,7 +151,7 @@ interface Search {
 
 /** What there is in the end. */
 interface Found {
-  /** What lies on the disk; its list may be sealed for somebody who died. */
+  /** What lies on the disk; its list may be sealed for an actor that died. */
   readonly session: FoundSession | undefined;
   /** The user's other sessions, each with its status. */
   others: readonly string[];
@@ -167,8 +163,8 @@ interface FoundSession {
   readonly idleTimeout: number | undefined;
   readonly lastAccess: number;
   readonly user: string | undefined;
-  /** Of a user's: `"over"` when it was revoked. */
-  status?: "open" | "over";
+  /** Of a user's: `"ended"` when it was revoked. */
+  status?: "open" | "ended";
 }
 
 /** How far a part has come in the order that is tried. */
@@ -246,10 +242,10 @@ function isAnswer(actor: Actor, index: number, answer: unknown): boolean {
 
 function isSame({ found, parts }: Search, world: World): boolean {
   const { session, revocations, revocationsOfIt } = world;
-  const show = (isOver: boolean) => isOver ? "over" : "open";
+  const show = (isOver: boolean) => isOver ? "ended" : "open";
   const others = Object.entries(world.others).map(([name, since]) => {
     const owner = parts.find(({ actor }) => actor.name === name);
-    const shown = owner?.actor.isDead ? "somebody dead" : name;
+    const shown = owner?.actor.isDead ? "a dead actor" : name;
     return `${shown} ${show(since < revocations)}`;
   }).sort();
   const status = session?.user === undefined
@@ -314,8 +310,8 @@ function toAbstract(
     : openRecord(record, { id: ID, secret: owner }, SEALING);
   return {
     list: opened?.data.list as string[] | undefined,
-    hash: secretHash === FIRST_HASH
-      ? FIRST_HASH
+    hash: secretHash === SECRET_HASH
+      ? SECRET_HASH
       : next === undefined
       ? OTHER_HASH
       : ROTATED_HASH,

@@ -5,13 +5,13 @@
  */
 import { assertInstanceOf } from "@std/assert";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { Performance, type Play, Violation } from "./explore.ts";
+import { type Play, SessionPerformance, Violation } from "./play.ts";
 import { Stage } from "./stage.ts";
 
 async function replay(play: Play, order: readonly string[]): Promise<void> {
   using directory = new TemporaryDirectory();
   using stage = new Stage(directory.path);
-  const performance = await Performance.begin(stage, play, new Map());
+  const performance = await SessionPerformance.begin(stage, play, new Map());
   for (const choice of order) {
     const actor = stage.actors.find(({ name }) => name === choice);
     console.log(choice, actor?.pending ?? "");

@@ -1,25 +1,29 @@
 /*
  * The operations that are put on the stage, and the specification that says
  * what they may answer: each one step on the abstract session, a request
- * several. Where somebody is logged in, see also users.ts.
+ * several. Those on the sessions of a user are in users.ts.
  */
 import { SessionGoneError } from "../../src/core/errors.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
-import type { SessionManagerOptions } from "../../src/manager/manager_options.ts";
-import type { Session } from "../../src/session/session.ts";
+import { ID, OTHER_ID, SECRET_HASH } from "../constants.ts";
+import {
+  answerOf,
+  callStore,
+  type RequestName,
+  REQUESTS,
+  STORE_OPERATIONS,
+  type StoreOperationName,
+} from "../operations.ts";
 import type { Cast } from "./cast.ts";
 import {
   type Abstract,
-  FIRST_HASH,
   firstRecord,
-  ID,
   isDue,
   isLive,
   isRevoked,
   MINUTES,
   type Opening,
   OTHER_HASH,
-  OTHER_ID,
   ownRecord,
   ROTATED_HASH,
   type Surroundings,
@@ -31,7 +35,7 @@ import {
 /** Every record of a scene has had its first secret for so long. */
 const ROTATE_EVERY = UNUSED_FOR;
 
-/** Stands for the answer of a step that the caller hears nothing of. */
+/** Stands for the answer of a step that answers nothing. */
 export const SILENT: unique symbol = Symbol("silent");
 
 /** What a step may make of what there is, and answer. */
@@ -53,7 +57,7 @@ export interface Moment extends Surroundings {
   readonly actor: string;
   readonly opening: Opening;
   readonly isSealed: boolean;
-  /** Whether whoever lists the directory finds nothing. */
+  /** Whether listing the directory finds nothing. */
   readonly isBlind: boolean;
   readonly memory: unknown;
 }
@@ -77,7 +81,7 @@ export interface Operation {
  * A file's mtime is when it was written: for `save` before it takes effect,
  * for `update` after it was judged.
  */
-export function written(
+function written(
   { began, ended }: Moment,
   state: Omit<Abstract, "lastAccess">,
   answer: unknown,
@@ -91,7 +95,7 @@ export function written(
 
 function replacedBy({ actor, opening }: Moment): Omit<Abstract, "lastAccess"> {
   const { idleTimeout, user } = firstRecord(opening);
-  return { list: [actor], hash: FIRST_HASH, idleTimeout, user, since: 0 };
+  return { list: [actor], hash: SECRET_HASH, idleTimeout, user, since: 0 };
 }
 
 /** A record with one more in its list. */
@@ -103,9 +107,12 @@ export function added(
   return { ...record, data: { list } };
 }
 
-/** What a store shows of what it found. */
-const listOf = (record: SessionRecord | undefined) =>
-  record?.sealed === undefined ? record?.data.list ?? null : "sealed";
+/** What a store answered, of a record what it shows. */
+function shownAnswer(answer: unknown): unknown {
+  if (typeof answer === "boolean") return answer;
+  const record = answer as SessionRecord | null | undefined;
+  return record?.sealed === undefined ? record?.data.list ?? null : "sealed";
+}
 
 const shown = ({ isSealed }: Moment, { list }: Abstract) =>
   isSealed ? "sealed" : list;
@@ -129,18 +136,18 @@ export function visitOf({ memory }: Moment): Visit {
 
 /**
  * Whether a secret opens a session: its own, and the first one after a rotation
- * too. No scene is so long that the grace could be over.
+ * too. No scene is so long that the grace could end.
  */
 function isAdmitted(
   { hash }: Abstract,
   credentials: Visit["credentials"],
 ): boolean {
   return hash === credentials ||
-    (hash === ROTATED_HASH && credentials === FIRST_HASH);
+    (hash === ROTATED_HASH && credentials === SECRET_HASH);
 }
 
 const find: Step = ({ state, now, revocationsOfIt }) => {
-  if (!isLive(state, now) || !isAdmitted(state, FIRST_HASH)) {
+  if (!isLive(state, now) || !isAdmitted(state, SECRET_HASH)) {
     return [{ state, answer: null, memory: { credentials: false } }];
   }
   const { lastAccess, idleTimeout = Infinity, list, hash } = state;
@@ -150,7 +157,7 @@ const find: Step = ({ state, now, revocationsOfIt }) => {
     const memory = { credentials: false, isRevoked: true };
     return [{ state: touched, answer: null, memory }];
   }
-  // Who comes with the secret before is handed the new one.
+  // A request with the previous secret is handed the new one.
   const memory = { credentials: hash, opened: list };
   return [{ state: touched, answer: list, memory }];
 };
@@ -193,11 +200,27 @@ function commitStep(
   };
 }
 
-/** What a request does that changes its session. */
-export function requestSteps(
-  change: (state: Abstract, moment: Moment) => Abstract,
-): Pick<Operation, "steps" | "second"> {
-  return { steps: [...open, hear, commitStep(change)], second };
+/** What a request commits, by what the table says that it does. */
+function commitOf(name: RequestName): Step {
+  const { fate, isRenewed, user } = REQUESTS[name];
+  return commitStep((state, moment) => ({
+    ...state,
+    list: fate === "changed" ? [...state.list, moment.actor] : state.list,
+    hash: isRenewed ? OTHER_HASH : state.hash,
+    ...user === undefined ? {} : {
+      user: user ?? undefined,
+      since: user === null ? 0 : visitOf(moment).heard!.revocationsOfIt,
+    },
+  }));
+}
+
+/** A request that changes its session. */
+export function requestOperation(name: RequestName): Operation {
+  return {
+    run: (cast, actor) => request(cast, actor, name),
+    steps: [...open, hear, commitOf(name)],
+    second,
+  };
 }
 
 const addToOpened = commitStep((state, moment) => ({
@@ -205,7 +228,7 @@ const addToOpened = commitStep((state, moment) => ({
   list: [...visitOf(moment).opened!, moment.actor],
 }));
 
-/** Of an exclusive request: nobody else can have added to the list meanwhile. */
+/** Of an exclusive request: no other can have added to the list meanwhile. */
 const addAlone: Step = (moment) => {
   const { opened } = visitOf(moment);
   const isAlone = opened === undefined || moment.state === undefined ||
@@ -225,18 +248,22 @@ const renewSecret = commitStep((state) => ({
   hash: ROTATED_HASH,
 }));
 
-/** Opens the session, changes it and commits. */
-export async function request(
+/** Opens the session, does something with it and commits. */
+async function request(
   cast: Cast,
   actor: string,
-  handle: (session: Session<{ list: string[] }>) => void,
-  options: Partial<SessionManagerOptions> = {},
+  name: RequestName,
+  options = REQUESTS[name].options,
 ): Promise<unknown[]> {
   const manager = cast.manager(actor, options);
   const session = await manager.open(cast.request());
   if (session.isNew) return [null, "new"];
   const opened = [...session.get("list")!];
-  handle(session);
+  REQUESTS[name].handle(session, (session) => {
+    // An exclusive request may rely on what it has read.
+    if (name === "exclusive") session.set("list", [...opened, actor]);
+    else session.update("list", (list = []) => [...list, actor]);
+  });
   cast.stage.beginSecondPart();
   const headers = new Headers();
   try {
@@ -254,32 +281,55 @@ export function tokenOf(headers: Headers): string | undefined {
   return cookie?.replace(/^session=|;.*/gs, "");
 }
 
-async function add(cast: Cast, actor: string): Promise<unknown> {
-  const kept = await cast.store(actor).update(
-    ID,
-    (record) => added(record, actor),
+/** Calls the actor's store, with what an actor writes. */
+async function call(
+  cast: Cast,
+  actor: string,
+  name: StoreOperationName,
+  id: string = ID,
+): Promise<unknown> {
+  return shownAnswer(
+    await callStore(name, {
+      store: cast.store(actor),
+      id,
+      record: ownRecord(actor, cast.opening),
+      change: (record) => added(record, actor),
+    }),
   );
-  return listOf(kept ?? undefined);
 }
 
-const addStep: Step = (moment) => {
-  const { state, now, actor } = moment;
-  if (!isLive(state, now)) return [{ state, answer: null }];
-  const list = [...state.list, actor];
-  return written(moment, { ...state, list }, list);
-};
+/** What a store's operation may do, by what the table says that it does. */
+function stepOf(name: StoreOperationName): Step {
+  return (moment) => {
+    const { state, now, actor } = moment;
+    const found = isLive(state, now) ? state : undefined;
+    const { live, missing } = STORE_OPERATIONS[name];
+    const { fate, reply } = found === undefined ? missing : live;
+    const change = (next: Omit<Abstract, "lastAccess">): Transition[] =>
+      written(moment, next, answer(next.list));
+    const answer = (left?: readonly string[]): unknown =>
+      answerOf(reply, found && shown(moment, found), left) ?? null;
+    switch (fate) {
+      case "kept":
+        return [{ state, answer: answer() }];
+      case "accessed":
+        return [{ state: { ...found!, lastAccess: now }, answer: answer() }];
+      case "replaced":
+        return change(replacedBy(moment));
+      case "changed":
+        return change({ ...found!, list: [...found!.list, actor] });
+      case "deleted":
+        return [{ state: undefined, answer: answer() }];
+    }
+  };
+}
 
-const read: Step = (moment) => {
-  const { state, now } = moment;
-  return [{ state, answer: isLive(state, now) ? shown(moment, state) : null }];
-};
-
-const readAndTouch: Step = (moment) => {
-  const { state, now } = moment;
-  return isLive(state, now)
-    ? [{ state: { ...state, lastAccess: now }, answer: shown(moment, state) }]
-    : [{ state, answer: null }];
-};
+function storeOperation(name: StoreOperationName): Operation {
+  return {
+    run: async (cast, actor) => [await call(cast, actor, name)],
+    steps: [stepOf(name)],
+  };
+}
 
 /** The name of an operation on the session. */
 export type SessionOperationName =
@@ -308,67 +358,28 @@ export type Recycling = "update twice" | "update and save another";
 
 /** Every operation on the session. */
 export const SESSION_OPERATIONS: Record<SessionOperationName, Operation> = {
-  load: {
-    run: async (cast, actor) => [listOf(await cast.store(actor).load(ID))],
-    steps: [read],
-  },
-  "load+touch": {
-    run: async (cast, actor) => [
-      listOf(await cast.store(actor).load(ID, { touch: () => true })),
-    ],
-    steps: [readAndTouch],
-  },
-  touch: {
-    run: async (cast, actor) => [await cast.store(actor).touch(ID)],
-    steps: [({ state, now }) => [
-      isLive(state, now)
-        ? { state: { ...state, lastAccess: now }, answer: true }
-        : { state, answer: false },
-    ]],
-  },
-  save: {
-    run: async (cast, actor) => {
-      await cast.store(actor).save(ID, ownRecord(actor, cast.opening));
-      return [null];
-    },
-    steps: [(moment) => written(moment, replacedBy(moment), null)],
-  },
-  create: {
-    run: async (cast, actor) => [
-      await cast.store(actor).create(ID, ownRecord(actor, cast.opening)),
-    ],
-    steps: [
-      (moment) =>
-        isLive(moment.state, moment.now)
-          ? [{ state: moment.state, answer: false }]
-          : written(moment, replacedBy(moment), true),
-    ],
-  },
-  update: {
-    run: async (cast, actor) => [await add(cast, actor)],
-    steps: [addStep],
-  },
+  load: storeOperation("load"),
+  "load+touch": storeOperation("load+touch"),
+  touch: storeOperation("touch"),
+  save: storeOperation("save"),
+  create: storeOperation("create"),
+  update: storeOperation("update"),
   "update twice": {
     run: async (cast, actor) => [
-      await add(cast, actor),
-      await add(cast, actor),
+      await call(cast, actor, "update"),
+      await call(cast, actor, "update"),
     ],
-    steps: [addStep, addStep],
+    steps: [stepOf("update"), stepOf("update")],
   },
   "update and save another": {
     run: async (cast, actor) => {
-      const list = await add(cast, actor);
-      await cast.store(actor).save(OTHER_ID, ownRecord(actor, cast.opening));
+      const list = await call(cast, actor, "update");
+      await call(cast, actor, "save", OTHER_ID);
       return [list];
     },
-    steps: [addStep],
+    steps: [stepOf("update")],
   },
-  delete: {
-    run: async (cast, actor) => [await cast.store(actor).delete(ID)],
-    steps: [({ state, now }) => [
-      { state: undefined, answer: isLive(state, now) },
-    ]],
-  },
+  delete: storeOperation("delete"),
   cleanup: {
     run: async (cast, actor) => {
       const { deleted } = await cast.store(actor).deleteOldSessions(MINUTES);
@@ -376,37 +387,21 @@ export const SESSION_OPERATIONS: Record<SessionOperationName, Operation> = {
     },
     steps: [({ state, now }) =>
       isDue(state, now)
-        // A session that somebody is at work on is left for the next time.
+        // A session that another process works on is left for the next time.
         ? [{ state: undefined, answer: 1 }, { state, answer: 0 }]
         : [{ state, answer: 0 }]],
   },
-  commit: {
-    run: (cast, actor) =>
-      request(cast, actor, (session) => {
-        session.update("list", (list = []) => [...list, actor]);
-      }),
-    ...requestSteps((state, { actor }) => ({
-      ...state,
-      list: [...state.list, actor],
-    })),
-  },
-  regenerate: {
-    run: (cast, actor) =>
-      request(cast, actor, (session) => session.regenerate()),
-    ...requestSteps((state) => ({ ...state, hash: OTHER_HASH })),
-  },
+  commit: requestOperation("commit"),
+  regenerate: requestOperation("regenerate"),
   // Only beside what adds nothing to the list, or is exclusive too.
   exclusive: {
-    run: (cast, actor) =>
-      request(cast, actor, (session) => {
-        session.set("list", [...session.get("list")!, actor]);
-      }, { isolation: "exclusive" }),
+    run: (cast, actor) => request(cast, actor, "exclusive"),
     steps: [...open, hear, addAlone],
     second,
   },
   rotate: {
     run: (cast, actor) =>
-      request(cast, actor, () => {}, { rotateEvery: ROTATE_EVERY }),
+      request(cast, actor, "read", { rotateEvery: ROTATE_EVERY }),
     steps: [
       ...open,
       hear,
@@ -419,7 +414,7 @@ export const SESSION_OPERATIONS: Record<SessionOperationName, Operation> = {
     second,
   },
   read: {
-    run: (cast, actor) => request(cast, actor, () => {}),
+    run: (cast, actor) => request(cast, actor, "read"),
     steps: [...open, leave],
   },
 };

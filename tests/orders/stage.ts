@@ -37,10 +37,10 @@ interface Entry {
 /** How an actor ended. */
 export type Outcome = { readonly value: unknown } | { readonly error: unknown };
 
-/** What is no state of its own, or is shown in another way. */
+/** What has no state of its own, or is shown in another way. */
 const UNSHOWN = [".latchkey", ".users"];
 
-/** One for all: its trace, which nobody reads, takes a twentieth of a search. */
+/** One for all: to make its trace, which is not read, takes a twentieth of a search. */
 const SUSPENSION = new Error("an actor's turn is over");
 
 /** One actor: its script, and how far it has come. */
@@ -53,7 +53,7 @@ export class Actor {
   /** The recycled file that it came with, and the one that it has. */
   readonly firstRecycled: RecycledFile | undefined;
   recycled: RecycledFile | undefined;
-  /** When it began and ended, in steps of the stage; for who was before whom. */
+  /** When it began and ended, in steps of the stage: which actor was before which. */
   firstStep: number | undefined;
   lastStep = -1;
   /** When the second part of what it does began, if that has two. */
@@ -94,7 +94,7 @@ export type Intruder = (actor: Actor, call: string, args: unknown[]) => void;
 export class Stage implements Disposable {
   /** The clock, in ms since the epoch. */
   now: number = START;
-  /** Whether every call is a turn of its own, also one that nobody notices. */
+  /** Whether every call is a turn of its own, also one that no other actor notices. */
   isFineGrained = false;
   /** Whether the clock may tick between two calls. */
   isTicking = false;
@@ -116,7 +116,7 @@ export class Stage implements Disposable {
   /**
    * @param directory Where the sessions are; the stage empties it.
    * @param mutate Breaks the system calls in a chosen way, to see that it is
-   * noticed; it is given the calls and a way to ask who is making one.
+   * noticed; it is given the calls and a way to ask which actor is making one.
    */
   constructor(
     directory: string,
@@ -210,7 +210,7 @@ export class Stage implements Disposable {
     }
   }
 
-  /** Whether there is any use in its turn: not while it waits for a lock that nobody moved. */
+  /** Whether there is any use in its turn: not while it waits, and no other has acted. */
   canMove(actor: Actor): boolean {
     if (actor.isDead || actor.outcome !== undefined) return false;
     return actor.pending !== "wait" || actor.failedLockAt !== this.steps;
@@ -234,7 +234,7 @@ export class Stage implements Disposable {
   /** Ends an actor as SIGKILL does: its files are closed, its locks are free. */
   kill(actor: Actor): void {
     actor.isDead = true;
-    // Who waits for what it held may go on.
+    // An actor that waits for what it held may go on.
     this.steps++;
     for (const file of actor.openFiles) this.#real.close(file);
     actor.openFiles.clear();
@@ -360,8 +360,8 @@ export class Stage implements Disposable {
   }
 
   /**
-   * Whether a call goes along with the one before it, because nobody else can
-   * tell when it is made: it concerns a temporary file, whose name nobody
+   * Whether a call goes along with the one before it, because no other actor
+   * can tell when it is made: it concerns a temporary file, whose name no other
    * knows, or asks whether the directory is there, or goes on with a reading.
    */
   #isFree(actor: Actor, name: string, args: unknown[]): boolean {
@@ -383,7 +383,7 @@ export class Stage implements Disposable {
     return name === "changeMode";
   }
 
-  /** Whether a file was made by the actor at work: nobody else can have it open. */
+  /** Whether a file was made by the actor at work: no other can have it open. */
   #isFresh(file: unknown): boolean {
     const label = this.#labels.get(this.#real.fstat(file as Deno.FsFile).ino!);
     return label?.endsWith("new") ?? false;
@@ -442,7 +442,7 @@ export class Stage implements Disposable {
       return;
     }
     if (name === "tryLock" && result === false) {
-      // Who has a file open that was replaced finds another when he comes again.
+      // An actor that has a replaced file open finds another at its next try.
       const isStale = !this.#isBehindName(args[0] as Deno.FsFile);
       actor.failedLockAt = isStale ? -1 : this.steps;
     }
@@ -485,7 +485,7 @@ export class Stage implements Disposable {
     }
   }
 
-  /** Names what a file holds after who has written it, and how far. */
+  /** Names what a file holds after the actor that has written it, and how far. */
   #relabel(actor: Actor, name: string, args: unknown[]): void {
     const { ino, size } = this.#real.fstat(args[0] as Deno.FsFile);
     const label = this.#labels.get(ino!) ?? "first";

@@ -2,40 +2,33 @@
  * What is done to all sessions of a user, and by requests that log one in or
  * out; and what the specification says of it:
  *
- *   A revocation is one instant. Who logged in before it is out from then on,
- *   and whoever opens a session later does not get it. What is left of such a
+ *   A revocation is one instant. A session of an earlier login has ended from
+ *   then on, and no request opens it. What is left of such a
  *   session is deleted before the revocation is answered. One that it spares is
  *   as it was: open, or ended by an earlier one.
  *
  *   Where its listing missed such a session, that stays, and stays shut.
  *
- *   A request goes by what it hears of revocations right before it commits.
+ *   A request goes by the revocations that it reads right before it commits.
  *   Until it is answered a revocation can thus be overtaken by a commit to a
- *   session that it ended; the session remains ended, and so does one in which
- *   somebody logs in then.
+ *   session that it ended; the session remains ended, and so does one that a
+ *   user logs in to then.
  */
+import { ID, OTHER_ID, requestOf, USER } from "../constants.ts";
+import { USER_OPERATIONS } from "../operations.ts";
 import type { Cast } from "./cast.ts";
 import {
   hear,
   type Moment,
   type Operation,
-  request,
-  requestSteps,
+  requestOperation,
   SILENT,
   type Step,
   tokenOf,
   type Transition,
   visitOf,
 } from "./scenes.ts";
-import {
-  ID,
-  isLive,
-  isRevoked,
-  OTHER_HASH,
-  OTHER_ID,
-  type Surroundings,
-  USER,
-} from "./world.ts";
+import { isLive, isRevoked, type Surroundings } from "./world.ts";
 
 /** The user's other sessions: the one that is there, and what an actor begins. */
 const OTHERS = ["other", "A", "B", "C"];
@@ -86,14 +79,6 @@ const endOther = (name: string): Step => (moment) => {
     : [pass(moment)];
 };
 
-async function revoke(
-  cast: Cast,
-  actor: string,
-  except?: string,
-): Promise<number> {
-  return await cast.manager(actor).revokeUser(USER, { except });
-}
-
 const revocation = (isItSpared: boolean): readonly Step[] => [
   mark(isItSpared),
   endIt,
@@ -126,15 +111,15 @@ const seeOther = (name: string): Step => (moment) => {
 };
 
 async function list(cast: Cast, actor: string): Promise<unknown[]> {
-  const listed = await cast.manager(actor).sessionsOf(USER);
+  const listed = await USER_OPERATIONS.list(cast.manager(actor)) as string[];
   const names = new Map([[ID, "it"], [OTHER_ID, "other"]]);
-  return [listed.map(({ id }) => names.get(id) ?? "new").sort()];
+  return [listed.map((id) => names.get(id) ?? "new").sort()];
 }
 
 /** A request without a cookie, that logs in. */
 async function signUp(cast: Cast, actor: string): Promise<unknown[]> {
   const manager = cast.manager(actor);
-  const session = await manager.open(new Request("http://localhost/"));
+  const session = await manager.open(requestOf());
   session.setUser(USER);
   const headers = new Headers();
   await manager.commit(session, headers);
@@ -148,7 +133,7 @@ const createOther: Step = (moment) => {
 };
 
 /** The name of an operation on a user's sessions. */
-export type UserOperationName =
+export type UserSceneName =
   | "revoke"
   | "revoke all but it"
   | "revoke twice"
@@ -158,20 +143,25 @@ export type UserOperationName =
   | "sign up";
 
 /** Every operation on a user's sessions. */
-export const USER_OPERATIONS: Record<UserOperationName, Operation> = {
+export const USER_SCENES: Record<UserSceneName, Operation> = {
   revoke: {
-    run: async (cast, actor) => [await revoke(cast, actor)],
+    run: async (cast, actor) => [
+      await USER_OPERATIONS.revoke(cast.manager(actor)),
+    ],
     steps: revocation(false),
   },
   "revoke all but it": {
-    run: async (cast, actor) => [await revoke(cast, actor, ID)],
+    run: async (cast, actor) => [
+      await USER_OPERATIONS["revoke all but it"](cast.manager(actor)),
+    ],
     steps: revocation(true),
   },
   "revoke twice": {
     run: async (cast, actor) => {
-      const ended = await revoke(cast, actor);
+      const manager = cast.manager(actor);
+      const ended = await USER_OPERATIONS.revoke(manager);
       cast.stage.beginSecondPart();
-      return [ended, await revoke(cast, actor)];
+      return [ended, await USER_OPERATIONS.revoke(manager)];
     },
     steps: [...revocation(false), ...revocation(false)],
     second: revocation(false).length,
@@ -188,33 +178,7 @@ export const USER_OPERATIONS: Record<UserOperationName, Operation> = {
       }],
     ],
   },
-  login: {
-    run: (cast, actor) =>
-      request(cast, actor, (session) => {
-        // Also if he is logged in: his password was asked for again.
-        session.setUser(null);
-        session.setUser(USER);
-      }),
-    ...requestSteps((state, moment) => ({
-      ...state,
-      hash: OTHER_HASH,
-      user: USER,
-      since: visitOf(moment).heard!.revocationsOfIt,
-    })),
-  },
-  logout: {
-    run: (cast, actor) =>
-      request(cast, actor, (session) => {
-        session.setUser(null);
-        // Also if nobody is logged in.
-        session.regenerate();
-      }),
-    ...requestSteps((state) => ({
-      ...state,
-      hash: OTHER_HASH,
-      user: undefined,
-      since: 0,
-    })),
-  },
+  login: requestOperation("login"),
+  logout: requestOperation("logout"),
   "sign up": { run: signUp, steps: [hear, createOther] },
 };

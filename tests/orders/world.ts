@@ -4,28 +4,13 @@
  */
 import type { SessionRecord } from "../../src/core/record.ts";
 import { hashSecret } from "../../src/core/token.ts";
-import type { Sealing } from "../../src/manager/sealed_record.ts";
+import { MINUTE, OTHER_ID, SECRET_HASH, USER } from "../constants.ts";
 import { START } from "./stage.ts";
-
-/** The session that everybody is after. */
-export const ID = "0123456789abcdef0123456789abcdef";
-/** A session beside it, which some save after it. */
-export const OTHER_ID = "fedcba9876543210fedcba9876543210";
-/** The secret that every request's cookie brings. */
-export const SECRET = "AAAAAAAAAAAAAAAAAAAAAA";
-/** Its hash. */
-export const FIRST_HASH: string = hashSecret(SECRET);
 
 /** Stands for the hash of a secret that replaced it by rotation. */
 export const ROTATED_HASH = "rotated";
 /** Stands for the hash of any other secret. */
 export const OTHER_HASH = "another";
-
-/** How records are sealed where they are. */
-export const SEALING: Sealing = {
-  isOn: true,
-  secrets: ["a secret of the server's own, long enough for it"],
-};
 
 /** How far one tick moves the clock. */
 export const TICK = 1_000;
@@ -33,11 +18,11 @@ const IDLE_TIMEOUT = 10 * TICK;
 /** How long a session without a lifetime may lie unused. */
 export const MINUTES = 30;
 /** The same in milliseconds. */
-export const UNUSED_FOR: number = MINUTES * 60_000;
+export const UNUSED_FOR: number = MINUTES * MINUTE;
 
 /** The secret of the session beside it, where that is there from the start. */
 export const OTHER_SECRET = "BBBBBBBBBBBBBBBBBBBBBB";
-/** A session that is none of the user's. */
+/** A session of another user. */
 export const STRANGERS_ID = "89abcdef0123456789abcdef01234567";
 /** Its secret. */
 export const STRANGERS_SECRET = "CCCCCCCCCCCCCCCCCCCCCC";
@@ -45,7 +30,7 @@ export const STRANGERS_SECRET = "CCCCCCCCCCCCCCCCCCCCCC";
 const STRANGER = "guymatuy";
 
 /** How old an access must be to be marked again. */
-export const TOUCH_AFTER = 60_000;
+export const TOUCH_AFTER: number = MINUTE;
 
 /** What the actors find. */
 export type Opening =
@@ -59,19 +44,17 @@ export type Opening =
 /** Openings in which there are users. */
 export type Peopled = "signed in" | "not signed in" | "in company";
 
-/** Who is logged in where somebody is. */
-export const USER = "ann";
-
 /** Every opening, with what it is. */
 export const OPENINGS: Record<Opening, string> = {
   live: "accessed just now",
   missing: "no file",
-  expired: "its idle timeout is over",
-  ageing: "one tick before its idle timeout is over",
+  expired: "accessed its idle timeout ago",
+  ageing: "accessed one tick less than its idle timeout ago",
   unused: `no lifetime of its own, not accessed for ${MINUTES} minutes`,
   "signed in": "a user's only one, accessed just now",
-  "not signed in": "nobody's, accessed just now, and a user has another one",
-  "in company": "a user's, who has another one, and so has a stranger",
+  "not signed in":
+    "without a user, accessed just now, and a user has another one",
+  "in company": "a user's, which is one of two, and a stranger has one",
 };
 
 /** Tells whether an opening is about users. */
@@ -94,7 +77,7 @@ export interface Abstract {
 export interface Surroundings {
   /**
    * How often all sessions of the user were ended; as far as this one is
-   * concerned, without those times when it was spared.
+   * concerned, without those revocations that spared it.
    */
   readonly revocations: number;
   readonly revocationsOfIt: number;
@@ -107,7 +90,7 @@ export function firstRecord(opening: Opening): SessionRecord {
   const record = {
     data: { list: ["first"] },
     createdAt: START - UNUSED_FOR,
-    secretHash: FIRST_HASH,
+    secretHash: SECRET_HASH,
   };
   if (opening === "unused") return record;
   const { user } = openWorld(opening).session ?? {};
@@ -150,7 +133,7 @@ export function openWorld(opening: Opening): World {
   const isSignedIn = isPeopled(opening) && opening !== "not signed in";
   const session = age === undefined ? undefined : {
     list: ["first"],
-    hash: FIRST_HASH,
+    hash: SECRET_HASH,
     idleTimeout: opening === "unused" ? undefined : IDLE_TIMEOUT,
     lastAccess: START - age,
     user: isSignedIn ? USER : undefined,
@@ -161,7 +144,7 @@ export function openWorld(opening: Opening): World {
   return { session, revocations: 0, revocationsOfIt: 0, others };
 }
 
-/** Whether a session is there and its time is not over. */
+/** Whether a session is there and has not expired. */
 export function isLive(
   state: Abstract | undefined,
   now: number,

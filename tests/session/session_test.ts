@@ -9,8 +9,7 @@ import {
 } from "@std/assert";
 import type { JsonObject, SessionRecord } from "../../src/core/record.ts";
 import { Session, stateOf } from "../../src/session/session.ts";
-
-const ID = "0123456789abcdef0123456789abcdef";
+import { ID } from "../constants.ts";
 
 /** A session that a store had, with this much in its record. */
 function open(

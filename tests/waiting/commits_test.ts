@@ -37,7 +37,7 @@ class Visitor {
     return id;
   }
 
-  /** Adds 1; all who do so have read the same number before. */
+  /** Adds 1; all flows that do so have read the same number before. */
   async add(): Promise<void> {
     const session = await this.#manager.open(this.#request());
     session.update("n", (n = 0) => n + 1);

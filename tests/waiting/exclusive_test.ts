@@ -2,11 +2,11 @@
 
 import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert";
 import { SessionLockTimeoutError } from "../../src/core/errors.ts";
-import { hashSecret } from "../../src/core/token.ts";
 import { lockPath, temporaryBirth } from "../../src/directory/layout.ts";
 import type { IsolationLevel } from "../../src/manager/isolation.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import { ID, OTHER_ID, recordOf, SECRET, SECRET_HASH } from "../constants.ts";
 import {
   runTogether,
   startProcess,
@@ -15,10 +15,6 @@ import {
 import { TemporaryDirectory } from "../temporary_directory.ts";
 
 const TIMES = 50;
-/** Two sessions that do not share a lock file. */
-const ID = "0".repeat(32);
-const OTHER_ID = "1".repeat(32);
-const SECRET = "A".repeat(22);
 
 /** A directory with one session, whose `n` is 0. */
 class Scene implements Disposable {
@@ -40,8 +36,7 @@ class Scene implements Disposable {
 
   /** Begins a session, and returns its cookie. */
   async begin(id: string): Promise<string> {
-    const secretHash = hashSecret(SECRET);
-    await this.store.save(id, { data: { n: 0 }, createdAt: 1, secretHash });
+    await this.store.save(id, recordOf({ n: 0 }, { secretHash: SECRET_HASH }));
     return `session=${id}${SECRET}`;
   }
 
@@ -68,12 +63,12 @@ class Scene implements Disposable {
 }
 
 for (
-  const [who, starts] of [
+  const [clients, starts] of [
     ["2 processes", [startProcess, startProcess]],
     ["processes and workers", [startProcess, startWorker, startWorker]],
   ] as const
 ) {
-  Deno.test(`exclusive: ${who} that read, then set, lose nothing`, async () => {
+  Deno.test(`exclusive: ${clients} that read, then set, lose nothing`, async () => {
     using scene = await Scene.open();
     const task = {
       act: "request",
@@ -90,7 +85,7 @@ for (
       .filter((name) => temporaryBirth(name) === undefined);
     const lock = lockPath(scene.directory.path, ID).split("/").at(-1)!;
     assertEquals(names, [".latchkey", lock, ID].sort());
-    console.log(`${who}: ${JSON.stringify(reports)}`);
+    console.log(`${clients}: ${JSON.stringify(reports)}`);
   });
 }
 
@@ -135,7 +130,7 @@ Deno.test("exclusive: while another process holds a session, all but exclusive r
 });
 
 for (const start of [startProcess, startWorker]) {
-  Deno.test(`exclusive: the holder's death lets the next one in (${start.name})`, async () => {
+  Deno.test(`exclusive: the holder's death lets the next request in (${start.name})`, async () => {
     using scene = await Scene.open();
     const { directory, cookie, manager } = scene;
     await using holder = await start({

@@ -1,4 +1,4 @@
-/** Who hammers one session with others gets a fair part of it. */
+/** Each of several processes that hammer one session gets a fair part of it. */
 
 import { assert, assertEquals } from "@std/assert";
 import { EFFORT } from "../effort.ts";

@@ -6,6 +6,7 @@
 
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
+import { spawn } from "../spawn.ts";
 
 /** What a hammer does. */
 export interface HammerTask {
@@ -69,45 +70,18 @@ export interface Hammer extends AsyncDisposable {
  */
 export async function startHammer(task: HammerTask): Promise<Hammer> {
   const { directory } = task;
-  const process = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--no-prompt",
-      `--allow-read=${directory}`,
-      `--allow-write=${directory}`,
-      import.meta.url,
-      JSON.stringify(task),
-    ],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  const lines = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  const stdin = process.stdin.getWriter();
-  let hasEnded = false;
-  process.status.then(() => hasEnded = true);
-  const hammer: Hammer = {
+  const process = spawn(import.meta.url, [JSON.stringify(task)], {
+    paths: [directory],
+  });
+  await process.expectLine("ready");
+  return {
     run: async () => {
-      await stdin.write(new Uint8Array([0x0a]));
-      const { value } = await lines.read();
-      await process.status;
-      return JSON.parse(value ?? "");
+      await process.writeLine();
+      return JSON.parse((await process.end()).stdout);
     },
-    [Symbol.asyncDispose]: async () => {
-      if (!hasEnded) process.kill("SIGKILL");
-      await process.status;
-      await lines.cancel();
-      await stdin.abort().catch(ignoreClosed);
-    },
+    [Symbol.asyncDispose]: () => process[Symbol.asyncDispose](),
   };
-  const { value } = await lines.read();
-  if (value?.trim() === "ready") return hammer;
-  await hammer[Symbol.asyncDispose]();
-  throw new Error(`A hammer did not start, but said ${value}`);
 }
-
-/** A process that has ended has no more use for what we write to it. */
-function ignoreClosed(): void {}
 
 if (import.meta.main) {
   console.log("ready");

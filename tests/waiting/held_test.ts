@@ -10,7 +10,7 @@ import {
 } from "../../src/directory/directory_store.ts";
 import { replaceSystem } from "../replaced_system.ts";
 import { type Client, startProcess } from "../directory/clients.ts";
-import { ID, OTHER_ID, recordOf } from "../contract/contract.ts";
+import { ID, OTHER_ID, recordOf } from "../constants.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 
 const FLOWS = 200;
@@ -79,7 +79,7 @@ class Flows {
     );
   }
 
-  /** The errors of all of them; of who came through, `undefined`. */
+  /** The errors of all of them; `undefined` of one that came through. */
   async errors(): Promise<unknown[]> {
     return (await this.#ends).map((end) =>
       end.status === "rejected" ? end.reason : undefined
@@ -161,7 +161,7 @@ Deno.test("the holder's death lets all 200 through, in the order in which they c
   await scene.assertUpdates(FLOWS);
 });
 
-Deno.test("200 flows give up when their time is over", async () => {
+Deno.test("200 flows give up at their timeout", async () => {
   await using scene = await Scene.open();
   const flows = new Flows(scene.openStore({ lockTimeout: 200 }));
   for (const error of await flows.errors()) {
@@ -184,7 +184,7 @@ Deno.test("200 flows stop waiting when their signal is aborted", async () => {
   await scene.assertUpdates(0);
 });
 
-Deno.test("who stands in line for less time than others gives up alone", async () => {
+Deno.test("a flow with a shorter timeout than others in the line gives up alone", async () => {
   await using scene = await Scene.open();
   const patient = new Flows(scene.openStore({ lockTimeout: Infinity }));
   const hasty = new Flows(scene.openStore({ lockTimeout: 50 }));

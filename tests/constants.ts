@@ -1,0 +1,45 @@
+/** What the tests of all rooms call things, and how long they take. */
+
+import type { SessionRecord } from "../src/core/record.ts";
+import { hashSecret } from "../src/core/token.ts";
+import type { Sealing } from "../src/manager/sealed_record.ts";
+
+/** A session ID. */
+export const ID = "0123456789abcdef0123456789abcdef";
+/** Another one. */
+export const OTHER_ID = "fedcba9876543210fedcba9876543210";
+
+/** A secret. */
+export const SECRET = "AAAAAAAAAAAAAAAAAAAAAA";
+/** What a record keeps of it. */
+export const SECRET_HASH: string = hashSecret(SECRET);
+
+/** A user. */
+export const USER = "ann";
+
+/** In milliseconds. */
+export const MINUTE = 60_000;
+/** In milliseconds. */
+export const HOUR: number = 60 * MINUTE;
+
+/** How records are sealed where they are. */
+export const SEALING: Sealing = {
+  isOn: true,
+  secrets: ["a secret of the server's own, long enough for it"],
+};
+
+/** Makes a record, as small as one can be. */
+export function recordOf(
+  data: SessionRecord["data"] = { n: 1 },
+  rest: Partial<SessionRecord> = {},
+): SessionRecord {
+  return { data, createdAt: 1_763_629_200_000, ...rest };
+}
+
+/** Makes a request that carries a token, or none. */
+export function requestOf(token?: string): Request {
+  const headers = token === undefined
+    ? undefined
+    : { cookie: `session=${token}` };
+  return new Request("http://localhost/", { headers: headers ?? {} });
+}
