@@ -20,6 +20,7 @@ import type {
   StoreOptions,
   UpdateOptions,
 } from "../core/store.ts";
+import { isRevocationId } from "../core/revocation.ts";
 import { checkSessionId, isSessionId } from "../core/token.ts";
 import { isNotFile } from "../system/files.ts";
 import { checkLock, SessionLock } from "../system/lock_queue.ts";
@@ -297,6 +298,8 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     signal: AbortSignal | undefined,
   ): Promise<T | undefined> {
     if (!isSessionId(id)) return undefined;
+    // Most users have no revocation, and opening a missing file takes long.
+    if (isRevocationId(id) && this.#isMissing(id)) return undefined;
     try {
       const result = this.#step(id, step, signal);
       return result instanceof Promise ? await result : result;

@@ -101,9 +101,7 @@ async function loadRevocation(
   store: SessionStore,
   user: string,
 ): Promise<Revocation | undefined> {
-  const id = revocationId(user);
-  // Most users have none, which `has` finds sooner than `load` in a directory.
-  return await store.has(id) ? readRevocation(await store.load(id)) : undefined;
+  return readRevocation(await store.load(revocationId(user)));
 }
 
 /**

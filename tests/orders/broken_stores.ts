@@ -74,14 +74,10 @@ export class OnceHeardStore extends DirectorySessionStore {
     id: string,
     options?: LoadOptions,
   ): Promise<SessionRecord | undefined> {
-    if (!isRevocationId(id)) this.#isHeard = false;
+    const isMark = isRevocationId(id);
+    if (isMark && this.#isHeard) return Promise.resolve(undefined);
+    this.#isHeard = isMark;
     return super.load(id, options);
-  }
-
-  override has(id: string): Promise<boolean> {
-    if (this.#isHeard && isRevocationId(id)) return Promise.resolve(false);
-    this.#isHeard = true;
-    return super.has(id);
   }
 }
 
@@ -93,14 +89,9 @@ export class LateHeardStore extends DirectorySessionStore {
     id: string,
     options?: LoadOptions,
   ): Promise<SessionRecord | undefined> {
-    if (!isRevocationId(id)) this.#isOpened = false;
-    return super.load(id, options);
-  }
-
-  override has(id: string): Promise<boolean> {
-    if (this.#isOpened || !isRevocationId(id)) return super.has(id);
-    this.#isOpened = true;
-    return Promise.resolve(false);
+    const isFirst = isRevocationId(id) && !this.#isOpened;
+    this.#isOpened = isRevocationId(id);
+    return isFirst ? Promise.resolve(undefined) : super.load(id, options);
   }
 }
 
