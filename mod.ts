@@ -28,6 +28,8 @@
  * @module
  */
 
+import { MODULE_URL } from "./src/core/module_url.ts";
+
 // Requests
 export { Session } from "./src/session/session.ts";
 export { SessionManager } from "./src/manager/manager.ts";
@@ -128,7 +130,10 @@ export {
 } from "./src/core/errors.ts";
 
 // In a bundle `import.meta.main` is true for every module that it holds.
-if (import.meta.main && /\/mod\.[jt]s$/.test(import.meta.url)) {
+if (
+  import.meta.main && /\/mod\.[jt]s$/.test(import.meta.url) &&
+  import.meta.url !== MODULE_URL
+) {
   const { main } = await import("./src/cli/main.ts");
   Deno.exit(await main(Deno.args));
 }

@@ -54,7 +54,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
     packages: [],
   },
   cli: {
-    below: ["core", "directory", "engines", "migration"],
+    below: ["core", "system", "directory", "engines", "migration"],
     packages: ["@std/cli", "@std/fs"],
   },
   demo: {

@@ -1,3 +1,5 @@
+import type { SqliteDatabase } from "../engines/sqlite.ts";
+
 const DRIVERS = {
   sqlite: ["node", "sqlite"],
   redis: ["npm", "redis@^5.10.0"],
@@ -5,6 +7,13 @@ const DRIVERS = {
 } as const;
 
 const NPM_DRIVERS = [nameOf("redis"), nameOf("postgres")].join(", ");
+
+/** The part of `node:sqlite` that is used. */
+export interface SqliteDriver {
+  readonly DatabaseSync: new (
+    path: string,
+  ) => SqliteDatabase & Disposable & { close(): void };
+}
 
 /** Part of the help of a command that loads drivers from npm. */
 export const DRIVERS_HELP: string = `Drivers come from npm: ${NPM_DRIVERS}.
@@ -31,7 +40,7 @@ export async function loadDriver<Driver>(
     const [reason] = String(cause instanceof Error ? cause.message : cause)
       .split("\n", 1);
     throw new Error(
-      `Cannot load ${specifier}: ${reason} (to fetch it: deno cache --no-lock ${specifier})`,
+      `Cannot load ${specifier}: ${reason} (to fetch it: deno cache --no-lock ${specifier}; then run with --no-lock)`,
       { cause },
     );
   }

@@ -45,7 +45,7 @@ Options:
  */
 export async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
-  if (name === "--help" || name === "-h") return print(HELP);
+  if (/^(-h|--help)(=.*)?$/.test(name ?? "")) return print(HELP);
   if (name === "--version" || name === "-V") return print(VERSION);
   const command = name !== undefined && Object.hasOwn(COMMANDS, name)
     ? COMMANDS[name]

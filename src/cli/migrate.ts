@@ -1,13 +1,10 @@
-import { type SqliteDatabase, SqliteSessionStore } from "../engines/sqlite.ts";
+import { SqliteSessionStore } from "../engines/sqlite.ts";
 import { migrateSessions } from "../migration/move_session.ts";
-import { loadDriver } from "./driver.ts";
+import { loadDriver, type SqliteDriver } from "./driver.ts";
+import { makeIfMissing } from "../system/files.ts";
 import { openSessionDirectory } from "./session_directory.ts";
 import { Interruption, ProgressLine } from "./terminal.ts";
 import { readArguments, UsageError } from "./usage.ts";
-
-interface SqliteDriver {
-  readonly DatabaseSync: new (path: string) => SqliteDatabase & Disposable;
-}
 
 /** How the command is called, in one line. */
 export const MIGRATE_USAGE = "migrate DIR FILE [--json]";
@@ -56,7 +53,8 @@ export async function migrate(args: readonly string[]): Promise<number> {
   try {
     using line = new ProgressLine(Deno.stderr);
     const from = openSessionDirectory(directory, line);
-    createPrivate(file);
+    // SQLite would make it readable for other users.
+    makeIfMissing(file);
     const { DatabaseSync } = await loadDriver<SqliteDriver>("sqlite");
     using database = new DatabaseSync(file);
     await migrateSessions(from, new SqliteSessionStore(database), {
@@ -73,14 +71,4 @@ export async function migrate(args: readonly string[]): Promise<number> {
   }
   console.log(flags.json ? JSON.stringify({ moved }) : `Moved: ${moved}`);
   return 0;
-}
-
-/** Creates a missing file; SQLite would make it readable for other users. */
-function createPrivate(file: string): void {
-  try {
-    const options = { write: true, createNew: true, mode: 0o600 };
-    Deno.openSync(file, options).close();
-  } catch (error) {
-    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-  }
 }

@@ -3,7 +3,7 @@ const START_OF_LINE = "\r\x1b[K";
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 
 /** Where a {@linkcode ProgressLine} is written. */
-export interface Terminal {
+interface Terminal {
   /** Whether it is a terminal, and not a file or a pipe. */
   isTerminal(): boolean;
   /** Writes at least one byte and returns how many. */

@@ -16,7 +16,7 @@ export interface Usage<Option extends string, Flag extends string> {
 }
 
 /** The arguments that a command was given. */
-export interface Given<Option extends string, Flag extends string> {
+interface Given<Option extends string, Flag extends string> {
   /** The values of the options, as written. */
   readonly options: Readonly<Partial<Record<Option, string>>>;
   /** Whether each flag was given. */

@@ -45,3 +45,15 @@ export function checkNumber(
     ? new RangeError(message)
     : new TypeError(message);
 }
+
+/**
+ * Refuses what is not a durability.
+ *
+ * @param value Any value at all.
+ * @param act What it is for: `Cannot <act>`.
+ * @throws {TypeError} If it is neither `"process"` nor `"power"`.
+ */
+export function checkDurability(value: unknown, act: string): void {
+  if (value === "process" || value === "power") return;
+  throw new TypeError(`${act}: durability is neither "process" nor "power"`);
+}

@@ -33,9 +33,9 @@ export interface SessionRecord {
   readonly data: JsonObject;
   /** When the session began, in whole milliseconds since the epoch. */
   readonly createdAt: number;
-  /** When it ends at the latest, in whole milliseconds since the epoch. */
+  /** When it expires at the latest, in whole milliseconds since the epoch. */
   readonly expiresAt?: number;
-  /** How long after the last access it ends, in whole milliseconds. */
+  /** How long after the last access it expires, in whole milliseconds. */
   readonly idleTimeout?: number;
   /** The SHA-256 of the cookie's secret, hex. */
   readonly secretHash?: string;
@@ -72,7 +72,7 @@ export interface SessionRecord {
   readonly typed?: readonly string[];
   /** The keys of `flash` whose value is one. */
   readonly typedFlash?: readonly string[];
-  /** When keys of `data` end, in whole milliseconds since the epoch. */
+  /** When keys of `data` expire, in whole milliseconds since the epoch. */
   readonly keyExpiry?: { readonly [key: string]: number };
   /** The version of the application's `data`, from 1; `undefined` for 0. */
   readonly dataVersion?: number;

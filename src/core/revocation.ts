@@ -92,7 +92,7 @@ export function renewRevocation(
  *
  * @param id The session ID.
  * @param record Its record.
- * @param mark The mark of its user, if there is one.
+ * @param revocation That of its user, if there is one.
  */
 export function isRevoked(
   id: string,

@@ -13,7 +13,7 @@ export interface CartItem {
 }
 
 /** What the demo keeps in a session. */
-export interface VisitorData {
+interface VisitorData {
   /** How often the counter was pressed. */
   counter: number;
   /** What is in the cart, oldest first. */

@@ -1,11 +1,11 @@
-import { loadDriver } from "../cli/driver.ts";
+import { loadDriver, type SqliteDriver } from "../cli/driver.ts";
 import type { SessionStore } from "../core/store.ts";
 import { KvSessionStore } from "../engines/kv.ts";
 import { PostgresSessionStore } from "../engines/postgres.ts";
 import type { PostgresClient } from "../engines/postgres_client.ts";
 import type { RedisClient } from "../engines/redis_client.ts";
 import { RedisSessionStore } from "../engines/redis.ts";
-import { type SqliteDatabase, SqliteSessionStore } from "../engines/sqlite.ts";
+import { SqliteSessionStore } from "../engines/sqlite.ts";
 import { DirectorySessionStore } from "../directory/directory_store.ts";
 import { sessionPath } from "../directory/layout.ts";
 
@@ -73,13 +73,6 @@ export async function openDemoStore(
     view: (id) => viewRecord(store, id),
     [Symbol.asyncDispose]: async () => void (await close()),
   };
-}
-
-/** The part of `node:sqlite` that is used. */
-interface SqliteDriver {
-  readonly DatabaseSync: new (
-    path: string,
-  ) => SqliteDatabase & { close(): void };
 }
 
 /** The part of `npm:redis` that is used. */

@@ -10,7 +10,7 @@ class Markup {
 export type { Markup };
 
 /** What {@linkcode markup} takes in a `${}`. */
-export type MarkupContent =
+type MarkupContent =
   | Markup
   | string
   | number

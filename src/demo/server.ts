@@ -7,7 +7,7 @@ import * as session3 from "./session3_endpoints.ts";
 import { ICON, STYLE } from "./style.ts";
 
 /** What {@linkcode serveDemo} takes. */
-export interface DemoOptions {
+interface DemoOptions {
   /** The address to listen at. */
   readonly hostname: string;
   /** The port to listen at; 0 for any free one. */

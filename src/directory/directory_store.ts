@@ -1,6 +1,6 @@
+import { checkDurability, checkNumber } from "../core/checks.ts";
 import { fromFileUrl } from "@std/path/from-file-url";
 import { join } from "@std/path/join";
-import { checkNumber } from "../core/checks.ts";
 import { encodeRecord } from "../core/codec.ts";
 import {
   checkLastAccess,
@@ -350,9 +350,5 @@ function checkArguments(
     throw new TypeError(`${what}: directory is not a path`);
   }
   checkNumber(lockTimeout, `${what}: lockTimeout`);
-  if (durability !== "process" && durability !== "power") {
-    throw new TypeError(
-      `${what}: durability is neither "process" nor "power"`,
-    );
-  }
+  checkDurability(durability, what);
 }

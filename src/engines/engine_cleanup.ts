@@ -1,3 +1,4 @@
+import { system } from "../system/system.ts";
 import { fromJson, type SessionRecord } from "../core/record.ts";
 import type { CleanupOptions, CleanupResult } from "../core/store.ts";
 import { eachUntilAborted, untilAborted } from "../system/waiting.ts";
@@ -24,7 +25,7 @@ export async function cleanByIndex(
       deleted += some;
       if (some < cleaner.atATime) break;
       onProgress?.({ deleted, remaining: 0, orphans: 0 });
-      await letOthersRun();
+      await system.pause();
       signal?.throwIfAborted();
     }
   }
@@ -55,13 +56,9 @@ export async function cleanByScan(
     else count.remaining++;
     if (++rows % ROWS_PER_REPORT === 0) {
       onProgress?.({ ...count });
-      await letOthersRun();
+      await system.pause();
     }
   }
   onProgress?.({ ...count });
   return count;
-}
-
-function letOthersRun(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve));
 }

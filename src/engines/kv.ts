@@ -122,14 +122,14 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** What the second key of a session holds. */
-interface Access {
+interface StoredAccess {
   readonly lastAccess: number;
   readonly tag: string | null;
   readonly expiresAt: number | null;
 }
 
 /** The versionstamps of the first two keys, and what the second one holds. */
-interface Revision {
+interface KvRevision {
   readonly session: string;
   readonly access: string | null;
   readonly tag: string | null;
@@ -154,10 +154,10 @@ class KvEngine implements SessionEngine {
     const [session, access] = await untilUnlocked(() => this.#kv.getMany(keys));
     if (!session?.versionstamp) return undefined;
     const parsed = parseJson(readText(access?.value)) as
-      | Partial<Access>
+      | Partial<StoredAccess>
       | undefined;
     const { lastAccess = 0, tag = null, expiresAt = null } = parsed ?? {};
-    const revision: Revision = {
+    const revision: KvRevision = {
       session: session.versionstamp,
       access: access!.versionstamp,
       tag,
@@ -255,7 +255,7 @@ class KvEngine implements SessionEngine {
     return change;
   }
 
-  #setAccess(change: Change, id: string, access: Access): void {
+  #setAccess(change: Change, id: string, access: StoredAccess): void {
     const value = encoder.encode(JSON.stringify(access));
     change.set(this.#access(id), value, lifeOf(access.expiresAt));
   }
@@ -273,8 +273,8 @@ class KvEngine implements SessionEngine {
   }
 }
 
-function revisionOf(row: EngineRow): Revision {
-  return row.revision as Revision;
+function revisionOf(row: EngineRow): KvRevision {
+  return row.revision as KvRevision;
 }
 
 async function isCommitted(change: Change): Promise<boolean> {

@@ -39,7 +39,7 @@ type PgPool = Extract<PostgresClient, { query: unknown }>;
 type PostgresSql = Exclude<PostgresClient, PgPool>;
 
 /** What a statement returned. */
-export interface PostgresResult {
+interface PostgresResult {
   /** The columns of each row, as text. */
   readonly rows: readonly (readonly string[])[];
   /** How many rows it returned or changed. */

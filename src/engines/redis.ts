@@ -118,12 +118,12 @@ const NONE = "";
 const JUNK = "?";
 
 /** The first and the third word of a session. */
-interface Revision {
+interface RedisRevision {
   readonly revision: string;
   readonly entry: string;
 }
 
-const ABSENT: Revision = { revision: NONE, entry: NONE };
+const ABSENT: RedisRevision = { revision: NONE, entry: NONE };
 
 /**
  * ARGV: revision expected, life in ms, the session, its revision and entry.
@@ -309,8 +309,8 @@ class RedisEngine implements SessionEngine {
   }
 }
 
-function revisionOf(row: EngineRow): Revision {
-  return row.revision as Revision;
+function revisionOf(row: EngineRow): RedisRevision {
+  return row.revision as RedisRevision;
 }
 
 /** Returns the first two words of a session. */
@@ -343,10 +343,10 @@ function rowOf(session: unknown): EngineRow | undefined {
   const isOurs = session.charCodeAt(ACCESS_AT - 1) === SPACE &&
     session.charCodeAt(ENTRY_AT - 1) === SPACE && end >= 0;
   if (!isOurs) {
-    const revision: Revision = { revision: JUNK, entry: NONE };
+    const revision: RedisRevision = { revision: JUNK, entry: NONE };
     return { json: "", lastAccess: 0, revision };
   }
-  const revision: Revision = {
+  const revision: RedisRevision = {
     revision: session.slice(0, REVISION_LENGTH),
     entry: session.slice(ENTRY_AT, end),
   };

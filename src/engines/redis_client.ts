@@ -44,7 +44,7 @@ type NodeRedisCluster = Extract<RedisClient, { nodeClient: unknown }>;
 type NodeRedisClient = Exclude<RedisClient, IoRedisClient | NodeRedisCluster>;
 
 /** Sends a command with all of its arguments, and resolves to the answer. */
-export type Send = (args: string[]) => Promise<unknown>;
+type Send = (args: string[]) => Promise<unknown>;
 
 /** A way to send commands, the same for all clients. */
 export interface RedisConnection {

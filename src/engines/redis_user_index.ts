@@ -33,7 +33,7 @@ if last == 'inf' then redis.call('PERSIST', KEYS[1]) else redis.call('PEXPIREAT'
 return 1`);
 
 /** An entry, and the session that should have it. */
-export interface IndexedSession {
+interface IndexedSession {
   readonly id: string;
   readonly entry: string;
 }

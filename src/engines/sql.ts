@@ -14,7 +14,7 @@ import type { EngineRow, NewEngineRow, OldSessions } from "./session_engine.ts";
 export type SqlValue = string | number | null;
 
 /** How many rows a stream reads at a time. */
-export const ROWS_AT_A_TIME = 100;
+const ROWS_AT_A_TIME = 100;
 /** The version of the tables that this code reads and writes. */
 export const SCHEMA_VERSION = 1;
 

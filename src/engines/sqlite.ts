@@ -2,6 +2,7 @@
  * What a touch changes keeps its size and stands before the JSON, so SQLite
  * overwrites a few bytes of one page in place, and leaves the JSON alone.
  */
+import { checkDurability } from "../core/checks.ts";
 import type { Durability } from "../core/store.ts";
 import { untilUnlocked } from "../system/waiting.ts";
 import { EngineSessionStore, type EngineStoreOptions } from "./engine_store.ts";
@@ -109,11 +110,7 @@ export class SqliteSessionStore extends EngineSessionStore {
     options: SqliteSessionStoreOptions = {},
   ) {
     const { table = "latchkey_sessions", durability = "process" } = options;
-    if (durability !== "process" && durability !== "power") {
-      throw new TypeError(
-        'Cannot use durability: it is neither "process" nor "power"',
-      );
-    }
+    checkDurability(durability, "Cannot keep sessions in SQLite");
     super(new SqliteEngine(database, table, durability), options);
   }
 }

@@ -55,7 +55,7 @@ const BUNDLERS: Readonly<
 for (const [name, bundle] of Object.entries(BUNDLERS)) {
   Deno.test(`a server bundled by ${name} serves a page`, async () => {
     using directory = new TemporaryDirectory();
-    const [from, to] = [directory.join("server.ts"), directory.join("out.js")];
+    const [from, to] = [directory.join("server.ts"), directory.join("mod.js")];
     Deno.writeTextFileSync(from, SERVER);
     const { code, stderr } = await spawnDeno(bundle(from, to)).end();
     assertEquals(code, 0, stderr);
