@@ -4,9 +4,9 @@
  * as there are cores. It prints a line a room, what failed, and ends with one
  * line for all of them.
  *
- * `deno task test disk stores` runs these rooms only; one room alone shows its
- * output as it comes. What begins with `-` goes to `deno test`, as in
- * `deno task test disk --filter lock`, and what follows `--` to the tests:
+ * `deno task test directory engines` runs these rooms only; one room alone shows
+ * its output as it comes. What begins with `-` goes to `deno test`, as in
+ * `deno task test directory --filter lock`, and what follows `--` to the tests:
  * after `-- soak` those that search, search long.
  *
  * Of an exhaustive search a share runs, which the commit chooses; see

@@ -249,8 +249,8 @@ const BREACHES: readonly (readonly [
   ],
   [
     "src/cli/breach_3.ts",
-    `import { a } from "../../tests/stores/contract.ts";`,
-    "imports ../../tests/stores/contract.ts: not in src",
+    `import { a } from "../../tests/contract/contract.ts";`,
+    "imports ../../tests/contract/contract.ts: not in src",
   ],
   [
     "src/core/breach_2.ts",

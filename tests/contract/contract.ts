@@ -1,6 +1,6 @@
 /**
- * The contract of a store (`src/core/store.ts`) as tests, one title for each
- * thing that it says. A store's own test calls {@linkcode testContract} with a
+ * The contract of a store (`src/core/store.ts`) as tests, one title for each of
+ * its promises. A store's own test calls {@linkcode testContract} with a
  * way to open one, and adds what only that store promises.
  *
  * @module
@@ -16,9 +16,9 @@ import { testRecords } from "./contract_records.ts";
 import { testUsers } from "./contract_users.ts";
 import { testWriting } from "./contract_writing.ts";
 
-/** A store for one test, empty, and what lies beneath it. */
+/** A store for one test, empty, and access to its medium. */
 export interface Harness extends AsyncDisposable {
-  /** What is tested. */
+  /** The store. */
   readonly store: SessionStore;
 
   /**
@@ -27,20 +27,20 @@ export interface Harness extends AsyncDisposable {
    */
   age(id: string, ms: number): Promise<void>;
 
-  /** Stops the clock that the store asks, if that is one of this process. */
+  /** Stops the store's clock, if that is one of this process. */
   readonly stopClock?: (now: number) => Disposable;
 
-  /** Puts behind an ID what is not a record, if the medium can hold such. */
+  /** Stores something that is not a record under an ID, if the medium can. */
   readonly spoil?: (id: string) => Promise<void>;
 
-  /** Puts what is kept of one ID behind another too, if the medium can. */
+  /** Copies the stored record of one ID to another ID, if the medium can. */
   readonly misplace?: (from: string, to: string) => Promise<void>;
 
   /** Lets every call on the medium fail with this error, until disposed. */
   readonly breakDown?: (error: Error) => Disposable;
 }
 
-/** How a contract is tested. */
+/** How the contract is tested. */
 export interface ContractOptions {
   /**
    * The longest string that the medium takes, in characters.
@@ -55,7 +55,7 @@ export interface ContractOptions {
    */
   readonly readsAhead?: boolean | undefined;
   /**
-   * Whether a cleanup counts all that remains, also what is not a record.
+   * Whether a cleanup counts everything that remains, also if it is not a record.
    *
    * @default {false}
    */
@@ -94,7 +94,7 @@ export function testContract(
   testLock(declare);
 }
 
-/** Returns what a store says of the last access, and marks nothing. */
+/** Returns the last access that a store reports, and marks no access. */
 export async function lastAccessOf(
   store: SessionStore,
   id: string,
@@ -118,7 +118,7 @@ export async function entriesOf(
   return entries;
 }
 
-/** Runs a part of a test that not every harness has the means for. */
+/** Runs a part of a test that some harnesses do not support. */
 export async function runIf<T>(
   t: Deno.TestContext,
   means: T | undefined,

@@ -12,7 +12,7 @@ import {
   runIf,
 } from "./contract.ts";
 
-/** What is not a number from 0 up. */
+/** Values that are not a number from 0 up. */
 export const BAD_NUMBERS: readonly unknown[] = [
   NaN,
   -1,
@@ -30,12 +30,12 @@ export const BAD_NUMBERS: readonly unknown[] = [
   new Date(0),
 ];
 
-/** The class of the error that refuses one of them. */
+/** The class of the error that refuses such a value. */
 export function refusalOf(bad: unknown): ErrorConstructor {
   return typeof bad === "number" ? RangeError : TypeError;
 }
 
-/** Sessions by what a cleaner with 30 minutes does to them. */
+/** Sessions that a cleanup after 30 minutes deletes, and that it keeps. */
 async function fill({ store, age }: Harness): Promise<void> {
   const put = async (
     id: string,
@@ -74,9 +74,9 @@ const KEPT = [
   "keep-remembered-",
 ];
 
-/** Declares the tests of the cleaner. */
+/** Declares the tests of cleanups. */
 export function testCleanup(declare: Declare): void {
-  declare("deleteOldSessions() of nothing", async ({ store }) => {
+  declare("deleteOldSessions() of an empty store", async ({ store }) => {
     const { deleted, remaining, orphans } = await store.deleteOldSessions(30);
     assertEquals([deleted, remaining, orphans], [0, 0, 0]);
   });
@@ -91,7 +91,7 @@ export function testCleanup(declare: Declare): void {
     assertEquals(again, { deleted: 0, remaining: 5, orphans: 0 });
   });
 
-  declare("deleteOldSessions() heeds lifetimes before minutes", async (h) => {
+  declare("deleteOldSessions() applies lifetimes before minutes", async (h) => {
     const { store } = h;
     await fill(h);
     const { remaining } = await store.deleteOldSessions(0);
@@ -103,13 +103,16 @@ export function testCleanup(declare: Declare): void {
     ]);
   });
 
-  declare("deleteOldSessions(Infinity) keeps what is live", async (harness) => {
-    const { store, age } = harness;
-    await store.save(ID, recordOf());
-    await age(ID, 10 * 365 * 24 * HOUR);
-    const { deleted, remaining } = await store.deleteOldSessions(Infinity);
-    assertEquals({ deleted, remaining }, { deleted: 0, remaining: 1 });
-  });
+  declare(
+    "deleteOldSessions(Infinity) keeps live sessions",
+    async (harness) => {
+      const { store, age } = harness;
+      await store.save(ID, recordOf());
+      await age(ID, 10 * 365 * 24 * HOUR);
+      const { deleted, remaining } = await store.deleteOldSessions(Infinity);
+      assertEquals({ deleted, remaining }, { deleted: 0, remaining: 1 });
+    },
+  );
 
   declare(
     "deleteOldSessions() takes fractions of a minute",
@@ -180,7 +183,7 @@ export function testCleanup(declare: Declare): void {
     assertEquals([real.deleted, real.remaining], [5, 5]);
   });
 
-  declare("deleteOldSessions() is no access", async ({ store, age }) => {
+  declare("deleteOldSessions() marks no access", async ({ store, age }) => {
     await store.save(ID, recordOf());
     await age(ID, MINUTE);
     const before = await lastAccessOf(store, ID);
@@ -200,7 +203,7 @@ export function testCleanup(declare: Declare): void {
     assertEquals({ deleted, remaining }, { deleted: 0, remaining: 2 });
   });
 
-  declare("deleteOldSessions() tells onProgress how far it is", async (h) => {
+  declare("deleteOldSessions() calls onProgress with its counts", async (h) => {
     await fill(h);
     const told: CleanupResult[] = [];
     const result = await h.store.deleteOldSessions(30, {

@@ -1,4 +1,4 @@
-/** The contract: no session is one thing, and never an exception. */
+/** The contract: a missing session gives the same answer for any reason, and never an exception. */
 
 import { assertEquals, assertRejects } from "@std/assert";
 import type { SessionRecord } from "../../src/core/record.ts";
@@ -7,13 +7,13 @@ import { MALFORMED_IDS } from "../malformed_ids.ts";
 import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
 import { type Declare, entriesOf, lastAccessOf, runIf } from "./contract.ts";
 
-/** Asks a store in every way there is, and holds it to "no session". */
+/** Checks that every operation of a store finds no session. */
 export async function assertNoSession(
   store: SessionStore,
   id: string,
 ): Promise<void> {
   const neverCalled = (): never => {
-    throw new Error("called for a session that there is not");
+    throw new Error("called for a missing session");
   };
   assertEquals(await store.load(id), undefined);
   assertEquals(await store.load(id, { touch: neverCalled }), undefined);
@@ -21,12 +21,12 @@ export async function assertNoSession(
   assertEquals(await store.touch(id), false);
   assertEquals(await store.update(id, neverCalled), undefined);
   assertEquals(Object.keys(await entriesOf(store)).includes(id), false);
-  assertEquals(await store.load(id), undefined, "revived by asking");
+  assertEquals(await store.load(id), undefined, "a read has restored it");
   assertEquals(await store.delete(id), false);
   assertEquals(await store.delete(id), false);
 }
 
-/** Declares the tests of what is no session. */
+/** Declares the tests of missing sessions. */
 export function testIds(declare: Declare, countsAll: boolean): void {
   declare("no operation finds an absent session", async ({ store }) => {
     await assertNoSession(store, ID);
@@ -177,48 +177,51 @@ export function testIds(declare: Declare, countsAll: boolean): void {
     assertEquals(await entriesOf(store), kept);
   });
 
-  declare("what is not a record is no session", async (harness, t) => {
-    const { store } = harness;
-    await runIf(t, harness.spoil, "to every operation", async (spoil) => {
-      await spoil(ID);
-      await assertNoSession(store, ID);
-    });
-    await runIf(t, harness.spoil, "to each alone", async (spoil) => {
-      const asks: (() => Promise<unknown>)[] = [
-        () => store.load(ID),
-        () => store.load(ID, { touch: () => true }),
-        () => store.has(ID),
-        () => store.touch(ID),
-        () => store.delete(ID),
-        () => store.update(ID, (record) => record),
-      ];
-      for (const ask of asks) {
+  declare(
+    "something that is not a record is not a session",
+    async (harness, t) => {
+      const { store } = harness;
+      await runIf(t, harness.spoil, "to every operation", async (spoil) => {
         await spoil(ID);
-        assertEquals(await ask() || undefined, undefined);
-      }
-      await spoil(ID);
-      assertEquals(await entriesOf(store), {});
-      await spoil(ID);
-      const { deleted, remaining } = await store.deleteOldSessions(30);
-      const left = countsAll ? 1 : 0;
-      assertEquals({ deleted, remaining }, { deleted: 0, remaining: left });
-    });
-    await runIf(
-      t,
-      harness.spoil,
-      "and in the way of no operation",
-      async (spoil) => {
+        await assertNoSession(store, ID);
+      });
+      await runIf(t, harness.spoil, "to each alone", async (spoil) => {
+        const asks: (() => Promise<unknown>)[] = [
+          () => store.load(ID),
+          () => store.load(ID, { touch: () => true }),
+          () => store.has(ID),
+          () => store.touch(ID),
+          () => store.delete(ID),
+          () => store.update(ID, (record) => record),
+        ];
+        for (const ask of asks) {
+          await spoil(ID);
+          assertEquals(await ask() || undefined, undefined);
+        }
         await spoil(ID);
-        await store.save(ID, recordOf({ n: 2 }));
-        assertEquals(await store.load(ID), recordOf({ n: 2 }));
+        assertEquals(await entriesOf(store), {});
         await spoil(ID);
-        assertEquals(await store.create(ID, recordOf({ n: 3 })), true);
-        assertEquals(await store.load(ID), recordOf({ n: 3 }));
-      },
-    );
-  });
+        const { deleted, remaining } = await store.deleteOldSessions(30);
+        const left = countsAll ? 1 : 0;
+        assertEquals({ deleted, remaining }, { deleted: 0, remaining: left });
+      });
+      await runIf(
+        t,
+        harness.spoil,
+        "and in the way of no operation",
+        async (spoil) => {
+          await spoil(ID);
+          await store.save(ID, recordOf({ n: 2 }));
+          assertEquals(await store.load(ID), recordOf({ n: 2 }));
+          await spoil(ID);
+          assertEquals(await store.create(ID, recordOf({ n: 3 })), true);
+          assertEquals(await store.load(ID), recordOf({ n: 3 }));
+        },
+      );
+    },
+  );
 
-  declare("another session's record is no session", async (harness, t) => {
+  declare("another session's record is not a session", async (harness, t) => {
     const { store } = harness;
     await runIf(t, harness.misplace, "to any operation", async (misplace) => {
       await store.save(OTHER_ID, recordOf({ secret: true }));

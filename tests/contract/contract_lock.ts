@@ -66,7 +66,7 @@ export function testLock(declare: Declare): void {
     assertEquals([most, count], [1, FLOWS]);
   });
 
-  declareLock("is another one for each session", async (lock) => {
+  declareLock("is a different one for each session", async (lock) => {
     await using _held = await lock(ID);
     await using _other = await lock(OTHER_ID, { timeout: 0 });
   });
@@ -149,7 +149,7 @@ export function testLock(declare: Declare): void {
     },
   );
 
-  declareLock("freed twice is freed once", async (lock) => {
+  declareLock("can be freed twice, which frees it once", async (lock) => {
     const first = await lock(ID);
     await first[Symbol.asyncDispose]();
     await using _second = await lock(ID);

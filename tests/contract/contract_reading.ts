@@ -17,13 +17,13 @@ import {
 } from "../operations.ts";
 import { type Declare, entriesOf, lastAccessOf, runIf } from "./contract.ts";
 
-/** Every operation on a session that is there, or on all of them. */
+/** Every operation on a live session, or on all sessions. */
 const NAMES = [
   ...Object.keys(STORE_OPERATIONS),
   ...Object.keys(LISTINGS),
 ] as CallName[];
 
-/** Calls one of them; what it creates is another session. */
+/** Calls one of them; a create is of another session. */
 function operate(
   name: CallName,
   store: SessionStore,
@@ -68,7 +68,7 @@ export function testReading(declare: Declare, readsAhead: boolean): void {
     assertEquals(await store.has(ID), true);
   });
 
-  declare("load() and has() are no access", async ({ store, age }) => {
+  declare("load() and has() mark no access", async ({ store, age }) => {
     await store.save(ID, recordOf());
     await age(ID, HOUR);
     const before = await lastAccessOf(store, ID);
@@ -79,7 +79,7 @@ export function testReading(declare: Declare, readsAhead: boolean): void {
     assertEquals(await lastAccessOf(store, ID), before);
   });
 
-  declare("load() asks touch with record and last access", async (harness) => {
+  declare("load() calls touch with record and last access", async (harness) => {
     const { store, age, stopClock } = harness;
     const now = Date.now();
     using _clock = stopClock?.(now);
@@ -202,7 +202,10 @@ export function testReading(declare: Declare, readsAhead: boolean): void {
     for await (const [id, record] of store.entries()) {
       assertEquals(record, recordOf());
       if (readsAhead && read.delete(id)) continue;
-      assert(left.delete(id), "given twice, or after it was deleted");
+      assert(
+        left.delete(id),
+        "a session was given twice, or after it was deleted",
+      );
       seen.push(id);
       const [victim] = left;
       if (victim === undefined) continue;

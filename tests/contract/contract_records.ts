@@ -1,4 +1,4 @@
-/** The contract: what a record may hold, and that nothing is shared. */
+/** The contract: the values of a record, and that no object is shared. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { JsonObject, SessionRecord } from "../../src/core/record.ts";
@@ -6,7 +6,7 @@ import type { SessionStore } from "../../src/core/store.ts";
 import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
 import { type Declare, entriesOf, lastAccessOf } from "./contract.ts";
 
-/** Data of every kind that JSON knows, and the odd ones. */
+/** Data of every type that JSON has, and unusual ones. */
 export const DATA: Readonly<Record<string, JsonObject>> = {
   "nothing": {},
   "every kind": {
@@ -99,7 +99,7 @@ export function listUnkeepable(): Record<string, unknown> {
     "data a number": { createdAt, data: 1 },
     "data a function": { createdAt, data: () => {} },
     "data a Date": { createdAt, data: new Date(0) },
-    "data that says something else": { createdAt, data: { toJSON: () => 1 } },
+    "data with a toJSON method": { createdAt, data: { toJSON: () => 1 } },
     "a bigint": { createdAt, data: { n: 1n } },
     "a cycle": { createdAt, data: cycle },
     "no createdAt": { data },
@@ -146,13 +146,13 @@ async function assertKept(
   assertEquals(await store.load(OTHER_ID), record);
   const kept = await store.update(ID, (same) => same);
   assertEquals(kept, record);
-  // Equal by text too: assertEquals does not tell -0 from 0 by JSON's measure.
+  // Equal as text too: assertEquals distinguishes -0 from 0, which JSON does not.
   const text = JSON.stringify(record.data);
   assertEquals(JSON.stringify((await store.load(ID))!.data), text);
   assertEquals(await entriesOf(store), { [ID]: record, [OTHER_ID]: record });
 }
 
-/** Declares the tests of what is in a record. */
+/** Declares the tests of the values of records. */
 export function testRecords(declare: Declare, longestString: number): void {
   for (const [what, data] of Object.entries(DATA)) {
     declare(`keeps data: ${what}`, async ({ store }) => {
@@ -229,7 +229,7 @@ export function testRecords(declare: Declare, longestString: number): void {
     await assertKept(store, recordOf({}, { createdAt: 0 }));
   });
 
-  declare("leaves out what is undefined", async ({ store }) => {
+  declare("leaves out undefined values", async ({ store }) => {
     const record = { ...recordOf(), user: undefined, expiresAt: undefined };
     await store.save(ID, record as unknown as SessionRecord);
     const kept = await store.load(ID);

@@ -32,23 +32,26 @@ async function idsOf(store: SessionStore, user: string): Promise<string[]> {
   return entries.map(([id]) => id).sort();
 }
 
-/** Declares the tests of what `entries` says beside the records. */
+/** Declares the tests of what `entries` gives beside the records. */
 export function testUsers(declare: Declare): void {
-  declare("entries() tells each one's last access", async (harness) => {
-    const { store, age } = harness;
-    await store.save(ID, recordOf({}, { user: "ann" }));
-    await store.save(OTHER_ID, recordOf({}, { idleTimeout: 9 * HOUR }));
-    await age(ID, HOUR);
-    await age(OTHER_ID, 2 * HOUR);
-    for (const options of [{}, { user: "ann" }]) {
-      let count = 0;
-      for await (const [id, , lastAccess] of store.entries(options)) {
-        assertEquals(lastAccess, await lastAccessOf(store, id));
-        count++;
+  declare(
+    "entries() gives the last access of each session",
+    async (harness) => {
+      const { store, age } = harness;
+      await store.save(ID, recordOf({}, { user: "ann" }));
+      await store.save(OTHER_ID, recordOf({}, { idleTimeout: 9 * HOUR }));
+      await age(ID, HOUR);
+      await age(OTHER_ID, 2 * HOUR);
+      for (const options of [{}, { user: "ann" }]) {
+        let count = 0;
+        for await (const [id, , lastAccess] of store.entries(options)) {
+          assertEquals(lastAccess, await lastAccessOf(store, id));
+          count++;
+        }
+        assertEquals(count, "user" in options ? 1 : 2);
       }
-      assertEquals(count, "user" in options ? 1 : 2);
-    }
-  });
+    },
+  );
 
   declare("entries() of a user gives that user's sessions only", async (h) => {
     const { store, age } = h;
@@ -74,7 +77,7 @@ export function testUsers(declare: Declare): void {
     assertEquals(all.length, 30);
   });
 
-  declare("entries() of a user takes any text for one", async ({ store }) => {
+  declare("entries() of a user takes any text as a user", async ({ store }) => {
     const ids = new Map<string, string>();
     for (const [n, user] of USERS.entries()) {
       ids.set(user, `session-number-${n}`);

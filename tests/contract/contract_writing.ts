@@ -54,7 +54,7 @@ export function testWriting(declare: Declare): void {
     });
   }
 
-  declare("save() brings back what was deleted", async ({ store }) => {
+  declare("save() restores a deleted session", async ({ store }) => {
     await store.save(ID, recordOf());
     await store.delete(ID);
     await store.save(ID, recordOf({ n: 2 }));
@@ -221,7 +221,7 @@ export function testWriting(declare: Declare): void {
     assertEquals(await store.load(ID), undefined);
   });
 
-  declare("100 parallel update() lose nothing", async ({ store }) => {
+  declare("100 parallel update() lose no change", async ({ store }) => {
     await store.save(ID, recordOf({ n: 0 }));
     const results = await Promise.all(
       Array.from({ length: 100 }, () => store.update(ID, increment)),
@@ -265,7 +265,7 @@ export function testWriting(declare: Declare): void {
     }
   });
 
-  declare("of parallel delete(), one is told true", async ({ store }) => {
+  declare("of parallel delete(), one returns true", async ({ store }) => {
     for (let round = 0; round < 10; round++) {
       await store.save(ID, recordOf());
       const answers = await Promise.all(
@@ -285,11 +285,14 @@ export function testWriting(declare: Declare): void {
   });
 
   for (const [what, over] of Object.entries(OVER)) {
-    declare(`delete() of one over by ${what} is false`, async ({ store }) => {
-      await store.save(ID, recordOf({}, over));
-      assertEquals(await store.delete(ID), false);
-      assertEquals(await store.create(ID, recordOf()), true);
-    });
+    declare(
+      `delete() of one expired by ${what} is false`,
+      async ({ store }) => {
+        await store.save(ID, recordOf({}, over));
+        assertEquals(await store.delete(ID), false);
+        assertEquals(await store.create(ID, recordOf()), true);
+      },
+    );
   }
 
   declare("writing marks a session accessed", async (harness, t) => {

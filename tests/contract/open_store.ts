@@ -1,4 +1,4 @@
-/** Stores of every kind, opened by what can be sent to another process. */
+/** Stores of every kind, opened from a description that can be sent to another process. */
 
 import type { SessionStore } from "../../src/core/store.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
@@ -21,7 +21,7 @@ export interface MigratingPlace {
   readonly to: string;
 }
 
-/** A store, and what it holds open. */
+/** A store, and the resources that it holds open. */
 export interface OpenedStore extends AsyncDisposable {
   readonly store: SessionStore;
   /** Lets every call on the medium fail with this error, until disposed. */
@@ -33,8 +33,8 @@ export interface OpenStoreOptions {
   /** The clock of a store on an engine. */
   readonly now?: () => number;
   /**
-   * Whether a directory's store is damaged on purpose: its warnings are then no
-   * error, and a wait for a lock ends soon, as the lock may never be freed.
+   * Whether a directory's store is damaged on purpose: its warnings are then not
+   * errors, and a wait for a lock ends soon, as the lock may never be freed.
    */
   readonly isDamaged?: boolean;
 }
@@ -53,7 +53,7 @@ export async function openStore(
       return {
         store: new DirectorySessionStore(place.path, {
           create: true,
-          // A machine that is busy may take its time.
+          // A busy machine may be slow.
           lockTimeout: isDamaged ? 100 : 60_000,
           onWarning: ({ message }) => {
             if (!isDamaged) throw new Error(message);
@@ -85,7 +85,7 @@ export async function openStore(
 }
 
 /**
- * Waits until an engine has done what an ended process asked of it.
+ * Waits until an engine has finished the calls of an ended process.
  *
  * @param place Where the store is.
  * @param pid The process.
@@ -102,7 +102,7 @@ export async function settle(place: StorePlace, pid: number): Promise<void> {
 }
 
 /**
- * Tells what a process may do that opens a store there, as flags of Deno.
+ * Returns the permissions that a process needs to open a store, as flags of Deno.
  *
  * @param place Where the store is.
  * @param also A path that it may use as well.

@@ -1,6 +1,7 @@
 /*
- * What must hold after a process died in the middle, or was told of an error:
- * whatever is done next works at once, and answers by what lies there.
+ * What must hold after a process was killed in an operation, or after an
+ * operation failed: every next operation works at once, and its answer matches
+ * what is on the disk.
  */
 import { assert, assertEquals } from "@std/assert";
 import { decodeRecord } from "../../src/core/codec.ts";
@@ -19,7 +20,7 @@ import {
 import { replaceSystem, stopClock } from "../replaced_system.ts";
 import { beginSession, sessionOf, TEMPORARY_FOR } from "./scenes.ts";
 
-/** One thing to do next: checks its answer, and returns the record then. */
+/** A next operation: checks its answer, and returns the record after it. */
 type Next = (
   store: SessionStore,
   record: SessionRecord | undefined,
@@ -27,7 +28,7 @@ type Next = (
 
 const NEW = sessionOf(4);
 
-/** An operation of the store, by what the table says that it does. */
+/** An operation of the store, as the table of operations says. */
 function next(name: StoreOperationName): Next {
   const { call, live, missing } = STORE_OPERATIONS[name];
   return async (store, record) => {
@@ -92,12 +93,12 @@ const NEXT: Readonly<Record<string, Next>> = {
 const NAMES = Object.keys(NEXT);
 
 /**
- * Does everything that can be done next, one after the other, and checks that
- * each works at once, without a wait: every lock is free.
+ * Runs every next operation, one after the other, and checks that each works at
+ * once, without a wait: every lock is free.
  *
- * @param store It is asked.
+ * @param store The store.
  * @param directory Its directory.
- * @param turn Which comes first; another one for another turn.
+ * @param turn Chooses the operation that comes first.
  */
 export async function goOn(
   store: SessionStore,
@@ -106,7 +107,7 @@ export async function goOn(
 ): Promise<void> {
   using _noWaiting = replaceSystem({
     wait: (ms) => {
-      // The cleaner's way to let others have a turn.
+      // A cleanup waits 0 ms to give the event loop back.
       assert(ms === 0, "a lock is still held");
       return Promise.resolve();
     },
@@ -125,7 +126,7 @@ export async function goOn(
   assertEquals(describeIndex(directory).missing, []);
 }
 
-/** What a store has to find, read without one. */
+/** What a store must find, read without a store. */
 function readLive(path: string): SessionRecord | undefined {
   let bytes: Uint8Array;
   try {
@@ -148,11 +149,11 @@ export async function cleanUpAfter(
   directory: string,
   temporaries: readonly string[],
 ): Promise<void> {
-  // What this process left when it went on.
+  // The recycled file that this process has left since.
   dropRecycled(directory);
   const store = new DirectorySessionStore(directory);
   await store.setup();
-  // The index of users may be missing, which the cleaner makes.
+  // The index of users may be missing; a cleanup makes it.
   const list = () =>
     [...Deno.readDirSync(directory)].map(({ name }) => name)
       .filter((name) => name !== ".users");

@@ -1,11 +1,11 @@
 /**
  * Runs as a process of its own: plays a scene and, right before one of its
- * system calls, dies or stops. What setup does is not counted, but where that
- * is the scene.
+ * system calls, kills or stops itself. The calls of setup are not counted,
+ * unless setup is the scene.
  *
- * A process is dear and a call is cheap, so one process can play a scene in
- * many directories, one after the other, and be at another step in each when
- * it dies: a play that came to its last step is frozen there. It makes no
+ * To start a process is slow and a call is fast, so one process can play a scene
+ * in many directories, one after the other, and be at another step in each when
+ * it is killed: a play that came to its last step is frozen there. It makes no
  * further call, so its files stay open and locked, and what it has written
  * stays as it is, until the kernel cleans up after the process.
  */
@@ -16,27 +16,27 @@ import { type Child, spawn } from "../spawn.ts";
 import { replaceEveryCall } from "./every_call.ts";
 import { isSetup, openStore, SCENES, takeOverRecycled } from "./scenes.ts";
 
-/** What a process is told. */
+/** The task of a process. */
 export interface Death {
-  /** Which of the scenes. */
+  /** The index of the scene. */
   readonly scene: number;
   readonly durability: Durability;
-  /** Where it is played, and right before which call it ends there; from 1. */
+  /** The directory of each play, and the call before which it ends there; from 1. */
   readonly plays: readonly {
     readonly directory: string;
     readonly step: number;
   }[];
   /**
-   * `"die"` at the first such call; `"stop"` there; or `"freeze"` at each, and
-   * then die.
+   * Before the first such call, `"die"` sends SIGKILL and `"stop"` SIGSTOP;
+   * `"freeze"` freezes each play, and then sends SIGKILL.
    */
   readonly how: "die" | "stop" | "freeze";
 }
 
 /**
- * Starts a process that is to die or stop.
+ * Starts a process that kills or stops itself.
  *
- * @param death What it does.
+ * @param death Its task.
  * @param allowed The only directory that it may touch.
  */
 export function startDeath(death: Death, allowed: string): Child {
@@ -70,7 +70,7 @@ async function play(death: Death, index: number): Promise<void> {
   } catch (error) {
     if (steps < step || how !== "freeze") throw error;
   } finally {
-    // There is room for a few only; this one stays open, as a process leaves it that dies.
+    // A process keeps only a few; this one stays open, as a killed process leaves it.
     recycledFiles.delete(directory);
   }
 }
@@ -86,8 +86,8 @@ function die(): void {
 }
 
 /**
- * Says so when the signal is on its way, not before: one to go on that came
- * first would be lost.
+ * Stops this process, and prints so when SIGSTOP was sent, not before: a SIGCONT
+ * that came first would be lost.
  */
 function stop(): void {
   new Deno.Command("sh", {

@@ -1,5 +1,5 @@
 /**
- * Death at every step: a process that is killed (SIGKILL) right before its
+ * A kill at every step: a process that is killed (SIGKILL) right before its
  * first, second, third … system call, in every operation, up to the last.
  */
 
@@ -26,7 +26,7 @@ import {
   takeOverRecycled,
 } from "./scenes.ts";
 
-/** Directories in which a scene is played by a process that is to die. */
+/** Directories in which a scene is played by a process that is killed. */
 class Graveyard implements Disposable {
   readonly path: string;
   readonly scene: Scene;
@@ -43,7 +43,7 @@ class Graveyard implements Disposable {
     this.#place[Symbol.dispose]();
   }
 
-  /** Lays the scene out for a process that dies at a step. */
+  /** Lays the scene out for a process that is killed at a step. */
   async open(step: number): Promise<string> {
     const directory = this.#place.join(`step-${step}`);
     Deno.mkdirSync(directory, { mode: 0o700 });
@@ -70,7 +70,7 @@ class Graveyard implements Disposable {
     return steps;
   }
 
-  /** Runs a process that dies; what it answered, by the number of the play. */
+  /** Runs a process that is killed; returns its answers by the number of the play. */
   async bury(
     plays: Death["plays"],
     how: "die" | "freeze",
@@ -88,7 +88,7 @@ class Graveyard implements Disposable {
   }
 }
 
-/** Checks what a process left that died, and goes on from there. */
+/** Checks what a killed process left, and runs every next operation. */
 async function checkRemains(
   { scene, durability }: Graveyard,
   directory: string,
@@ -100,14 +100,14 @@ async function checkRemains(
   if (!scene.isWithoutIndex) {
     assertEquals(describeIndex(directory).missing, []);
   }
-  // Setup looks whether a file can have two names; a replaced file gets one.
+  // Setup tests whether a file can have two names; a replaced file gets another.
   const most = isSetup(scene) || durability === "process" ? 2 : 1;
   assert(temporaries.length <= most, `left behind: ${temporaries}`);
   await goOn(openStore(directory, scene), directory, step);
   await cleanUpAfter(directory, temporaries);
 }
 
-/** Checks what a process left that died after it had answered. */
+/** Checks what a process left that was killed after its answer. */
 function checkAnswered(
   { scene, durability }: Graveyard,
   directory: string,
@@ -137,7 +137,7 @@ async function inWords(
   }
 }
 
-/** One process that dies at every step of a scene; returns how many. */
+/** Kills one process at every step of a scene; returns how many steps. */
 async function dieAtEveryStep(graveyard: Graveyard): Promise<number> {
   const { scene } = graveyard;
   const steps = await graveyard.countSteps();
@@ -181,7 +181,7 @@ const ON_THE_SPOT = [
   "a request that regenerates its session",
 ];
 
-Deno.test("a process that is killed before a call leaves the same where each call has a process of its own", async () => {
+Deno.test("a process that is killed before a call leaves the same files when each call has a process of its own", async () => {
   let kills = 0;
   for (const scene of SCENES) {
     if (!ON_THE_SPOT.includes(scene.title)) continue;

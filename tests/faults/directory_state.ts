@@ -1,4 +1,4 @@
-/** What lies in a directory of sessions, as text that can be compared. */
+/** The content of a directory of sessions, as text that can be compared. */
 
 import { decodeRecord } from "../../src/core/codec.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
@@ -14,7 +14,7 @@ import { layRecycled, LONG_AGO, type Scene, TEMPORARY_FOR } from "./scenes.ts";
 
 /** See {@linkcode describeDirectory}. */
 export interface DirectoryState {
-  /** What lies there by its name, as in a scene's `after`. */
+  /** The files by their names, as in a scene's `after`. */
   readonly files: Readonly<Record<string, string>>;
   /**
    * The names of temporary files, without those of which the scene is about
@@ -24,8 +24,8 @@ export interface DirectoryState {
 }
 
 /**
- * Puts into a directory what a scene begins with, in place of all that is
- * there but the marker of the directory. Sessions of users are in the index.
+ * Puts the files of a scene into a directory, in place of everything but the
+ * directory's marker. Sessions of users are in the index.
  */
 export function layOut(directory: string, scene: Scene): void {
   for (const { name } of list(directory)) {
@@ -48,7 +48,7 @@ export function layOut(directory: string, scene: Scene): void {
   }
 }
 
-/** Says what lies in a directory; nothing when there is none. */
+/** Describes the content of a directory; nothing when it is missing. */
 export function describeDirectory(
   directory: string,
   scene: Scene,
@@ -78,8 +78,8 @@ export function describeDirectory(
 
 /**
  * Describes a file: `n=1, long ago` for a record, with what is special about
- * it; `foreign, long ago`; `unreadable, long ago`. What comes behind the comma
- * is the last access, which does not matter of a file that is set aside.
+ * it; `foreign, long ago`; `unreadable, long ago`. The part after the comma is
+ * the last access, which a file that is set aside does not have.
  */
 function describeFile(path: string, name: string): string {
   const found = decodeRecord(name, Deno.readFileSync(path));
@@ -112,7 +112,7 @@ function open(
   return { n: openRecord(record, owner, SEALING)?.data.n ?? "?", secret };
 }
 
-/** Within this run of the tests, that is; its clock and the kernel's are one. */
+/** Within this run of the tests, which has the same clock as the kernel. */
 function isNow(at: number): boolean {
   return Math.abs(Date.now() - at) < TEMPORARY_FOR;
 }
@@ -127,12 +127,12 @@ function list(directory: string): Deno.DirEntry[] {
 }
 
 /**
- * Finds what is neither as it was nor as it should have become: each file on
- * its own is the old or the new one.
+ * Finds files that are neither as before nor as expected afterwards: each file
+ * on its own is the old or the new one.
  *
- * @param scene What was done.
- * @param before What lay there.
- * @param now What lies there.
+ * @param scene The scene that was played.
+ * @param before The files before it.
+ * @param now The files now.
  * @returns What is wrong, as text; nothing when all is well.
  */
 export function findTorn(
@@ -147,7 +147,7 @@ export function findTorn(
     const isOneOfThem = [before, between, after].some((state) =>
       state[name] === now[name] && (state !== between || name in between)
     );
-    // What is set aside is moved: it has one of two names at any time.
+    // A file that is set aside is moved: it has one of two names at any time.
     const from = name.replace(/\.bad$/, "");
     const isLost = name !== from && from in before &&
       (from in now) === (name in now);

@@ -5,7 +5,7 @@ import { replaceSystem } from "../replaced_system.ts";
 export interface Call {
   readonly name: keyof System;
   readonly args: readonly unknown[];
-  /** Makes it, and returns what it returns. */
+  /** Makes the call, and returns its result. */
   make(): unknown;
 }
 
@@ -13,10 +13,10 @@ export interface Call {
 const NO_CALLS = new Set(["now", "monotonic", "random", "wait", "pause"]);
 
 /**
- * Puts itself in front of every system call until the end of the block; the
- * clocks, random numbers and waiting do not count.
+ * Replaces every system call until the end of the block, but not the clocks,
+ * random numbers and waiting.
  *
- * @param act Is given each call, and returns what is to be its result.
+ * @param act Gets each call, and returns its result.
  */
 export function replaceEveryCall(act: (call: Call) => unknown): Disposable {
   const members = Object.entries(system)
@@ -36,7 +36,7 @@ export function replaceEveryCall(act: (call: Call) => unknown): Disposable {
   return replaceSystem(Object.fromEntries(members));
 }
 
-/** So that what is there does not depend on another thread. */
+/** Removes at once, not in another thread, so that every run is the same. */
 function removeNow(path: string): Promise<void> {
   return Promise.try(() => Deno.removeSync(path));
 }

@@ -2,16 +2,16 @@
  * A fault at every step: each system call of each operation fails, with each
  * error that it may fail with, in each way that it can.
  *
- * The caller gets it: what is thrown is the very error that the call threw;
- * where a second call fails while the first one's mess is cleaned up, that of
- * the first. Two exceptions: an unreadable file that cannot be set aside is no
- * session all the same, and `onWarning` is given the error; a file system that
- * refuses hard links is named in words, with the error as its cause.
+ * The operation throws the very error that the call threw; if a second call
+ * fails while the operation cleans up, the error of the first. Two exceptions:
+ * an unreadable file that cannot be set aside still counts as a missing session,
+ * and `onWarning` gets the error; a file system that refuses hard links gives
+ * another error, with the system's error as its cause.
  *
  * Nothing has changed, unless the call that changes it had taken effect: the
- * `link`, `rename` or `remove` of a session's name, or the touch. What fails
- * behind that (to remove the temporary name, to sync the directory, to unlock)
- * is the caller's error too, and the record is the new one.
+ * `link`, `rename` or `remove` of a session's name, or the touch. A call that
+ * fails after that (to remove the temporary name, to sync the directory, to
+ * unlock) is the caller's error too, and the record is the new one.
  */
 
 import { assert, assertEquals, assertStrictEquals, equal } from "@std/assert";
@@ -42,7 +42,7 @@ import {
 } from "./scenes.ts";
 import { ERROR_NAMES, type ErrorName, makeError } from "./system_errors.ts";
 
-/** Where a scene is played again and again. */
+/** A directory in which a scene is played many times. */
 class Playground implements Disposable {
   readonly scene: Scene;
   readonly durability: Durability;
@@ -82,12 +82,12 @@ class Playground implements Disposable {
   }
 }
 
-/** Makes a directory one that was set up before. */
+/** Makes a directory look as after an earlier setup. */
 async function markDirectory(directory: string): Promise<void> {
   await new DirectorySessionStore(directory).setup();
 }
 
-/** Plays a scene with a fault, unless it ends before; returns what was seen. */
+/** Plays a scene with a fault, unless it ends before; returns the faulty system. */
 async function play(ground: Playground, fault: Fault): Promise<FaultySystem> {
   const { scene, directory, warnings } = ground;
   const store = await ground.begin();
@@ -110,16 +110,16 @@ async function play(ground: Playground, fault: Fault): Promise<FaultySystem> {
     assertEquals(findTorn(scene, before, files), []);
   }
   if (!mayLeave(faulty.failed, fault)) assertEquals(temporaries, []);
-  // But the recycled file, which is not a session.
+  // The recycled file stays open; it is not a session.
   faulty.open.delete(recycledFiles.get(directory)?.file);
   assertEquals(faulty.open.size, 0, "a file was left open");
-  // What setup locks has a name that no other process knows.
+  // The files that setup locks have names that no other process knows.
   if (!isSetup(scene)) assertEquals(faulty.closedLocked, [], "not unlocked");
   await goOn(store, directory, fault.step);
   return faulty;
 }
 
-/** A cleanup may collect them first: a directory has an order of its own. */
+/** A cleanup may collect orphans first: the order of a listing is not fixed. */
 function withoutOrphans(
   files: DirectoryState["files"],
 ): DirectoryState["files"] {
@@ -133,7 +133,7 @@ function hasSeveral({ files }: Scene): boolean {
   return Object.keys(files).length > 1;
 }
 
-/** Sees that a change which took effect is a whole one. */
+/** Checks that a change that took effect is complete. */
 function assertChanged(
   { after, between }: Scene,
   files: DirectoryState["files"],
@@ -163,14 +163,14 @@ async function runFaulty(
   }
 }
 
-/** Sees that the first error reached the caller; see the top of this file. */
+/** Checks that the first error reached the caller; see the top of this file. */
 function assertThrown(
   scene: Scene,
   { faulty, answer, error }: Outcome,
   warnings: readonly StoreWarning[],
 ): void {
   const [first] = faulty.thrown;
-  // When it fails to unlock in the end, all has been told.
+  // A failed unlock after a warning is not reported again.
   const isTold = warnings.some(({ error }) => error === first) ||
     (faulty.failed === "unlock" && warnings.length > 0);
   if (error instanceof SessionDirectoryError) {
@@ -180,20 +180,20 @@ function assertThrown(
     assert(isTold, "the error was swallowed");
     assertEquals(answer, scene.answer);
   } else if (isTold) {
-    // It went on to the next file, and failed there too.
+    // The operation continued with the next file, and failed there too.
     assert(faulty.thrown.includes(error as Error));
   } else {
     assertStrictEquals(error, first);
   }
 }
 
-/** Whether a file remains that the process cannot remove, or does not know of. */
+/** Whether a file may remain, which the process cannot remove or does not know. */
 function mayLeave(failed: string, { manner }: Fault): boolean {
   return manner === "from then on" ||
     (manner === "afterwards" && failed === "open temporary");
 }
 
-/** What is said of each manner, and the errors that can come in it. */
+/** The title of each manner, and the errors that it can have. */
 const MANNERS: Readonly<Record<Manner, [string, readonly ErrorName[]]>> = {
   "instead": ["any call that fails", ERROR_NAMES],
   "afterwards": [
@@ -206,7 +206,7 @@ const MANNERS: Readonly<Record<Manner, [string, readonly ErrorName[]]>> = {
   ],
 };
 
-/** A step that no scene comes to. */
+/** A step that no scene reaches. */
 const NEVER = 1_000_000;
 
 /** Plays a scene with each error at each of its steps; returns how many. */
@@ -227,7 +227,7 @@ async function failAtEveryStep(
     }
   };
   const { steps } = await fail(names[0]!, NEVER);
-  // Error by error at each step, so that a share has something of every step.
+  // All errors of a step, then the next step, so that a share has faults of every step.
   const faults = takeShare(
     Array.from({ length: steps }, (_, at) => at + 1)
       .flatMap((step) => names.map((name) => ({ name, step }))),
@@ -236,7 +236,7 @@ async function failAtEveryStep(
   for (const { name, step } of faults) {
     const { thrown } = await fail(name, step);
     if (thrown.length > 0) injected++;
-    // Where a call fails of itself, it has no effect to fail after.
+    // A call that fails without a fault has no effect, after which it could fail.
     else assert(manner === "afterwards", `${ground.scene.title}: ${step}`);
   }
   return injected;
@@ -248,7 +248,7 @@ for (const [key, [what, names]] of Object.entries(MANNERS)) {
     ? "and leaves the old or the new record"
     : "and leaves the old or the new record and no temporary file";
   Deno.test(`${what} is the caller's error ${left}, no open file and no lock`, async () => {
-    // What a real one does, strace shows.
+    // power_calls_test.ts tests a real one.
     using _noSync = replaceSystem({ sync: () => {} });
     let faults = 0;
     for (const scene of SCENES) {

@@ -15,7 +15,7 @@ export interface Fault {
   /** Which call of those that can fail, from 1. */
   readonly step: number;
   readonly manner: Manner;
-  /** Makes what is thrown. */
+  /** Makes the error that the call throws. */
   readonly makeError: () => Error;
 }
 
@@ -23,17 +23,17 @@ export interface Fault {
 const NEVER_FAIL = new Set(["close"]);
 const NEED_NO_MEDIUM = new Set(["unlock"]);
 
-/** A system that fails once, or from then on, and what was seen of it. */
+/** A system that fails once, or from a call on, and records its calls. */
 export class FaultySystem implements Disposable {
-  /** What was thrown; nothing when there was no such step. */
+  /** The errors that were thrown; empty when there was no such step. */
   readonly thrown: Error[] = [];
   /** The call that failed first, as `rename temporary to session`. */
   failed = "";
-  /** Whether any call that changes what a session is took effect. */
+  /** Whether any call that changes a session took effect. */
   isChanged = false;
   /** Files that are open. */
   readonly open: Set<unknown>;
-  /** What was closed before it was unlocked. */
+  /** Files that were closed before they were unlocked. */
   readonly closedLocked: string[] = [];
 
   readonly #fault: Fault;
@@ -41,7 +41,7 @@ export class FaultySystem implements Disposable {
   readonly #replaced: Disposable;
   #steps = 0;
 
-  /** How many calls were made that can fail. */
+  /** The number of calls so far that can fail. */
   get steps(): number {
     return this.#steps;
   }
@@ -114,7 +114,7 @@ export class FaultySystem implements Disposable {
       })();
     }
     const result = this.#make(call);
-    // The caller is not given the file, or not told that it has the lock.
+    // The caller does not get the file, or does not know that it has the lock.
     if (call.name === "open") {
       (result as Deno.FsFile).close();
       this.open.delete(result);
@@ -124,7 +124,7 @@ export class FaultySystem implements Disposable {
   }
 
   #fail(call: Call): unknown {
-    // A directory that cannot be read says so when it is read.
+    // A directory that cannot be read fails when it is read, not when it is opened.
     if (call.name === "readDirectory") {
       const fail = () => this.#throw();
       // deno-lint-ignore require-yield
@@ -143,7 +143,7 @@ export class FaultySystem implements Disposable {
   }
 }
 
-/** Or may be one: not a temporary file, and nothing in the index of users. */
+/** Whether a path may be a session's: not a temporary file, and not in the index of users. */
 function isSession(path: unknown): boolean {
   return !isTemporary(path) && !String(path).includes("/.users/");
 }

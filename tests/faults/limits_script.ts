@@ -1,6 +1,6 @@
 /**
- * Runs as a process of its own that lacks something: tries each operation
- * while it does, and prints how each ended.
+ * Runs as a process of its own under a limit: tries each operation, and prints
+ * how each ended.
  */
 
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
@@ -9,7 +9,7 @@ import { type CallName, callStore } from "../operations.ts";
 import { sessionOf } from "./scenes.ts";
 import { describeError } from "./system_errors.ts";
 
-/** What is lacking: descriptors, or the right to write the directory. */
+/** The limit: descriptors, or the right to write the directory. */
 export type Lack = "descriptors" | "rights";
 
 /** How each operation ended: its error, or what it answered. */

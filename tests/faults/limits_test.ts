@@ -11,9 +11,9 @@ import { sessionOf } from "./scenes.ts";
 import { describeError, type ErrorName, makeError } from "./system_errors.ts";
 
 /**
- * Runs a process that lacks something, and checks that nothing was lost.
+ * Runs a process under a limit, and checks that no session was lost.
  *
- * @param command Runs what follows it with less than it had.
+ * @param command Runs the command that follows it under a limit.
  * @returns How each operation ended.
  */
 async function runLacking(
@@ -49,7 +49,7 @@ const sh = tryRun("sh", ["-c", "ulimit -n 64"]);
 
 Deno.test({
   name:
-    `a process that can open no more files gets that error, and loses nothing${sh.skipped}`,
+    `a process that can open no more files gets the system's error, and loses no session${sh.skipped}`,
   ignore: sh.skipped !== "",
   fn: async () => {
     const ends = await runLacking("descriptors", [
@@ -59,15 +59,15 @@ Deno.test({
       "sh",
     ]);
     const { load, ...others } = ends;
-    // No operation gets by without a file of its own.
+    // Every operation has to open a file.
     assertEnds({ load, ...others }, "EMFILE", Object.keys(ends));
     assert(Object.keys(ends).length > 5);
   },
 });
 
 /**
- * Root may write everywhere, until it gives up its capabilities; for another
- * user `env` runs the process as it is.
+ * Root may write everywhere unless it gives up its capabilities; for another
+ * user `env` runs the process without a change.
  */
 const WITHOUT_RIGHTS = canWriteAnyway()
   ? ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] as const
@@ -77,7 +77,7 @@ const without = tryRun(lessener, [...less, "true"]);
 
 Deno.test({
   name:
-    `a process that may not write the directory gets that error, reads all the same, and loses nothing${without.skipped}`,
+    `a process that may not write the directory gets the system's error, can still read, and loses no session${without.skipped}`,
   ignore: without.skipped !== "",
   fn: async () => {
     const ends = await runLacking("rights", WITHOUT_RIGHTS);

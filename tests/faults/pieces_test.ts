@@ -1,6 +1,6 @@
 /**
- * A medium that takes and gives less than it was asked to: calls that neither
- * fail nor do all.
+ * A medium that reads or writes fewer bytes than a call asks for, without an
+ * error.
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
@@ -20,7 +20,7 @@ import {
 } from "./scenes.ts";
 import { makeError } from "./system_errors.ts";
 
-/** A medium that moves so many bytes a call. */
+/** A medium that moves at most this many bytes per call. */
 function inPieces(most: number): Disposable {
   const { read, write } = system;
   return replaceSystem({
@@ -49,7 +49,7 @@ for (const most of [1, 7, 100]) {
   });
 }
 
-Deno.test("a medium that takes no bytes at all is an error, not an endless loop", async () => {
+Deno.test("a medium that writes no bytes at all is an error, not an endless loop", async () => {
   using place = new TemporaryDirectory();
   const { path: directory } = place;
   let changes = 0;
@@ -86,7 +86,7 @@ Deno.test("a medium that takes no bytes at all is an error, not an endless loop"
   assert(changes > 5);
 });
 
-Deno.test('bytes that come in pieces are never "no session", whatever fails after the first', async () => {
+Deno.test('a session that is read in pieces is never "no session", whatever fails after the first piece', async () => {
   using place = new TemporaryDirectory();
   const { path: directory } = place;
   const [scene] = SCENES;

@@ -21,8 +21,8 @@ const REPLACE = [
   "sync directory",
   "unlock session",
 ];
-// The lock of the file that was behind the name comes first and goes last; by
-// then that file has no name, and strace shows the one it had.
+// The replaced file is locked first and unlocked last. At its unlock it has no
+// name any more; strace shows its former name.
 const REPLACE_LOCKED = ["lock session", ...REPLACE, "unlock session"];
 const CREATE = [
   "write temporary",
@@ -40,7 +40,7 @@ const REMOVE = [
   "unlock session",
 ];
 
-/** What each change does from its beginning to its answer. */
+/** The calls of each change, from its beginning to its answer. */
 const CALLS: Readonly<Record<string, readonly string[]>> = {
   "a save over a session": REPLACE_LOCKED,
   "a save of a new session": CREATE,
@@ -91,7 +91,7 @@ async function traceChanges(
 
 Deno.test({
   name:
-    `durability power: what is written is on the disk before its name leads to it, and its name before the answer${skipped}`,
+    `durability power: a file is on the disk before its name leads to it, and its name before the answer${skipped}`,
   ignore: obstacle !== undefined,
   fn: async () => {
     const calls = await traceChanges("power");
@@ -111,7 +111,7 @@ Deno.test({
     const without = Object.entries(CALLS).map(([title, calls]) => [
       title,
       calls.filter((call) => !call.startsWith("sync ") && !isLock(call))
-        // What is replaced is kept, for the next time.
+        // The replaced file is kept as the recycled file.
         .flatMap((call) =>
           call.startsWith("rename ")
             ? ["link session to temporary", call]

@@ -1,8 +1,8 @@
 /**
  * What a power loss may leave when no call waited for the disk (`durability:
- * "process"`), and what becomes of it. Names and bytes reach the disk in any
- * order, so a name may lead to a file of which some blocks are there, or none,
- * or to what another file left in them; and a name may be as it was before.
+ * "process"`), and how the store treats it. Names and bytes reach the disk in
+ * any order, so a name may lead to a file of which some blocks are there, or
+ * none, or blocks with another file's bytes; and a name may be as it was before.
  */
 
 import { assertEquals } from "@std/assert";
@@ -38,7 +38,7 @@ class Restart implements Disposable {
     });
   }
 
-  /** Forgets the warnings, and returns their types. */
+  /** Returns the types of the warnings, and clears them. */
   take(): string[] {
     return this.#warnings.splice(0).map(({ type }) => type);
   }
@@ -48,7 +48,7 @@ class Restart implements Disposable {
   }
 }
 
-/** No session, at once; the bytes set aside; a save works as ever. */
+/** Checks that bytes are not a session, are set aside, and that a save works. */
 async function assertSetAside(
   { directory, store }: Restart,
   bytes: Uint8Array,
@@ -93,7 +93,7 @@ Deno.test("a file of which only some blocks reached the disk is set aside, whate
   console.log(`${mixtures} mixtures of ${blocks} blocks`);
 });
 
-Deno.test("another session's bytes, whole, are no session, and are left where they are", async () => {
+Deno.test("another session's bytes, whole, are not a session, and are left where they are", async () => {
   using restart = new Restart();
   const { directory, store } = restart;
   Deno.writeFileSync(directory.join(ID), OTHERS);

@@ -1,9 +1,9 @@
 /*
- * Every operation, on everything that it may find: what dies and what fails in
- * this room is one of these. A scene says what lies in the directory, what is
- * done, what is answered, and what lies there then.
+ * Every operation, in every state of the directory that it may find: the tests
+ * of this room kill or fail each of them. A scene has the files before, the
+ * operation, its answer, and the files after.
  *
- * A scene's directory is told apart by text: see `directory_state.ts`.
+ * The files are compared as text: see `directory_state.ts`.
  */
 import { assert } from "@std/assert";
 import { encodeRecord } from "../../src/core/codec.ts";
@@ -49,7 +49,7 @@ export const TEMPORARY_FOR: number = HOUR;
 
 const CREATED = Date.UTC(2024, 0, 1);
 const FOR_EVER = Date.UTC(2100, 0, 1);
-/** The last access of what lies there: long ago. */
+/** The last access of the files before: long ago. */
 export const LONG_AGO: number = Date.UTC(2024, 0, 2);
 
 /** The record that a session begins with, with a number to tell it by. */
@@ -65,12 +65,12 @@ export function sessionOf(
   });
 }
 
-/** What is done, and to what. */
+/** An operation, and the directory that it finds. */
 export interface Scene {
   readonly title: string;
-  /** What lies there, by its name, last accessed long ago. */
+  /** The files before, by their names; last accessed long ago. */
   readonly files: Readonly<Record<string, Uint8Array>>;
-  /** Entries of the index of users that are there for nothing, by their names. */
+  /** Stale entries of the index of users, by the names of their sessions. */
   readonly staleEntries?: readonly string[];
   /** Whether to begin without an index of users, whatever sessions there are. */
   readonly isWithoutIndex?: boolean;
@@ -79,15 +79,15 @@ export interface Scene {
   /** Whether it changes what is on the disk, which `"power"` does otherwise. */
   readonly isChange?: boolean;
   run(store: DirectorySessionStore): Promise<unknown>;
-  /** What it answers, as JSON holds it. */
+  /** Its answer, as JSON holds it. */
   readonly answer: unknown;
-  /** What lies there then, as `describeDirectory` says it. */
+  /** The files after, as `describeDirectory` describes them. */
   readonly after: Readonly<Record<string, string>>;
-  /** What the recycled file of the process holds; without it, it has none. Not for `power`. */
+  /** The bytes of the process's recycled file, if it has one. Not for `power`. */
   readonly recycled?: Uint8Array;
-  /** What changes before anything else does, by its name in `after`. */
+  /** The file that changes before any other, by its name in `after`. */
   readonly first?: string;
-  /** What lies there between its two steps, where it is made of two. */
+  /** The files between its two steps, if it has two. */
   readonly between?: Readonly<Record<string, string>>;
 }
 
@@ -112,7 +112,7 @@ export function layRecycled(directory: string, { recycled }: Scene): void {
   Deno.writeFileSync(path, recycled, { mode: 0o600 });
 }
 
-/** Lets this process have the recycled file that lies in a directory, or none. */
+/** Makes this process the owner of the recycled file in a directory, if there is one. */
 export function takeOverRecycled(directory: string, { recycled }: Scene): void {
   recycledFiles.delete(directory);
   if (recycled === undefined) return;
@@ -155,7 +155,7 @@ const USERS = {
     sessionOf(4, { user: "bob" }),
   ),
 };
-/** What is left of another user's session by whatever is done to this one's. */
+/** Another user's session, after any operation on the sessions of this one. */
 const UNTOUCHED = { "a-session-of-another-user": "n=4, long ago" };
 /** An earlier revocation. */
 const REVOKED = {
@@ -167,7 +167,7 @@ const REVOKED = {
 };
 const UNREADABLE = { [ID]: LIVE[ID]!.subarray(0, 100) };
 const FOREIGN = { [ID]: encodeRecord(OTHER_ID, sessionOf(1)) };
-/** What a save over a session leaves, and the next one writes over. */
+/** The random part in the name of the recycled file. */
 const RECYCLED_ID = "5".repeat(32);
 const ORPHAN = `.tmp-${String(LONG_AGO).padStart(15, "0")}-${ID}`;
 
@@ -179,7 +179,7 @@ const login = (record: SessionRecord) => ({
   ...ANN,
 });
 
-/** Its secret is old to such a manager, which comes a moment later. */
+/** A manager that rotates the secret: its clock is past the interval. */
 const ROTATION = { rotateEvery: 1, now: () => CREATED + 1 };
 const SEAL = { seal: true, secrets: SEALING.secrets };
 

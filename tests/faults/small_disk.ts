@@ -27,13 +27,13 @@ export class SmallDisk implements Disposable {
     run("mount", ["-o", `remount,${how}`, this.path]);
   }
 
-  /** Takes it away. */
+  /** Unmounts it. */
   [Symbol.dispose](): void {
     run("umount", ["-l", this.path]); // lazily: a failed test may have files open
     this.#place[Symbol.dispose]();
   }
 
-  /** Why this machine has none; `undefined` when it has. */
+  /** Why this machine cannot mount one; `undefined` when it can. */
   static findObstacle(): string | undefined {
     try {
       new SmallDisk("size=64k")[Symbol.dispose]();

@@ -18,7 +18,7 @@ function testOnSmallDisk(name: string, fn: () => Promise<void>): void {
   Deno.test({ name: name + skipped, ignore: obstacle !== undefined, fn });
 }
 
-/** Waits for the error of the operating system, and sees that it is that one. */
+/** Checks that an operation fails with an error of the operating system. */
 async function assertFails(
   name: ErrorName,
   operate: () => Promise<unknown>,
@@ -63,7 +63,7 @@ function stuff(directory: string): void {
     try {
       Deno.writeFileSync(path, new Uint8Array(1), { createNew: true });
     } catch {
-      // It may have got a name, and no byte.
+      // It may have a name, but no bytes.
       const isThere = [...Deno.readDirSync(directory)]
         .some(({ name }) => path.endsWith(`/${name}`));
       if (isThere) Deno.removeSync(path);
@@ -117,7 +117,7 @@ for (const [what, [limits, make]] of Object.entries(FULL)) {
 }
 
 testOnSmallDisk(
-  "a disk that becomes read-only: sessions are read, what is unreadable is no session, and a change is the caller's error",
+  "a disk that becomes read-only: sessions are read, an unreadable file is not a session, and a change is the caller's error",
   async () => {
     using disk = new SmallDisk("size=1m");
     const warnings: StoreWarning[] = [];

@@ -1,6 +1,6 @@
 /**
- * A process that is stopped (SIGSTOP) in the middle of an update, with the
- * session's lock in its hand: right before it would rename.
+ * A process that is stopped (SIGSTOP) in the middle of an update, while it holds
+ * the session's lock: right before the rename.
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
@@ -39,7 +39,7 @@ async function findRename(): Promise<number> {
   return names.indexOf("rename") + 1;
 }
 
-/** A process that stands still with the lock of a session. */
+/** A stopped process that holds the lock of a session. */
 class StoppedProcess implements AsyncDisposable {
   readonly place: TemporaryDirectory = new TemporaryDirectory();
   readonly directory: string = this.place.join("sessions");
@@ -51,7 +51,7 @@ class StoppedProcess implements AsyncDisposable {
     this.store = new DirectorySessionStore(this.directory);
   }
 
-  /** Starts it, and waits until it has the lock and goes no further. */
+  /** Starts it, and waits until it has the lock and is stopped. */
   async stop(): Promise<void> {
     await this.store.setup();
     layOut(this.directory, UPDATE);
@@ -65,7 +65,7 @@ class StoppedProcess implements AsyncDisposable {
     await child.expectLine("stops");
   }
 
-  /** Lets it go on, or ends it; and waits for its end. */
+  /** Continues or kills it, and waits for its end. */
   async send(signal: "SIGCONT" | "SIGKILL"): Promise<string> {
     this.#child!.kill(signal);
     const { stdout } = await this.#child!.end();
@@ -114,8 +114,10 @@ for (
   const [signal, found] of [["SIGCONT", 2], ["SIGKILL", 1]] as const
 ) {
   Deno.test(
-    `a process that waits for a stopped one gets the session when that ${
-      signal === "SIGKILL" ? "is killed, as it was" : "goes on, as that left it"
+    `a process that waits for a stopped one gets the ${
+      signal === "SIGKILL"
+        ? "old record when that is killed"
+        : "new record when that continues"
     }`,
     async () => {
       await using stopped = new StoppedProcess();

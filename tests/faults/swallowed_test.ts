@@ -1,6 +1,6 @@
 /**
- * The errors that no caller gets, all of them. Each because what the caller is
- * answered instead is true all the same.
+ * All errors of the system that do not reach the caller: in each case the answer
+ * is correct without them.
  */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
@@ -13,7 +13,7 @@ import { TemporaryDirectory } from "../temporary_directory.ts";
 import { FaultySystem } from "./faulty_system.ts";
 import { makeError } from "./system_errors.ts";
 
-Deno.test("an unreadable file that cannot be set aside is no session, and onWarning() is told the error", async () => {
+Deno.test("an unreadable file that cannot be set aside is not a session, and onWarning() gets the error", async () => {
   for (const name of ["EROFS", "EACCES", "ENOSPC", "EIO"] as const) {
     using directory = new TemporaryDirectory();
     const warnings: StoreWarning[] = [];
@@ -33,13 +33,13 @@ Deno.test("an unreadable file that cannot be set aside is no session, and onWarn
     assertEquals(warnings.map(({ type }) => type), ["unreadable"]);
     assertStrictEquals(warnings[0]!.error, error);
     assertEquals(directory.list(), [".latchkey", ID]);
-    // An operation that has to write passes it on.
+    // An operation that has to write throws it.
     const heard = await store.touch(ID).catch((error) => error);
     assertStrictEquals(heard, error);
   }
 });
 
-Deno.test("a name of what is not a file has no session, whatever else fails; unless even that cannot be seen", async () => {
+Deno.test("a name that does not lead to a file has no session, whichever call fails; only where an lstat fails does the caller get an error", async () => {
   using directory = new TemporaryDirectory();
   const store = new DirectorySessionStore(directory.path, {
     onWarning: () => {},
@@ -57,10 +57,10 @@ Deno.test("a name of what is not a file has no session, whatever else fails; unl
       });
       const heard = await callStore(name, { store }).catch((error) => error);
       if (heard instanceof Error && faulty.thrown.includes(heard)) {
-        // Of the look whether the directory is still there.
+        // The error of the check that the directory is still there.
         assertEquals(faulty.failed, "lstat .latchkey");
       } else if (faulty.failed.startsWith("lstat ") && heard instanceof Error) {
-        // The error that made it look, not that of the look.
+        // The error that led to the lstat, not that of the lstat.
         assert(!faulty.thrown.includes(heard));
         unseen++;
       } else {

@@ -1,10 +1,10 @@
 /*
- * The errors of the operating system as Deno 2.9 gives them: those that it has
- * no class for are plain, some have a `code`, all have the text of strerror(3).
- * Where a machine can produce one, a test compares it with the real thing.
+ * The errors of the operating system as Deno 2.9 throws them: an error without a
+ * class in Deno is a plain `Error`, some have a `code`, all have the text of
+ * strerror(3). Where a machine can produce one, a test compares the two.
  */
 
-/** What may go wrong with any call. */
+/** The errors of system calls, by their codes. */
 export type ErrorName =
   | "ENOSPC"
   | "EIO"

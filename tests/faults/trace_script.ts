@@ -7,7 +7,7 @@
 import type { Durability } from "../../src/core/store.ts";
 import { openStore, SCENES } from "./scenes.ts";
 
-/** What a process is told. */
+/** The task of a process. */
 export interface Play {
   readonly title: string;
   readonly directory: string;

@@ -1,6 +1,6 @@
 /**
- * A directory that goes away under a running server: removed, renamed, not
- * mounted any more.
+ * A directory that disappears while a server runs: removed, renamed, no longer
+ * mounted.
  */
 
 import { assertEquals, assertRejects } from "@std/assert";
@@ -37,7 +37,7 @@ Deno.test("a directory that is missing: a change is an error, a read finds no se
     );
   }
   await assertRejects(() => beginSession(store), Deno.errors.NotFound);
-  // Least of all is it made again, on whatever disk is there now.
+  // The store does not make it again, on whatever disk is there now.
   assertEquals(place.list(), ["away"]);
 
   Deno.renameSync(place.join("away"), directory);

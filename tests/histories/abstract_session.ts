@@ -1,8 +1,8 @@
 /*
  * The specification: one abstract session, and each operation one step on it.
  * `tests/orders/scenes.ts` says the same of the stage's sessions, where time is
- * a number of ticks; here it is the machine's, so it is only known between
- * which instants a thing happened.
+ * a number of ticks; here it is the machine's clock, so an event is only known
+ * to lie between two instants.
  *
  * A value is a number that is written once, and a writer that reads answers
  * what it found: a lost update, a stale read and a revived session each leave
@@ -29,7 +29,7 @@ export interface AbstractSession {
   readonly accessedTo: number;
 }
 
-/** `undefined` when there is none; an expired one is none, for good. */
+/** `undefined` when there is no session; an expired session never comes back. */
 export type State = AbstractSession | undefined;
 
 /**
@@ -38,7 +38,7 @@ export type State = AbstractSession | undefined;
  */
 const COARSENESS = 100;
 
-/** What operations do to one session, for the checker. */
+/** The effect of operations on one session, for the checker. */
 export const SESSION_MODEL: Model<State, Operation> = {
   start: undefined,
   identify: (state) =>
@@ -130,7 +130,7 @@ function onNone(operation: Operation): Outcome {
   }
 }
 
-/** What a store's operation does, by what the table says of it. */
+/** What a store's operation does, as the table of operations says. */
 function outcomeOf(
   { fate, reply }: Effect,
   state: State,
@@ -153,7 +153,7 @@ function touch(
   return { ...state, accessedFrom: began, accessedTo: ended };
 }
 
-/** A request touches a session when a tenth of its idle timeout has gone by. */
+/** A request touches a session when a tenth of its idle timeout has passed. */
 function mayTouch(
   state: AbstractSession,
   { began, ended }: Operation,

@@ -1,8 +1,8 @@
 /**
- * What runs in a process or worker of its own: flows that make random calls on
- * a few sessions, which others are after as well. A process takes its task as
- * an argument, a worker as its first message; both open the store, say "ready",
- * wait to be told to begin, and say "done".
+ * Runs in a process or worker of its own: flows that make random calls on a few
+ * sessions, which other clients use as well. A process takes its task as an
+ * argument, a worker as its first message; both open the store, send "ready",
+ * wait for the word to begin, and send "done".
  */
 
 import { migrateSessions } from "../../src/migration/move_session.ts";
@@ -16,7 +16,7 @@ import { type Damage, inflict } from "./damage.ts";
 import { Flow } from "./flow.ts";
 import { HistoryWriter } from "./history.ts";
 
-/** What a client does. */
+/** The task of a client. */
 export interface Task {
   readonly place: StorePlace;
   /** The file of the history. */
@@ -24,15 +24,15 @@ export interface Task {
   readonly seed: number;
   /** Its number in the history; each of its flows has one, from this up. */
   readonly client: number;
-  /** How many operations each flow makes; `null`, until it is killed. */
+  /** How many operations each flow makes; `null` for no limit, until it is killed. */
   readonly operations: number | null;
-  /** Whether it does nothing but move sessions, where they are to be moved. */
+  /** Whether it only moves sessions from one store to the other. */
   readonly isMover?: boolean | undefined;
-  /** What is deliberately wrong with its store. */
+  /** The deliberate damage to its store. */
   readonly damage?: Damage | undefined;
 }
 
-/** How many flows a client has, each with an operation of its own. */
+/** How many flows a client has; each makes one operation at a time. */
 export const FLOWS = 2;
 
 /** How often all sessions are moved. */
@@ -53,7 +53,7 @@ async function move(place: MigratingPlace): Promise<void> {
   }
 }
 
-/** Does its task; its flows are at work at once. */
+/** Does its task; its flows run concurrently. */
 async function run(task: Task, { store }: OpenedStore): Promise<void> {
   if (task.isMover) return await move(task.place as MigratingPlace);
   const { client, damage, seed } = task;

@@ -20,13 +20,13 @@ const SCRIPT = new URL("./client.ts", import.meta.url);
 interface Client extends AsyncDisposable {
   /** Lets it begin. */
   begin(): Promise<void>;
-  /** Resolves when it has done all. */
+  /** Resolves when it has made all its operations. */
   isDone(): Promise<void>;
 }
 
 /** A client that can be killed. */
 interface ProcessClient extends Client {
-  /** Sends SIGKILL; nothing of it is under way when the promise resolves. */
+  /** Sends SIGKILL; none of its operations continues when the promise resolves. */
   kill(): Promise<void>;
 }
 
@@ -34,19 +34,19 @@ interface ProcessClient extends Client {
 export interface CrowdOptions extends Pick<Task, "seed" | "damage"> {
   readonly processes: number;
   readonly workers?: number;
-  /** How many processes beside them move the sessions to another store. */
+  /** How many further processes move the sessions to another store. */
   readonly movers?: number;
-  /** How many operations all of them make together. */
+  /** How many operations all clients make together. */
   readonly operations: number;
 }
 
-/** A place of sessions, and the history of what was done there. */
+/** A place of sessions, and the history of the operations there. */
 export class Ground implements Disposable {
   readonly #root = new TemporaryDirectory();
   readonly #place: StorePlace;
   #clients = 0;
 
-  /** @param place Where the sessions are; in a directory of its own, without. */
+  /** @param place Where the sessions are; by default, a directory of its own. */
   constructor(place?: StorePlace) {
     this.#place = place ??
       { kind: "directory", path: this.#root.join("sessions") };
@@ -68,7 +68,7 @@ export class Ground implements Disposable {
     await opened.store.setup();
   }
 
-  /** Opens the store of the directory, so that it waits for no lock. */
+  /** Opens the store of the directory; it does not wait for locks. */
   openStore(): DirectorySessionStore {
     return new DirectorySessionStore(this.#directory, { lockTimeout: 0 });
   }
@@ -83,7 +83,7 @@ export class Ground implements Disposable {
     return [...Deno.readDirSync(this.#directory)].map(({ name }) => name);
   }
 
-  /** Lets clients work side by side, until each has done its part. */
+  /** Runs clients concurrently until each has made its operations. */
   async run(options: CrowdOptions): Promise<void> {
     const { processes, workers = 0, movers = 0, operations } = options;
     const part = Math.ceil(operations / (processes + workers) / FLOWS);
@@ -105,8 +105,8 @@ export class Ground implements Disposable {
   }
 
   /**
-   * Lets processes work, each until it is killed at a random moment, and
-   * another one in its place, for so many kills in all.
+   * Runs processes, kills each at a random moment and starts another in its
+   * place, for this number of kills in all.
    */
   async runAndKill(
     options: Omit<CrowdOptions, "operations" | "workers">,
@@ -136,7 +136,7 @@ export class Ground implements Disposable {
     await Promise.all(all);
   }
 
-  /** Puts every session into a store of its own, and notes it as a client's. */
+  /** Puts every session into a store, and adds that to the history. */
   async fill({ store }: OpenedStore): Promise<void> {
     using history = new HistoryWriter(this.#history);
     const { client } = this.#task({ seed: 0, damage: undefined }, null);

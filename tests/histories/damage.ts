@@ -2,22 +2,22 @@
 
 import { system } from "../../src/system/system.ts";
 
-/** What is wrong. */
+/** The kinds of damage. */
 export type Damage =
   | "locks exclude no other process"
   | "a store does not check the name after locking";
 
 /**
- * How long a damaged step takes, in ms. It lets other processes in between,
- * also where there is one processor; a store that is whole does not mind.
+ * How long a damaged step takes, in ms: long enough for other processes to act in
+ * between, also on one processor. A store without damage is correct with it too.
  */
 const DELAY = 0.2;
 const clock = new Int32Array(new SharedArrayBuffer(4));
 
 /**
- * Damages the store of this process or worker, for good.
+ * Damages the store of this process or worker, until it ends.
  *
- * @param damage What is to be wrong.
+ * @param damage The kind of damage.
  */
 export function inflict(damage: Damage): void {
   const { tryLock, fstat } = system;
@@ -37,7 +37,7 @@ export function inflict(damage: Damage): void {
         return tryLock(file, exclusive);
       };
       system.fstat = (file) => latest = fstat(file);
-      // What is behind the name is always what was opened by it.
+      // lstat always gives the file that was opened last.
       system.lstat = () => latest;
     }
   }

@@ -1,4 +1,4 @@
-/** A store that is damaged on purpose is found out by its history. */
+/** The history of a store that is damaged on purpose shows the damage. */
 
 import { assert, assertMatch } from "@std/assert";
 import { Ground } from "./crowd.ts";

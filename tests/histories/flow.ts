@@ -1,4 +1,4 @@
-/** One after the other of random calls on a few sessions, noted in a history. */
+/** Random calls on a few sessions, one after the other, written to a history. */
 
 import { SessionGoneError } from "../../src/core/errors.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
@@ -16,7 +16,7 @@ export const IDS: readonly string[] = Array.from(
   (_, n) => `${n}`.repeat(32),
 );
 
-/** What a number stands for in a record; see {@linkcode valueOf}. */
+/** How a record holds a number; see {@linkcode valueOf}. */
 type Entry = [value: number, filling: string];
 type Data = { entry: Entry };
 
@@ -24,7 +24,7 @@ const MOST_VALUES = 1_000_000;
 const SHORT = 40;
 const HOURS = 10_000_000;
 
-/** How often of a hundred times; a request opens and then may do more. */
+/** How often each occurs, in percent; a request opens and then may do more. */
 const SHARES = {
   load: 19,
   "load+touch": 9,
@@ -38,7 +38,7 @@ const SHARES = {
   open: 20,
 } as const;
 
-/** Each as often as its share is. */
+/** Each act as many times as its share. */
 const CHOICES = Object.entries(SHARES).flatMap(([act, share]) =>
   Array<keyof typeof SHARES>(share).fill(act as keyof typeof SHARES)
 );
@@ -49,14 +49,14 @@ function entryOf(value: number): Entry {
   return [value, "x".repeat(value * 7919 % most)];
 }
 
-/** Which value was read; a text that no operation answers, when it is none. */
+/** The value that was read; if the data is invalid, a text that no operation answers. */
 function valueOf(data: SessionRecord["data"] | Data | undefined): Answer {
   if (data === undefined) return null;
   const [value, filling] = data.entry as Entry;
   return filling.length === entryOf(value)[1].length ? value : "torn";
 }
 
-/** What a flow works with. */
+/** The options of a flow. */
 export interface FlowOptions {
   /** Its number in the history. */
   readonly client: number;
@@ -64,11 +64,11 @@ export interface FlowOptions {
   readonly history: HistoryWriter;
   /** The same seed makes the same choices. */
   readonly seed: number;
-  /** Whether an error counts as an answer that never came. */
+  /** Whether an error counts as a call without a return. */
   readonly toleratesErrors?: boolean;
 }
 
-/** One flow: it does one thing after the other. */
+/** One flow: it makes one operation after the other. */
 export class Flow {
   readonly #client: number;
   readonly #store: SessionStore;
@@ -77,7 +77,7 @@ export class Flow {
   readonly #random: Random;
   readonly #toleratesErrors: boolean;
   #values = 0;
-  /** What it came by when it regenerated a session. */
+  /** The secrets and tokens that it got when it regenerated sessions. */
   readonly #secrets = new Map<number, { secret: number; token: string }>();
 
   constructor(options: FlowOptions) {
@@ -90,7 +90,7 @@ export class Flow {
     this.#toleratesErrors = toleratesErrors;
   }
 
-  /** Makes so many operations, one more, or all that it can. */
+  /** Makes this number of operations, or one more; for `Infinity`, until it is killed. */
   async run(operations: number): Promise<void> {
     for (let count = 0; count < operations;) {
       count += await this.#act();
@@ -98,7 +98,7 @@ export class Flow {
     }
   }
 
-  /** Does something, and returns how many operations that was. */
+  /** Makes a random act, and returns how many operations it took. */
   async #act(): Promise<number> {
     const act = this.#random.pick(CHOICES);
     const session = this.#random.below(IDS.length);
@@ -132,7 +132,7 @@ export class Flow {
     return 1;
   }
 
-  /** A request, as a server has it. */
+  /** A request, as a server runs it. */
   async #visit(session: number): Promise<number> {
     const own = this.#secrets.get(session);
     const { secret, token } = own !== undefined && this.#random.oneIn(2)
@@ -202,8 +202,7 @@ export class Flow {
   }
 
   /**
-   * What an operation writes: a value, and how long it lives: not at all, for
-   * an instant, for long.
+   * What an operation writes: a value, and a lifetime: none, very short, or long.
    */
   #written(act: Act): Pick<Call, "value" | "expiresAt" | "idleTimeout"> {
     if (!["save", "create", "update"].includes(act)) return {};

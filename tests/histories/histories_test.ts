@@ -1,4 +1,4 @@
-/** The histories of real processes and workers have an order that explains them. */
+/** One order explains the history of real processes and workers. */
 
 import { assert, assertEquals } from "@std/assert";
 import { temporaryBirth } from "../../src/directory/layout.ts";
@@ -11,7 +11,7 @@ const OPERATIONS = 26_000;
 
 type Crowd = Pick<CrowdOptions, "processes" | "workers">;
 
-/** Lets a crowd work, and judges its history. */
+/** Runs a crowd, and judges its history. */
 async function judgeCrowd(crowd: Crowd, seed: number): Promise<Judgement> {
   using ground = new Ground();
   await ground.setup();

@@ -1,19 +1,18 @@
 /*
- * A history: what several clients called, and what they were answered, in an
- * order that all of them can be held to.
+ * A history: the calls of several clients and their answers, in one order.
  *
- * No clock stands behind that order. Deno's clocks count from the start of the
- * process, and to bring two of them together takes a guess of some
- * microseconds, which is the length of an operation. Instead all clients append
- * to one file, opened with O_APPEND: the kernel puts each event behind those
- * that are there. A call is appended before it begins, a return after it has
- * ended. So when a return stands before a call, the one had ended before the
- * other began; operations that the file shows as overlapping may have been
- * apart by a hair, and are then judged too mildly, never too hard.
+ * That order comes from no clock. Deno's clocks count from the start of the
+ * process, and two of them can only be aligned to within some microseconds,
+ * which is the length of an operation. Instead all clients append to one file,
+ * opened with O_APPEND: the kernel puts each event after those that are there. A
+ * call is appended before it begins, a return after it has ended. So if a return
+ * stands before a call, that operation had ended before the other began.
+ * Operations that overlap in the file may not have overlapped: the judgement may
+ * miss a violation, but never reports a false one.
  *
  * An event is a line of 128 bytes, one `write` that crosses no page: a process
- * killed in between has written all of it or nothing. What it called and did
- * not return from stays open until another process that saw its end appends that.
+ * that is killed has written all of it or nothing. Its call without a return
+ * stays open until another process, which saw its end, appends that.
  */
 
 import {
@@ -34,11 +33,11 @@ export type Act =
 /** The call of an operation. */
 export interface Call {
   readonly call: Act;
-  /** Which session; a cleanup has none: it concerns all. */
+  /** The number of the session; a cleanup has none: it concerns all. */
   readonly session?: number | undefined;
   /** What it writes: a number that no other call writes. */
   readonly value?: number | undefined;
-  /** Which secret it comes with: 0, or the value that was written with it. */
+  /** Which secret its request has: 0, or the value that was written with it. */
   readonly secret?: number | undefined;
   /** The absolute end that it writes. */
   readonly expiresAt?: number | undefined;
@@ -48,12 +47,12 @@ export interface Call {
   readonly minutes?: number | undefined;
 }
 
-/** What was answered: a value, `null` for none, or another answer. */
+/** The answer: a value, `null` for no session, or another answer. */
 export type Answer = number | boolean | string | null;
 
 /**
- * What a store's answer is called. An update's is what it found: what it left
- * is known, as it wrote that.
+ * The answer of a store's operation in a history. For an update, the value that it
+ * found: the value that it wrote is known.
  */
 export function toldOf(reply: Reply, value: Answer): Answer {
   if (reply === "done") return true;
@@ -63,7 +62,7 @@ export function toldOf(reply: Reply, value: Answer): Answer {
 /** One event of a history. */
 export type Event =
   & {
-    /** Its number; each does one thing after the other. */
+    /** Its number; each client makes one operation after the other. */
     readonly client: number;
     /** The system's clock, in ms since the epoch: a session's time depends on it. */
     readonly at: number;
@@ -73,11 +72,11 @@ export type Event =
 /** One operation of a history. */
 export interface Operation extends Call {
   readonly client: number;
-  /** The answer; `undefined` when its process died before it came. */
+  /** The answer; `undefined` when its process was killed before. */
   readonly answer: Answer | undefined;
   /** The system's clock before the call. */
   readonly began: number;
-  /** The system's clock after the return, or after the death. */
+  /** The system's clock after the return, or after the kill. */
   readonly ended: number;
 }
 
@@ -95,7 +94,7 @@ export class HistoryWriter implements Disposable {
   readonly #line = new Uint8Array(LINE);
   readonly #encoder = new TextEncoder();
 
-  /** @param path The file, which need not be there. */
+  /** @param path The file; it is created if it is missing. */
   constructor(path: string) {
     this.#file = Deno.openSync(path, { append: true, create: true });
   }
@@ -125,7 +124,7 @@ export function readEvents(path: string): Event[] {
 }
 
 /**
- * Brings calls and returns together.
+ * Matches calls and returns.
  *
  * @param events A history.
  * @returns Its steps, in the same order.
@@ -154,7 +153,7 @@ export function pairSteps(events: readonly Event[]): Step[] {
       steps.push({ isCall: true, operation });
     } else {
       const operation = open.get(client);
-      // A client that dies between two calls leaves nothing open.
+      // A client that is killed between two calls leaves no call open.
       if (operation === undefined && "death" in event) continue;
       if (operation === undefined) {
         throw new Error(`Cannot read a history: ${client} has no call`);

@@ -5,17 +5,17 @@ import { IDS } from "./flow.ts";
 import { type Event, type Operation, pairSteps, type Step } from "./history.ts";
 import { checkHistory, shorten, type Violation } from "./linearizability.ts";
 
-/** What was judged. */
+/** The result of a judgement. */
 export interface Judgement {
   /** How many operations there were. */
   readonly operations: number;
   /** How many of them never returned, because their process was killed. */
   readonly unanswered: number;
-  /** How many states were gone through in search of an order. */
+  /** How many states the search for an order went through. */
   readonly explored: number;
   /** The most operations that one session had at a time. */
   readonly widest: number;
-  /** What no order explains, as text; `undefined` when all is explained. */
+  /** The part that no order explains, as text; `undefined` when one order explains all. */
   readonly violation: string | undefined;
 }
 
@@ -23,7 +23,7 @@ export interface Judgement {
  * Judges a history, session by session.
  *
  * @param events All that happened.
- * @returns What was found; the first violation ends it.
+ * @returns The result, up to the first violation.
  */
 export function judge(events: readonly Event[]): Judgement {
   const steps = pairSteps(events);
@@ -59,7 +59,7 @@ function stepsOf(session: number, steps: readonly Step[]): Step[] {
   );
 }
 
-/** Tells the shortest part of a history that cannot be explained. */
+/** Describes the shortest part of a history that no order explains. */
 export function tellViolation(
   violation: Violation<State, Operation>,
 ): string {

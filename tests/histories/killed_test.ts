@@ -1,4 +1,4 @@
-/** Processes that are killed at random moments leave a history with an order. */
+/** One order explains the history of processes that are killed at random moments. */
 
 import { assert, assertEquals } from "@std/assert";
 import { EFFORT } from "../effort.ts";
@@ -8,10 +8,10 @@ import { IDS } from "./flow.ts";
 import { judge } from "./judgement.ts";
 
 const KILLS = 48;
-/** In ms; the first of them goes by before it has begun. */
+/** In ms; the process needs the first part of it to start. */
 const LONGEST_LIFE = 300;
 
-/** Every kind of operation, on every session, by a store that waits for no lock. */
+/** Every kind of operation, on every session, by a store that does not wait for locks. */
 async function useAll(ground: Ground): Promise<void> {
   const store = ground.openStore();
   const record = { data: { n: 1 }, createdAt: 1 };
@@ -28,7 +28,7 @@ async function useAll(ground: Ground): Promise<void> {
   assertEquals((await store.deleteOldSessions(0)).deleted, IDS.length);
 }
 
-Deno.test("what processes saw that were killed has one order that explains it", async () => {
+Deno.test("what killed processes saw has one order that explains it", async () => {
   const begin = performance.now();
   const total = { operations: 0, unanswered: 0, temporary: 0 };
   for (let seed = 1; seed <= EFFORT; seed++) {
@@ -42,7 +42,7 @@ Deno.test("what processes saw that were killed has one order that explains it", 
     assert(violation === undefined, `seed ${seed}: ${violation}`);
     const names = ground.list();
     const temporary = names.filter((name) => name.startsWith(".tmp-")).length;
-    // Of each one killed two names, of each that lived to the end a recycled file.
+    // Two names of each killed process, a recycled file of each other one.
     assert(temporary <= 2 * KILLS + 4, `${temporary} temporary files`);
     const others = names.filter((name) =>
       name !== ".latchkey" && !name.startsWith(".tmp-") && !IDS.includes(name)

@@ -1,28 +1,28 @@
 /*
  * Decides whether a history is linearizable (Herlihy and Wing, 1990): whether
  * each operation can have taken effect at one instant between its call and its
- * return, so that one after the other they explain every answer.
+ * return, so that the operations in that order explain every answer.
  *
  * The search is that of Wing and Gong (1993), in the form that Lowe (2017,
  * "Testing for linearizability") calls just-in-time, over a graph: it goes
  * through the history once, and keeps every pair of a state and a set of open
  * operations that have taken effect, each pair once. An operation takes effect
- * only when it must, which is before its own return, or before another's that
- * builds on it. What is kept does not grow with the history, only with how
- * many operations are open at a time.
+ * only when it must: before its own return, or before the return of another one
+ * that builds on it. The pairs that are kept do not grow with the history, only
+ * with the number of operations that are open at a time.
  *
  * A history of several sessions is linearizable when that of each one is
- * (Herlihy and Wing's locality; Horn and Kroening, 2015, for how much it
- * saves): the caller hands them over one at a time.
+ * (Herlihy and Wing's locality; Horn and Kroening, 2015, on how much it saves):
+ * the caller checks one session at a time.
  */
 
-/** What the operations do, on paper. */
+/** The specification of the operations. */
 export interface Model<State, Operation> {
-  /** What there is before the first call. */
+  /** The state before the first call. */
   readonly start: State;
-  /** A text that two states share when nothing tells them apart. */
+  /** A text, equal for two states if they are equivalent. */
   identify(state: State): string;
-  /** What may follow when an operation takes effect and answers as it did. */
+  /** The states that may follow when an operation takes effect and gives its answer. */
   step(state: State, operation: Operation): readonly State[];
   /** Whether it may have had no effect at all. */
   isOptional(operation: Operation): boolean;
@@ -34,11 +34,11 @@ export interface Step<Operation> {
   readonly operation: Operation;
 }
 
-/** What the search has found. */
+/** The result of the search. */
 export interface Verdict<State, Operation> {
-  /** What no order explains; `undefined` when one explains all. */
+  /** The part that no order explains; `undefined` when one order explains all. */
   readonly violation: Violation<State, Operation> | undefined;
-  /** How many pairs of a state and what has taken effect were looked at. */
+  /** How many pairs of a state and a set of operations were visited. */
   readonly explored: number;
   /** The most operations that were open at once. */
   readonly widest: number;
@@ -46,9 +46,9 @@ export interface Verdict<State, Operation> {
 
 /** A part of a history that no order explains. */
 export interface Violation<State, Operation> {
-  /** What may have been there before it, when no operation was open. */
+  /** The possible states before it, when no operation was open. */
   readonly before: readonly State[];
-  /** Its steps; the last one is a return that cannot be. */
+  /** Its steps; the last one is a return that no order explains. */
   readonly steps: readonly Step<Operation>[];
 }
 
@@ -64,9 +64,9 @@ const MOST_SEATS = 31;
 /**
  * Decides whether a history is linearizable.
  *
- * @param model What the operations do.
+ * @param model The specification of the operations.
  * @param steps The history, in its order.
- * @param starts What may be there before it; the model's start if not given.
+ * @param starts The possible states before it; by default, the model's start.
  * @returns What was found.
  */
 export function checkHistory<State, Operation>(
@@ -175,7 +175,7 @@ class Search<State, Operation> {
     else this.#leave(state, done & ~bit);
   }
 
-  /** The one that returns gives up its seat; the next one to take it is not done. */
+  /** Frees the seat of the operation that returns, for the next one. */
   #leave(state: State, done: number): void {
     const key = `${done} ${this.#model.identify(state)}`;
     this.#found.set(key, { state, done });
@@ -183,13 +183,13 @@ class Search<State, Operation> {
 }
 
 /**
- * Leaves out of a violation whatever has no part in it, so that a reader sees
- * what does not fit together.
+ * Removes every operation from a violation that it does not need, so that a
+ * reader sees the contradiction.
  *
- * @param model What the operations do.
- * @param violation What was found.
+ * @param model The specification of the operations.
+ * @param violation The violation.
  * @param isNeeded Operations that must stay: those that may have had an effect.
- * @returns As little of it as still cannot be explained.
+ * @returns The smallest part that no order explains.
  */
 export function shorten<State, Operation>(
   model: Model<State, Operation>,

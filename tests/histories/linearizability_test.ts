@@ -1,4 +1,4 @@
-/** The checker itself: small histories, good and bad, and a slower twin. */
+/** Tests the checker: on small histories, good and bad, and against a slower one. */
 
 import fc from "npm:fast-check@4.11.0";
 import { assert, assertEquals } from "@std/assert";
@@ -47,34 +47,34 @@ function later(at: number, ...events: Event[]): Event[] {
 const SAVED = whole(1, "save", true, { value: 1 });
 
 const GOOD: Readonly<Record<string, readonly Event[]>> = {
-  "nothing at all": [],
-  "one after the other": [
+  "an empty history": [],
+  "operations one after the other": [
     ...whole(1, "create", true, { value: 1 }),
     ...whole(2, "update", 1, { value: 2 }),
     ...whole(1, "load", 2),
     ...whole(2, "delete", true),
     ...whole(1, "load", null),
   ],
-  "a read beside a write sees it already": [
+  "a read during a write that sees the new value": [
     ...SAVED,
     call(1, "save", { value: 2 }),
     ...whole(2, "load", 2),
     back(1, true),
   ],
-  "a read beside a write does not see it yet": [
+  "a read during a write that sees the old value": [
     ...SAVED,
     call(1, "save", { value: 2 }),
     ...whole(2, "load", 1),
     back(1, true),
   ],
-  "one after the other sees it, though the other still runs": [
+  "two reads during a write, the second of which sees the new value": [
     ...SAVED,
     call(1, "save", { value: 2 }),
     ...whole(2, "load", 1),
     ...whole(3, "load", 2),
     back(1, true),
   ],
-  "two updates at once, one upon the other": [
+  "two updates at once, one of which builds on the other": [
     ...SAVED,
     call(1, "update", { value: 2 }),
     call(2, "update", { value: 3 }),
@@ -87,19 +87,19 @@ const GOOD: Readonly<Record<string, readonly Event[]>> = {
     back(1, false),
     back(2, true),
   ],
-  "a killed write that happened": [
+  "a killed write that took effect": [
     ...SAVED,
     call(2, "save", { value: 2 }),
     death(2),
     ...whole(1, "load", 2),
   ],
-  "a killed write that did not happen": [
+  "a killed write that had no effect": [
     ...SAVED,
     call(2, "save", { value: 2 }),
     death(2),
     ...whole(1, "load", 1),
   ],
-  "a killed write that happened just in time": [
+  "a killed write that took effect right before the kill": [
     ...SAVED,
     call(2, "delete"),
     ...whole(1, "load", 1),
@@ -113,12 +113,12 @@ const GOOD: Readonly<Record<string, readonly Event[]>> = {
     ...whole(1, "load", null),
     back(2, 1),
   ],
-  "a cleanup that keeps what is in use": [
+  "a cleanup that keeps a session in use": [
     ...SAVED,
     ...whole(2, "cleanup", 0, { minutes: 0 }),
     ...whole(1, "load", 1),
   ],
-  "a session that expired at its end": [
+  "a session that expired at its expiresAt": [
     ...whole(1, "save", true, { value: 1, expiresAt: 100 }),
     ...later(99, ...whole(1, "load", 1)),
     ...later(100, ...whole(1, "load", null), ...whole(2, "delete", false)),
@@ -151,7 +151,7 @@ const BAD: Readonly<Record<string, readonly Event[]>> = {
     back(1, 1),
     back(2, 1),
   ],
-  "an update that a save has undone": [
+  "an update that is undone": [
     ...SAVED,
     ...whole(1, "update", 1, { value: 2 }),
     ...whole(2, "load", 1),
@@ -161,7 +161,7 @@ const BAD: Readonly<Record<string, readonly Event[]>> = {
     ...whole(1, "save", true, { value: 2 }),
     ...whole(2, "load", 1),
   ],
-  "a read that goes back": [
+  "a read of the old value after a read of the new one": [
     ...SAVED,
     call(1, "save", { value: 2 }),
     ...whole(2, "load", 2),
@@ -171,7 +171,7 @@ const BAD: Readonly<Record<string, readonly Event[]>> = {
   "a value that was never written": [...SAVED, ...whole(2, "load", 7)],
   "a torn value": [...SAVED, ...whole(2, "load", "torn")],
   "a session that vanished": [...SAVED, ...whole(2, "load", null)],
-  "a session that was revived": [
+  "an update that restores a deleted session": [
     ...SAVED,
     call(2, "update", { value: 2 }),
     ...whole(1, "delete", true),
@@ -179,7 +179,7 @@ const BAD: Readonly<Record<string, readonly Event[]>> = {
     back(2, 1),
     ...whole(1, "load", 2),
   ],
-  "a touch that revives": [
+  "a touch that restores a deleted session": [
     ...SAVED,
     ...whole(1, "delete", true),
     ...whole(2, "touch", true),
@@ -197,35 +197,35 @@ const BAD: Readonly<Record<string, readonly Event[]>> = {
     back(1, true),
     back(2, true),
   ],
-  "a killed write that happened and then had not": [
+  "a killed write that took effect and was undone": [
     ...SAVED,
     call(2, "save", { value: 2 }),
     death(2),
     ...whole(1, "load", 2),
     ...whole(1, "load", 1),
   ],
-  "a write of a process after its death": [
+  "a killed write that took effect after the kill": [
     ...SAVED,
     call(2, "delete"),
     death(2),
     ...whole(1, "load", 1),
     ...whole(1, "load", null),
   ],
-  "a cleanup that deletes what has not expired": [
+  "a cleanup that deletes a session that has not expired": [
     ...whole(1, "save", true, { value: 1, expiresAt: 1_000 }),
     ...whole(2, "cleanup", 1, { minutes: 0 }),
     ...whole(1, "has", false),
   ],
-  "a cleanup that deletes what was accessed less than its minutes ago": [
+  "a cleanup that deletes a session accessed less than its minutes ago": [
     ...SAVED,
     ...whole(2, "cleanup", 1, { minutes: 30 }),
     ...whole(1, "has", false),
   ],
-  "a session that outlived its end": [
+  "a session that is loaded after its expiresAt": [
     ...whole(1, "save", true, { value: 1, expiresAt: 100 }),
     ...later(100, ...whole(1, "load", 1)),
   ],
-  "a session that expired, and came back": [
+  "a session that expired and was found again": [
     ...whole(1, "save", true, { value: 1, idleTimeout: 100 }),
     ...later(95, ...whole(1, "load", null), ...whole(1, "load", 1)),
   ],
@@ -239,7 +239,7 @@ const BAD: Readonly<Record<string, readonly Event[]>> = {
     ...whole(1, "regenerate", 1, { value: 2, secret: 0 }),
     ...whole(2, "commit", 2, { value: 3, secret: 0 }),
   ],
-  "a commit that revives": [
+  "a commit that restores a deleted session": [
     ...SAVED,
     ...whole(1, "destroy", true, { secret: 0 }),
     ...whole(2, "commit", 1, { value: 3, secret: 0 }),
@@ -260,7 +260,7 @@ for (const [name, events] of Object.entries(BAD)) {
   });
 }
 
-Deno.test("a violation is shown without the operations that have no part in it", () => {
+Deno.test("a violation is shown without operations that it does not need", () => {
   const { violation } = judge([
     ...Array(50).fill(whole(3, "load", null)).flat(),
     ...SAVED,
@@ -294,7 +294,7 @@ function checkSlowly(steps: readonly Step<Operation>[]): boolean {
     left.every((operation) => SESSION_MODEL.isOptional(operation)) ||
     left.some((next) => {
       const rest = left.filter((other) => other !== next);
-      // What had returned before it was called went first, or never happened.
+      // An operation that returned before this call came first, or had no effect.
       const late = rest.filter((other) => at(other, false) < at(next, true));
       if (!late.every((other) => SESSION_MODEL.isOptional(other))) return false;
       return SESSION_MODEL.step(state, next).some((after) =>
@@ -314,7 +314,7 @@ const ACTS: readonly Act[] = [
   "cleanup",
 ];
 
-/** What happens next in a history: a client calls, or returns, or dies. */
+/** What happens next in a history: a client calls, or returns, or is killed. */
 const anyTurn = fc.record({
   client: fc.nat(2),
   act: fc.constantFrom(...ACTS),

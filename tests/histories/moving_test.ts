@@ -1,4 +1,4 @@
-/** What processes see while their sessions move to another store has an order. */
+/** One order explains what processes see while their sessions move to another store. */
 
 import { assert, assertEquals } from "@std/assert";
 import { EFFORT } from "../effort.ts";
@@ -9,11 +9,11 @@ import { TemporaryDirectory } from "../temporary_directory.ts";
 import { Ground } from "./crowd.ts";
 import { judge } from "./judgement.ts";
 
-/** A session moves once, so there are several grounds. */
+/** A session moves only once, so there are several grounds. */
 const GROUNDS = 5;
 const OPERATIONS = 800;
 const KILLS = 24;
-/** In ms; the first of them goes by before it has begun. */
+/** In ms; the process needs the first part of it to start. */
 const LONGEST_LIFE = 400;
 
 /** A ground whose sessions are all in the old store; the rest is undone. */
@@ -69,7 +69,7 @@ Deno.test("what 4 processes saw while others moved all sessions has one order th
   }
 });
 
-Deno.test("what processes saw that were killed while others moved all sessions, and were killed, has one order that explains it", async () => {
+Deno.test("what killed processes saw while others, killed as well, moved all sessions has one order that explains it", async () => {
   for (let seed = 1; seed <= EFFORT; seed++) {
     using ground = new MovingGround();
     await ground.setup();

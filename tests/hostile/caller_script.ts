@@ -1,6 +1,6 @@
 /**
- * Calls a store in a process of its own, because the call may hang: what is
- * done to which session of which directory, and reports what came of each.
+ * Calls a store in a process of its own, because a call may hang, and reports
+ * the result of each call.
  */
 
 import { assertEquals } from "@std/assert";
@@ -10,26 +10,26 @@ import { recordOf } from "../constants.ts";
 import { type CallName, callStore } from "../operations.ts";
 import { spawn } from "../spawn.ts";
 
-/** What is done, in this order. */
+/** The calls, in their order. */
 export interface Calls {
   readonly directory: string;
   readonly ids: readonly string[];
   readonly calls: readonly CallName[];
-  /** Takes the place of the first ID's file right before that is opened. */
+  /** A file that replaces the first ID's file right before that is opened. */
   readonly swap?: string;
 }
 
 const RECORD = recordOf({ n: 2 });
 
-/** Far more than any of them needs, in milliseconds: what takes longer hangs. */
+/** Far more than any call needs, in milliseconds: a longer call hangs. */
 export const LONGEST = 60_000;
 
 /**
  * Calls a store in a process that may see one directory, and devices.
  *
- * @param calls What is called.
+ * @param calls The calls.
  * @param path The directory.
- * @returns What came of each call.
+ * @returns The result of each call.
  */
 export async function callInProcess(
   calls: Calls,
@@ -43,7 +43,7 @@ export async function callInProcess(
   return JSON.parse(stdout);
 }
 
-/** Replaces what was listed by something else, before it is opened. */
+/** Replaces a listed file by something else, before it is opened. */
 function swapBeforeOpen(path: string, by: string): void {
   const { open } = system;
   let isSwapped = false;

@@ -1,6 +1,6 @@
 /**
- * Bytes of any kind under any ID: decoding never throws, believes nothing but
- * what was encoded for that very ID, and what it does believe is a record.
+ * Bytes of any kind under any ID: decoding never throws, accepts only bytes that
+ * were encoded for that very ID, and returns a valid record for these.
  */
 
 import fc from "npm:fast-check@4.11.0";
@@ -45,7 +45,7 @@ function isFor(id: string, bytes: Uint8Array): boolean {
   return textOf(bytes.subarray(63, 64 + id.length)) === `${id}\n`;
 }
 
-/** What was not encoded is no session; what was is one of its own ID only. */
+/** Bytes that were not encoded are not a session; encoded ones are a session of their own ID only. */
 function assertAccident(id: string, bytes: Uint8Array): void {
   const before = bytes.slice();
   const decoded = decodeRecord(id, bytes);
@@ -63,7 +63,7 @@ function assertAccident(id: string, bytes: Uint8Array): void {
   assertEquals(bytes, before);
 }
 
-/** What a forger sealed is no record of another ID, and else one in full. */
+/** Forged bytes are not a record of another ID; if they are accepted, they are a complete record. */
 function assertForgery(id: string, bytes: Uint8Array): boolean {
   const decoded = decodeRecord(id, bytes);
   const lifetime = decodeLifetime(id, bytes);
@@ -96,7 +96,7 @@ function assertShape(record: SessionRecord, bytes: Uint8Array): void {
   assert(isRecord, `not a record: ${show(bytes)}`);
 }
 
-Deno.test("what an accident made of a session file is no session, or still that one", () => {
+Deno.test("a damaged session file is not a session, or still the same session", () => {
   const inputs = fc.tuple(anyWhole, anyDamage, anyId);
   search("damaged session files", 40_000, inputs, ([whole, damage, other]) => {
     const bytes = damage(whole.bytes);
@@ -106,7 +106,7 @@ Deno.test("what an accident made of a session file is no session, or still that 
   assertUnpolluted();
 });
 
-Deno.test("random bytes are no session", () => {
+Deno.test("random bytes are not a session", () => {
   const inputs = fc.tuple(
     fc.uint8Array({ maxLength: 299, size: "max" }),
     fc.oneof(fc.constant(0), fc.nat(80)),
@@ -120,7 +120,7 @@ Deno.test("random bytes are no session", () => {
   assertUnpolluted();
 });
 
-Deno.test("a right checksum over wrong content is no session, or a record in full", () => {
+Deno.test("a right checksum over wrong content is not a session, or a complete record", () => {
   const forged = fc.oneof(
     fc.tuple(anyId, anyBody).map(([id, body]) => forge(id, body)),
     fc.tuple(anyWhole, anyDamage)
@@ -131,7 +131,7 @@ Deno.test("a right checksum over wrong content is no session, or a record in ful
   search("resealed session files", 20_000, inputs, ([bytes, ...ids]) => {
     for (const id of ids) if (assertForgery(id, bytes)) believed++;
   });
-  console.log(`  of which ${believed} times a record was believed`);
+  console.log(`  of which ${believed} times a record was accepted`);
   assertUnpolluted();
 });
 

@@ -1,6 +1,6 @@
 /**
- * Any `Cookie` header at all: reading it never throws, finds what is there by
- * the book, and opens the session whose token it carries or a new one.
+ * Any `Cookie` header at all: reading it never throws, finds the value that the
+ * grammar says, and opens the session whose token it carries or a new one.
  */
 
 import fc from "npm:fast-check@4.11.0";
@@ -81,7 +81,7 @@ function isToken(text: string): boolean {
 const LETTERS =
   "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/** A token, or what is nearly one. */
+/** A token, or nearly one. */
 const anyTokenText: fc.Arbitrary<string> = fc.oneof(
   fc.constantFrom(...TOKENS),
   fc.tuple(
@@ -98,7 +98,7 @@ const anyTokenText: fc.Arbitrary<string> = fc.oneof(
   anyUnits(60, 0xff),
 );
 
-Deno.test("parseToken() takes what a token is made of, and nothing else", () => {
+Deno.test("parseToken() accepts a well-formed token, and nothing else", () => {
   search("tokens", 20_000, anyTokenText, (text) => {
     const token = parseToken(text);
     assertEquals(token !== undefined, isToken(text), show(text));
@@ -123,7 +123,7 @@ async function openSessions() {
 }
 
 function requestWith(cookie: string): Request {
-  // `Headers` refuses what no server would pass on; the manager must not care.
+  // Without `Headers`, which refuses some values: the manager must accept them all.
   const headers = { get: (name: string) => name === "cookie" ? cookie : null };
   const request = new Request("http://localhost/");
   return Object.defineProperty(request, "headers", { value: headers });

@@ -1,4 +1,4 @@
-/** Cookie headers as no browser sends them, and what is in them by the book. */
+/** Cookie headers that no browser sends, and the value in them by the grammar. */
 
 import fc from "npm:fast-check@4.11.0";
 import { anyUnits } from "./json_values.ts";
@@ -31,7 +31,7 @@ const JUNK = [
   "x".repeat(200),
 ];
 
-/** What is made of the cookie's name. */
+/** A text that is made from the cookie's name. */
 type OfName = (name: string) => string;
 
 /** The name of the cookie, one that is nearly it, or any. */
@@ -105,10 +105,10 @@ function anyCookieValue(tokens: readonly string[]): fc.Arbitrary<string> {
 }
 
 /**
- * A header by the grammar of cookies, and then with the grammar broken.
+ * A header by the grammar of cookies, maybe damaged afterwards.
  *
  * @param tokens Values that mean something.
- * @returns What makes it of the cookie's name.
+ * @returns A function from the cookie's name to the header.
  */
 export function anyHeader(tokens: readonly string[]): fc.Arbitrary<OfName> {
   const pair = fc.tuple(
@@ -133,7 +133,7 @@ export function anyHeader(tokens: readonly string[]): fc.Arbitrary<OfName> {
   );
 }
 
-/** What `readCookie()` promises, in as many steps as it has sentences. */
+/** Does what `readCookie()` promises, one step for each sentence of its comment. */
 export function findCookie(header: string, name: string): string | undefined {
   const values = header.split(";")
     .map((pair) => pair.replace(/^[ \t]+/, ""))

@@ -17,7 +17,7 @@ function parseOddKey(): unknown {
   return JSON.parse(String.raw`{"a":0,"x\\":0}`);
 }
 
-Deno.test("no session holds a key that the engine may take for another", () => {
+Deno.test("a session refuses every key that the engine may misread", () => {
   parseOddKey();
   const [, read] = Object.keys(JSON.parse(String.raw`{"a":0,"x\n":0}`));
   console.log(
@@ -36,7 +36,7 @@ Deno.test("no session holds a key that the engine may take for another", () => {
   }
 });
 
-Deno.test("every other key comes back, whatever the process has parsed", () => {
+Deno.test("every other key is read as it was written, whatever the process has parsed", () => {
   for (let unit = 0; unit < 0x10000; unit++) {
     const key = `x${String.fromCharCode(unit)}`;
     if (!isSafeKey(key)) continue;

@@ -1,7 +1,7 @@
 /**
- * Real file systems, as far as this machine has them and lets us mount them:
- * those that lack something are refused and told what, the others keep
- * sessions. tests/directory/prepare_directory_test.ts has each lack by itself.
+ * Real file systems, if this machine has them and lets us mount them: one that
+ * lacks something is refused with an error that names it, the others keep
+ * sessions. tests/directory/prepare_directory_test.ts tests each lack by itself.
  */
 
 import { assertEquals } from "@std/assert";
@@ -18,7 +18,7 @@ const NO_LINKS =
 const NO_MODE =
   "Cannot keep sessions in DIR: its file system does not keep the mode of a file";
 
-/** What one of everything gives where it works: see `live()` of the script. */
+/** The results of all operations where they work: see `live()` of the script. */
 const KEPT = [
   true,
   false,
@@ -33,7 +33,7 @@ const KEPT = [
   [".latchkey", "a recycled"],
 ];
 
-/** Each file system, and what it is refused for, if it is. */
+/** Each file system, and the error that refuses it, if any. */
 const FILE_SYSTEMS: Readonly<Record<string, readonly [FileSystem, string?]>> = {
   "ext4": [{ type: "ext4", make: ["mkfs.ext4", "-q", "-F"] }],
   "ext4 that ignores case": [{
@@ -102,7 +102,7 @@ for (const [what, [fileSystem, message]] of Object.entries(FILE_SYSTEMS)) {
   });
 }
 
-/** A system whose file system takes one case of a name for the other. */
+/** A system whose file system ignores the case of names. */
 function ignoreCase(real: System): Partial<System> {
   const find = (path: string) => {
     const [, directory = "", name = ""] = /^(.*)\/(.*)$/.exec(path) ?? [];

@@ -1,6 +1,7 @@
 /**
- * A file of any size under a session's name is known to be none at the price of
- * the largest record: 16 MiB. Counted where the store reads, not measured.
+ * A file of any size under a session's name: the store reads at most the size of
+ * the largest record, 16 MiB, to see that it is not a session. The bytes are
+ * counted where the store reads.
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
@@ -27,7 +28,7 @@ const MIB = 1024 * 1024;
 const SMALL = { data: { n: 1 }, createdAt: 1 };
 const FULL = recordOfSize(LARGEST_RECORD);
 
-/** A record whose file has exactly so many bytes. */
+/** A record whose file has exactly this number of bytes. */
 function recordOfSize(bytes: number): SessionRecord {
   const withText = (text: string) => ({ data: { text }, createdAt: 1 });
   const rest = encodeRecord(ID, withText("")).length;
@@ -41,7 +42,7 @@ interface Reading extends Disposable {
   readonly buffer: number;
 }
 
-/** Watches what is read until the end of the block. */
+/** Counts the bytes that are read until the end of the block. */
 function watchReading(): Reading {
   const { read } = system;
   const found = { bytes: 0, buffer: 0 };
@@ -98,7 +99,7 @@ const LARGE: Readonly<Record<string, (path: string) => void>> = {
 
 const NONE = { deleted: 0, remaining: 0, orphans: 0 };
 
-/** What is called, and what is answered where there is no session. */
+/** The calls, and their answers without a session. */
 const CALLS: Readonly<
   Record<string, readonly [CallName, unknown, CleanupOptions?]>
 > = {
@@ -117,7 +118,7 @@ const CALLS: Readonly<
 };
 
 for (const [what, put] of Object.entries(LARGE)) {
-  Deno.test(`${what} is no session to any operation, and read up to 16 MiB`, async () => {
+  Deno.test(`${what} is not a session to any operation, and at most 16 MiB of it are read`, async () => {
     using directory = new TemporaryDirectory();
     const store = new DirectorySessionStore(directory.path, {
       onWarning: () => {},
@@ -153,7 +154,7 @@ for (const [what, put] of Object.entries(LARGE)) {
   });
 }
 
-Deno.test("a link to what never ends is no session to a plain load", async () => {
+Deno.test("a link to an endless file is not a session to a plain load", async () => {
   using directory = new TemporaryDirectory();
   const store = new DirectorySessionStore(directory.path, {
     onWarning: () => {},
@@ -166,11 +167,11 @@ Deno.test("a link to what never ends is no session to a plain load", async () =>
   console.log(`/dev/zero: ${reading.bytes} bytes read`);
 });
 
-Deno.test("a file that is a byte too large is whole but for that", () => {
+Deno.test("a file that is a byte too large is otherwise valid", () => {
   assertEquals(TOO_LARGE.length, LARGEST_RECORD + 1);
 });
 
-Deno.test("a session of 16 MiB is kept, and one of a byte more is refused", async () => {
+Deno.test("a session of 16 MiB is kept, and one with a byte more is refused", async () => {
   using directory = new TemporaryDirectory();
   const store = new DirectorySessionStore(directory.path);
   await store.save(ID, FULL);

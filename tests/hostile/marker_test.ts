@@ -1,4 +1,4 @@
-/** Whatever bears the name of the cleaner's lock, a cleanup comes to an end. */
+/** A cleanup ends, whatever has the name of its lock file. */
 
 import { assert, assertEquals } from "@std/assert";
 import { encodeRecord } from "../../src/core/codec.ts";
@@ -7,7 +7,7 @@ import { makeSpecialFile, type SpecialFile } from "../special_files.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { callInProcess, type Calls } from "./caller_script.ts";
 
-/** What it is, and what a cleanup that cannot lock it throws. */
+/** The kind of the file, and the error of a cleanup that cannot lock it. */
 const MARKERS: Readonly<Record<string, readonly [SpecialFile, string?]>> = {
   "a pipe": ["pipe"],
   "a device": ["device"],
@@ -24,7 +24,7 @@ for (const [what, [obstacle, error]] of Object.entries(MARKERS)) {
     const record = { data: {}, createdAt: 1, expiresAt: 1 };
     Deno.writeFileSync(directory.join(ID), encodeRecord(ID, record));
     if (!makeSpecialFile(directory.join(".latchkey"), obstacle)) {
-      console.log("left out: this user or machine makes no such thing");
+      console.log("left out: this user or machine cannot make it");
       return;
     }
     const call: Calls = {

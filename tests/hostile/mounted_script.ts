@@ -1,7 +1,7 @@
 /**
- * Mounts a file system, keeps sessions there, and reports what came of it. It
- * runs as root in a mount namespace of its own (`unshare --mount`): what it
- * mounts no other process sees, and it ends with the process.
+ * Mounts a file system, keeps sessions there, and reports the results. It runs as
+ * root in a mount namespace of its own (`unshare --mount`): no other process sees
+ * the mount, and it ends with the process.
  */
 
 import { temporaryBirth } from "../../src/directory/layout.ts";
@@ -15,7 +15,7 @@ export interface FileSystem {
   readonly type: string;
   /** Options of `mount`. */
   readonly options?: string;
-  /** The command that makes one in a file, its last argument; else it needs none. */
+  /** The command that makes one in a file, its last argument; if it needs one. */
   readonly make?: readonly string[];
   /** A command that prepares an empty directory in it, its last argument. */
   readonly prepare?: readonly string[];
@@ -23,7 +23,7 @@ export interface FileSystem {
   readonly isOverlay?: boolean;
 }
 
-/** What came of it. */
+/** The result. */
 export type Outcome =
   /** The machine has no such file system, or cannot make one. */
   | { readonly is: "missing"; readonly why: string }
@@ -33,7 +33,7 @@ export type Outcome =
 const IMAGE_SIZE = 16 * 1024 * 1024;
 const RECORD = { data: { n: 1 }, createdAt: 1 };
 
-/** A step towards the file system that this machine cannot take. */
+/** This machine cannot mount the file system. */
 class Missing extends Error {}
 
 function run(command: string, ...args: readonly string[]): void {

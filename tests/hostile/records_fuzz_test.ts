@@ -1,4 +1,4 @@
-/** Random records come back as they were, for their ID and for no other. */
+/** Random records are decoded as they were encoded, for their ID and for no other. */
 
 import fc from "npm:fast-check@4.11.0";
 import { assert, assertEquals } from "@std/assert";
@@ -13,7 +13,7 @@ import { anyObject, anyText } from "./json_values.ts";
 import { assertUnpolluted } from "./prototypes.ts";
 import { anyId, IDS } from "./session_bytes.ts";
 
-/** By text: deep equality has its own ideas of `-0` and an own `__proto__`. */
+/** As text: deep equality treats `-0` and an own `__proto__` differently. */
 function sorted(record: SessionRecord): string {
   const keys = Object.keys(record) as (keyof SessionRecord)[];
   return JSON.stringify(keys.sort().map((key) => [key, record[key]]));
@@ -32,7 +32,7 @@ const anyRecord: fc.Arbitrary<SessionRecord> = fc.record({
   formTokens: fc.array(anyText, { maxLength: 3 }),
 }, { requiredKeys: ["data", "createdAt"] });
 
-Deno.test("what was encoded comes back for its ID, and for no other", () => {
+Deno.test("an encoded record is decoded for its ID, and for no other", () => {
   const inputs = fc.tuple(anyId, anyRecord);
   search("random records", 5_000, inputs, ([id, record]) => {
     const bytes = encodeRecord(id, record);

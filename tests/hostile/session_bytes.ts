@@ -1,4 +1,4 @@
-/** Session files, whole ones and what accidents and forgers make of them. */
+/** Session files: valid, damaged and forged ones. */
 
 import fc from "npm:fast-check@4.11.0";
 import { crc32 } from "node:zlib";
@@ -12,7 +12,7 @@ const LIFETIMES_AT = [20, 37];
 const ID_AT = 63;
 const DEEP = 100_000;
 
-/** A session file that is as it should be. */
+/** A valid session file. */
 export interface Whole {
   readonly id: string;
   readonly record: SessionRecord;
@@ -105,11 +105,11 @@ export const anyWhole: fc.Arbitrary<Whole> = fc.constantFrom(...WHOLES);
 /** Any of the IDs. */
 export const anyId: fc.Arbitrary<string> = fc.constantFrom(...IDS);
 
-/** A place in what is so long, its end included. */
+/** A place in bytes of this length, the end included. */
 const placeIn = (place: number, { length }: Uint8Array): number =>
   place % (length + 1);
 
-/** What an accident draws: two places, a piece, and what replaces it. */
+/** The random parts of an accident: two places, a piece, and its replacement. */
 const anyDraw = fc.record({
   place: fc.nat(),
   other: fc.nat(),
@@ -125,7 +125,7 @@ const anyDraw = fc.record({
 
 type Draw = typeof anyDraw extends fc.Arbitrary<infer T> ? T : never;
 
-/** What accidents do: a disk, a backup, a crash, an editor. */
+/** The kinds of accidents: of a disk, a backup, a crash, an editor. */
 const ACCIDENTS: readonly ((draw: Draw, bytes: Uint8Array) => Uint8Array)[] = [
   function flipBit({ place, other }, bytes) {
     const changed = bytes.slice();
@@ -221,7 +221,7 @@ const FITTING: Readonly<Record<string, string>> = {
   dataVersion: "1",
 };
 
-/** What is nearly a record: a field too many, one of another kind. */
+/** Nearly a record: with a field too many, or a field of another type. */
 const anyFields: fc.Arbitrary<Uint8Array> = fc.record({
   odd: fc.constantFrom(...FIELDS),
   json: fc.option(anyJson(3), { freq: 4 }),
@@ -245,7 +245,7 @@ export const anyBody: fc.Arbitrary<Uint8Array> = fc.oneof(
   { weight: 1, arbitrary: anyJson(4).map((json) => bytesOf(`${json}\n`)) },
   { weight: 4, arbitrary: anyFields },
   {
-    // What is not UTF-8 at all.
+    // Bytes that are not UTF-8.
     weight: 1,
     arbitrary: fc.tuple(anyFields, anyDamage)
       .map(([bytes, damage]) => damage(bytes)),

@@ -1,14 +1,14 @@
 /**
  * Devices, sockets, pipes, links and directories under a session's name: an
- * operation that looks before it reads serves none of them and hangs at none,
- * and neither does one that goes through the directory. tests/directory/names_test.ts has
- * links and directories one operation at a time; here is the rest.
+ * operation that calls lstat before it reads returns none of them as a session
+ * and does not hang, and neither does one that lists the directory.
+ * tests/directory/names_test.ts tests links and directories with each operation.
  *
- * A plain `load` (and `has`, which is one) does not look before it reads: the
- * directory is private, so only its owner could have planted anything, and one
- * that others may write is refused (tests/directory/prepare_directory_test.ts and
- * tests/directory/directory_store_test.ts show it). The last test states what it
- * makes of each kind. A pipe is not among them: a plain load waits there until
+ * A plain `load` (and `has`, which is one) does not call lstat before it
+ * reads: the directory is private, so only its owner could have put anything
+ * there, and a directory that others may write is refused (tests/directory/prepare_directory_test.ts and
+ * tests/directory/directory_store_test.ts show it). The last test shows its
+ * answer for each kind. A pipe is not among them: a plain load waits there until
  * a process writes to it.
  */
 
@@ -23,7 +23,7 @@ import { callInProcess, type Calls, LONGEST } from "./caller_script.ts";
 const LIVE = "live-session-0001";
 const RECORD = { data: { n: 1 }, createdAt: 1 };
 
-/** A directory with one live session, and beside it what is not a session. */
+/** A directory with one live session, and other files that are not sessions. */
 class Scene implements Disposable {
   readonly #parent = new TemporaryDirectory();
   readonly path: string = this.#parent.join("sessions");
@@ -45,13 +45,15 @@ class Scene implements Disposable {
     Deno.writeFileSync(path, encodeRecord(id, RECORD), { mode: 0o600 });
   }
 
-  /** Puts an obstacle under an ID; a machine that cannot make it goes without. */
+  /** Puts an obstacle under an ID, if this machine can make it. */
   put(id: string, obstacle: SpecialFile): void {
     if (makeSpecialFile(`${this.path}/${id}`, obstacle)) this.ids.push(id);
-    else console.log(`left out: this user or machine makes no ${obstacle}`);
+    else {console.log(
+        `left out: this user or machine cannot make a ${obstacle}`,
+      );}
   }
 
-  /** Everything that can stand under a name. */
+  /** Puts every kind of file under a name of its own. */
   putAll(): void {
     const at = (id: string) => `${this.path}/${id}`;
     this.put("a-device-00000000", "device");
@@ -79,13 +81,13 @@ class Scene implements Disposable {
     }
   }
 
-  /** Says in the index that all of them are sessions of a user. */
+  /** Adds an entry for each of them to the index of a user. */
   putEntries(): void {
     const tag = userTag("ann");
     for (const id of [LIVE, ...this.ids]) putEntry(this.path, { tag, id });
   }
 
-  /** What stands under each name, by its inode. */
+  /** The inode under each name. */
   describe(): Record<string, unknown> {
     return Object.fromEntries(
       [...Deno.readDirSync(this.path)].map(({ name }) => [
@@ -95,7 +97,7 @@ class Scene implements Disposable {
     );
   }
 
-  /** Calls a store in a process that may see devices and elsewhere too. */
+  /** Calls a store in a process that may also read devices and `elsewhere`. */
   async call(
     calls: Omit<Calls, "directory">,
   ): Promise<Record<string, unknown>> {
@@ -110,7 +112,7 @@ class Scene implements Disposable {
   }
 }
 
-Deno.test("nothing but a file is touched, updated, deleted, or hangs the operation", async () => {
+Deno.test("only a regular file is touched, updated or deleted, and no other file hangs the operation", async () => {
   using scene = new Scene();
   scene.putAll();
   scene.putPipes();
@@ -131,7 +133,7 @@ Deno.test("nothing but a file is touched, updated, deleted, or hangs the operati
   );
 });
 
-Deno.test("nothing but a file is written over", async () => {
+Deno.test("only a regular file is written over", async () => {
   using scene = new Scene();
   scene.putAll();
   scene.putPipes();
@@ -149,7 +151,7 @@ Deno.test("nothing but a file is written over", async () => {
   assertEquals(after, before);
 });
 
-Deno.test("entries and cleanup pass by what is not a file", async () => {
+Deno.test("entries and cleanup skip everything that is not a regular file", async () => {
   using scene = new Scene();
   scene.putAll();
   scene.putPipes();
@@ -170,7 +172,7 @@ Deno.test("entries and cleanup pass by what is not a file", async () => {
   assertEquals(after, before);
 });
 
-Deno.test("the command line passes by what is not a file", async () => {
+Deno.test("the command line skips everything that is not a regular file", async () => {
   using scene = new Scene();
   scene.putAll();
   scene.putPipes();
@@ -193,7 +195,7 @@ Deno.test("the command line passes by what is not a file", async () => {
   assertEquals(scene.describe(), before);
 });
 
-/** What takes a name after it was listed as a file's. */
+/** The files that replace a session's file after the listing. */
 const SWAPS: Readonly<Record<string, (scene: Scene) => SpecialFile>> = {
   "a pipe": () => "pipe",
   "a device": () => "device",
@@ -210,11 +212,11 @@ const SWAPS: Readonly<Record<string, (scene: Scene) => SpecialFile>> = {
 
 for (const [what, obstacleOf] of Object.entries(SWAPS)) {
   for (const call of ["entries", "entries of a user", "cleanup"] as const) {
-    Deno.test(`${what} that takes a name after the listing stops no ${call}`, async () => {
+    Deno.test(`${what} that replaces a file after the listing does not stop ${call}`, async () => {
       using scene = new Scene();
       const swap = scene.elsewhere("swap");
       if (!makeSpecialFile(swap, obstacleOf(scene))) {
-        console.log(`left out: this user or machine makes no such thing`);
+        console.log(`left out: this user or machine cannot make it`);
         return;
       }
       scene.write(`${scene.path}/other-session-0001`, "other-session-0001");
@@ -232,7 +234,7 @@ for (const [what, obstacleOf] of Object.entries(SWAPS)) {
   }
 }
 
-Deno.test("a plain load follows a link to a whole file of its ID, and serves nothing else", async () => {
+Deno.test("a plain load follows a link to a whole file of its ID, and returns no other file", async () => {
   using scene = new Scene();
   scene.putAll();
   const report = await scene.call({ ids: scene.ids, calls: ["load", "has"] });

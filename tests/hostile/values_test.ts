@@ -1,6 +1,6 @@
 /**
- * What an application may be talked into keeping: any value comes back as it
- * was after a commit, from the disk and by another store, or is refused with a
+ * Any value that a client can make an application keep: after a commit another
+ * store reads the same value from the disk, or the value is refused with a
  * `TypeError` when it is set.
  */
 
@@ -102,8 +102,8 @@ const REFUSED: Readonly<Record<string, unknown>> = {
   "a function as toJSON": { toJSON: () => 1 },
   "a prototype of its own": Object.create({ inherited: 1 }),
   "a key that JSON would escape": { a: [{ "\\": 1 }] },
-  "a hole that a name makes up for": hole,
-  "a hole in between that a name makes up for": [mixed],
+  "a hole, with a named property": hole,
+  "a hole in the middle, with a named property": [mixed],
 };
 
 for (const [what, value] of Object.entries(REFUSED)) {
@@ -150,7 +150,7 @@ const NAMES = [
   "k".repeat(2 ** 16),
 ];
 
-Deno.test("no name is taken before it is set, and each is a key like any other", async () => {
+Deno.test("no name has a value before it is set, and each is a key like any other", async () => {
   using visitor = new Visitor();
   const valueOf = (name: string) => ({ name, list: [name.length] });
   await visitor.visit((session) => {
@@ -171,7 +171,7 @@ Deno.test("no name is taken before it is set, and each is a key like any other",
     for (const name of NAMES) {
       assertEquals(session.get(name), valueOf(name));
       assertEquals(session.flash(name), valueOf(name));
-      // A change inside, of which the session is not told.
+      // A change inside the value, without a call of the session.
       (session.get(name) as { list: number[] }).list.push(1);
     }
   });
@@ -203,7 +203,7 @@ Deno.test("a session keeps 10,000 keys", async () => {
   });
 });
 
-Deno.test("a user of any name is that user", async () => {
+Deno.test("a user may have any name", async () => {
   using visitor = new Visitor();
   for (const name of NAMES.filter((name) => name !== "")) {
     await visitor.visit((session) => session.setUser(name));
@@ -211,14 +211,14 @@ Deno.test("a user of any name is that user", async () => {
   }
 });
 
-Deno.test("random values come back as they were", async () => {
+Deno.test("random values are read as they were set", async () => {
   using visitor = new Visitor();
   const inputs = fc.array(fc.tuple(anyKey, anyValue(6)), { maxLength: 7 });
   await searchSlowly("random values", 400, inputs, async (entries) => {
     const expected = new Map<string, string>();
     await visitor.visit((session) => {
       for (const key of [...session.keys()]) session.delete(key);
-      // A session that holds nothing is no session.
+      // A session without data is not kept.
       for (const [key, value] of [["some", 1] as const, ...entries]) {
         session.set(key, value);
         expected.set(key, JSON.stringify(value));
@@ -234,7 +234,7 @@ Deno.test("random values come back as they were", async () => {
   assertUnpolluted();
 });
 
-Deno.test("data that is too large is refused at the commit, and the old data is still there", async () => {
+Deno.test("data that is too large is refused at the commit, and the old data is kept", async () => {
   using visitor = new Visitor();
   await visitor.visit((session) => session.set("kept", 1));
   let problem: unknown;

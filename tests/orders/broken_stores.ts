@@ -11,7 +11,7 @@ import { USER } from "../constants.ts";
 
 type Change = (record: SessionRecord) => SessionRecord | undefined;
 
-/** Commits to what it loaded, where the session is missing by the time. */
+/** Commits to the loaded record even if the session was deleted meanwhile. */
 export class UpsertingStore extends DirectorySessionStore {
   #loaded: SessionRecord | undefined;
 
@@ -34,7 +34,7 @@ export class UpsertingStore extends DirectorySessionStore {
   }
 }
 
-/** Keeps the way from the previous secret in a second step. */
+/** Stores the link from the previous secret in a second step. */
 export class TwoStepStore extends DirectorySessionStore {
   override async update(
     id: string,
@@ -127,7 +127,7 @@ class RegenerationStore extends DirectorySessionStore {
   }
 }
 
-/** Forgets at a login of which generation it is. */
+/** Stores no generation at a login. */
 export class ForgetfulStore extends RegenerationStore {
   protected override generation(): undefined {}
 }
@@ -139,7 +139,7 @@ export class NotNewerStore extends RegenerationStore {
   }
 }
 
-/** Takes the time as the generation. */
+/** Stores the time as the generation. */
 export class ClockStore extends RegenerationStore {
   protected override generation(): number {
     return system.now();
@@ -184,7 +184,7 @@ export class ListingOnlyStore extends DirectorySessionStore {
   }
 }
 
-/** Spares a session also if it was ended before. */
+/** Spares a session even if an earlier revocation ended it. */
 export class SparingStore extends DirectorySessionStore {
   override update(
     id: string,

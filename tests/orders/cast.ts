@@ -40,7 +40,7 @@ export class Cast {
     this.#stores = stores;
   }
 
-  /** The store of an actor; off stage it is made ready. */
+  /** The store of an actor; its setup runs before the play. */
   store(actor: string): DirectorySessionStore {
     let store = this.#stores.get(actor);
     if (store === undefined) {
@@ -84,8 +84,9 @@ export class Cast {
   }
 
   /**
-   * Puts a recycled file for an actor into the directory, so old that a cleaner would
-   * collect it, and opens and locks it, as a process has it that replaced a file.
+   * Puts a recycled file for an actor into the directory, old enough for a
+   * cleanup to collect it. Opens and locks it, as a process does that has
+   * replaced a file.
    */
   layRecycled(actor: string): RecycledFile {
     const { directory } = this.stage;

@@ -37,7 +37,7 @@ Deno.test("every order of an exclusive request and an operation that is not keep
   ));
 
 if (EFFORT > 1) {
-  Deno.test("it is the same in every order in which one of them is killed", () =>
+  Deno.test("every order of an exclusive request and another operation, one of which is killed, keeps every promise", () =>
     exploreAll(
       "exclusive, killed",
       playsWith(["exclusive", "load", "read", "delete"], 1),
@@ -67,7 +67,7 @@ async function goOn(performance: Performance, name: string): Promise<boolean> {
   return actor.outcome !== undefined;
 }
 
-Deno.test("an exclusive request that is killed at any call lets the next one have the session; a reader never waits for its lock", async () => {
+Deno.test("an exclusive request that is killed at any call lets the next one lock the session; a reader never waits for its lock", async () => {
   using directory = new TemporaryDirectory();
   using stage = new Stage(directory.path);
   const calls = await countCalls(stage);
@@ -79,7 +79,7 @@ Deno.test("an exclusive request that is killed at any call lets the next one hav
     if (!await goOn(performance, "B")) waited++;
     const isAtWork = [...holder!.openFiles].length > 1;
     const isRead = await goOn(performance, "C");
-    // It may hold the lock of the file itself, for as long as it is at work.
+    // While it reads or writes the file it may hold the file's own lock.
     assert(isRead || isAtWork, `the reader waits at call ${call}`);
     await performance.take("†A");
     await goOn(performance, "B");

@@ -1,7 +1,7 @@
 /*
  * Runs every order in which actors can make their calls. Two orders that bring
- * stage, disk and actors into the same state go on in the same way, so each
- * state is gone on from once, and the orders through it are counted.
+ * stage, disk and actors into the same state continue in the same way, so each
+ * state is explored once, and the orders through it are counted.
  */
 import { Random } from "../random.ts";
 import type { Actor, Intruder, Stage } from "./stage.ts";
@@ -28,7 +28,7 @@ interface Exploration {
 /** One order of calls, which is chosen call by call. */
 export abstract class Performance {
   readonly stage: Stage;
-  /** What happened so far: `A`, an actor's call; `tick`; `†A`, its death. */
+  /** What happened so far: `A`, an actor's call; `tick`; `†A`, its kill. */
   readonly order: string[] = [];
   readonly #ticks: number;
   readonly #kills: number;
@@ -41,7 +41,7 @@ export abstract class Performance {
     stage.isFineGrained = kills > 0;
   }
 
-  /** Checks what must hold when all actors have ended or died. */
+  /** Checks what must hold when every actor has ended or was killed. */
   abstract check(): Promise<void>;
 
   /** Throws the error of an order that breaks a promise. */
@@ -52,12 +52,12 @@ export abstract class Performance {
     return this.stage.describe();
   }
 
-  /** Saves what it knows beside the order, for one that replays that. */
+  /** Saves its state beside the order, for a performance that replays the order. */
   save(): (to: Performance) => void {
     return () => {};
   }
 
-  /** What can happen next; nothing when all actors have ended or died. */
+  /** What can happen next; empty when every actor has ended or was killed. */
   choices(): string[] {
     const { stage, order } = this;
     const acting = stage.actors.filter((actor) =>
@@ -93,7 +93,7 @@ export abstract class Performance {
     await this.#let(choice, 1, intruder);
   }
 
-  /** Finds an actor, also by its death. */
+  /** Finds the actor of a choice: of its call or of its kill. */
   find(choice: string): Actor {
     const name = choice.replace("†", "");
     return this.stage.actors.find((actor) => actor.name === name)!;
@@ -123,8 +123,8 @@ export async function explore(begin: Begin): Promise<Exploration> {
     const state = performance.describe();
     const known = orders.get(state);
     if (known !== undefined) return known;
-    // Two that keep each other from their locks can go round in a circle,
-    // which the random waits break; an order is counted up to where it closes.
+    // Two actors that block each other's locks can return to an earlier state
+    // without end; random waits prevent that. Such an order is not counted.
     orders.set(state, 0n);
     const choices = performance.choices();
     const order = [...performance.order];
@@ -156,9 +156,9 @@ export async function explore(begin: Begin): Promise<Exploration> {
 /**
  * Performs one order.
  *
- * @param numbers Choose, one after the other, which of what can happen next
- * happens. When there are no more it is chosen at random: two actors that keep
- * each other from their locks could else go round in a circle.
+ * @param numbers Each selects one of the choices, in turn. After the last one,
+ * choices are random: otherwise two actors that block each other's locks could
+ * do so without end.
  */
 export async function sample(
   begin: Begin,

@@ -1,8 +1,8 @@
 /*
- * The index of users, in every order in which actors can make their calls, and
- * killed between any two of them: in every state that they come through, each
- * session of a user has its entry. And a listing of a user's sessions gives one
- * that was the user's all the while, and does not give one that never was.
+ * The index of users, in every order in which actors can make their calls, also
+ * when an actor is killed between two of them: in every state, each session of a
+ * user has its entry. A listing of a user's sessions gives a session that was
+ * the user's throughout, and does not give one that never was.
  */
 import fc from "npm:fast-check@4.11.0";
 import { assert, assertStringIncludes } from "@std/assert";
@@ -44,7 +44,7 @@ type Opening = "no user's" | "Ann's" | "Bob's" | "Ann's, expired" | "missing";
 interface Play extends Chances {
   readonly opening: Opening;
   readonly operations: readonly Operation[];
-  /** Whether an entry of Ann's is there for nothing. */
+  /** Whether Ann has a stale entry. */
   readonly isStale?: boolean;
   /** Whether there is no index yet. */
   readonly isNew?: boolean;
@@ -123,7 +123,7 @@ class IndexPerformance extends Performance {
     return performance;
   }
 
-  /** Lets the next thing happen, and checks what has become of it. */
+  /** Lets the next thing happen, and checks the state after it. */
   override async take(choice: string): Promise<void> {
     if (this.#isListing(choice) && !this.#listings.has(choice)) {
       const isAnns = this.#isAnns();
@@ -148,7 +148,9 @@ class IndexPerformance extends Performance {
   override async check(): Promise<void> {
     await this.#store.deleteOldSessions(30);
     const { missing, stale } = describeIndex(this.stage.directory);
-    if (missing.length + stale.length > 0) this.fail("the cleaner left some");
+    if (missing.length + stale.length > 0) {
+      this.fail("wrong entries after a cleanup");
+    }
   }
 
   override fail(what: string): never {
@@ -279,10 +281,10 @@ async function exploreAll(title: string, all: readonly Play[]) {
   await exploreIn(house, title, all);
 }
 
-Deno.test("every order of a change that makes an entry, and one that removes it, keeps it where the session has a user", () =>
+Deno.test("every order of a change that adds an entry and one that removes it keeps the entry of a session that has a user", () =>
   exploreAll("in order", MEETINGS));
 
-Deno.test("every order of the same two keeps it, also when one of them is killed", () =>
+Deno.test("every order of a change that adds an entry and one that removes it, one of which is killed, keeps the entry of a session that has a user", () =>
   exploreAll(
     "killed",
     MEETINGS.filter(({ operations, isStale }) =>
@@ -334,7 +336,7 @@ const MUTANTS: Record<string, [(calls: System) => void, Play, string]> = {
     { opening: "missing", operations: ["create", "cleanup"], isStale: true },
     "no entry",
   ],
-  "an entry that is made after its record": [
+  "an entry that is added after its record is written": [
     (calls) => {
       const { link, rename } = calls;
       let late: (() => void) | undefined;
@@ -356,7 +358,7 @@ const MUTANTS: Record<string, [(calls: System) => void, Play, string]> = {
     { opening: "missing", operations: ["create"] },
     "no entry",
   ],
-  "an entry that goes before its record": [
+  "an entry that is removed before its record": [
     (calls) => {
       const { remove } = calls;
       calls.remove = (path) => {

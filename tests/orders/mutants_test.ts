@@ -151,7 +151,7 @@ const MUTANTS: readonly Mutant[] = [
     title: "a new secret without a new seal",
     Store: StaleSealStore,
     play: { opening: "live", operations: ["rotate"], isSealed: true },
-    shown: "sealed for no cookie",
+    shown: "sealed, and no cookie opens it",
   },
   {
     title: "a create that renames its file to a name that it found missing",

@@ -1,11 +1,11 @@
 /*
- * The orders of events that the ancestors were bitten by, by name.
+ * The orders of events that caused bugs in the ancestors, by name.
  *
  * The discussion of mod_python's FileSession wrote a request as Load, Process,
  * Save and its cleaner as Check, Delete, and listed the ten ways to interleave
- * them. Here a session that was not accessed for half an hour meets both, with a grace
- * period of 0: whatever the order, no session that was saved is deleted, and
- * none that was deleted comes back.
+ * them. Here both run on a session that was not accessed for half an hour, with
+ * a grace period of 0: in every order, no session that was saved is deleted, and
+ * no session that was deleted is restored.
  */
 import { assert, assertEquals } from "@std/assert";
 import { SessionGoneError } from "../../src/core/errors.ts";
@@ -16,7 +16,7 @@ import { added } from "./scenes.ts";
 import { MINUTES, ownRecord } from "./world.ts";
 import { type Actor, Stage } from "./stage.ts";
 
-/** What is left of the session, and what the request was told. */
+/** The list in the session afterwards, and what the request was answered. */
 interface End {
   readonly list: unknown;
   readonly answer: unknown;
@@ -104,7 +104,7 @@ const TEN = [
 const SAVED = { list: ["first", "saved"], answer: "saved" };
 
 const MANAGED: Record<typeof TEN[number], End> = {
-  // Deleted before the request asked for it: that begins a new one.
+  // Deleted before the request loads it: the request begins a new session.
   CDLPS: { list: undefined, answer: "a new session" },
   // The load is an access, and the cleaner looks again before it deletes.
   CLDPS: SAVED,
@@ -129,7 +129,7 @@ const QUIET: Record<typeof TEN[number], End> = {
   LCDPS: REFUSED,
   LCPDS: REFUSED,
   LPCDS: REFUSED,
-  // Saved before the cleaner came to delete: it looks again, and leaves it.
+  // Saved before the cleaner deletes: it looks again, and keeps the session.
   CLPSD: SAVED,
   LCPSD: SAVED,
   LPCSD: SAVED,
@@ -184,8 +184,8 @@ Deno.test("session3's order: a read between a writer's open and its lock gets th
   });
 });
 
-Deno.test("session3's order turned round: a write between a reader's open and its lock does not make the reader wait", async () => {
-  // The file that it has open is a recycled one by now, and locked: it opens the name again.
+Deno.test("session3's order reversed: a write between a reader's open and its lock does not make the reader wait", async () => {
+  // The open file has become a recycled one, and is locked: the reader opens the name again.
   assertEquals(await interrupt("live", load("A"), "tryLock", save("B")), {
     first: ["B"],
     second: undefined,
@@ -220,7 +220,7 @@ Deno.test("Django's order: a save after a delete that began before it does not b
   });
 });
 
-Deno.test("a commit that is overtaken by a delete says so", async () => {
+Deno.test("a commit after a delete by another request throws SessionGoneError", async () => {
   const commit = async (cast: Cast) => {
     const manager = cast.manager("A");
     const session = await manager.open(cast.request());

@@ -31,10 +31,10 @@ import { type Actor, showOutcome, type Stage } from "./stage.ts";
 
 const NAMES = [ID, OTHER_ID, STRANGERS_ID, ".latchkey", ".users"];
 const LOCK = /^\.lock-[0-9a-f]{3}$/;
-/** What a request that begins a session is given. */
+/** The ID of a session that a request begins. */
 const NEW_ID = /^[0-9a-f]{32}$/;
 
-/** An actor that has ended or died, and what it was to do. */
+/** An actor that has ended or was killed, and its operation. */
 export interface Part {
   readonly actor: Actor;
   readonly operation: Operation;
@@ -48,7 +48,7 @@ export interface Scenery {
 }
 
 /**
- * Looks for what is wrong once all actors have ended or died.
+ * Looks for a violation when every actor has ended or was killed.
  *
  * @param cast Its stores are asked, where there are users.
  * @returns What is wrong, or `undefined`.
@@ -75,8 +75,8 @@ export async function findViolation(
     name.startsWith(".tmp-") &&
     !recycledFiles.includes(`${stage.directory}/${name}`)
   );
-  // Of one that died: what it was writing, and a second name of what it was to
-  // replace, or its recycled file.
+  // An actor that was killed leaves the file that it was writing, and a second
+  // name of the file that it was to replace, or its recycled file.
   if (temporary.length > 2 * deaths) return `left behind: ${temporary}`;
   const isNew = (name: string) =>
     isPeopled(opening) && !NAMES.includes(name) && NEW_ID.test(name);
@@ -100,11 +100,11 @@ export async function findViolation(
     .map((token) => token!.slice(ID.length));
   const isOpen = record === undefined || deaths > 0 ||
     secrets.some((secret) => hashSecret(secret) === record.secretHash);
-  if (!isOpen) return "no actor was handed the cookie that opens it";
+  if (!isOpen) return "no actor was given the cookie that opens it";
 
   const session = record && toAbstract(stage, record, secrets);
   if (session?.list === undefined && record !== undefined && deaths === 0) {
-    return "on the disk: sealed for no cookie";
+    return "on the disk: sealed, and no cookie opens it";
   }
   const found: Found = { session, others: [] };
   if (isPeopled(opening)) {
@@ -115,7 +115,7 @@ export async function findViolation(
     found.others = files.filter((name) => name === OTHER_ID || isNew(name))
       .map((id) => {
         const i = tokens.findIndex((token) => token?.startsWith(id));
-        const owner = parts[i]?.actor.name ?? "a dead actor";
+        const owner = parts[i]?.actor.name ?? "a killed actor";
         return `${id === OTHER_ID ? "other" : owner} ${show(id)}`;
       }).sort();
   }
@@ -128,12 +128,12 @@ export async function findViolation(
     found,
     failed: new Set(),
   };
-  const places = parts.map(() => ({
+  const positions = parts.map(() => ({
     next: 0,
     answered: 0,
     memory: undefined,
   }));
-  return explains(search, openWorld(opening), places, 0)
+  return explains(search, openWorld(opening), positions, 0)
     ? undefined
     : `no order of ${parts.map(tell).join(", ")} leaves ${tellState(found)}`;
 }
@@ -145,13 +145,13 @@ interface Search {
   readonly isBlind: boolean;
   readonly parts: readonly Part[];
   readonly found: Found;
-  /** What has been tried to no avail. */
+  /** States from which no order was found. */
   readonly failed: Set<string>;
 }
 
-/** What there is in the end. */
+/** The state at the end. */
 interface Found {
-  /** What lies on the disk; its list may be sealed for an actor that died. */
+  /** The session on the disk; its list may be sealed for an actor that was killed. */
   readonly session: FoundSession | undefined;
   /** The user's other sessions, each with its status. */
   others: readonly string[];
@@ -163,12 +163,12 @@ interface FoundSession {
   readonly idleTimeout: number | undefined;
   readonly lastAccess: number;
   readonly user: string | undefined;
-  /** Of a user's: `"ended"` when it was revoked. */
+  /** Only where it has a user; `"ended"` when it was revoked. */
   status?: "open" | "ended";
 }
 
-/** How far a part has come in the order that is tried. */
-interface Place {
+/** Where a part stands in the order that is tried. */
+interface Position {
   readonly next: number;
   readonly answered: number;
   readonly memory: unknown;
@@ -177,23 +177,23 @@ interface Place {
 function explains(
   search: Search,
   world: World,
-  places: readonly Place[],
+  positions: readonly Position[],
   clock: number,
 ): boolean {
   const { parts, stage, failed } = search;
   const isDone = (i: number) =>
     parts[i]!.actor.isDead ||
-    places[i]!.next === parts[i]!.operation.steps.length;
+    positions[i]!.next === parts[i]!.operation.steps.length;
   if (parts.every((_, i) => isDone(i)) && isSame(search, world)) return true;
-  const key = JSON.stringify([world, places, clock]);
+  const key = JSON.stringify([world, positions, clock]);
   if (failed.has(key)) return false;
   failed.add(key);
 
   return parts.some(({ actor, operation }, i) => {
-    const place = places[i]!;
-    const step = operation.steps[place.next];
+    const position = positions[i]!;
+    const step = operation.steps[position.next];
     if (step === undefined || actor.firstStep === undefined) return false;
-    const isSecond = place.next >= (operation.second ?? Infinity);
+    const isSecond = position.next >= (operation.second ?? Infinity);
     // A request that finds no session makes no call to commit.
     if (isSecond && actor.isDead && actor.secondStep === undefined) {
       return false;
@@ -217,16 +217,20 @@ function explains(
         opening: search.opening,
         isSealed: search.isSealed,
         isBlind: search.isBlind,
-        memory: place.memory,
+        memory: position.memory,
       };
       for (const transition of step(moment)) {
         const { answer, memory, state: session, ...changed } = transition;
         const isHeard = answer !== SILENT;
         const isRight = !isHeard || actor.isDead ||
-          isAnswer(actor, place.answered, answer);
+          isAnswer(actor, position.answered, answer);
         if (!isRight) continue;
-        const answered = place.answered + (isHeard ? 1 : 0);
-        const then = places.with(i, { next: place.next + 1, answered, memory });
+        const answered = position.answered + (isHeard ? 1 : 0);
+        const then = positions.with(i, {
+          next: position.next + 1,
+          answered,
+          memory,
+        });
         const next = { ...world, ...changed, session };
         if (explains(search, next, then, now)) return true;
       }
@@ -245,7 +249,7 @@ function isSame({ found, parts }: Search, world: World): boolean {
   const show = (isOver: boolean) => isOver ? "ended" : "open";
   const others = Object.entries(world.others).map(([name, since]) => {
     const owner = parts.find(({ actor }) => actor.name === name);
-    const shown = owner?.actor.isDead ? "a dead actor" : name;
+    const shown = owner?.actor.isDead ? "a killed actor" : name;
     return `${shown} ${show(since < revocations)}`;
   }).sort();
   const status = session?.user === undefined
@@ -263,7 +267,7 @@ function isSame({ found, parts }: Search, world: World): boolean {
     JSON.stringify([found.session, found.others]);
 }
 
-/** The token that an actor was handed, if it was. */
+/** The token that an actor was given, if it was given one. */
 function tokenOf({ actor: { outcome } }: Part): string | undefined {
   const value = outcome !== undefined && "value" in outcome && outcome.value;
   return Array.isArray(value)
@@ -323,7 +327,7 @@ function toAbstract(
 
 function tell({ actor }: Part): string {
   return `${actor.name} → ${
-    actor.outcome === undefined ? "dead" : showOutcome(actor.outcome)
+    actor.outcome === undefined ? "killed" : showOutcome(actor.outcome)
   }`;
 }
 

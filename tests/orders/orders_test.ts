@@ -52,7 +52,7 @@ for (const opening of ["live", "missing", "expired"] as const) {
     ));
 }
 
-/** With a recycled file at hand, which a cleaner may collect at any time. */
+/** Each actor has a recycled file, which a cleanup may collect at any time. */
 function recycle(one: Recycling, others: readonly OperationName[]): Play[] {
   return others.map((other) => ({
     opening: "live",
@@ -72,7 +72,7 @@ function recycleAndKill(
   }));
 }
 
-Deno.test("every order of two operations, one of which writes over what was a session's file, keeps every promise", () =>
+Deno.test("every order of two operations, one of which writes over a file that was a session's, keeps every promise", () =>
   exploreAll(
     "written over",
     EFFORT > 1 ? RECYCLING.flatMap((one) => recycle(one, ALL_NAMES)) : [
@@ -86,7 +86,7 @@ Deno.test("every order of two operations, one of which writes over what was a se
     ],
   ));
 
-Deno.test("every order and every death of two operations, one of which writes over what was a session's file, keeps every promise", () =>
+Deno.test("every order of two operations, one of which writes over a file that was a session's, keeps every promise, also when one of them is killed", () =>
   exploreAll(
     "written over, killed",
     EFFORT > 1 ? RECYCLING.flatMap((one) => recycleAndKill(one, SHORT)) : [
@@ -95,7 +95,7 @@ Deno.test("every order and every death of two operations, one of which writes ov
     ],
   ));
 
-Deno.test("every order of a request that rotates the secret, or comes with the one before, and any other operation keeps every promise", () =>
+Deno.test("every order of a request that rotates the secret, or has the previous secret, and any other operation keeps every promise", () =>
   exploreAll(
     "rotated",
     (EFFORT > 1 ? ALL : ["live"] as const).flatMap((opening) =>
@@ -127,7 +127,7 @@ function dieChangingSecret(isSealed: boolean): Play[] {
   }));
 }
 
-Deno.test("every order and every death of two operations, one of which changes the secret, keeps every promise, sealed or not", () =>
+Deno.test("every order of two operations, one of which changes the secret, keeps every promise, also when one of them is killed, sealed or not", () =>
   exploreAll(
     "secrets, killed",
     [false, true].flatMap(dieChangingSecret),
@@ -141,7 +141,7 @@ if (EFFORT > 1) {
     ));
 }
 
-/** Any play of so many operations. */
+/** Any play of this number of operations. */
 function anyPlay(actors: number, kills: number): fc.Arbitrary<Play> {
   return fc.record({
     opening: fc.constantFrom(...ALL),

@@ -32,27 +32,27 @@ import {
   UNUSED_FOR,
 } from "./world.ts";
 
-/** Every record of a scene has had its first secret for so long. */
+/** Every record of a scene has had its first secret for this long. */
 const ROTATE_EVERY = UNUSED_FOR;
 
 /** Stands for the answer of a step that answers nothing. */
 export const SILENT: unique symbol = Symbol("silent");
 
-/** What a step may make of what there is, and answer. */
+/** A state that a step may lead to, and its answer. */
 export interface Transition extends Partial<Surroundings> {
   readonly state: Abstract | undefined;
   readonly answer: unknown;
-  /** What the actor's next step knows of this one. */
+  /** What the actor remembers for its next step. */
   readonly memory?: unknown;
 }
 
-/** An instant at which a step takes effect, and what it goes by. */
+/** An instant at which a step takes effect, and what its effect depends on. */
 export interface Moment extends Surroundings {
   readonly state: Abstract | undefined;
   readonly now: number;
   /** The clock when the actor began. */
   readonly began: number;
-  /** The clock when it had ended. */
+  /** The clock when the actor ended. */
   readonly ended: number;
   readonly actor: string;
   readonly opening: Opening;
@@ -69,11 +69,11 @@ export type Step = (moment: Moment) => readonly Transition[];
 export interface Operation {
   /**
    * Answers with one answer for each step that is not silent; then the token of
-   * the cookie, if one was handed out.
+   * the cookie, if one was set.
    */
   run(cast: Cast, actor: string): Promise<unknown[]>;
   readonly steps: readonly Step[];
-  /** The first step of its second part, if that is to begin not before it does. */
+  /** The first step of its second part, if it has two; see `beginSecondPart()`. */
   readonly second?: number;
 }
 
@@ -98,7 +98,7 @@ function replacedBy({ actor, opening }: Moment): Omit<Abstract, "lastAccess"> {
   return { list: [actor], hash: SECRET_HASH, idleTimeout, user, since: 0 };
 }
 
-/** A record with one more in its list. */
+/** A record with one more item in its list. */
 export function added(
   record: SessionRecord,
   actor: string,
@@ -117,26 +117,26 @@ function shownAnswer(answer: unknown): unknown {
 const shown = ({ isSealed }: Moment, { list }: Abstract) =>
   isSealed ? "sealed" : list;
 
-/** What a request knows. */
+/** What a request remembers. */
 interface Visit {
-  /** The hash of the secret that it goes on with; `false` for none. */
+  /** The hash of the secret that it has; `false` for none. */
   readonly credentials: string | false;
   /** Whether it was refused because the session had been revoked. */
   readonly isRevoked?: boolean;
-  /** What it found. */
+  /** The list that it read. */
   readonly opened?: readonly string[];
-  /** How many revocations it has heard of when it commits, as Surroundings do. */
+  /** The revocations that it has read by its commit, counted as in Surroundings. */
   readonly heard?: Pick<Surroundings, "revocations" | "revocationsOfIt">;
 }
 
-/** What an actor knows of its request. */
+/** What an actor remembers of its request. */
 export function visitOf({ memory }: Moment): Visit {
   return memory as Visit;
 }
 
 /**
- * Whether a secret opens a session: its own, and the first one after a rotation
- * too. No scene is so long that the grace could end.
+ * Whether a secret opens a session: its own, and after a rotation the first one
+ * too. Every scene is shorter than the grace period.
  */
 function isAdmitted(
   { hash }: Abstract,
@@ -157,12 +157,12 @@ const find: Step = ({ state, now, revocationsOfIt }) => {
     const memory = { credentials: false, isRevoked: true };
     return [{ state: touched, answer: null, memory }];
   }
-  // A request with the previous secret is handed the new one.
+  // A request with the previous secret is given the new one.
   const memory = { credentials: hash, opened: list };
   return [{ state: touched, answer: list, memory }];
 };
 
-/** Of a request that found its session revoked: what is left of it goes. */
+/** A request that found its session revoked deletes what remains of it. */
 const sweep: Step = (moment) => {
   const { state, now, revocationsOfIt, memory } = moment;
   const isIt = visitOf(moment).isRevoked && isLive(state, now) &&
@@ -172,10 +172,10 @@ const sweep: Step = (moment) => {
 
 const open: readonly Step[] = [find, sweep];
 
-/** What a commit does is the second part of a request. */
+/** The second part of a request is its commit. */
 const second = open.length;
 
-/** Of a request that commits: from here on it goes by these revocations. */
+/** A request reads the revocations: its commit depends on these. */
 export const hear: Step = (moment) => {
   const { state, revocations, revocationsOfIt } = moment;
   const heard = { revocations, revocationsOfIt };
@@ -200,7 +200,7 @@ function commitStep(
   };
 }
 
-/** What a request commits, by what the table says that it does. */
+/** What a request commits, as the table of requests says. */
 function commitOf(name: RequestName): Step {
   const { fate, isRenewed, user } = REQUESTS[name];
   return commitStep((state, moment) => ({
@@ -228,7 +228,7 @@ const addToOpened = commitStep((state, moment) => ({
   list: [...visitOf(moment).opened!, moment.actor],
 }));
 
-/** Of an exclusive request: no other can have added to the list meanwhile. */
+/** An exclusive request: no other can have added to the list meanwhile. */
 const addAlone: Step = (moment) => {
   const { opened } = visitOf(moment);
   const isAlone = opened === undefined || moment.state === undefined ||
@@ -236,7 +236,7 @@ const addAlone: Step = (moment) => {
   return isAlone ? addToOpened(moment) : [];
 };
 
-/** Of a request that changes nothing. */
+/** A request that changes nothing. */
 const leave: Step = (moment) => [{
   state: moment.state,
   answer: visitOf(moment).credentials === false ? "new" : "kept",
@@ -244,7 +244,7 @@ const leave: Step = (moment) => [{
 
 const renewSecret = commitStep((state) => ({
   ...state,
-  // Of two that want to, one does, and the other is handed the new one.
+  // Of two requests that rotate, one does, and the other is given the new secret.
   hash: ROTATED_HASH,
 }));
 
@@ -275,7 +275,7 @@ async function request(
   return [opened, "kept", tokenOf(headers)];
 }
 
-/** The token of the cookie that was handed out, if one was. */
+/** The token of the cookie that was set, if one was. */
 export function tokenOf(headers: Headers): string | undefined {
   const [cookie] = headers.getSetCookie();
   return cookie?.replace(/^session=|;.*/gs, "");
@@ -298,7 +298,7 @@ async function call(
   );
 }
 
-/** What a store's operation may do, by what the table says that it does. */
+/** What a store's operation may do, as the table of operations says. */
 function stepOf(name: StoreOperationName): Step {
   return (moment) => {
     const { state, now, actor } = moment;
@@ -347,12 +347,12 @@ export type SessionOperationName =
   | Rotating
   | Recycling;
 
-/** Requests that change nothing, the first where secrets grow old. */
+/** Requests that change no data; the first rotates the secret. */
 export type Rotating = "rotate" | "read";
 
 /**
- * Changes after which the file that was the session's is written over, as
- * another version of it or as another session.
+ * Changes that write over the file that was the session's before, with another
+ * version of the session or with another session.
  */
 export type Recycling = "update twice" | "update and save another";
 
@@ -387,13 +387,13 @@ export const SESSION_OPERATIONS: Record<SessionOperationName, Operation> = {
     },
     steps: [({ state, now }) =>
       isDue(state, now)
-        // A session that another process works on is left for the next time.
+        // A session that another process has locked is left for the next cleanup.
         ? [{ state: undefined, answer: 1 }, { state, answer: 0 }]
         : [{ state, answer: 0 }]],
   },
   commit: requestOperation("commit"),
   regenerate: requestOperation("regenerate"),
-  // Only beside what adds nothing to the list, or is exclusive too.
+  // Only beside an operation that does not add to the list, or is exclusive too.
   exclusive: {
     run: (cast, actor) => request(cast, actor, "exclusive"),
     steps: [...open, hear, addAlone],
@@ -405,7 +405,7 @@ export const SESSION_OPERATIONS: Record<SessionOperationName, Operation> = {
     steps: [
       ...open,
       hear,
-      // A request that was handed the new secret has nothing to renew.
+      // A request that was given the new secret does not rotate it.
       (moment) =>
         visitOf(moment).credentials === ROTATED_HASH
           ? leave(moment)

@@ -40,8 +40,8 @@ export type Outcome = { readonly value: unknown } | { readonly error: unknown };
 /** What has no state of its own, or is shown in another way. */
 const UNSHOWN = [".latchkey", ".users"];
 
-/** One for all: to make its trace, which is not read, takes a twentieth of a search. */
-const SUSPENSION = new Error("an actor's turn is over");
+/** One for all: making a stack trace each time takes 5 % of a search. */
+const SUSPENSION = new Error("an actor's turn has ended");
 
 /** One actor: its script, and how far it has come. */
 export class Actor {
@@ -63,7 +63,7 @@ export class Actor {
   /** The clock when it began and ended. */
   began = 0;
   ended = 0;
-  /** What it knows, in short; equal texts act equally from here on. */
+  /** What it knows, in short; actors with equal texts continue equally. */
   known: string[] = [];
 
   readonly log: Entry[] = [];
@@ -74,7 +74,7 @@ export class Actor {
   isDead = false;
   openFiles: Set<Deno.FsFile> = new Set();
   failedLockAt = -1;
-  /** Where in its log, and in what it knows, its last two tries began. */
+  /** Where its last two tries began: in its log, and in what it knows. */
   tryAt = -1;
   previousTry = 0;
   lastTry = 0;
@@ -210,7 +210,7 @@ export class Stage implements Disposable {
     }
   }
 
-  /** Whether there is any use in its turn: not while it waits, and no other has acted. */
+  /** Whether its turn can change anything: not while it waits and no other actor has acted. */
   canMove(actor: Actor): boolean {
     if (actor.isDead || actor.outcome !== undefined) return false;
     return actor.pending !== "wait" || actor.failedLockAt !== this.steps;
@@ -310,7 +310,7 @@ export class Stage implements Disposable {
     staged.readDirectory = (path: string) => {
       const read = this.#stageCall(
         "readDirectory",
-        // In an order that each performance finds again.
+        // In the same order in each performance.
         (path) =>
           this.isBlind ? [] : [...Deno.readDirSync(path as string)]
             .sort((one, other) => one.name < other.name ? -1 : 1),
@@ -436,7 +436,7 @@ export class Stage implements Disposable {
     }
     if (name === "close") actor.openFiles.delete(args[0] as Deno.FsFile);
     if (name === "wait") {
-      // It starts again with nothing in hand: what the try found is forgotten.
+      // The next try begins anew: what the last one found is forgotten.
       actor.known.length = actor.previousTry;
       actor.lastTry = actor.previousTry;
       return;

@@ -2,17 +2,17 @@
  * What is done to all sessions of a user, and by requests that log one in or
  * out; and what the specification says of it:
  *
- *   A revocation is one instant. A session of an earlier login has ended from
- *   then on, and no request opens it. What is left of such a
- *   session is deleted before the revocation is answered. One that it spares is
+ *   A revocation takes effect at one instant. It ends each session of an
+ *   earlier login: no request opens it any more, and its record is deleted
+ *   before the revocation is answered. A session that the revocation spares is
  *   as it was: open, or ended by an earlier one.
  *
- *   Where its listing missed such a session, that stays, and stays shut.
+ *   Where its listing missed an ended session, the record of that stays, and no
+ *   request opens it.
  *
- *   A request goes by the revocations that it reads right before it commits.
- *   Until it is answered a revocation can thus be overtaken by a commit to a
- *   session that it ended; the session remains ended, and so does one that a
- *   user logs in to then.
+ *   A commit depends on the revocations that its request read right before it.
+ *   So until a revocation is answered, a request can still commit to a session
+ *   that it ended. The session remains ended, also if that commit is a login.
  */
 import { ID, OTHER_ID, requestOf, USER } from "../constants.ts";
 import { USER_OPERATIONS } from "../operations.ts";
@@ -33,7 +33,7 @@ import { isLive, isRevoked, type Surroundings } from "./world.ts";
 /** The user's other sessions: the one that is there, and what an actor begins. */
 const OTHERS = ["other", "A", "B", "C"];
 
-/** What a revoker or a lister knows. */
+/** What a revocation or a list remembers. */
 interface Knowledge {
   readonly heard: Pick<Surroundings, "revocations" | "revocationsOfIt">;
   /** The sessions that it has ended or seen. */

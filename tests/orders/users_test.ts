@@ -1,6 +1,6 @@
 /*
- * The end of all sessions of a user, in every order. What must hold stands at
- * the top of users.ts. A revocation is two things: a record that is written, and
+ * The end of all sessions of a user, in every order. The top of users.ts says
+ * what must hold. A revocation is two things: a record that is written, and
  * a listing, whose sessions are deleted. Plays in which the listing finds
  * nothing show what that record does by itself; they are short, so there can be
  * many of them, also with a tick of the clock and with an actor killed.
@@ -44,7 +44,7 @@ const PEOPLED: readonly Peopled[] = [
 
 type Pairs = readonly (readonly OperationName[])[];
 
-/** The same circumstances for many. */
+/** Plays that differ in their operations only. */
 function plays(
   opening: Peopled,
   pairs: Pairs,
@@ -94,7 +94,7 @@ const LOGGING_IN = pairsWith([...REVOKING, "revoke twice"], [
   "sign up",
 ]);
 
-Deno.test("every order of a revocation whose listing misses all sessions and another operation keeps them shut", () =>
+Deno.test("every order of another operation and a revocation whose listing misses all sessions opens no ended session", () =>
   exploreAll(
     "missed",
     EFFORT > 1
@@ -105,7 +105,7 @@ Deno.test("every order of a revocation whose listing misses all sessions and ano
       ],
   ));
 
-Deno.test("every order of such two, in which the clock ticks, keeps them shut", () =>
+Deno.test("every order of another operation and a revocation whose listing misses all sessions, while the clock ticks, opens no ended session", () =>
   exploreAll(
     "missed, ticking",
     plays(
@@ -115,7 +115,7 @@ Deno.test("every order of such two, in which the clock ticks, keeps them shut", 
     ),
   ));
 
-Deno.test("every order of such two, in which one of them is killed, keeps them shut", () =>
+Deno.test("every order of another operation and a revocation whose listing misses all sessions, one of which is killed, opens no ended session", () =>
   exploreAll(
     "missed, killed",
     plays(
@@ -131,7 +131,7 @@ Deno.test("every order of such two, in which one of them is killed, keeps them s
   ));
 
 if (EFFORT > 1) {
-  Deno.test("every order of two such revocations and a request keeps them shut", () =>
+  Deno.test("every order of a request and two revocations whose listings miss all sessions opens no ended session", () =>
     exploreAll(
       "missed, three",
       plays(
@@ -143,7 +143,7 @@ if (EFFORT > 1) {
     ));
 }
 
-Deno.test("a revocation that is killed at any call has ended no session or all", () =>
+Deno.test("a revocation that is killed at any call has ended all sessions or none", () =>
   exploreAll("revocation killed", [
     ...plays("in company", REVOKING.map((name) => [name]), { kills: 1 }),
     ...plays(
@@ -155,7 +155,7 @@ Deno.test("a revocation that is killed at any call has ended no session or all",
     ),
   ]));
 
-/** Any play of so many operations, of which the first is about a user. */
+/** Any play of this number of operations, the first of which is about a user. */
 function anyPlay(actors: number, kills: number): fc.Arbitrary<Play> {
   return fc.record({
     opening: fc.constantFrom(...PEOPLED),

@@ -54,7 +54,7 @@ export const OPENINGS: Record<Opening, string> = {
   "signed in": "a user's only one, accessed just now",
   "not signed in":
     "without a user, accessed just now, and a user has another one",
-  "in company": "a user's, which is one of two, and a stranger has one",
+  "in company": "a user's, which is one of two, and another user has one",
 };
 
 /** Tells whether an opening is about users. */
