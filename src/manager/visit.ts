@@ -10,10 +10,11 @@ import {
   noteCookie,
 } from "../session/lifetime.ts";
 import { Session, stateOf } from "../session/session.ts";
-import type {
-  SessionChange,
-  SessionState,
-  StoredSession,
+import {
+  isEmptyRecord,
+  type SessionChange,
+  type SessionState,
+  type StoredSession,
 } from "../session/session_state.ts";
 import type { Isolation } from "./isolation.ts";
 import type { ManagerSettings } from "./manager_options.ts";
@@ -150,7 +151,7 @@ export class Visit<Data extends object> {
       begin({ data: {}, createdAt }),
       generationOf(change, revocations),
     );
-    if (begun === undefined) return undefined;
+    if (isEmptyRecord(begun)) return undefined;
 
     const { id } = this.#state;
     const secret = createSecret();
@@ -188,11 +189,11 @@ export class Visit<Data extends object> {
       if (access === "revoked") return undefined;
       const { record: opened, match } = access;
       const counted = isolation.advance(id, opened, isChanged);
-      const changed = isDestroyed ? undefined : change.apply(
+      if (isDestroyed) return undefined;
+      const changed = change.apply(
         data.read(id, counted),
         generationOf(change, revocations),
       );
-      if (changed === undefined) return undefined;
 
       const time = now();
       let next = changed;
@@ -269,7 +270,7 @@ export class Visit<Data extends object> {
     const kept = stored ? record : undefined;
     // The request has not seen what else is new in the record.
     if (kept !== undefined) isolation.settle(kept, false);
-    this.#state.forgetFormToken(token, kept);
+    this.#state.forgetFormToken(token);
     return kept !== undefined;
   }
 

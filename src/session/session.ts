@@ -263,8 +263,9 @@ export class Session<Data extends object = Record<string, unknown>> {
   }
 
   /**
-   * Gives the session a new secret at commit. ID and data stay; the old cookie
-   * is invalid at once, also for the commits of requests that came with it.
+   * Gives the session a new secret at commit. ID, data and flash stay; form
+   * tokens that were created before are no longer valid. The old cookie is
+   * invalid at once, also for the commits of requests that came with it.
    */
   regenerate(): void {
     this.#state.write().regenerate();

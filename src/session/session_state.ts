@@ -59,12 +59,11 @@ export interface SessionChange {
    *
    * @param record The record.
    * @param userGeneration The generation that a login of this request belongs to.
-   * @returns The new record; `undefined` when it would hold nothing.
    */
   apply(
     record: SessionRecord,
     userGeneration: number | undefined,
-  ): SessionRecord | undefined;
+  ): SessionRecord;
 }
 
 const COMMITTING = "it is being committed";
@@ -104,8 +103,6 @@ export class SessionState {
   #isRegenerated = false;
   #changeLifetime: ReturnType<typeof changeLifetime> | undefined;
   #isDestroyed = false;
-  /** Whether the stored record may hold nothing any more. */
-  #mayBeEmpty = false;
   /** Why nothing may be written at the moment. */
   #locked: string | undefined;
 
@@ -176,7 +173,7 @@ export class SessionState {
     if (user === (this.user ?? null)) return;
     this.user = user ?? undefined;
     this.#isUserChanged = true;
-    this.#isRegenerated = true;
+    this.regenerate();
   }
 
   setLabel(label: string | null): void {
@@ -186,8 +183,10 @@ export class SessionState {
     this.#isLabelChanged = true;
   }
 
+  /** An attacker who had the old secret may know the form tokens, too. */
   regenerate(): void {
     this.#isRegenerated = true;
+    this.formTokens.clear();
   }
 
   setLifetime(lifetime: SessionLifetime): void {
@@ -201,9 +200,8 @@ export class SessionState {
   }
 
   /** Follows the store, which has already removed a form token. */
-  forgetFormToken(token: string, kept: SessionRecord | undefined): void {
+  forgetFormToken(token: string): void {
     this.formTokens.forget(token);
-    this.#mayBeEmpty ||= kept !== undefined && isEmptyRecord(kept);
   }
 
   /**
@@ -224,7 +222,7 @@ export class SessionState {
     const newUser = this.user;
     const newLabel = this.label;
     const isChanged = this.#isDestroyed || this.#isRegenerated ||
-      this.#mayBeEmpty || isLabelChanged ||
+      isLabelChanged ||
       changeLifetime !== undefined || changeData !== undefined ||
       changeFlash !== undefined || changeFormTokens !== undefined;
     if (!isChanged && !isForced) return undefined;
@@ -257,14 +255,13 @@ export class SessionState {
         const { data, keyExpiry } = changeData?.(record) ?? record;
         const flash = changeFlash?.(oldFlash) ?? oldFlash;
         const formTokens = changeFormTokens?.(oldTokens) ?? oldTokens;
-        const changed = {
+        return {
           ...rest,
           data,
           ...(keyExpiry !== undefined && { keyExpiry }),
           ...(Object.keys(flash).length > 0 && { flash }),
           ...(formTokens.length > 0 && { formTokens }),
         };
-        return isEmptyRecord(changed) ? undefined : changed;
       },
     };
   }
@@ -297,7 +294,7 @@ export class SessionState {
     this.#record = kept;
     this.#flash = this.#formTokens = this.#changeLifetime = undefined;
     this.#isUserChanged = this.#isLabelChanged = false;
-    this.#isRegenerated = this.#mayBeEmpty = false;
+    this.#isRegenerated = false;
   }
 
   /** The ID and the names of the keys; never a value. */
@@ -307,7 +304,8 @@ export class SessionState {
   }
 }
 
-function isEmptyRecord(record: SessionRecord): boolean {
+/** Tells whether a record holds nothing that a new session would be stored for. */
+export function isEmptyRecord(record: SessionRecord): boolean {
   const { data, flash, formTokens, user } = record;
   return user === undefined && flash === undefined &&
     formTokens === undefined && Object.keys(data).length === 0;

@@ -360,7 +360,7 @@ Deno.test("setUser() changes the user, and with it the secret", () => {
   session.setUser(null);
   assertEquals(session.user, null);
   assertFalse(session.hasInfo);
-  assertEquals(commitTo(session, { user: "ann" }), undefined);
+  assertEquals(commitTo(session, { user: "ann" })!.user, undefined);
 });
 
 Deno.test("setUser() refuses what is not a name", () => {
@@ -375,7 +375,7 @@ Deno.test("flash() reads once what an earlier request left", () => {
   assertEquals(session.flash("a"), [1]);
   assertEquals(session.flash("a"), undefined);
   assertFalse(session.hasInfo);
-  assertEquals(commitTo(session, { flash: { a: [1] } }), undefined);
+  assertEquals(commitTo(session, { flash: { a: [1] } })!.flash, undefined);
 });
 
 Deno.test("flash() leaves a value for the next request and not for this one", () => {
