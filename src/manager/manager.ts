@@ -46,6 +46,35 @@ import { Visit } from "./visit.ts";
  * new session that holds nothing, no data, user, flash or form token, is not
  * stored; one that comes to hold nothing stays, empty, as long as it lives.
  *
+ * What a request does to its session, and its cookie:
+ *
+ * | the request | the session | its cookie |
+ * | --- | --- | --- |
+ * | `setUser(u)`, no user or u signed in | same ID, new secret; data and flash stay, form tokens go; the absolute timeout begins anew | sent |
+ * | `setUser(v)`, u signed in | u's session ends; a new one for v, of what follows | the new one's |
+ * | `destroy()`; `setUser(null)`, a user signed in | it ends; what follows is a new one | cleared, or the new one's |
+ * | `setUser(null)`, no user signed in | nothing | - |
+ * | `regenerate()` | same ID, new secret; form tokens go | sent |
+ * | `discard()` | as if nothing had been done since the opening or the last commit | - |
+ * | it comes to hold nothing | it stays, empty | - |
+ *
+ * Other requests may have changed the record meanwhile. At the commit it is:
+ *
+ * | the record | the request | then |
+ * | --- | --- | --- |
+ * | there, with this secret | anything | what it did is done to the record |
+ * | there, with another secret | a login | a session of its own, new ID: data and flash as found when opened, unless another user was signed in, and what it did. If the record still has that other user, that session ends |
+ * | there, with another secret | `destroy()`, `setUser(null)` of the user whom it still has | it ends, the cookie is cleared |
+ * | there, with another secret | anything else | refused |
+ * | missing | a login, no user or another one signed in when opened | a new session of what it did |
+ * | missing | `destroy()`, `setUser(null)` | nothing ends, no cookie is cleared; what follows is a new session |
+ * | missing | anything else, also `setUser(u)` of the u who was signed in | refused |
+ *
+ * Refused means `SessionGoneError`: `commit` throws it; `run` tells `onEvent`, and
+ * throws it when the request has called `setUser`. A session that ends is deleted
+ * before the new one is created, so a logout succeeds where nothing can be
+ * written.
+ *
  * @typeParam Data The keys of the sessions and what they hold.
  *
  * @example A counter
@@ -111,7 +140,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
   /**
    * Opens the session of a request, lets `handle` answer, and commits. If the
    * commit is refused, because the session is gone, the response is sent without
-   * a cookie and `onEvent` is called.
+   * a cookie and `onEvent` is called, unless the request has signed a user in.
    *
    * The session is committed before the response is sent: a body that is
    * streamed later may read it, and throws when it writes to it. It is also
@@ -123,6 +152,8 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * whose handler upgrades and then fails, `commit` before you upgrade.
    *
    * @returns The response, or a copy of it with our headers.
+   * @throws {SessionGoneError} If the request called `setUser` for the user who
+   * was signed in, and the session is gone. Answer 401.
    * @throws {SessionConflictError} If it is `strict`, and another request
    * committed meanwhile. It is thrown, unlike a refusal: the handler has answered
    * for a state that was not kept. Run the request again, or answer 409.
