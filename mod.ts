@@ -124,6 +124,7 @@ export {
   SessionError,
   SessionGoneError,
   SessionLockTimeoutError,
+  SessionRevokedError,
   SessionTooLargeError,
 } from "./src/core/errors.ts";
 

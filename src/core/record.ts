@@ -60,6 +60,8 @@ export interface SessionRecord {
   readonly signedInAt?: number;
   /** Since which revocation of that user's sessions; see `core/revocation.ts`. */
   readonly userGeneration?: number;
+  /** Whose password is being checked, and since which revocation. */
+  readonly login?: { readonly user: string; readonly generation: number };
   /** What a list of the user's sessions calls this one. */
   readonly label?: string;
   /** Whether the browser is to forget the cookie when it closes. */
@@ -115,6 +117,11 @@ const TIMES: Kind = {
   is: (value) => isPlainObject(value) && Object.values(value).every(isWhole),
   otherwise: "is not an object of times",
 };
+const LOGIN: Kind = {
+  is: (value) =>
+    isPlainObject(value) && TEXT.is(value.user) && isWhole(value.generation),
+  otherwise: "is not a login that began",
+};
 const PREVIOUS: Kind = {
   is: (value) =>
     isPlainObject(value) && TEXT.is(value.hash) && isWhole(value.until) &&
@@ -132,6 +139,7 @@ const MEMBERS: { readonly [Name in keyof Required<SessionRecord>]: Kind } = {
   user: TEXT,
   signedInAt: TIME,
   userGeneration: COUNT,
+  login: LOGIN,
   label: TEXT,
   formTokens: LIST,
   untilBrowserCloses: FLAG,

@@ -15,7 +15,7 @@ import {
   matchSecret,
   verify,
 } from "./rotation.ts";
-import { deleteIfRevoked } from "./users.ts";
+import { enterGeneration } from "./users.ts";
 import { type OpenedSession, Visit } from "./visit.ts";
 
 /**
@@ -94,10 +94,11 @@ async function findSession(
     return undefined;
   }
   const { match, secret, record: { user } } = verified;
-  if (
-    user !== undefined &&
-    await deleteIfRevoked(store, id, verified.record, user)
-  ) return undefined;
+  let generation: number | undefined;
+  if (user !== undefined) {
+    generation = await enterGeneration(store, id, verified.record, user);
+    if (generation === undefined) return undefined;
+  }
 
   let record = verified.record;
   try {
@@ -114,6 +115,7 @@ async function findSession(
     id,
     record,
     lastAccess,
+    generation,
     credentials: { id, secret, secretHash: record.secretHash! },
     isCookieDue: !isCurrent || isTouched && isCookieStale(record, now()),
     isRotationDue: isCurrent && isSecretOld(record, rotateEvery, now()),

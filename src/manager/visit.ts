@@ -1,5 +1,11 @@
-import { SessionGoneError } from "../core/errors.ts";
+import { SessionGoneError, SessionRevokedError } from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
+import {
+  currentTurn,
+  isLater,
+  isRevoked,
+  type RevocationMoment,
+} from "../core/revocation.ts";
 import { KEEP } from "../core/store.ts";
 import { createSecret, createSessionId, hashSecret } from "../core/token.ts";
 import type { Header } from "../http/transport.ts";
@@ -29,12 +35,19 @@ import {
   type Verified,
   verify,
 } from "./rotation.ts";
-import { isSignedOut, loadRevocations, type Revocations } from "./users.ts";
+import {
+  isSignedOut,
+  loadGeneration,
+  loadRevocations,
+  type Revocations,
+} from "./users.ts";
 
 /** A session that the credentials of a request have opened, and what is due. */
 export interface OpenedSession extends StoredSession {
   /** The session's, which are newer than the request's after a rotation. */
   readonly credentials: Credentials;
+  /** The newest generation of its user's sessions. */
+  readonly generation: number | undefined;
   /** Whether the browser needs its cookie again. */
   readonly isCookieDue: boolean;
   /** Whether the session is to get a new secret. */
@@ -66,6 +79,12 @@ export class Visit<Data extends object> {
   /** The record, when the browser needs its cookie again. */
   #renewed: SessionRecord | undefined;
   #isRotationDue: boolean;
+  readonly #openedAt: RevocationMoment;
+  /** The user who was signed in then, and the generation that was the newest. */
+  readonly #openedUser: string | undefined;
+  readonly #openedGeneration: number | undefined;
+  /** The generations that this request itself began and joined, by user. */
+  #joined: Map<string, number> | undefined;
 
   constructor(
     settings: ManagerSettings,
@@ -85,6 +104,9 @@ export class Visit<Data extends object> {
     this.#isRotationDue = opened?.isRotationDue ?? false;
     isolation.see(opened?.record);
     this.#state.owner = this;
+    this.#openedAt = { turn: currentTurn(), at: now() };
+    this.#openedUser = opened?.record.user;
+    this.#openedGeneration = opened?.generation;
   }
 
   /**
@@ -178,7 +200,7 @@ export class Visit<Data extends object> {
     const begin = changeLifetime(lifetime, createdAt);
     const begun = change.apply(
       begin({ ...content, createdAt }),
-      generationOf(change, revocations),
+      this.#generationOf(change, revocations, id),
     );
     if (isEmptyRecord(begun)) return undefined;
     const secret = createSecret();
@@ -246,6 +268,7 @@ export class Visit<Data extends object> {
     const { id } = credentials;
     const { isChanged, isRegenerated, isLifetimeChanged, login } = change;
     const isolation = this.#isolation;
+    const generation = this.#generationOf(change, revocations, id);
     // One secret, however often the store calls.
     let newSecret: string | undefined;
     let access: Access | undefined;
@@ -260,7 +283,7 @@ export class Visit<Data extends object> {
       const counted = isolation.advance(id, opened, isChanged);
       const changed = change.apply(
         data.read(id, counted),
-        generationOf(change, revocations),
+        generation,
       );
 
       const time = now();
@@ -362,6 +385,19 @@ export class Visit<Data extends object> {
     return kept !== undefined;
   }
 
+  /** Notes to which generation a login of the user belongs, here or later. */
+  async beginLogin(user: string): Promise<void> {
+    this.#state.write();
+    const generation = await loadGeneration(this.#settings.store, user);
+    this.#state.write().beginLogin(user, generation);
+  }
+
+  /** Lets a login of the user belong to a generation that this request began. */
+  joinGeneration(user: string, generation: number): void {
+    this.#joined ??= new Map();
+    this.#joined.set(user, generation);
+  }
+
   /** Lets the next exclusive request have the session. */
   leave(): PromiseLike<void> | undefined {
     return this.#isolation.leave();
@@ -371,6 +407,33 @@ export class Visit<Data extends object> {
   close(): PromiseLike<void> | undefined {
     this.#state.close();
     return this.leave();
+  }
+
+  /**
+   * Tells to which generation of the user's sessions the login belongs.
+   *
+   * @param change What the request did.
+   * @param revocations With that of the user who logs in.
+   * @param id The session that is to be the user's.
+   * @throws {SessionRevokedError} If that generation has ended.
+   */
+  #generationOf(
+    { login: user, loginGeneration }: SessionChange,
+    revocations: Revocations,
+    id: string,
+  ): number | undefined {
+    if (user === undefined) return undefined;
+    const revocation = revocations.get(user);
+    const isOpened = user === this.#openedUser;
+    const generation = this.#joined?.get(user) ?? loginGeneration ??
+      (isOpened ? this.#openedGeneration : undefined);
+    const isEnded = generation === undefined
+      ? revocation !== undefined &&
+        isLater(revocation, this.#openedAt, this.#settings.now())
+      : isRevoked(id, { user, userGeneration: generation }, revocation);
+    if (isEnded) throw new SessionRevokedError(id);
+    // The first is not noted.
+    return (generation ?? revocation?.generation) || undefined;
   }
 
   /** Decides whether the request may write to the record as it is now. */
@@ -392,12 +455,4 @@ export class Visit<Data extends object> {
     const maxAge = cookieAge(record, now());
     return transport.issue(this.#request, id + secret, maxAge);
   }
-}
-
-/** The generation to which a login of a request belongs. */
-function generationOf(
-  { login }: SessionChange,
-  revocations: Revocations,
-): number | undefined {
-  return login === undefined ? undefined : revocations.get(login)?.generation;
 }

@@ -57,6 +57,8 @@ export interface SessionChange {
   readonly isLifetimeChanged: boolean;
   /** The user who logs in, if one does. */
   readonly login: string | undefined;
+  /** The generation in which the login began, where that was noted. */
+  readonly loginGeneration: number | undefined;
   /**
    * Does the same to a record as it is now. May be called again.
    *
@@ -119,6 +121,10 @@ export class SessionState {
   #flash: Flash | undefined;
   #formTokens: FormTokens | undefined;
   #isLogin = false;
+  #loginGeneration: number | undefined;
+  /** The login that began and has not ended. */
+  #begunLogin: SessionRecord["login"];
+  #isLoginBegun = false;
   #isLabelChanged = false;
   #isRegenerated = false;
   #changeLifetime: ReturnType<typeof changeLifetime> | undefined;
@@ -162,7 +168,8 @@ export class SessionState {
   }
 
   get isEmpty(): boolean {
-    return this.data.isEmpty && this.flash.isEmpty &&
+    return this.#begunLogin === undefined && this.data.isEmpty &&
+      this.flash.isEmpty &&
       this.formTokens.isEmpty && this.user === undefined;
   }
 
@@ -194,11 +201,24 @@ export class SessionState {
       if (this.user !== undefined) this.destroy();
       return;
     }
+    const begun = this.#begunLogin;
+    const generation = this.login === user ? this.#loginGeneration : undefined;
     if (this.user !== undefined && this.user !== user) this.#replace();
+    this.#loginGeneration = begun?.user === user
+      ? begun.generation
+      : generation;
+    this.#begunLogin = undefined;
+    this.#isLoginBegun = false;
     this.user = user;
     this.signedInAt = this.now();
     this.#isLogin = true;
     this.regenerate();
+  }
+
+  /** Notes in which generation the login of a user begins. */
+  beginLogin(user: string, generation: number): void {
+    this.#begunLogin = { user, generation };
+    this.#isLoginBegun = true;
   }
 
   setLabel(label: string | null): void {
@@ -264,8 +284,9 @@ export class SessionState {
     const changeLifetime = this.#changeLifetime;
     const { login, signedInAt, label } = this;
     const isLabelChanged = this.#isLabelChanged;
+    const begunLogin = this.#isLoginBegun ? this.#begunLogin : undefined;
     const isChanged = this.#isEnded || this.#isRegenerated ||
-      isLabelChanged ||
+      isLabelChanged || begunLogin !== undefined ||
       changeLifetime !== undefined || changeData !== undefined ||
       changeFlash !== undefined || changeFormTokens !== undefined;
     if (!isChanged && !isForced) return undefined;
@@ -283,12 +304,14 @@ export class SessionState {
       isRegenerated: this.#isRegenerated,
       isLifetimeChanged: changeLifetime !== undefined,
       login,
+      loginGeneration: this.#loginGeneration,
       apply(before, userGeneration) {
         let record = changeLifetime?.(before) ?? before;
         if (login !== undefined) {
           record = withUser(record, login, signedInAt!, userGeneration);
           if (!changeLifetime) record = restartLifetime(record, signedInAt!);
         }
+        if (begunLogin !== undefined) record = { ...record, login: begunLogin };
         if (isLabelChanged) record = withLabel(record, label);
         const {
           flash: oldFlash = {},
@@ -345,7 +368,10 @@ export class SessionState {
     this.#id = stored?.id;
     this.#record = record;
     this.#flash = this.#formTokens = this.#changeLifetime = undefined;
-    this.#isLogin = this.#isLabelChanged = this.#isRegenerated = false;
+    this.#begunLogin = record?.login;
+    this.#loginGeneration = undefined;
+    this.#isLogin = this.#isLoginBegun = false;
+    this.#isLabelChanged = this.#isRegenerated = false;
   }
 
   /** The ID and the names of the keys; never a value. */
@@ -357,8 +383,8 @@ export class SessionState {
 
 /** Tells whether a record holds nothing that a new session would be stored for. */
 export function isEmptyRecord(record: SessionRecord): boolean {
-  const { data, flash, formTokens, user } = record;
-  return user === undefined && flash === undefined &&
+  const { data, flash, formTokens, user, login } = record;
+  return user === undefined && login === undefined && flash === undefined &&
     formTokens === undefined && Object.keys(data).length === 0;
 }
 
@@ -369,7 +395,7 @@ function withUser(
   signedInAt: number,
   generation: number | undefined,
 ): SessionRecord {
-  const { userGeneration: _userGeneration, ...rest } = record;
+  const { userGeneration: _userGeneration, login: _login, ...rest } = record;
   const userGeneration = generation !== undefined &&
     { userGeneration: generation };
   return { ...rest, user, signedInAt, ...userGeneration };

@@ -203,6 +203,7 @@ export function testRecords(declare: Declare, longestString: number): void {
       user: "ann \ud800 🍪",
       signedInAt: 1_763_629_200_006,
       userGeneration: 1_763_629_200_003,
+      login: { user: "bob", generation: 1_763_629_200_007 },
       label: "Firefox \ud800 🍪",
       untilBrowserCloses: true,
       cookieSentAt: 1_763_629_200_004,

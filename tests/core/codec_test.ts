@@ -23,6 +23,7 @@ const RECORD: SessionRecord = {
   signedInAt: 5,
   absoluteTimeout: 60_000,
   userGeneration: 7,
+  login: { user: "bob", generation: 8 },
   label: "Firefox",
   flash: { notice: "saved" },
   formTokens: ["one"],
