@@ -58,6 +58,7 @@ import { Visit } from "./visit.ts";
  * | `regenerate()` | same ID, new secret; form tokens go | sent |
  * | `discard()` | as if nothing had been done since the opening or the last commit | - |
  * | it comes to hold nothing | it stays, empty | - |
+ * | nothing | a touch, when due | sent again if it looked at the session, and a tenth of the cookie's age has passed |
  *
  * Other requests may have changed the record meanwhile. At the commit it is:
  *

@@ -1,7 +1,7 @@
 import { SessionDataError } from "../core/errors.ts";
 import { KEEP } from "../core/store.ts";
 import { hashSecret, parseToken } from "../core/token.ts";
-import { accuracyOf, hasPassed, isCookieStale } from "../session/lifetime.ts";
+import { accuracyOf, hasPassed } from "../session/lifetime.ts";
 import {
   Isolation,
   type IsolationOptions,
@@ -74,15 +74,13 @@ async function findSession(
   const { onInvalid, onEvent } = settings;
   const { id, secretHash } = credentials;
   let lastAccess = now();
-  let isTouched = false;
   const stored = await store.load(id, {
     touch(record, accessedAt) {
       const time = now();
       const due = Math.min(touchAfter, accuracyOf(record.idleTimeout));
       lastAccess = accessedAt;
-      isTouched = hasPassed(due, accessedAt, time) &&
+      return hasPassed(due, accessedAt, time) &&
         isOpening(matchSecret(record, secretHash, time));
-      return isTouched;
     },
   });
   if (stored === undefined) return undefined;
@@ -117,7 +115,7 @@ async function findSession(
     lastAccess,
     generation,
     credentials: { id, secret, secretHash: record.secretHash! },
-    isCookieDue: !isCurrent || isTouched && isCookieStale(record, now()),
+    isHandedOn: !isCurrent,
     isRotationDue: isCurrent && isSecretOld(record, rotateEvery, now()),
   };
 }

@@ -48,8 +48,8 @@ export interface OpenedSession extends StoredSession {
   readonly credentials: Credentials;
   /** The newest generation of its user's sessions. */
   readonly generation: number | undefined;
-  /** Whether the browser needs its cookie again. */
-  readonly isCookieDue: boolean;
+  /** Whether the browser does not have this secret yet. */
+  readonly isHandedOn: boolean;
   /** Whether the session is to get a new secret. */
   readonly isRotationDue: boolean;
 }
@@ -76,8 +76,8 @@ export class Visit<Data extends object> {
   readonly #isolation: Isolation;
   /** The session and its secret as they are now; missing for a new session. */
   #credentials: Credentials | undefined;
-  /** The record, when the browser needs its cookie again. */
-  #renewed: SessionRecord | undefined;
+  /** Whether the browser does not have the secret yet. */
+  #isHandedOn: boolean;
   #isRotationDue: boolean;
   readonly #openedAt: RevocationMoment;
   /** The user who was signed in then, and the generation that was the newest. */
@@ -100,7 +100,7 @@ export class Visit<Data extends object> {
     this.#request = request;
     this.#isolation = isolation;
     this.#credentials = opened?.credentials;
-    this.#renewed = opened?.isCookieDue ? opened.record : undefined;
+    this.#isHandedOn = opened?.isHandedOn ?? false;
     this.#isRotationDue = opened?.isRotationDue ?? false;
     isolation.see(opened?.record);
     this.#state.owner = this;
@@ -141,9 +141,9 @@ export class Visit<Data extends object> {
     const isForced = this.#isRotationDue && !this.#isolation.isReadOnly;
     const change = this.#state.begin(isForced);
     if (change === undefined) {
-      const renewed = this.#renewed;
-      this.#renewed = undefined;
-      return renewed && this.#issue(renewed);
+      const isDue = this.#state.isUsed && this.#credentials !== undefined &&
+        this.#isCookieDue(this.#state.stored!);
+      return isDue ? await this.#renew(this.#credentials!) : undefined;
     }
     const { store } = this.#settings;
     const credentials = this.#credentials;
@@ -182,6 +182,46 @@ export class Visit<Data extends object> {
       this.#settings.onEvent?.({ type: "refused", sessionId, error });
       return undefined;
     }
+  }
+
+  /** Whether the browser needs the cookie of a record again. */
+  #isCookieDue(record: SessionRecord): boolean {
+    return this.#isHandedOn || isCookieStale(record, this.#settings.now());
+  }
+
+  /**
+   * Sends the cookie again, if it is still the session's: another request may
+   * have given the browser a newer one. This is no commit, and fails no request.
+   */
+  async #renew(credentials: Credentials): Promise<Header | undefined> {
+    const { store, data, now } = this.#settings;
+    const { id } = credentials;
+    let record: SessionRecord | undefined;
+    let secret = credentials.secret;
+    try {
+      const revocations = await loadRevocations(store, this.#state.storedUser);
+      const stored = await store.update(id, (found) => {
+        record = undefined;
+        const access = this.#verifyWriter(found, credentials, revocations);
+        if (typeof access === "string") return KEEP;
+        ({ secret } = access);
+        const isDue = secret !== credentials.secret ||
+          this.#isCookieDue(access.record);
+        if (!isDue) return KEEP;
+        record = noteCookie(access.record, now());
+        return record === access.record
+          ? KEEP
+          : data.seal(record, { id, secret });
+      });
+      if (!stored || record === undefined) return undefined;
+    } catch {
+      // Any error of the store. The request has its answer without the cookie,
+      // which a later request sends.
+      return undefined;
+    }
+    this.#credentials = { id, secret, secretHash: record.secretHash! };
+    this.#isHandedOn = false;
+    return this.#issue(record);
   }
 
   /**
@@ -299,8 +339,8 @@ export class Visit<Data extends object> {
         secret = newSecret ??= createSecret();
         next = rotateSecret(changed, credentials, secret, time, rotateGrace);
       }
-      isCookieDue = this.#renewed !== undefined || isLifetimeChanged ||
-        secret !== credentials.secret || isCookieStale(changed, time);
+      isCookieDue = isLifetimeChanged || secret !== credentials.secret ||
+        this.#isCookieDue(changed);
       record = isCookieDue ? noteCookie(next, time) : next;
       return data.write({ id, secret }, record, opened);
     });
@@ -335,7 +375,7 @@ export class Visit<Data extends object> {
     credentials: Credentials | undefined,
   ): void {
     this.#credentials = credentials;
-    this.#renewed = undefined;
+    this.#isHandedOn = false;
     this.#isRotationDue = false;
     this.#state.finish(kept);
   }

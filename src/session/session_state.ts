@@ -151,6 +151,11 @@ export class SessionState {
     return this.#formTokens ??= new FormTokens(this.#record?.formTokens);
   }
 
+  /** The record that the request knows. */
+  get stored(): SessionRecord | undefined {
+    return this.#stored?.record;
+  }
+
   /** The user of the record that the request knows. */
   get storedUser(): string | undefined {
     return this.#stored?.record.user;
