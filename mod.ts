@@ -126,6 +126,7 @@ export {
   SessionError,
   SessionGoneError,
   SessionLockTimeoutError,
+  SessionRevokedError,
   SessionTooLargeError,
 } from "./src/core/errors.ts";
 

@@ -19,6 +19,7 @@ Deno.test("mod.ts exports these values and no others", () => {
     "SessionGoneError",
     "SessionLockTimeoutError",
     "SessionManager",
+    "SessionRevokedError",
     "SessionTooLargeError",
     "SqliteSessionStore",
     "migrateSessions",

@@ -41,6 +41,28 @@ export class SessionGoneError extends SessionError {
 }
 
 /**
+ * Reports that a login was refused, because all sessions of its user were revoked
+ * since it began: the password may be the one from before. Nothing was written.
+ */
+export class SessionRevokedError extends SessionError {
+  /** The session ID; it opens nothing, so it may be logged. */
+  readonly sessionId: string;
+
+  /**
+   * Makes the error.
+   *
+   * @param sessionId The session in which the user was to be signed in.
+   */
+  constructor(sessionId: string) {
+    super(
+      "SessionRevokedError",
+      `Cannot sign in to session ${sessionId}: the user's sessions were revoked since the login began; a request that does both revokes with \`except: session\``,
+    );
+    this.sessionId = sessionId;
+  }
+}
+
+/**
  * Reports that the data of a session is not what the application expects. At a
  * commit: the data that the request leaves does not fit the schema, and nothing
  * was written. At `open` with `onInvalid: "throw"`: the stored data cannot be

@@ -37,6 +37,8 @@ export interface SessionRecord {
   readonly expiresAt?: number;
   /** How long after the last access it expires, in whole milliseconds. */
   readonly idleTimeout?: number;
+  /** How long after the last login it ends at the latest, in whole ms. */
+  readonly absoluteTimeout?: number;
   /** The SHA-256 of the cookie's secret, hex. */
   readonly secretHash?: string;
   /** When it got this secret, where it gets another from time to time. */
@@ -54,8 +56,12 @@ export interface SessionRecord {
   readonly sealed?: string;
   /** The user who is signed in. */
   readonly user?: string;
+  /** When that user's password was last checked, in whole ms since the epoch. */
+  readonly signedInAt?: number;
   /** Since which revocation of that user's sessions; see `core/revocation.ts`. */
   readonly userGeneration?: number;
+  /** Whose password is being checked, and since which revocation. */
+  readonly login?: { readonly user: string; readonly generation: number };
   /** What a list of the user's sessions calls this one. */
   readonly label?: string;
   /** Whether the browser is to forget the cookie when it closes. */
@@ -111,6 +117,11 @@ const TIMES: Kind = {
   is: (value) => isPlainObject(value) && Object.values(value).every(isWhole),
   otherwise: "is not an object of times",
 };
+const LOGIN: Kind = {
+  is: (value) =>
+    isPlainObject(value) && TEXT.is(value.user) && isWhole(value.generation),
+  otherwise: "is not a login that began",
+};
 const PREVIOUS: Kind = {
   is: (value) =>
     isPlainObject(value) && TEXT.is(value.hash) && isWhole(value.until) &&
@@ -123,9 +134,12 @@ const MEMBERS: { readonly [Name in keyof Required<SessionRecord>]: Kind } = {
   createdAt: TIME,
   expiresAt: TIME,
   idleTimeout: TIME,
+  absoluteTimeout: TIME,
   secretHash: TEXT,
   user: TEXT,
+  signedInAt: TIME,
   userGeneration: COUNT,
+  login: LOGIN,
   label: TEXT,
   formTokens: LIST,
   untilBrowserCloses: FLAG,

@@ -5,6 +5,8 @@
  *
  *   user-<SHA-256 of the user, 56 hex>   data   generation   the newest
  *                                               except       id, generation
+ *                                               by, turn, at which process,
+ *                                                            its how many-th, when
  *
  * A session keeps the generation in which its user signed in, 0 if there was no
  * such record, and is revoked when a newer one begins. The session that a
@@ -12,16 +14,23 @@
  * session that was revoked stays so, whichever is spared later.
  *
  * A generation is a number above the one before; the first is the time, so that
- * it is also above those of a record that has expired. Sessions are never
+ * it is also above those of a record that has expired. Generations are never
  * compared with a clock: neither a clock that jumps nor a sign-in in the same
  * millisecond can keep a session or end one.
+ *
+ * A login belongs to the generation of the time when its request was opened: the
+ * password may have been checked against the old one. Which generation that was
+ * is known where the request, or one before it, has loaded it. Elsewhere a login
+ * is refused when the revocation is later than the opening: by the count of the
+ * process that both happened in, which is exact; or else by the clocks, which may
+ * differ by SLACK. A revocation from the far future is one of a wrong clock.
  *
  * The record lives 400 days, which is how long browsers keep a cookie at most
  * (draft-ietf-httpbis-rfc6265bis, section 5.5).
  */
 import { createHash } from "node:crypto";
 import type { SessionRecord } from "./record.ts";
-import { isSessionId } from "./token.ts";
+import { createSessionId, isSessionId } from "./token.ts";
 
 /** What a user's revocation says. */
 export interface Revocation {
@@ -29,11 +38,43 @@ export interface Revocation {
   readonly generation: number;
   /** The one session that is measured by another generation. */
   readonly except?: { readonly id: string; readonly generation: number };
+  /** Which process has begun it, by a random ID. */
+  readonly by?: string;
+  /** How many revocations that process had begun by then, with this one. */
+  readonly turn?: number;
+  /** When it began, in ms since the epoch. */
+  readonly at?: number;
+}
+
+/** An instant, as a process that revokes tells it. */
+export interface RevocationMoment {
+  /** How many revocations this process has begun. */
+  readonly turn: number;
+  /** In ms since the epoch. */
+  readonly at: number;
 }
 
 const REVOCATION_ID = /^user-[0-9a-f]{56}$/;
 const HASH_LENGTH = 56;
+const SLACK = 1_000;
+const WRONG_CLOCK = 60_000;
 const KEPT_FOR = 400 * 24 * 60 * 60 * 1000;
+
+/** What this process calls itself; a worker is a process, too. */
+let processId: string | undefined;
+/** How many revocations it has begun, of any user, in any store. */
+let turns = 0;
+
+/** Tells how many revocations this process has begun. */
+export function currentTurn(): number {
+  return turns;
+}
+
+/** Counts a revocation that this process begins. */
+export function takeTurn(): number {
+  processId ??= createSessionId();
+  return ++turns;
+}
 
 /**
  * Names the record of a user's revocation. No session has such an ID, since the ID
@@ -67,24 +108,51 @@ export function readRevocation(
  * Begins a new generation of a user's sessions.
  *
  * @param before The record of the revocation so far, if there is one.
- * @param now In ms since the epoch.
+ * @param moment When it was asked for: any password that is checked later is the
+ * new one.
  * @param except The ID of the session to spare; any other text spares none.
  * @returns The record of the new revocation.
  */
 export function renewRevocation(
   before: SessionRecord | undefined,
-  now: number,
+  { turn, at: now }: RevocationMoment,
   except: string | undefined,
 ): SessionRecord {
   const revocation = readRevocation(before);
   const generation = Math.max(now, (revocation?.generation ?? 0) + 1);
   const spared = isSessionId(except) &&
     { except: { id: except, generation: generationFor(except, revocation) } };
+  // One that was asked for earlier may be written later.
+  const { by, turn: turnBefore = 0, at: atBefore = 0 } = revocation ?? {};
+  const isOwn = by === processId;
+  const isPlausible = atBefore <= now + WRONG_CLOCK;
   return {
-    data: { generation, ...spared },
+    data: {
+      generation,
+      ...spared,
+      by: processId!,
+      turn: isOwn ? Math.max(turn, turnBefore) : turn,
+      at: isPlausible ? Math.max(now, atBefore) : now,
+    },
     createdAt: now,
     expiresAt: generation + KEPT_FOR,
   };
+}
+
+/**
+ * Tells whether a revocation was begun after a request was opened.
+ *
+ * @param revocation The revocation.
+ * @param opening When the request was opened.
+ * @param now In ms since the epoch.
+ */
+export function isLater(
+  { by, turn = 0, at = 0 }: Revocation,
+  opening: RevocationMoment,
+  now: number,
+): boolean {
+  if (by !== undefined && by === processId) return turn > opening.turn;
+  return at > opening.at - SLACK && at <= now + WRONG_CLOCK;
 }
 
 /**
@@ -96,7 +164,7 @@ export function renewRevocation(
  */
 export function isRevoked(
   id: string,
-  record: SessionRecord,
+  record: Pick<SessionRecord, "user" | "userGeneration">,
   revocation: Revocation | undefined,
 ): boolean {
   const { user, userGeneration = 0 } = record;

@@ -4,7 +4,7 @@ import {
   completeResponse,
   thrownResponse,
 } from "../http/response.ts";
-import type { Session } from "../session/session.ts";
+import { Session, stateOf } from "../session/session.ts";
 import {
   type IsolationOptions,
   resolveIsolation,
@@ -18,8 +18,9 @@ import {
 import { openVisit } from "./open.ts";
 import type { SchemaOf } from "./standard_schema.ts";
 import {
+  beginGeneration,
+  deleteEarlier,
   listSessionsOf,
-  revokeSessionsOf,
   type RevokeUserOptions,
   type UserSession,
 } from "./users.ts";
@@ -43,8 +44,39 @@ import { Visit } from "./visit.ts";
  *   has answered.
  *
  * A request that changes nothing writes nothing, but for a touch that is due. A
- * session that comes to hold nothing, no data, user, flash or form token, is
- * deleted, and its cookie with it.
+ * new session that holds nothing, no data, user, flash or form token, is not
+ * stored; one that comes to hold nothing stays, empty, as long as it lives.
+ *
+ * What a request does to its session, and its cookie:
+ *
+ * | the request | the session | its cookie |
+ * | --- | --- | --- |
+ * | `setUser(u)`, no user or u signed in | same ID, new secret; data and flash stay, form tokens go; the absolute timeout begins anew | sent |
+ * | `setUser(v)`, u signed in | u's session ends; a new one for v, of what follows | the new one's |
+ * | `destroy()`; `setUser(null)`, a user signed in | it ends; what follows is a new one | cleared, or the new one's |
+ * | `setUser(null)`, no user signed in | nothing | - |
+ * | `regenerate()` | same ID, new secret; form tokens go | sent |
+ * | `discard()` | as if nothing had been done since the opening or the last commit | - |
+ * | it comes to hold nothing | it stays, empty | - |
+ * | nothing | a touch, when due | sent again if it looked at the session, and a tenth of the cookie's age has passed |
+ *
+ * Other requests may have changed the record meanwhile. At the commit it is:
+ *
+ * | the record | the request | then |
+ * | --- | --- | --- |
+ * | of a user revoked since the opening | a login as that user | `SessionRevokedError`, nothing is kept |
+ * | there, with this secret | anything | what it did is done to the record |
+ * | there, with another secret | a login | a session of its own, new ID: data and flash as found when opened, unless another user was signed in, and what it did. If the record still has that other user, that session ends |
+ * | there, with another secret | `destroy()`, `setUser(null)` of the user whom it still has | it ends, the cookie is cleared |
+ * | there, with another secret | anything else | refused |
+ * | missing | a login, no user or another one signed in when opened | a new session of what it did |
+ * | missing | `destroy()`, `setUser(null)` | nothing ends, no cookie is cleared; what follows is a new session |
+ * | missing | anything else, also `setUser(u)` of the u who was signed in | refused |
+ *
+ * Refused means `SessionGoneError`: `commit` throws it; `run` tells `onEvent`, and
+ * throws it when the request has called `setUser`. A session that ends is deleted
+ * before the new one is created, so a logout succeeds where nothing can be
+ * written.
  *
  * @typeParam Data The keys of the sessions and what they hold.
  *
@@ -111,7 +143,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
   /**
    * Opens the session of a request, lets `handle` answer, and commits. If the
    * commit is refused, because the session is gone, the response is sent without
-   * a cookie and `onEvent` is called.
+   * a cookie and `onEvent` is called, unless the request has signed a user in.
    *
    * The session is committed before the response is sent: a body that is
    * streamed later may read it, and throws when it writes to it. It is also
@@ -123,6 +155,10 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * whose handler upgrades and then fails, `commit` before you upgrade.
    *
    * @returns The response, or a copy of it with our headers.
+   * @throws {SessionGoneError} If the request called `setUser` for the user who
+   * was signed in, and the session is gone. Answer 401.
+   * @throws {SessionRevokedError} If it signs a user in whose sessions were
+   * revoked since it was opened, or since `beginLogin`. Answer 401.
    * @throws {SessionConflictError} If it is `strict`, and another request
    * committed meanwhile. It is thrown, unlike a refusal: the handler has answered
    * for a state that was not kept. Run the request again, or answer 409.
@@ -177,6 +213,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    *
    * @throws {SessionGoneError} If the session has ended or was given a new secret
    * since it was opened. Nothing was written.
+   * @throws {SessionRevokedError} As of `run`. Nothing was written.
    * @throws {SessionDataError} If the data would not fit the schema.
    * @throws {SessionTooLargeError} If it would be more than `maxBytes`.
    * @throws {SessionConflictError} As of `run`. Nothing was written.
@@ -246,8 +283,10 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
 
   /**
    * Ends the sessions of a user on all devices: a password was changed, a
-   * laptop was lost. No request that opens one afterwards gets it, and none
-   * that is still running can commit. A later login of the user is not affected.
+   * laptop was lost. No request that opens one afterwards gets it, none that is
+   * still running can commit, and a login that is under way, whose password may be
+   * the old one, fails with `SessionRevokedError`. So change the password first,
+   * then revoke. A later login of the user is not affected.
    *
    * This rests on a revocation that is written first, not on finding the
    * sessions: a listing can miss one. The revocation is a record of the store
@@ -255,16 +294,48 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * Because of it each request that opens a session with a user, or commits one,
    * loads one record more.
    *
+   * Which came first, a login or a revocation, is exact within a process. Between
+   * two it is told by their clocks, unless the session was opened signed in as the
+   * user or `beginLogin` was called: a login is refused when it was opened up to 1
+   * s after a revocation by another process.
+   *
+   * @param user The user.
+   * @param options With `except: session`, this request may call `setUser(user)`
+   * before or after it.
    * @returns How many sessions this deleted.
-   * @throws {TypeError} If the user is not a name, or `except` is not a string.
+   * @throws {TypeError} If the user is not a name, or `except` is neither a string
+   * nor a session that this manager opened.
    * @throws What the store throws. Once the revocation is written, the sessions
    * have ended all the same; to call it again deletes what is left of them.
    */
   async revokeUser(
     user: string,
-    options: RevokeUserOptions = {},
+    { except }: RevokeUserOptions<Data> = {},
   ): Promise<number> {
     const { store, now } = this.#settings;
-    return await revokeSessionsOf(store, user, now(), options.except);
+    const isSession = except instanceof Session;
+    const visit = isSession ? Visit.of(except, this.#settings) : undefined;
+    const id = isSession ? stateOf(except).id : except;
+    const revocation = await beginGeneration(store, user, now(), id);
+    visit?.joinGeneration(user, revocation.generation);
+    return await deleteEarlier(store, user, revocation);
+  }
+
+  /**
+   * Notes, before a password is checked, that a login of the user begins: should
+   * the user's sessions be revoked from here on, a `setUser(user)` in this or a
+   * later request of the session fails with `SessionRevokedError`. Without it a
+   * login counts as begun when the request of the `setUser` was opened: enough for
+   * a password, but not for one whose second factor, or answer of another server,
+   * comes in a request of its own. It is written at the commit.
+   *
+   * @param session A session that this manager opened.
+   * @param user The user who is about to sign in.
+   * @throws {TypeError} If another manager opened it, it is `readOnly`, or the
+   * user is not a name.
+   * @throws What the store throws.
+   */
+  async beginLogin(session: Session<Data>, user: string): Promise<void> {
+    await Visit.of(session, this.#settings).beginLogin(user);
   }
 }

@@ -1,7 +1,7 @@
 import { SessionDataError } from "../core/errors.ts";
 import { KEEP } from "../core/store.ts";
 import { hashSecret, parseToken } from "../core/token.ts";
-import { accuracyOf, hasPassed, isCookieStale } from "../session/lifetime.ts";
+import { accuracyOf, hasPassed } from "../session/lifetime.ts";
 import {
   Isolation,
   type IsolationOptions,
@@ -15,7 +15,7 @@ import {
   matchSecret,
   verify,
 } from "./rotation.ts";
-import { deleteIfRevoked } from "./users.ts";
+import { enterGeneration } from "./users.ts";
 import { type OpenedSession, Visit } from "./visit.ts";
 
 /**
@@ -74,15 +74,13 @@ async function findSession(
   const { onInvalid, onEvent } = settings;
   const { id, secretHash } = credentials;
   let lastAccess = now();
-  let isTouched = false;
   const stored = await store.load(id, {
     touch(record, accessedAt) {
       const time = now();
       const due = Math.min(touchAfter, accuracyOf(record.idleTimeout));
       lastAccess = accessedAt;
-      isTouched = hasPassed(due, accessedAt, time) &&
+      return hasPassed(due, accessedAt, time) &&
         isOpening(matchSecret(record, secretHash, time));
-      return isTouched;
     },
   });
   if (stored === undefined) return undefined;
@@ -94,10 +92,11 @@ async function findSession(
     return undefined;
   }
   const { match, secret, record: { user } } = verified;
-  if (
-    user !== undefined &&
-    await deleteIfRevoked(store, id, verified.record, user)
-  ) return undefined;
+  let generation: number | undefined;
+  if (user !== undefined) {
+    generation = await enterGeneration(store, id, verified.record, user);
+    if (generation === undefined) return undefined;
+  }
 
   let record = verified.record;
   try {
@@ -114,8 +113,9 @@ async function findSession(
     id,
     record,
     lastAccess,
+    generation,
     credentials: { id, secret, secretHash: record.secretHash! },
-    isCookieDue: !isCurrent || isTouched && isCookieStale(record, now()),
+    isHandedOn: !isCurrent,
     isRotationDue: isCurrent && isSecretOld(record, rotateEvery, now()),
   };
 }

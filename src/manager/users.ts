@@ -16,8 +16,10 @@ import {
   renewRevocation,
   type Revocation,
   revocationId,
+  takeTurn,
 } from "../core/revocation.ts";
 import { KEEP, type SessionStore } from "../core/store.ts";
+import type { Session } from "../session/session.ts";
 
 /**
  * One of the sessions in which a user is signed in.
@@ -54,15 +56,22 @@ export interface UserSession {
   readonly label: string | null;
 }
 
-/** What `revokeUser` takes. */
-export interface RevokeUserOptions {
+/**
+ * What `revokeUser` takes.
+ *
+ * @typeParam Data The keys of the sessions and what they hold.
+ */
+export interface RevokeUserOptions<
+  Data extends object = Record<string, unknown>,
+> {
   /**
-   * The ID of a session that stays, such as the one of this request. A session
-   * that is not the user's, or was revoked before, is not spared.
+   * A session that stays, by its ID or as the `Session` of this request; with the
+   * latter this request may sign the user in. A session that is not the user's,
+   * or was revoked before, is not spared.
    *
    * @default {undefined} no session stays
    */
-  readonly except?: string | undefined;
+  readonly except?: string | Session<Data> | undefined;
 }
 
 /** The revocations of some users; a user without one is missing. */
@@ -121,24 +130,40 @@ export function isSignedOut(
 }
 
 /**
- * Tells whether a session was revoked with the others of its user, and deletes
- * it then: no listing has found it.
+ * Finds out to which generation of its user's sessions a request belongs, and
+ * deletes a session that was revoked: no listing has found it.
  *
  * @param store The store.
  * @param id The session ID.
  * @param record Its record.
  * @param user The record's user.
+ * @returns The newest generation, 0 for the first; `undefined` when the session
+ * was revoked.
  */
-export async function deleteIfRevoked(
+export async function enterGeneration(
   store: SessionStore,
   id: string,
   record: SessionRecord,
   user: string,
-): Promise<boolean> {
+): Promise<number | undefined> {
   const revocation = await loadRevocation(store, user);
-  if (!isRevoked(id, record, revocation)) return false;
+  if (!isRevoked(id, record, revocation)) return revocation?.generation ?? 0;
   await deleteRevoked(store, id, user, revocation);
-  return true;
+  return undefined;
+}
+
+/**
+ * Loads the newest generation of a user's sessions.
+ *
+ * @returns 0 for the first.
+ * @throws {TypeError} If the user is not a name.
+ */
+export async function loadGeneration(
+  store: SessionStore,
+  user: string,
+): Promise<number> {
+  checkUser(user, "begin a login");
+  return (await loadRevocation(store, user))?.generation ?? 0;
 }
 
 /**
@@ -162,30 +187,44 @@ export async function listSessionsOf(
 }
 
 /**
- * Revokes the sessions of a user.
+ * Begins a new generation of a user's sessions, which ends all earlier ones.
  *
  * @param store The store.
  * @param user The user.
  * @param now In ms since the epoch.
  * @param except The ID of the session to spare.
- * @returns How many records this deleted.
  * @throws {TypeError} If the user is not a name, or `except` is not a string.
  */
-export async function revokeSessionsOf(
+export async function beginGeneration(
   store: SessionStore,
   user: string,
   now: number,
   except: string | undefined,
-): Promise<number> {
+): Promise<Revocation> {
   checkUser(user, "revoke");
   if (except !== undefined && typeof except !== "string") {
-    throw new TypeError("Cannot revoke: except is not a string");
+    throw new TypeError(
+      "Cannot revoke: except is neither a session ID nor a session",
+    );
   }
-  const revocation = await writeRevocation(
+  const moment = { turn: takeTurn(), at: now };
+  return await writeRevocation(
     store,
     user,
-    (before) => renewRevocation(before, now, except),
+    (before) => renewRevocation(before, moment, except),
   );
+}
+
+/**
+ * Deletes the sessions of a user that were revoked.
+ *
+ * @returns How many.
+ */
+export async function deleteEarlier(
+  store: SessionStore,
+  user: string,
+  revocation: Revocation,
+): Promise<number> {
   let deleted = 0;
   for await (const [id, record] of store.entries({ user })) {
     if (!isRevoked(id, record, revocation)) continue;

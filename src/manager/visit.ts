@@ -1,7 +1,13 @@
-import { SessionGoneError } from "../core/errors.ts";
+import { SessionGoneError, SessionRevokedError } from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
+import {
+  currentTurn,
+  isLater,
+  isRevoked,
+  type RevocationMoment,
+} from "../core/revocation.ts";
 import { KEEP } from "../core/store.ts";
-import { createSecret, hashSecret } from "../core/token.ts";
+import { createSecret, createSessionId, hashSecret } from "../core/token.ts";
 import type { Header } from "../http/transport.ts";
 import {
   changeLifetime,
@@ -10,31 +16,49 @@ import {
   noteCookie,
 } from "../session/lifetime.ts";
 import { Session, stateOf } from "../session/session.ts";
-import type {
-  SessionChange,
-  SessionState,
-  StoredSession,
+import {
+  isEmptyRecord,
+  type SessionChange,
+  type SessionContent,
+  type SessionState,
+  type StoredSession,
 } from "../session/session_state.ts";
 import type { Isolation } from "./isolation.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import {
   type Credentials,
+  isOpening,
   isSecretOld,
+  matchSecret,
   replaceSecret,
   rotateSecret,
   type Verified,
   verify,
 } from "./rotation.ts";
-import { isSignedOut, loadRevocations, type Revocations } from "./users.ts";
+import {
+  isSignedOut,
+  loadGeneration,
+  loadRevocations,
+  type Revocations,
+} from "./users.ts";
 
 /** A session that the credentials of a request have opened, and what is due. */
 export interface OpenedSession extends StoredSession {
   /** The session's, which are newer than the request's after a rotation. */
   readonly credentials: Credentials;
-  /** Whether the browser needs its cookie again. */
-  readonly isCookieDue: boolean;
+  /** The newest generation of its user's sessions. */
+  readonly generation: number | undefined;
+  /** Whether the browser does not have this secret yet. */
+  readonly isHandedOn: boolean;
   /** Whether the session is to get a new secret. */
   readonly isRotationDue: boolean;
+}
+
+/** A new session, checked, as the request goes on with it and as it is stored. */
+interface NewSession {
+  readonly credentials: Credentials;
+  readonly record: SessionRecord;
+  readonly stored: SessionRecord;
 }
 
 /** Whether a request may write to a record; if so, the record in clear. */
@@ -52,9 +76,15 @@ export class Visit<Data extends object> {
   readonly #isolation: Isolation;
   /** The session and its secret as they are now; missing for a new session. */
   #credentials: Credentials | undefined;
-  /** The record, when the browser needs its cookie again. */
-  #renewed: SessionRecord | undefined;
+  /** Whether the browser does not have the secret yet. */
+  #isHandedOn: boolean;
   #isRotationDue: boolean;
+  readonly #openedAt: RevocationMoment;
+  /** The user who was signed in then, and the generation that was the newest. */
+  readonly #openedUser: string | undefined;
+  readonly #openedGeneration: number | undefined;
+  /** The generations that this request itself began and joined, by user. */
+  #joined: Map<string, number> | undefined;
 
   constructor(
     settings: ManagerSettings,
@@ -70,10 +100,13 @@ export class Visit<Data extends object> {
     this.#request = request;
     this.#isolation = isolation;
     this.#credentials = opened?.credentials;
-    this.#renewed = opened?.isCookieDue ? opened.record : undefined;
+    this.#isHandedOn = opened?.isHandedOn ?? false;
     this.#isRotationDue = opened?.isRotationDue ?? false;
     isolation.see(opened?.record);
     this.#state.owner = this;
+    this.#openedAt = { turn: currentTurn(), at: now() };
+    this.#openedUser = opened?.record.user;
+    this.#openedGeneration = opened?.generation;
   }
 
   /**
@@ -108,17 +141,27 @@ export class Visit<Data extends object> {
     const isForced = this.#isRotationDue && !this.#isolation.isReadOnly;
     const change = this.#state.begin(isForced);
     if (change === undefined) {
-      const renewed = this.#renewed;
-      this.#renewed = undefined;
-      return renewed && this.#issue(renewed);
+      const isDue = this.#state.isUsed && this.#credentials !== undefined &&
+        this.#isCookieDue(this.#state.stored!);
+      return isDue ? await this.#renew(this.#credentials!) : undefined;
     }
     const { store } = this.#settings;
-    const { oldUser, newUser } = change;
+    const credentials = this.#credentials;
     try {
-      const revocations = await loadRevocations(store, oldUser, newUser);
-      return this.#credentials === undefined
-        ? await this.#create(change, revocations)
-        : await this.#update(change, revocations, this.#credentials);
+      const { storedUser } = this.#state;
+      const revocations = await loadRevocations(
+        store,
+        storedUser,
+        change.login,
+      );
+      if (credentials === undefined) {
+        const { id, createdAt } = this.#state;
+        const begun = this.#begin(change, revocations, id, createdAt);
+        return begun && await this.#create(begun);
+      }
+      return change.isEnded
+        ? await this.#replace(change, revocations, credentials)
+        : await this.#update(change, revocations, credentials);
     } catch (error) {
       this.#isolation.countFailure(error);
       throw error;
@@ -133,37 +176,127 @@ export class Visit<Data extends object> {
       return await this.commit();
     } catch (error) {
       if (!(error instanceof SessionGoneError)) throw error;
+      // The answer says that the user is signed in.
+      if (this.#state.login !== undefined) throw error;
       const { sessionId } = error;
       this.#settings.onEvent?.({ type: "refused", sessionId, error });
       return undefined;
     }
   }
 
-  async #create(
+  /** Whether the browser needs the cookie of a record again. */
+  #isCookieDue(record: SessionRecord): boolean {
+    return this.#isHandedOn || isCookieStale(record, this.#settings.now());
+  }
+
+  /**
+   * Sends the cookie again, if it is still the session's: another request may
+   * have given the browser a newer one. This is no commit, and fails no request.
+   */
+  async #renew(credentials: Credentials): Promise<Header | undefined> {
+    const { store, data, now } = this.#settings;
+    const { id } = credentials;
+    let record: SessionRecord | undefined;
+    let secret = credentials.secret;
+    try {
+      const revocations = await loadRevocations(store, this.#state.storedUser);
+      const stored = await store.update(id, (found) => {
+        record = undefined;
+        const access = this.#verifyWriter(found, credentials, revocations);
+        if (typeof access === "string") return KEEP;
+        ({ secret } = access);
+        const isDue = secret !== credentials.secret ||
+          this.#isCookieDue(access.record);
+        if (!isDue) return KEEP;
+        record = noteCookie(access.record, now());
+        return record === access.record
+          ? KEEP
+          : data.seal(record, { id, secret });
+      });
+      if (!stored || record === undefined) return undefined;
+    } catch {
+      // Any error of the store. The request has its answer without the cookie,
+      // which a later request sends.
+      return undefined;
+    }
+    this.#credentials = { id, secret, secretHash: record.secretHash! };
+    this.#isHandedOn = false;
+    return this.#issue(record);
+  }
+
+  /**
+   * Makes a new session of what the request did, and checks it.
+   *
+   * @returns `undefined` when it holds nothing.
+   */
+  #begin(
     change: SessionChange,
     revocations: Revocations,
-  ): Promise<Header | undefined> {
-    const { store, data, lifetime, now } = this.#settings;
-    const { createdAt } = this.#state;
+    id: string,
+    createdAt: number,
+    content: SessionContent = { data: {} },
+  ): NewSession | undefined {
+    const { data, lifetime, now } = this.#settings;
     const begin = changeLifetime(lifetime, createdAt);
     const begun = change.apply(
-      begin({ data: {}, createdAt }),
-      generationOf(change, revocations),
+      begin({ ...content, createdAt }),
+      this.#generationOf(change, revocations, id),
     );
-    if (begun === undefined) return undefined;
-
-    const { id } = this.#state;
+    if (isEmptyRecord(begun)) return undefined;
     const secret = createSecret();
     const secretHash = hashSecret(secret);
     const credentials = { id, secret, secretHash };
     const record = noteCookie({ ...begun, secretHash }, now());
-    if (!await store.create(id, data.write(credentials, record))) {
+    return { credentials, record, stored: data.write(credentials, record) };
+  }
+
+  async #create(begun: NewSession): Promise<Header> {
+    const { credentials, record, stored } = begun;
+    const { id } = credentials;
+    if (!await this.#settings.store.create(id, stored)) {
       throw new Error(`Cannot create session ${id}: its ID is taken`);
     }
-    this.#credentials = credentials;
-    this.#isolation.create(record);
-    this.#state.finish(record);
+    this.#isolation.begin(record);
+    this.#finish({ id, record }, credentials);
     return this.#issue(record);
+  }
+
+  /**
+   * Ends the stored session, and creates the one that the request went on with.
+   * In this order: a logout succeeds where nothing can be written.
+   */
+  async #replace(
+    change: SessionChange,
+    revocations: Revocations,
+    { id, secretHash }: Credentials,
+  ): Promise<Header | undefined> {
+    const { store, transport, now } = this.#settings;
+    const isolation = this.#isolation;
+    const { id: newId, createdAt, storedUser } = this.#state;
+    // What cannot be kept is refused before anything ends.
+    const begun = this.#begin(change, revocations, newId, createdAt);
+    let ending: "ended" | "revoked" | "refused" | undefined;
+    const kept = await store.update(id, (found) => {
+      // To delete a record takes no key, so it is not unsealed.
+      const isOpen = isOpening(matchSecret(found, secretHash, now()));
+      const isUsers = storedUser !== undefined && found.user === storedUser;
+      ending = "refused";
+      if (!isOpen && !isUsers) return KEEP;
+      if (isOpen) isolation.advance(id, found, true);
+      ending = isSignedOut(id, found, revocations) ? "revoked" : "ended";
+      return undefined;
+    });
+    const isGone = kept === undefined;
+    if (!isGone && ending === "refused" && change.login === undefined) {
+      throw new SessionGoneError(id);
+    }
+    if (begun !== undefined) return await this.#create(begun);
+    const isEnded = !isGone && ending === "ended";
+    if (isEnded) isolation.begin(undefined);
+    this.#finish(undefined, undefined);
+    // A session that was found gone clears no cookie: that could be the new
+    // one which a parallel request has just been given.
+    return isEnded ? transport.revoke(this.#request) : undefined;
   }
 
   async #update(
@@ -171,11 +304,11 @@ export class Visit<Data extends object> {
     revocations: Revocations,
     credentials: Credentials,
   ): Promise<Header | undefined> {
-    const { store, data, rotateEvery, rotateGrace, transport, now } =
-      this.#settings;
+    const { store, data, rotateEvery, rotateGrace, now } = this.#settings;
     const { id } = credentials;
-    const { isChanged, isDestroyed, isRegenerated, isLifetimeChanged } = change;
+    const { isChanged, isRegenerated, isLifetimeChanged, login } = change;
     const isolation = this.#isolation;
+    const generation = this.#generationOf(change, revocations, id);
     // One secret, however often the store calls.
     let newSecret: string | undefined;
     let access: Access | undefined;
@@ -188,11 +321,10 @@ export class Visit<Data extends object> {
       if (access === "revoked") return undefined;
       const { record: opened, match } = access;
       const counted = isolation.advance(id, opened, isChanged);
-      const changed = isDestroyed ? undefined : change.apply(
+      const changed = change.apply(
         data.read(id, counted),
-        generationOf(change, revocations),
+        generation,
       );
-      if (changed === undefined) return undefined;
 
       const time = now();
       let next = changed;
@@ -207,26 +339,45 @@ export class Visit<Data extends object> {
         secret = newSecret ??= createSecret();
         next = rotateSecret(changed, credentials, secret, time, rotateGrace);
       }
-      isCookieDue = this.#renewed !== undefined || isLifetimeChanged ||
-        secret !== credentials.secret || isCookieStale(changed, time);
+      isCookieDue = isLifetimeChanged || secret !== credentials.secret ||
+        this.#isCookieDue(changed);
       record = isCookieDue ? noteCookie(next, time) : next;
       return data.write({ id, secret }, record, opened);
     });
 
-    const isGone = stored === undefined || access === "revoked";
-    const isRefused = isGone ? !isDestroyed : access === "refused";
-    if (isRefused) throw new SessionGoneError(id);
-    const kept = stored ? record : undefined;
-    if (!isGone) isolation.settle(kept, true);
-    this.#credentials = kept && { id, secret, secretHash: kept.secretHash! };
-    this.#renewed = undefined;
+    if (stored === undefined || typeof access === "string") {
+      const { storedUser, storedContent } = this.#state;
+      const isFound = stored !== undefined;
+      const isLogin = login !== undefined && access !== "revoked" &&
+        (isFound || storedUser === undefined);
+      if (!isLogin) throw new SessionGoneError(id);
+      // Nothing that was written to the record since goes in.
+      const content = isFound ? storedContent : undefined;
+      const begun = this.#begin(
+        change,
+        revocations,
+        createSessionId(),
+        now(),
+        content,
+      )!;
+      return await this.#create(begun);
+    }
+    const kept = record!;
+    isolation.settle(kept, true);
+    const secretHash = kept.secretHash!;
+    this.#finish({ id, record: kept }, { id, secret, secretHash });
+    return isCookieDue ? this.#issue(kept) : undefined;
+  }
+
+  /** Goes on from what was kept. */
+  #finish(
+    kept: { readonly id: string; readonly record: SessionRecord } | undefined,
+    credentials: Credentials | undefined,
+  ): void {
+    this.#credentials = credentials;
+    this.#isHandedOn = false;
     this.#isRotationDue = false;
     this.#state.finish(kept);
-    // A session that was found gone clears no cookie: that could be the new
-    // one which a parallel request has just been given.
-    if (isGone) return undefined;
-    if (kept === undefined) return transport.revoke(this.#request);
-    return isCookieDue ? this.#issue(kept) : undefined;
   }
 
   /**
@@ -245,7 +396,8 @@ export class Visit<Data extends object> {
       return this.#state.write().formTokens.remove(token);
     }
     const { id } = credentials;
-    const revocations = await loadRevocations(store, this.#state.storedUser);
+    const { storedUser } = this.#state;
+    const revocations = await loadRevocations(store, storedUser);
     let record: SessionRecord | undefined;
     const change = (found: SessionRecord) => {
       record = undefined;
@@ -269,8 +421,21 @@ export class Visit<Data extends object> {
     const kept = stored ? record : undefined;
     // The request has not seen what else is new in the record.
     if (kept !== undefined) isolation.settle(kept, false);
-    this.#state.forgetFormToken(token, kept);
+    this.#state.forgetFormToken(token);
     return kept !== undefined;
+  }
+
+  /** Notes to which generation a login of the user belongs, here or later. */
+  async beginLogin(user: string): Promise<void> {
+    this.#state.write();
+    const generation = await loadGeneration(this.#settings.store, user);
+    this.#state.write().beginLogin(user, generation);
+  }
+
+  /** Lets a login of the user belong to a generation that this request began. */
+  joinGeneration(user: string, generation: number): void {
+    this.#joined ??= new Map();
+    this.#joined.set(user, generation);
   }
 
   /** Lets the next exclusive request have the session. */
@@ -282,6 +447,33 @@ export class Visit<Data extends object> {
   close(): PromiseLike<void> | undefined {
     this.#state.close();
     return this.leave();
+  }
+
+  /**
+   * Tells to which generation of the user's sessions the login belongs.
+   *
+   * @param change What the request did.
+   * @param revocations With that of the user who logs in.
+   * @param id The session that is to be the user's.
+   * @throws {SessionRevokedError} If that generation has ended.
+   */
+  #generationOf(
+    { login: user, loginGeneration }: SessionChange,
+    revocations: Revocations,
+    id: string,
+  ): number | undefined {
+    if (user === undefined) return undefined;
+    const revocation = revocations.get(user);
+    const isOpened = user === this.#openedUser;
+    const generation = this.#joined?.get(user) ?? loginGeneration ??
+      (isOpened ? this.#openedGeneration : undefined);
+    const isEnded = generation === undefined
+      ? revocation !== undefined &&
+        isLater(revocation, this.#openedAt, this.#settings.now())
+      : isRevoked(id, { user, userGeneration: generation }, revocation);
+    if (isEnded) throw new SessionRevokedError(id);
+    // The first is not noted.
+    return (generation ?? revocation?.generation) || undefined;
   }
 
   /** Decides whether the request may write to the record as it is now. */
@@ -303,14 +495,4 @@ export class Visit<Data extends object> {
     const maxAge = cookieAge(record, now());
     return transport.issue(this.#request, id + secret, maxAge);
   }
-}
-
-/** The generation to which a login of a request belongs. */
-function generationOf(
-  { newUser }: SessionChange,
-  revocations: Revocations,
-): number | undefined {
-  return newUser === undefined
-    ? undefined
-    : revocations.get(newUser)?.generation;
 }

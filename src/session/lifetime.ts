@@ -18,16 +18,16 @@ export interface SessionLifetime {
    */
   readonly idleTimeout?: number | undefined;
   /**
-   * How long after its beginning, or after `setLifetime`, a session expires,
-   * however often it is accessed, in milliseconds.
+   * How long after its beginning, `setLifetime` or the last `setUser` a session
+   * expires, however often it is accessed, in milliseconds.
    *
    * @default {undefined} never
    */
   readonly absoluteTimeout?: number | undefined;
   /**
    * Whether the browser forgets the cookie when it closes. Otherwise it keeps
-   * the cookie as long as the session can live: `Max-Age` is the rest of that
-   * time, and is sent again when a tenth of the idle timeout has passed.
+   * the cookie as long as the session can live, 400 days at most: `Max-Age` is
+   * the rest of that time, and is sent again when a tenth of it has passed.
    *
    * @default {false} forgotten only where neither timeout is set
    */
@@ -44,6 +44,12 @@ export interface SetOptions {
    */
   readonly ttl?: number | undefined;
 }
+
+/**
+ * How long browsers keep a cookie at most: 400 days (draft-ietf-httpbis-rfc6265bis,
+ * section 5.5).
+ */
+const OLDEST_COOKIE = 400 * 24 * 60 * 60 * 1000;
 
 /**
  * Checks a lifetime.
@@ -95,11 +101,12 @@ export function changeLifetime(
   const members = {
     ...(idleTimeout !== undefined && { idleTimeout }),
     ...(absoluteTimeout !== undefined &&
-      { expiresAt: instantAfter(from, absoluteTimeout) }),
+      { absoluteTimeout, expiresAt: instantAfter(from, absoluteTimeout) }),
     ...(untilBrowserCloses === true && { untilBrowserCloses }),
   };
   return (record) => {
     const {
+      absoluteTimeout: _absoluteTimeout,
       expiresAt: _expiresAt,
       idleTimeout: _idleTimeout,
       untilBrowserCloses: _untilBrowserCloses,
@@ -107,6 +114,17 @@ export function changeLifetime(
     } = record;
     return { ...rest, ...members };
   };
+}
+
+/** Lets the absolute timeout of a record begin anew. */
+export function restartLifetime(
+  record: SessionRecord,
+  from: number,
+): SessionRecord {
+  const { absoluteTimeout } = record;
+  return absoluteTimeout === undefined
+    ? record
+    : { ...record, expiresAt: instantAfter(from, absoluteTimeout) };
 }
 
 /**
@@ -128,7 +146,7 @@ export function hasPassed(
 
 /**
  * Tells how long the browser is to keep the cookie of a session that is
- * accessed now: as long as the session can live.
+ * accessed now: as long as the session can live, but no longer than browsers do.
  *
  * @param record The record.
  * @param now In ms since the epoch.
@@ -140,28 +158,31 @@ export function cookieAge(
 ): number | undefined {
   const { expiresAt = Infinity, idleTimeout = Infinity } = record;
   const age = Math.min(expiresAt - now, idleTimeout);
-  return record.untilBrowserCloses || age === Infinity ? undefined : age;
+  return record.untilBrowserCloses || age === Infinity
+    ? undefined
+    : Math.min(age, OLDEST_COOKIE);
 }
 
 /**
  * Tells whether the browser would forget the cookie too early: it was sent a
- * tenth of the idle timeout ago, and the session may live longer than it.
+ * tenth of its age ago, and the session may live longer than it.
  *
  * @param record The record.
  * @param now In ms since the epoch.
  */
 export function isCookieStale(record: SessionRecord, now: number): boolean {
-  const { idleTimeout, expiresAt = Infinity, untilBrowserCloses } = record;
-  if (idleTimeout === undefined || untilBrowserCloses) return false;
+  const { idleTimeout = Infinity, expiresAt = Infinity } = record;
+  const isAged = idleTimeout !== Infinity || expiresAt !== Infinity;
+  if (!isAged || record.untilBrowserCloses) return false;
   const { cookieSentAt = record.createdAt } = record;
-  return hasPassed(accuracyOf(idleTimeout), cookieSentAt, now) &&
-    cookieSentAt + idleTimeout < expiresAt;
+  const age = Math.min(idleTimeout, OLDEST_COOKIE);
+  return hasPassed(accuracyOf(age), cookieSentAt, now) &&
+    cookieSentAt + age < expiresAt;
 }
 
 /** Notes in a record that the cookie is sent now, where that matters later. */
 export function noteCookie(record: SessionRecord, now: number): SessionRecord {
-  const { idleTimeout, untilBrowserCloses } = record;
-  const isAged = idleTimeout !== undefined && !untilBrowserCloses;
+  const isAged = cookieAge(record, now) !== undefined;
   return isAged ? { ...record, cookieSentAt: now } : record;
 }
 

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import {
   SessionConflictError,
   SessionDataError,
@@ -6,6 +6,7 @@ import {
   SessionError,
   SessionGoneError,
   SessionLockTimeoutError,
+  SessionRevokedError,
   SessionTooLargeError,
 } from "../../src/core/errors.ts";
 
@@ -14,6 +15,7 @@ Deno.test("errors have their class's name, as their text shows it", () => {
   const errors = [
     new SessionGoneError("0123456789abcdef"),
     new SessionConflictError("0123456789abcdef"),
+    new SessionRevokedError("0123456789abcdef"),
     new SessionLockTimeoutError("sessions/0123456789abcdef", 5_000),
     new SessionDirectoryError("sessions", "it is missing", { cause }),
     new SessionDataError("0123456789abcdef", "it does not fit", { cause }),
@@ -34,6 +36,13 @@ Deno.test("SessionGoneError says which session", () => {
     error.message,
     "Cannot commit session 0123456789abcdef: it is gone",
   );
+});
+
+Deno.test("SessionRevokedError says which session, and what to do", () => {
+  const error = new SessionRevokedError("0123456789abcdef");
+  assertEquals(error.sessionId, "0123456789abcdef");
+  assertStringIncludes(error.message, "session 0123456789abcdef");
+  assertStringIncludes(error.message, "except: session");
 });
 
 Deno.test("SessionConflictError says which session, and why", () => {

@@ -237,6 +237,7 @@ Deno.test("readOnly: a rotation that is due waits for another request", async ()
   assert(other !== "" && !other.startsWith(`${cookie};`));
   // With the secret from before it is handed the new one.
   const late = await openAs(scene, "readOnly", cookie);
+  late.get("n");
   assertEquals(await scene.commit(late), other);
 });
 

@@ -1,0 +1,278 @@
+/**
+ * What a commit does when the record has another secret by then, or is missing:
+ * row by row as the doc comment of `SessionManager` has it, over a real socket. A
+ * request opens the session, others change it, and then it commits.
+ */
+
+import { assertEquals, assertInstanceOf, assertNotEquals } from "@std/assert";
+import { SessionGoneError } from "../../src/core/errors.ts";
+import type { SessionManagerOptions } from "../../src/manager/manager_options.ts";
+import {
+  type Act,
+  type ActingServer,
+  type Answer,
+  serveActs,
+} from "./acting_server.ts";
+import { STORES } from "./session_server.ts";
+import { idOf } from "./set_up.ts";
+
+/** What happened. */
+interface Outcome {
+  readonly scene: ActingServer;
+  /** The cookie that the request brought. */
+  readonly old: string;
+  /** The cookie that the other request was given. */
+  readonly other: string | undefined;
+  readonly answer: Answer;
+}
+
+const login = (user: string): Act => (session) => session.setUser(user);
+const regenerate: Act = (session) => session.regenerate();
+const destroy: Act = (session) => session.destroy();
+const expire: Act = (session, manager) => manager.expire(session.id);
+const signedIn: Act = (session) => {
+  session.set("cart", ["tea"]);
+  session.flash("hi", 1);
+  session.setUser("ann");
+};
+const stranger: Act = (session) => {
+  session.set("cart", ["tea"]);
+  session.flash("hi", 1);
+};
+const logouts: Readonly<Record<string, Act>> = {
+  "destroy()": destroy,
+  "setUser(null)": (session) => session.setUser(null),
+};
+
+for (const medium of STORES) {
+  /** Begins, opens in one request, changes in another, commits the first. */
+  const meet = async (
+    begin: Act,
+    meanwhile: Act,
+    late: Act,
+    options: Partial<SessionManagerOptions> = {},
+  ): Promise<Outcome & AsyncDisposable> => {
+    const scene = await serveActs(medium, options);
+    const old = await scene.begin(begin);
+    const answer = await scene.hold(old, late);
+    const { cookie: other } = await scene.ask(old, meanwhile);
+    return {
+      scene,
+      old,
+      other,
+      answer: await answer(),
+      [Symbol.asyncDispose]: () => scene[Symbol.asyncDispose](),
+    };
+  };
+  const test = (title: string, run: () => Promise<void>) =>
+    Deno.test(`at commit, ${title} (${medium})`, run);
+
+  for (const isolation of ["merge", "strict"] as const) {
+    test(`another secret: a login gets a session of its own, with what it found when opened (${isolation})`, async () => {
+      await using met = await meet(stranger, (session) => {
+        session.set("n", 1);
+        session.setUser("ann");
+      }, (session) => {
+        session.get("cart")!.push("milk");
+        session.setUser("ann");
+      }, { isolation });
+      const { scene, old, other, answer } = met;
+      assertEquals(answer.status, 200);
+      assertNotEquals(idOf(answer.cookie!), idOf(old));
+      assertEquals(await scene.show(answer.cookie), {
+        id: idOf(answer.cookie!),
+        user: "ann",
+        data: { cart: ["tea", "milk"] },
+      });
+      assertEquals(await scene.show(other), {
+        id: idOf(old),
+        user: "ann",
+        data: { cart: ["tea"], n: 1 },
+      });
+      const records = await scene.records();
+      assertEquals(records.get(idOf(answer.cookie!))!.flash, { hi: 1 });
+      assertEquals(scene.server.events, []);
+    });
+  }
+
+  test("another secret: a login over another user's login leaves that one alone", async () => {
+    await using met = await meet(stranger, login("ann"), login("bob"));
+    const { scene, other, answer } = met;
+    assertEquals((await scene.show(answer.cookie))!.user, "bob");
+    assertEquals((await scene.show(other))!.user, "ann");
+  });
+
+  test("another secret: the password asked for again in two tabs is right in both", async () => {
+    await using met = await meet(signedIn, login("ann"), login("ann"));
+    const { scene, other, answer } = met;
+    for (const cookie of [other, answer.cookie]) {
+      const { user, data } = (await scene.show(cookie))!;
+      assertEquals([user, data], ["ann", { cart: ["tea"] }]);
+    }
+  });
+
+  test("another secret: a login as another ends the session of the user who was signed in", async () => {
+    await using met = await meet(signedIn, regenerate, login("bob"));
+    const { scene, other, answer } = met;
+    const { user, data } = (await scene.show(answer.cookie))!;
+    assertEquals([user, data], ["bob", {}]);
+    assertEquals(await scene.show(other), undefined);
+    assertEquals((await scene.records()).size, 1);
+  });
+
+  for (const [how, logout] of Object.entries(logouts)) {
+    for (const seal of [false, true]) {
+      test(`another secret: ${how} ends the session of the same user${seal ? ", sealed" : ""}`, async () => {
+        await using met = await meet(signedIn, login("ann"), logout, { seal });
+        const { scene, other, answer } = met;
+        assertEquals(answer.cookie, "");
+        assertEquals(await scene.show(other), undefined);
+        assertEquals((await scene.records()).size, 0);
+        assertEquals(scene.server.events, []);
+      });
+    }
+
+    test(`missing: ${how} has nothing to end and clears no cookie`, async () => {
+      await using met = await meet(signedIn, expire, logout);
+      assertEquals([met.answer.status, met.answer.cookie], [200, undefined]);
+      assertEquals(met.scene.server.events, []);
+    });
+
+    test(`missing: what follows ${how} is a new session`, async () => {
+      await using met = await meet(signedIn, expire, (session, manager) => {
+        logout(session, manager);
+        session.set("n", 1);
+      });
+      const { scene, answer } = met;
+      const { user, data } = (await scene.show(answer.cookie))!;
+      assertEquals([user, data], [null, { n: 1 }]);
+      assertEquals((await scene.records()).size, 1);
+    });
+  }
+
+  test("another secret: destroy() of a stranger's session does not end a user's", async () => {
+    await using met = await meet(stranger, login("ann"), destroy);
+    const { scene, old, other, answer } = met;
+    assertEquals([answer.status, answer.cookie], [200, undefined]);
+    assertEquals((await scene.show(other))!.user, "ann");
+    assertEquals(
+      scene.server.events.map((event) => [event.type, event.sessionId]),
+      [["refused", idOf(old)]],
+    );
+  });
+
+  for (
+    const [state, meanwhile] of [["another secret", regenerate], [
+      "missing",
+      expire,
+    ]] as const
+  ) {
+    test(`${state}: anything else is refused and reported`, async () => {
+      for (const begin of [stranger, signedIn]) {
+        await using met = await meet(begin, meanwhile, (session) => {
+          session.set("n", 1);
+          session.regenerate();
+        });
+        const { scene, answer } = met;
+        assertEquals([answer.status, answer.cookie], [200, undefined]);
+        assertEquals(scene.server.events.map(({ type }) => type), ["refused"]);
+        for (const { data } of (await scene.records()).values()) {
+          assertEquals(data, { cart: ["tea"] });
+        }
+      }
+    });
+  }
+
+  test("missing: a login of somebody who was not signed in gets a new session, of what it did", async () => {
+    for (const begin of [stranger, signedIn]) {
+      await using met = await meet(begin, expire, (session) => {
+        session.setUser("bob");
+        session.set("n", 1);
+      });
+      const { scene, old, answer } = met;
+      assertNotEquals(idOf(answer.cookie!), idOf(old));
+      const { user, data } = (await scene.show(answer.cookie))!;
+      assertEquals([user, data], ["bob", { n: 1 }]);
+      assertEquals((await scene.records()).size, 1);
+    }
+  });
+
+  test("missing: setUser() of the user who was signed in undoes no expire(), and run() throws", async () => {
+    await using met = await meet(
+      signedIn,
+      expire,
+      (session) => session.setUser(session.user),
+    );
+    const { scene, answer } = met;
+    assertEquals([answer.status, answer.cookie], [500, undefined]);
+    assertInstanceOf(scene.server.errors[0], SessionGoneError);
+    assertEquals((await scene.records()).size, 0);
+    assertEquals(scene.server.events, []);
+  });
+
+  Deno.test(`discard() forgets what was done, and what follows counts (${medium})`, async () => {
+    await using scene = await serveActs(medium);
+    let token = "";
+    const cookie = await scene.begin((session) => {
+      signedIn(session, scene.server.manager);
+      token = session.createFormToken();
+    });
+    const acts: Act[] = [
+      (session) => session.destroy(),
+      (session) => session.setUser("bob"),
+      (session) => session.setUser("ann"),
+      (session) => session.clear(),
+      (session) => session.set("cart", []),
+      (session) => session.flash("hi"),
+      (session) => session.flash("left", 1),
+      (session) => session.setLabel("x"),
+      (session) => session.setLifetime({ idleTimeout: 1 }),
+      (session) => session.createFormToken(),
+      (session) => session.removeFormToken(token),
+      (session) => session.regenerate(),
+    ];
+    const id = idOf(cookie);
+    const before = (await scene.records()).get(id);
+    for (const act of acts) {
+      const { result, cookie: sent } = await scene.ask(
+        cookie,
+        async (session, manager) => {
+          session.get("cart")!.push("milk");
+          await act(session, manager);
+          session.discard();
+          const { id, user, isNew } = session;
+          return { id, user, isNew, cart: session.get("cart") };
+        },
+      );
+      assertEquals(sent, undefined);
+      assertEquals(result, { id, user: "ann", isNew: false, cart: ["tea"] });
+      assertEquals((await scene.records()).get(id), before);
+    }
+    const { cookie: sent } = await scene.ask(cookie, (session) => {
+      session.destroy();
+      session.discard();
+      session.set("n", 2);
+    });
+    assertEquals(sent, undefined);
+    assertEquals((await scene.show(cookie))!.data, { cart: ["tea"], n: 2 });
+  });
+
+  Deno.test(`discard() leaves a consumed form token consumed (${medium})`, async () => {
+    await using scene = await serveActs(medium);
+    let token = "";
+    const cookie = await scene.begin((session) => {
+      token = session.createFormToken();
+      session.createFormToken();
+    });
+    const { result } = await scene.ask(cookie, async (session, manager) => {
+      const isUsed = await manager.consumeFormToken(session, token);
+      session.set("n", 1);
+      session.discard();
+      return [isUsed, session.hasFormToken(token)];
+    });
+    assertEquals(result, [true, false]);
+    const [record] = (await scene.records()).values();
+    assertEquals(record!.formTokens!.length, 1);
+    assertEquals(record!.data, {});
+  });
+}
