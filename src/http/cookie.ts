@@ -6,11 +6,11 @@
 /** What a session's cookie looks like. */
 export interface CookieOptions {
   /**
-   * The cookie's name. `__Host-session` keeps other hosts of the same site
+   * The cookie's name. `__Host-latchkey` keeps other hosts of the same site
    * from planting one; it takes `Secure`, the path `/` and no domain, and
    * `__Secure-` takes `Secure`. Such a name turns `secure: "auto"` into `true`.
    *
-   * @default {"session"}
+   * @default {"latchkey"}
    */
   readonly name?: string | undefined;
   /**
@@ -77,7 +77,7 @@ const TAB = 0x09;
  * @throws {TypeError} If browsers would refuse or misread it.
  */
 export function resolveCookie(options: CookieOptions = {}): Cookie {
-  const { name = "session", path = "/", domain, sameSite = "Lax" } = options;
+  const { name = "latchkey", path = "/", domain, sameSite = "Lax" } = options;
   // Browsers compare the prefixes without regard to case, and so does this.
   const isHost = /^__host-/i.test(name);
   const isPrefixed = isHost || /^__secure-/i.test(name);

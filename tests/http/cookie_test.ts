@@ -80,7 +80,7 @@ Deno.test("readCookie() reads a long header in one pass", () => {
 Deno.test("writeCookie() is HttpOnly, Lax and for the whole site", () => {
   assertEquals(
     writeCookie(resolveCookie(), "x", false),
-    "session=x; Path=/; HttpOnly; SameSite=Lax",
+    "latchkey=x; Path=/; HttpOnly; SameSite=Lax",
   );
 });
 
