@@ -5,7 +5,12 @@ import type { CookieOptions } from "../../src/http/cookie.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import { MemorySessionStore } from "../../src/engines/memory.ts";
 import { RawClient } from "./raw_client.ts";
-import { type Route, serve, type SessionServer } from "./session_server.ts";
+import {
+  type Route,
+  serve,
+  type SessionServer,
+  STORES,
+} from "./session_server.ts";
 import { cookieOf, type Data } from "./set_up.ts";
 
 const begins: Route = (session) => {
@@ -50,6 +55,10 @@ const COOKIES: Readonly<
       "Secure",
     ],
   ],
+  "SameSite=None": [
+    { sameSite: "None" },
+    ["HttpOnly", "Path=/", "SameSite=None", "Secure"],
+  ],
   "Partitioned": [
     { partitioned: true, sameSite: "None" },
     ["HttpOnly", "Partitioned", "Path=/", "SameSite=None", "Secure"],
@@ -64,15 +73,17 @@ const CLEARED = ["Expires=Thu, 01 Jan 1970 00:00:00 GMT", "Max-Age=0"];
 
 for (const [title, [cookie, attributes]] of Object.entries(COOKIES)) {
   Deno.test(`a cookie with ${title} is set, accepted and cleared with the same attributes`, async () => {
-    await using server = await serve("memory", ROUTES, { cookie });
-    assertEquals(await attributesOf(server, "/begin"), attributes);
-    const begun = cookieOf((await server.get("/begin")).headers);
-    assertEquals(await (await server.get("/show", begun)).json(), 1);
-    assertEquals(
-      await attributesOf(server, "/end", begun),
-      [...attributes, ...CLEARED].sort(),
-    );
-    assertEquals(await (await server.get("/show", begun)).json(), null);
+    for (const medium of STORES) {
+      await using server = await serve(medium, ROUTES, { cookie });
+      assertEquals(await attributesOf(server, "/begin"), attributes);
+      const begun = cookieOf((await server.get("/begin")).headers);
+      assertEquals(await (await server.get("/show", begun)).json(), 1);
+      assertEquals(
+        await attributesOf(server, "/end", begun),
+        [...attributes, ...CLEARED].sort(),
+      );
+      assertEquals(await (await server.get("/show", begun)).json(), null);
+    }
   });
 }
 
