@@ -4,6 +4,7 @@ import { assert, assertEquals, assertFalse } from "@std/assert";
 import type { CookieOptions } from "../../src/http/cookie.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import { MemorySessionStore } from "../../src/engines/memory.ts";
+import { HOUR } from "../constants.ts";
 import { RawClient } from "./raw_client.ts";
 import {
   type Route,
@@ -84,6 +85,26 @@ for (const [title, [cookie, attributes]] of Object.entries(COOKIES)) {
       );
       assertEquals(await (await server.get("/show", begun)).json(), null);
     }
+  });
+}
+
+for (const medium of STORES) {
+  Deno.test(`${medium}: a cookie claims 400 days at most, and is sent again before they have passed`, async () => {
+    const DAY = 24 * HOUR;
+    let now = Date.now();
+    const options = { absoluteTimeout: 730 * DAY, now: () => now };
+    await using server = await serve(medium, ROUTES, options);
+    const age = "Max-Age=34560000";
+    const begun = await server.get("/begin");
+    assert(begun.headers.getSetCookie()[0]!.endsWith(`; ${age}`));
+    const cookie = cookieOf(begun.headers);
+    const sent: number[] = [];
+    for (let day = 0; day <= 100; day += 20) {
+      const { headers } = await server.get("/begin", cookie);
+      if (headers.getSetCookie().length > 0) sent.push(day);
+      now += 20 * DAY;
+    }
+    assertEquals(sent, [40, 80]);
   });
 }
 
