@@ -43,13 +43,13 @@ export type {
 export type { SessionLifetime, SetOptions } from "./src/session/lifetime.ts";
 export type { TransportOption } from "./src/http/transport.ts";
 export type { RevokeUserOptions, UserSession } from "./src/manager/users.ts";
+export type { SessionManagerOptions } from "./src/manager/manager_options.ts";
 export type {
   SecretReusedEvent,
   SessionEvent,
   SessionInvalidEvent,
-  SessionManagerOptions,
   SessionRefusedEvent,
-} from "./src/manager/manager_options.ts";
+} from "./src/manager/events.ts";
 export type {
   SessionOptions,
   StoredSession,

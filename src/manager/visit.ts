@@ -134,7 +134,7 @@ export class Visit<Data extends object> {
     } catch (error) {
       if (!(error instanceof SessionGoneError)) throw error;
       const { sessionId } = error;
-      this.#settings.onEvent?.({ type: "refused", sessionId, error });
+      this.#settings.report({ type: "refused", sessionId, error });
       return undefined;
     }
   }

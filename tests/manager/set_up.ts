@@ -9,11 +9,9 @@ import type {
 } from "../../src/core/store.ts";
 import { parseToken } from "../../src/core/token.ts";
 import { MemorySessionStore } from "../../src/engines/memory.ts";
+import type { SessionEvent } from "../../src/manager/events.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
-import type {
-  SessionEvent,
-  SessionManagerOptions,
-} from "../../src/manager/manager_options.ts";
+import type { SessionManagerOptions } from "../../src/manager/manager_options.ts";
 import type { Session } from "../../src/session/session.ts";
 
 /** What the sessions of these tests hold. */
