@@ -48,6 +48,7 @@ export type {
   SecretReusedEvent,
   SessionEvent,
   SessionInvalidEvent,
+  SessionMisconfiguredEvent,
   SessionRefusedEvent,
 } from "./src/manager/events.ts";
 export type {

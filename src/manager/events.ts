@@ -36,28 +36,53 @@ export interface SessionInvalidEvent {
   readonly error: SessionDataError;
 }
 
+/**
+ * Reports that the server seems to be set up wrongly: it gives a `Secure` cookie
+ * to a request over plain http, other than to localhost, or it gets
+ * `X-Forwarded-Proto: https` while `trustProxy` is off. A manager reports each
+ * problem once. A client can send that header too.
+ */
+export interface SessionMisconfiguredEvent {
+  /** Tells the events apart. */
+  readonly type: "misconfigured";
+  /** What is wrong and what to do, in a sentence for a log. */
+  readonly problem: string;
+}
+
 /** What {@linkcode SessionManagerOptions.onEvent} is called with. */
 export type SessionEvent =
   | SessionRefusedEvent
   | SecretReusedEvent
-  | SessionInvalidEvent;
+  | SessionInvalidEvent
+  | SessionMisconfiguredEvent;
 
 /**
  * Makes what all events go through. Whatever `onEvent` does, the request goes
  * on as if it had done nothing.
  */
 export function reporterOf(
-  onEvent: ((event: SessionEvent) => unknown) | undefined,
+  onEvent: (event: SessionEvent) => unknown = warn,
 ): (event: SessionEvent) => void {
+  const problems = new Set<string>();
   return (event) => {
+    if (event.type === "misconfigured") {
+      if (problems.has(event.problem)) return;
+      problems.add(event.problem);
+    }
     const fail = (error: unknown): void => {
       console.error(`onEvent failed at the event "${event.type}":`, error);
     };
     try {
       // It may be asynchronous, and a rejection would end the process.
-      Promise.resolve(onEvent?.(event)).catch(fail);
+      Promise.resolve(onEvent(event)).catch(fail);
     } catch (error) {
       fail(error);
     }
   };
+}
+
+/** Where nothing listens, a problem of the set-up must still be seen. */
+function warn(event: SessionEvent): void {
+  if (event.type !== "misconfigured") return;
+  console.warn(`Sessions are misconfigured: ${event.problem}`);
 }

@@ -99,7 +99,8 @@ export interface SessionManagerOptions
    * does about it. It changes nothing: what it throws, or rejects with, goes to
    * `console.error`.
    *
-   * @default {undefined} events are not reported
+   * @default {undefined} `"misconfigured"` goes to `console.warn`, the others
+   * are not reported
    */
   readonly onEvent?: ((event: SessionEvent) => void) | undefined;
   /**
@@ -165,9 +166,15 @@ export function resolveManagerOptions(
   });
   checkSecrets(secrets);
   const sealing = { isOn: seal, secrets: [...secrets] };
+  const report = reporterOf(onEvent);
   return {
     store,
-    transport: resolveTransport(transport, cookie, trustProxy),
+    transport: resolveTransport(
+      transport,
+      cookie,
+      trustProxy,
+      (problem) => report({ type: "misconfigured", problem }),
+    ),
     lifetime,
     touchAfter,
     rotateEvery,
@@ -178,7 +185,7 @@ export function resolveManagerOptions(
     onInvalid,
     isolation: resolveIsolation(store, options),
     counters: startCounting(),
-    report: reporterOf(onEvent),
+    report,
     now,
   };
 }

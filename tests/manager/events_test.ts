@@ -1,9 +1,11 @@
 /** Events, and that what is told of them changes nothing. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { SessionEvent } from "../../src/manager/events.ts";
+import type { SessionManagerOptions } from "../../src/manager/manager_options.ts";
+import { RawClient } from "./raw_client.ts";
 import { ReplacedConsole } from "./replaced_console.ts";
-import { setUp } from "./set_up.ts";
+import { requestWith, setUp } from "./set_up.ts";
 import { Browser, type Route, serve, STORES } from "./session_server.ts";
 
 const ROTATE_EVERY = 60_000;
@@ -124,4 +126,88 @@ Deno.test("the session of a secret that was reused has ended when onEvent is cal
   store.takeCalls();
   await open(cookie);
   assertEquals(before, [["load", "update"]]);
+});
+
+const HTTPS = "x-forwarded-proto: https";
+
+/** Options, host and header of a request, and what is wrong. */
+const SETUPS: [
+  options: Partial<SessionManagerOptions>,
+  host: string,
+  header: string,
+  problem: RegExp | undefined,
+][] = [
+  [{}, "app.example.com", "a: b", undefined],
+  [{}, "app.example.com", "x-forwarded-proto: http", undefined],
+  [{}, "app.example.com", HTTPS, /trustProxy is off/],
+  [{}, "localhost", HTTPS, /trustProxy is off/],
+  [{ trustProxy: true }, "app.example.com", HTTPS, undefined],
+  [{ cookie: { secure: true } }, "app.example.com", "a: b", /Secure cookie/],
+  [{ cookie: { secure: true } }, "10.0.0.1:8000", "a: b", /Secure cookie/],
+  [{ cookie: { secure: true } }, "notlocalhost", "a: b", /Secure cookie/],
+  [{ cookie: { name: "__Host-s" } }, "a.example", "a: b", /Secure cookie/],
+  [{ cookie: { sameSite: "None" } }, "a.example", "a: b", /Secure cookie/],
+  [
+    { cookie: { secure: true }, trustProxy: true },
+    "a.example",
+    "x-forwarded-proto: http",
+    /Secure cookie/,
+  ],
+  [
+    { cookie: { secure: true }, trustProxy: true },
+    "a.example",
+    HTTPS,
+    undefined,
+  ],
+  ...["localhost:8000", "a.localhost", "127.0.0.1:8000", "127.1.2.3", "[::1]"]
+    .map((host): typeof SETUPS[number] => [
+      { cookie: { secure: true } },
+      host,
+      "a: b",
+      undefined,
+    ]),
+  [{ transport: "bearer" }, "app.example.com", HTTPS, undefined],
+];
+
+for (const medium of STORES) {
+  Deno.test(`${medium}: a set-up that loses cookies is reported, once a manager`, async () => {
+    for (const [options, host, header, problem] of SETUPS) {
+      await using server = await serve(medium, ROUTES, options);
+      for (const path of ["/show", "/begin", "/begin"]) {
+        await using client = await RawClient.connect(server.port);
+        const lines = [`host: ${host}`, "connection: close", header];
+        const text = [`GET ${path} HTTP/1.1`, ...lines, "", ""].join("\r\n");
+        await client.send(new TextEncoder().encode(text));
+        assertEquals((await client.head()).status, 200);
+        // No cookie, no report.
+        if (path === "/show") assertEquals(server.events, []);
+      }
+      const what = `${JSON.stringify(options)} ${host} ${header}`;
+      const [event, ...others] = server.events;
+      assertEquals(others, [], what);
+      if (problem === undefined) assertEquals(event, undefined, what);
+      else assertMatch((event as { problem: string }).problem, problem, what);
+    }
+  });
+}
+
+Deno.test("what seems misconfigured goes to console.warn where there is no onEvent, and nothing else does", async () => {
+  using warnings = new ReplacedConsole("warn");
+  const { begin, manager } = setUp({
+    cookie: { secure: true },
+    onEvent: undefined,
+  });
+  const { id, cookie } = await begin();
+  const answer = (cookie: string | null, before?: () => Promise<unknown>) =>
+    manager.run(requestWith(cookie, "http://a.example/"), async (session) => {
+      session.set("n", 2);
+      await before?.();
+      return new Response();
+    });
+  await answer(null);
+  await answer(null);
+  const refused = await answer(cookie, () => manager.expire(id));
+  assertEquals(refused.headers.getSetCookie(), []);
+  assertEquals(warnings.calls.length, 1);
+  assertMatch(String(warnings.calls[0]), /^Sessions are misconfigured: a Sec/);
 });
