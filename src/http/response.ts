@@ -77,8 +77,35 @@ export function completeResponse(
  * @throws The same, if it is anything else.
  */
 export function thrownResponse(thrown: unknown): Response {
-  if (thrown instanceof Response) return thrown;
+  if (isResponse(thrown)) return thrown;
   throw thrown;
+}
+
+/**
+ * Refuses what cannot be sent as the answer of a handler.
+ *
+ * @param answer Anything at all.
+ * @throws {TypeError} If it is not a `Response`, or its body was read.
+ */
+export function checkResponse(answer: unknown): asserts answer is Response {
+  if (!isResponse(answer)) {
+    throw new TypeError(
+      "Cannot answer the request: the handler did not return a Response",
+    );
+  }
+  if (answer.bodyUsed) {
+    throw new TypeError(
+      "Cannot answer the request: the body of the handler's Response was already read",
+    );
+  }
+}
+
+/** By its shape: a framework may bring a class of its own. */
+function isResponse(value: unknown): value is Response {
+  if (typeof value !== "object" || value === null) return false;
+  const { status, headers, bodyUsed } = value as Partial<Response>;
+  return typeof status === "number" && typeof bodyUsed === "boolean" &&
+    typeof headers?.get === "function";
 }
 
 function varyOn(headers: Headers, name: string): void {

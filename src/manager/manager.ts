@@ -1,6 +1,7 @@
 import { isRevocationId } from "../core/revocation.ts";
 import {
   addHeaders,
+  checkResponse,
   completeResponse,
   thrownResponse,
 } from "../http/response.ts";
@@ -38,8 +39,8 @@ import { Visit } from "./visit.ts";
  *   application's code runs, unless the request is `exclusive`.
  * - **Nothing comes back.** A session that has ended or was given a new secret
  *   since the request opened it takes no more changes from that request.
- * - **Nothing is promised too early.** A handler that fails saves nothing; the
- *   error of a store reaches the caller; a cookie is sent only after the store
+ * - **Nothing is promised too early.** A handler that fails, or answers with 500
+ *   or more (`commitWhen`), saves nothing; the error of a store reaches the caller; a cookie is sent only after the store
  *   has answered.
  *
  * A request that changes nothing writes nothing, but for a touch that is due. A
@@ -118,7 +119,9 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * committed when the client has disconnected meanwhile.
    *
    * A `Response` that `handle` throws, such as a redirect, is an answer like
-   * one that it returns: the session is committed, and `run` returns it. One
+   * one that it returns: the session is committed, and `run` returns it. An
+   * answer that `commitWhen` refuses, with 500 or more, is sent without a cookie
+   * and nothing is saved; a form token that was consumed stays consumed. One
    * that upgrades to a WebSocket carries the cookie; since Deno ends a server
    * whose handler upgrades and then fails, `commit` before you upgrade.
    *
@@ -128,6 +131,8 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * for a state that was not kept. Run the request again, or answer 409.
    * @throws {SessionLockTimeoutError} If it is `exclusive`, and other requests
    * hold the session for too long; `handle` has not run.
+   * @throws {TypeError} If `handle` answers with anything but a `Response`, or
+   * with one whose body was read; nothing is saved.
    * @throws What else `handle` throws, and nothing is saved; what the store
    * throws; the reason why the request was aborted, if it waited then.
    */
@@ -144,7 +149,10 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
       } catch (thrown) {
         response = thrownResponse(thrown);
       }
-      const header = await visit.commitOrReport();
+      checkResponse(response);
+      const header = this.#settings.commitWhen(response)
+        ? await visit.commitOrReport()
+        : undefined;
       return completeResponse(response, header, visit.vary);
     } finally {
       await visit.close();

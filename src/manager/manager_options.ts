@@ -88,6 +88,16 @@ export interface SessionManagerOptions
    */
   readonly secrets?: readonly string[] | undefined;
   /**
+   * Whether what a request did is saved, by the answer of its handler, returned
+   * or thrown. If not, no cookie leaves either. It is for `run` and `handler`;
+   * `commit` does not ask.
+   *
+   * @default {(answer) => answer.status !== 0 && answer.status < 500}
+   */
+  readonly commitWhen?:
+    | ((answer: { readonly status: number }) => boolean)
+    | undefined;
+  /**
    * Whether `X-Forwarded-Proto` tells if a request came over https. Only for
    * servers behind a proxy that always sets it: otherwise a client could.
    *
@@ -127,6 +137,7 @@ export interface ManagerSettings {
   /** Of a request that does not say otherwise. */
   readonly isolation: IsolationSettings;
   readonly counters: Counters;
+  readonly commitWhen: (answer: { readonly status: number }) => boolean;
   /** Tells `onEvent`; never throws. */
   readonly report: (event: SessionEvent) => void;
   readonly now: () => number;
@@ -152,6 +163,7 @@ export function resolveManagerOptions(
   const { rotateEvery = Infinity, rotateGrace = 30_000 } = options;
   const { endOnReuse = false, seal = false, secrets = [] } = options;
   const { types, onInvalid = "new", onEvent, now = Date.now } = options;
+  const { commitWhen = isSuccess } = options;
   if (typeof store?.load !== "function") {
     throw new TypeError(`${ACT} the store is missing`);
   }
@@ -165,6 +177,9 @@ export function resolveManagerOptions(
     most: Number.MAX_SAFE_INTEGER,
   });
   checkSecrets(secrets);
+  if (typeof commitWhen !== "function") {
+    throw new TypeError(`${ACT} commitWhen is not a function`);
+  }
   const sealing = { isOn: seal, secrets: [...secrets] };
   const report = reporterOf(onEvent);
   return {
@@ -185,9 +200,15 @@ export function resolveManagerOptions(
     onInvalid,
     isolation: resolveIsolation(store, options),
     counters: startCounting(),
+    commitWhen,
     report,
     now,
   };
+}
+
+/** A framework makes a response of the error of a handler. */
+function isSuccess({ status }: { readonly status: number }): boolean {
+  return status !== 0 && status < 500;
 }
 
 function checkSecrets(secrets: readonly unknown[]): void {
