@@ -55,7 +55,9 @@ const SAFE_METHODS = ["GET", "HEAD", "OPTIONS"];
  * ```
  */
 export function isCrossOrigin(
-  request: Pick<Request, "method" | "headers"> & {
+  request: {
+    readonly method: string;
+    readonly headers: Pick<Headers, "get">;
     readonly url?: string | undefined;
   },
   options: CrossOriginOptions = {},
@@ -73,13 +75,13 @@ export function isCrossOrigin(
   return site !== "" || !isOwn(origin, hostOf(headers, url, trustProxy));
 }
 
-function isWebSocket(headers: Headers): boolean {
+function isWebSocket(headers: Pick<Headers, "get">): boolean {
   const protocols = headers.get("upgrade")?.toLowerCase().split(",") ?? [];
   return protocols.some((protocol) => protocol.trim() === "websocket");
 }
 
 function hostOf(
-  headers: Headers,
+  headers: Pick<Headers, "get">,
   url: string | undefined,
   trustProxy: boolean,
 ): string | undefined {

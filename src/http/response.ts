@@ -15,21 +15,26 @@ const PRIVATE = /(?:^|,)\s*(?:no-store|private)\s*(?:,|$)/i;
  * @param headers The headers of the response; they are changed.
  * @param header What issues or revokes the client's token, if anything does.
  * @param vary The request header that the response depends on, if it does.
+ * @returns What was added, a header each.
  * @throws {TypeError} If the headers are immutable; nothing was added.
  */
 export function addHeaders(
   headers: Headers,
   header: Header | undefined,
   vary: string | undefined,
-): void {
-  if (vary !== undefined) varyOn(headers, vary);
-  if (header === undefined) return;
+): Header[] {
+  const added: Header[] = [];
+  if (vary !== undefined && varyOn(headers, vary)) added.push(["vary", vary]);
+  if (header === undefined) return added;
   const [name, value] = header;
   if (name === "set-cookie") headers.append(name, value);
   else headers.set(name, value);
+  added.push(header);
   if (!PRIVATE.test(headers.get("cache-control") ?? "")) {
     headers.set("cache-control", "no-store");
+    added.push(["cache-control", "no-store"]);
   }
+  return added;
 }
 
 /**
@@ -108,10 +113,13 @@ function isResponse(value: unknown): value is Response {
     typeof headers?.get === "function";
 }
 
-function varyOn(headers: Headers, name: string): void {
-  const vary = headers.get("vary");
-  if (vary === null) return headers.set("vary", name);
+/** Answers whether the name was missing. */
+function varyOn(headers: Headers, name: string): boolean {
+  const vary = headers.get("vary") ?? "";
   const names = vary.split(",").map((each) => each.trim().toLowerCase());
-  if (names.includes(name.toLowerCase()) || names.includes("*")) return;
+  if (names.includes(name.toLowerCase()) || names.includes("*")) {
+    return false;
+  }
   headers.set("vary", vary.trim() === "" ? name : `${vary}, ${name}`);
+  return true;
 }

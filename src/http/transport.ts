@@ -10,6 +10,29 @@ import {
 /** A header of a response. */
 export type Header = readonly [name: string, value: string];
 
+/**
+ * What opens the session of a request: a `Request`, or its parts, where a
+ * framework or Node has others.
+ */
+export interface SessionRequest {
+  /** The headers. */
+  readonly headers: Pick<Headers, "get">;
+  /**
+   * The URL. Where it is missing, or is a path only, a cookie with
+   * `secure: "auto"` is `Secure`, unless a trusted `X-Forwarded-Proto` says
+   * `http`.
+   *
+   * @default {undefined} it is not known
+   */
+  readonly url?: string | undefined;
+  /**
+   * Ends the waiting of an `exclusive` request.
+   *
+   * @default {undefined} it waits until `lockTimeout`
+   */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** How clients send their token and get it. */
 export interface Transport {
   /** The request header that responses depend on. */
@@ -19,7 +42,7 @@ export interface Transport {
    *
    * @returns Any text at all, or `undefined` when it is missing. Never throws.
    */
-  read(request: Request): string | undefined;
+  read(request: SessionRequest): string | undefined;
   /**
    * Makes the header that gives a client its token.
    *
@@ -28,9 +51,13 @@ export interface Transport {
    * @param maxAge How long the client keeps it, in milliseconds; `undefined`
    * for until the browser closes.
    */
-  issue(request: Request, token: string, maxAge: number | undefined): Header;
+  issue(
+    request: SessionRequest,
+    token: string,
+    maxAge: number | undefined,
+  ): Header;
   /** Makes the header with which a client forgets its token. */
-  revoke(request: Request): Header;
+  revoke(request: SessionRequest): Header;
 }
 
 /**
@@ -101,9 +128,13 @@ function cookieTransport(
 ): Transport {
   const cookie = resolveCookie(options);
   // The headers of a request that was upgraded cannot be read any more.
-  const forwarded = new WeakMap<Request, string>();
-  const isHttps = (request: Request): boolean =>
-    request.url.startsWith("https:") || forwarded.get(request) === "https";
+  const forwarded = new WeakMap<SessionRequest, string>();
+  const isHttps = (request: SessionRequest): boolean => {
+    const { url = "" } = request;
+    if (url.startsWith("https:")) return true;
+    const protocol = forwarded.get(request);
+    return url.startsWith("http:") ? protocol === "https" : protocol !== "http";
+  };
   return {
     vary: "Cookie",
     read: (request) => {
@@ -141,7 +172,9 @@ function headerTransport(
   };
 }
 
-function forwardedProtocol(headers: Headers): string | undefined {
+function forwardedProtocol(
+  headers: SessionRequest["headers"],
+): string | undefined {
   // Of several proxies the first spoke to the browser.
   const protocol = headers.get("x-forwarded-proto")?.split(",", 1)[0];
   return protocol?.trim().toLowerCase();
@@ -149,17 +182,17 @@ function forwardedProtocol(headers: Headers): string | undefined {
 
 /** Finds what is wrong where a cookie goes to a request over plain http. */
 function findProblem(
-  request: Request,
+  request: SessionRequest,
   trustProxy: boolean,
   secure: Cookie["secure"],
 ): string | undefined {
   if (!trustProxy && isForwardedHttps(request)) return UNTRUSTED_PROXY;
   // To these browsers give a `Secure` cookie over plain http too.
-  const isLocal = LOCAL_HOST.test(URL.parse(request.url)?.hostname ?? "");
+  const isLocal = LOCAL_HOST.test(URL.parse(request.url ?? "")?.hostname ?? "");
   return secure === true && !isLocal ? SECURE_OVER_HTTP : undefined;
 }
 
-function isForwardedHttps({ headers }: Request): boolean {
+function isForwardedHttps({ headers }: SessionRequest): boolean {
   try {
     return forwardedProtocol(headers) === "https";
   } catch (error) {

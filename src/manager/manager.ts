@@ -5,6 +5,7 @@ import {
   completeResponse,
   thrownResponse,
 } from "../http/response.ts";
+import type { SessionRequest } from "../http/transport.ts";
 import type { Session } from "../session/session.ts";
 import {
   type IsolationOptions,
@@ -163,11 +164,12 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * Opens the session that a request's cookie belongs to, for servers that need
    * `run` in two parts. Throws what `run` does before `handle`.
    *
+   * @param request A `Request`, or what it is made of.
    * @returns Its session, or a new one. No cookie can make this throw. Commit or
    * close it if it is `exclusive`.
    */
   async open(
-    request: Request,
+    request: SessionRequest,
     options?: IsolationOptions,
   ): Promise<Session<Data>> {
     const visit = await openVisit<Data>(this.#settings, request, options);
@@ -183,6 +185,8 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * Whether this succeeds or throws, an `exclusive` request then lets the next
    * one have the session. A second commit of it is `strict`.
    *
+   * @returns The headers that it added, for a framework that has headers of its
+   * own: `Set-Cookie` and `Vary` to be appended, others to be set.
    * @throws {SessionGoneError} If the session has ended or was given a new secret
    * since it was opened. Nothing was written.
    * @throws {SessionDataError} If the data would not fit the schema.
@@ -192,12 +196,15 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * committed, or a value in it was given something that JSON cannot hold.
    * @throws What the store throws; the cookie is then not in the headers.
    */
-  async commit(session: Session<Data>, headers: Headers): Promise<void> {
+  async commit(
+    session: Session<Data>,
+    headers: Headers,
+  ): Promise<(readonly [name: string, value: string])[]> {
     const visit = Visit.of(session, this.#settings);
     try {
-      addHeaders(headers, undefined, visit.vary);
+      const varied = addHeaders(headers, undefined, visit.vary);
       const header = await visit.commit();
-      addHeaders(headers, header, undefined);
+      return [...varied, ...addHeaders(headers, header, undefined)];
     } finally {
       await visit.leave();
     }

@@ -1,6 +1,7 @@
 import { SessionDataError } from "../core/errors.ts";
 import { KEEP } from "../core/store.ts";
 import { hashSecret, parseToken } from "../core/token.ts";
+import type { SessionRequest } from "../http/transport.ts";
 import { accuracyOf, hasPassed, isCookieStale } from "../session/lifetime.ts";
 import {
   Isolation,
@@ -29,7 +30,7 @@ import { type OpenedSession, Visit } from "./visit.ts";
  */
 export async function openVisit<Data extends object>(
   settings: ManagerSettings,
-  request: Request,
+  request: SessionRequest,
   options: IsolationOptions | undefined,
 ): Promise<Visit<Data>> {
   const { store, transport, counters, isolation: defaults } = settings;

@@ -2,7 +2,7 @@ import { SessionGoneError } from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
 import { KEEP } from "../core/store.ts";
 import { createSecret, hashSecret } from "../core/token.ts";
-import type { Header } from "../http/transport.ts";
+import type { Header, SessionRequest } from "../http/transport.ts";
 import {
   changeLifetime,
   cookieAge,
@@ -48,7 +48,7 @@ export class Visit<Data extends object> {
   readonly session: Session<Data>;
   readonly #state: SessionState;
   readonly #settings: ManagerSettings;
-  readonly #request: Request;
+  readonly #request: SessionRequest;
   readonly #isolation: Isolation;
   /** The session and its secret as they are now; missing for a new session. */
   #credentials: Credentials | undefined;
@@ -58,7 +58,7 @@ export class Visit<Data extends object> {
 
   constructor(
     settings: ManagerSettings,
-    request: Request,
+    request: SessionRequest,
     isolation: Isolation,
     opened: OpenedSession | undefined,
   ) {
