@@ -105,9 +105,13 @@ export class Visit<Data extends object> {
    * @throws As `commit` of the manager.
    */
   async commit(): Promise<Header | undefined> {
-    const isForced = this.#isRotationDue && !this.#isolation.isReadOnly;
+    const { isUsed } = this.#state;
+    const isForced = isUsed && this.#isRotationDue &&
+      !this.#isolation.isReadOnly;
     const change = this.#state.begin(isForced);
     if (change === undefined) {
+      // An image that never looked at the session stays public.
+      if (!isUsed) return undefined;
       const renewed = this.#renewed;
       this.#renewed = undefined;
       return renewed && this.#issue(renewed);

@@ -98,10 +98,9 @@ Deno.test("theft of the directory: nothing in it opens a session, neither as a s
   session.setUser("ann");
   await manager.commit(session, headers);
   now += 10 * MINUTE;
-  await manager.commit(
-    await manager.open(requestWith(cookieOf(headers))),
-    headers,
-  );
+  const reader = await manager.open(requestWith(cookieOf(headers)));
+  assertEquals(reader.user, "ann");
+  await manager.commit(reader, headers);
 
   const texts = new Set<string>();
   for (const name of directory.listFiles()) {

@@ -267,11 +267,12 @@ Deno.test("a shared cache gives no client another's cookie or page, whatever the
     assertEquals([await read(ann), await read(ben)], pages, path);
   }
 
-  // A cookie that is due is sent also if the handler did not access the session.
+  // A handler that did not access the session sends no cookie, though one is due.
   const ann = cookieOf((await server.get("/silent")).headers);
   now += 1_000_000;
   const due = await cache.get("/asset", ann);
-  assertEquals(due.headers.getSetCookie().length, 1);
+  assertEquals(due.headers.getSetCookie(), []);
+  assertEquals(due.headers.get("cache-control"), "public, max-age=3600");
   assertEquals(await due.text(), "the same for all");
   const another = await cache.get("/asset");
   assertEquals(another.headers.getSetCookie(), []);
@@ -315,3 +316,37 @@ Deno.test("an application that sets no-store or private keeps its own Cache-Cont
     assertEquals(await controlOf(control), "no-store", control);
   }
 });
+
+for (const medium of STORES) {
+  Deno.test(`${medium}: a request that never looked at the session gets no cookie and no rotation, and its headers stay`, async () => {
+    const control = "public, max-age=31536000, immutable";
+    let now = Date.now();
+    await using server = await serve(medium, {
+      ...ROUTES,
+      "/image": () =>
+        new Response("", { headers: { "cache-control": control } }),
+    }, { idleTimeout: HOUR, rotateEvery: HOUR / 2, now: () => now });
+    const begun = cookieOf((await server.get("/begin")).headers);
+    const look = async (cookie: string) => {
+      const { headers } = await server.get("/image", cookie);
+      assertEquals(headers.get("cache-control"), control);
+      assertEquals([headers.has("set-cookie"), headers.has("vary")], [
+        false,
+        false,
+      ]);
+    };
+    // The cookie is due.
+    now += HOUR / 4;
+    await look(begun);
+    // A rotation is due.
+    now += HOUR / 2;
+    const before = await server.records();
+    await look(begun);
+    assertEquals(await server.records(), before);
+    // Another request has rotated, and this one brings the secret before.
+    const rotated = cookieOf((await server.get("/show", begun)).headers);
+    assert(rotated !== begun);
+    await look(begun);
+    assertEquals(await (await server.get("/show", rotated)).json(), 1);
+  });
+}

@@ -29,7 +29,7 @@ export interface SetUp {
   /** Another manager of the same store, as after a restart. */
   restart(options?: Partial<SessionManagerOptions>): SessionManager<Data>;
   open(cookie?: string): Promise<Session<Data>>;
-  /** Commits, and answers with the cookie of the headers. */
+  /** Looks at a session and commits it; answers with the cookie. */
   commit(session: Session<Data>): Promise<string>;
   /** Begins a stored session, and answers with its ID and cookie. */
   begin(data?: Data): Promise<{ id: string; cookie: string }>;
@@ -53,6 +53,7 @@ export function setUp(options: Partial<SessionManagerOptions> = {}): SetUp {
     open: (cookie) => manager.open(requestWith(cookie)),
     commit: async (session) => {
       const headers = new Headers();
+      assert(session.id !== "");
       await manager.commit(session, headers);
       return headers.get("set-cookie") ?? "";
     },

@@ -315,7 +315,9 @@ Deno.test("regenerate(), rotation and setUser() of the same user do not outlive 
   const renewed = cookieIn(await commit(session));
   clock.now += 2 * MINUTE;
   const headers = new Headers();
-  await rotating.commit(await rotating.open(requestWith(renewed)), headers);
+  const reader = await rotating.open(requestWith(renewed));
+  assertEquals(reader.user, "ann");
+  await rotating.commit(reader, headers);
   const rotated = headers.getSetCookie()[0]!.split(";")[0]!;
   assertEquals((await blind.load(id))!.userGeneration, generation);
 
