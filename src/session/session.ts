@@ -19,7 +19,8 @@ export let stateOf: <Data extends object>(
  * `update` or `entries` returned, counts as setting its key.
  *
  * After {@linkcode Session.destroy}, and once `run` has committed the session,
- * every method that changes it throws a `TypeError`.
+ * every method that changes it throws a `TypeError`, also one that reads a flash.
+ * A change inside a value is lost then, without an error.
  *
  * @typeParam Data The keys and what they hold.
  *
@@ -216,6 +217,8 @@ export class Session<Data extends object = Record<string, unknown>> {
    *
    * @param key The key; flash has keys of its own, apart from the data's.
    * @returns What an earlier request left, or `undefined`.
+   * @throws {TypeError} If the session was committed by `run`, or is `readOnly`:
+   * the next request would read the same again.
    */
   flash(key: string): unknown;
   /**

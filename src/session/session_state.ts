@@ -166,7 +166,8 @@ export class SessionState {
 
   /** Notes that the request is about to use up what an earlier one left. */
   use(): this {
-    return this.isReadOnly ? this.write() : this.read();
+    const isLost = this.isReadOnly || this.#locked !== undefined;
+    return isLost ? this.write() : this.read();
   }
 
   setUser(user: string | null): void {
