@@ -203,9 +203,9 @@ export class Session<Data extends object = Record<string, unknown>> {
   /**
    * Names the session for a list of the user's: "Firefox on Linux".
    *
-   * @param label 1 to 256 characters, or `null` to remove it.
+   * @param label Of a longer text the first 256 characters are kept; `""` and
+   * `null` remove it.
    * @throws {TypeError} If it is neither a string nor `null`.
-   * @throws {RangeError} If it is empty or longer.
    */
   setLabel(label: string | null): void {
     this.#state.write().setLabel(label);
