@@ -22,6 +22,7 @@ Deno.test("mod.ts exports these values and no others", () => {
     "SessionRevokedError",
     "SessionTooLargeError",
     "SqliteSessionStore",
+    "isCrossOrigin",
     "migrateSessions",
   ]);
 });

@@ -15,21 +15,26 @@ const PRIVATE = /(?:^|,)\s*(?:no-store|private)\s*(?:,|$)/i;
  * @param headers The headers of the response; they are changed.
  * @param header What issues or revokes the client's token, if anything does.
  * @param vary The request header that the response depends on, if it does.
+ * @returns What was added, a header each.
  * @throws {TypeError} If the headers are immutable; nothing was added.
  */
 export function addHeaders(
   headers: Headers,
   header: Header | undefined,
   vary: string | undefined,
-): void {
-  if (vary !== undefined) varyOn(headers, vary);
-  if (header === undefined) return;
+): Header[] {
+  const added: Header[] = [];
+  if (vary !== undefined && varyOn(headers, vary)) added.push(["vary", vary]);
+  if (header === undefined) return added;
   const [name, value] = header;
   if (name === "set-cookie") headers.append(name, value);
   else headers.set(name, value);
+  added.push(header);
   if (!PRIVATE.test(headers.get("cache-control") ?? "")) {
     headers.set("cache-control", "no-store");
+    added.push(["cache-control", "no-store"]);
   }
+  return added;
 }
 
 /**
@@ -77,14 +82,44 @@ export function completeResponse(
  * @throws The same, if it is anything else.
  */
 export function thrownResponse(thrown: unknown): Response {
-  if (thrown instanceof Response) return thrown;
+  if (isResponse(thrown)) return thrown;
   throw thrown;
 }
 
-function varyOn(headers: Headers, name: string): void {
-  const vary = headers.get("vary");
-  if (vary === null) return headers.set("vary", name);
+/**
+ * Refuses what cannot be sent as the answer of a handler.
+ *
+ * @param answer Anything at all.
+ * @throws {TypeError} If it is not a `Response`, or its body was read.
+ */
+export function checkResponse(answer: unknown): asserts answer is Response {
+  if (!isResponse(answer)) {
+    throw new TypeError(
+      "Cannot answer the request: the handler did not return a Response",
+    );
+  }
+  if (answer.bodyUsed) {
+    throw new TypeError(
+      "Cannot answer the request: the body of the handler's Response was already read",
+    );
+  }
+}
+
+/** By its shape: a framework may bring a class of its own. */
+function isResponse(value: unknown): value is Response {
+  if (typeof value !== "object" || value === null) return false;
+  const { status, headers, bodyUsed } = value as Partial<Response>;
+  return typeof status === "number" && typeof bodyUsed === "boolean" &&
+    typeof headers?.get === "function";
+}
+
+/** Answers whether the name was missing. */
+function varyOn(headers: Headers, name: string): boolean {
+  const vary = headers.get("vary") ?? "";
   const names = vary.split(",").map((each) => each.trim().toLowerCase());
-  if (names.includes(name.toLowerCase()) || names.includes("*")) return;
+  if (names.includes(name.toLowerCase()) || names.includes("*")) {
+    return false;
+  }
   headers.set("vary", vary.trim() === "" ? name : `${vary}, ${name}`);
+  return true;
 }

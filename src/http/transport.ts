@@ -1,5 +1,6 @@
 import {
   clearCookie,
+  type Cookie,
   type CookieOptions,
   readCookie,
   resolveCookie,
@@ -8,6 +9,29 @@ import {
 
 /** A header of a response. */
 export type Header = readonly [name: string, value: string];
+
+/**
+ * What opens the session of a request: a `Request`, or its parts, where a
+ * framework or Node has others.
+ */
+export interface SessionRequest {
+  /** The headers. */
+  readonly headers: Pick<Headers, "get">;
+  /**
+   * The URL. Where it is missing, or is a path only, a cookie with
+   * `secure: "auto"` is `Secure`, unless a trusted `X-Forwarded-Proto` says
+   * `http`.
+   *
+   * @default {undefined} it is not known
+   */
+  readonly url?: string | undefined;
+  /**
+   * Ends the waiting of an `exclusive` request.
+   *
+   * @default {undefined} it waits until `lockTimeout`
+   */
+  readonly signal?: AbortSignal | undefined;
+}
 
 /** How clients send their token and get it. */
 export interface Transport {
@@ -18,7 +42,7 @@ export interface Transport {
    *
    * @returns Any text at all, or `undefined` when it is missing. Never throws.
    */
-  read(request: Request): string | undefined;
+  read(request: SessionRequest): string | undefined;
   /**
    * Makes the header that gives a client its token.
    *
@@ -27,9 +51,13 @@ export interface Transport {
    * @param maxAge How long the client keeps it, in milliseconds; `undefined`
    * for until the browser closes.
    */
-  issue(request: Request, token: string, maxAge: number | undefined): Header;
+  issue(
+    request: SessionRequest,
+    token: string,
+    maxAge: number | undefined,
+  ): Header;
   /** Makes the header with which a client forgets its token. */
-  revoke(request: Request): Header;
+  revoke(request: SessionRequest): Header;
 }
 
 /**
@@ -43,6 +71,11 @@ export type TransportOption = "cookie" | "bearer" | {
   readonly header: string;
 };
 
+const UNTRUSTED_PROXY =
+  "a request came with X-Forwarded-Proto: https, and trustProxy is off: behind a proxy that always sets it, set trustProxy: true";
+const SECURE_OVER_HTTP =
+  "a Secure cookie was given to a request over plain http, where browsers drop it: serve over https, or let the proxy send X-Forwarded-Proto and set trustProxy: true";
+const LOCAL_HOST = /^(?:(?:.+\.)?localhost|127(?:\.\d+){3}|\[::1\])$/;
 const BEARER = /^Bearer +([^ ]+) *$/i;
 const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const RESERVED = ["cookie", "set-cookie", "authorization", "vary"];
@@ -53,6 +86,8 @@ const RESERVED = ["cookie", "set-cookie", "authorization", "vary"];
  * @param option How tokens come and go.
  * @param cookie What the cookie looks like.
  * @param trustProxy Whether `X-Forwarded-Proto` is to be believed.
+ * @param misconfigured Called with what seems wrong with these, as a request
+ * shows it; as often as that happens.
  * @throws {TypeError} If browsers would refuse such a cookie, or the header
  * cannot be one of its own.
  */
@@ -60,8 +95,11 @@ export function resolveTransport(
   option: TransportOption,
   cookie: CookieOptions | undefined,
   trustProxy: boolean,
+  misconfigured: (problem: string) => void,
 ): Transport {
-  if (option === "cookie") return cookieTransport(cookie, trustProxy);
+  if (option === "cookie") {
+    return cookieTransport(cookie, trustProxy, misconfigured);
+  }
   if (cookie !== undefined) {
     throw new TypeError(
       'Cannot manage sessions: cookie needs the transport "cookie"',
@@ -86,17 +124,34 @@ export function resolveTransport(
 function cookieTransport(
   options: CookieOptions | undefined,
   trustProxy: boolean,
+  misconfigured: (problem: string) => void,
 ): Transport {
   const cookie = resolveCookie(options);
+  // The headers of a request that was upgraded cannot be read any more.
+  const forwarded = new WeakMap<SessionRequest, string>();
+  const isHttps = (request: SessionRequest): boolean => {
+    const { url = "" } = request;
+    if (url.startsWith("https:")) return true;
+    const protocol = forwarded.get(request);
+    return url.startsWith("http:") ? protocol === "https" : protocol !== "http";
+  };
   return {
     vary: "Cookie",
-    read: ({ headers }) => readCookie(headers.get("cookie"), cookie.name),
+    read: (request) => {
+      const { headers } = request;
+      if (trustProxy) forwarded.set(request, forwardedProtocol(headers) ?? "");
+      return readCookie(headers.get("cookie"), cookie.name);
+    },
     issue: (request, token, maxAge) => {
-      const isSecure = isHttps(request, trustProxy);
+      const isSecure = isHttps(request);
+      if (!isSecure) {
+        const problem = findProblem(request, trustProxy, cookie.secure);
+        if (problem !== undefined) misconfigured(problem);
+      }
       return ["set-cookie", writeCookie(cookie, token, isSecure, maxAge)];
     },
     revoke: (request) => {
-      return ["set-cookie", clearCookie(cookie, isHttps(request, trustProxy))];
+      return ["set-cookie", clearCookie(cookie, isHttps(request))];
     },
   };
 }
@@ -117,11 +172,32 @@ function headerTransport(
   };
 }
 
-/** Tells whether a browser sent a request over https. */
-function isHttps(request: Request, trustProxy: boolean): boolean {
-  if (request.url.startsWith("https:")) return true;
-  if (!trustProxy) return false;
+function forwardedProtocol(
+  headers: SessionRequest["headers"],
+): string | undefined {
   // Of several proxies the first spoke to the browser.
-  const protocol = request.headers.get("x-forwarded-proto")?.split(",", 1)[0];
-  return protocol?.trim().toLowerCase() === "https";
+  const protocol = headers.get("x-forwarded-proto")?.split(",", 1)[0];
+  return protocol?.trim().toLowerCase();
+}
+
+/** Finds what is wrong where a cookie goes to a request over plain http. */
+function findProblem(
+  request: SessionRequest,
+  trustProxy: boolean,
+  secure: Cookie["secure"],
+): string | undefined {
+  if (!trustProxy && isForwardedHttps(request)) return UNTRUSTED_PROXY;
+  // To these browsers give a `Secure` cookie over plain http too.
+  const isLocal = LOCAL_HOST.test(URL.parse(request.url ?? "")?.hostname ?? "");
+  return secure === true && !isLocal ? SECURE_OVER_HTTP : undefined;
+}
+
+function isForwardedHttps({ headers }: SessionRequest): boolean {
+  try {
+    return forwardedProtocol(headers) === "https";
+  } catch (error) {
+    // The request was upgraded; the next one tells.
+    if (error instanceof TypeError) return false;
+    throw error;
+  }
 }

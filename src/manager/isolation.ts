@@ -22,6 +22,7 @@ import {
 } from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
 import type { SessionStore } from "../core/store.ts";
+import type { SessionRequest } from "../http/transport.ts";
 
 /**
  * How far a request is kept apart from others of the same session.
@@ -178,7 +179,7 @@ export class Isolation {
   async enter(
     store: SessionStore,
     id: string,
-    request: Request,
+    request: SessionRequest,
   ): Promise<void> {
     try {
       this.#lock = await store.lock!(id, { timeout: 0 });

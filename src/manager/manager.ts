@@ -1,10 +1,12 @@
 import { isRevocationId } from "../core/revocation.ts";
 import {
   addHeaders,
+  checkResponse,
   completeResponse,
   thrownResponse,
 } from "../http/response.ts";
 import { Session, stateOf } from "../session/session.ts";
+import type { SessionRequest } from "../http/transport.ts";
 import {
   type IsolationOptions,
   resolveIsolation,
@@ -39,8 +41,8 @@ import { Visit } from "./visit.ts";
  *   application's code runs, unless the request is `exclusive`.
  * - **Nothing comes back.** A session that has ended or was given a new secret
  *   since the request opened it takes no more changes from that request.
- * - **Nothing is promised too early.** A handler that fails saves nothing; the
- *   error of a store reaches the caller; a cookie is sent only after the store
+ * - **Nothing is promised too early.** A handler that fails, or answers with 500
+ *   or more (`commitWhen`), saves nothing; the error of a store reaches the caller; a cookie is sent only after the store
  *   has answered.
  *
  * A request that changes nothing writes nothing, but for a touch that is due. A
@@ -150,7 +152,9 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * committed when the client has disconnected meanwhile.
    *
    * A `Response` that `handle` throws, such as a redirect, is an answer like
-   * one that it returns: the session is committed, and `run` returns it. One
+   * one that it returns: the session is committed, and `run` returns it. An
+   * answer that `commitWhen` refuses, with 500 or more, is sent without a cookie
+   * and nothing is saved; a form token that was consumed stays consumed. One
    * that upgrades to a WebSocket carries the cookie; since Deno ends a server
    * whose handler upgrades and then fails, `commit` before you upgrade.
    *
@@ -164,6 +168,8 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * for a state that was not kept. Run the request again, or answer 409.
    * @throws {SessionLockTimeoutError} If it is `exclusive`, and other requests
    * hold the session for too long; `handle` has not run.
+   * @throws {TypeError} If `handle` answers with anything but a `Response`, or
+   * with one whose body was read; nothing is saved.
    * @throws What else `handle` throws, and nothing is saved; what the store
    * throws; the reason why the request was aborted, if it waited then.
    */
@@ -180,7 +186,10 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
       } catch (thrown) {
         response = thrownResponse(thrown);
       }
-      const header = await visit.commitOrReport();
+      checkResponse(response);
+      const header = this.#settings.commitWhen(response)
+        ? await visit.commitOrReport()
+        : undefined;
       return completeResponse(response, header, visit.vary);
     } finally {
       await visit.close();
@@ -191,11 +200,12 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * Opens the session that a request's cookie belongs to, for servers that need
    * `run` in two parts. Throws what `run` does before `handle`.
    *
+   * @param request A `Request`, or what it is made of.
    * @returns Its session, or a new one. No cookie can make this throw. Commit or
    * close it if it is `exclusive`.
    */
   async open(
-    request: Request,
+    request: SessionRequest,
     options?: IsolationOptions,
   ): Promise<Session<Data>> {
     const visit = await openVisit<Data>(this.#settings, request, options);
@@ -204,13 +214,15 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
 
   /**
    * Keeps what was done to a session, and appends to the headers what the
-   * browser and caches have to know: `Set-Cookie`, and `Vary: Cookie` when the
-   * session was looked at. The session is then up to date, and can be changed
+   * browser and caches have to know: `Set-Cookie`, and `Vary: Cookie`, when the
+   * session was looked at. Otherwise nothing, and nothing is rotated. The session is then up to date, and can be changed
    * and committed again. When this throws, the session still holds its changes.
    *
    * Whether this succeeds or throws, an `exclusive` request then lets the next
    * one have the session. A second commit of it is `strict`.
    *
+   * @returns The headers that it added, for a framework that has headers of its
+   * own: `Set-Cookie` and `Vary` to be appended, others to be set.
    * @throws {SessionGoneError} If the session has ended or was given a new secret
    * since it was opened. Nothing was written.
    * @throws {SessionRevokedError} As of `run`. Nothing was written.
@@ -221,12 +233,15 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * committed, or a value in it was given something that JSON cannot hold.
    * @throws What the store throws; the cookie is then not in the headers.
    */
-  async commit(session: Session<Data>, headers: Headers): Promise<void> {
+  async commit(
+    session: Session<Data>,
+    headers: Headers,
+  ): Promise<(readonly [name: string, value: string])[]> {
     const visit = Visit.of(session, this.#settings);
     try {
-      addHeaders(headers, undefined, visit.vary);
+      const varied = addHeaders(headers, undefined, visit.vary);
       const header = await visit.commit();
-      addHeaders(headers, header, undefined);
+      return [...varied, ...addHeaders(headers, header, undefined)];
     } finally {
       await visit.leave();
     }

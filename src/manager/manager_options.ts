@@ -1,5 +1,4 @@
 import { checkNumber } from "../core/checks.ts";
-import type { SessionDataError, SessionGoneError } from "../core/errors.ts";
 import type { SessionStore } from "../core/store.ts";
 import type { CookieOptions } from "../http/cookie.ts";
 import {
@@ -16,54 +15,13 @@ import {
   resolveIsolation,
   startCounting,
 } from "./isolation.ts";
+import { reporterOf, type SessionEvent } from "./events.ts";
 import { StoredData } from "./stored_data.ts";
 import {
   resolveTransport,
   type Transport,
   type TransportOption,
 } from "../http/transport.ts";
-
-/** Reports that a request's changes were refused; its response was sent. */
-export interface SessionRefusedEvent {
-  /** Tells the events apart. */
-  readonly type: "refused";
-  /** The session ID; it opens nothing, so it may be logged. */
-  readonly sessionId: string;
-  /** What `commit` threw. */
-  readonly error: SessionGoneError;
-}
-
-/**
- * Reports that a request brought a secret that was replaced by rotation, after
- * its grace: there is a copy of the cookie, or the browser never got the new
- * one. The request gets a new session.
- */
-export interface SecretReusedEvent {
-  /** Tells the events apart. */
-  readonly type: "reused";
-  /** The session ID; it opens nothing, so it may be logged. */
-  readonly sessionId: string;
-}
-
-/**
- * Reports that the data of a session could not be used: it does not fit the
- * schema, it is of a newer version, `migrate` or the codec failed. The request
- * got a new session; the record stays until it expires.
- */
-export interface SessionInvalidEvent {
-  /** Tells the events apart. */
-  readonly type: "invalid";
-  /** The session ID; it opens nothing, so it may be logged. */
-  readonly sessionId: string;
-  /** What is wrong with its data. */
-  readonly error: SessionDataError;
-}
-
-/** What {@linkcode SessionManagerOptions.onEvent} is called with. */
-export type SessionEvent =
-  | SessionRefusedEvent
-  | SecretReusedEvent
-  | SessionInvalidEvent;
 
 /** What {@linkcode SessionManager} takes. */
 export interface SessionManagerOptions
@@ -130,6 +88,16 @@ export interface SessionManagerOptions
    */
   readonly secrets?: readonly string[] | undefined;
   /**
+   * Whether what a request did is saved, by the answer of its handler, returned
+   * or thrown. If not, no cookie leaves either. It is for `run` and `handler`;
+   * `commit` does not ask.
+   *
+   * @default {(answer) => answer.status !== 0 && answer.status < 500}
+   */
+  readonly commitWhen?:
+    | ((answer: { readonly status: number }) => boolean)
+    | undefined;
+  /**
    * Whether `X-Forwarded-Proto` tells if a request came over https. Only for
    * servers behind a proxy that always sets it: otherwise a client could.
    *
@@ -137,9 +105,12 @@ export interface SessionManagerOptions
    */
   readonly trustProxy?: boolean | undefined;
   /**
-   * Is called with what `run` and `handler` cannot throw.
+   * Is called with what `run` and `handler` cannot throw, after what the manager
+   * does about it. It changes nothing: what it throws, or rejects with, goes to
+   * `console.error`.
    *
-   * @default {undefined} events are not reported
+   * @default {undefined} `"misconfigured"` goes to `console.warn`, the others
+   * are not reported
    */
   readonly onEvent?: ((event: SessionEvent) => void) | undefined;
   /**
@@ -166,7 +137,9 @@ export interface ManagerSettings {
   /** Of a request that does not say otherwise. */
   readonly isolation: IsolationSettings;
   readonly counters: Counters;
-  readonly onEvent: ((event: SessionEvent) => void) | undefined;
+  readonly commitWhen: (answer: { readonly status: number }) => boolean;
+  /** Tells `onEvent`; never throws. */
+  readonly report: (event: SessionEvent) => void;
   readonly now: () => number;
 }
 
@@ -190,6 +163,7 @@ export function resolveManagerOptions(
   const { rotateEvery = Infinity, rotateGrace = 30_000 } = options;
   const { endOnReuse = false, seal = false, secrets = [] } = options;
   const { types, onInvalid = "new", onEvent, now = Date.now } = options;
+  const { commitWhen = isSuccess } = options;
   if (typeof store?.load !== "function") {
     throw new TypeError(`${ACT} the store is missing`);
   }
@@ -203,10 +177,19 @@ export function resolveManagerOptions(
     most: Number.MAX_SAFE_INTEGER,
   });
   checkSecrets(secrets);
+  if (typeof commitWhen !== "function") {
+    throw new TypeError(`${ACT} commitWhen is not a function`);
+  }
   const sealing = { isOn: seal, secrets: [...secrets] };
+  const report = reporterOf(onEvent);
   return {
     store,
-    transport: resolveTransport(transport, cookie, trustProxy),
+    transport: resolveTransport(
+      transport,
+      cookie,
+      trustProxy,
+      (problem) => report({ type: "misconfigured", problem }),
+    ),
     lifetime,
     touchAfter,
     rotateEvery,
@@ -217,9 +200,15 @@ export function resolveManagerOptions(
     onInvalid,
     isolation: resolveIsolation(store, options),
     counters: startCounting(),
-    onEvent,
+    commitWhen,
+    report,
     now,
   };
+}
+
+/** A framework makes a response of the error of a handler. */
+function isSuccess({ status }: { readonly status: number }): boolean {
+  return status !== 0 && status < 500;
 }
 
 function checkSecrets(secrets: readonly unknown[]): void {

@@ -2,6 +2,7 @@ import { SessionDataError } from "../core/errors.ts";
 import { KEEP } from "../core/store.ts";
 import { hashSecret, parseToken } from "../core/token.ts";
 import { accuracyOf, hasPassed } from "../session/lifetime.ts";
+import type { SessionRequest } from "../http/transport.ts";
 import {
   Isolation,
   type IsolationOptions,
@@ -29,7 +30,7 @@ import { type OpenedSession, Visit } from "./visit.ts";
  */
 export async function openVisit<Data extends object>(
   settings: ManagerSettings,
-  request: Request,
+  request: SessionRequest,
   options: IsolationOptions | undefined,
 ): Promise<Visit<Data>> {
   const { store, transport, counters, isolation: defaults } = settings;
@@ -71,7 +72,7 @@ async function findSession(
   credentials: Credentials,
 ): Promise<OpenedSession | undefined> {
   const { store, data, touchAfter, rotateEvery, now } = settings;
-  const { onInvalid, onEvent } = settings;
+  const { onInvalid, report } = settings;
   const { id, secretHash } = credentials;
   let lastAccess = now();
   const stored = await store.load(id, {
@@ -105,7 +106,7 @@ async function findSession(
     if (!(error instanceof SessionDataError) || onInvalid === "throw") {
       throw error;
     }
-    onEvent?.({ type: "invalid", sessionId: id, error });
+    report({ type: "invalid", sessionId: id, error });
     return undefined;
   }
   const isCurrent = match === "current";
@@ -120,16 +121,19 @@ async function findSession(
   };
 }
 
-/** Reports a secret that was replaced, and deletes its session if asked to. */
+/** Deletes the session of a secret that was replaced, if asked to; reports it. */
 async function reportReuse(
-  { store, onEvent, endOnReuse, now }: ManagerSettings,
+  { store, report, endOnReuse, now }: ManagerSettings,
   { id, secretHash }: Credentials,
 ): Promise<void> {
-  onEvent?.({ type: "reused", sessionId: id });
-  if (!endOnReuse) return;
-  await store.update(id, (record) => {
-    // A login may have replaced the secret meanwhile.
-    const isReused = matchSecret(record, secretHash, now()) === "reused";
-    return isReused ? undefined : KEEP;
-  });
+  try {
+    if (!endOnReuse) return;
+    await store.update(id, (record) => {
+      // A login may have replaced the secret meanwhile.
+      const isReused = matchSecret(record, secretHash, now()) === "reused";
+      return isReused ? undefined : KEEP;
+    });
+  } finally {
+    report({ type: "reused", sessionId: id });
+  }
 }

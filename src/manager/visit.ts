@@ -8,7 +8,7 @@ import {
 } from "../core/revocation.ts";
 import { KEEP } from "../core/store.ts";
 import { createSecret, createSessionId, hashSecret } from "../core/token.ts";
-import type { Header } from "../http/transport.ts";
+import type { Header, SessionRequest } from "../http/transport.ts";
 import {
   changeLifetime,
   cookieAge,
@@ -72,7 +72,7 @@ export class Visit<Data extends object> {
   readonly session: Session<Data>;
   readonly #state: SessionState;
   readonly #settings: ManagerSettings;
-  readonly #request: Request;
+  readonly #request: SessionRequest;
   readonly #isolation: Isolation;
   /** The session and its secret as they are now; missing for a new session. */
   #credentials: Credentials | undefined;
@@ -88,7 +88,7 @@ export class Visit<Data extends object> {
 
   constructor(
     settings: ManagerSettings,
-    request: Request,
+    request: SessionRequest,
     isolation: Isolation,
     opened: OpenedSession | undefined,
   ) {
@@ -138,10 +138,13 @@ export class Visit<Data extends object> {
    * @throws As `commit` of the manager.
    */
   async commit(): Promise<Header | undefined> {
-    const isForced = this.#isRotationDue && !this.#isolation.isReadOnly;
+    const { isUsed } = this.#state;
+    const isForced = isUsed && this.#isRotationDue &&
+      !this.#isolation.isReadOnly;
     const change = this.#state.begin(isForced);
     if (change === undefined) {
-      const isDue = this.#state.isUsed && this.#credentials !== undefined &&
+      // An image that never looked at the session stays public.
+      const isDue = isUsed && this.#credentials !== undefined &&
         this.#isCookieDue(this.#state.stored!);
       return isDue ? await this.#renew(this.#credentials!) : undefined;
     }
@@ -179,7 +182,7 @@ export class Visit<Data extends object> {
       // The answer says that the user is signed in.
       if (this.#state.login !== undefined) throw error;
       const { sessionId } = error;
-      this.#settings.onEvent?.({ type: "refused", sessionId, error });
+      this.#settings.report({ type: "refused", sessionId, error });
       return undefined;
     }
   }

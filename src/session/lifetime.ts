@@ -26,8 +26,9 @@ export interface SessionLifetime {
   readonly absoluteTimeout?: number | undefined;
   /**
    * Whether the browser forgets the cookie when it closes. Otherwise it keeps
-   * the cookie as long as the session can live, 400 days at most: `Max-Age` is
-   * the rest of that time, and is sent again when a tenth of it has passed.
+   * the cookie as long as the session can live: `Max-Age` is the rest of that
+   * time, 400 days at most, and is sent again when a tenth of the idle timeout,
+   * or of 400 days, has passed.
    *
    * @default {false} forgotten only where neither timeout is set
    */
@@ -44,12 +45,6 @@ export interface SetOptions {
    */
   readonly ttl?: number | undefined;
 }
-
-/**
- * How long browsers keep a cookie at most: 400 days (draft-ietf-httpbis-rfc6265bis,
- * section 5.5).
- */
-const OLDEST_COOKIE = 400 * 24 * 60 * 60 * 1000;
 
 /**
  * Checks a lifetime.
@@ -144,9 +139,12 @@ export function hasPassed(
   return now < since || now - since >= duration;
 }
 
+/** What browsers make of a longer `Max-Age` (RFC 6265bis, 5.5). */
+const LONGEST_COOKIE = 400 * 24 * 60 * 60 * 1000;
+
 /**
  * Tells how long the browser is to keep the cookie of a session that is
- * accessed now: as long as the session can live, but no longer than browsers do.
+ * accessed now: as long as the session can live and browsers keep one.
  *
  * @param record The record.
  * @param now In ms since the epoch.
@@ -160,7 +158,7 @@ export function cookieAge(
   const age = Math.min(expiresAt - now, idleTimeout);
   return record.untilBrowserCloses || age === Infinity
     ? undefined
-    : Math.min(age, OLDEST_COOKIE);
+    : Math.min(age, LONGEST_COOKIE);
 }
 
 /**
@@ -172,18 +170,18 @@ export function cookieAge(
  */
 export function isCookieStale(record: SessionRecord, now: number): boolean {
   const { idleTimeout = Infinity, expiresAt = Infinity } = record;
-  const isAged = idleTimeout !== Infinity || expiresAt !== Infinity;
-  if (!isAged || record.untilBrowserCloses) return false;
+  if (cookieAge(record, now) === undefined) return false;
   const { cookieSentAt = record.createdAt } = record;
-  const age = Math.min(idleTimeout, OLDEST_COOKIE);
+  const age = Math.min(idleTimeout, LONGEST_COOKIE);
   return hasPassed(accuracyOf(age), cookieSentAt, now) &&
     cookieSentAt + age < expiresAt;
 }
 
-/** Notes in a record that the cookie is sent now, where that matters later. */
+/** Notes in a record that the cookie is sent now, where it has a `Max-Age`. */
 export function noteCookie(record: SessionRecord, now: number): SessionRecord {
-  const isAged = cookieAge(record, now) !== undefined;
-  return isAged ? { ...record, cookieSentAt: now } : record;
+  return cookieAge(record, now) === undefined
+    ? record
+    : { ...record, cookieSentAt: now };
 }
 
 /**

@@ -19,7 +19,8 @@ export let stateOf: <Data extends object>(
  * `update` or `entries` returned, counts as setting its key.
  *
  * Once `run` has committed the session, every method that changes it throws a
- * `TypeError`.
+ * `TypeError`, also one that reads a flash. A change inside a value is lost then,
+ * without an error.
  *
  * @typeParam Data The keys and what they hold.
  *
@@ -215,9 +216,9 @@ export class Session<Data extends object = Record<string, unknown>> {
   /**
    * Names the session for a list of the user's: "Firefox on Linux".
    *
-   * @param label 1 to 256 characters, or `null` to remove it.
+   * @param label Of a longer text the first 256 characters are kept; `""` and
+   * `null` remove it.
    * @throws {TypeError} If it is neither a string nor `null`.
-   * @throws {RangeError} If it is empty or longer.
    */
   setLabel(label: string | null): void {
     this.#state.write().setLabel(label);
@@ -229,6 +230,8 @@ export class Session<Data extends object = Record<string, unknown>> {
    *
    * @param key The key; flash has keys of its own, apart from the data's.
    * @returns What an earlier request left, or `undefined`.
+   * @throws {TypeError} If the session was committed by `run`, or is `readOnly`:
+   * the next request would read the same again.
    */
   flash(key: string): unknown;
   /**

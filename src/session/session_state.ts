@@ -195,7 +195,8 @@ export class SessionState {
 
   /** Notes that the request is about to use up what an earlier one left. */
   use(): this {
-    return this.isReadOnly ? this.write() : this.read();
+    const isLost = this.isReadOnly || this.#locked !== undefined;
+    return isLost ? this.write() : this.read();
   }
 
   setUser(user: string | null): void {
@@ -227,9 +228,9 @@ export class SessionState {
   }
 
   setLabel(label: string | null): void {
-    checkLabel(label);
-    if (label === (this.label ?? null)) return;
-    this.label = label ?? undefined;
+    const text = shorten(label);
+    if (text === this.label) return;
+    this.label = text;
     this.#isLabelChanged = true;
   }
 
@@ -414,16 +415,15 @@ function withLabel(
   return label === undefined ? rest : { ...rest, label };
 }
 
-function checkLabel(label: unknown): asserts label is string | null {
-  if (label === null) return;
+/** Cuts a label, which often is a whole `User-Agent`. */
+function shorten(label: unknown): string | undefined {
+  if (label === null || label === "") return undefined;
   if (typeof label !== "string") {
     throw new TypeError(
       "Cannot set the label: it is neither a string nor null",
     );
   }
-  if (label.length === 0 || label.length > LONGEST_LABEL) {
-    throw new RangeError(
-      `Cannot set the label: it is not 1 to ${LONGEST_LABEL} characters long`,
-    );
-  }
+  if (label.length <= LONGEST_LABEL) return label;
+  // Half of a surrogate pair would be shown as a replacement character.
+  return label.slice(0, LONGEST_LABEL).replace(/[\ud800-\udbff]$/, "");
 }

@@ -156,7 +156,10 @@ for (const medium of STORES) {
     assertEquals([answer.status, answer.cookie], [200, undefined]);
     assertEquals((await scene.show(other))!.user, "ann");
     assertEquals(
-      scene.server.events.map((event) => [event.type, event.sessionId]),
+      scene.server.events.map((event) => [
+        event.type,
+        "sessionId" in event && event.sessionId,
+      ]),
       [["refused", idOf(old)]],
     );
   });

@@ -4,8 +4,14 @@ import { assert, assertEquals, assertFalse } from "@std/assert";
 import type { CookieOptions } from "../../src/http/cookie.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import { MemorySessionStore } from "../../src/engines/memory.ts";
+import { HOUR } from "../constants.ts";
 import { RawClient } from "./raw_client.ts";
-import { type Route, serve, type SessionServer } from "./session_server.ts";
+import {
+  type Route,
+  serve,
+  type SessionServer,
+  STORES,
+} from "./session_server.ts";
 import { cookieOf, type Data } from "./set_up.ts";
 
 const begins: Route = (session) => {
@@ -50,6 +56,10 @@ const COOKIES: Readonly<
       "Secure",
     ],
   ],
+  "SameSite=None": [
+    { sameSite: "None" },
+    ["HttpOnly", "Path=/", "SameSite=None", "Secure"],
+  ],
   "Partitioned": [
     { partitioned: true, sameSite: "None" },
     ["HttpOnly", "Partitioned", "Path=/", "SameSite=None", "Secure"],
@@ -64,15 +74,37 @@ const CLEARED = ["Expires=Thu, 01 Jan 1970 00:00:00 GMT", "Max-Age=0"];
 
 for (const [title, [cookie, attributes]] of Object.entries(COOKIES)) {
   Deno.test(`a cookie with ${title} is set, accepted and cleared with the same attributes`, async () => {
-    await using server = await serve("memory", ROUTES, { cookie });
-    assertEquals(await attributesOf(server, "/begin"), attributes);
-    const begun = cookieOf((await server.get("/begin")).headers);
-    assertEquals(await (await server.get("/show", begun)).json(), 1);
-    assertEquals(
-      await attributesOf(server, "/end", begun),
-      [...attributes, ...CLEARED].sort(),
-    );
-    assertEquals(await (await server.get("/show", begun)).json(), null);
+    for (const medium of STORES) {
+      await using server = await serve(medium, ROUTES, { cookie });
+      assertEquals(await attributesOf(server, "/begin"), attributes);
+      const begun = cookieOf((await server.get("/begin")).headers);
+      assertEquals(await (await server.get("/show", begun)).json(), 1);
+      assertEquals(
+        await attributesOf(server, "/end", begun),
+        [...attributes, ...CLEARED].sort(),
+      );
+      assertEquals(await (await server.get("/show", begun)).json(), null);
+    }
+  });
+}
+
+for (const medium of STORES) {
+  Deno.test(`${medium}: a cookie claims 400 days at most, and is sent again before they have passed`, async () => {
+    const DAY = 24 * HOUR;
+    let now = Date.now();
+    const options = { absoluteTimeout: 730 * DAY, now: () => now };
+    await using server = await serve(medium, ROUTES, options);
+    const age = "Max-Age=34560000";
+    const begun = await server.get("/begin");
+    assert(begun.headers.getSetCookie()[0]!.endsWith(`; ${age}`));
+    const cookie = cookieOf(begun.headers);
+    const sent: number[] = [];
+    for (let day = 0; day <= 100; day += 20) {
+      const { headers } = await server.get("/begin", cookie);
+      if (headers.getSetCookie().length > 0) sent.push(day);
+      now += 20 * DAY;
+    }
+    assertEquals(sent, [40, 80]);
   });
 }
 
@@ -84,6 +116,7 @@ Deno.test("a __Host- cookie is accepted under its exact name only", async () => 
   const token = cookie.slice("__Host-session=".length);
   for (
     const name of [
+      "latchkey",
       "session",
       "__host-session",
       "__Secure-session",
@@ -105,8 +138,8 @@ Deno.test("two cookies of one name are ignored: a neighbouring host may have pla
     [[`cookie: ${own}`], 1],
     [[`cookie: ${planted}; ${own}`], null],
     [[`cookie: ${own}; ${planted}`], null],
-    [[`cookie: ${own}; session=`], null],
-    [[`cookie: session=x; ${own}`], null],
+    [[`cookie: ${own}; latchkey=`], null],
+    [[`cookie: latchkey=x; ${own}`], null],
     // The same twice is one: on two paths, say.
     [[`cookie: ${own}; ${own}`], 1],
     // In a header of its own each, as over HTTP/2.
@@ -234,11 +267,12 @@ Deno.test("a shared cache gives no client another's cookie or page, whatever the
     assertEquals([await read(ann), await read(ben)], pages, path);
   }
 
-  // A cookie that is due is sent also if the handler did not access the session.
+  // A handler that did not access the session sends no cookie, though one is due.
   const ann = cookieOf((await server.get("/silent")).headers);
   now += 1_000_000;
   const due = await cache.get("/asset", ann);
-  assertEquals(due.headers.getSetCookie().length, 1);
+  assertEquals(due.headers.getSetCookie(), []);
+  assertEquals(due.headers.get("cache-control"), "public, max-age=3600");
   assertEquals(await due.text(), "the same for all");
   const another = await cache.get("/asset");
   assertEquals(another.headers.getSetCookie(), []);
@@ -282,3 +316,37 @@ Deno.test("an application that sets no-store or private keeps its own Cache-Cont
     assertEquals(await controlOf(control), "no-store", control);
   }
 });
+
+for (const medium of STORES) {
+  Deno.test(`${medium}: a request that never looked at the session gets no cookie and no rotation, and its headers stay`, async () => {
+    const control = "public, max-age=31536000, immutable";
+    let now = Date.now();
+    await using server = await serve(medium, {
+      ...ROUTES,
+      "/image": () =>
+        new Response("", { headers: { "cache-control": control } }),
+    }, { idleTimeout: HOUR, rotateEvery: HOUR / 2, now: () => now });
+    const begun = cookieOf((await server.get("/begin")).headers);
+    const look = async (cookie: string) => {
+      const { headers } = await server.get("/image", cookie);
+      assertEquals(headers.get("cache-control"), control);
+      assertEquals([headers.has("set-cookie"), headers.has("vary")], [
+        false,
+        false,
+      ]);
+    };
+    // The cookie is due.
+    now += HOUR / 4;
+    await look(begun);
+    // A rotation is due.
+    now += HOUR / 2;
+    const before = await server.records();
+    await look(begun);
+    assertEquals(await server.records(), before);
+    // Another request has rotated, and this one brings the secret before.
+    const rotated = cookieOf((await server.get("/show", begun)).headers);
+    assert(rotated !== begun);
+    await look(begun);
+    assertEquals(await (await server.get("/show", rotated)).json(), 1);
+  });
+}

@@ -1,0 +1,88 @@
+import type { SessionDataError, SessionGoneError } from "../core/errors.ts";
+
+/** Reports that a request's changes were refused; its response was sent. */
+export interface SessionRefusedEvent {
+  /** Tells the events apart. */
+  readonly type: "refused";
+  /** The session ID; it opens nothing, so it may be logged. */
+  readonly sessionId: string;
+  /** What `commit` threw. */
+  readonly error: SessionGoneError;
+}
+
+/**
+ * Reports that a request brought a secret that was replaced by rotation, after
+ * its grace: there is a copy of the cookie, or the browser never got the new
+ * one. The request gets a new session.
+ */
+export interface SecretReusedEvent {
+  /** Tells the events apart. */
+  readonly type: "reused";
+  /** The session ID; it opens nothing, so it may be logged. */
+  readonly sessionId: string;
+}
+
+/**
+ * Reports that the data of a session could not be used: it does not fit the
+ * schema, it is of a newer version, `migrate` or the codec failed. The request
+ * got a new session; the record stays until it expires.
+ */
+export interface SessionInvalidEvent {
+  /** Tells the events apart. */
+  readonly type: "invalid";
+  /** The session ID; it opens nothing, so it may be logged. */
+  readonly sessionId: string;
+  /** What is wrong with its data. */
+  readonly error: SessionDataError;
+}
+
+/**
+ * Reports that the server seems to be set up wrongly: it gives a `Secure` cookie
+ * to a request over plain http, other than to localhost, or it gets
+ * `X-Forwarded-Proto: https` while `trustProxy` is off. A manager reports each
+ * problem once. A client can send that header too.
+ */
+export interface SessionMisconfiguredEvent {
+  /** Tells the events apart. */
+  readonly type: "misconfigured";
+  /** What is wrong and what to do, in a sentence for a log. */
+  readonly problem: string;
+}
+
+/** What {@linkcode SessionManagerOptions.onEvent} is called with. */
+export type SessionEvent =
+  | SessionRefusedEvent
+  | SecretReusedEvent
+  | SessionInvalidEvent
+  | SessionMisconfiguredEvent;
+
+/**
+ * Makes what all events go through. Whatever `onEvent` does, the request goes
+ * on as if it had done nothing.
+ */
+export function reporterOf(
+  onEvent: (event: SessionEvent) => unknown = warn,
+): (event: SessionEvent) => void {
+  const problems = new Set<string>();
+  return (event) => {
+    if (event.type === "misconfigured") {
+      if (problems.has(event.problem)) return;
+      problems.add(event.problem);
+    }
+    const fail = (error: unknown): void => {
+      console.error(`onEvent failed at the event "${event.type}":`, error);
+    };
+    try {
+      // It may be asynchronous, and a rejection would end the process.
+      Promise.resolve(onEvent(event)).catch(fail);
+    } catch (error) {
+      fail(error);
+    }
+  };
+}
+
+/** Where nothing listens, a problem of the set-up must still be seen. */
+function warn(event: SessionEvent): void {
+  if (event.type !== "misconfigured") return;
+  console.warn(`Sessions are misconfigured: ${event.problem}`);
+}
