@@ -37,6 +37,8 @@ export interface SessionRecord {
   readonly expiresAt?: number;
   /** How long after the last access it expires, in whole milliseconds. */
   readonly idleTimeout?: number;
+  /** How long after the last login it ends at the latest, in whole ms. */
+  readonly absoluteTimeout?: number;
   /** The SHA-256 of the cookie's secret, hex. */
   readonly secretHash?: string;
   /** When it got this secret, where it gets another from time to time. */
@@ -54,6 +56,8 @@ export interface SessionRecord {
   readonly sealed?: string;
   /** The user who is signed in. */
   readonly user?: string;
+  /** When that user's password was last checked, in whole ms since the epoch. */
+  readonly signedInAt?: number;
   /** Since which revocation of that user's sessions; see `core/revocation.ts`. */
   readonly userGeneration?: number;
   /** What a list of the user's sessions calls this one. */
@@ -123,8 +127,10 @@ const MEMBERS: { readonly [Name in keyof Required<SessionRecord>]: Kind } = {
   createdAt: TIME,
   expiresAt: TIME,
   idleTimeout: TIME,
+  absoluteTimeout: TIME,
   secretHash: TEXT,
   user: TEXT,
+  signedInAt: TIME,
   userGeneration: COUNT,
   label: TEXT,
   formTokens: LIST,

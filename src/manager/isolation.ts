@@ -230,8 +230,8 @@ export class Isolation {
     return { ...found, commits: commits + 1 };
   }
 
-  /** Notes that a record was created. */
-  create(record: SessionRecord): void {
+  /** Notes that the store has begun a new session, or ended the one so far. */
+  begin(record: SessionRecord | undefined): void {
     this.#counters.commits++;
     this.see(record);
   }

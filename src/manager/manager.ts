@@ -43,8 +43,8 @@ import { Visit } from "./visit.ts";
  *   has answered.
  *
  * A request that changes nothing writes nothing, but for a touch that is due. A
- * session that comes to hold nothing, no data, user, flash or form token, is
- * deleted, and its cookie with it.
+ * new session that holds nothing, no data, user, flash or form token, is not
+ * stored; one that comes to hold nothing stays, empty, as long as it lives.
  *
  * @typeParam Data The keys of the sessions and what they hold.
  *

@@ -1,7 +1,7 @@
 import { SessionGoneError } from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
 import { KEEP } from "../core/store.ts";
-import { createSecret, hashSecret } from "../core/token.ts";
+import { createSecret, createSessionId, hashSecret } from "../core/token.ts";
 import type { Header } from "../http/transport.ts";
 import {
   changeLifetime,
@@ -10,16 +10,20 @@ import {
   noteCookie,
 } from "../session/lifetime.ts";
 import { Session, stateOf } from "../session/session.ts";
-import type {
-  SessionChange,
-  SessionState,
-  StoredSession,
+import {
+  isEmptyRecord,
+  type SessionChange,
+  type SessionContent,
+  type SessionState,
+  type StoredSession,
 } from "../session/session_state.ts";
 import type { Isolation } from "./isolation.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import {
   type Credentials,
+  isOpening,
   isSecretOld,
+  matchSecret,
   replaceSecret,
   rotateSecret,
   type Verified,
@@ -35,6 +39,13 @@ export interface OpenedSession extends StoredSession {
   readonly isCookieDue: boolean;
   /** Whether the session is to get a new secret. */
   readonly isRotationDue: boolean;
+}
+
+/** A new session, checked, as the request goes on with it and as it is stored. */
+interface NewSession {
+  readonly credentials: Credentials;
+  readonly record: SessionRecord;
+  readonly stored: SessionRecord;
 }
 
 /** Whether a request may write to a record; if so, the record in clear. */
@@ -113,12 +124,22 @@ export class Visit<Data extends object> {
       return renewed && this.#issue(renewed);
     }
     const { store } = this.#settings;
-    const { oldUser, newUser } = change;
+    const credentials = this.#credentials;
     try {
-      const revocations = await loadRevocations(store, oldUser, newUser);
-      return this.#credentials === undefined
-        ? await this.#create(change, revocations)
-        : await this.#update(change, revocations, this.#credentials);
+      const { storedUser } = this.#state;
+      const revocations = await loadRevocations(
+        store,
+        storedUser,
+        change.login,
+      );
+      if (credentials === undefined) {
+        const { id, createdAt } = this.#state;
+        const begun = this.#begin(change, revocations, id, createdAt);
+        return begun && await this.#create(begun);
+      }
+      return change.isEnded
+        ? await this.#replace(change, revocations, credentials)
+        : await this.#update(change, revocations, credentials);
     } catch (error) {
       this.#isolation.countFailure(error);
       throw error;
@@ -133,37 +154,87 @@ export class Visit<Data extends object> {
       return await this.commit();
     } catch (error) {
       if (!(error instanceof SessionGoneError)) throw error;
+      // The answer says that the user is signed in.
+      if (this.#state.login !== undefined) throw error;
       const { sessionId } = error;
       this.#settings.onEvent?.({ type: "refused", sessionId, error });
       return undefined;
     }
   }
 
-  async #create(
+  /**
+   * Makes a new session of what the request did, and checks it.
+   *
+   * @returns `undefined` when it holds nothing.
+   */
+  #begin(
     change: SessionChange,
     revocations: Revocations,
-  ): Promise<Header | undefined> {
-    const { store, data, lifetime, now } = this.#settings;
-    const { createdAt } = this.#state;
+    id: string,
+    createdAt: number,
+    content: SessionContent = { data: {} },
+  ): NewSession | undefined {
+    const { data, lifetime, now } = this.#settings;
     const begin = changeLifetime(lifetime, createdAt);
     const begun = change.apply(
-      begin({ data: {}, createdAt }),
+      begin({ ...content, createdAt }),
       generationOf(change, revocations),
     );
-    if (begun === undefined) return undefined;
-
-    const { id } = this.#state;
+    if (isEmptyRecord(begun)) return undefined;
     const secret = createSecret();
     const secretHash = hashSecret(secret);
     const credentials = { id, secret, secretHash };
     const record = noteCookie({ ...begun, secretHash }, now());
-    if (!await store.create(id, data.write(credentials, record))) {
+    return { credentials, record, stored: data.write(credentials, record) };
+  }
+
+  async #create(begun: NewSession): Promise<Header> {
+    const { credentials, record, stored } = begun;
+    const { id } = credentials;
+    if (!await this.#settings.store.create(id, stored)) {
       throw new Error(`Cannot create session ${id}: its ID is taken`);
     }
-    this.#credentials = credentials;
-    this.#isolation.create(record);
-    this.#state.finish(record);
+    this.#isolation.begin(record);
+    this.#finish({ id, record }, credentials);
     return this.#issue(record);
+  }
+
+  /**
+   * Ends the stored session, and creates the one that the request went on with.
+   * In this order: a logout succeeds where nothing can be written.
+   */
+  async #replace(
+    change: SessionChange,
+    revocations: Revocations,
+    { id, secretHash }: Credentials,
+  ): Promise<Header | undefined> {
+    const { store, transport, now } = this.#settings;
+    const isolation = this.#isolation;
+    const { id: newId, createdAt, storedUser } = this.#state;
+    // What cannot be kept is refused before anything ends.
+    const begun = this.#begin(change, revocations, newId, createdAt);
+    let ending: "ended" | "revoked" | "refused" | undefined;
+    const kept = await store.update(id, (found) => {
+      // To delete a record takes no key, so it is not unsealed.
+      const isOpen = isOpening(matchSecret(found, secretHash, now()));
+      const isUsers = storedUser !== undefined && found.user === storedUser;
+      ending = "refused";
+      if (!isOpen && !isUsers) return KEEP;
+      if (isOpen) isolation.advance(id, found, true);
+      ending = isSignedOut(id, found, revocations) ? "revoked" : "ended";
+      return undefined;
+    });
+    const isGone = kept === undefined;
+    if (!isGone && ending === "refused" && change.login === undefined) {
+      throw new SessionGoneError(id);
+    }
+    if (begun !== undefined) return await this.#create(begun);
+    const isEnded = !isGone && ending === "ended";
+    if (isEnded) isolation.begin(undefined);
+    this.#finish(undefined, undefined);
+    // A session that was found gone clears no cookie: that could be the new
+    // one which a parallel request has just been given.
+    return isEnded ? transport.revoke(this.#request) : undefined;
   }
 
   async #update(
@@ -171,10 +242,9 @@ export class Visit<Data extends object> {
     revocations: Revocations,
     credentials: Credentials,
   ): Promise<Header | undefined> {
-    const { store, data, rotateEvery, rotateGrace, transport, now } =
-      this.#settings;
+    const { store, data, rotateEvery, rotateGrace, now } = this.#settings;
     const { id } = credentials;
-    const { isChanged, isDestroyed, isRegenerated, isLifetimeChanged } = change;
+    const { isChanged, isRegenerated, isLifetimeChanged, login } = change;
     const isolation = this.#isolation;
     // One secret, however often the store calls.
     let newSecret: string | undefined;
@@ -188,11 +258,10 @@ export class Visit<Data extends object> {
       if (access === "revoked") return undefined;
       const { record: opened, match } = access;
       const counted = isolation.advance(id, opened, isChanged);
-      const changed = isDestroyed ? undefined : change.apply(
+      const changed = change.apply(
         data.read(id, counted),
         generationOf(change, revocations),
       );
-      if (changed === undefined) return undefined;
 
       const time = now();
       let next = changed;
@@ -213,20 +282,39 @@ export class Visit<Data extends object> {
       return data.write({ id, secret }, record, opened);
     });
 
-    const isGone = stored === undefined || access === "revoked";
-    const isRefused = isGone ? !isDestroyed : access === "refused";
-    if (isRefused) throw new SessionGoneError(id);
-    const kept = stored ? record : undefined;
-    if (!isGone) isolation.settle(kept, true);
-    this.#credentials = kept && { id, secret, secretHash: kept.secretHash! };
+    if (stored === undefined || typeof access === "string") {
+      const { storedUser, storedContent } = this.#state;
+      const isFound = stored !== undefined;
+      const isLogin = login !== undefined && access !== "revoked" &&
+        (isFound || storedUser === undefined);
+      if (!isLogin) throw new SessionGoneError(id);
+      // Nothing that was written to the record since goes in.
+      const content = isFound ? storedContent : undefined;
+      const begun = this.#begin(
+        change,
+        revocations,
+        createSessionId(),
+        now(),
+        content,
+      )!;
+      return await this.#create(begun);
+    }
+    const kept = record!;
+    isolation.settle(kept, true);
+    const secretHash = kept.secretHash!;
+    this.#finish({ id, record: kept }, { id, secret, secretHash });
+    return isCookieDue ? this.#issue(kept) : undefined;
+  }
+
+  /** Goes on from what was kept. */
+  #finish(
+    kept: { readonly id: string; readonly record: SessionRecord } | undefined,
+    credentials: Credentials | undefined,
+  ): void {
+    this.#credentials = credentials;
     this.#renewed = undefined;
     this.#isRotationDue = false;
     this.#state.finish(kept);
-    // A session that was found gone clears no cookie: that could be the new
-    // one which a parallel request has just been given.
-    if (isGone) return undefined;
-    if (kept === undefined) return transport.revoke(this.#request);
-    return isCookieDue ? this.#issue(kept) : undefined;
   }
 
   /**
@@ -245,7 +333,8 @@ export class Visit<Data extends object> {
       return this.#state.write().formTokens.remove(token);
     }
     const { id } = credentials;
-    const revocations = await loadRevocations(store, this.#state.storedUser);
+    const { storedUser } = this.#state;
+    const revocations = await loadRevocations(store, storedUser);
     let record: SessionRecord | undefined;
     const change = (found: SessionRecord) => {
       record = undefined;
@@ -269,7 +358,7 @@ export class Visit<Data extends object> {
     const kept = stored ? record : undefined;
     // The request has not seen what else is new in the record.
     if (kept !== undefined) isolation.settle(kept, false);
-    this.#state.forgetFormToken(token, kept);
+    this.#state.forgetFormToken(token);
     return kept !== undefined;
   }
 
@@ -307,10 +396,8 @@ export class Visit<Data extends object> {
 
 /** The generation to which a login of a request belongs. */
 function generationOf(
-  { newUser }: SessionChange,
+  { login }: SessionChange,
   revocations: Revocations,
 ): number | undefined {
-  return newUser === undefined
-    ? undefined
-    : revocations.get(newUser)?.generation;
+  return login === undefined ? undefined : revocations.get(login)?.generation;
 }

@@ -33,9 +33,10 @@ export class Flash {
     if (!Object.hasOwn(this.#base, key) || this.#read.has(key)) {
       return undefined;
     }
-    const value = this.#base[key];
-    this.#read.set(key, this.#format.write(value));
-    return value;
+    const text = this.#format.write(this.#base[key]);
+    this.#read.set(key, text);
+    // A copy: a change inside it must not come back with `discard`.
+    return this.#format.parse(text) as JsonValue;
   }
 
   leave(key: string, value: unknown): void {

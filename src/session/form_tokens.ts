@@ -14,6 +14,7 @@ export class FormTokens {
   #base: readonly string[];
   #added: readonly string[] = [];
   readonly #removed = new Set<string>();
+  #isCleared = false;
 
   constructor(base: readonly string[] = []) {
     this.#base = base;
@@ -50,6 +51,12 @@ export class FormTokens {
     return true;
   }
 
+  /** Removes all, also those that other requests create until the commit. */
+  clear(): void {
+    this.#base = this.#added = [];
+    this.#isCleared = true;
+  }
+
   /** Follows what the store has already done to a token. */
   forget(token: string): void {
     this.#base = this.#base.filter((kept) => kept !== token);
@@ -57,6 +64,7 @@ export class FormTokens {
 
   takeChange(): FormTokensChange | undefined {
     const added = this.#added;
+    if (this.#isCleared) return () => added.slice(-MAX_TOKENS);
     if (added.length === 0 && this.#removed.size === 0) return undefined;
     const removed = new Set(this.#removed);
     return (tokens) => merge(tokens, added, removed);

@@ -18,8 +18,8 @@ export interface SessionLifetime {
    */
   readonly idleTimeout?: number | undefined;
   /**
-   * How long after its beginning, or after `setLifetime`, a session expires,
-   * however often it is accessed, in milliseconds.
+   * How long after its beginning, `setLifetime` or the last `setUser` a session
+   * expires, however often it is accessed, in milliseconds.
    *
    * @default {undefined} never
    */
@@ -95,11 +95,12 @@ export function changeLifetime(
   const members = {
     ...(idleTimeout !== undefined && { idleTimeout }),
     ...(absoluteTimeout !== undefined &&
-      { expiresAt: instantAfter(from, absoluteTimeout) }),
+      { absoluteTimeout, expiresAt: instantAfter(from, absoluteTimeout) }),
     ...(untilBrowserCloses === true && { untilBrowserCloses }),
   };
   return (record) => {
     const {
+      absoluteTimeout: _absoluteTimeout,
       expiresAt: _expiresAt,
       idleTimeout: _idleTimeout,
       untilBrowserCloses: _untilBrowserCloses,
@@ -107,6 +108,17 @@ export function changeLifetime(
     } = record;
     return { ...rest, ...members };
   };
+}
+
+/** Lets the absolute timeout of a record begin anew. */
+export function restartLifetime(
+  record: SessionRecord,
+  from: number,
+): SessionRecord {
+  const { absoluteTimeout } = record;
+  return absoluteTimeout === undefined
+    ? record
+    : { ...record, expiresAt: instantAfter(from, absoluteTimeout) };
 }
 
 /**

@@ -18,8 +18,8 @@ export let stateOf: <Data extends object>(
  * (`-0` becomes `0`). A change inside an object that was set, or that `get`,
  * `update` or `entries` returned, counts as setting its key.
  *
- * After {@linkcode Session.destroy}, and once `run` has committed the session,
- * every method that changes it throws a `TypeError`.
+ * Once `run` has committed the session, every method that changes it throws a
+ * `TypeError`.
  *
  * @typeParam Data The keys and what they hold.
  *
@@ -182,10 +182,23 @@ export class Session<Data extends object = Record<string, unknown>> {
     return this.#state.read().user ?? null;
   }
 
+  /** When that user signed in, by `setUser`, in ms since the epoch, or `null`. */
+  get signedInAt(): number | null {
+    return this.#state.read().signedInAt ?? null;
+  }
+
   /**
-   * Signs a user in or, with `null`, out. When that changes the user, the session
-   * also gets a new secret, as by {@linkcode Session.regenerate}: an attacker who
-   * planted or saw the old cookie gains nothing by the login.
+   * Signs a user in whose password has just been checked or, with `null`, out.
+   * It is not for repeating who is signed in already.
+   *
+   * - Nobody was signed in, or this user was: ID, data and flash stay. The session
+   *   gets a new secret, as by {@linkcode Session.regenerate}: an attacker who
+   *   planted or saw the old cookie gains nothing by the login. Its absolute
+   *   timeout begins anew.
+   * - Another user was signed in: that session ends, as by
+   *   {@linkcode Session.destroy}, and a new one begins. What `setLabel` and
+   *   `setLifetime` say in this request holds for the new one.
+   * - `null`, and a user was signed in: as `destroy`. Otherwise nothing happens.
    *
    * @param user A name that is not empty, or `null`.
    * @throws {TypeError} If it is neither.
@@ -263,8 +276,9 @@ export class Session<Data extends object = Record<string, unknown>> {
   }
 
   /**
-   * Gives the session a new secret at commit. ID and data stay; the old cookie
-   * is invalid at once, also for the commits of requests that came with it.
+   * Gives the session a new secret at commit. ID, data and flash stay; form
+   * tokens that were created before are no longer valid. The old cookie is
+   * invalid at once, also for the commits of requests that came with it.
    */
   regenerate(): void {
     this.#state.write().regenerate();
@@ -286,11 +300,22 @@ export class Session<Data extends object = Record<string, unknown>> {
   }
 
   /**
-   * Ends the session. From here on it reads as empty, and writing throws; the
-   * commit deletes it from the store and the cookie from the browser.
+   * Ends the session. From here on this is a new, empty one with a new ID, and
+   * what is written goes into that: `flash("bye")`, `set`, `setUser`. The commit
+   * deletes the old one from the store, and its cookie from the browser or, when
+   * the new one holds anything, replaces it.
    */
   destroy(): void {
-    this.#state.destroy();
+    this.#state.write().destroy();
+  }
+
+  /**
+   * Forgets what was done to the session since it was opened or last committed,
+   * also `destroy` and `setUser`. What follows counts. Form tokens that were
+   * consumed stay so. (`forget_changes` of session3.)
+   */
+  discard(): void {
+    this.#state.write().discard();
   }
 }
 

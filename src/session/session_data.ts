@@ -56,6 +56,11 @@ const DELETED: KeyState = {
 export class SessionData {
   readonly #format: ValueFormat;
   readonly #now: () => number;
+  /** What the store had. */
+  #stored: DataContent;
+  /** The texts of the objects of it that were handed out, as it had them. */
+  #handedOut = new Map<string, string>();
+  /** What the changes start from: the same, or nothing. */
   #base: DataContent;
   #states = new Map<string, KeyState>();
   #isCleared = false;
@@ -67,9 +72,23 @@ export class SessionData {
     format: ValueFormat,
     now: () => number,
   ) {
-    this.#base = base ?? NOTHING;
+    this.#stored = this.#base = base ?? NOTHING;
     this.#format = format;
     this.#now = now;
+  }
+
+  /** What the store had, without any change inside it. */
+  get stored(): DataContent {
+    if (this.#handedOut.size === 0) return this.#stored;
+    const { data, keyExpiry } = this.#stored;
+    const content: Record<string, unknown> = { ...data };
+    for (const [key, text] of this.#handedOut) {
+      put(content, key, this.#format.parse(text));
+    }
+    return {
+      data: content as Record<string, JsonValue>,
+      ...(keyExpiry !== undefined && { keyExpiry }),
+    };
   }
 
   /** Whether no key has a value. */
@@ -102,7 +121,9 @@ export class SessionData {
         expiresAt: this.#expiryOf(key),
       };
     if (state.change !== "set" && state.text === undefined) {
-      this.#states.set(key, { ...state, text: this.#format.write(value) });
+      const text = this.#format.write(value);
+      if (state.change === "none") this.#handedOut.set(key, text);
+      this.#states.set(key, { ...state, text });
     }
     return value;
   }
@@ -161,6 +182,24 @@ export class SessionData {
       applyChanges(isCleared ? NOTHING : content, changes, format);
   }
 
+  /** Goes on with nothing, until `discard`. */
+  end(): void {
+    this.#restart(NOTHING);
+  }
+
+  /** Goes on with what the store had. */
+  discard(): void {
+    this.#stored = this.stored;
+    this.#handedOut.clear();
+    this.#restart(this.#stored);
+  }
+
+  #restart(base: DataContent): void {
+    this.#base = base;
+    this.#states = new Map();
+    this.#isCleared = false;
+  }
+
   /**
    * Starts anew from what was kept. An object that was handed out stays the
    * one that is handed out, unless another request changed the same key.
@@ -175,9 +214,10 @@ export class SessionData {
       const expiresAt = expiryIn(keyExpiry, key);
       if (isKept) states.set(key, { value, text, change: "none", expiresAt });
     }
-    this.#base = base;
+    this.#restart(base);
+    this.#stored = base;
+    this.#handedOut.clear();
     this.#states = states;
-    this.#isCleared = false;
   }
 
   #peek(key: string): unknown {

@@ -2,7 +2,11 @@ import type { SessionRecord } from "../core/record.ts";
 import { createSessionId } from "../core/token.ts";
 import { Flash } from "./flash.ts";
 import { FormTokens } from "./form_tokens.ts";
-import { changeLifetime, type SessionLifetime } from "./lifetime.ts";
+import {
+  changeLifetime,
+  restartLifetime,
+  type SessionLifetime,
+} from "./lifetime.ts";
 import { SessionData } from "./session_data.ts";
 import {
   type TypesCodec,
@@ -46,26 +50,30 @@ export interface SessionOptions {
 export interface SessionChange {
   /** Whether the request did anything; a commit may be due for another reason. */
   readonly isChanged: boolean;
-  readonly isDestroyed: boolean;
+  /** Whether the stored session ends; `apply` is then for a new one. */
+  readonly isEnded: boolean;
   /** Whether the session is to get a new secret. */
   readonly isRegenerated: boolean;
   readonly isLifetimeChanged: boolean;
-  /** The user of the record that the request knows. */
-  readonly oldUser: string | undefined;
-  /** The user whom the commit leaves signed in. */
-  readonly newUser: string | undefined;
+  /** The user who logs in, if one does. */
+  readonly login: string | undefined;
   /**
    * Does the same to a record as it is now. May be called again.
    *
    * @param record The record.
-   * @param userGeneration The generation that a login of this request belongs to.
-   * @returns The new record; `undefined` when it would hold nothing.
+   * @param userGeneration The generation that the login belongs to.
    */
   apply(
     record: SessionRecord,
     userGeneration: number | undefined,
-  ): SessionRecord | undefined;
+  ): SessionRecord;
 }
+
+/** What a session of its own takes over from the one that the request opened. */
+export type SessionContent = Pick<
+  SessionRecord,
+  "data" | "keyExpiry" | "flash"
+>;
 
 const COMMITTING = "it is being committed";
 const CLOSED = "its request is over";
@@ -76,16 +84,23 @@ const LONGEST_LABEL = 256;
  * What lies behind a `Session`, for that class and the manager alone: the parts
  * that change, and how their changes reach the store.
  *
+ * There are two sessions here once the request has ended the first: the stored
+ * one, which the commit deletes, and a new one, which the request goes on with.
+ *
+ *   stored ── destroy(), setUser(null), setUser() of another ──> new, empty
+ *     └────────────────────── discard() ─────────────────────<────┘
+ *
  * A commit is `begin`, `finish` if it succeeded, and `unlock`. In between
  * nothing may be written: it would be in neither the old state nor the new.
  */
 export class SessionState {
   readonly now: () => number;
   readonly data: SessionData;
-  isNew: boolean;
-  createdAt: number;
-  lastAccess: number;
+  isNew = true;
+  createdAt = 0;
+  lastAccess = 0;
   user: string | undefined;
+  signedInAt: number | undefined;
   label: string | undefined;
   /** Whether the request may change nothing. */
   isReadOnly = false;
@@ -94,33 +109,28 @@ export class SessionState {
   /** What a manager keeps with the session; a `WeakMap` of its own costs more. */
   owner: object | undefined;
   readonly #format: ValueFormat;
+  /** The session as the store had it at the opening or the last commit. */
+  #stored: StoredSession | undefined;
+  /** Whether the stored session ends. */
+  #isEnded = false;
   #id: string | undefined;
-  /** The record as this request knows it. */
+  /** The record of the session that the request goes on with. */
   #record: SessionRecord | undefined;
   #flash: Flash | undefined;
   #formTokens: FormTokens | undefined;
-  #isUserChanged = false;
+  #isLogin = false;
   #isLabelChanged = false;
   #isRegenerated = false;
   #changeLifetime: ReturnType<typeof changeLifetime> | undefined;
-  #isDestroyed = false;
-  /** Whether the stored record may hold nothing any more. */
-  #mayBeEmpty = false;
   /** Why nothing may be written at the moment. */
   #locked: string | undefined;
 
   constructor({ stored, now = Date.now, types }: SessionOptions) {
-    const record = stored?.record;
     this.now = now;
     this.#format = valueFormat(types);
-    this.data = new SessionData(record, this.#format, now);
-    this.isNew = stored === undefined;
-    this.createdAt = record?.createdAt ?? now();
-    this.lastAccess = stored?.lastAccess ?? this.createdAt;
-    this.user = record?.user;
-    this.label = record?.label;
-    this.#id = stored?.id;
-    this.#record = record;
+    this.data = new SessionData(stored?.record, this.#format, now);
+    this.#stored = stored;
+    this.#reset(stored);
   }
 
   get id(): string {
@@ -137,7 +147,18 @@ export class SessionState {
 
   /** The user of the record that the request knows. */
   get storedUser(): string | undefined {
-    return this.#record?.user;
+    return this.#stored?.record.user;
+  }
+
+  /** What the stored session held when the request found it. */
+  get storedContent(): SessionContent {
+    const { flash } = this.#stored?.record ?? {};
+    return { ...this.data.stored, ...(flash !== undefined && { flash }) };
+  }
+
+  /** The user who logs in, if one does. */
+  get login(): string | undefined {
+    return this.#isLogin ? this.user : undefined;
   }
 
   get isEmpty(): boolean {
@@ -153,11 +174,7 @@ export class SessionState {
 
   /** Notes that the request is about to change the session. */
   write(): this {
-    const problem = this.isReadOnly
-      ? READ_ONLY
-      : this.#isDestroyed
-      ? "it was destroyed"
-      : this.#locked;
+    const problem = this.isReadOnly ? READ_ONLY : this.#locked;
     if (problem !== undefined) {
       throw new TypeError(`Cannot change the session: ${problem}`);
     }
@@ -173,10 +190,15 @@ export class SessionState {
     if (user !== null && (typeof user !== "string" || user === "")) {
       throw new TypeError("Cannot set the user: it is neither a name nor null");
     }
-    if (user === (this.user ?? null)) return;
-    this.user = user ?? undefined;
-    this.#isUserChanged = true;
-    this.#isRegenerated = true;
+    if (user === null) {
+      if (this.user !== undefined) this.destroy();
+      return;
+    }
+    if (this.user !== undefined && this.user !== user) this.#replace();
+    this.user = user;
+    this.signedInAt = this.now();
+    this.#isLogin = true;
+    this.regenerate();
   }
 
   setLabel(label: string | null): void {
@@ -186,8 +208,10 @@ export class SessionState {
     this.#isLabelChanged = true;
   }
 
+  /** An attacker who had the old secret may know the form tokens, too. */
   regenerate(): void {
     this.#isRegenerated = true;
+    this.formTokens.clear();
   }
 
   setLifetime(lifetime: SessionLifetime): void {
@@ -195,15 +219,34 @@ export class SessionState {
   }
 
   destroy(): void {
-    if (this.read().#isDestroyed) return;
-    this.write().#rebase(undefined);
-    this.#isDestroyed = true;
+    this.#isEnded = this.#stored !== undefined;
+    this.data.end();
+    this.#reset(undefined);
+  }
+
+  discard(): void {
+    this.#isEnded = false;
+    this.data.discard();
+    this.#reset(this.#stored);
+  }
+
+  /** Ends the session, but for what the request said of its successor. */
+  #replace(): void {
+    const label = this.#isLabelChanged ? this.label ?? null : undefined;
+    const changeLifetime = this.#changeLifetime;
+    this.destroy();
+    if (label !== undefined) this.setLabel(label);
+    this.#changeLifetime = changeLifetime;
   }
 
   /** Follows the store, which has already removed a form token. */
-  forgetFormToken(token: string, kept: SessionRecord | undefined): void {
+  forgetFormToken(token: string): void {
     this.formTokens.forget(token);
-    this.#mayBeEmpty ||= kept !== undefined && isEmptyRecord(kept);
+    if (this.#stored === undefined) return;
+    const { formTokens = [], ...rest } = this.#stored.record;
+    const left = formTokens.filter((other) => other !== token);
+    this.#record = { ...rest, ...(left.length > 0 && { formTokens: left }) };
+    this.#stored = { ...this.#stored, record: this.#record };
   }
 
   /**
@@ -219,12 +262,10 @@ export class SessionState {
     const changeFlash = this.#flash?.takeChange();
     const changeFormTokens = this.#formTokens?.takeChange();
     const changeLifetime = this.#changeLifetime;
-    const isUserChanged = this.#isUserChanged;
+    const { login, signedInAt, label } = this;
     const isLabelChanged = this.#isLabelChanged;
-    const newUser = this.user;
-    const newLabel = this.label;
-    const isChanged = this.#isDestroyed || this.#isRegenerated ||
-      this.#mayBeEmpty || isLabelChanged ||
+    const isChanged = this.#isEnded || this.#isRegenerated ||
+      isLabelChanged ||
       changeLifetime !== undefined || changeData !== undefined ||
       changeFlash !== undefined || changeFormTokens !== undefined;
     if (!isChanged && !isForced) return undefined;
@@ -238,15 +279,17 @@ export class SessionState {
     this.#locked = COMMITTING;
     return {
       isChanged,
-      isDestroyed: this.#isDestroyed,
+      isEnded: this.#isEnded,
       isRegenerated: this.#isRegenerated,
       isLifetimeChanged: changeLifetime !== undefined,
-      oldUser: this.storedUser,
-      newUser,
+      login,
       apply(before, userGeneration) {
         let record = changeLifetime?.(before) ?? before;
-        if (isUserChanged) record = withUser(record, newUser, userGeneration);
-        if (isLabelChanged) record = withLabel(record, newLabel);
+        if (login !== undefined) {
+          record = withUser(record, login, signedInAt!, userGeneration);
+          if (!changeLifetime) record = restartLifetime(record, signedInAt!);
+        }
+        if (isLabelChanged) record = withLabel(record, label);
         const {
           flash: oldFlash = {},
           formTokens: oldTokens = [],
@@ -257,27 +300,27 @@ export class SessionState {
         const { data, keyExpiry } = changeData?.(record) ?? record;
         const flash = changeFlash?.(oldFlash) ?? oldFlash;
         const formTokens = changeFormTokens?.(oldTokens) ?? oldTokens;
-        const changed = {
+        return {
           ...rest,
           data,
           ...(keyExpiry !== undefined && { keyExpiry }),
           ...(Object.keys(flash).length > 0 && { flash }),
           ...(formTokens.length > 0 && { formTokens }),
         };
-        return isEmptyRecord(changed) ? undefined : changed;
       },
     };
   }
 
   /** Starts anew from what was kept; when nothing was, as a new session. */
-  finish(kept: SessionRecord | undefined): void {
-    if (this.#isDestroyed) return;
-    this.isNew = kept === undefined;
-    if (kept === undefined) {
-      this.#id = undefined;
-      this.createdAt = this.lastAccess = this.now();
-    }
-    this.#rebase(kept);
+  finish(kept: Omit<StoredSession, "lastAccess"> | undefined): void {
+    const { lastAccess } = this;
+    const id = this.#id;
+    this.#stored = kept && { ...kept, lastAccess };
+    this.#isEnded = false;
+    this.data.rebase(kept?.record);
+    this.#reset(this.#stored);
+    // The new session that the request has seen already.
+    this.#id ??= id;
   }
 
   /** Ends a commit; without a `finish`, all that was done is still to be done. */
@@ -290,14 +333,19 @@ export class SessionState {
     this.#locked = CLOSED;
   }
 
-  #rebase(kept: SessionRecord | undefined): void {
-    this.data.rebase(kept);
-    this.user = kept?.user;
-    this.label = kept?.label;
-    this.#record = kept;
+  /** Goes on with a session to which nothing has been done. */
+  #reset(stored: StoredSession | undefined): void {
+    const record = stored?.record;
+    this.isNew = stored === undefined;
+    this.createdAt = record?.createdAt ?? this.now();
+    this.lastAccess = stored?.lastAccess ?? this.createdAt;
+    this.user = record?.user;
+    this.signedInAt = record?.signedInAt;
+    this.label = record?.label;
+    this.#id = stored?.id;
+    this.#record = record;
     this.#flash = this.#formTokens = this.#changeLifetime = undefined;
-    this.#isUserChanged = this.#isLabelChanged = false;
-    this.#isRegenerated = this.#mayBeEmpty = false;
+    this.#isLogin = this.#isLabelChanged = this.#isRegenerated = false;
   }
 
   /** The ID and the names of the keys; never a value. */
@@ -307,23 +355,24 @@ export class SessionState {
   }
 }
 
-function isEmptyRecord(record: SessionRecord): boolean {
+/** Tells whether a record holds nothing that a new session would be stored for. */
+export function isEmptyRecord(record: SessionRecord): boolean {
   const { data, flash, formTokens, user } = record;
   return user === undefined && flash === undefined &&
     formTokens === undefined && Object.keys(data).length === 0;
 }
 
-/** Signs a user in to a record, or out of it. */
+/** Signs a user in to a record. */
 function withUser(
   record: SessionRecord,
-  user: string | undefined,
+  user: string,
+  signedInAt: number,
   generation: number | undefined,
 ): SessionRecord {
-  const { user: _user, userGeneration: _userGeneration, ...rest } = record;
-  if (user === undefined) return rest;
+  const { userGeneration: _userGeneration, ...rest } = record;
   const userGeneration = generation !== undefined &&
     { userGeneration: generation };
-  return { ...rest, user, ...userGeneration };
+  return { ...rest, user, signedInAt, ...userGeneration };
 }
 
 function withLabel(

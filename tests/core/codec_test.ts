@@ -20,6 +20,8 @@ const RECORD: SessionRecord = {
   idleTimeout: 1_800_000,
   secretHash: "hash",
   user: "ann",
+  signedInAt: 5,
+  absoluteTimeout: 60_000,
   userGeneration: 7,
   label: "Firefox",
   flash: { notice: "saved" },

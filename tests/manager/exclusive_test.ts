@@ -307,11 +307,11 @@ Deno.test("exclusive: the session tells the previous access, and the new one is 
   assert(header.includes("Max-Age=600"), header);
 });
 
-Deno.test("exclusive: an empty session is removed under its lock, and the lock is free", async () => {
+Deno.test("exclusive: a session is destroyed under its lock, and the lock is free", async () => {
   const scene = setUp();
   const { id, cookie } = await scene.begin();
   await scene.manager.run(requestWith(cookie), (session) => {
-    session.clear();
+    session.destroy();
     return new Response();
   }, OPTIONS);
   assertFalse(await scene.store.has(id));

@@ -1,9 +1,9 @@
 /**
  * Two requests of one browser at once that each change which cookie is valid,
  * over a real socket: either commits first, and either's response arrives first.
- * The browser keeps what arrived last. However that goes, at most one cookie
- * opens the session; the browser holds it, or a cookie that opens nothing, and
- * is signed out.
+ * The browser keeps what arrived last. However that goes, each login leaves one
+ * cookie at most that opens a session, for its own user, and anything else one;
+ * the browser holds such a cookie, or one that opens nothing, and is signed out.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -136,7 +136,7 @@ const PAIRS = Object.keys(ACTIONS).flatMap((one, i, names) =>
 
 for (const medium of STORES) {
   for (const [one, other] of PAIRS) {
-    Deno.test(`${one} and ${other} at once: one cookie is valid at most, and the browser holds it or is signed out (${medium})`, async () => {
+    Deno.test(`${one} and ${other} at once: one cookie a login is valid at most, and the browser holds one or is signed out (${medium})`, async () => {
       const actions = [ACTIONS[one]!, ACTIONS[other]!] as const;
       for (const order of [["/one", "/other"], ["/other", "/one"]]) {
         for (const isReversed of [false, true]) {
@@ -153,15 +153,17 @@ for (const medium of STORES) {
             browser.take(answer);
           }
           const valid = await validCookies(server, cookies);
-          assert(valid.length <= 1, `${valid.length} cookies are valid`);
+          const logins = [one, other].filter((name) => name.includes("login"));
+          const most = Math.max(1, logins.length);
+          assert(valid.length <= most, `${valid.length} cookies are valid`);
           const held = browser.cookie;
           const { user } = JSON.parse(await browser.get("/show"));
           const how = `${order}, ${isReversed}: ${user}`;
           if (user === undefined) {
             assert(held === undefined || !valid.includes(held), how);
           } else {
-            assertEquals(valid, [browser.cookie], how);
-            assertEquals((await server.records()).size, 1);
+            assert(valid.includes(held!), how);
+            assertEquals((await server.records()).size, valid.length);
           }
         }
       }

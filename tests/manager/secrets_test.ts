@@ -162,7 +162,7 @@ async function live(life: Life): Promise<string> {
   const first = await life.open();
   first.set("cart", [PRIVATE]);
   first.flash("notice", PRIVATE);
-  const token = first.createFormToken();
+  let token = first.createFormToken();
   const begun = (await life.commit(first))!;
 
   // Logged in, while another request is under way: that one is refused.
@@ -177,6 +177,7 @@ async function live(life: Life): Promise<string> {
     async (session) => {
       const other = await life.open(signedIn);
       other.regenerate();
+      token = other.createFormToken();
       await life.commit(other);
       session.set("n", 2);
       life.see(session);

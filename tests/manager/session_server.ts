@@ -26,6 +26,8 @@ export interface SessionServer extends AsyncDisposable {
   readonly store: SessionStore;
   readonly manager: SessionManager<Data>;
   readonly events: readonly SessionEvent[];
+  /** What `run` threw. */
+  readonly errors: readonly Error[];
   readonly port: number;
   /** Asks for a path; the cookie is a whole `Cookie` header. */
   get(path: string, cookie?: string): Promise<Response>;
@@ -52,6 +54,11 @@ export async function serve(
     store,
     onEvent: (event) => events.push(event),
   });
+  const errors: Error[] = [];
+  const onError = (error: unknown) => {
+    errors.push(error as Error);
+    return new Response("failed", { status: 500 });
+  };
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen() {}, onError },
     manager.handler((request, session) =>
@@ -63,6 +70,7 @@ export async function serve(
     store,
     manager,
     events,
+    errors,
     port,
     get: (path, cookie) =>
       fetch(`http://127.0.0.1:${port}${path}`, {
@@ -80,11 +88,6 @@ export async function serve(
       }
     },
   };
-}
-
-/** Keeps the error out of the output: tests look at the status. */
-function onError(): Response {
-  return new Response("failed", { status: 500 });
 }
 
 /** Sends the cookie that it got last, until a response clears it. */

@@ -148,12 +148,6 @@ Deno.test("a request of a revoked session that is still running cannot commit, w
   const acts: Parameters<typeof cannot>[0][] = [
     (session) => session.set("n", 2),
     (session) => session.regenerate(),
-    (session) => session.setUser(null),
-    (session) => session.setUser("bob"),
-    (session) => {
-      session.setUser(null);
-      session.setUser("ann");
-    },
     (session) => session.setLabel("mine"),
     (session) => session.setLifetime({ idleTimeout: DAY }),
     (session) => void session.createFormToken(),
@@ -334,10 +328,11 @@ Deno.test("a logout leaves no trace of the user's revocations in the record", as
   const session = await open(cookie);
   session.setUser("bob");
   await commit(session);
-  const { user, userGeneration } = (await store.load(id))!;
+  assertEquals(await store.has(id), false);
+  const { user, userGeneration } = (await store.load(session.id))!;
   assertEquals([user, userGeneration], ["bob", undefined]);
   assertEquals(await manager.revokeUser("ann"), 0);
-  assertEquals(await idsOf(manager, "bob"), [id]);
+  assertEquals(await idsOf(manager, "bob"), [session.id]);
 });
 
 Deno.test("a login that began before the first revocation, and is stored after it, is revoked", async () => {
@@ -506,8 +501,6 @@ Deno.test("setLabel() refuses what is not a label", async () => {
     assertThrows(() => session.setLabel(label), RangeError, "label");
   }
   assertEquals(session.label, null);
-  session.destroy();
-  assertThrows(() => session.setLabel("x"), TypeError, "destroyed");
 });
 
 Deno.test("sealed, a user's sessions are listed and revoked all the same: user and label are in clear", async () => {

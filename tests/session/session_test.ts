@@ -348,19 +348,75 @@ Deno.test("keys like __proto__ and constructor are keys like any other", () => {
   assertEquals(({} as Record<string, unknown>)["x"], undefined);
 });
 
-Deno.test("setUser() changes the user, and with it the secret", () => {
-  const session = open({ user: "ann" });
+Deno.test("setUser() signs in, also the same user again, with a new secret", () => {
+  for (const user of [undefined, "ann"]) {
+    const record = { data: { a: 1 }, ...(user && { user, signedInAt: 1_500 }) };
+    const session = open(record);
+    assertEquals(session.signedInAt, user ? 1_500 : null);
+    session.setUser("ann");
+    assertEquals([session.user, session.signedInAt], ["ann", 5_000]);
+    assertEquals([session.id, session.get("a")], [ID, 1]);
+    const change = stateOf(session).begin()!;
+    stateOf(session).unlock();
+    assert(change.isRegenerated);
+    assertEquals([change.isEnded, change.login], [false, "ann"]);
+    assertEquals(commitTo(session, record), {
+      ...record,
+      createdAt: 1_000,
+      user: "ann",
+      signedInAt: 5_000,
+    });
+  }
+});
+
+Deno.test("setUser() lets the absolute timeout of the session's own lifetime begin anew", () => {
+  const session = open({ absoluteTimeout: 100, expiresAt: 5_001 });
   session.setUser("ann");
-  assertFalse(isChanged(session));
+  const record = commitTo(session, { absoluteTimeout: 100, expiresAt: 5_001 });
+  assertEquals(record!.expiresAt, 5_100);
+  session.setLifetime({ absoluteTimeout: 7 });
+  assertEquals(commitTo(session)!.expiresAt, 5_007);
+});
+
+Deno.test("setUser() of another user begins a new session, with the label and lifetime of this request", () => {
+  for (const isBefore of [true, false]) {
+    const session = open({ data: { a: 1 }, user: "ann", label: "Ann's" });
+    session.set("b", 1);
+    const prepare = () => {
+      session.setLabel("a phone");
+      session.setLifetime({ idleTimeout: 9 });
+    };
+    if (isBefore) prepare();
+    session.setUser("bob");
+    if (!isBefore) prepare();
+    session.set("c", 1);
+    assertNotEquals(session.id, ID);
+    assert(session.isNew);
+    assertEquals([...session.keys()], ["c"]);
+    assert(stateOf(session).begin()!.isEnded);
+    stateOf(session).unlock();
+    assertEquals(commitTo(session), {
+      data: { c: 1 },
+      createdAt: 1_000,
+      user: "bob",
+      signedInAt: 5_000,
+      label: "a phone",
+      idleTimeout: 9,
+    });
+  }
+  const session = open({ user: "ann", label: "Ann's" });
   session.setUser("bob");
-  assertEquals(session.user, "bob");
-  assert(stateOf(session).begin()!.isRegenerated);
-  stateOf(session).unlock();
-  assertEquals(commitTo(session, { user: "ann" })!.user, "bob");
+  assertEquals(session.label, null);
+});
+
+Deno.test("setUser(null) is destroy() when a user is signed in, and nothing otherwise", () => {
+  const session = open({ data: { a: 1 } });
   session.setUser(null);
-  assertEquals(session.user, null);
-  assertFalse(session.hasInfo);
-  assertEquals(commitTo(session, { user: "ann" }), undefined);
+  assertFalse(isChanged(session));
+  session.setUser("ann");
+  session.setUser(null);
+  assertEquals([session.user, session.hasInfo], [null, false]);
+  assert(stateOf(session).begin()!.isEnded);
 });
 
 Deno.test("setUser() refuses what is not a name", () => {
@@ -375,7 +431,7 @@ Deno.test("flash() reads once what an earlier request left", () => {
   assertEquals(session.flash("a"), [1]);
   assertEquals(session.flash("a"), undefined);
   assertFalse(session.hasInfo);
-  assertEquals(commitTo(session, { flash: { a: [1] } }), undefined);
+  assertEquals(commitTo(session, { flash: { a: [1] } })!.flash, undefined);
 });
 
 Deno.test("flash() leaves a value for the next request and not for this one", () => {
@@ -423,36 +479,50 @@ Deno.test("createFormToken() drops the oldest of more than 32", () => {
   assertEquals(commitTo(session)!.formTokens, tokens.slice(-32));
 });
 
-Deno.test("destroy() leaves nothing to read, and writing throws", () => {
+Deno.test("destroy() goes on with a new, empty session", () => {
   const session = open({
     data: { a: 1 },
     user: "ann",
+    signedInAt: 1_000,
+    label: "a phone",
     flash: { a: 1 },
     formTokens: ["t"],
   });
+  session.flash("bye", "early");
+  session.setLabel("early");
   session.destroy();
-  session.destroy();
+  const { id } = session;
+  assertNotEquals(id, ID);
+  assertEquals([session.createdAt, session.lastAccess], [5_000, 5_000]);
+  assertEquals([session.user, session.signedInAt], [null, null]);
+  assertEquals([session.isNew, session.hasInfo, session.label], [
+    true,
+    false,
+    null,
+  ]);
   assertEquals(session.get("a"), undefined);
   assertEquals([...session.keys()], []);
-  assertEquals([session.user, session.hasInfo], [null, false]);
   assertEquals(session.flash("a"), undefined);
   assertFalse(session.hasFormToken("t"));
-  assertEquals(session.id, ID);
-  const writes: (() => unknown)[] = [
-    () => session.set("a", 1),
-    () => session.delete("a"),
-    () => session.update("a", () => 1),
-    () => session.clear(),
-    () => session.setUser("ann"),
-    () => session.flash("a", 1),
-    () => session.createFormToken(),
-    () => session.removeFormToken("t"),
-    () => session.regenerate(),
-  ];
-  for (const write of writes) {
-    assertThrows(write, TypeError, "Cannot change the session: it was destroy");
-  }
-  assert(stateOf(session).begin()!.isDestroyed);
+  session.flash("bye", "late");
+  session.set("a", 2);
+  assertEquals(session.id, id);
+  assert(stateOf(session).begin()!.isEnded);
+  stateOf(session).unlock();
+  assertEquals(commitTo(session), {
+    data: { a: 2 },
+    createdAt: 1_000,
+    flash: { bye: "late" },
+  });
+});
+
+Deno.test("destroy() of a new session begins another", () => {
+  const session = new Session();
+  const { id } = session;
+  session.set("a", 1);
+  session.destroy();
+  assertNotEquals(session.id, id);
+  assertFalse(isChanged(session));
 });
 
 Deno.test("a session that is being committed takes no changes", () => {
@@ -478,7 +548,8 @@ Deno.test("a value that was returned stays the same object after a commit", () =
     { data: {}, createdAt: 1_000 },
     undefined,
   )!;
-  state.finish({ ...kept, data: { ...kept.data, ours: [7] } });
+  const record = { ...kept, data: { ...kept.data, ours: [7] } };
+  state.finish({ id: ID, record });
   state.unlock();
   assertStrictEquals(session.get("mine"), mine);
   assertEquals(session.get("ours"), [7]);
