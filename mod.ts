@@ -33,7 +33,9 @@ import { MODULE_URL } from "./src/core/module_url.ts";
 // Requests
 export { Session } from "./src/session/session.ts";
 export { SessionManager } from "./src/manager/manager.ts";
+export { isCrossOrigin } from "./src/http/cross_origin.ts";
 export type { CookieOptions } from "./src/http/cookie.ts";
+export type { CrossOriginOptions } from "./src/http/cross_origin.ts";
 export type { SessionDataOptions } from "./src/manager/data_options.ts";
 export type {
   IsolationLevel,
@@ -43,13 +45,13 @@ export type {
 export type { SessionLifetime, SetOptions } from "./src/session/lifetime.ts";
 export type { TransportOption } from "./src/http/transport.ts";
 export type { RevokeUserOptions, UserSession } from "./src/manager/users.ts";
+export type { SessionManagerOptions } from "./src/manager/manager_options.ts";
 export type {
   SecretReusedEvent,
   SessionEvent,
   SessionInvalidEvent,
-  SessionManagerOptions,
   SessionRefusedEvent,
-} from "./src/manager/manager_options.ts";
+} from "./src/manager/events.ts";
 export type {
   SessionOptions,
   StoredSession,

@@ -35,11 +35,11 @@ function requestWith(cookie: string): Request {
 
 const SHORT: readonly (readonly [title: string, cookie: string])[] = [
   ["no cookie", ""],
-  ["malformed: empty", "session="],
-  ["malformed: a path", "session=../../etc/passwd"],
-  ["malformed: a character too many", `session=${TOKEN}A`],
-  ["malformed: among others", `a=1; session=${TOKEN.slice(1)}; b=2`],
-  ["well-formed, unknown", `session=${TOKEN}`],
+  ["malformed: empty", "latchkey="],
+  ["malformed: a path", "latchkey=../../etc/passwd"],
+  ["malformed: a character too many", `latchkey=${TOKEN}A`],
+  ["malformed: among others", `a=1; latchkey=${TOKEN.slice(1)}; b=2`],
+  ["well-formed, unknown", `latchkey=${TOKEN}`],
 ];
 for (const [title, cookie] of SHORT) {
   const request = requestWith(cookie);
@@ -50,10 +50,10 @@ for (const [title, cookie] of SHORT) {
 }
 
 const LONG: readonly (readonly [title: string, unit: string])[] = [
-  ["session=;", "session=;"],
-  ["session=1; session=2;", "session=1; session=2;"],
-  ["xsession=;", "xsession=;"],
-  ["session", "session"],
+  ["latchkey=;", "latchkey=;"],
+  ["latchkey=1; latchkey=2;", "latchkey=1; latchkey=2;"],
+  ["xlatchkey=;", "xlatchkey=;"],
+  ["latchkey", "latchkey"],
   ["blanks", " "],
   ["semicolons", ";"],
 ];
@@ -61,11 +61,11 @@ for (const [title, unit] of LONG) {
   const group = "open, 56 KiB of one thing";
   const cookie = unit.repeat(Math.floor(HEADER_BYTES / unit.length));
   // A blank at either end would not arrive.
-  const request = requestWith(`a=b;${cookie}session=x`);
+  const request = requestWith(`a=b;${cookie}latchkey=x`);
   Deno.bench(title, { group }, async () => {
     await manager.open(request);
   });
   Deno.bench(title, { group: "readCookie() alone" }, () => {
-    readCookie(cookie, "session");
+    readCookie(cookie, "latchkey");
   });
 }

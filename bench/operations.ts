@@ -9,7 +9,7 @@ import { Floors } from "./floors.ts";
 import { makePrivate } from "./harness/benchmark.ts";
 import type { Step } from "./harness/turns.ts";
 
-const COOKIE = "session=";
+const COOKIE = "latchkey=";
 const ID_LENGTH = 32;
 const DAY = 24 * 60 * 60 * 1000;
 

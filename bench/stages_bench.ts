@@ -64,10 +64,10 @@ const secretHash = hashSecret(secret);
 {
   const { ids } = makeDataSet(500);
   const request = new Request("http://localhost/", {
-    headers: { cookie: `theme=dark; session=${ids[0]}${secret}; lang=en` },
+    headers: { cookie: `theme=dark; latchkey=${ids[0]}${secret}; lang=en` },
   });
   Deno.bench("header, cookie, token", { group: "cookie" }, () => {
-    parseToken(readCookie(request.headers.get("cookie"), "session")!);
+    parseToken(readCookie(request.headers.get("cookie"), "latchkey")!);
   });
   Deno.bench("hash the secret", { group: "hash" }, () => {
     hashSecret(secret);
@@ -176,7 +176,7 @@ for (const [title, size] of SIZES) {
   const requests = new Map<string, Request>();
   for (const id of ids) {
     await store.save(id, { ...record, secretHash });
-    const headers = { cookie: `theme=dark; session=${id}${secret}; lang=en` };
+    const headers = { cookie: `theme=dark; latchkey=${id}${secret}; lang=en` };
     requests.set(id, new Request("http://localhost/", { headers }));
   }
   const next = walk();

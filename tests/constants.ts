@@ -40,6 +40,6 @@ export function recordOf(
 export function requestOf(token?: string): Request {
   const headers = token === undefined
     ? undefined
-    : { cookie: `session=${token}` };
+    : { cookie: `latchkey=${token}` };
   return new Request("http://localhost/", { headers: headers ?? {} });
 }

@@ -21,6 +21,7 @@ Deno.test("mod.ts exports these values and no others", () => {
     "SessionManager",
     "SessionTooLargeError",
     "SqliteSessionStore",
+    "isCrossOrigin",
     "migrateSessions",
   ]);
 });

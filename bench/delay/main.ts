@@ -100,7 +100,7 @@ async function run(
     await atRate(
       rate,
       seconds,
-      () => ask(port, `session=${next()}${SECRET}`),
+      () => ask(port, `latchkey=${next()}${SECRET}`),
     );
     // The server ends with its input.
     await child.close();

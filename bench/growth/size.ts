@@ -86,7 +86,7 @@ function commitSide(
       const sessions: Session<Data>[] = [];
       // Two requests of one session at once are fine: a commit is a delta.
       for (let n = 0; n < COMMITS; n++) {
-        const headers = { cookie: `session=${next()}${secret}` };
+        const headers = { cookie: `latchkey=${next()}${secret}` };
         const request = new Request("http://localhost/", { headers });
         const session = await manager.open(request);
         if (session.get("cart") === undefined) {

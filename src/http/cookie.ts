@@ -6,11 +6,11 @@
 /** What a session's cookie looks like. */
 export interface CookieOptions {
   /**
-   * The cookie's name. `__Host-session` keeps other hosts of the same site
+   * The cookie's name. `__Host-latchkey` keeps other hosts of the same site
    * from planting one; it takes `Secure`, the path `/` and no domain, and
    * `__Secure-` takes `Secure`. Such a name turns `secure: "auto"` into `true`.
    *
-   * @default {"session"}
+   * @default {"latchkey"}
    */
   readonly name?: string | undefined;
   /**
@@ -27,7 +27,8 @@ export interface CookieOptions {
   readonly domain?: string | undefined;
   /**
    * Whether requests from other sites carry it: `"Lax"`, when they lead here;
-   * `"Strict"`, never; `"None"`, always, which browsers take over https only.
+   * `"Strict"`, never; `"None"`, always, which browsers take with `Secure`
+   * only: it turns `secure: "auto"` into `true`.
    *
    * @default {"Lax"}
    */
@@ -58,10 +59,19 @@ export interface Cookie {
   readonly attributes: string;
 }
 
+const AGE =
+  "is not an option of it: set idleTimeout, absoluteTimeout or untilBrowserCloses";
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const VALUE = /^[!#-+\--:<-[\]-~]*$/;
 const PATH = /^\/[ -:<-~]*$/;
 const DOMAIN = /^\.?[a-z0-9-]+(?:\.[a-z0-9-]+)*$/i;
+const OPTIONS = ["name", "path", "domain", "sameSite", "secure", "partitioned"];
+/** What other libraries have, and what to say here. */
+const FOREIGN_OPTIONS: Readonly<Record<string, string>> = {
+  maxAge: AGE,
+  expires: AGE,
+  httpOnly: "is always on",
+};
 const SAME_SITE: readonly unknown[] = ["Lax", "Strict", "None"];
 const MOST_OCCURRENCES = 128;
 const MOST_BLANKS = 32;
@@ -77,14 +87,16 @@ const TAB = 0x09;
  * @throws {TypeError} If browsers would refuse or misread it.
  */
 export function resolveCookie(options: CookieOptions = {}): Cookie {
-  const { name = "session", path = "/", domain, sameSite = "Lax" } = options;
+  const { name = "latchkey", path = "/", domain, sameSite = "Lax" } = options;
   // Browsers compare the prefixes without regard to case, and so does this.
   const isHost = /^__host-/i.test(name);
   const isPrefixed = isHost || /^__secure-/i.test(name);
   const { secure: asked = "auto", partitioned = false } = options;
-  const mustBeSecure = isPrefixed || partitioned;
+  // Browsers drop a cookie that lacks `Secure` and needs it.
+  const mustBeSecure = isPrefixed || partitioned || sameSite === "None";
   const secure = mustBeSecure && asked === "auto" ? true : asked;
 
+  checkNames(options);
   check(NAME.test(name), "its name is not a token of RFC 6265");
   check(PATH.test(path), 'its path does not begin with "/" or holds ";"');
   check(
@@ -102,8 +114,8 @@ export function resolveCookie(options: CookieOptions = {}): Cookie {
   check(!isHost || path === "/", `${name} needs the path "/"`);
   check(!isHost || domain === undefined, `${name} allows no domain`);
   check(
-    sameSite !== "None" || secure !== false,
-    'sameSite: "None" needs secure: true or "auto"',
+    sameSite !== "None" || secure === true,
+    'sameSite: "None" needs secure: true',
   );
 
   const scope = domain === undefined ? "" : `; Domain=${domain}`;
@@ -218,6 +230,17 @@ function unquote(value: string): string {
   const isQuoted = value.length > 1 && value.startsWith('"') &&
     value.endsWith('"');
   return isQuoted ? value.slice(1, -1) : value;
+}
+
+/** A caller without types could believe that they have an effect. */
+function checkNames(options: CookieOptions): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (OPTIONS.includes(name) || value === undefined) continue;
+    const problem = Object.hasOwn(FOREIGN_OPTIONS, name)
+      ? FOREIGN_OPTIONS[name]
+      : `is not one of ${OPTIONS.join(", ")}`;
+    check(false, `${name} ${problem}`);
+  }
 }
 
 function check(isValid: boolean, problem: string): void {

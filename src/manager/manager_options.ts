@@ -1,5 +1,4 @@
 import { checkNumber } from "../core/checks.ts";
-import type { SessionDataError, SessionGoneError } from "../core/errors.ts";
 import type { SessionStore } from "../core/store.ts";
 import type { CookieOptions } from "../http/cookie.ts";
 import {
@@ -16,54 +15,13 @@ import {
   resolveIsolation,
   startCounting,
 } from "./isolation.ts";
+import { reporterOf, type SessionEvent } from "./events.ts";
 import { StoredData } from "./stored_data.ts";
 import {
   resolveTransport,
   type Transport,
   type TransportOption,
 } from "../http/transport.ts";
-
-/** Reports that a request's changes were refused; its response was sent. */
-export interface SessionRefusedEvent {
-  /** Tells the events apart. */
-  readonly type: "refused";
-  /** The session ID; it opens nothing, so it may be logged. */
-  readonly sessionId: string;
-  /** What `commit` threw. */
-  readonly error: SessionGoneError;
-}
-
-/**
- * Reports that a request brought a secret that was replaced by rotation, after
- * its grace: there is a copy of the cookie, or the browser never got the new
- * one. The request gets a new session.
- */
-export interface SecretReusedEvent {
-  /** Tells the events apart. */
-  readonly type: "reused";
-  /** The session ID; it opens nothing, so it may be logged. */
-  readonly sessionId: string;
-}
-
-/**
- * Reports that the data of a session could not be used: it does not fit the
- * schema, it is of a newer version, `migrate` or the codec failed. The request
- * got a new session; the record stays until it expires.
- */
-export interface SessionInvalidEvent {
-  /** Tells the events apart. */
-  readonly type: "invalid";
-  /** The session ID; it opens nothing, so it may be logged. */
-  readonly sessionId: string;
-  /** What is wrong with its data. */
-  readonly error: SessionDataError;
-}
-
-/** What {@linkcode SessionManagerOptions.onEvent} is called with. */
-export type SessionEvent =
-  | SessionRefusedEvent
-  | SecretReusedEvent
-  | SessionInvalidEvent;
 
 /** What {@linkcode SessionManager} takes. */
 export interface SessionManagerOptions
@@ -137,7 +95,9 @@ export interface SessionManagerOptions
    */
   readonly trustProxy?: boolean | undefined;
   /**
-   * Is called with what `run` and `handler` cannot throw.
+   * Is called with what `run` and `handler` cannot throw, after what the manager
+   * does about it. It changes nothing: what it throws, or rejects with, goes to
+   * `console.error`.
    *
    * @default {undefined} events are not reported
    */
@@ -166,7 +126,8 @@ export interface ManagerSettings {
   /** Of a request that does not say otherwise. */
   readonly isolation: IsolationSettings;
   readonly counters: Counters;
-  readonly onEvent: ((event: SessionEvent) => void) | undefined;
+  /** Tells `onEvent`; never throws. */
+  readonly report: (event: SessionEvent) => void;
   readonly now: () => number;
 }
 
@@ -217,7 +178,7 @@ export function resolveManagerOptions(
     onInvalid,
     isolation: resolveIsolation(store, options),
     counters: startCounting(),
-    onEvent,
+    report: reporterOf(onEvent),
     now,
   };
 }

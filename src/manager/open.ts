@@ -71,7 +71,7 @@ async function findSession(
   credentials: Credentials,
 ): Promise<OpenedSession | undefined> {
   const { store, data, touchAfter, rotateEvery, now } = settings;
-  const { onInvalid, onEvent } = settings;
+  const { onInvalid, report } = settings;
   const { id, secretHash } = credentials;
   let lastAccess = now();
   let isTouched = false;
@@ -106,7 +106,7 @@ async function findSession(
     if (!(error instanceof SessionDataError) || onInvalid === "throw") {
       throw error;
     }
-    onEvent?.({ type: "invalid", sessionId: id, error });
+    report({ type: "invalid", sessionId: id, error });
     return undefined;
   }
   const isCurrent = match === "current";
@@ -120,16 +120,19 @@ async function findSession(
   };
 }
 
-/** Reports a secret that was replaced, and deletes its session if asked to. */
+/** Deletes the session of a secret that was replaced, if asked to; reports it. */
 async function reportReuse(
-  { store, onEvent, endOnReuse, now }: ManagerSettings,
+  { store, report, endOnReuse, now }: ManagerSettings,
   { id, secretHash }: Credentials,
 ): Promise<void> {
-  onEvent?.({ type: "reused", sessionId: id });
-  if (!endOnReuse) return;
-  await store.update(id, (record) => {
-    // A login may have replaced the secret meanwhile.
-    const isReused = matchSecret(record, secretHash, now()) === "reused";
-    return isReused ? undefined : KEEP;
-  });
+  try {
+    if (!endOnReuse) return;
+    await store.update(id, (record) => {
+      // A login may have replaced the secret meanwhile.
+      const isReused = matchSecret(record, secretHash, now()) === "reused";
+      return isReused ? undefined : KEEP;
+    });
+  } finally {
+    report({ type: "reused", sessionId: id });
+  }
 }

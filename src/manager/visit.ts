@@ -157,7 +157,7 @@ export class Visit<Data extends object> {
       // The answer says that the user is signed in.
       if (this.#state.login !== undefined) throw error;
       const { sessionId } = error;
-      this.#settings.onEvent?.({ type: "refused", sessionId, error });
+      this.#settings.report({ type: "refused", sessionId, error });
       return undefined;
     }
   }

@@ -27,7 +27,8 @@ export interface SessionLifetime {
   /**
    * Whether the browser forgets the cookie when it closes. Otherwise it keeps
    * the cookie as long as the session can live: `Max-Age` is the rest of that
-   * time, and is sent again when a tenth of the idle timeout has passed.
+   * time, 400 days at most, and is sent again when a tenth of the idle timeout,
+   * or of 400 days, has passed.
    *
    * @default {false} forgotten only where neither timeout is set
    */
@@ -138,9 +139,12 @@ export function hasPassed(
   return now < since || now - since >= duration;
 }
 
+/** What browsers make of a longer `Max-Age` (RFC 6265bis, 5.5). */
+const LONGEST_COOKIE = 400 * 24 * 60 * 60 * 1000;
+
 /**
  * Tells how long the browser is to keep the cookie of a session that is
- * accessed now: as long as the session can live.
+ * accessed now: as long as the session can live and browsers keep one.
  *
  * @param record The record.
  * @param now In ms since the epoch.
@@ -152,29 +156,32 @@ export function cookieAge(
 ): number | undefined {
   const { expiresAt = Infinity, idleTimeout = Infinity } = record;
   const age = Math.min(expiresAt - now, idleTimeout);
-  return record.untilBrowserCloses || age === Infinity ? undefined : age;
+  return record.untilBrowserCloses || age === Infinity
+    ? undefined
+    : Math.min(age, LONGEST_COOKIE);
 }
 
 /**
  * Tells whether the browser would forget the cookie too early: it was sent a
- * tenth of the idle timeout ago, and the session may live longer than it.
+ * tenth of its age ago, and the session may live longer than it.
  *
  * @param record The record.
  * @param now In ms since the epoch.
  */
 export function isCookieStale(record: SessionRecord, now: number): boolean {
-  const { idleTimeout, expiresAt = Infinity, untilBrowserCloses } = record;
-  if (idleTimeout === undefined || untilBrowserCloses) return false;
+  const { idleTimeout = Infinity, expiresAt = Infinity } = record;
+  if (cookieAge(record, now) === undefined) return false;
   const { cookieSentAt = record.createdAt } = record;
-  return hasPassed(accuracyOf(idleTimeout), cookieSentAt, now) &&
-    cookieSentAt + idleTimeout < expiresAt;
+  const age = Math.min(idleTimeout, LONGEST_COOKIE);
+  return hasPassed(accuracyOf(age), cookieSentAt, now) &&
+    cookieSentAt + age < expiresAt;
 }
 
-/** Notes in a record that the cookie is sent now, where that matters later. */
+/** Notes in a record that the cookie is sent now, where it has a `Max-Age`. */
 export function noteCookie(record: SessionRecord, now: number): SessionRecord {
-  const { idleTimeout, untilBrowserCloses } = record;
-  const isAged = idleTimeout !== undefined && !untilBrowserCloses;
-  return isAged ? { ...record, cookieSentAt: now } : record;
+  return cookieAge(record, now) === undefined
+    ? record
+    : { ...record, cookieSentAt: now };
 }
 
 /**

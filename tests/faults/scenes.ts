@@ -229,7 +229,7 @@ export async function beginSession(store: SessionStore): Promise<Response> {
 function cookieOf(response: Response): string {
   const [cookie] = response.headers.getSetCookie();
   if (cookie === undefined) return "no cookie";
-  return cookie.startsWith("session=;") ? "cookie cleared" : "cookie set";
+  return cookie.startsWith("latchkey=;") ? "cookie cleared" : "cookie set";
 }
 
 /** Calls the manager for all sessions of the user. */

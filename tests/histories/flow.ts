@@ -176,7 +176,7 @@ export class Flow {
       const [cookie] = headers.getSetCookie();
       if (act === "destroy") return cookie === undefined ? null : true;
       if (act === "regenerate") {
-        const token = cookie!.slice("session=".length).split(";", 1)[0]!;
+        const token = cookie!.slice("latchkey=".length).split(";", 1)[0]!;
         this.#secrets.set(session, { secret: value!, token });
       }
       return before;

@@ -19,7 +19,7 @@ const TOKENS = [
   `${"0".repeat(32)}${"0".repeat(22)}`,
   `${"f".repeat(32)}${"_".repeat(22)}`,
 ];
-const NAMES = ["session", "__Host-session", "s", "a.b", "$&", "^"];
+const NAMES = ["latchkey", "__Host-latchkey", "s", "a.b", "$&", "^"];
 
 Deno.test("readCookie() finds what the grammar says, in any header", () => {
   const inputs = fc.tuple(fc.constantFrom(...NAMES), anyHeader(TOKENS))
@@ -134,14 +134,14 @@ Deno.test("open() gives a request the session of its token, or a new one", async
   const before = await Array.fromAsync(store.entries());
   const manager = new SessionManager({ store });
   let opened = 0;
-  const inputs = anyHeader(TOKENS).map((headerOf) => headerOf("session"));
+  const inputs = anyHeader(TOKENS).map((headerOf) => headerOf("latchkey"));
   await searchSlowly(
     "requests with a cookie",
     20_000,
     inputs,
     async (header) => {
       const session = await manager.open(requestWith(header));
-      const value = findCookie(header, "session");
+      const value = findCookie(header, "latchkey");
       const user = value === undefined ? undefined : owners.get(value);
       assertEquals(session.user, user ?? null, show(header));
       assertEquals(session.get("user"), user, show(header));

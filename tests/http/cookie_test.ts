@@ -80,7 +80,7 @@ Deno.test("readCookie() reads a long header in one pass", () => {
 Deno.test("writeCookie() is HttpOnly, Lax and for the whole site", () => {
   assertEquals(
     writeCookie(resolveCookie(), "x", false),
-    "session=x; Path=/; HttpOnly; SameSite=Lax",
+    "latchkey=x; Path=/; HttpOnly; SameSite=Lax",
   );
 });
 
@@ -148,6 +148,36 @@ Deno.test("resolveCookie() holds __Host- and __Secure- to their rules", () => {
   for (const [options, problem] of refused) {
     assertThrows(() => resolveCookie(options), TypeError, problem);
   }
+});
+
+Deno.test("resolveCookie() makes a cookie with SameSite=None Secure, as browsers want it", () => {
+  const cookie = resolveCookie({ sameSite: "None" });
+  assertStringIncludes(
+    writeCookie(cookie, "x", false),
+    "; SameSite=None; Secure",
+  );
+  assertStringIncludes(clearCookie(cookie, false), "; SameSite=None; Secure");
+  for (const secure of [true, "auto"] as const) {
+    assertEquals(resolveCookie({ sameSite: "None", secure }).secure, true);
+  }
+});
+
+Deno.test("resolveCookie() refuses options of other libraries, and names the right ones", () => {
+  const refused: [options: Record<string, unknown>, problem: string][] = [
+    [{ maxAge: 60 }, "maxAge is not an option of it: set idleTimeout"],
+    [
+      { expires: new Date() },
+      "expires is not an option of it: set idleTimeout",
+    ],
+    [{ httpOnly: false }, "httpOnly is always on"],
+    [{ httpOnly: true }, "httpOnly is always on"],
+    [{ samesite: "Strict" }, "samesite is not one of name, path, domain"],
+    [{ constructor: 1 }, "constructor is not one of"],
+  ];
+  for (const [options, problem] of refused) {
+    assertThrows(() => resolveCookie(options), TypeError, problem);
+  }
+  resolveCookie({ maxAge: undefined } as CookieOptions);
 });
 
 Deno.test("resolveCookie() refuses what browsers would misread", () => {

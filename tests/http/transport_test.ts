@@ -40,7 +40,7 @@ for (const [transport, from, to, write] of HEADERS) {
     const { manager } = scene;
     assertEquals((await manager.open(request(write(token)))).get("n"), 1);
     // Not in a cookie, though it is the same token.
-    assert((await manager.open(request(`session=${token}`, "cookie"))).isNew);
+    assert((await manager.open(request(`latchkey=${token}`, "cookie"))).isNew);
     for (
       const bad of ["", " ", "Bearer", "Basic abc", `${write(token)}x`, "é"]
     ) {

@@ -115,7 +115,7 @@ Deno.test("theft of the directory: nothing in it opens a session, neither as a s
   assert(texts.size > 100, `${texts.size} texts`);
   for (const text of texts) {
     const opened = await manager.open(
-      requestWith(`session=${session.id}${text}`),
+      requestWith(`latchkey=${session.id}${text}`),
     );
     assert(opened.isNew, text);
   }
@@ -230,7 +230,7 @@ Deno.test("path tricks: a cookie reaches only files that are named by a session 
   ];
   using recorded = recordSystem(inside);
   for (const trick of tricks) {
-    const header = `session=${trick}${secret}`;
+    const header = `latchkey=${trick}${secret}`;
     const headers = { get: () => header };
     const asked = Object.defineProperty(
       new Request("http://localhost/"),
@@ -286,7 +286,9 @@ Deno.test("timing: the store is asked by the ID alone, which is public, and in t
   const wrong = `${cookie.slice(0, -SECRET_LENGTH)}${
     "A".repeat(SECRET_LENGTH)
   }`;
-  const unknown = `session=${createSessionId()}${cookie.slice(-SECRET_LENGTH)}`;
+  const unknown = `latchkey=${createSessionId()}${
+    cookie.slice(-SECRET_LENGTH)
+  }`;
   using recorded = recordSystem(directory.path);
   const callsOf = async (cookie: string, isNew: boolean) => {
     assertEquals((await manager.open(requestWith(cookie))).isNew, isNew);

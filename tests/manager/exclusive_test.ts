@@ -101,9 +101,11 @@ Deno.test("exclusive: other sessions are free", async () => {
 Deno.test("exclusive: a request without a valid secret neither waits nor makes others wait", async () => {
   const scene = setUp();
   const { id, cookie } = await scene.begin();
-  const wrong = `session=${id}${"A".repeat(22)}`;
+  const wrong = `latchkey=${id}${"A".repeat(22)}`;
   const holder = await scene.manager.open(requestWith(cookie), OPTIONS);
-  for (const bad of [wrong, `session=${"0".repeat(32)}${"A".repeat(22)}`, ""]) {
+  for (
+    const bad of [wrong, `latchkey=${"0".repeat(32)}${"A".repeat(22)}`, ""]
+  ) {
     const session = await scene.manager.open(requestWith(bad), AT_ONCE);
     assert(session.isNew);
   }

@@ -9,7 +9,7 @@ import { TemporaryDirectory } from "../temporary_directory.ts";
 import { Browser, serve, STORES } from "./session_server.ts";
 import { BAD_COOKIES, requestWith } from "./set_up.ts";
 
-const UNKNOWN = `session=${"0123456789abcdef".repeat(2)}${"A".repeat(22)}`;
+const UNKNOWN = `latchkey=${"0123456789abcdef".repeat(2)}${"A".repeat(22)}`;
 
 async function setUp() {
   const directory = new TemporaryDirectory();
@@ -84,7 +84,7 @@ Deno.test("a cookie among a hundred is found; a name that repeats endlessly is i
 
 Deno.test("readCookie() reads only a part of a header that repeats the name", () => {
   let finds = 0;
-  const header = "session=;".repeat(6_000);
+  const header = "latchkey=;".repeat(6_000);
   const counted = {
     length: header.length,
     indexOf: (text: string, from?: number) => {
@@ -95,7 +95,7 @@ Deno.test("readCookie() reads only a part of a header that repeats the name", ()
     slice: (from: number, to: number) => header.slice(from, to),
   };
   assertEquals(
-    readCookie(counted as unknown as string, "session"),
+    readCookie(counted as unknown as string, "latchkey"),
     undefined,
   );
   assert(finds < 300, `${finds}`);

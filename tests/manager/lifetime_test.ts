@@ -5,6 +5,7 @@ import { HOUR, MINUTE } from "../constants.ts";
 import { BEGIN, setUp } from "./set_up.ts";
 
 const DAY = 24 * HOUR;
+const YEAR = 365 * DAY;
 
 /** The seconds that a `Set-Cookie` gives the cookie; `undefined` for none. */
 function maxAgeOf(cookie: string): number | undefined {
@@ -22,6 +23,9 @@ Deno.test("the cookie lives as long as the session can: the shorter of both time
     [{ idleTimeout: 1_001 }, 2],
     [{ idleTimeout: HOUR, untilBrowserCloses: true }, undefined],
     [{ absoluteTimeout: DAY, untilBrowserCloses: true }, undefined],
+    // No browser keeps a cookie for longer than 400 days.
+    [{ absoluteTimeout: 2 * YEAR }, 400 * 86_400],
+    [{ idleTimeout: 2 * YEAR }, 400 * 86_400],
   ];
   for (const [lifetime, seconds] of cases) {
     const { open, commit } = setUp(lifetime);
@@ -51,6 +55,31 @@ Deno.test("a cookie is sent again when a tenth of the idle timeout has passed, n
       sent.push(minute);
     }
     assertEquals(sent, [6, 12, 18, 24, 30]);
+  }
+});
+
+Deno.test("a cookie of 400 days is sent again every 40 days, until it reaches the end of the session", async () => {
+  for (
+    const lifetime of [
+      { absoluteTimeout: 2 * YEAR },
+      { absoluteTimeout: 2 * YEAR, idleTimeout: 3 * YEAR },
+    ]
+  ) {
+    const { open, commit, begin, clock, store } = setUp(lifetime);
+    const { id, cookie } = await begin();
+    assertEquals((await store.load(id))!.cookieSentAt, BEGIN);
+    const sent: number[] = [];
+    for (let day = 10; day < 2 * 365; day += 10) {
+      clock.now = BEGIN + day * DAY;
+      const session = await open(cookie);
+      session.set("n", day);
+      const header = await commit(session);
+      if (header === "") continue;
+      const left = (2 * 365 - day) * 86_400;
+      assertEquals(maxAgeOf(header), Math.min(left, 400 * 86_400));
+      sent.push(day);
+    }
+    assertEquals(sent, [40, 80, 120, 160, 200, 240, 280, 320, 360]);
   }
 });
 

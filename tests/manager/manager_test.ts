@@ -55,7 +55,7 @@ Deno.test("open() asks the store about well-formed tokens only", async () => {
 Deno.test("open() never adopts a token that the client made up", async () => {
   const { open, commit } = setUp();
   const planted = `${"a".repeat(32)}${"A".repeat(22)}`;
-  const session = await open(`session=${planted}`);
+  const session = await open(`latchkey=${planted}`);
   session.set("n", 1);
   const cookie = await commit(session);
   assertFalse(cookie.includes("a".repeat(32)));
@@ -153,7 +153,7 @@ Deno.test("commit() stores a new session when there is something to keep", async
     const cookie = await commit(session);
     assertMatch(
       cookie,
-      /^session=[0-9a-f]{32}[\w-]{22}; Path=\/; HttpOnly; SameSite=Lax$/,
+      /^latchkey=[0-9a-f]{32}[\w-]{22}; Path=\/; HttpOnly; SameSite=Lax$/,
     );
     assertStringIncludes(cookie, session.id);
     assertFalse(session.isNew);
@@ -168,7 +168,7 @@ Deno.test("commit() stores a new session when there is something to keep", async
 Deno.test("commit() keeps the hash of the secret and never the secret", async () => {
   const { store, begin } = setUp();
   const { id, cookie } = await begin();
-  const { secret } = parseToken(cookie.slice("session=".length))!;
+  const { secret } = parseToken(cookie.slice("latchkey=".length))!;
   const text = JSON.stringify(await store.load(id));
   assertFalse(text.includes(secret));
   assertMatch(text, /"secretHash":"[0-9a-f]{64}"/);
@@ -365,7 +365,7 @@ Deno.test("destroy() ends the session in one update and clears the cookie", asyn
   const { id, cookie } = await begin();
   const session = await open(cookie);
   session.destroy();
-  assertMatch(await commit(session), /^session=;.*; Max-Age=0;/);
+  assertMatch(await commit(session), /^latchkey=;.*; Max-Age=0;/);
   assertEquals(store.takeCalls(), ["load", "update"]);
   assertFalse(await store.has(id));
   assertEquals(await commit(session), "");

@@ -31,7 +31,7 @@ Deno.test("an old secret is replaced by a request that only reads; the ID stays"
   clock.now += 1;
   const after = cookieIn(await commit(await open(cookie)));
   assertNotEquals(after, cookie);
-  assert(after.startsWith(`session=${id}`));
+  assert(after.startsWith(`latchkey=${id}`));
   assertEquals((await store.load(id))?.rotatedAt, BEGIN + 10 * MINUTE);
   assertEquals(await commit(await open(after)), "");
 });
@@ -163,7 +163,7 @@ Deno.test("only a request with the previous secret gets the new one", async () =
   })();
   const stolen = (await store.load(other.id))!;
   await store.save(other.id, { ...stolen, previous: record.previous! });
-  const mixed = `session=${other.id}${before.slice(-22)}`;
+  const mixed = `latchkey=${other.id}${before.slice(-22)}`;
   assert((await open(mixed)).isNew);
 });
 

@@ -114,7 +114,7 @@ class Life implements Disposable {
     const cookie = cookieOf(headers);
     headers.delete("set-cookie");
     this.see([...headers]);
-    if (cookie !== "session=") this.secrets.add(cookie.slice(-22));
+    if (cookie !== "latchkey=") this.secrets.add(cookie.slice(-22));
     return cookie;
   }
 
@@ -184,7 +184,7 @@ async function live(life: Life): Promise<string> {
       return new Response();
     },
   );
-  const current = `session=${first.id}${[...life.secrets].at(-1)}`;
+  const current = `latchkey=${first.id}${[...life.secrets].at(-1)}`;
 
   // Rotated; used in the grace, and after it.
   life.now += ROTATE_EVERY;

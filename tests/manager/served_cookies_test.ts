@@ -4,8 +4,14 @@ import { assert, assertEquals, assertFalse } from "@std/assert";
 import type { CookieOptions } from "../../src/http/cookie.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import { MemorySessionStore } from "../../src/engines/memory.ts";
+import { HOUR } from "../constants.ts";
 import { RawClient } from "./raw_client.ts";
-import { type Route, serve, type SessionServer } from "./session_server.ts";
+import {
+  type Route,
+  serve,
+  type SessionServer,
+  STORES,
+} from "./session_server.ts";
 import { cookieOf, type Data } from "./set_up.ts";
 
 const begins: Route = (session) => {
@@ -50,6 +56,10 @@ const COOKIES: Readonly<
       "Secure",
     ],
   ],
+  "SameSite=None": [
+    { sameSite: "None" },
+    ["HttpOnly", "Path=/", "SameSite=None", "Secure"],
+  ],
   "Partitioned": [
     { partitioned: true, sameSite: "None" },
     ["HttpOnly", "Partitioned", "Path=/", "SameSite=None", "Secure"],
@@ -64,15 +74,37 @@ const CLEARED = ["Expires=Thu, 01 Jan 1970 00:00:00 GMT", "Max-Age=0"];
 
 for (const [title, [cookie, attributes]] of Object.entries(COOKIES)) {
   Deno.test(`a cookie with ${title} is set, accepted and cleared with the same attributes`, async () => {
-    await using server = await serve("memory", ROUTES, { cookie });
-    assertEquals(await attributesOf(server, "/begin"), attributes);
-    const begun = cookieOf((await server.get("/begin")).headers);
-    assertEquals(await (await server.get("/show", begun)).json(), 1);
-    assertEquals(
-      await attributesOf(server, "/end", begun),
-      [...attributes, ...CLEARED].sort(),
-    );
-    assertEquals(await (await server.get("/show", begun)).json(), null);
+    for (const medium of STORES) {
+      await using server = await serve(medium, ROUTES, { cookie });
+      assertEquals(await attributesOf(server, "/begin"), attributes);
+      const begun = cookieOf((await server.get("/begin")).headers);
+      assertEquals(await (await server.get("/show", begun)).json(), 1);
+      assertEquals(
+        await attributesOf(server, "/end", begun),
+        [...attributes, ...CLEARED].sort(),
+      );
+      assertEquals(await (await server.get("/show", begun)).json(), null);
+    }
+  });
+}
+
+for (const medium of STORES) {
+  Deno.test(`${medium}: a cookie claims 400 days at most, and is sent again before they have passed`, async () => {
+    const DAY = 24 * HOUR;
+    let now = Date.now();
+    const options = { absoluteTimeout: 730 * DAY, now: () => now };
+    await using server = await serve(medium, ROUTES, options);
+    const age = "Max-Age=34560000";
+    const begun = await server.get("/begin");
+    assert(begun.headers.getSetCookie()[0]!.endsWith(`; ${age}`));
+    const cookie = cookieOf(begun.headers);
+    const sent: number[] = [];
+    for (let day = 0; day <= 100; day += 20) {
+      const { headers } = await server.get("/begin", cookie);
+      if (headers.getSetCookie().length > 0) sent.push(day);
+      now += 20 * DAY;
+    }
+    assertEquals(sent, [40, 80]);
   });
 }
 
@@ -84,6 +116,7 @@ Deno.test("a __Host- cookie is accepted under its exact name only", async () => 
   const token = cookie.slice("__Host-session=".length);
   for (
     const name of [
+      "latchkey",
       "session",
       "__host-session",
       "__Secure-session",
@@ -105,8 +138,8 @@ Deno.test("two cookies of one name are ignored: a neighbouring host may have pla
     [[`cookie: ${own}`], 1],
     [[`cookie: ${planted}; ${own}`], null],
     [[`cookie: ${own}; ${planted}`], null],
-    [[`cookie: ${own}; session=`], null],
-    [[`cookie: session=x; ${own}`], null],
+    [[`cookie: ${own}; latchkey=`], null],
+    [[`cookie: latchkey=x; ${own}`], null],
     // The same twice is one: on two paths, say.
     [[`cookie: ${own}; ${own}`], 1],
     // In a header of its own each, as over HTTP/2.

@@ -4,11 +4,9 @@ import type { SessionRecord } from "../../src/core/record.ts";
 import type { SessionStore } from "../../src/core/store.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { MemorySessionStore } from "../../src/engines/memory.ts";
+import type { SessionEvent } from "../../src/manager/events.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
-import type {
-  SessionEvent,
-  SessionManagerOptions,
-} from "../../src/manager/manager_options.ts";
+import type { SessionManagerOptions } from "../../src/manager/manager_options.ts";
 import type { Session } from "../../src/session/session.ts";
 import type { Data } from "./set_up.ts";
 
@@ -52,7 +50,10 @@ export async function serve(
   const manager = new SessionManager<Data>({
     ...options,
     store,
-    onEvent: (event) => events.push(event),
+    onEvent: (event) => {
+      events.push(event);
+      return options.onEvent?.(event);
+    },
   });
   const errors: Error[] = [];
   const onError = (error: unknown) => {

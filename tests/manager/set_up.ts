@@ -9,11 +9,9 @@ import type {
 } from "../../src/core/store.ts";
 import { parseToken } from "../../src/core/token.ts";
 import { MemorySessionStore } from "../../src/engines/memory.ts";
+import type { SessionEvent } from "../../src/manager/events.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
-import type {
-  SessionEvent,
-  SessionManagerOptions,
-} from "../../src/manager/manager_options.ts";
+import type { SessionManagerOptions } from "../../src/manager/manager_options.ts";
 import type { Session } from "../../src/session/session.ts";
 
 /** What the sessions of these tests hold. */
@@ -154,7 +152,7 @@ export function cookieIn(header: string): string {
 
 /** The session ID in a `Cookie` header. */
 export function idOf(cookie: string): string {
-  return parseToken(cookie.slice("session=".length))!.id;
+  return parseToken(cookie.slice("latchkey=".length))!.id;
 }
 
 /** The kinds of cookie that are not a session. */
@@ -163,34 +161,34 @@ export const BAD_COOKIES: readonly string[] = [
   ";",
   "=",
   "a=b;",
-  "session",
-  "session=",
-  "session=;",
-  'session=""',
-  'session="',
-  "session==",
-  "session=../../etc/passwd",
-  "session=..\\..\\windows",
-  "session=/etc/passwd",
-  "session=C:\\windows",
-  "session=\0",
-  `session=${"0".repeat(53)}`,
-  `session=${"0".repeat(55)}`,
-  `session=${"0".repeat(53)}\0`,
-  `session=${"0".repeat(31)}/${"0".repeat(22)}`,
-  `session=${"0".repeat(53)}ä`,
-  `session=${"𝟘".repeat(27)}`,
-  `session=${"A".repeat(54)}`,
-  `session=${"0".repeat(54)}; session=${"1".repeat(54)}`,
-  `session=${"%00".repeat(18)}`,
-  `xsession=${"0".repeat(54)}`,
-  `a=session=${"0".repeat(54)}`,
-  `session=${"x".repeat(65_536)}`,
+  "latchkey",
+  "latchkey=",
+  "latchkey=;",
+  'latchkey=""',
+  'latchkey="',
+  "latchkey==",
+  "latchkey=../../etc/passwd",
+  "latchkey=..\\..\\windows",
+  "latchkey=/etc/passwd",
+  "latchkey=C:\\windows",
+  "latchkey=\0",
+  `latchkey=${"0".repeat(53)}`,
+  `latchkey=${"0".repeat(55)}`,
+  `latchkey=${"0".repeat(53)}\0`,
+  `latchkey=${"0".repeat(31)}/${"0".repeat(22)}`,
+  `latchkey=${"0".repeat(53)}ä`,
+  `latchkey=${"𝟘".repeat(27)}`,
+  `latchkey=${"A".repeat(54)}`,
+  `latchkey=${"0".repeat(54)}; latchkey=${"1".repeat(54)}`,
+  `latchkey=${"%00".repeat(18)}`,
+  `xlatchkey=${"0".repeat(54)}`,
+  `a=latchkey=${"0".repeat(54)}`,
+  `latchkey=${"x".repeat(65_536)}`,
   "x".repeat(65_536),
   ";".repeat(65_536),
   " ".repeat(65_536),
-  "session=".repeat(8_192),
-  "session=;".repeat(8_192),
-  " session".repeat(8_192),
+  "latchkey=".repeat(8_192),
+  "latchkey=;".repeat(8_192),
+  " latchkey".repeat(8_192),
   '"'.repeat(65_536),
 ];

@@ -462,7 +462,7 @@ Deno.test("a session with a user costs one load more, a session without a user n
   await commit(signedIn);
   assertEquals(store.takeCalls(), ["load", "update"]);
   // A wrong secret learns nothing, and costs nothing.
-  await open(`session=${ann.id}${"A".repeat(22)}`);
+  await open(`latchkey=${ann.id}${"A".repeat(22)}`);
   assertEquals(store.takeCalls(), ["load"]);
 });
 

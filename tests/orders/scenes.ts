@@ -278,7 +278,7 @@ async function request(
 /** The token of the cookie that was handed out, if one was. */
 export function tokenOf(headers: Headers): string | undefined {
   const [cookie] = headers.getSetCookie();
-  return cookie?.replace(/^session=|;.*/gs, "");
+  return cookie?.replace(/^latchkey=|;.*/gs, "");
 }
 
 /** Calls the actor's store, with what an actor writes. */

@@ -37,7 +37,7 @@ class Scene implements Disposable {
   /** Begins a session, and returns its cookie. */
   async begin(id: string): Promise<string> {
     await this.store.save(id, recordOf({ n: 0 }, { secretHash: SECRET_HASH }));
-    return `session=${id}${SECRET}`;
+    return `latchkey=${id}${SECRET}`;
   }
 
   /** Adds 1 to what it has read. */
