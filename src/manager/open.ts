@@ -1,7 +1,8 @@
 import { SessionDataError } from "../core/errors.ts";
 import { KEEP } from "../core/store.ts";
-import { hashSecret, parseToken } from "../core/token.ts";
+import { hashSecret } from "../core/token.ts";
 import { accuracyOf, hasPassed, isCookieStale } from "../session/lifetime.ts";
+import { findTokens } from "./choose_token.ts";
 import {
   Isolation,
   type IsolationOptions,
@@ -37,9 +38,8 @@ export async function openVisit<Data extends object>(
     options ? resolveIsolation(store, options, defaults) : defaults,
     counters,
   );
-  const text = transport.read(request);
-  const token = text === undefined ? undefined : parseToken(text);
-  if (token === undefined) {
+  const [token, ...others] = findTokens(transport.read(request));
+  if (token === undefined || others.length > 0) {
     return new Visit(settings, request, isolation, undefined);
   }
   const credentials = { ...token, secretHash: hashSecret(token.secret) };

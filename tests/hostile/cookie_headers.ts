@@ -134,11 +134,10 @@ export function anyHeader(tokens: readonly string[]): fc.Arbitrary<OfName> {
 }
 
 /** What `readCookie()` promises, in as many steps as it has sentences. */
-export function findCookie(header: string, name: string): string | undefined {
-  const values = header.split(";")
+export function findCookies(header: string, name: string): string[] {
+  return header.split(";")
     .map((pair) => pair.replace(/^[ \t]+/, ""))
     .filter((pair) => pair.startsWith(`${name}=`))
     .map((pair) => pair.slice(name.length + 1).trim())
     .map((value) => /^"[^]*"$/.test(value) ? value.slice(1, -1) : value);
-  return new Set(values).size === 1 ? values[0] : undefined;
 }
