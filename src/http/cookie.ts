@@ -3,7 +3,15 @@
  * in seconds: `Max-Age` is in seconds (RFC 6265), everything else here is in ms.
  */
 
-/** What a session's cookie looks like. */
+/**
+ * What a session's cookie looks like.
+ *
+ * A browser may send several cookies of this name: other applications and
+ * neighbouring hosts can set one, and a change of `domain`, `path` or
+ * `partitioned` leaves the old one behind. The one that opens a session counts.
+ * Where two open different ones, neither does; with five or more of ours the
+ * request has a new session, too. The event `"ambiguous"` tells of it.
+ */
 export interface CookieOptions {
   /**
    * The cookie's name. `__Host-latchkey` keeps other hosts of the same site

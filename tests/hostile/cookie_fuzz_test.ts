@@ -142,7 +142,9 @@ Deno.test("open() gives a request the session of its token, or a new one", async
     async (header) => {
       const session = await manager.open(requestWith(header));
       const tokens = new Set(findCookies(header, "latchkey").filter(isToken));
-      const [value] = tokens.size === 1 ? tokens : [];
+      const fitting = [...tokens].filter((token) => owners.has(token));
+      const isClear = tokens.size < 5 && fitting.length === 1;
+      const [value] = isClear ? fitting : [];
       const user = value === undefined ? undefined : owners.get(value);
       assertEquals(session.user, user ?? null, show(header));
       assertEquals(session.get("user"), user, show(header));

@@ -67,9 +67,9 @@ for (const medium of STORES) {
       }
       assertEquals(await (await bobs).text(), "bob");
 
-      const refused = server.events.map(({ type, sessionId }) => {
-        assertEquals(type, "refused");
-        return sessionId;
+      const refused = server.events.map((event) => {
+        assert(event.type === "refused");
+        return event.sessionId;
       });
       assertEquals(refused.length, REQUESTS);
       assertEquals(new Set(refused), new Set(ids));
