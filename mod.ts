@@ -48,6 +48,7 @@ export type { RevokeUserOptions, UserSession } from "./src/manager/users.ts";
 export type { SessionManagerOptions } from "./src/manager/manager_options.ts";
 export type {
   SecretReusedEvent,
+  SessionAmbiguousEvent,
   SessionEvent,
   SessionInvalidEvent,
   SessionMisconfiguredEvent,

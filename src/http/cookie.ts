@@ -3,7 +3,15 @@
  * in seconds: `Max-Age` is in seconds (RFC 6265), everything else here is in ms.
  */
 
-/** What a session's cookie looks like. */
+/**
+ * What a session's cookie looks like.
+ *
+ * A browser may send several cookies of this name: other applications and
+ * neighbouring hosts can set one, and a change of `domain`, `path` or
+ * `partitioned` leaves the old one behind. The one that opens a session counts.
+ * Where two open different ones, neither does; with five or more of ours the
+ * request has a new session, too. The event `"ambiguous"` tells of it.
+ */
 export interface CookieOptions {
   /**
    * The cookie's name. `__Host-latchkey` keeps other hosts of the same site
@@ -129,42 +137,43 @@ export function resolveCookie(options: CookieOptions = {}): Cookie {
 }
 
 /**
- * Reads one cookie of a request, in one pass over the header. A malformed pair
- * is ignored; no header makes this throw.
+ * Lists the values of one cookie in a request, in one pass over the header. A
+ * malformed pair is ignored; no header makes this throw.
  *
- * The result is `undefined` where the name has two different values. One of
- * them may have been planted by a neighbouring host or on a deeper path, and
- * their order does not tell which; a name with `__Host-` rules that out. The
- * same holds for a header in which the name and its `=` occur more than 128
+ * There are several where an application on another path, another port or a
+ * neighbouring host has set a cookie of the same name, or Domain, Path or
+ * Partitioned have changed: browsers tell cookies apart by these, and do not send
+ * them. The order does not tell which one is ours.
+ *
+ * There are none in a header in which the name and its `=` occur more than 128
  * times: no browser sends that, and a client must not make the server look at
  * each. A pair behind more than 32 blanks is not found.
  *
  * @param header The `Cookie` header, or `null` when there is none.
  * @param name The cookie's name.
- * @returns Its value, without the quotes around it if any, or `undefined`.
+ * @returns Its values in their order, without the quotes around them if any; the
+ * same one as often as it occurs.
  */
 export function readCookie(
   header: string | null,
   name: string,
-): string | undefined {
-  if (header === null) return undefined;
+): readonly string[] {
+  const values: string[] = [];
+  if (header === null) return values;
   const start = `${name}=`;
-  let found: string | undefined;
   let occurrences = 0;
   for (
     let at = header.indexOf(start);
     at !== -1;
     at = header.indexOf(start, at + start.length)
   ) {
-    if (++occurrences > MOST_OCCURRENCES) return undefined;
+    if (++occurrences > MOST_OCCURRENCES) return [];
     if (!beginsPair(header, at)) continue;
     const semicolon = header.indexOf(";", at);
     const end = semicolon === -1 ? header.length : semicolon;
-    const value = unquote(header.slice(at + start.length, end).trim());
-    if (found !== undefined && found !== value) return undefined;
-    found = value;
+    values.push(unquote(header.slice(at + start.length, end).trim()));
   }
-  return found;
+  return values;
 }
 
 /**

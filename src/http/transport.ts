@@ -38,11 +38,12 @@ export interface Transport {
   /** The request header that responses depend on. */
   readonly vary: string;
   /**
-   * Reads the token of a request.
+   * Reads what may be the token of a request.
    *
-   * @returns Any text at all, or `undefined` when it is missing. Never throws.
+   * @returns Any texts at all: several cookies may have the same name. Never
+   * throws.
    */
-  read(request: SessionRequest): string | undefined;
+  read(request: SessionRequest): readonly string[];
   /**
    * Makes the header that gives a client its token.
    *
@@ -165,7 +166,8 @@ function headerTransport(
     vary: from,
     read: ({ headers }) => {
       const value = headers.get(from);
-      return value === null ? undefined : parse(value);
+      const token = value === null ? undefined : parse(value);
+      return token === undefined ? [] : [token];
     },
     issue: (_request, token) => [to, token],
     revoke: () => [to, ""],

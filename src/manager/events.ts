@@ -1,5 +1,20 @@
 import type { SessionDataError, SessionGoneError } from "../core/errors.ts";
 
+/**
+ * Reports that a request brought tokens of different sessions, in cookies of the
+ * same name: a neighbouring host may have planted one. The request gets a new
+ * session.
+ */
+export interface SessionAmbiguousEvent {
+  /** Tells the events apart. */
+  readonly type: "ambiguous";
+  /**
+   * The IDs of the sessions; none for a request with five tokens or more, which
+   * are not looked up.
+   */
+  readonly sessionIds: readonly string[];
+}
+
 /** Reports that a request's changes were refused; its response was sent. */
 export interface SessionRefusedEvent {
   /** Tells the events apart. */
@@ -51,6 +66,7 @@ export interface SessionMisconfiguredEvent {
 
 /** What {@linkcode SessionManagerOptions.onEvent} is called with. */
 export type SessionEvent =
+  | SessionAmbiguousEvent
   | SessionRefusedEvent
   | SecretReusedEvent
   | SessionInvalidEvent

@@ -1,8 +1,14 @@
 import { SessionDataError } from "../core/errors.ts";
 import { KEEP } from "../core/store.ts";
-import { hashSecret, parseToken } from "../core/token.ts";
+import type { Token } from "../core/token.ts";
 import { accuracyOf, hasPassed } from "../session/lifetime.ts";
 import type { SessionRequest } from "../http/transport.ts";
+import {
+  compareTokens,
+  credentialsOf,
+  findTokens,
+  MOST_TOKENS,
+} from "./choose_token.ts";
 import {
   Isolation,
   type IsolationOptions,
@@ -38,14 +44,15 @@ export async function openVisit<Data extends object>(
     options ? resolveIsolation(store, options, defaults) : defaults,
     counters,
   );
-  const text = transport.read(request);
-  const token = text === undefined ? undefined : parseToken(text);
-  if (token === undefined) {
+  const tokens = findTokens(transport.read(request));
+  const credentials = tokens.length > 1
+    ? await choose(settings, tokens)
+    : tokens[0] && credentialsOf(tokens[0]);
+  if (credentials === undefined) {
     return new Visit(settings, request, isolation, undefined);
   }
-  const credentials = { ...token, secretHash: hashSecret(token.secret) };
   if (isolation.needsLock && await isValid(settings, credentials)) {
-    await isolation.enter(store, token.id, request);
+    await isolation.enter(store, credentials.id, request);
   }
   let found: OpenedSession | undefined;
   try {
@@ -54,6 +61,25 @@ export async function openVisit<Data extends object>(
     if (found === undefined) await isolation.leave();
   }
   return new Visit(settings, request, isolation, found);
+}
+
+/** Chooses the one of several tokens that opens a session, if it is one. */
+async function choose(
+  settings: ManagerSettings,
+  tokens: readonly Token[],
+): Promise<Credentials | undefined> {
+  const { report } = settings;
+  if (tokens.length > MOST_TOKENS) {
+    report({ type: "ambiguous", sessionIds: [] });
+    return undefined;
+  }
+  const { fitting, reused } = await compareTokens(settings, tokens);
+  for (const credentials of reused) await reportReuse(settings, credentials);
+  if (fitting.length > 1) {
+    report({ type: "ambiguous", sessionIds: fitting.map(({ id }) => id) });
+    return undefined;
+  }
+  return fitting[0];
 }
 
 /** A request without a valid secret neither waits nor makes others wait. */

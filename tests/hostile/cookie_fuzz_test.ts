@@ -10,7 +10,7 @@ import { readCookie } from "../../src/http/cookie.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import { MemorySessionStore } from "../../src/engines/memory.ts";
 import { search, searchSlowly, show } from "../search.ts";
-import { anyHeader, findCookie } from "./cookie_headers.ts";
+import { anyHeader, findCookies } from "./cookie_headers.ts";
 import { assertUnpolluted } from "./prototypes.ts";
 import { anyUnits } from "./json_values.ts";
 
@@ -27,7 +27,7 @@ Deno.test("readCookie() finds what the grammar says, in any header", () => {
   search("cookie headers", 30_000, inputs, ({ name, header }) => {
     assertEquals(
       readCookie(header, name),
-      findCookie(header, name),
+      findCookies(header, name),
       `${name} in ${show(header)}`,
     );
   });
@@ -141,7 +141,10 @@ Deno.test("open() gives a request the session of its token, or a new one", async
     inputs,
     async (header) => {
       const session = await manager.open(requestWith(header));
-      const value = findCookie(header, "latchkey");
+      const tokens = new Set(findCookies(header, "latchkey").filter(isToken));
+      const fitting = [...tokens].filter((token) => owners.has(token));
+      const isClear = tokens.size < 5 && fitting.length === 1;
+      const [value] = isClear ? fitting : [];
       const user = value === undefined ? undefined : owners.get(value);
       assertEquals(session.user, user ?? null, show(header));
       assertEquals(session.get("user"), user, show(header));

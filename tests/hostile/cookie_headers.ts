@@ -133,12 +133,11 @@ export function anyHeader(tokens: readonly string[]): fc.Arbitrary<OfName> {
   );
 }
 
-/** Does what `readCookie()` promises, one step for each sentence of its comment. */
-export function findCookie(header: string, name: string): string | undefined {
-  const values = header.split(";")
+/** What `readCookie()` promises, in as many steps as it has sentences. */
+export function findCookies(header: string, name: string): string[] {
+  return header.split(";")
     .map((pair) => pair.replace(/^[ \t]+/, ""))
     .filter((pair) => pair.startsWith(`${name}=`))
     .map((pair) => pair.slice(name.length + 1).trim())
     .map((value) => /^"[^]*"$/.test(value) ? value.slice(1, -1) : value);
-  return new Set(values).size === 1 ? values[0] : undefined;
 }

@@ -70,15 +70,15 @@ for (const medium of STORES) {
 
 Deno.test("a cookie among a hundred is found; a name that repeats endlessly is ignored", () => {
   const others = Array.from({ length: 127 }, (_, at) => `xs=${at}`).join("; ");
-  assertEquals(readCookie(`${others}; s=1`, "s"), "1");
-  assertEquals(readCookie("s=1; ".repeat(128), "s"), "1");
-  assertEquals(readCookie("s=1; ".repeat(129), "s"), undefined);
-  assertEquals(readCookie(`${others}; xs=1; s=1`, "s"), undefined);
+  assertEquals(readCookie(`${others}; s=1`, "s"), ["1"]);
+  assertEquals(readCookie("s=1; ".repeat(128), "s").length, 128);
+  assertEquals(readCookie("s=1; ".repeat(129), "s"), []);
+  assertEquals(readCookie(`${others}; xs=1; s=1`, "s"), []);
   for (
-    const [blanks, value] of [[0, "1"], [32, "1"], [33, undefined]] as const
+    const [blanks, found] of [[0, 1], [32, 1], [33, 0]] as const
   ) {
     const header = `a=b;${" ".repeat(blanks)}s=1`;
-    assertEquals(readCookie(header, "s"), value);
+    assertEquals(readCookie(header, "s").length, found);
   }
 });
 
@@ -96,7 +96,7 @@ Deno.test("readCookie() reads only a part of a header that repeats the name", ()
   };
   assertEquals(
     readCookie(counted as unknown as string, "latchkey"),
-    undefined,
+    [],
   );
   assert(finds < 300, `${finds}`);
 });

@@ -31,7 +31,7 @@ Deno.test("open() gives a new session for an invalid cookie, and writes nothing"
   const { id, cookie } = await begin();
   const unknown = cookie.replace(id, "0".repeat(32));
   const wrongSecret = `${cookie.slice(0, -22)}${"A".repeat(22)}`;
-  const twice = `${cookie}; ${wrongSecret}`;
+  const twice = `${unknown}; ${wrongSecret}`;
   for (const bad of [...BAD_COOKIES, unknown, wrongSecret, twice]) {
     const session = await open(bad);
     assert(session.isNew);

@@ -128,7 +128,7 @@ Deno.test("a __Host- cookie is accepted under its exact name only", async () => 
   }
 });
 
-Deno.test("two cookies of one name are ignored: a neighbouring host may have planted one", async () => {
+Deno.test("a cookie of the same name that is no token hides no session; of tokens that open two, neither counts", async () => {
   await using server = await serve("memory", ROUTES);
   const [own, planted] = [
     cookieOf((await server.get("/begin")).headers),
@@ -138,8 +138,12 @@ Deno.test("two cookies of one name are ignored: a neighbouring host may have pla
     [[`cookie: ${own}`], 1],
     [[`cookie: ${planted}; ${own}`], null],
     [[`cookie: ${own}; ${planted}`], null],
-    [[`cookie: ${own}; latchkey=`], null],
-    [[`cookie: latchkey=x; ${own}`], null],
+    [[`cookie: ${own}; latchkey=`], 1],
+    [[`cookie: latchkey=x; ${own}`], 1],
+    [[`cookie: latchkey=""; ${own}; latchkey="${own.slice(9, -1)}"`], 1],
+    [[`cookie: ${own}; latchkey="${own.slice(9)}"`], 1],
+    [[`cookie: ${own}${"; latchkey=x".repeat(127)}`], 1],
+    [["cookie: latchkey=another%20application", `cookie: ${own}`], 1],
     // The same twice is one: on two paths, say.
     [[`cookie: ${own}; ${own}`], 1],
     // In a header of its own each, as over HTTP/2.

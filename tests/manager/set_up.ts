@@ -180,7 +180,7 @@ export const BAD_COOKIES: readonly string[] = [
   `latchkey=${"0".repeat(53)}ä`,
   `latchkey=${"𝟘".repeat(27)}`,
   `latchkey=${"A".repeat(54)}`,
-  `latchkey=${"0".repeat(54)}; latchkey=${"1".repeat(54)}`,
+  `latchkey=${"0".repeat(53)}; latchkey=${"1".repeat(55)}`,
   `latchkey=${"%00".repeat(18)}`,
   `xlatchkey=${"0".repeat(54)}`,
   `a=latchkey=${"0".repeat(54)}`,
