@@ -2,11 +2,7 @@ import { SessionDataError } from "../core/errors.ts";
 import { KEEP } from "../core/store.ts";
 import { hashSecret, parseToken } from "../core/token.ts";
 import { accuracyOf, hasPassed } from "../session/lifetime.ts";
-import {
-  Isolation,
-  type IsolationOptions,
-  resolveIsolation,
-} from "./isolation.ts";
+import { Isolation, type IsolationSettings } from "./isolation.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import {
   type Credentials,
@@ -21,7 +17,6 @@ import { type OpenedSession, Visit } from "./visit.ts";
 /**
  * Opens the session that a request asks for, or a new one.
  *
- * @throws {TypeError} If the store cannot isolate like that.
  * @throws {SessionLockTimeoutError} If other exclusive requests take too long.
  * @throws {SessionDataError} If its data cannot be used, and that is to be
  * thrown.
@@ -30,13 +25,10 @@ import { type OpenedSession, Visit } from "./visit.ts";
 export async function openVisit<Data extends object>(
   settings: ManagerSettings,
   request: Request,
-  options: IsolationOptions | undefined,
+  isolationSettings: IsolationSettings,
 ): Promise<Visit<Data>> {
-  const { store, transport, counters, isolation: defaults } = settings;
-  const isolation = new Isolation(
-    options ? resolveIsolation(store, options, defaults) : defaults,
-    counters,
-  );
+  const { store, transport, counters } = settings;
+  const isolation = new Isolation(isolationSettings, counters);
   const text = transport.read(request);
   const token = text === undefined ? undefined : parseToken(text);
   if (token === undefined) {
