@@ -8,6 +8,7 @@ import {
 import { Session, stateOf } from "../session/session.ts";
 import type { SessionRequest } from "../http/transport.ts";
 import {
+  type IsolationLevel,
   type IsolationOptions,
   resolveIsolation,
   type SessionCounters,
@@ -27,6 +28,17 @@ import {
   type UserSession,
 } from "./users.ts";
 import { Visit } from "./visit.ts";
+
+/** A request under way and its visit. */
+interface Ongoing<Data extends object> {
+  readonly opening: Promise<Visit<Data>>;
+  /** What it was opened with. */
+  readonly level: IsolationLevel;
+  /** Missing while it is being opened. */
+  visit: Visit<Data> | undefined;
+  /** Whether a `run` will commit it. */
+  isRunning: boolean;
+}
 
 /**
  * Gives each request its session and keeps what the request did to it: the one
@@ -107,6 +119,7 @@ import { Visit } from "./visit.ts";
  */
 export class SessionManager<Data extends object = Record<string, unknown>> {
   readonly #settings: ManagerSettings;
+  readonly #ongoing = new WeakMap<SessionRequest, Ongoing<Data>>();
 
   /**
    * Makes a manager; it does no I/O.
@@ -148,6 +161,11 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * commit is refused, because the session is gone, the response is sent without
    * a cookie and `onEvent` is called, unless the request has signed a user in.
    *
+   * A request has one session, however often it is opened: a `run` inside
+   * another one of the same request commits nothing, and what its handler did,
+   * also before it threw, is committed by the outermost. A session that was only
+   * opened is committed by the `run` that finds it.
+   *
    * The session is committed before the response is sent: a body that is
    * streamed later may read it, and throws when it writes to it. It is also
    * committed when the client has disconnected meanwhile.
@@ -179,7 +197,10 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     handle: (session: Session<Data>) => Response | Promise<Response>,
     options?: IsolationOptions,
   ): Promise<Response> {
-    const visit = await openVisit<Data>(this.#settings, request, options);
+    const ongoing = this.#enter(request, options);
+    const isInner = ongoing.isRunning;
+    ongoing.isRunning = true;
+    const visit = await ongoing.opening;
     try {
       let response: Response;
       try {
@@ -188,18 +209,21 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
         response = thrownResponse(thrown);
       }
       checkResponse(response);
+      if (isInner) return response;
       const header = this.#settings.commitWhen(response)
         ? await visit.commitOrReport()
         : undefined;
       return completeResponse(response, header, visit.vary);
     } finally {
-      await visit.close();
+      if (!isInner) await this.#end(visit);
     }
   }
 
   /**
    * Opens the session that a request's cookie belongs to, for servers that need
-   * `run` in two parts. Throws what `run` does before `handle`.
+   * `run` in two parts. Throws what `run` does before `handle`. Until it is closed
+   * the same request gets the same session; it may be asked for with the same
+   * isolation or with `merge`, and anything else is a `TypeError`.
    *
    * @param request A `Request`, or what it is made of.
    * @returns Its session, or a new one. No cookie can make this throw. Commit or
@@ -209,8 +233,18 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     request: SessionRequest,
     options?: IsolationOptions,
   ): Promise<Session<Data>> {
-    const visit = await openVisit<Data>(this.#settings, request, options);
-    return visit.session;
+    return (await this.#enter(request, options).opening).session;
+  }
+
+  /**
+   * Gives the session of a request that is open: after `open`, or within `run`,
+   * and before `close`. For code that has the request only. It must be the same
+   * object: a clone, or what a framework puts in its place, is another request.
+   *
+   * @returns `undefined` when the request is not open.
+   */
+  of(request: SessionRequest): Session<Data> | undefined {
+    return this.#ongoing.get(request)?.visit?.session;
   }
 
   /**
@@ -249,12 +283,12 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
   }
 
   /**
-   * Ends the request of a session without a commit, as `run` does by itself:
-   * what changes the session throws from here on, and an `exclusive` request
+   * Ends the request of a session without a commit, as `run` does by itself: the
+   * request is forgotten, so that to open it again begins anew, what changes the session throws from here on, and an `exclusive` request
    * lets the next one have it.
    */
   async close(session: Session<Data>): Promise<void> {
-    await Visit.of(session, this.#settings).close();
+    await this.#end(Visit.of(session, this.#settings));
   }
 
   /**
@@ -353,5 +387,48 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    */
   async beginLogin(session: Session<Data>, user: string): Promise<void> {
     await Visit.of(session, this.#settings).beginLogin(user);
+  }
+
+  /** Finds the visit of a request, or begins one. */
+  #enter(
+    request: SessionRequest,
+    options: IsolationOptions | undefined,
+  ): Ongoing<Data> {
+    const { store, isolation: defaults } = this.#settings;
+    const isolation = options
+      ? resolveIsolation(store, options, defaults)
+      : defaults;
+    const { level } = isolation;
+    const before = this.#ongoing.get(request);
+    if (before !== undefined) {
+      const isKept = options?.isolation === undefined || level === "merge" ||
+        level === before.level;
+      if (isKept) return before;
+      throw new TypeError(
+        `Cannot open the session with the isolation ${level}: its request is open with ${before.level}`,
+      );
+    }
+    const opening = openVisit<Data>(this.#settings, request, isolation);
+    const ongoing: Ongoing<Data> = {
+      opening,
+      level,
+      visit: undefined,
+      isRunning: false,
+    };
+    this.#ongoing.set(request, ongoing);
+    opening.then(
+      (visit) => ongoing.visit = visit,
+      // Its callers get the error, and may try again.
+      () => this.#ongoing.delete(request),
+    );
+    return ongoing;
+  }
+
+  /** Forgets a request, and lets its session take no more changes. */
+  #end(visit: Visit<Data>): PromiseLike<void> | undefined {
+    const { request } = visit;
+    const isOpen = this.#ongoing.get(request)?.visit === visit;
+    if (isOpen) this.#ongoing.delete(request);
+    return visit.close();
   }
 }

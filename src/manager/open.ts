@@ -9,11 +9,7 @@ import {
   findTokens,
   MOST_TOKENS,
 } from "./choose_token.ts";
-import {
-  Isolation,
-  type IsolationOptions,
-  resolveIsolation,
-} from "./isolation.ts";
+import { Isolation, type IsolationSettings } from "./isolation.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import {
   type Credentials,
@@ -28,7 +24,6 @@ import { type OpenedSession, Visit } from "./visit.ts";
 /**
  * Opens the session that a request asks for, or a new one.
  *
- * @throws {TypeError} If the store cannot isolate like that.
  * @throws {SessionLockTimeoutError} If other exclusive requests take too long.
  * @throws {SessionDataError} If its data cannot be used, and that is to be
  * thrown.
@@ -37,13 +32,10 @@ import { type OpenedSession, Visit } from "./visit.ts";
 export async function openVisit<Data extends object>(
   settings: ManagerSettings,
   request: SessionRequest,
-  options: IsolationOptions | undefined,
+  isolationSettings: IsolationSettings,
 ): Promise<Visit<Data>> {
-  const { store, transport, counters, isolation: defaults } = settings;
-  const isolation = new Isolation(
-    options ? resolveIsolation(store, options, defaults) : defaults,
-    counters,
-  );
+  const { store, transport, counters } = settings;
+  const isolation = new Isolation(isolationSettings, counters);
   const tokens = findTokens(transport.read(request));
   const credentials = tokens.length > 1
     ? await choose(settings, tokens)

@@ -125,6 +125,10 @@ export class Visit<Data extends object> {
     );
   }
 
+  get request(): SessionRequest {
+    return this.#request;
+  }
+
   /** The request header that the response depends on, if it does. */
   get vary(): string | undefined {
     return this.#state.isUsed ? this.#settings.transport.vary : undefined;

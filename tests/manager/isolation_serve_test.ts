@@ -111,8 +111,9 @@ for (const medium of STORES) {
       await using server = await serve(medium, { "/begin": begins });
       const cookie = await begin(server);
       const { manager } = server;
-      const request = new Request("http://localhost/", { headers: { cookie } });
       await Promise.all(Array.from({ length: REQUESTS }, async () => {
+        const headers = { cookie };
+        const request = new Request("http://localhost/", { headers });
         for (;;) {
           try {
             const isolation = "strict";
