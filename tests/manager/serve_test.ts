@@ -427,6 +427,31 @@ Deno.test("every kind of response carries the cookie", async () => {
 });
 
 for (const medium of STORES) {
+  Deno.test(`40,000 updates and form tokens in one request take linear time, and 32 tokens are kept (${medium})`, async () => {
+    const COUNT = 40_000;
+    let took = Infinity;
+    await using server = await serve(medium, {
+      "/": (session) => {
+        const begin = performance.now();
+        const tokens: string[] = [];
+        for (let i = 0; i < COUNT; i++) {
+          session.update("n", (n = 0) => n + 1);
+          tokens.push(session.createFormToken());
+        }
+        took = performance.now() - begin;
+        const held = tokens.map((token) => session.hasFormToken(token));
+        assertEquals(held.indexOf(true), COUNT - 32);
+        assertEquals(held.slice(-32), Array(32).fill(true));
+        return new Response(`${session.get("n")}`);
+      },
+    });
+    assertEquals(await (await server.get("/")).text(), `${COUNT}`);
+    const [record] = (await server.records()).values();
+    assertEquals([record!.data.n, record!.formTokens!.length], [COUNT, 32]);
+    // It took 6 s.
+    assert(took < 2_000, `${took} ms`);
+  });
+
   Deno.test(`a body that is streamed after the commit reads the session, and cannot write (${medium})`, async () => {
     const outcomes: string[] = [];
     const tries: Readonly<Record<string, (session: Session<Data>) => void>> = {
