@@ -427,6 +427,51 @@ Deno.test("every kind of response carries the cookie", async () => {
 });
 
 for (const medium of STORES) {
+  for (const seal of [false, true]) {
+    Deno.test(`a message left again while a page shows the first is shown by the next page, also if it is the same (${medium}, seal ${seal})`, async () => {
+      let isShown = Promise.withResolvers<void>();
+      let goOn = Promise.withResolvers<void>();
+      await using server = await serve(medium, {
+        "/save": (session, request) => {
+          session.flash(
+            "notice",
+            new URL(request.url).searchParams.get("text"),
+          );
+          return new Response();
+        },
+        "/page": (session) => new Response(`${session.flash("notice")}`),
+        "/slow": async (session) => {
+          const text = `${session.flash("notice")}`;
+          isShown.resolve();
+          await goOn.promise;
+          return new Response(text);
+        },
+      }, { seal });
+      // Between the two another page may have shown the first message.
+      for (const between of [[], ["/page"]]) {
+        for (const text of ["Saved!", "Another"]) {
+          const browser = new Browser(server);
+          await browser.get("/save?text=Saved!");
+          for (let turn = 0; turn < 3; turn++) {
+            isShown = Promise.withResolvers();
+            goOn = Promise.withResolvers();
+            const slow = browser.get("/slow");
+            await isShown.promise;
+            for (const path of between) {
+              assertEquals(await browser.get(path), "Saved!");
+            }
+            await browser.get(`/save?text=${text}`);
+            goOn.resolve();
+            assertEquals(await slow, "Saved!");
+            assertEquals(await browser.get("/page"), text);
+            assertEquals(await browser.get("/page"), "undefined");
+            await browser.get("/save?text=Saved!");
+          }
+        }
+      }
+    });
+  }
+
   Deno.test(`40,000 updates and form tokens in one request take linear time, and 32 tokens are kept (${medium})`, async () => {
     const COUNT = 40_000;
     let took = Infinity;
