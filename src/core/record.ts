@@ -72,6 +72,8 @@ export interface SessionRecord {
   readonly commits?: number;
   /** What one request leaves for the next to read once. */
   readonly flash?: JsonObject;
+  /** Which commit left a key of `flash`, where the first one did not. */
+  readonly flashLeft?: { readonly [key: string]: number };
   /** Form tokens handed out and not yet used, oldest first. */
   readonly formTokens?: readonly string[];
   /** The keys of `data` whose value is a text of the codec for other types. */
@@ -122,6 +124,7 @@ const LOGIN: Kind = {
     isPlainObject(value) && TEXT.is(value.user) && isWhole(value.generation),
   otherwise: "is not a login that began",
 };
+const COUNTS: Kind = { is: TIMES.is, otherwise: "is not an object of counts" };
 const PREVIOUS: Kind = {
   is: (value) =>
     isPlainObject(value) && TEXT.is(value.hash) && isWhole(value.until) &&
@@ -152,6 +155,7 @@ const MEMBERS: { readonly [Name in keyof Required<SessionRecord>]: Kind } = {
   keyExpiry: TIMES,
   dataVersion: COUNT,
   commits: COUNT,
+  flashLeft: COUNTS,
   flash: OBJECT,
   data: OBJECT,
 };

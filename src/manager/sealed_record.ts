@@ -35,9 +35,9 @@ export function sealRecord(
   { secrets }: Sealing,
 ): SessionRecord {
   const { data, flash, formTokens, ...others } = record;
-  const { typed, typedFlash, keyExpiry, ...rest } = others;
+  const { typed, typedFlash, keyExpiry, flashLeft, ...rest } = others;
   const text = JSON.stringify(
-    { data, flash, formTokens, typed, typedFlash, keyExpiry },
+    { data, flash, formTokens, typed, typedFlash, keyExpiry, flashLeft },
   );
   const sealed = seal(keyOf(owner, secrets[0]), text);
   return { ...rest, data: {}, sealed };

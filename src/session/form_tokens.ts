@@ -28,7 +28,7 @@ export class FormTokens {
 
   create(): string {
     const token = createSecret();
-    this.#added = [...this.#added, token];
+    this.#added = [...this.#added, token].slice(-MAX_TOKENS);
     return token;
   }
 

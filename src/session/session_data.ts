@@ -32,7 +32,7 @@ interface KeyState {
   /** The JSON of an object that was handed out, when it was. */
   readonly text: string | undefined;
   /** What was done: nothing so far, a set (or delete), or these updates. */
-  readonly change: "none" | "set" | readonly Update[];
+  readonly change: "none" | "set" | Update[];
   /** In ms since the epoch; `undefined` for never. */
   readonly expiresAt: number | undefined;
 }
@@ -146,13 +146,15 @@ export class SessionData {
     const state = this.#states.get(key);
     const isSet = state !== undefined &&
       (state.change === "set" || this.#wasChangedInside(state));
-    const earlier = typeof state?.change === "object" ? state.change : [];
+    const updates = typeof state?.change === "object" ? state.change : [];
     this.#put(key, {
       value,
       text: undefined,
-      change: isSet ? "set" : [...earlier, change],
+      change: isSet ? "set" : updates,
       expiresAt: before === undefined ? undefined : this.#expiryOf(key),
     });
+    // To the same list: a copy each time would take quadratic time.
+    updates.push(change);
     return this.get(key);
   }
 
@@ -278,7 +280,7 @@ export class SessionData {
     } else if (change === "set") {
       return { value, expiresAt };
     }
-    return typeof change === "string" ? undefined : change;
+    return typeof change === "string" ? undefined : [...change];
   }
 }
 

@@ -144,7 +144,7 @@ export class SessionState {
   }
 
   get flash(): Flash {
-    return this.#flash ??= new Flash(this.#record?.flash, this.#format);
+    return this.#flash ??= new Flash(this.#record ?? {}, this.#format);
   }
 
   get formTokens(): FormTokens {
@@ -320,20 +320,22 @@ export class SessionState {
         if (begunLogin !== undefined) record = { ...record, login: begunLogin };
         if (isLabelChanged) record = withLabel(record, label);
         const {
-          flash: oldFlash = {},
+          flash: _flash,
+          flashLeft: _flashLeft,
           formTokens: oldTokens = [],
           data: _data,
           keyExpiry: _keyExpiry,
           ...rest
         } = record;
         const { data, keyExpiry } = changeData?.(record) ?? record;
-        const flash = changeFlash?.(oldFlash) ?? oldFlash;
+        const { flash, flashLeft } = changeFlash?.(record) ?? record;
         const formTokens = changeFormTokens?.(oldTokens) ?? oldTokens;
         return {
           ...rest,
           data,
           ...(keyExpiry !== undefined && { keyExpiry }),
-          ...(Object.keys(flash).length > 0 && { flash }),
+          ...(flash !== undefined && { flash }),
+          ...(flashLeft !== undefined && { flashLeft }),
           ...(formTokens.length > 0 && { formTokens }),
         };
       },

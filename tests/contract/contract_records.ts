@@ -122,6 +122,7 @@ export function listUnkeepable(): Record<string, unknown> {
     "typed a text": { data, createdAt, typed: "a" },
     "typed a list of numbers": { data, createdAt, typed: [1] },
     "typedFlash null": { data, createdAt, typedFlash: null },
+    "flashLeft null": { data, createdAt, flashLeft: null },
     "keyExpiry a list": { data, createdAt, keyExpiry: [1] },
     "keyExpiry of no times": { data, createdAt, keyExpiry: { a: "1" } },
     "keyExpiry with an escaped key": {
@@ -212,6 +213,7 @@ export function testRecords(declare: Declare, longestString: number): void {
       formTokens: ["one", "two"],
       typed: ["a"],
       typedFlash: [""],
+      flashLeft: { "": 1 },
       keyExpiry: { a: 1_763_629_200_005, b: 0 },
       dataVersion: 3,
     };

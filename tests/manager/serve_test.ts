@@ -427,6 +427,76 @@ Deno.test("every kind of response carries the cookie", async () => {
 });
 
 for (const medium of STORES) {
+  for (const seal of [false, true]) {
+    Deno.test(`a message left again while a page shows the first is shown by the next page, also if it is the same (${medium}, seal ${seal})`, async () => {
+      let isShown = Promise.withResolvers<void>();
+      let goOn = Promise.withResolvers<void>();
+      await using server = await serve(medium, {
+        "/save": (session, request) => {
+          session.flash(
+            "notice",
+            new URL(request.url).searchParams.get("text"),
+          );
+          return new Response();
+        },
+        "/page": (session) => new Response(`${session.flash("notice")}`),
+        "/slow": async (session) => {
+          const text = `${session.flash("notice")}`;
+          isShown.resolve();
+          await goOn.promise;
+          return new Response(text);
+        },
+      }, { seal });
+      // Between the two another page may have shown the first message.
+      for (const between of [[], ["/page"]]) {
+        for (const text of ["Saved!", "Another"]) {
+          const browser = new Browser(server);
+          await browser.get("/save?text=Saved!");
+          for (let turn = 0; turn < 3; turn++) {
+            isShown = Promise.withResolvers();
+            goOn = Promise.withResolvers();
+            const slow = browser.get("/slow");
+            await isShown.promise;
+            for (const path of between) {
+              assertEquals(await browser.get(path), "Saved!");
+            }
+            await browser.get(`/save?text=${text}`);
+            goOn.resolve();
+            assertEquals(await slow, "Saved!");
+            assertEquals(await browser.get("/page"), text);
+            assertEquals(await browser.get("/page"), "undefined");
+            await browser.get("/save?text=Saved!");
+          }
+        }
+      }
+    });
+  }
+
+  Deno.test(`40,000 updates and form tokens in one request take linear time, and 32 tokens are kept (${medium})`, async () => {
+    const COUNT = 40_000;
+    let took = Infinity;
+    await using server = await serve(medium, {
+      "/": (session) => {
+        const begin = performance.now();
+        const tokens: string[] = [];
+        for (let i = 0; i < COUNT; i++) {
+          session.update("n", (n = 0) => n + 1);
+          tokens.push(session.createFormToken());
+        }
+        took = performance.now() - begin;
+        const held = tokens.map((token) => session.hasFormToken(token));
+        assertEquals(held.indexOf(true), COUNT - 32);
+        assertEquals(held.slice(-32), Array(32).fill(true));
+        return new Response(`${session.get("n")}`);
+      },
+    });
+    assertEquals(await (await server.get("/")).text(), `${COUNT}`);
+    const [record] = (await server.records()).values();
+    assertEquals([record!.data.n, record!.formTokens!.length], [COUNT, 32]);
+    // It took 6 s.
+    assert(took < 2_000, `${took} ms`);
+  });
+
   Deno.test(`a body that is streamed after the commit reads the session, and cannot write (${medium})`, async () => {
     const outcomes: string[] = [];
     const tries: Readonly<Record<string, (session: Session<Data>) => void>> = {
