@@ -104,6 +104,8 @@ export class SessionState {
   label: string | undefined;
   /** Whether the request may change nothing. */
   isReadOnly = false;
+  /** Whether the request ended the session, also one that was new. */
+  isLogout = false;
   /** Whether the request looked at the session in any way. */
   isUsed = false;
   /** What a manager keeps with the session; a `WeakMap` of its own costs more. */
@@ -192,6 +194,7 @@ export class SessionState {
     }
     if (user === null) {
       if (this.user !== undefined) this.destroy();
+      this.isLogout = true;
       return;
     }
     if (this.user !== undefined && this.user !== user) this.#replace();
@@ -222,6 +225,7 @@ export class SessionState {
     this.#isEnded = this.#stored !== undefined;
     this.data.end();
     this.#reset(undefined);
+    this.isLogout = true;
   }
 
   discard(): void {
@@ -337,6 +341,7 @@ export class SessionState {
   #reset(stored: StoredSession | undefined): void {
     const record = stored?.record;
     this.isNew = stored === undefined;
+    this.isLogout = false;
     this.createdAt = record?.createdAt ?? this.now();
     this.lastAccess = stored?.lastAccess ?? this.createdAt;
     this.user = record?.user;
