@@ -9,8 +9,9 @@
  * A browser may send several cookies of this name: other applications and
  * neighbouring hosts can set one, and a change of `domain`, `path` or
  * `partitioned` leaves the old one behind. The one that opens a session counts.
- * Where two open different ones, neither does; with five or more of ours the
- * request has a new session, too. The event `"ambiguous"` tells of it.
+ * Where two open different ones, neither does, and the next login or logout ends
+ * both; with five or more of ours the request has a new session, too. The event
+ * `"ambiguous"` tells of it.
  */
 export interface CookieOptions {
   /**

@@ -3,7 +3,7 @@ import type { SessionDataError, SessionGoneError } from "../core/errors.ts";
 /**
  * Reports that a request brought tokens of different sessions, in cookies of the
  * same name: a neighbouring host may have planted one. The request gets a new
- * session.
+ * session; a login or logout in it ends these.
  */
 export interface SessionAmbiguousEvent {
   /** Tells the events apart. */
@@ -40,7 +40,8 @@ export interface SecretReusedEvent {
 /**
  * Reports that the data of a session could not be used: it does not fit the
  * schema, it is of a newer version, `migrate` or the codec failed. The request
- * got a new session; the record stays until it expires.
+ * got a new session; a login or logout in it ends this one, else the record
+ * stays until it expires.
  */
 export interface SessionInvalidEvent {
   /** Tells the events apart. */

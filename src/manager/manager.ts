@@ -48,7 +48,8 @@ interface Ongoing<Data extends object> {
  *   unknown ID, a wrong secret: all give a new, empty session, which is neither
  *   stored nor given a cookie until there is something to keep. A token that a
  *   client made up is never adopted. Of several cookies of the same name the one
- *   that opens a session counts; two that open different ones are ignored.
+ *   that opens a session counts; two that open different ones are ignored, until
+ *   a login or logout, which ends them all.
  * - **Nothing is lost.** A commit does what the request did to the record as it
  *   is at that moment, in one `update` of the store. No lock is held while the
  *   application's code runs, unless the request is `exclusive`.

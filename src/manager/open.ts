@@ -37,41 +37,43 @@ export async function openVisit<Data extends object>(
   const { store, transport, counters } = settings;
   const isolation = new Isolation(isolationSettings, counters);
   const tokens = findTokens(transport.read(request));
-  const credentials = tokens.length > 1
-    ? await choose(settings, tokens)
-    : tokens[0] && credentialsOf(tokens[0]);
-  if (credentials === undefined) {
-    return new Visit(settings, request, isolation, undefined);
+  const fitting = tokens.length > 1
+    ? await findFitting(settings, tokens)
+    : tokens.map(credentialsOf);
+  const [credentials, ...others] = fitting;
+  if (credentials === undefined || others.length > 0) {
+    return new Visit(settings, request, isolation, undefined, fitting);
   }
   if (isolation.needsLock && await isValid(settings, credentials)) {
     await isolation.enter(store, credentials.id, request);
   }
-  let found: OpenedSession | undefined;
+  let found: OpenedSession | "unusable" | undefined;
   try {
     found = await findSession(settings, credentials);
   } finally {
-    if (found === undefined) await isolation.leave();
+    if (typeof found !== "object") await isolation.leave();
   }
-  return new Visit(settings, request, isolation, found);
+  return found === "unusable"
+    ? new Visit(settings, request, isolation, undefined, fitting)
+    : new Visit(settings, request, isolation, found);
 }
 
-/** Chooses the one of several tokens that opens a session, if it is one. */
-async function choose(
+/** Finds those of several tokens that fit; reports what is wrong with them. */
+async function findFitting(
   settings: ManagerSettings,
   tokens: readonly Token[],
-): Promise<Credentials | undefined> {
+): Promise<readonly Credentials[]> {
   const { report } = settings;
   if (tokens.length > MOST_TOKENS) {
     report({ type: "ambiguous", sessionIds: [] });
-    return undefined;
+    return [];
   }
   const { fitting, reused } = await compareTokens(settings, tokens);
   for (const credentials of reused) await reportReuse(settings, credentials);
   if (fitting.length > 1) {
     report({ type: "ambiguous", sessionIds: fitting.map(({ id }) => id) });
-    return undefined;
   }
-  return fitting[0];
+  return fitting;
 }
 
 /** A request without a valid secret neither waits nor makes others wait. */
@@ -84,11 +86,15 @@ async function isValid(
     isOpening(matchSecret(record, secretHash, now()));
 }
 
-/** Finds a session, and marks it accessed when that is due. */
+/**
+ * Finds a session, and marks it accessed when that is due.
+ *
+ * @returns `"unusable"` when the secret is good, and the data is not.
+ */
 async function findSession(
   settings: ManagerSettings,
   credentials: Credentials,
-): Promise<OpenedSession | undefined> {
+): Promise<OpenedSession | "unusable" | undefined> {
   const { store, data, touchAfter, rotateEvery, now } = settings;
   const { onInvalid, report } = settings;
   const { id, secretHash } = credentials;
@@ -105,10 +111,9 @@ async function findSession(
   if (stored === undefined) return undefined;
   const verified = verify(settings, stored, credentials);
   if (verified === undefined) {
-    if (matchSecret(stored, secretHash, now()) === "reused") {
-      await reportReuse(settings, credentials);
-    }
-    return undefined;
+    const match = matchSecret(stored, secretHash, now());
+    if (match === "reused") await reportReuse(settings, credentials);
+    return isOpening(match) ? "unusable" : undefined;
   }
   const { match, secret, record: { user } } = verified;
   let generation: number | undefined;
@@ -125,7 +130,7 @@ async function findSession(
       throw error;
     }
     report({ type: "invalid", sessionId: id, error });
-    return undefined;
+    return "unusable";
   }
   const isCurrent = match === "current";
   return {

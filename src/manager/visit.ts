@@ -85,12 +85,15 @@ export class Visit<Data extends object> {
   readonly #openedGeneration: number | undefined;
   /** The generations that this request itself began and joined, by user. */
   #joined: Map<string, number> | undefined;
+  /** Of sessions that the request did not get, although the secrets are good. */
+  #others: readonly Credentials[];
 
   constructor(
     settings: ManagerSettings,
     request: SessionRequest,
     isolation: Isolation,
     opened: OpenedSession | undefined,
+    others: readonly Credentials[] = [],
   ) {
     const { now, types } = settings;
     this.session = new Session<Data>({ stored: opened, now, types });
@@ -102,6 +105,7 @@ export class Visit<Data extends object> {
     this.#credentials = opened?.credentials;
     this.#isHandedOn = opened?.isHandedOn ?? false;
     this.#isRotationDue = opened?.isRotationDue ?? false;
+    this.#others = others;
     isolation.see(opened?.record);
     this.#state.owner = this;
     this.#openedAt = { turn: currentTurn(), at: now() };
@@ -142,10 +146,12 @@ export class Visit<Data extends object> {
    * @throws As `commit` of the manager.
    */
   async commit(): Promise<Header | undefined> {
-    const { isUsed } = this.#state;
+    const { isUsed, isLogout, login } = this.#state;
     const isForced = isUsed && this.#isRotationDue &&
       !this.#isolation.isReadOnly;
-    const change = this.#state.begin(isForced);
+    const isEnding = this.#others.length > 0 &&
+      (isLogout || login !== undefined);
+    const change = this.#state.begin(isForced || isEnding);
     if (change === undefined) {
       // An image that never looked at the session stays public.
       const isDue = isUsed && this.#credentials !== undefined &&
@@ -164,11 +170,16 @@ export class Visit<Data extends object> {
       if (credentials === undefined) {
         const { id, createdAt } = this.#state;
         const begun = this.#begin(change, revocations, id, createdAt);
-        return begun && await this.#create(begun);
+        const isEnded = isEnding && await this.#endOthers();
+        if (begun !== undefined) return await this.#create(begun);
+        return isEnded ? this.#forget() : undefined;
       }
-      return change.isEnded
+      const header = change.isEnded
         ? await this.#replace(change, revocations, credentials)
         : await this.#update(change, revocations, credentials);
+      // After an earlier commit of the same request.
+      if (isEnding) await this.#endOthers();
+      return header;
     } catch (error) {
       this.#isolation.countFailure(error);
       throw error;
@@ -277,7 +288,7 @@ export class Visit<Data extends object> {
     revocations: Revocations,
     { id, secretHash }: Credentials,
   ): Promise<Header | undefined> {
-    const { store, transport, now } = this.#settings;
+    const { store, now } = this.#settings;
     const isolation = this.#isolation;
     const { id: newId, createdAt, storedUser } = this.#state;
     // What cannot be kept is refused before anything ends.
@@ -298,12 +309,39 @@ export class Visit<Data extends object> {
       throw new SessionGoneError(id);
     }
     if (begun !== undefined) return await this.#create(begun);
-    const isEnded = !isGone && ending === "ended";
-    if (isEnded) isolation.begin(undefined);
-    this.#finish(undefined, undefined);
     // A session that was found gone clears no cookie: that could be the new
     // one which a parallel request has just been given.
-    return isEnded ? transport.revoke(this.#request) : undefined;
+    if (!isGone && ending === "ended") return this.#forget();
+    this.#finish(undefined, undefined);
+    return undefined;
+  }
+
+  /**
+   * Ends the sessions that the request did not get: the browser brought their
+   * secrets, and would bring them again.
+   *
+   * @returns Whether there was one.
+   */
+  async #endOthers(): Promise<boolean> {
+    const { store, now } = this.#settings;
+    let isEnded = false;
+    for (const { id, secretHash } of this.#others) {
+      const kept = await store.update(id, (found) => {
+        // A login may have replaced the secret meanwhile.
+        const isOpen = isOpening(matchSecret(found, secretHash, now()));
+        return isOpen ? undefined : KEEP;
+      });
+      isEnded ||= kept === null;
+    }
+    this.#others = [];
+    return isEnded;
+  }
+
+  /** Goes on with a new session, and makes the client forget its token. */
+  #forget(): Header {
+    this.#isolation.begin(undefined);
+    this.#finish(undefined, undefined);
+    return this.#settings.transport.revoke(this.#request);
   }
 
   async #update(

@@ -106,6 +106,8 @@ export class SessionState {
   label: string | undefined;
   /** Whether the request may change nothing. */
   isReadOnly = false;
+  /** Whether the request ended the session, also one that was new. */
+  isLogout = false;
   /** Whether the request looked at the session in any way. */
   isUsed = false;
   /** What a manager keeps with the session; a `WeakMap` of its own costs more. */
@@ -205,6 +207,7 @@ export class SessionState {
     }
     if (user === null) {
       if (this.user !== undefined) this.destroy();
+      this.isLogout = true;
       return;
     }
     const begun = this.#begunLogin;
@@ -248,6 +251,7 @@ export class SessionState {
     this.#isEnded = this.#stored !== undefined;
     this.data.end();
     this.#reset(undefined);
+    this.isLogout = true;
   }
 
   discard(): void {
@@ -368,6 +372,7 @@ export class SessionState {
   #reset(stored: StoredSession | undefined): void {
     const record = stored?.record;
     this.isNew = stored === undefined;
+    this.isLogout = false;
     this.createdAt = record?.createdAt ?? this.now();
     this.lastAccess = stored?.lastAccess ?? this.createdAt;
     this.user = record?.user;

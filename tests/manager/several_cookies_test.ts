@@ -5,10 +5,10 @@
  * had another Domain, Path or Partitioned.
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { hashSecret } from "../../src/core/token.ts";
 import { MINUTE } from "../constants.ts";
-import { type Act, serveActs } from "./acting_server.ts";
+import { type Act, type ActingServer, serveActs } from "./acting_server.ts";
 import { STORES } from "./session_server.ts";
 import { BEGIN, idOf, lastAccessOf, setUp } from "./set_up.ts";
 
@@ -213,6 +213,195 @@ for (const medium of STORES) {
     assertEquals((await ask(cookies[0], looks)).result, 5);
   });
 }
+
+/** What ends sessions; the answer's cookie is cleared. */
+const LOGOUTS: Readonly<Record<string, Act>> = {
+  "destroy()": (session) => session.destroy(),
+  "setUser(null)": (session) => session.setUser(null),
+};
+
+/** Sessions of two users, and the header with the tokens of both. */
+async function plant({ begin }: ActingServer) {
+  const own = await begin(signsIn("ann"));
+  const planted = await begin(signsIn("eve"));
+  return { own, planted, both: `${planted}; ${own}` };
+}
+
+for (const medium of STORES) {
+  Deno.test(`${medium}: a login in a request whose tokens open different sessions ends them`, async () => {
+    await using acting = await serveActs(medium);
+    const { ask, show, server } = acting;
+    const { own, planted, both } = await plant(acting);
+    const { cookie } = await ask(both, (session) => {
+      session.set("n", 7);
+      session.setUser("ann");
+    });
+    assertEquals([...(await acting.records()).keys()], [idOf(cookie!)]);
+    for (const old of [own, planted]) assertEquals(await show(old), undefined);
+    // The browser cannot tell them apart, and still sends both.
+    for (const cookies of inEachOrder(cookie!, planted)) {
+      const { user, data } = (await show(cookies))!;
+      assertEquals([user, data], ["ann", { n: 7 }]);
+    }
+    assertEquals(server.events.length, 1);
+    assertEquals(server.manager.counters.commits, 3);
+  });
+
+  for (const [title, act] of Object.entries(LOGOUTS)) {
+    Deno.test(`${medium}: ${title} in a request whose tokens open different sessions ends them`, async () => {
+      await using acting = await serveActs(medium);
+      const { ask, show } = acting;
+      const { both } = await plant(acting);
+      assertEquals((await ask(both, act)).cookie, "");
+      assertEquals((await acting.records()).size, 0);
+      // Nothing is left to end, so no cookie is cleared.
+      assertEquals((await ask(both, act)).cookie, undefined);
+
+      const again = await plant(acting);
+      const { cookie } = await ask(again.both, async (session, manager) => {
+        await act(session, manager);
+        session.set("bye", true);
+      });
+      assertEquals((await show(cookie))!.data, { bye: true });
+      assertEquals((await acting.records()).size, 1);
+    });
+  }
+
+  Deno.test(`${medium}: what is neither a login nor a logout ends no session of several`, async () => {
+    await using acting = await serveActs(medium);
+    const { ask, show } = acting;
+    const { own, planted, both } = await plant(acting);
+    const acts: Act[] = [
+      looks,
+      begins,
+      (session) => session.regenerate(),
+      (session) => {
+        session.setUser("ann");
+        session.destroy();
+        session.discard();
+      },
+      (session) => {
+        session.set("n", 1);
+        session.destroy();
+        throw new Error("the handler fails");
+      },
+    ];
+    for (const act of acts) await ask(both, act);
+    assertEquals((await show(own))!.user, "ann");
+    assertEquals((await show(planted))!.user, "eve");
+  });
+
+  Deno.test(`${medium}: a login that cannot be kept ends no session of several`, async () => {
+    await using acting = await serveActs(medium, { maxBytes: 100 });
+    const { ask, show } = acting;
+    const { own, planted, both } = await plant(acting);
+    const { status, cookie } = await ask(both, (session) => {
+      session.setUser("ann");
+      session.set("cart", ["x".repeat(100)]);
+    });
+    assertEquals([status, cookie], [500, undefined]);
+    assertEquals((await show(own))!.user, "ann");
+    assertEquals((await show(planted))!.user, "eve");
+  });
+
+  Deno.test(`${medium}: a login among several tokens ends no session that has a new secret since`, async () => {
+    await using acting = await serveActs(medium);
+    const { ask, hold, show } = acting;
+    const { own, both } = await plant(acting);
+    const release = await hold(both, signsIn("ann"));
+    const other = (await ask(own, signsIn("ann"))).cookie!;
+    const { cookie } = await release();
+    assertEquals((await show(other))!.user, "ann");
+    assertEquals((await show(cookie))!.user, "ann");
+    assertEquals((await acting.records()).size, 2);
+  });
+
+  Deno.test(`${medium}: of two logins at once among several tokens each leaves one session`, async () => {
+    await using acting = await serveActs(medium);
+    const { hold, show } = acting;
+    const { both } = await plant(acting);
+    const users = ["ann", "ben"];
+    const releases = [];
+    for (const user of users) releases.push(await hold(both, signsIn(user)));
+    for (const [at, release] of releases.entries()) {
+      const { cookie } = await release();
+      assertEquals((await show(cookie))!.user, users[at]);
+    }
+    assertEquals((await acting.records()).size, 2);
+  });
+
+  Deno.test(`${medium}: a login and a logout end a session whose data cannot be opened, to look at it does not`, async () => {
+    const options = { seal: true, onEvent: () => {} };
+    await using acting = await serveActs(medium, {
+      ...options,
+      secrets: [SECRETS[0]!],
+    });
+    const { store } = acting.server;
+    await using later = await serveActs(medium, {
+      ...options,
+      store,
+      secrets: [SECRETS[1]!],
+    });
+    const acts = [...Object.values(LOGOUTS), signsIn("ann")];
+    for (const act of acts) {
+      const own = await acting.begin(signsIn("ann"));
+      const { result, cookie } = await later.ask(own, looks);
+      assertEquals([result, cookie], [null, undefined]);
+      assert(await store.has(idOf(own)));
+      const answer = await later.ask(own, act);
+      assertEquals(await store.has(idOf(own)), false);
+      assertEquals(answer.cookie === "", act !== acts.at(-1));
+    }
+    assertEquals((await later.records()).size, 1);
+  });
+
+  Deno.test(`${medium}: a login ends a session whose data does not fit the schema`, async () => {
+    let isStrict = false;
+    const schema = {
+      "~standard": {
+        version: 1 as const,
+        vendor: "test",
+        validate: (value: unknown) =>
+          isStrict && (value as { n?: number }).n === 1
+            ? { issues: [{ path: ["n"] }] }
+            : { value: value as Record<string, unknown> },
+      },
+    };
+    await using acting = await serveActs(medium, { schema });
+    const { ask, begin, show, server } = acting;
+    const own = await begin(begins);
+    isStrict = true;
+    const { cookie } = await ask(own, signsIn("ann"));
+    assertEquals((await show(cookie))!.user, "ann");
+    assertEquals(server.events.map(({ type }) => type), ["invalid"]);
+    assertEquals([...(await acting.records()).keys()], [idOf(cookie!)]);
+  });
+}
+
+Deno.test("a second commit that signs in ends what the first one left", async () => {
+  const { begin, open, commit, store } = setUp();
+  const cookies = [await begin(), await begin()];
+  const session = await open(cookies.map(({ cookie }) => cookie).join("; "));
+  session.set("n", 1);
+  await commit(session);
+  for (const { id } of cookies) assert(await store.has(id));
+  session.setUser("ann");
+  const cookie = (await commit(session)).split(";")[0]!;
+  for (const { id } of cookies) assert(!await store.has(id));
+  assertEquals((await open(cookie)).user, "ann");
+});
+
+Deno.test("a logout among several tokens fails when the store does, and can be tried again", async () => {
+  const { begin, open, commit, store } = setUp();
+  const cookies = [await begin(), await begin()];
+  const session = await open(cookies.map(({ cookie }) => cookie).join("; "));
+  session.destroy();
+  store.failure = new Error("the store is away");
+  await assertRejects(() => commit(session), Error, "the store is away");
+  store.failure = undefined;
+  assertEquals((await commit(session)).includes("Max-Age=0"), true);
+  for (const { id } of cookies) assert(!await store.has(id));
+});
 
 Deno.test("one token costs one load; of two to four each is loaded, then the chosen one; five cost nothing", async () => {
   const { begin, open, store, events } = setUp();
