@@ -1,4 +1,4 @@
-/** What the tests of all rooms call things, and how long they take. */
+/** Names and durations that the tests of all rooms use. */
 
 import type { SessionRecord } from "../src/core/record.ts";
 import { hashSecret } from "../src/core/token.ts";
@@ -11,7 +11,7 @@ export const OTHER_ID = "fedcba9876543210fedcba9876543210";
 
 /** A secret. */
 export const SECRET = "AAAAAAAAAAAAAAAAAAAAAA";
-/** What a record keeps of it. */
+/** The hash of the secret, which a record keeps. */
 export const SECRET_HASH: string = hashSecret(SECRET);
 
 /** A user. */
@@ -22,13 +22,13 @@ export const MINUTE = 60_000;
 /** In milliseconds. */
 export const HOUR: number = 60 * MINUTE;
 
-/** How records are sealed where they are. */
+/** The settings of sealed records. */
 export const SEALING: Sealing = {
   isOn: true,
   secrets: ["a secret of the server's own, long enough for it"],
 };
 
-/** Makes a record, as small as one can be. */
+/** Makes the smallest record. */
 export function recordOf(
   data: SessionRecord["data"] = { n: 1 },
   rest: Partial<SessionRecord> = {},

@@ -1,4 +1,4 @@
-/** What lies in the index of users of a directory of sessions, and puts it there. */
+/** Reads the index of users of a directory of sessions, and adds entries to it. */
 
 import { decodeTag } from "../src/core/codec.ts";
 import { isSessionId } from "../src/core/token.ts";
@@ -15,16 +15,16 @@ import {
 export interface IndexState {
   /** The names of all entries, sorted. */
   readonly entries: readonly string[];
-  /** The entries that are missing: it must never lack one. */
+  /** The missing entries: there must never be one. */
   readonly missing: readonly string[];
-  /** The entries that are there for nothing. */
+  /** The stale entries. */
   readonly stale: readonly string[];
 }
 
 /**
  * Compares the index of a directory with its sessions.
  *
- * @param directory The directory, in which no process is at work.
+ * @param directory The directory, which no process uses at the same time.
  */
 export function describeIndex(directory: string): IndexState {
   const buckets = list(userIndexPath(directory)).filter((name) =>
@@ -46,11 +46,11 @@ export function describeIndex(directory: string): IndexState {
 }
 
 /**
- * Puts an entry, whatever session there is.
+ * Adds an entry, whether the session exists or not.
  *
  * @param directory The directory of sessions.
  * @param entry The entry.
- * @param at When it was put there.
+ * @param at The time at which it was added.
  */
 export function putEntry(
   directory: string,

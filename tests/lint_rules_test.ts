@@ -9,7 +9,7 @@ import { TemporaryDirectory } from "./temporary_directory.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
-/** Files in which everything is as it should be, however odd it looks. */
+/** Files without a breach of a rule, although they look like one. */
 const SOUND: Readonly<Record<string, string>> = {
   "mod.ts": `export const a = 1;`,
   "src/core/sound.ts": `
@@ -34,7 +34,7 @@ const SOUND: Readonly<Record<string, string>> = {
   "bench/sound.ts": "const name = 1; await import(`./${name}.ts`);",
 };
 
-/** Each is a file of its own, with the one rule that it breaks. */
+/** Each is a file of its own; with the only rule that it breaks. */
 const BREACHES: readonly (readonly [rule: string, source: string])[] = [
   ["no-explicit-any", `export const a = (1 as any).c;`],
   ["no-explicit-any", `export const a: Record<string, any> = {};`],

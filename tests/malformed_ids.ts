@@ -1,4 +1,4 @@
-/** What is not a session ID, in every way that we could think of. */
+/** Malformed session IDs of every kind that we know. */
 export const MALFORMED_IDS: readonly (readonly [why: string, id: unknown])[] = [
   ["empty", ""],
   ["one character", "a"],

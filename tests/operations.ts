@@ -11,31 +11,31 @@ import type { SessionManagerOptions } from "../src/manager/manager_options.ts";
 import type { Session } from "../src/session/session.ts";
 import { ID, recordOf, USER } from "./constants.ts";
 
-/** What a store's operation is called with; each takes what it needs. */
+/** The arguments of a store's operation; each uses some of them. */
 export interface StoreCall {
   readonly store: SessionStore;
   /** The session; without it, `ID`. */
   readonly id?: string;
-  /** What is saved or created. */
+  /** The record to save or create. */
   readonly record?: SessionRecord;
-  /** What an update makes of the record. */
+  /** The change of an update. */
   readonly change?: (record: SessionRecord) => SessionRecord;
   /** After how many minutes without an access a cleanup deletes. */
   readonly minutes?: number;
   readonly options?: StoreOptions;
 }
 
-/** What becomes of the session. */
+/** The session afterwards. */
 export type Fate =
   | "kept"
   | "accessed"
-  /** It is what was given, whatever there was before. */
+  /** It has the given record, whatever there was before. */
   | "replaced"
-  /** It is what was made of what there was before. */
+  /** It has the changed record. */
   | "changed"
   | "deleted";
 
-/** What is answered. */
+/** The answer. */
 export type Reply =
   | boolean
   /** The record that was found. */
@@ -49,7 +49,7 @@ export type Reply =
   /** `undefined`, in any case. */
   | "done";
 
-/** What an operation does to a session, and answers. */
+/** The effect of an operation on a session, and its answer. */
 export interface Effect {
   readonly fate: Fate;
   readonly reply: Reply;
@@ -131,7 +131,7 @@ export const STORE_OPERATIONS: Readonly<
   delete: {
     call: ({ store, id = ID, options }) => store.delete(id, options),
     live: { fate: "deleted", reply: true },
-    // What is left of an expired session is deleted, too.
+    // The record of an expired session is deleted, too.
     missing: { fate: "deleted", reply: false },
   },
 };
@@ -160,7 +160,7 @@ export function callStore(name: CallName, call: StoreCall): Promise<unknown> {
     : STORE_OPERATIONS[name as StoreOperationName].call(call);
 }
 
-/** Returns what an operation answers. */
+/** Returns the answer of an operation. */
 export function answerOf<T>(
   reply: Reply,
   found: T,
@@ -190,7 +190,7 @@ interface RequestOperation {
   ): void;
   /** The manager's options, where it takes certain ones. */
   readonly options?: Partial<SessionManagerOptions>;
-  /** What becomes of a session whose secret the request has. */
+  /** The session afterwards, if the request has its secret. */
   readonly fate: Fate;
   /** Whether the session gets a new secret. */
   readonly isRenewed?: boolean;

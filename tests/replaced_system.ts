@@ -6,7 +6,7 @@ import { type System, system } from "../src/system/system.ts";
 /**
  * Replaces some members of the operating system until the end of the block.
  *
- * @param members What takes the place of which call.
+ * @param members The replacements, by the names of the calls.
  */
 export function replaceSystem(members: Partial<System>): Disposable {
   const before = { ...system };
@@ -17,7 +17,7 @@ export function replaceSystem(members: Partial<System>): Disposable {
 /**
  * Stops the clock until the end of the block.
  *
- * @param now Where, in ms since the epoch.
+ * @param now The time, in ms since the epoch.
  */
 export function stopClock(now: number): Disposable {
   return replaceSystem({ now: () => now });
@@ -27,7 +27,7 @@ export function stopClock(now: number): Disposable {
 export interface RecordedCalls extends Disposable {
   /** As `"rename temporary to session"`. */
   readonly calls: readonly string[];
-  /** Forgets what was recorded, and returns it. */
+  /** Returns the recorded calls, and clears them. */
   take(): string[];
 }
 
@@ -107,11 +107,11 @@ function nameOf(path: string, directory: string): string {
 }
 
 /**
- * Acts once, right before a call: what another process might do there.
+ * Acts once, right before a call, as another process could.
  *
  * @param call Which kind of call.
- * @param isIt Which of them, by its arguments; it is asked until it says so.
- * @param act What happens before. Its own calls are not looked at.
+ * @param isIt Selects the call by its arguments; not called any more after that.
+ * @param act Runs before the call. Its own calls are not counted.
  */
 export function actBefore<Name extends "open" | "tryLock" | "wait" | "lstat">(
   call: Name,
@@ -137,20 +137,20 @@ export function actBefore<Name extends "open" | "tryLock" | "wait" | "lstat">(
   };
 }
 
-/** A clock that only waiting moves. */
+/** A clock that only waits move. */
 export interface FakeWaiting extends Disposable {
-  /** How long was waited, each time. */
+  /** The length of each wait. */
   readonly waits: readonly number[];
-  /** Forgets what was waited, and returns it. */
+  /** Returns the waits, and clears them. */
   take(): number[];
   /** How often the event loop was given back without a wait. */
   readonly pauses: number;
 }
 
 /**
- * Lets every wait end at once, and the monotonic clock go on by it.
+ * Ends every wait at once, and moves the monotonic clock by its length.
  *
- * @param onWait Is told the number of each wait, from 1, before it is over.
+ * @param onWait Called with the number of each wait, from 1, before it ends.
  */
 export function fakeWaiting(onWait?: (count: number) => void): FakeWaiting {
   let now = 1_000;

@@ -1,4 +1,4 @@
-/** Searches with random inputs, which fast-check draws, and makes small where one fails. */
+/** Searches with random inputs: fast-check draws them, and shrinks one that fails. */
 
 import fc from "npm:fast-check@4.11.0";
 import { EFFORT } from "./effort.ts";
@@ -6,7 +6,7 @@ import { EFFORT } from "./effort.ts";
 /** One input alone, given as `path=…` after `--`; a failure says which. */
 const PATH = Deno.args.find((arg) => arg.startsWith("path="))?.slice(5);
 
-/** Every search draws the same inputs each time; more of them when it is longer. */
+/** Every search draws the same inputs each time; a longer search draws more. */
 const SEED = 1;
 
 /**
@@ -18,7 +18,7 @@ const SEED = 1;
  * @param what What the inputs are, for the figure.
  * @param count How many are tried in CI.
  * @param inputs Draws one.
- * @param tryInput Throws where it finds a violation.
+ * @param tryInput Throws if it finds a violation.
  */
 export function search<T>(
   what: string,
@@ -30,7 +30,7 @@ export function search<T>(
   console.log(`${what}: ${count * EFFORT} inputs`);
 }
 
-/** Does what {@linkcode search} does, with inputs that take their time. */
+/** Does the same as {@linkcode search}, with an asynchronous `tryInput`. */
 export async function searchSlowly<T>(
   what: string,
   count: number,
@@ -50,7 +50,7 @@ function settingsOf<T>(count: number): fc.Parameters<[T]> {
   };
 }
 
-/** Shows bytes or text for a message, and no more of it than helps. */
+/** Shows the beginning of bytes or text, for a message. */
 export function show(input: Uint8Array | string): string {
   const text = typeof input === "string"
     ? JSON.stringify(input)

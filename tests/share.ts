@@ -9,9 +9,9 @@ const MOST_SHARES = 8;
 const WORD = Deno.args.find((arg) => arg.startsWith("share="))?.slice(6);
 
 /**
- * Takes what is to be searched in this run.
+ * Takes the part of a search that this run makes.
  *
- * @param all What a search that leaves nothing out goes through.
+ * @param all The members of the whole search.
  */
 export function takeShare<T>(all: readonly T[]): readonly T[] {
   return WORD === undefined ? all : shareOf(all, WORD);

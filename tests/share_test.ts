@@ -48,6 +48,6 @@ Deno.test("shareOf() takes the same share for the same word", () => {
   assertEquals(shareOf(all, "a commit"), shareOf(all, "a commit"));
 });
 
-Deno.test("shareOf() takes nothing of nothing", () => {
+Deno.test("shareOf() of an empty list is empty", () => {
   assertEquals(shareOf([], "a commit"), []);
 });

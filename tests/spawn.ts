@@ -6,7 +6,7 @@ const ROOT = new URL("../", import.meta.url);
 export interface ChildOptions {
   /** Paths that it may read and write. */
   readonly paths?: readonly string[];
-  /** Further flags of `deno run`, for what else it may do. */
+  /** Further flags of `deno run`, for other permissions. */
   readonly flags?: readonly string[];
   /** A program and its arguments that start it: a shell with limits, strace. */
   readonly through?: readonly string[];
@@ -14,7 +14,7 @@ export interface ChildOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** How a process ended, and what it printed that was not read before. */
+/** How a process ended, and its output that was not read before. */
 export interface Ending {
   readonly code: number;
   /** The signal that ended it, if one did. */
@@ -118,7 +118,7 @@ export class Child implements AsyncDisposable {
   /**
    * Reads the next line.
    *
-   * @throws {Error} If it is another one; the process is ended first.
+   * @throws {Error} If it is a different line; the process is ended first.
    */
   async expectLine(expected: string): Promise<void> {
     const line = await this.readLine();
@@ -140,7 +140,7 @@ export class Child implements AsyncDisposable {
   /**
    * Closes its standard input, and waits for its end.
    *
-   * @param longest How long that may take, in milliseconds.
+   * @param longest The longest wait, in milliseconds.
    * @throws {Error} If it takes longer; the process is ended first.
    */
   async end(longest?: number): Promise<Ending> {

@@ -1,12 +1,12 @@
 /**
- * Makes what is not a regular file. By a child process with all permissions:
+ * Makes files that are not regular files, in a child process with all permissions:
  * symbolic links need `--allow-read` and `--allow-write` for everything, and
  * Deno makes no pipes.
  */
 
 import { runSync } from "./spawn.ts";
 
-/** What is made under a name; a link leads somewhere. */
+/** The kind of file to make; a link has a target. */
 export type SpecialFile =
   | "directory"
   | "socket"
@@ -36,7 +36,7 @@ for (const [path, kind] of JSON.parse(Deno.args[0])) {
       if (!run("mkfifo", path)) Deno.exit(3);
       break;
     case "device":
-      // What /dev/zero is on Linux; only root may make it.
+      // The device number of /dev/zero on Linux; only root may make it.
       if (!run("mknod", path, "c", "1", "5")) Deno.exit(3);
       break;
     default:
@@ -51,7 +51,7 @@ const CANNOT = 3;
  * Makes one.
  *
  * @param path Its name.
- * @returns `false` on a machine, or for a user, that cannot.
+ * @returns `false` if this machine or user cannot make it.
  */
 export function makeSpecialFile(path: string, kind: SpecialFile): boolean {
   return makeAll([[path, kind]]);

@@ -42,7 +42,7 @@ export class TemporaryDirectory implements Disposable {
     return recycled.path;
   }
 
-  /** Removes it with all that is in it. */
+  /** Removes it with its content. */
   [Symbol.dispose](): void {
     for (const directory of recycledFiles.keys()) {
       if (directory.startsWith(this.path)) dropRecycled(directory);

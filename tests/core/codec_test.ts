@@ -46,7 +46,7 @@ function crc32(bytes: Uint8Array): number {
   return (crc ^ 0xffffffff) >>> 0;
 }
 
-/** Writes the right checksum into bytes that were tampered with. */
+/** Writes the right checksum into changed bytes. */
 function reseal(bytes: Uint8Array): Uint8Array {
   const sum = crc32(bytes.subarray(19)).toString(16).padStart(8, "0");
   bytes.set(new TextEncoder().encode(sum), 11);
@@ -64,7 +64,7 @@ function* randomBytes(seed: number): Generator<number, never> {
   }
 }
 
-Deno.test("encodeRecord() writes the format as drawn", () => {
+Deno.test("encodeRecord() writes the format that the drawing shows", () => {
   const text = textOf(encodeRecord(ID, RECORD));
   assertEquals(text.slice(0, 11), "latchkey/1 ");
   assert(/^[0-9a-f]{8} $/.test(text.slice(11, 20)));
@@ -77,7 +77,7 @@ Deno.test("encodeRecord() writes the format as drawn", () => {
   assertEquals(text.at(-1), "\n");
 });
 
-Deno.test("encodeRecord() writes the same bytes for ever", () => {
+Deno.test("encodeRecord() writes the same bytes in every version", () => {
   const record = { data: { n: 1 }, createdAt: 5 };
   assertEquals(
     textOf(encodeRecord(ID, record)),
@@ -85,13 +85,13 @@ Deno.test("encodeRecord() writes the same bytes for ever", () => {
   );
 });
 
-Deno.test("encodeRecord() covers all that follows the checksum", () => {
+Deno.test("the checksum of encodeRecord() covers everything after it", () => {
   const bytes = encodeRecord(ID, RECORD);
   const sum = textOf(bytes.subarray(11, 19));
   assertEquals(parseInt(sum, 16), crc32(bytes.subarray(19)));
 });
 
-Deno.test("encodeRecord() writes dashes for no lifetime", () => {
+Deno.test("encodeRecord() writes dashes for a missing lifetime", () => {
   const record = { data: {}, createdAt: 0 };
   assertEquals(
     textOf(encodeRecord(ID, record).subarray(20, 54)),
@@ -127,7 +127,7 @@ Deno.test("encodeRecord() needs times in whole milliseconds from 0 up", () => {
   }
 });
 
-Deno.test("decodeRecord() gives back what encodeRecord() was given", () => {
+Deno.test("decodeRecord() returns the record that encodeRecord() was given", () => {
   const bare = { data: {}, createdAt: 0 };
   const records: SessionRecord[] = [
     RECORD,
@@ -150,7 +150,7 @@ Deno.test("decodeRecord() gives back what encodeRecord() was given", () => {
   }
 });
 
-Deno.test("decodeRecord() adds no lifetime where there is none", () => {
+Deno.test("decodeRecord() adds no lifetime to a record without one", () => {
   const record = { data: {}, createdAt: 1 };
   const decoded = decodeRecord(ID, encodeRecord(ID, record));
   assertEquals(Object.keys(decoded).sort(), ["createdAt", "data"]);
@@ -175,7 +175,7 @@ Deno.test("decodeLifetime() gives the lifetime alone", () => {
   assertEquals(decodeLifetime(ID, encodeRecord(ID, idle)), { idleTimeout: 7 });
 });
 
-Deno.test("encodeRecord() tags a record with its user, and one of nobody with dashes", () => {
+Deno.test("encodeRecord() tags a record with its user, and a record without a user with dashes", () => {
   const bare = { data: {}, createdAt: 1 };
   const tagOf = (record: SessionRecord) =>
     textOf(encodeRecord(ID, record).subarray(54, 62));
@@ -187,12 +187,12 @@ Deno.test("encodeRecord() tags a record with its user, and one of nobody with da
   assertEquals(tagOf({ ...bare, user: "123456789" }), "cbf43926");
 });
 
-Deno.test("decodeTag() takes the head of the session's at its word, and no other", () => {
+Deno.test("decodeTag() reads the tag from the head of the session's file, and from no other", () => {
   for (const id of [ID, "a".repeat(64)]) {
     const bytes = encodeRecord(id, RECORD);
     const head = bytes.slice(0, LONGEST_HEAD);
     assertEquals(decodeTag(id, head), userTag("ann"));
-    // Whatever has become of the rest.
+    // Whatever the rest of the file is.
     assertEquals(
       decodeTag(id, head.subarray(0, 63 + id.length + 1)),
       "e7207273",
@@ -288,7 +288,7 @@ Deno.test("any two bytes exchanged make bytes unreadable", () => {
   }
 });
 
-Deno.test("another version is unreadable, however whole", () => {
+Deno.test("another version is unreadable, even with a valid checksum", () => {
   for (const magic of ["latchkey/2 ", "latchkey/0 ", "Latchkey/1 "]) {
     const bytes = encodeRecord(ID, RECORD);
     bytes.set(new TextEncoder().encode(magic));
@@ -321,7 +321,7 @@ Deno.test("whole bytes without a record in them are unreadable", () => {
   }
 });
 
-Deno.test("decoding never throws, and believes no random bytes", () => {
+Deno.test("decoding never throws, and accepts no random bytes", () => {
   const random = randomBytes(20251120);
   const whole = encodeRecord(ID, RECORD);
   for (let round = 0; round < 20_000; round++) {

@@ -77,7 +77,7 @@ Deno.test("SessionDirectoryError says which directory, and why", () => {
   assertEquals("cause" in new SessionDirectoryError("sessions", "x"), false);
 });
 
-Deno.test("errors hold what their message says, and no more", () => {
+Deno.test("errors have no properties beyond the content of their messages", () => {
   const own = (error: Error) =>
     Object.getOwnPropertyNames(error).filter((key) => key !== "stack").sort();
   assertEquals(own(new SessionGoneError("0123456789abcdef")), [

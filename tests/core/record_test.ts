@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { cleanupRule, fromJson, isExpired } from "../../src/core/record.ts";
 import { MINUTE } from "../constants.ts";
 
-Deno.test("isExpired() is false without a lifetime, whenever", () => {
+Deno.test("isExpired() is always false without a lifetime", () => {
   for (const now of [0, 1, Number.MAX_SAFE_INTEGER, Infinity]) {
     assertEquals(isExpired({}, 0, now), false);
   }
@@ -25,7 +25,7 @@ Deno.test("isExpired() is true from idleTimeout after the last access", () => {
   assertEquals(isExpired({ idleTimeout: 0 }, 1_000, 1_000), true);
 });
 
-Deno.test("isExpired() goes by what comes first", () => {
+Deno.test("isExpired() applies the limit that comes first", () => {
   const lifetime = { expiresAt: 1_000, idleTimeout: 100 };
   assertEquals(isExpired(lifetime, 850, 949), false);
   assertEquals(isExpired(lifetime, 850, 950), true);
@@ -33,12 +33,12 @@ Deno.test("isExpired() goes by what comes first", () => {
   assertEquals(isExpired(lifetime, 950, 1_000), true);
 });
 
-Deno.test("isExpired() takes a last access in the future for live", () => {
+Deno.test("isExpired() is false for a last access in the future", () => {
   assertEquals(isExpired({ idleTimeout: 100 }, 5_000, 1_000), false);
   assertEquals(isExpired({ idleTimeout: 0 }, 5_000, 1_000), false);
 });
 
-Deno.test("cleanupRule() applies minutes to those without a lifetime", () => {
+Deno.test("cleanupRule() applies minutes to sessions without a lifetime", () => {
   const isDue = cleanupRule(30, 0);
   const now = 100 * MINUTE;
   assertEquals(isDue({}, now - 30 * MINUTE + 1, now), false);
@@ -64,20 +64,20 @@ Deno.test("cleanupRule() adds the grace to every time", () => {
   assertEquals(isDue({ idleTimeout: 100 }, limit - 100, now), true);
 });
 
-Deno.test("cleanupRule() takes 0 for everything not used right now", () => {
+Deno.test("cleanupRule() with 0 minutes deletes every session that is not used right now", () => {
   const isDue = cleanupRule(0, 0);
   assertEquals(isDue({}, 1_000, 1_000), true);
   assertEquals(isDue({}, 1_001, 1_000), false);
 });
 
-Deno.test("cleanupRule() takes Infinity for never", () => {
+Deno.test("cleanupRule() accepts Infinity, which means never", () => {
   assertEquals(cleanupRule(Infinity, 0)({}, 0, 1e15), false);
   assertEquals(cleanupRule(0, Infinity)({}, 0, 1e15), false);
   assertEquals(cleanupRule(Infinity, Infinity)({}, 0, 1e15), false);
   assertEquals(cleanupRule(0, Infinity)({ expiresAt: 0 }, 0, 1e15), false);
 });
 
-Deno.test("cleanupRule() refuses what is no number from 0 up", () => {
+Deno.test("cleanupRule() refuses minutes and a grace that are not a number from 0 up", () => {
   const bad = [NaN, -1, -Infinity, "30", "", null, undefined, [], {}, true, 1n];
   for (const value of bad as number[]) {
     const refusal = typeof value === "number" ? RangeError : TypeError;
@@ -86,7 +86,7 @@ Deno.test("cleanupRule() refuses what is no number from 0 up", () => {
   }
 });
 
-Deno.test("fromJson() takes a member that it does not know, whatever its name", () => {
+Deno.test("fromJson() accepts unknown members of any name", () => {
   for (const name of ["unknown", "toString", "constructor", "hasOwnProperty"]) {
     const record = { createdAt: 1, data: {}, [name]: 1 };
     assertEquals(fromJson(JSON.stringify(record)), record);

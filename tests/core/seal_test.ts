@@ -5,7 +5,7 @@ const SECRETS = ["a secret", "another"];
 const ID = "0123456789abcdef";
 const KEY = deriveKey(SECRETS, ID, "purpose");
 
-Deno.test("unseal() gives back what seal() was given", () => {
+Deno.test("unseal() returns the text that seal() was given", () => {
   for (const text of ["", "x", "ä 🍪", "x".repeat(100_000)]) {
     assertEquals(unseal(KEY, seal(KEY, text)), text);
   }
@@ -24,11 +24,11 @@ Deno.test("a key is for these secrets in this order, this session and this purpo
   for (const other of others) assertEquals(unseal(other, sealed), undefined);
 });
 
-Deno.test("the same text is never sealed to the same", () => {
+Deno.test("the same text is sealed differently each time", () => {
   assertNotEquals(seal(KEY, "text"), seal(KEY, "text"));
 });
 
-Deno.test("unseal() takes nothing that was changed, cut or made up", () => {
+Deno.test("unseal() refuses a text that was changed, cut or invented", () => {
   const sealed = seal(KEY, "text");
   for (let at = 0; at < sealed.length; at++) {
     assertEquals(unseal(KEY, sealed.slice(0, at)), undefined);

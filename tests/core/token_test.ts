@@ -58,7 +58,7 @@ Deno.test("parseToken() splits a token into ID and secret", () => {
   assertEquals(parseToken(id + secret), { id, secret });
 });
 
-Deno.test("parseToken() knows what is not one of ours, and never throws", () => {
+Deno.test("parseToken() refuses every other text, and never throws", () => {
   const token = ID + SECRET;
   const texts = [
     "",
@@ -153,7 +153,7 @@ Deno.test("isSessionId() takes 16 to 64 of the characters, and no more", () => {
   }
 });
 
-Deno.test("isSessionId() and checkSessionId() refuse what is malformed", () => {
+Deno.test("isSessionId() and checkSessionId() refuse malformed IDs", () => {
   for (const [why, id] of MALFORMED_IDS) {
     assertEquals(isSessionId(id), false, why);
     assertThrows(() => checkSessionId(id), TypeError, "Cannot keep a session");
@@ -161,7 +161,7 @@ Deno.test("isSessionId() and checkSessionId() refuse what is malformed", () => {
   checkSessionId(ID);
 });
 
-Deno.test("checkSessionId() does not repeat what it refuses", () => {
+Deno.test("checkSessionId() does not repeat an invalid ID in its message", () => {
   const id = "SECRET-looking-thing";
   const error = assertThrows(() => checkSessionId(id), TypeError);
   assertEquals(error.message.includes(id), false);

@@ -47,7 +47,7 @@ function hold(path: string): HeldFile {
   return held;
 }
 
-/** One of both ways to put a record behind a name. */
+/** One of the two ways to store a record under a name. */
 interface Put extends Disposable {
   put(context: DirectoryContext, bytes: Uint8Array): boolean | Again;
 }
@@ -66,7 +66,7 @@ const PUTS = {
   },
 };
 
-Deno.test("createFile() puts a whole file behind a missing name", () => {
+Deno.test("createFile() puts a whole file under a missing name", () => {
   using directory = new TemporaryDirectory();
   for (const [n, size] of LENGTHS.entries()) {
     const bytes = longBytes(size);
@@ -78,7 +78,7 @@ Deno.test("createFile() puts a whole file behind a missing name", () => {
   assertEquals(directory.list().length, LENGTHS.length);
 });
 
-Deno.test("createFile() is false, and nothing changed, for a taken name", () => {
+Deno.test("createFile() is false, and changes nothing, for a name that exists", () => {
   using directory = new TemporaryDirectory();
   const path = directory.join(NAME);
   Deno.writeTextFileSync(path, "first");
@@ -104,7 +104,7 @@ Deno.test("createFile() is false for a name that a link or directory has", () =>
   assertEquals(directory.list(), ["dangling", "directory"]);
 });
 
-Deno.test("replaceFile() puts another file behind the name", () => {
+Deno.test("replaceFile() puts another file under the name", () => {
   using directory = new TemporaryDirectory();
   const path = directory.join(NAME);
   Deno.writeTextFileSync(path, "first, and longer");
@@ -288,7 +288,7 @@ function changesOf(
 
 const SYNC_DIRECTORY = ["open directory", "sync directory", "close directory"];
 
-Deno.test("with durability process, changes are the calls that are drawn", () => {
+Deno.test("with durability process, changes make the calls that the drawing shows", () => {
   assertEquals(changesOf("process", "replaceFile", true), [
     "open temporary",
     "write temporary",
@@ -306,7 +306,7 @@ Deno.test("with durability process, changes are the calls that are drawn", () =>
   assertEquals(changesOf("process", "removeFile", true), ["remove session"]);
 });
 
-Deno.test("with durability power, changes are the calls that are drawn", () => {
+Deno.test("with durability power, changes make the calls that the drawing shows", () => {
   assertEquals(changesOf("power", "replaceFile", true), [
     "open temporary",
     "write temporary",
@@ -334,7 +334,7 @@ Deno.test("with durability power, changes are the calls that are drawn", () => {
   ]);
 });
 
-Deno.test("no directory is synced for a name that was taken", () => {
+Deno.test("no directory is synced for a name that exists", () => {
   assertEquals(changesOf("power", "createFile", true), [
     "open temporary",
     "write temporary",

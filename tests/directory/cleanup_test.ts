@@ -339,7 +339,7 @@ Deno.test("a cleanup that fails unlocks the marker", async () => {
   {
     using _replaced = replaceSystem({ removeLater: fail });
     assertStrictEquals(await assertRejects(clean), error);
-    // It no longer has its name, so it is deleted, and its file was removed.
+    // The session no longer has its name, so it is deleted; its file was removed.
     assertEquals(directory.list(), [".latchkey"]);
   }
   await store.save(ID, recordOf());

@@ -1,7 +1,8 @@
 /**
- * What runs in a process or worker of its own, to meet others in a directory
+ * Runs in a process or worker of its own, concurrently with others in a directory
  * of sessions. A process takes its task as an argument, a worker as its first
- * message; both say when they are ready, wait to be told to begin, and report.
+ * message; both report that they are ready, wait for the word to begin, and send
+ * their results.
  */
 
 import { SessionConflictError } from "../../src/core/errors.ts";
@@ -11,7 +12,7 @@ import type { IsolationLevel } from "../../src/manager/isolation.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 
-/** What a client does. */
+/** The task of a client. */
 export type Task =
   /** Adds 1 to `data.n` of one session, again and again. */
   | {
@@ -40,7 +41,7 @@ export type Task =
     readonly times: number;
     readonly isolation: IsolationLevel;
   }
-  /** Begins an exclusive request, and is in its handler until it is killed. */
+  /** Begins an exclusive request, and stays in its handler until it is killed. */
   | {
     readonly act: "stay";
     readonly directory: string;
@@ -48,8 +49,8 @@ export type Task =
   }
   /**
    * Logs the user in and out, again and again, in a session of its own, and
-   * asks each time for the user's sessions. It reports the answers that did not
-   * have it after a login, or had it after a logout.
+   * lists the user's sessions each time. It reports each list without its session
+   * after a login, and with it after a logout.
    */
   | {
     readonly act: "sign";
@@ -64,14 +65,14 @@ export type Task =
     readonly directory: string;
     readonly times: number;
   }
-  /** Asks a store in every way that looks before it reads. */
+  /** Calls every operation that calls lstat before it reads. */
   | {
     readonly act: "look";
     readonly directory: string;
     readonly id: string;
   };
 
-/** What a client reports: names of what it did, with the outcome. */
+/** The report of a client: the outcomes, by the names of its acts. */
 export type Report = Readonly<Record<string, unknown>>;
 
 function openStore(directory: string): DirectorySessionStore {

@@ -1,4 +1,4 @@
-/** Starts processes and workers that meet in a directory of sessions. */
+/** Starts processes and workers that share a directory of sessions. */
 
 import { spawn } from "../spawn.ts";
 import type { Report, Task } from "./client_script.ts";
@@ -9,7 +9,7 @@ const SCRIPT = new URL("./client_script.ts", import.meta.url);
 export interface Client extends AsyncDisposable {
   /** Lets it begin, and gives what it reports. */
   run(): Promise<Report>;
-  /** Ends it at once, wherever it is. */
+  /** Kills it at once, whatever it does. */
   kill(): Promise<void>;
 }
 
@@ -17,7 +17,7 @@ export interface Client extends AsyncDisposable {
 export type Start = (task: Task) => Promise<Client>;
 
 /**
- * Starts a process, which may do nothing but work on the task's directory.
+ * Starts a process, which has permissions for the task's directory only.
  *
  * @param task What it does.
  * @returns It, when it is ready to begin.
@@ -69,7 +69,7 @@ export async function startWorker(task: Task): Promise<Client> {
 }
 
 /**
- * Runs tasks side by side: all are ready before the first one begins.
+ * Runs tasks concurrently: all are ready before the first one begins.
  *
  * @param starts How each is started, and its task.
  * @returns What each reports.

@@ -49,7 +49,7 @@ testContract("DirectorySessionStore", () => {
   });
 });
 
-/** What every operation does on a session, whether it is there or not. */
+/** Every operation on a session, which may be missing. */
 const OPERATIONS: Record<string, (store: SessionStore) => Promise<unknown>> = {
   setup: (store) => store.setup(),
   load: (store) => store.load(ID),
@@ -138,7 +138,7 @@ for (const [name, operate] of Object.entries(OPERATIONS)) {
     assertEquals(error.directory, directory.join("missing"));
     assert(error.cause instanceof Deno.errors.NotFound);
     assertEquals(directory.list(), []);
-    // Not a store that is half made: it works as soon as the directory does.
+    // The failure is not kept: the store works as soon as the directory exists.
     Deno.mkdirSync(directory.join("missing"), { mode: 0o700 });
     await operate(store);
   });
@@ -247,7 +247,7 @@ Deno.test("a session outlives its store", async () => {
   assertEquals(await other.has(ID), false);
 });
 
-Deno.test("operations of several stores at the same time are one step each", async () => {
+Deno.test("concurrent operations of several stores are atomic", async () => {
   using directory = new TemporaryDirectory();
   const stores = Array.from(
     { length: 10 },
@@ -318,7 +318,7 @@ Deno.test("a missing permission is the original error", async () => {
 });
 
 Deno.test({
-  name: "a store that was disposed of leaves no file, open or in the directory",
+  name: "a store that was disposed leaves no open file and no recycled file",
   sanitizeResources: true,
   async fn() {
     using directory = new TemporaryDirectory();
@@ -329,7 +329,7 @@ Deno.test({
     store[Symbol.dispose]();
     const names = [...Deno.readDirSync(directory.path)].map(({ name }) => name);
     assertEquals(names.sort(), [".latchkey", ID]);
-    // It goes on as before.
+    // The store still works.
     await store.update(ID, () => recordOf({ n: 3 }));
     assertEquals((await store.load(ID))?.data, { n: 3 });
   },

@@ -117,7 +117,7 @@ Deno.test("a locked file is closed even if it cannot be unlocked", () => {
   assertEquals(recorded.calls.at(-1), "close session");
 });
 
-Deno.test("leadsTo() is true for the file behind the name", () => {
+Deno.test("leadsTo() is true for the file that the name leads to", () => {
   using directory = new TemporaryDirectory();
   const path = makeFile(directory);
   assertEquals(leadsTo(path, openAndLook(path)), true);

@@ -19,11 +19,11 @@ import {
 const ID = "0123456789abcdef";
 const RANDOM = "0123456789abcdef0123456789abcdef";
 
-Deno.test("all names are as drawn", () => {
+Deno.test("all names are as the drawing shows", () => {
   assertEquals(sessionPath("sessions", ID), `sessions/${ID}`);
   assertEquals(quarantinePath("sessions", ID), `sessions/${ID}.bad`);
   assertEquals(markerPath("sessions"), "sessions/.latchkey");
-  // Any other version of the code must find the same one.
+  // Every version of the code must find the same file.
   assertEquals(lockPath("sessions", ID), "sessions/.lock-081");
   assertEquals(
     temporaryPath("sessions", 1_763_629_200_000, RANDOM),
@@ -65,7 +65,7 @@ Deno.test("parseEntry() reads names that entryPath() makes, and no others", () =
   assertEquals(["", "0", "E7", "e70", "zz", ".."].filter(isBucketName), []);
 });
 
-Deno.test("of our names only a session's is a session ID", () => {
+Deno.test("no name of the layout but a session's is a session ID", () => {
   const names = [
     quarantinePath("", ID),
     markerPath(""),

@@ -32,7 +32,7 @@ Deno.test("entries() of a user lists again, and finds a session that the first l
   let listings = 0;
   using _replaced = replaceSystem({
     async *readDirectory(path) {
-      // As if these were created meanwhile.
+      // As if these had been created during the first listing.
       const missed = ["-3", "-4", "-5", "-6", "-7"].slice(2 * listings++);
       for await (const entry of readDirectory(path)) {
         if (!missed.some((end) => entry.name.endsWith(end))) yield entry;

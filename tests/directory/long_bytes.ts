@@ -1,4 +1,4 @@
-/** Lengths of files around those at which reading takes another call. */
+/** Lengths of files near those from which a read takes another call. */
 export const LENGTHS: readonly number[] = [
   0,
   1,

@@ -63,7 +63,7 @@ for (const umask of [0, 0o002, 0o022, 0o077, 0o177, 0o277, 0o777]) {
           ".lock": "600",
           [`e7207273-${ID}`]: "600",
         });
-        // A process that comes later can use all of it.
+        // A later process can use all of it.
         const later = new DirectorySessionStore(path);
         assertEquals(await later.load(OTHER_ID), recordOf());
         assertEquals((await later.deleteOldSessions(30)).remaining, 2);

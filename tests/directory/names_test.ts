@@ -1,4 +1,4 @@
-/** Names that are not a session's, and session names that do not lead to a file. */
+/** Names that are not session IDs, and session IDs that do not lead to a file. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { encodeRecord } from "../../src/core/codec.ts";
@@ -43,7 +43,7 @@ Deno.test("only session IDs are read, counted or removed", async () => {
   await store.save(ID, recordOf());
   await store.save(OTHER_ID, recordOf());
   Deno.utimeSync(directory.join(OTHER_ID), LONG_AGO, LONG_AGO);
-  // Whole, and each with its own name for an ID: not even these are looked at.
+  // Each is a whole record whose ID is its own name; even these are ignored.
   for (const name of OTHER_NAMES) {
     const bytes = encodeRecord(name, recordOf());
     Deno.writeFileSync(directory.join(name), bytes);
@@ -101,7 +101,7 @@ Deno.test("subdirectories are left as they are, whatever their names", async () 
   }
 });
 
-/** Puts something other than a file behind {@linkcode ID}. */
+/** Puts something other than a regular file under {@linkcode ID}. */
 const OBSTACLES: Record<string, (directory: TemporaryDirectory) => void> = {
   "a link to a session": (directory) =>
     makeLinks({ [directory.join(ID)]: directory.join(OTHER_ID) }),
@@ -123,7 +123,7 @@ const OBSTACLES: Record<string, (directory: TemporaryDirectory) => void> = {
 };
 
 for (const [what, put] of Object.entries(OBSTACLES)) {
-  Deno.test(`${what} is no session, is left, and cannot be written over`, async () => {
+  Deno.test(`${what} is not a session, is left, and cannot be written over`, async () => {
     using directory = new TemporaryDirectory();
     const warnings: StoreWarning[] = [];
     const store = new DirectorySessionStore(directory.path, {
@@ -165,7 +165,7 @@ for (const [what, put] of Object.entries(OBSTACLES)) {
   });
 }
 
-Deno.test("a directory is no session to a plain load either", async () => {
+Deno.test("a directory is not a session to a plain load either", async () => {
   using directory = new TemporaryDirectory();
   const warnings: StoreWarning[] = [];
   const store = new DirectorySessionStore(directory.path, {
@@ -182,14 +182,14 @@ Deno.test("a directory is no session to a plain load either", async () => {
   ]);
 });
 
-Deno.test("an operation that looks before it reads does not wait for a pipe", async (t) => {
+Deno.test("an operation that calls lstat before it reads does not wait for a pipe", async (t) => {
   using directory = new TemporaryDirectory();
   const isMade = makePipe(directory.join(ID));
   await t.step({
-    name: "and is no session, is left, and cannot be written over",
+    name: "and is not a session, is left, and cannot be written over",
     ignore: !isMade,
     fn: async () => {
-      // In a process of its own, which can be ended should it hang.
+      // In a process of its own, which can be killed if it hangs.
       await using client = await startProcess({
         act: "look",
         directory: directory.path,

@@ -107,7 +107,7 @@ Deno.test("prepareDirectory() follows a link to a directory", () => {
   assertEquals([...Deno.readDirSync(directory.join("real"))].length, 1);
 });
 
-/** File systems that lack something, and what is said of them. */
+/** File systems that lack something, and the error of each. */
 const LACKING: Record<string, (real: System) => [Partial<System>, string]> = {
   "has locks that exclude nothing": ({ tryLock }) => [
     { tryLock: (file, exclusive) => (tryLock(file, exclusive), true) },
@@ -182,7 +182,7 @@ const LACKING: Record<string, (real: System) => [Partial<System>, string]> = {
         try {
           remove(to);
         } catch {
-          // It was not.
+          // The name was not taken.
         }
         link(from, to);
       },

@@ -1,4 +1,4 @@
-/** What `isMultiprocessSafe` and `isThreadSafe` say, with real ones. */
+/** The promises of `isMultiprocessSafe` and `isThreadSafe`, with real processes and workers. */
 
 import { assert, assertEquals } from "@std/assert";
 import { temporaryBirth } from "../../src/directory/layout.ts";

@@ -16,7 +16,7 @@ interface Scene extends Disposable {
   readonly directory: TemporaryDirectory;
   readonly store: DirectorySessionStore;
   readonly warnings: StoreWarning[];
-  /** Forgets the warnings, and returns their types. */
+  /** Returns the types of the warnings, and clears them. */
   take(): string[];
 }
 
@@ -35,7 +35,7 @@ function openScene(): Scene {
   };
 }
 
-/** No session, at once; the bytes set aside; one report; the next save works. */
+/** Checks that bytes are not a session, are set aside and reported once, and that a save works. */
 async function assertSetAside(scene: Scene, bytes: Uint8Array): Promise<void> {
   const { directory, store } = scene;
   Deno.writeFileSync(directory.join(ID), bytes);
@@ -78,13 +78,13 @@ const KINDS: Record<string, Uint8Array> = {
 };
 
 for (const [kind, bytes] of Object.entries(KINDS)) {
-  Deno.test(`${kind} is no session, and is set aside at once`, async () => {
+  Deno.test(`${kind} is not a session, and is set aside at once`, async () => {
     using scene = openScene();
     await assertSetAside(scene, bytes);
   });
 }
 
-Deno.test("a file cut off anywhere is no session, and is set aside", async () => {
+Deno.test("a file cut off anywhere is not a session, and is set aside", async () => {
   using scene = openScene();
   for (let length = 0; length < WHOLE.length; length++) {
     await assertSetAside(scene, WHOLE.subarray(0, length));
@@ -92,7 +92,7 @@ Deno.test("a file cut off anywhere is no session, and is set aside", async () =>
   }
 });
 
-Deno.test("a file with a flipped bit is no session, and is set aside", async () => {
+Deno.test("a file with a flipped bit is not a session, and is set aside", async () => {
   using scene = openScene();
   for (let at = 0; at < WHOLE.length; at++) {
     await assertSetAside(scene, flip(at, at % 8));
@@ -253,7 +253,7 @@ Deno.test("an unreadable file that cannot be set aside is left, and reported onc
   assertEquals(directory.list(), [".latchkey", ID]);
 });
 
-Deno.test("another session's file is no session, is left, and is reported once", async () => {
+Deno.test("another session's file is not a session, is left, and is reported once", async () => {
   using scene = openScene();
   const { directory, store, warnings } = scene;
   await store.save(OTHER_ID, recordOf({ secret: true }));

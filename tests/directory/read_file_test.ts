@@ -30,7 +30,7 @@ Deno.test("readOnce() reads a small file with one call", () => {
   assertEquals(recorded.calls.length, 1);
 });
 
-Deno.test("readWhole() reads on when a file comes in pieces", () => {
+Deno.test("readWhole() reads on until it has every piece of a file", () => {
   using directory = new TemporaryDirectory();
   const { read } = system;
   for (const piece of [1, 7, 4_096, 60_000]) {

@@ -63,13 +63,13 @@ Deno.test("lock files are private, whatever the umask", async () => {
   assertEquals(Deno.lstatSync(lockFile(directory)).mode! & 0o777, 0o600);
 });
 
-Deno.test("lock() looks at its file twice, and freeing it unlocks before it closes", async () => {
+Deno.test("lock() calls fstat and lstat once each, and freeing it unlocks before it closes", async () => {
   using directory = new TemporaryDirectory();
   const store = new DirectorySessionStore(directory.path);
   await (await store.lock(ID))[Symbol.asyncDispose]();
   using record = recordSystem(directory.path);
   const held = await store.lock(ID);
-  // The recorder calls every name without an extension of ours a session.
+  // The recorder calls every name a session that it does not know.
   assertEquals(record.take(), [
     "open session",
     "tryLock session",

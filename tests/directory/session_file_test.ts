@@ -22,14 +22,14 @@ type Operate = (
   options?: StoreOptions,
 ) => Promise<unknown>;
 
-/** What waits for the holder of the exclusive lock. */
+/** The operations that wait for the holder of the exclusive lock. */
 const READERS: Record<string, Operate> = {
   load: (store, options) => store.load(ID, options),
   has: (store, options) => store.has(ID, options),
   entries: (store, options) => Array.fromAsync(store.entries(options)),
 };
 
-/** What waits for readers too. */
+/** The operations that wait for readers too. */
 const WRITERS: Record<string, Operate> = {
   "load, touching": (store, options) =>
     store.load(ID, { ...options, touch: () => true }),
@@ -42,7 +42,7 @@ const WRITERS: Record<string, Operate> = {
 
 const ALL = { ...READERS, ...WRITERS };
 
-/** Takes a session's lock, as another process would: it is the file's. */
+/** Takes a session's lock as another process would: by the file. */
 function hold(
   directory: TemporaryDirectory,
   exclusive: boolean,
@@ -91,7 +91,7 @@ for (const [name, operate] of Object.entries(ALL)) {
       if (count === 20) stack.dispose();
     });
     await operate(store);
-    // Not before; entries() may give way to others afterwards.
+    // Not before; entries() may give the event loop back afterwards.
     const waits = waiting.waits.filter((ms) => ms > 0);
     assertEquals(waits.length, 20);
   });
@@ -151,7 +151,7 @@ Deno.test("no file is open and no lock is held while an operation waits", async 
   const store = await openStore(directory);
   using stack = new DisposableStack();
   stack.use(hold(directory, false));
-  // Another reader gets in: the waiting writer has no lock, and no claim.
+  // Another reader gets the lock: the waiting writer has none, and reserves none.
   using _waiting = fakeWaiting((count) => {
     hold(directory, false)[Symbol.dispose]();
     if (count === 5) stack.dispose();
@@ -160,7 +160,7 @@ Deno.test("no file is open and no lock is held while an operation waits", async 
   assertEquals(await store.load(ID), recordOf({ n: 2 }));
 });
 
-Deno.test("an operation that waited sees what the holder changed", async () => {
+Deno.test("an operation that waited sees the holder's change", async () => {
   using directory = new TemporaryDirectory();
   const store = await openStore(directory);
   using stack = new DisposableStack();
@@ -220,7 +220,7 @@ Deno.test("a session is free when its holder is killed", async () => {
     },
   });
   const updated = store.update(ID, () => recordOf({ n: 2 }));
-  // Should it not wait, that is a failure, and no test that never ends.
+  // If the operation does not wait, the test fails instead of hanging.
   assertEquals(await Promise.race([isWaiting, updated]), undefined);
   await holder.kill();
   assertEquals(await updated, recordOf({ n: 2 }));

@@ -1,4 +1,4 @@
-/** What a directory store asks of the system, and what it leaves there. */
+/** The system calls of a directory store, and the files that it leaves. */
 
 import { assert, assertEquals } from "@std/assert";
 import type { SessionRecord } from "../../src/core/record.ts";
@@ -142,7 +142,7 @@ Deno.test("a change is written and renamed under one lock", async () => {
     "rename temporary to session",
     "close temporary",
   ]);
-  // The file that was replaced stays open and locked, and is what replaces next.
+  // The replaced file stays open and locked, and is the next one to be written.
   const recycling = [
     "fstat session",
     "rewind session",
@@ -400,7 +400,7 @@ Deno.test("every operation closes and unlocks each file that it opened and locke
   }
 });
 
-/** An open that found nothing is followed by no call on the file. */
+/** Counts the opens that found nothing: no call on the file follows. */
 function missingOpens(calls: readonly string[]): number {
   return calls.filter((call, at) =>
     call === "open session" && !calls[at + 1]?.endsWith("session") &&

@@ -128,7 +128,7 @@ Deno.test("an entry is there from login to logout, also when the user changes", 
     [login("bob"), `${BOBS}-${ID}`],
     [logout],
     [(record) => record],
-    // A record that is changed in its place is changed all the same.
+    // A change of the same record object counts as well.
     [(record) => Object.assign(record, ANN), `${ANNS}-${ID}`],
   ];
   for (const [step, ...entries] of change) {
@@ -491,7 +491,7 @@ Deno.test("a login starts again when the index is removed meanwhile", async () =
   assertEquals(await idsOf(store), [ID]);
 });
 
-Deno.test("a search for a user's sessions sets unreadable files aside, as any load does", async () => {
+Deno.test("a search for a user's sessions sets unreadable files aside, as every load does", async () => {
   using directory = new TemporaryDirectory();
   const store = await open(directory);
   await store.save(OTHER_ID, recordOf({}, ANN));
@@ -515,7 +515,7 @@ Deno.test("a search finds a session of any size", async () => {
   assertEquals(await idsOf(store), [ID]);
 });
 
-Deno.test("a cleanup sweeps 16 buckets, chosen at random, so that it comes to all", async () => {
+Deno.test("a cleanup sweeps 16 buckets, chosen at random, so that all are swept in time", async () => {
   using directory = new TemporaryDirectory();
   const store = await open(directory);
   const tags = Array.from(

@@ -1,8 +1,8 @@
-/** What lets the calls on an engine fail at will. */
+/** Makes the calls on an engine fail when a test wants it. */
 export class Breakable {
   #error: Error | undefined;
 
-  /** Throws what it is broken by, while it is. */
+  /** Throws the error by which it is broken, if it is. */
   check(): void {
     if (this.#error !== undefined) throw this.#error;
   }

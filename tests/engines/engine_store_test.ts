@@ -1,4 +1,4 @@
-/** What all stores on engines have in common, on one whose answers can wait. */
+/** The common behaviour of all stores on engines, on an engine with delayed answers. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SessionLockTimeoutError } from "../../src/core/errors.ts";
@@ -30,7 +30,7 @@ class RemoteEngine implements SessionEngine {
   readonly engine: MemoryEngine;
   /** The calls, in order. */
   readonly calls: string[] = [];
-  /** Is awaited before each answer. */
+  /** Awaited before each answer. */
   wait: (call: string) => Promise<void> | void = () => {};
 
   /** @param other Another connection to the same engine. */
@@ -118,7 +118,7 @@ function increment(record: SessionRecord): SessionRecord {
   return { ...record, data: { n: Number(record.data.n) + 1 } };
 }
 
-/** Two stores on one engine, each connected for itself. */
+/** Two stores on one engine, each with its own connection. */
 async function setUp() {
   const engine = new RemoteEngine();
   const otherEngine = new RemoteEngine(engine);
@@ -152,7 +152,7 @@ Deno.test("a load asks the engine once, and so does the update that follows", as
   assertEquals(engine.takeCalls(), ["write", "replace", "remove"]);
 });
 
-Deno.test("an update builds on what is there, whatever was loaded before", async () => {
+Deno.test("an update changes the current record, whatever was loaded before", async () => {
   const { engine, store, other } = await setUp();
   await store.load(ID);
   await other.update(ID, (record) => ({ ...record, data: { n: 10 } }));
@@ -166,7 +166,7 @@ Deno.test("an update builds on what is there, whatever was loaded before", async
   assertEquals(engine.takeCalls(), ["read", "replace", "read", "replace"]);
 });
 
-Deno.test("an update to KEEP judges what is there, whatever was loaded before", async () => {
+Deno.test("an update to KEEP returns the current record, whatever was loaded before", async () => {
   const { store, other } = await setUp();
   await store.load(ID);
   await other.update(ID, increment);
@@ -189,7 +189,7 @@ Deno.test("an update after a load does not bring back a deleted or expired sessi
   }
 });
 
-Deno.test("of two updates to nothing one returns null, the other undefined", async () => {
+Deno.test("of two updates that delete, one returns null, the other undefined", async () => {
   const { store, other } = await setUp();
   await store.load(ID);
   await other.load(ID);
@@ -242,7 +242,7 @@ Deno.test("updates of one process take turns, and none is refused", async () => 
   assertEquals(replaces.length, 100);
 });
 
-Deno.test("an update that others are ahead of for five seconds fails, and changes nothing", async () => {
+Deno.test("an update that loses to other writes for five seconds fails, and changes nothing", async () => {
   const { engine, store, other } = await setUp();
   engine.wait = async (call) => {
     if (call === "replace") await other.update(ID, increment);
@@ -358,7 +358,7 @@ class Pair {
     this.slow = new AnyEngineStore(slow, { now });
   }
 
-  /** Lets go what is held, and all that follows. */
+  /** Continues the changes that are held back, and holds no more. */
   release(): void {
     this.#go.resolve();
   }
@@ -384,7 +384,7 @@ Deno.test("a session that was found expired is not prolonged by a change under w
 });
 
 Deno.test("a session that was touched in time is not replaced by create()", async () => {
-  // It inserts, in vain, before it replaces the expired session.
+  // Its insert fails before it replaces the expired session.
   const pair = new Pair(1);
   await pair.quick.save(ID, recordOf({ n: 1 }, { idleTimeout: MINUTE }));
   pair.now += MINUTE;

@@ -1,7 +1,6 @@
 /**
- * What every store on an engine is tested for, on the engine itself: the
- * contract, and the histories of processes that work on it, some of which are
- * killed.
+ * The tests of every store on an engine, on the engine itself: the contract, and
+ * the histories of processes that use it, some of which are killed.
  *
  * @module
  */
@@ -23,15 +22,15 @@ export interface EnginePlace extends AsyncDisposable {
 export interface TestedEngine {
   /** Makes an empty place. */
   make(): Promise<EnginePlace>;
-  /** What is missing here for the tests, if anything. */
+  /** What this machine lacks for the tests, if anything. */
   readonly missing?: string | undefined;
   /** Whether several processes may work on it. */
   readonly isShared: boolean;
   /** The longest text that it keeps, in characters. */
   readonly longestString?: number;
-  /** Keeps something under an ID that is not a record. */
+  /** Stores something that is not a record under an ID. */
   readonly spoil?: (place: StorePlace, id: string) => Promise<void>;
-  /** Whether a cleanup counts all that remains, also what is not a record. */
+  /** Whether a cleanup counts everything that remains, also if it is not a record. */
   readonly countsAll?: boolean;
   /** How many operations a history has. */
   readonly operations?: number;
@@ -39,7 +38,7 @@ export interface TestedEngine {
 
 const OPERATIONS = 6_000;
 const KILLS = 12;
-/** In ms; the first of them goes by before it has begun. */
+/** In ms; the process needs the first part of it to start. */
 const LONGEST_LIFE = 500;
 
 /**

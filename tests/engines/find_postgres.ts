@@ -29,6 +29,6 @@ function isFile(path: string): boolean {
   try {
     return Deno.statSync(path).isFile;
   } catch {
-    return false; // PATH may name anything: what cannot be looked at is not it
+    return false; // PATH may name anything: a path that cannot be read does not count
   }
 }

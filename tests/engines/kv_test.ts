@@ -28,7 +28,7 @@ testEngine("KvSessionStore", {
   },
 });
 
-/** A store whose database is in memory, and what it has written there. */
+/** A store with a database in memory, and the keys that it has written. */
 class Watched implements Disposable {
   readonly store: KvSessionStore;
   readonly kv: Deno.Kv;
@@ -68,7 +68,7 @@ class Watched implements Disposable {
   }
 }
 
-/** A record that takes so many bytes. */
+/** A record of this number of bytes. */
 function recordOfBytes(bytes: number): SessionRecord {
   const overhead = JSON.stringify(recordOf({ text: "" })).length;
   return recordOf({ text: "x".repeat(bytes - overhead) });
@@ -140,7 +140,7 @@ Deno.test("KvSessionStore writes three keys, for as long as the session can live
     assert(expireIn! > 5 * HOUR && expireIn! <= 6 * HOUR, `${expireIn}`);
   }
   sets.length = 0;
-  // It may be touched for ever, and so must stay for ever.
+  // It may be touched at any time, so its keys must never expire.
   await store.save(OTHER_ID, recordOf({}, { idleTimeout: HOUR }));
   assertEquals(sets.map(([, expireIn]) => expireIn), [undefined, undefined]);
 });

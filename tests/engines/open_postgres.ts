@@ -58,7 +58,7 @@ export function openPostgres(
   };
 }
 
-/** Keeps something under an ID that is not a record. */
+/** Stores something that is not a record under an ID. */
 export async function spoilPostgres(
   place: PostgresPlace,
   id: string,
@@ -74,7 +74,7 @@ export async function spoilPostgres(
   );
 }
 
-/** Waits until nothing of a process is under way on the server. */
+/** Waits until the server has finished the statements of a process. */
 export async function settlePostgres(
   place: PostgresPlace,
   pid: number,

@@ -9,7 +9,7 @@ import { watch } from "./watched_redis.ts";
 
 const HOST = "127.0.0.1";
 
-/** Where sessions are in Redis, and by what to reach them: plain JSON. */
+/** Where sessions are in Redis, and the client to reach them: plain JSON. */
 export interface RedisPlace {
   readonly kind: "redis";
   /** Of the server, or of one of a cluster. */
@@ -28,8 +28,8 @@ export interface ConnectedRedis extends AsyncDisposable {
  * Connects a client.
  *
  * @param place To what, and which.
- * @param onError Is told of errors that concern no command; without it, none
- * may come.
+ * @param onError Called with errors that concern no command; without it, there
+ * must be none.
  */
 export async function connectRedis(
   place: Omit<RedisPlace, "prefix" | "kind">,

@@ -33,7 +33,7 @@ export function openSqlite(
  * Watches a database.
  *
  * @param database What is watched.
- * @param onRun Is told of a statement before it runs; may throw.
+ * @param onRun Called with each statement before it runs; may throw.
  */
 export function watch(
   database: DatabaseSync,

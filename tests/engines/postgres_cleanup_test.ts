@@ -8,7 +8,7 @@ const BATCH = 1_000;
 
 const scene = new PostgresScene();
 
-/** Puts so many sessions into a table that are old, each by another rule. */
+/** Puts this number of old sessions into a table, old by different rules. */
 async function fill(
   { sql, table }: WatchedStore,
   count: number,
@@ -78,7 +78,7 @@ scene.test("deleteOldSessions() leaves a session that is touched meanwhile", asy
   await using watched = await scene.open(driver);
   const { store } = watched;
   await fill(watched, 2_500);
-  // What has no lifetime of its own goes last.
+  // Sessions without a lifetime are deleted last.
   const touched = "old-session-002499";
   const touches: Promise<boolean>[] = [];
   const onProgress = () => {
@@ -90,7 +90,7 @@ scene.test("deleteOldSessions() leaves a session that is touched meanwhile", asy
   assertEquals(await idsOf(watched), [touched]);
 });
 
-scene.test("of two cleanups at once each session is deleted by one", async (driver) => {
+scene.test("two concurrent cleanups delete each session once", async (driver) => {
   const place = scene.place(driver);
   await using one = await scene.open(place);
   await using other = await scene.open(place);
@@ -104,7 +104,7 @@ scene.test("of two cleanups at once each session is deleted by one", async (driv
   assertEquals(await idsOf(one), []);
 });
 
-scene.test("deleteOldSessions() goes by the millisecond, within a slot of the index", async (driver) => {
+scene.test("deleteOldSessions() is exact to the millisecond, within a slot of the index", async (driver) => {
   const clock = { now: Date.UTC(2026, 0) + 150_000 };
   await using watched = await scene.open(driver, { now: () => clock.now });
   const { store } = watched;
@@ -125,7 +125,7 @@ scene.test("deleteOldSessions() goes by the millisecond, within a slot of the in
   assertEquals(await idsOf(watched), ["over-in-2-ms----"]);
 });
 
-scene.test("a session may expire as late as numbers go", async (driver) => {
+scene.test("a session may expire at the largest safe integer", async (driver) => {
   await using watched = await scene.open(driver);
   const { store } = watched;
   const expiresAt = Number.MAX_SAFE_INTEGER;

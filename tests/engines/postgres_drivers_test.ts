@@ -16,7 +16,7 @@ const VERSIONS = 2 ** 53;
 
 const scene = new PostgresScene();
 
-/** Lets a store on the client do everything that reads a row. */
+/** Runs every operation that reads a row, by a store on the client. */
 async function assertWorks(
   client: PostgresClient,
   table: string,
@@ -50,7 +50,7 @@ function readAs(oid: number, parse: (text: string) => unknown): Disposable {
 
 Deno.test({
   name:
-    "PostgresSessionStore on npm:pg: whatever the application makes of a type",
+    "PostgresSessionStore on npm:pg works with any type parser of the application",
   ignore: missing !== undefined,
   fn: async () => {
     for (const parse of [BigInt, Number, parseFloat, () => "unreadable"]) {
@@ -67,7 +67,7 @@ Deno.test({
 
 Deno.test({
   name:
-    "PostgresSessionStore on npm:postgres: whatever the application makes of types and names",
+    "PostgresSessionStore on npm:postgres works with any types and transforms of the application",
   ignore: missing !== undefined,
   fn: async () => {
     const options: postgres.Options<{ bigint: postgres.PostgresType }>[] = [
@@ -119,7 +119,7 @@ scene.test("a revision may be any whole number below 2 ** 53", async (driver) =>
   }
 });
 
-scene.test("one connection is enough for calls at once", async (driver) => {
+scene.test("one connection is enough for concurrent calls", async (driver) => {
   await using watched = await scene.open(driver, { max: 1 });
   const { store } = watched;
   const ids = Array.from({ length: 250 }, (_, n) => `session-number-${n}`);

@@ -1,4 +1,4 @@
-/** What the tests of PostgreSQL share: a server for a file, a table for a test. */
+/** Shared by the tests of PostgreSQL: a server for each file, a table for each test. */
 
 import {
   PostgresSessionStore,

@@ -5,14 +5,14 @@ import { findPostgres } from "./find_postgres.ts";
 const READY = "database system is ready to accept connections";
 const TAKEN = "could not bind";
 const ATTEMPTS = 5;
-/** PostgreSQL refuses to run as root; this is the user who owns nothing. */
+/** PostgreSQL refuses to run as root; it runs as the user "nobody", which owns no files. */
 const NOBODY = 65534;
 
-// A run that grants little says where they are, and need not look there.
+// With few permissions the variable names the directory, so that none is searched.
 const PROGRAMS = Deno.env.get("POSTGRES_BIN") ?? findPostgres() ?? "";
 const IS_ROOT = Deno.uid() === 0;
 
-/** What is missing here to start a server, if anything. */
+/** What this machine lacks to start a server, if anything. */
 export const missing: string | undefined = PROGRAMS === ""
   ? "no initdb and postgres here"
   : undefined;
@@ -25,7 +25,7 @@ export interface PostgresServerOptions {
 
 /**
  * A server with an empty cluster in a temporary directory. It ends with the
- * process that started it, and the directory goes when it is disposed of.
+ * process that started it; disposing it removes the directory.
  */
 export class PostgresServer implements AsyncDisposable {
   /** Where it listens, on 127.0.0.1; the same after a restart. */
@@ -160,7 +160,7 @@ function commandFor(program: string, args: string[]): Deno.Command {
   });
 }
 
-/** Opens the way to a directory inside one that only root may enter. */
+/** Lets other users enter a directory, and the one above it. */
 function letThrough(directory: string): void {
   const above = directory.slice(0, directory.lastIndexOf("/"));
   for (const path of [directory, above]) {

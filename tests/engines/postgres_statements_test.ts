@@ -14,7 +14,7 @@ const PAGE = 100;
 
 const scene = new PostgresScene();
 
-/** Texts that no compression makes much smaller, the same for the same seed. */
+/** Texts that hardly compress, the same for the same seed. */
 function textOf(length: number): string {
   let seed = 1;
   return Array.from({ length: length / 8 }, () => {
@@ -34,7 +34,7 @@ async function fill({ sql, table }: WatchedStore): Promise<void> {
   await sql(`ANALYZE ${table}`);
 }
 
-/** Returns the one statement that an act runs. */
+/** Returns the only statement that an act runs. */
 async function only(
   { client }: WatchedStore,
   act: () => Promise<unknown>,
@@ -51,7 +51,7 @@ async function explainTouch({ store, client }: WatchedStore): Promise<string> {
   await store.touch(ID);
   const [, touch] = client.take();
   const values = touch!.values!;
-  // The access that is expected is the one before.
+  // The statement expects the last access before it.
   const again = { ...touch!, values: values.with(4, values[0]!) };
   return await client.explain(again, "ANALYZE, WAL, TIMING OFF");
 }
@@ -139,7 +139,7 @@ scene.test("touch() logs as little for a large session as for a small one", asyn
   await using watched = await scene.open(driver);
   for (const size of [SMALL, LARGE]) {
     await watched.store.save(ID, recordOf({ text: textOf(size) }));
-    // Whoever changes a page first after a checkpoint logs all of it.
+    // The first change of a page after a checkpoint logs the whole page.
     await explainTouch(watched);
     const plan = await explainTouch(watched);
     const [, bytes] = plan.match(/WAL:.* bytes=(\d+)/)!;

@@ -8,7 +8,7 @@ type Data = { n?: number };
 
 const scene = new PostgresScene();
 
-/** A manager on a store, and what is done with it often. */
+/** A manager on a store, and its common calls. */
 class Desk {
   readonly manager: SessionManager<Data>;
 

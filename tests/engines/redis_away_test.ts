@@ -1,4 +1,4 @@
-/** Redis that is restarted, is away, or loads its data. */
+/** Redis that is restarted, cannot be reached, or loads its data. */
 
 import {
   assert,
@@ -110,7 +110,7 @@ Deno.test({
   },
 });
 
-/** A server that loads its data for as long as it is told to. */
+/** A server that reports that it loads its data, until a test ends that. */
 class LoadingServer implements AsyncDisposable {
   isLoading = true;
   readonly port: number;
@@ -130,7 +130,7 @@ class LoadingServer implements AsyncDisposable {
     await Promise.all(connections);
   }
 
-  /** Answers each command of a connection with the same. */
+  /** Gives each command of a connection the same answer. */
   async #answer(connection: Deno.Conn): Promise<void> {
     const decoder = new TextDecoder();
     const encoder = new TextEncoder();
@@ -140,7 +140,7 @@ class LoadingServer implements AsyncDisposable {
         ? "-LOADING Redis is loading the dataset in memory\r\n"
         : "$-1\r\n";
       const bytes = encoder.encode(answer.repeat(commands.length));
-      // It may have hung up.
+      // The client may have closed the connection.
       await connection.write(bytes).catch(ignoreError);
     }
   }

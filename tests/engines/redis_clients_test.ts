@@ -1,4 +1,4 @@
-/** Which clients a store takes, and as what: real ones, without a cast. */
+/** The clients that a store accepts: real ones, without a type assertion. */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Buffer } from "node:buffer";
@@ -176,7 +176,7 @@ Deno.test({
         const store = new RedisSessionStore(client, { prefix });
         await store.save(ID, recordOf({ prefix }, { user: "ann" }));
       }
-      // Of others, where a scan finds them.
+      // Keys of another application, which a scan finds.
       await client.hset("a:{another-application}", "version", "1");
       await client.set("a:{settings}", "text");
       await client.set("a:{what-is-no-session}", "text");

@@ -78,7 +78,7 @@ export class RedisCluster implements AsyncDisposable {
   }
 }
 
-/** Counts the nodes that one has shaken hands with, and itself. */
+/** Counts the nodes that a node is connected to, and itself. */
 async function countKnown(node: RedisServer): Promise<number> {
   const nodes = String(await node.ask("CLUSTER", "NODES")).trim().split("\n");
   return nodes.filter((line) => !line.includes("handshake")).length;

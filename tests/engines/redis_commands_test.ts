@@ -1,4 +1,4 @@
-/** What a store sends to Redis, and what is there afterwards. */
+/** The commands that a store sends to Redis, and the keys afterwards. */
 
 import { assert, assertEquals } from "@std/assert";
 import type { SessionRecord } from "../../src/core/record.ts";
@@ -155,14 +155,14 @@ testScene(
   },
 );
 
-testScene("a write that is sent twice is done once", async (scene) => {
+testScene("a write that is sent twice takes effect once", async (scene) => {
   const { store } = scene;
   await store.save(ID, recordOf({ n: 1 }));
   await store.load(ID);
   scene.take();
   await store.update(ID, (record) => ({ ...record, data: { n: 2 } }));
   const [[name, ...args]] = scene.take() as [[string, ...string[]]];
-  // As a client does that lost its connection before it had the answer.
+  // As by a client that lost its connection before the answer.
   assertEquals(await scene.ask(name, ...args), "");
   await store.save(ID, recordOf({ n: 3 }));
   assertEquals(await scene.ask(name, ...args), null);
@@ -201,7 +201,7 @@ testScene(
     });
     assert(await store.load(ID));
     assertEquals(await after.load(ID), undefined);
-    // It began in time, and knows the session.
+    // This server has loaded the session before it expired.
     const revive = (record: SessionRecord) => record;
     assertEquals(await store.update(ID, revive), undefined);
     assertEquals(await scene.keys(), []);

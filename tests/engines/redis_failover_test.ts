@@ -16,7 +16,7 @@ import { missingRedis, RedisServer, waitUntil } from "./redis_server.ts";
 const HOST = "127.0.0.1";
 const ignore = missingRedis !== undefined;
 
-/** What a client says of its connection is of no interest. */
+/** Ignores what a client reports of its connection. */
 function ignoreError(): void {}
 
 Deno.test({
@@ -43,7 +43,7 @@ Deno.test({
     for (const [n, id] of ids.entries()) {
       await first.save(id, recordOf({ n }, { user: "ann" }));
     }
-    // So that nothing is lost to what only the master has.
+    // So that no write is lost that only the master has.
     await masters[0]!.ask("WAIT", 1, 10_000);
 
     await masters[0]!.stop();
@@ -77,7 +77,7 @@ Deno.test({
   },
 });
 
-/** Does with sessions of Ann's what there is to do. */
+/** Runs every operation on sessions of Ann's. */
 async function useSessions(
   store: RedisSessionStore,
   ids: readonly string[],

@@ -10,7 +10,7 @@ import { watch } from "./watched_redis.ts";
 
 /** How long Redis keeps an expired session, in ms. */
 export const SLACK: number = HOUR;
-/** For how long a test may take, in ms. */
+/** How long a test may take, in ms. */
 const WHILE = HOUR / 4;
 
 /** A server, a store in it, and what the store sends. */
@@ -78,12 +78,12 @@ export class Scene implements AsyncDisposable {
     return (await this.ask("KEYS", "*") as string[]).sort();
   }
 
-  /** Tells how long a key has, in ms; -1 for ever, -2 for none. */
+  /** Returns the time to live of a key, in ms; -1 without expiry, -2 if missing. */
   async ttl(key: string): Promise<number> {
     return await this.ask("PTTL", key) as number;
   }
 
-  /** Names the one index that there is. */
+  /** Returns the name of the only index. */
   async index(): Promise<string> {
     const keys = await this.keys();
     const found = keys.filter((key) => key.startsWith("latchkey:user:"));
@@ -96,7 +96,7 @@ export class Scene implements AsyncDisposable {
   }
 }
 
-/** Asserts that a duration, in ms, is what is wanted, less what went by. */
+/** Asserts that a duration, in ms, is the expected one, less the time that has passed. */
 export function assertAbout(found: number, wanted: number): void {
   const isSo = found <= wanted && found > wanted - WHILE;
   assert(isSo, `${found} is not about ${wanted}`);
@@ -106,7 +106,7 @@ export function assertAbout(found: number, wanted: number): void {
  * Declares a test in a scene.
  *
  * @param title What the store does.
- * @param run Shows it.
+ * @param run The test.
  */
 export function testScene(
   title: string,

@@ -4,13 +4,13 @@ import { Child, runSync } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { type Answer, ask } from "./redis_wire.ts";
 
-/** Below the ports that the system gives to clients, also with the one of the cluster. */
+/** Ports below those that the system gives to clients, the cluster's ports included. */
 const FIRST_PORT = 10_000;
 const PORTS = 12_000;
 const PAUSE = 20;
 const TIMEOUT = 30_000;
 
-/** What is missing here to run Redis, if anything. */
+/** What this machine lacks to run Redis, if anything. */
 export const missingRedis: string | undefined = findRedis();
 
 /** What {@linkcode RedisServer.start} takes. */
@@ -89,7 +89,7 @@ export class RedisServer implements AsyncDisposable {
     });
   }
 
-  /** Kills it; what it holds is lost, unless it is durable. */
+  /** Kills it; its data is lost, unless it is durable. */
   async stop(): Promise<void> {
     await this.#process?.[Symbol.asyncDispose]();
     this.#process = undefined;
@@ -111,11 +111,11 @@ export class RedisServer implements AsyncDisposable {
 }
 
 /**
- * Waits for what only asking tells.
+ * Polls until a condition is true.
  *
- * @param what What is to become true, for the error.
- * @param isSo Asks.
- * @throws {Error} If it does not within half a minute.
+ * @param what The condition, for the error.
+ * @param isSo Tests the condition.
+ * @throws {Error} If it is not true within half a minute.
  */
 export async function waitUntil(
   what: string,
@@ -123,7 +123,7 @@ export async function waitUntil(
 ): Promise<void> {
   const end = performance.now() + TIMEOUT;
   while (!await isSo()) {
-    if (performance.now() > end) throw new Error(`It is not so: ${what}`);
+    if (performance.now() > end) throw new Error(`Timed out: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, PAUSE));
   }
 }

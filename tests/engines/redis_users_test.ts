@@ -1,4 +1,4 @@
-/** The index of a user's sessions in Redis, and what managers do with it. */
+/** The index of a user's sessions in Redis, and its use by managers. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SessionGoneError } from "../../src/core/errors.ts";
@@ -96,21 +96,21 @@ testScene("a login that fails leaves the index", async (scene) => {
 });
 
 testScene(
-  "a logout does not hide a login of the same moment",
+  "a logout does not remove the entry of a concurrent login",
   async (scene) => {
     const { store } = scene;
     await store.save(ID, recordOf({}, { user: "ann" }));
     const [old] = await scene.ask("ZRANGE", INDEX, 0, -1) as string[];
     await store.update(ID, ({ user: _user, ...rest }) => rest);
     await store.update(ID, (record) => ({ ...record, user: "ann" }));
-    // What the logout does last, late.
+    // The last command of the logout, late.
     await scene.ask("ZREM", INDEX, old!);
     assertEquals(await idsOf(scene, "ann"), [ID]);
   },
 );
 
 testScene(
-  "a listing removes what a killed process left, unless it is new",
+  "a listing removes the entries that a killed process left, unless they are new",
   async (scene) => {
     const { store } = scene;
     await store.save(ID, recordOf({}, { user: "ann" }));
@@ -127,7 +127,7 @@ testScene(
 );
 
 testScene(
-  "of more sessions than one command gives, each is listed once",
+  "a listing of more sessions than one command gives lists each once",
   async (scene) => {
     const { store } = scene;
     const ids = Array.from({ length: 1_000 }, (_, n) => `session-number-${n}`);
@@ -174,7 +174,7 @@ testScene(
     const others = Array.from({ length: 1_000 }, (_, n) => `user ${n}`);
     const { manager } = await signIn(scene, [...others, "ann", "ann", "ann"]);
     assertEquals((await manager.sessionsOf("ann")).length, 3);
-    // Whether she was revoked; the index; each of hers.
+    // The revocation, the index, and each session.
     assertEquals(scene.take().map(([name]) => name), [
       "GET",
       "ZSCAN",

@@ -30,14 +30,14 @@ export async function ask(
   const buffer = new Uint8Array(65_536);
   for (;;) {
     const read = await connection.read(buffer);
-    if (read === null) throw new Error("The server hung up");
+    if (read === null) throw new Error("The server closed the connection");
     text += decoder.decode(buffer.subarray(0, read));
     const answer = parse(text, 0);
     if (answer !== undefined) return answer.value;
   }
 }
 
-/** Reads an answer, of characters of one byte; `undefined` if it goes on. */
+/** Reads an answer, of characters of one byte; `undefined` if it is incomplete. */
 function parse(
   text: string,
   at: number,

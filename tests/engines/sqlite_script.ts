@@ -1,4 +1,4 @@
-/** What a process does to an SQLite file: `setup`, or `transaction`. */
+/** Changes an SQLite file in a process: `setup`, or `transaction`. */
 
 import { DatabaseSync } from "node:sqlite";
 import { SqliteSessionStore } from "../../src/engines/sqlite.ts";

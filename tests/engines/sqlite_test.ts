@@ -244,7 +244,7 @@ Deno.test("SqliteSessionStore: an index finds the sessions of a user, and old on
   }
 });
 
-Deno.test("SqliteSessionStore: other calls have their turn while it deletes 2,000 sessions", async () => {
+Deno.test("SqliteSessionStore: other calls run while it deletes 2,000 sessions", async () => {
   using place = new SqlitePlace();
   const { store, database } = place;
   await store.setup();

@@ -1,4 +1,4 @@
-/** Clients of Redis that tell what they send, and can be made to fail. */
+/** Clients of Redis that report their commands, and can be made to fail. */
 
 import type { RedisClient } from "../../src/engines/redis_client.ts";
 
@@ -6,14 +6,14 @@ type IoRedisClient = Extract<RedisClient, { call: unknown }>;
 type NodeRedisCluster = Extract<RedisClient, { nodeClient: unknown }>;
 type NodeRedisClient = Exclude<RedisClient, IoRedisClient | NodeRedisCluster>;
 
-/** Is told of a command before it is sent; what it throws fails the command. */
+/** Called with a command before it is sent; if it throws, the command fails. */
 export type See = (args: readonly string[]) => void;
 
 /**
  * Watches a client.
  *
  * @param client Any client that a store takes.
- * @param see Is told of each command.
+ * @param see Called with each command.
  * @returns A client that does the same.
  */
 export function watch(client: RedisClient, see: See): RedisClient {

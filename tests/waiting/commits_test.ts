@@ -7,14 +7,14 @@ import { startProcess } from "../directory/clients.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 
 const FLOWS = 1_000;
-/** Much more than they need: 128 KiB for each. */
+/** Much more than the flows need: 128 KiB for each. */
 const MOST_MEMORY = 128 * 1024 * 1024;
 
 /** A manager, and the cookie of a session whose `n` is 0. */
 class Visitor {
   readonly #manager: SessionManager<{ n: number }>;
   #cookie = "";
-  /** How many have committed. */
+  /** The number of commits so far. */
   commits = 0;
   /** The most memory that was seen, in bytes. */
   memory = 0;
@@ -37,7 +37,7 @@ class Visitor {
     return id;
   }
 
-  /** Adds 1; all flows that do so have read the same number before. */
+  /** Adds 1; every flow has read the same number before. */
   async add(): Promise<void> {
     const session = await this.#manager.open(this.#request());
     session.update("n", (n = 0) => n + 1);
@@ -50,7 +50,7 @@ class Visitor {
     return (await this.#manager.open(this.#request())).get("n");
   }
 
-  /** What the system has given to this process: heap, stacks, buffers, all. */
+  /** All memory that the system has given to this process: heap, stacks, buffers. */
   measure(): void {
     this.memory = Math.max(this.memory, Deno.memoryUsage().rss);
   }
@@ -94,10 +94,10 @@ Deno.test("1,000 flows that wait for a held session commit when it is free", asy
   visitor.measure();
   const before = visitor.memory;
   const added = addMany(visitor);
-  // All of them have begun by now.
+  // Every flow has begun.
   await new Promise(setImmediate);
   visitor.measure();
-  assertEquals(visitor.commits, 0, "they have not waited");
+  assertEquals(visitor.commits, 0, "a flow has not waited");
   await holder.kill();
   await added;
   assertEquals(await visitor.read(), FLOWS);

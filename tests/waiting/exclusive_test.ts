@@ -40,7 +40,7 @@ class Scene implements Disposable {
     return `latchkey=${id}${SECRET}`;
   }
 
-  /** Adds 1 to what it has read. */
+  /** Adds 1 to the number that it has read. */
   async add(
     isolation: IsolationLevel,
     lockTimeout: number,
@@ -68,7 +68,7 @@ for (
     ["processes and workers", [startProcess, startWorker, startWorker]],
   ] as const
 ) {
-  Deno.test(`exclusive: ${clients} that read, then set, lose nothing`, async () => {
+  Deno.test(`exclusive: ${clients} that read, then set, lose no update`, async () => {
     using scene = await Scene.open();
     const task = {
       act: "request",
@@ -89,7 +89,7 @@ for (
   });
 }
 
-Deno.test("strict: 2 processes that read, then set, have as many conflicts as are missing", async () => {
+Deno.test("strict: 2 processes that read, then set, have one conflict for each missing update", async () => {
   using scene = await Scene.open();
   const task = {
     act: "request",
@@ -107,7 +107,7 @@ Deno.test("strict: 2 processes that read, then set, have as many conflicts as ar
   console.log(`${failed} of ${2 * TIMES} requests failed with a conflict`);
 });
 
-Deno.test("exclusive: while another process holds a session, all but exclusive requests of it go on", async () => {
+Deno.test("exclusive: while another process holds a session, only exclusive requests of it wait", async () => {
   using scene = await Scene.open();
   const { directory, cookie } = scene;
   const other = await scene.begin(OTHER_ID);
@@ -130,7 +130,7 @@ Deno.test("exclusive: while another process holds a session, all but exclusive r
 });
 
 for (const start of [startProcess, startWorker]) {
-  Deno.test(`exclusive: the holder's death lets the next request in (${start.name})`, async () => {
+  Deno.test(`exclusive: when the holder is killed, the next request begins (${start.name})`, async () => {
     using scene = await Scene.open();
     const { directory, cookie, manager } = scene;
     await using holder = await start({
@@ -142,7 +142,7 @@ for (const start of [startProcess, startWorker]) {
     let isOver = false;
     added.catch(() => {}).then(() => isOver = true);
     while (manager.counters.lockWaits === 0) {
-      assertFalse(isOver, "it did not wait");
+      assertFalse(isOver, "the request did not wait");
       await new Promise(setImmediate);
     }
     assertEquals(await Promise.race([added, "waits"]), "waits");

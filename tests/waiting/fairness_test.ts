@@ -1,4 +1,4 @@
-/** Each of several processes that hammer one session gets a fair part of it. */
+/** Several processes that hammer one session make a fair number of updates each. */
 
 import { assert, assertEquals } from "@std/assert";
 import { EFFORT } from "../effort.ts";
@@ -10,7 +10,7 @@ const HAMMERS = 8;
 const COMMON = "common-session-0";
 const SECONDS = Math.min(6 * EFFORT, 10);
 
-/** What the least of them has for one of the most. */
+/** The least number of updates, as a part of the greatest. */
 function ratioOf(counts: readonly number[]): number {
   return Math.min(...counts) / Math.max(...counts);
 }
@@ -36,7 +36,7 @@ Deno.test("of 8 processes that hammer a session, the slowest gets half of the fa
   assertEquals(n, total, "an update was lost");
 
   const common = ratioOf(commons);
-  // What each has done alone at the same time: the machine's own fairness.
+  // The updates of sessions of their own show how fair the machine is.
   const own = ratioOf(reports.map(({ own }) => own));
   const longest = Math.max(...reports.map(({ longest }) => longest));
   console.log(

@@ -1,17 +1,17 @@
 /**
  * A process that changes one session again and again, as fast as it can, and
- * for as long a session of its own: how often it comes to that shows how much
- * of the machine it was given. All hammers change over at the same instants.
+ * for the same time a session of its own: the number of those changes shows its
+ * share of the machine. All hammers change sessions at the same instants.
  */
 
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { spawn } from "../spawn.ts";
 
-/** What a hammer does. */
+/** The task of a hammer. */
 export interface HammerTask {
   readonly directory: string;
-  /** The session that all of them change. */
+  /** The session that all hammers change. */
   readonly common: string;
   /** The session that only this one changes. */
   readonly own: string;
@@ -19,7 +19,7 @@ export interface HammerTask {
   readonly duration: number;
 }
 
-/** What it has done. */
+/** The report of a hammer. */
 export interface HammerReport {
   /** How often it changed the common session. */
   readonly common: number;
@@ -58,15 +58,15 @@ async function strike(task: HammerTask): Promise<HammerReport> {
 
 /** A hammer that is running. */
 export interface Hammer extends AsyncDisposable {
-  /** Lets it begin, and gives what it reports. */
+  /** Lets it begin, and returns its report. */
   run(): Promise<HammerReport>;
 }
 
 /**
  * Starts one.
  *
- * @param task What it does.
- * @returns It, when it is ready to begin.
+ * @param task Its task.
+ * @returns The hammer, when it is ready to begin.
  */
 export async function startHammer(task: HammerTask): Promise<Hammer> {
   const { directory } = task;

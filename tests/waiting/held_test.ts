@@ -47,7 +47,7 @@ class Scene implements AsyncDisposable {
     return new DirectorySessionStore(this.directory.path, options);
   }
 
-  /** Ends the holder, and looks whether exactly so many updates came through. */
+  /** Checks the number of updates that were made, and that no other file is left. */
   async assertUpdates(count: number): Promise<void> {
     const store = this.openStore({ lockTimeout: 0 });
     assertEquals((await store.load(ID))?.data, { n: count });
@@ -64,10 +64,10 @@ function count(record: SessionRecord): SessionRecord {
   return recordOf({ n: Number(record.data.n) + 1 });
 }
 
-/** Flows that want to update the held session, and what has become of them. */
+/** Flows that update the held session, and their results. */
 class Flows {
   readonly #ends: Promise<PromiseSettledResult<unknown>[]>;
-  /** The numbers of those that have come through, in their order. */
+  /** The numbers of the flows whose update was made, in that order. */
   readonly done: number[] = [];
 
   constructor(store: DirectorySessionStore, signal?: AbortSignal) {
@@ -79,7 +79,7 @@ class Flows {
     );
   }
 
-  /** The errors of all of them; `undefined` of one that came through. */
+  /** The errors of all flows; `undefined` for a flow whose update was made. */
   async errors(): Promise<unknown[]> {
     return (await this.#ends).map((end) =>
       end.status === "rejected" ? end.reason : undefined
@@ -109,16 +109,16 @@ function medianOf(numbers: number[]): string {
   return numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!.toFixed(3);
 }
 
-Deno.test("while 200 flows wait for a session, reads of others go on", async () => {
+Deno.test("while 200 flows wait for a session, reads of other sessions do not wait", async () => {
   await using scene = await Scene.open();
   const before = await measureReads(scene);
   const store = scene.openStore({ lockTimeout: Infinity });
   const flows = new Flows(store);
   const during = await measureReads(scene);
-  // As many at once as would fill a pool of threads, if waiting parked any.
+  // Enough at once to fill a pool of threads, if a wait blocked one.
   const path = scene.directory.join(OTHER_ID);
   await Promise.all(Array.from({ length: FLOWS }, () => Deno.readFile(path)));
-  assertEquals(flows.done, [], "they have not waited");
+  assertEquals(flows.done, [], "a flow has not waited");
 
   await scene.holder.kill();
   await flows.errors();
@@ -127,7 +127,7 @@ Deno.test("while 200 flows wait for a session, reads of others go on", async () 
   console.log(`while ${FLOWS} flows wait:     ${during}`);
 });
 
-Deno.test("of 200 flows that wait, one looks and the others stand in line", async () => {
+Deno.test("of 200 flows that wait, only the first in the line tries the lock", async () => {
   await using scene = await Scene.open();
   const store = scene.openStore({ lockTimeout: 60_000 });
   await store.setup();
@@ -152,7 +152,7 @@ Deno.test("of 200 flows that wait, one looks and the others stand in line", asyn
   await flows.errors();
 });
 
-Deno.test("the holder's death lets all 200 through, in the order in which they came", async () => {
+Deno.test("when the holder is killed, all 200 flows update the session, in the order in which they came", async () => {
   await using scene = await Scene.open();
   const flows = new Flows(scene.openStore({ lockTimeout: Infinity }));
   await scene.holder.kill();
@@ -197,7 +197,7 @@ Deno.test("a flow with a shorter timeout than others in the line gives up alone"
   await scene.assertUpdates(FLOWS);
 });
 
-Deno.test("when the first in line stops waiting, the next one looks", async () => {
+Deno.test("when the first in the line stops waiting, the next one tries the lock", async () => {
   await using scene = await Scene.open();
   const controller = new AbortController();
   const { signal } = controller;
