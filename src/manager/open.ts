@@ -10,8 +10,8 @@ import {
 import type { ManagerSettings } from "./manager_options.ts";
 import {
   type Credentials,
+  dueRotation,
   isOpening,
-  isSecretOld,
   matchSecret,
   verify,
 } from "./rotation.ts";
@@ -115,8 +115,10 @@ async function findSession(
     record,
     lastAccess,
     credentials: { id, secret, secretHash: record.secretHash! },
+    broughtHash: secretHash,
     isCookieDue: !isCurrent || isTouched && isCookieStale(record, now()),
-    isRotationDue: isCurrent && isSecretOld(record, rotateEvery, now()),
+    isUpkeepDue: isCurrent &&
+      dueRotation(record, rotateEvery, now()) !== undefined,
   };
 }
 

@@ -1,4 +1,4 @@
-import { SessionGoneError } from "../core/errors.ts";
+import { SessionConflictError, SessionGoneError } from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
 import { KEEP } from "../core/store.ts";
 import { createSecret, createSessionId, hashSecret } from "../core/token.ts";
@@ -20,9 +20,11 @@ import {
 import type { Isolation } from "./isolation.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import {
+  confirmRotation,
   type Credentials,
+  dueRotation,
+  forgetRotation,
   isOpening,
-  isSecretOld,
   matchSecret,
   replaceSecret,
   rotateSecret,
@@ -35,10 +37,12 @@ import { isSignedOut, loadRevocations, type Revocations } from "./users.ts";
 export interface OpenedSession extends StoredSession {
   /** The session's, which are newer than the request's after a rotation. */
   readonly credentials: Credentials;
+  /** The hash of the secret that the browser has. */
+  readonly broughtHash: string;
   /** Whether the browser needs its cookie again. */
   readonly isCookieDue: boolean;
-  /** Whether the session is to get a new secret. */
-  readonly isRotationDue: boolean;
+  /** Whether a step of the rotation of its secret is due. */
+  readonly isUpkeepDue: boolean;
 }
 
 /** A new session, checked, as the request goes on with it and as it is stored. */
@@ -46,6 +50,16 @@ interface NewSession {
   readonly credentials: Credentials;
   readonly record: SessionRecord;
   readonly stored: SessionRecord;
+}
+
+/** What a commit does to a record beside what the request did to it. */
+interface Upkeep {
+  /** The secret of a rotation: one, however often the store calls. */
+  newSecret?: string;
+  /** Whether it made the record that the store was to keep any larger. */
+  isIn: boolean;
+  /** Whether the store has failed with it. */
+  isFailed: boolean;
 }
 
 /** Whether a request may write to a record; if so, the record in clear. */
@@ -65,7 +79,8 @@ export class Visit<Data extends object> {
   #credentials: Credentials | undefined;
   /** The record, when the browser needs its cookie again. */
   #renewed: SessionRecord | undefined;
-  #isRotationDue: boolean;
+  #isUpkeepDue: boolean;
+  readonly #broughtHash: string | undefined;
 
   constructor(
     settings: ManagerSettings,
@@ -82,7 +97,8 @@ export class Visit<Data extends object> {
     this.#isolation = isolation;
     this.#credentials = opened?.credentials;
     this.#renewed = opened?.isCookieDue ? opened.record : undefined;
-    this.#isRotationDue = opened?.isRotationDue ?? false;
+    this.#isUpkeepDue = opened?.isUpkeepDue ?? false;
+    this.#broughtHash = opened?.broughtHash;
     isolation.see(opened?.record);
     this.#state.owner = this;
   }
@@ -116,13 +132,10 @@ export class Visit<Data extends object> {
    * @throws As `commit` of the manager.
    */
   async commit(): Promise<Header | undefined> {
-    const isForced = this.#isRotationDue && !this.#isolation.isReadOnly;
+    const isForced = this.#isUpkeepDue && this.#state.isUsed &&
+      !this.#isolation.isReadOnly;
     const change = this.#state.begin(isForced);
-    if (change === undefined) {
-      const renewed = this.#renewed;
-      this.#renewed = undefined;
-      return renewed && this.#issue(renewed);
-    }
+    if (change === undefined) return this.#renew();
     const { store } = this.#settings;
     const credentials = this.#credentials;
     try {
@@ -141,11 +154,28 @@ export class Visit<Data extends object> {
         ? await this.#replace(change, revocations, credentials)
         : await this.#update(change, revocations, credentials);
     } catch (error) {
+      if (!change.isChanged) return this.#skipUpkeep(error);
       this.#isolation.countFailure(error);
       throw error;
     } finally {
       this.#state.unlock();
     }
+  }
+
+  /** Sends the cookie of a request that has changed nothing, when it is due. */
+  #renew(): Header | undefined {
+    const renewed = this.#renewed;
+    this.#renewed = undefined;
+    return renewed && this.#issue(renewed);
+  }
+
+  /** Goes on when a step of the rotation failed that was all there was to do. */
+  #skipUpkeep(error: unknown): Header | undefined {
+    if (error instanceof SessionGoneError) return undefined;
+    const header = this.#renew();
+    const sessionId = this.#credentials!.id;
+    this.#settings.report({ type: "unrotated", sessionId });
+    return header;
   }
 
   /** The same; a refusal is reported and not thrown. */
@@ -237,12 +267,34 @@ export class Visit<Data extends object> {
     return isEnded ? transport.revoke(this.#request) : undefined;
   }
 
+  /** Does to the stored session what the request did; its upkeep cannot fail it. */
   async #update(
     change: SessionChange,
     revocations: Revocations,
     credentials: Credentials,
   ): Promise<Header | undefined> {
-    const { store, data, rotateEvery, rotateGrace, now } = this.#settings;
+    const upkeep: Upkeep = { isIn: false, isFailed: false };
+    try {
+      return await this.#apply(change, revocations, credentials, upkeep);
+    } catch (error) {
+      const isRefused = error instanceof SessionGoneError ||
+        error instanceof SessionConflictError;
+      if (isRefused || !upkeep.isIn || !change.isChanged) throw error;
+    }
+    upkeep.isFailed = true;
+    const header = await this.#apply(change, revocations, credentials, upkeep);
+    const { id: sessionId } = credentials;
+    this.#settings.report({ type: "unrotated", sessionId });
+    return header;
+  }
+
+  async #apply(
+    change: SessionChange,
+    revocations: Revocations,
+    credentials: Credentials,
+    upkeep: Upkeep,
+  ): Promise<Header | undefined> {
+    const { store, data, now } = this.#settings;
     const { id } = credentials;
     const { isChanged, isRegenerated, isLifetimeChanged, login } = change;
     const isolation = this.#isolation;
@@ -256,7 +308,14 @@ export class Visit<Data extends object> {
       access = this.#verifyWriter(found, credentials, revocations);
       if (access === "refused") return KEEP;
       if (access === "revoked") return undefined;
-      const { record: opened, match } = access;
+      const { record: opened } = access;
+      if (upkeep.isFailed && isSecret(found, upkeep.newSecret)) {
+        // The store has kept it all, and failed afterwards.
+        secret = upkeep.newSecret!;
+        isCookieDue = true;
+        record = data.read(id, opened);
+        return KEEP;
+      }
       const counted = isolation.advance(id, opened, isChanged);
       const changed = change.apply(
         data.read(id, counted),
@@ -269,12 +328,11 @@ export class Visit<Data extends object> {
       if (isRegenerated) {
         secret = newSecret ??= createSecret();
         next = replaceSecret(changed, secret);
+        const { rotateEvery } = this.#settings;
         if (rotateEvery !== Infinity) next = { ...next, rotatedAt: time };
-      } else if (
-        match === "current" && isSecretOld(changed, rotateEvery, time)
-      ) {
-        secret = newSecret ??= createSecret();
-        next = rotateSecret(changed, credentials, secret, time, rotateGrace);
+      } else if (!upkeep.isFailed) {
+        next = this.#keepUp(changed, credentials, upkeep, time);
+        if (next.secretHash !== changed.secretHash) secret = upkeep.newSecret!;
       }
       isCookieDue = this.#renewed !== undefined || isLifetimeChanged ||
         secret !== credentials.secret || isCookieStale(changed, time);
@@ -306,6 +364,32 @@ export class Visit<Data extends object> {
     return isCookieDue ? this.#issue(kept) : undefined;
   }
 
+  /** Does the step that is due in the rotation of a record's secret. */
+  #keepUp(
+    record: SessionRecord,
+    credentials: Credentials,
+    upkeep: Upkeep,
+    time: number,
+  ): SessionRecord {
+    const { rotateEvery, rotateGrace } = this.#settings;
+    // A request with the secret before has been handed this one, but the
+    // browser may not have it.
+    const isBrought = this.#broughtHash === record.secretHash;
+    const due = isBrought ? dueRotation(record, rotateEvery, time) : undefined;
+    upkeep.isIn = due === "rotate" || due === "confirm";
+    switch (due) {
+      case "rotate":
+        upkeep.newSecret ??= createSecret();
+        return rotateSecret(record, credentials, upkeep.newSecret, time);
+      case "confirm":
+        return confirmRotation(record, time, rotateGrace);
+      case "forget":
+        return forgetRotation(record);
+      case undefined:
+        return record;
+    }
+  }
+
   /** Goes on from what was kept. */
   #finish(
     kept: { readonly id: string; readonly record: SessionRecord } | undefined,
@@ -313,7 +397,7 @@ export class Visit<Data extends object> {
   ): void {
     this.#credentials = credentials;
     this.#renewed = undefined;
-    this.#isRotationDue = false;
+    this.#isUpkeepDue = false;
     this.#state.finish(kept);
   }
 
@@ -392,6 +476,11 @@ export class Visit<Data extends object> {
     const maxAge = cookieAge(record, now());
     return transport.issue(this.#request, id + secret, maxAge);
   }
+}
+
+/** Tells whether a record has a secret. */
+function isSecret(record: SessionRecord, secret: string | undefined): boolean {
+  return secret !== undefined && record.secretHash === hashSecret(secret);
 }
 
 /** The generation to which a login of a request belongs. */

@@ -309,7 +309,9 @@ Deno.test("regenerate(), rotation and setUser() of the same user do not outlive 
   const renewed = cookieIn(await commit(session));
   clock.now += 2 * MINUTE;
   const headers = new Headers();
-  await rotating.commit(await rotating.open(requestWith(renewed)), headers);
+  const looking = await rotating.open(requestWith(renewed));
+  assertEquals(looking.user, "ann");
+  await rotating.commit(looking, headers);
   const rotated = headers.getSetCookie()[0]!.split(";")[0]!;
   assertEquals((await blind.load(id))!.userGeneration, generation);
 
