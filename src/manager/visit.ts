@@ -80,6 +80,8 @@ export class Visit<Data extends object> {
   /** The record, when the browser needs its cookie again. */
   #renewed: SessionRecord | undefined;
   #isUpkeepDue: boolean;
+  /** Whether the commit under way can send the browser anything. */
+  #canSend = true;
   readonly #broughtHash: string | undefined;
 
   constructor(
@@ -127,18 +129,21 @@ export class Visit<Data extends object> {
   /**
    * Commits what the request did, if anything is to be kept or sent.
    *
+   * @param canSend Whether the client can be sent anything.
    * @returns What issues the client's token or revokes it; `undefined` when the
    * client needs neither.
    * @throws As `commit` of the manager.
    */
-  async commit(): Promise<Header | undefined> {
-    const isForced = this.#isUpkeepDue && this.#state.isUsed &&
+  async commit(canSend = true): Promise<Header | undefined> {
+    this.#canSend = canSend;
+    const isForced = canSend && this.#isUpkeepDue && this.#state.isUsed &&
       !this.#isolation.isReadOnly;
     const change = this.#state.begin(isForced);
     if (change === undefined) return this.#renew();
     const { store } = this.#settings;
     const credentials = this.#credentials;
     try {
+      if (change.isRegenerated) this.#checkCanSend();
       const { storedUser } = this.#state;
       const revocations = await loadRevocations(
         store,
@@ -164,9 +169,18 @@ export class Visit<Data extends object> {
 
   /** Sends the cookie of a request that has changed nothing, when it is due. */
   #renew(): Header | undefined {
+    if (!this.#canSend) return undefined;
     const renewed = this.#renewed;
     this.#renewed = undefined;
     return renewed && this.#issue(renewed);
+  }
+
+  /** Refuses what would leave the browser without its cookie. */
+  #checkCanSend(): void {
+    if (this.#canSend) return;
+    throw new TypeError(
+      "Cannot commit the session: its new cookie needs headers to go into",
+    );
   }
 
   /** Goes on when a step of the rotation failed that was all there was to do. */
@@ -211,6 +225,7 @@ export class Visit<Data extends object> {
       generationOf(change, revocations),
     );
     if (isEmptyRecord(begun)) return undefined;
+    this.#checkCanSend();
     const secret = createSecret();
     const secretHash = hashSecret(secret);
     const credentials = { id, secret, secretHash };
@@ -330,13 +345,14 @@ export class Visit<Data extends object> {
         next = replaceSecret(changed, secret);
         const { rotateEvery } = this.#settings;
         if (rotateEvery !== Infinity) next = { ...next, rotatedAt: time };
-      } else if (!upkeep.isFailed) {
+      } else if (this.#canSend && !upkeep.isFailed) {
         next = this.#keepUp(changed, credentials, upkeep, time);
         if (next.secretHash !== changed.secretHash) secret = upkeep.newSecret!;
       }
       isCookieDue = this.#renewed !== undefined || isLifetimeChanged ||
         secret !== credentials.secret || isCookieStale(changed, time);
-      record = isCookieDue ? noteCookie(next, time) : next;
+      const isSent = isCookieDue && this.#canSend;
+      record = isSent ? noteCookie(next, time) : next;
       return data.write({ id, secret }, record, opened);
     });
 
@@ -360,8 +376,13 @@ export class Visit<Data extends object> {
     const kept = record!;
     isolation.settle(kept, true);
     const secretHash = kept.secretHash!;
+    const isUpkeepDue = this.#isUpkeepDue;
     this.#finish({ id, record: kept }, { id, secret, secretHash });
-    return isCookieDue ? this.#issue(kept) : undefined;
+    if (this.#canSend) return isCookieDue ? this.#issue(kept) : undefined;
+    // A later commit can send it.
+    this.#isUpkeepDue = isUpkeepDue;
+    if (isCookieDue) this.#renewed = kept;
+    return undefined;
   }
 
   /** Does the step that is due in the rotation of a record's secret. */
