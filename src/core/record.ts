@@ -47,10 +47,16 @@ export interface SessionRecord {
   readonly previous?: {
     /** Its SHA-256, hex. */
     readonly hash: string;
-    /** Until when it is good, in whole milliseconds since the epoch. */
-    readonly until: number;
-    /** The new secret, encrypted under a key that comes from this one. */
-    readonly sealed: string;
+    /**
+     * Until when it is good, in whole milliseconds since the epoch; missing
+     * until the new secret was brought.
+     */
+    readonly until?: number;
+    /**
+     * The new secret, encrypted under a key that comes from this one; missing
+     * once this one is no longer good.
+     */
+    readonly sealed?: string;
   };
   /** `data`, `flash` and `formTokens`, encrypted; they are empty then. */
   readonly sealed?: string;
@@ -127,8 +133,9 @@ const LOGIN: Kind = {
 const COUNTS: Kind = { is: TIMES.is, otherwise: "is not an object of counts" };
 const PREVIOUS: Kind = {
   is: (value) =>
-    isPlainObject(value) && TEXT.is(value.hash) && isWhole(value.until) &&
-    TEXT.is(value.sealed),
+    isPlainObject(value) && TEXT.is(value.hash) &&
+    (value.until === undefined || isWhole(value.until)) &&
+    (value.sealed === undefined || TEXT.is(value.sealed)),
   otherwise: "is not a secret that was replaced",
 };
 

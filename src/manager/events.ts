@@ -27,8 +27,8 @@ export interface SessionRefusedEvent {
 
 /**
  * Reports that a request brought a secret that was replaced by rotation, after
- * its grace: there is a copy of the cookie, or the browser never got the new
- * one. The request gets a new session.
+ * its grace, which begins when the new one was brought: there is a copy of the
+ * cookie. The request gets a new session.
  */
 export interface SecretReusedEvent {
   /** Tells the events apart. */
@@ -65,13 +65,26 @@ export interface SessionMisconfiguredEvent {
   readonly problem: string;
 }
 
+/**
+ * Reports that the rotation of a secret, or a step of it, could not be written,
+ * as when the record is nearly as large as the store can hold. The request went
+ * on without; the next one tries again.
+ */
+export interface SessionUnrotatedEvent {
+  /** Tells the events apart. */
+  readonly type: "unrotated";
+  /** The session ID; it opens nothing, so it may be logged. */
+  readonly sessionId: string;
+}
+
 /** What {@linkcode SessionManagerOptions.onEvent} is called with. */
 export type SessionEvent =
   | SessionAmbiguousEvent
   | SessionRefusedEvent
   | SecretReusedEvent
   | SessionInvalidEvent
-  | SessionMisconfiguredEvent;
+  | SessionMisconfiguredEvent
+  | SessionUnrotatedEvent;
 
 /**
  * Makes what all events go through. Whatever `onEvent` does, the request goes

@@ -33,8 +33,8 @@ import type { SessionRequest } from "../http/transport.ts";
  *   out of date: a `set` that follows from a `get` can undo another's.
  * - `"readOnly"`: what changes the session throws a `TypeError`, also to read a
  *   flash message, since that uses it up. Nothing is committed; the access is
- *   marked, and a cookie that is due is sent. A rotation that is due waits for
- *   another request.
+ *   marked, and a cookie that is due is sent. A rotation that is due, and each
+ *   step of it, waits for another request.
  * - `"strict"`: when another request has committed to the session since this
  *   one opened it, whatever it changed, the commit fails with a
  *   `SessionConflictError`. The request can be run again.

@@ -254,6 +254,9 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * session was looked at. Otherwise nothing, and nothing is rotated. The session is then up to date, and can be changed
    * and committed again. When this throws, the session still holds its changes.
    *
+   * Without headers, as in the middle of a WebSocket, nothing can be sent: the
+   * secret is not rotated, and a cookie that is due stays due.
+   *
    * Whether this succeeds or throws, an `exclusive` request then lets the next
    * one have the session. A second commit of it is `strict`.
    *
@@ -266,18 +269,23 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * @throws {SessionTooLargeError} If it would be more than `maxBytes`.
    * @throws {SessionConflictError} As of `run`. Nothing was written.
    * @throws {TypeError} If another manager opened the session, it is being
-   * committed, or a value in it was given something that JSON cannot hold.
+   * committed, or a value in it was given something that JSON cannot hold; if
+   * there are no headers for the cookie of a login, a `regenerate` or a new
+   * session. Nothing was written.
    * @throws What the store throws; the cookie is then not in the headers.
    */
   async commit(
     session: Session<Data>,
-    headers: Headers,
+    headers?: Headers,
   ): Promise<(readonly [name: string, value: string])[]> {
     const visit = Visit.of(session, this.#settings);
+    const canSend = headers !== undefined;
     try {
-      const varied = addHeaders(headers, undefined, visit.vary);
-      const header = await visit.commit();
-      return [...varied, ...addHeaders(headers, header, undefined)];
+      const varied = canSend ? addHeaders(headers, undefined, visit.vary) : [];
+      const header = await visit.commit(canSend);
+      return canSend
+        ? [...varied, ...addHeaders(headers, header, undefined)]
+        : [];
     } finally {
       await visit.leave();
     }

@@ -50,16 +50,18 @@ export interface SessionManagerOptions
    */
   readonly touchAfter?: number | undefined;
   /**
-   * How old a secret may become, in milliseconds: the next request gives the
-   * session another one, and the browser another cookie, so that a copy of the
-   * old cookie soon opens nothing.
+   * How old a secret may become, in milliseconds: the next request that looks at
+   * the session gives it another one, and the browser another cookie, so that a
+   * copy of the old cookie soon opens nothing. A rotation that cannot be written
+   * fails no request: `onEvent` is called.
    *
    * @default {undefined} it changes at login, logout and `regenerate` only
    */
   readonly rotateEvery?: number | undefined;
   /**
-   * How long the secret before stays good after a rotation, in milliseconds,
-   * for requests that are under way.
+   * How long the secret before stays good once a request has brought the new
+   * one, in milliseconds, for requests that are under way. Until then it stays
+   * good in any case: the browser may not have got the new one.
    *
    * @default {30000}
    */

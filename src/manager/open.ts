@@ -13,8 +13,8 @@ import { Isolation, type IsolationSettings } from "./isolation.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import {
   type Credentials,
+  dueRotation,
   isOpening,
-  isSecretOld,
   matchSecret,
   verify,
 } from "./rotation.ts";
@@ -139,8 +139,10 @@ async function findSession(
     lastAccess,
     generation,
     credentials: { id, secret, secretHash: record.secretHash! },
+    broughtHash: secretHash,
     isHandedOn: !isCurrent,
-    isRotationDue: isCurrent && isSecretOld(record, rotateEvery, now()),
+    isUpkeepDue: isCurrent &&
+      dueRotation(record, rotateEvery, now()) !== undefined,
   };
 }
 

@@ -2,14 +2,19 @@
  * The secret of a session: which one opens the session, and how it is replaced.
  *
  * The secret may be replaced from time to time, without a login or logout: a
- * copy of a cookie is then valid for that long only. Requests that are under way
- * carry the secret before, so it stays valid for a grace, and leads to the new
- * one.
+ * copy of a cookie is then valid for that long only. The browser may never get
+ * the new one, as when a request is cancelled. So the one before stays valid,
+ * and leads to the new one, until a request has brought the new one; and for a
+ * grace after that, for requests that are under way.
  *
  *   record   secretHash   of the secret
  *            previous     hash    of the secret before
  *                         until   when the grace expires
  *                         sealed  the secret, under a key that comes from the one before
+ *
+ *   rotate    hash, sealed          the secret before is good
+ *   confirm   hash, sealed, until   good until then; the new secret was brought
+ *   forget    hash, until           no longer good, and still recognised
  *
  * It is one record and one `update` of it, so that a crash leaves the old state
  * or the new one. `regenerate` leaves no such way: after a login the cookie
@@ -87,7 +92,8 @@ export function matchSecret(
   if (isSameHash(secretHash, record.secretHash)) return "current";
   const { previous } = record;
   if (!isSameHash(secretHash, previous?.hash)) return "unknown";
-  return now < previous!.until ? "previous" : "reused";
+  const { sealed, until = Infinity } = previous!;
+  return sealed !== undefined && now < until ? "previous" : "reused";
 }
 
 /** Tells whether a secret that matches like that opens its session. */
@@ -95,13 +101,24 @@ export function isOpening(match: SecretMatch): match is OpeningMatch {
   return match === "current" || match === "previous";
 }
 
-/** Tells whether the secret of a record is due to be replaced. */
-export function isSecretOld(
-  { rotatedAt, createdAt }: SessionRecord,
+/**
+ * Tells what is due when a request brings the secret of a record.
+ *
+ * @param record The record.
+ * @param rotateEvery How old a secret may become, in milliseconds.
+ * @param now In ms since the epoch.
+ */
+export function dueRotation(
+  { rotatedAt, createdAt, previous }: SessionRecord,
   rotateEvery: number,
   now: number,
-): boolean {
-  return now - (rotatedAt ?? createdAt) >= rotateEvery;
+): "rotate" | "confirm" | "forget" | undefined {
+  // While the secret before is the only one that the browser may have, it must
+  // not be replaced.
+  if (previous !== undefined && previous.until === undefined) return "confirm";
+  if (now - (rotatedAt ?? createdAt) >= rotateEvery) return "rotate";
+  const isOver = previous?.sealed !== undefined && now >= previous.until!;
+  return isOver ? "forget" : undefined;
 }
 
 /**
@@ -111,14 +128,12 @@ export function isSecretOld(
  * @param token The session ID and the secret so far.
  * @param secret The new secret.
  * @param now In ms since the epoch.
- * @param grace How long the secret so far stays good, in milliseconds.
  */
 export function rotateSecret(
   record: SessionRecord,
   token: Token,
   secret: string,
   now: number,
-  grace: number,
 ): SessionRecord {
   const key = deriveKey([token.secret], token.id, PURPOSE);
   return {
@@ -127,10 +142,31 @@ export function rotateSecret(
     rotatedAt: now,
     previous: {
       hash: hashSecret(token.secret),
-      until: instantAfter(now, grace),
       sealed: seal(key, secret),
     },
   };
+}
+
+/**
+ * Notes that a request has brought the new secret of a record.
+ *
+ * @param record The record, whose secret was rotated.
+ * @param now In ms since the epoch.
+ * @param grace How long the secret before stays good, in milliseconds.
+ */
+export function confirmRotation(
+  record: SessionRecord,
+  now: number,
+  grace: number,
+): SessionRecord {
+  const until = instantAfter(now, grace);
+  return { ...record, previous: { ...record.previous!, until } };
+}
+
+/** Removes the way from the secret before; it is still recognised. */
+export function forgetRotation(record: SessionRecord): SessionRecord {
+  const { sealed: _sealed, ...previous } = record.previous!;
+  return { ...record, previous };
 }
 
 /** Gives a record a new secret, with no way from the old one to it. */
@@ -156,7 +192,7 @@ export function followRotation(
   from: string,
 ): string | undefined {
   const { previous, secretHash } = record;
-  if (previous === undefined) return undefined;
+  if (previous?.sealed === undefined) return undefined;
   const to = unseal(deriveKey([from], id, PURPOSE), previous.sealed);
   const isIt = to !== undefined && isSameHash(hashSecret(to), secretHash);
   return isIt ? to : undefined;

@@ -1,4 +1,8 @@
-import { SessionGoneError, SessionRevokedError } from "../core/errors.ts";
+import {
+  SessionConflictError,
+  SessionGoneError,
+  SessionRevokedError,
+} from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
 import {
   currentTurn,
@@ -26,9 +30,11 @@ import {
 import type { Isolation } from "./isolation.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import {
+  confirmRotation,
   type Credentials,
+  dueRotation,
+  forgetRotation,
   isOpening,
-  isSecretOld,
   matchSecret,
   replaceSecret,
   rotateSecret,
@@ -50,8 +56,10 @@ export interface OpenedSession extends StoredSession {
   readonly generation: number | undefined;
   /** Whether the browser does not have this secret yet. */
   readonly isHandedOn: boolean;
-  /** Whether the session is to get a new secret. */
-  readonly isRotationDue: boolean;
+  /** The hash of the secret that the browser has. */
+  readonly broughtHash: string;
+  /** Whether a step of the rotation of its secret is due. */
+  readonly isUpkeepDue: boolean;
 }
 
 /** A new session, checked, as the request goes on with it and as it is stored. */
@@ -59,6 +67,16 @@ interface NewSession {
   readonly credentials: Credentials;
   readonly record: SessionRecord;
   readonly stored: SessionRecord;
+}
+
+/** What a commit does to a record beside what the request did to it. */
+interface Upkeep {
+  /** The secret of a rotation: one, however often the store calls. */
+  newSecret?: string;
+  /** Whether it made the record that the store was to keep any larger. */
+  isIn: boolean;
+  /** Whether the store has failed with it. */
+  isFailed: boolean;
 }
 
 /** Whether a request may write to a record; if so, the record in clear. */
@@ -78,7 +96,10 @@ export class Visit<Data extends object> {
   #credentials: Credentials | undefined;
   /** Whether the browser does not have the secret yet. */
   #isHandedOn: boolean;
-  #isRotationDue: boolean;
+  #isUpkeepDue: boolean;
+  /** Whether the commit under way can send the browser anything. */
+  #canSend = true;
+  readonly #broughtHash: string | undefined;
   readonly #openedAt: RevocationMoment;
   /** The user who was signed in then, and the generation that was the newest. */
   readonly #openedUser: string | undefined;
@@ -104,7 +125,8 @@ export class Visit<Data extends object> {
     this.#isolation = isolation;
     this.#credentials = opened?.credentials;
     this.#isHandedOn = opened?.isHandedOn ?? false;
-    this.#isRotationDue = opened?.isRotationDue ?? false;
+    this.#isUpkeepDue = opened?.isUpkeepDue ?? false;
+    this.#broughtHash = opened?.broughtHash;
     this.#others = others;
     isolation.see(opened?.record);
     this.#state.owner = this;
@@ -141,26 +163,29 @@ export class Visit<Data extends object> {
   /**
    * Commits what the request did, if anything is to be kept or sent.
    *
+   * @param canSend Whether the client can be sent anything.
    * @returns What issues the client's token or revokes it; `undefined` when the
    * client needs neither.
    * @throws As `commit` of the manager.
    */
-  async commit(): Promise<Header | undefined> {
+  async commit(canSend = true): Promise<Header | undefined> {
+    this.#canSend = canSend;
     const { isUsed, isLogout, login } = this.#state;
-    const isForced = isUsed && this.#isRotationDue &&
+    const isForced = canSend && isUsed && this.#isUpkeepDue &&
       !this.#isolation.isReadOnly;
     const isEnding = this.#others.length > 0 &&
       (isLogout || login !== undefined);
     const change = this.#state.begin(isForced || isEnding);
     if (change === undefined) {
       // An image that never looked at the session stays public.
-      const isDue = isUsed && this.#credentials !== undefined &&
+      const isDue = canSend && isUsed && this.#credentials !== undefined &&
         this.#isCookieDue(this.#state.stored!);
       return isDue ? await this.#renew(this.#credentials!) : undefined;
     }
     const { store } = this.#settings;
     const credentials = this.#credentials;
     try {
+      if (change.isRegenerated) this.#checkCanSend();
       const { storedUser } = this.#state;
       const revocations = await loadRevocations(
         store,
@@ -181,11 +206,28 @@ export class Visit<Data extends object> {
       if (isEnding) await this.#endOthers();
       return header;
     } catch (error) {
+      if (!change.isChanged && !isEnding) {
+        return this.#skipUpkeep(error, credentials!);
+      }
       this.#isolation.countFailure(error);
       throw error;
     } finally {
       this.#state.unlock();
     }
+  }
+
+  /** Refuses what would leave the browser without its cookie. */
+  #checkCanSend(): void {
+    if (this.#canSend) return;
+    throw new TypeError(
+      "Cannot commit the session: its new cookie needs headers to go into",
+    );
+  }
+
+  /** Goes on when a step of the rotation failed that was all there was to do. */
+  #skipUpkeep(error: unknown, { id: sessionId }: Credentials): undefined {
+    if (error instanceof SessionGoneError) return;
+    this.#settings.report({ type: "unrotated", sessionId });
   }
 
   /** The same; a refusal is reported and not thrown. */
@@ -261,6 +303,7 @@ export class Visit<Data extends object> {
       this.#generationOf(change, revocations, id),
     );
     if (isEmptyRecord(begun)) return undefined;
+    this.#checkCanSend();
     const secret = createSecret();
     const secretHash = hashSecret(secret);
     const credentials = { id, secret, secretHash };
@@ -344,12 +387,34 @@ export class Visit<Data extends object> {
     return this.#settings.transport.revoke(this.#request);
   }
 
+  /** Does to the stored session what the request did; its upkeep cannot fail it. */
   async #update(
     change: SessionChange,
     revocations: Revocations,
     credentials: Credentials,
   ): Promise<Header | undefined> {
-    const { store, data, rotateEvery, rotateGrace, now } = this.#settings;
+    const upkeep: Upkeep = { isIn: false, isFailed: false };
+    try {
+      return await this.#apply(change, revocations, credentials, upkeep);
+    } catch (error) {
+      const isRefused = error instanceof SessionGoneError ||
+        error instanceof SessionConflictError;
+      if (isRefused || !upkeep.isIn || !change.isChanged) throw error;
+    }
+    upkeep.isFailed = true;
+    const header = await this.#apply(change, revocations, credentials, upkeep);
+    const { id: sessionId } = credentials;
+    this.#settings.report({ type: "unrotated", sessionId });
+    return header;
+  }
+
+  async #apply(
+    change: SessionChange,
+    revocations: Revocations,
+    credentials: Credentials,
+    upkeep: Upkeep,
+  ): Promise<Header | undefined> {
+    const { store, data, now } = this.#settings;
     const { id } = credentials;
     const { isChanged, isRegenerated, isLifetimeChanged, login } = change;
     const isolation = this.#isolation;
@@ -364,7 +429,14 @@ export class Visit<Data extends object> {
       access = this.#verifyWriter(found, credentials, revocations);
       if (access === "refused") return KEEP;
       if (access === "revoked") return undefined;
-      const { record: opened, match } = access;
+      const { record: opened } = access;
+      if (upkeep.isFailed && isSecret(found, upkeep.newSecret)) {
+        // The store has kept it all, and failed afterwards.
+        secret = upkeep.newSecret!;
+        isCookieDue = true;
+        record = data.read(id, opened);
+        return KEEP;
+      }
       const counted = isolation.advance(id, opened, isChanged);
       const changed = change.apply(
         data.read(id, counted),
@@ -377,16 +449,16 @@ export class Visit<Data extends object> {
       if (isRegenerated) {
         secret = newSecret ??= createSecret();
         next = replaceSecret(changed, secret);
+        const { rotateEvery } = this.#settings;
         if (rotateEvery !== Infinity) next = { ...next, rotatedAt: time };
-      } else if (
-        match === "current" && isSecretOld(changed, rotateEvery, time)
-      ) {
-        secret = newSecret ??= createSecret();
-        next = rotateSecret(changed, credentials, secret, time, rotateGrace);
+      } else if (this.#canSend && !upkeep.isFailed) {
+        next = this.#keepUp(changed, credentials, upkeep, time);
+        if (next.secretHash !== changed.secretHash) secret = upkeep.newSecret!;
       }
       isCookieDue = isLifetimeChanged || secret !== credentials.secret ||
         this.#isCookieDue(changed);
-      record = isCookieDue ? noteCookie(next, time) : next;
+      const isSent = isCookieDue && this.#canSend;
+      record = isSent ? noteCookie(next, time) : next;
       return data.write({ id, secret }, record, opened);
     });
 
@@ -410,8 +482,46 @@ export class Visit<Data extends object> {
     const kept = record!;
     isolation.settle(kept, true);
     const secretHash = kept.secretHash!;
+    const isUpkeepDue = this.#isUpkeepDue;
+    const isHandedOn = this.#isHandedOn || secret !== credentials.secret;
     this.#finish({ id, record: kept }, { id, secret, secretHash });
-    return isCookieDue ? this.#issue(kept) : undefined;
+    if (this.#canSend) return isCookieDue ? this.#issue(kept) : undefined;
+    // A later commit can send it.
+    this.#isUpkeepDue = isUpkeepDue;
+    this.#isHandedOn = isHandedOn;
+    return undefined;
+  }
+
+  /** Does the step that is due in the rotation of a record's secret. */
+  #keepUp(
+    record: SessionRecord,
+    credentials: Credentials,
+    upkeep: Upkeep,
+    time: number,
+  ): SessionRecord {
+    const { rotateEvery, rotateGrace, secrets } = this.#settings;
+    // A request with the secret before has been handed this one, but the
+    // browser may not have it.
+    const isBrought = this.#broughtHash === record.secretHash;
+    const due = isBrought ? dueRotation(record, rotateEvery, time) : undefined;
+    upkeep.isIn = due === "rotate" || due === "confirm";
+    switch (due) {
+      case "rotate":
+        upkeep.newSecret ??= createSecret();
+        return rotateSecret(
+          record,
+          credentials,
+          upkeep.newSecret,
+          secrets[0],
+          time,
+        );
+      case "confirm":
+        return confirmRotation(record, time, rotateGrace);
+      case "forget":
+        return forgetRotation(record);
+      case undefined:
+        return record;
+    }
   }
 
   /** Goes on from what was kept. */
@@ -421,7 +531,7 @@ export class Visit<Data extends object> {
   ): void {
     this.#credentials = credentials;
     this.#isHandedOn = false;
-    this.#isRotationDue = false;
+    this.#isUpkeepDue = false;
     this.#state.finish(kept);
   }
 
@@ -540,4 +650,9 @@ export class Visit<Data extends object> {
     const maxAge = cookieAge(record, now());
     return transport.issue(this.#request, id + secret, maxAge);
   }
+}
+
+/** Tells whether a record has a secret. */
+function isSecret(record: SessionRecord, secret: string | undefined): boolean {
+  return secret !== undefined && record.secretHash === hashSecret(secret);
 }

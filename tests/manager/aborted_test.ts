@@ -190,7 +190,7 @@ for (const medium of STORES) {
     ),
     async () => {
       let now = Date.now();
-      const slow = slowRoute(() => {});
+      const slow = slowRoute((session) => void session.get("n"));
       await using server = await serve(medium, {
         "/begin": begins,
         "/slow": slow.route,

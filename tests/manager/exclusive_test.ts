@@ -292,6 +292,7 @@ Deno.test("exclusive: a secret that was rotated while the request waited is stil
   scene.clock.now += MINUTE;
   const holder = await scene.manager.open(requestWith(cookie), OPTIONS);
   const { opening } = await openLater(scene, requestWith(cookie));
+  assertEquals(holder.get("n"), 1);
   const rotated = await scene.commit(holder);
   const session = await opening;
   session.set("n", session.get("n")! + 1);

@@ -233,12 +233,18 @@ Deno.test("readOnly: a rotation that is due waits for another request", async ()
   scene.clock.now += MINUTE;
   const session = await openAs(scene, "readOnly", cookie);
   assertEquals(await scene.commit(session), "");
-  const other = await scene.commit(await scene.open(cookie));
+  const other = await scene.commit(await scene.look(cookie));
   assert(other !== "" && !other.startsWith(`${cookie};`));
   // With the secret from before it is handed the new one.
   const late = await openAs(scene, "readOnly", cookie);
   late.get("n");
   assertEquals(await scene.commit(late), other);
+  // Nor does it note that the new one was brought.
+  const newer = await openAs(scene, "readOnly", other.split(";")[0]!);
+  assertEquals(newer.get("n"), 1);
+  scene.store.takeCalls();
+  await scene.commit(newer);
+  assertEquals(scene.store.takeCalls(), []);
 });
 
 Deno.test("readOnly: run() passes on the error of a handler that writes", async () => {
@@ -447,7 +453,7 @@ Deno.test("counters count what happened since the manager was made", async () =>
   // Neither a reader nor the rotation that it brings about.
   await scene.commit(await scene.open(cookie));
   scene.clock.now += 10 * MINUTE;
-  assertNotEquals(await scene.commit(await scene.open(cookie)), "");
+  assertNotEquals(await scene.commit(await scene.look(cookie)), "");
   assertEquals(manager.counters, counted);
 
   const late = await scene.open(cookie);

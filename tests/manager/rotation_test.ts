@@ -24,16 +24,16 @@ async function rotated(options = {}) {
 }
 
 Deno.test("an old secret is replaced by a request that only reads; the ID stays", async () => {
-  const { open, commit, begin, clock, store } = setUp(OPTIONS);
+  const { look, commit, begin, clock, store } = setUp(OPTIONS);
   const { id, cookie } = await begin();
   clock.now += 10 * MINUTE - 1;
-  assertEquals(await commit(await open(cookie)), "");
+  assertEquals(await commit(await look(cookie)), "");
   clock.now += 1;
-  const after = cookieIn(await commit(await open(cookie)));
+  const after = cookieIn(await commit(await look(cookie)));
   assertNotEquals(after, cookie);
   assert(after.startsWith(`latchkey=${id}`));
   assertEquals((await store.load(id))?.rotatedAt, BEGIN + 10 * MINUTE);
-  assertEquals(await commit(await open(after)), "");
+  assertEquals(await commit(await look(after)), "");
 });
 
 Deno.test("requests under way read and write with the previous secret, and get the new one", async () => {
@@ -49,23 +49,23 @@ Deno.test("requests under way read and write with the previous secret, and get t
 });
 
 Deno.test("a request that opened before a rotation commits after it, and gets the new cookie", async () => {
-  const { open, commit, begin, clock } = setUp(OPTIONS);
+  const { open, look, commit, begin, clock } = setUp(OPTIONS);
   const { cookie } = await begin();
   clock.now += 10 * MINUTE - 1;
   const slow = await open(cookie);
   clock.now += 1;
-  const after = cookieIn(await commit(await open(cookie)));
+  const after = cookieIn(await commit(await look(cookie)));
   slow.set("n", 2);
   assertEquals(cookieIn(await commit(slow)), after);
   assertEquals((await open(after)).get("n"), 2);
 });
 
 Deno.test("of requests that rotate at once one does, and all get the same cookie", async () => {
-  const { open, commit, begin, clock } = setUp(OPTIONS);
+  const { open, look, commit, begin, clock } = setUp(OPTIONS);
   const { cookie } = await begin();
   clock.now += 10 * MINUTE;
   const sessions = await Promise.all(
-    Array.from({ length: 8 }, () => open(cookie)),
+    Array.from({ length: 8 }, () => look(cookie)),
   );
   const headers = await Promise.all(sessions.map(commit));
   assertEquals(new Set(headers.map(cookieIn)).size, 1);
@@ -73,8 +73,12 @@ Deno.test("of requests that rotate at once one does, and all get the same cookie
 });
 
 Deno.test("after the grace the previous secret opens nothing, and is reported", async () => {
-  const { open, commit, before, after, clock, events, id } = await rotated();
-  clock.now += GRACE;
+  const { open, look, commit, before, after, clock, events, id } =
+    await rotated();
+  await commit(await look(after));
+  clock.now += GRACE - 1;
+  assertEquals((await open(before)).get("n"), 1);
+  clock.now += 1;
   const session = await open(before);
   assert(session.isNew);
   assertEquals(await commit(session), "");
@@ -84,16 +88,20 @@ Deno.test("after the grace the previous secret opens nothing, and is reported", 
 
 Deno.test("a grace may be a fraction, or centuries", async () => {
   for (const rotateGrace of [0.5, 2 ** 53 - 1]) {
-    const { open, before, after } = await rotated({ rotateGrace });
+    const { open, look, commit, before, after } = await rotated({
+      rotateGrace,
+    });
+    await commit(await look(after));
     assertEquals((await open(before)).get("n"), 1, String(rotateGrace));
     assertEquals((await open(after)).get("n"), 1, String(rotateGrace));
   }
 });
 
 Deno.test("endOnReuse ends the session of a secret that is reused", async () => {
-  const { open, before, after, clock, store, id } = await rotated({
-    endOnReuse: true,
-  });
+  const { open, look, commit, before, after, clock, store, id } = await rotated(
+    { endOnReuse: true },
+  );
+  await commit(await look(after));
   clock.now += GRACE;
   assert((await open(before)).isNew);
   assertEquals(await store.has(id), false);
@@ -101,18 +109,21 @@ Deno.test("endOnReuse ends the session of a secret that is reused", async () => 
 });
 
 Deno.test("a commit of a request with the previous secret is refused after the grace", async () => {
-  const { open, commit, before, clock } = await rotated();
+  const { open, look, commit, before, after, clock } = await rotated();
   const slow = await open(before);
+  await commit(await look(after));
   clock.now += 5 * GRACE;
   // It was handed the new secret when it opened: it goes on with that.
   slow.set("n", 2);
   await commit(slow);
-  const { open: open2, commit: commit2, begin, clock: clock2 } = setUp(OPTIONS);
+  const { open: open2, look: look2, commit: commit2, begin, clock: clock2 } =
+    setUp(OPTIONS);
   const { cookie } = await begin();
   clock2.now += 10 * MINUTE - 1;
   const late = await open2(cookie);
   clock2.now += 1;
-  await commit2(await open2(cookie));
+  const rotatedTo = cookieIn(await commit2(await look2(cookie)));
+  await commit2(await look2(rotatedTo));
   clock2.now += GRACE;
   late.set("n", 3);
   await assertRejects(() => commit2(late), SessionGoneError);
@@ -168,9 +179,11 @@ Deno.test("only a request with the previous secret gets the new one", async () =
 });
 
 Deno.test("a secret that was replaced twice is unknown", async () => {
-  const { open, commit, before, after, clock, events } = await rotated();
+  const { open, look, commit, before, after, clock, events } = await rotated();
   clock.now += 10 * MINUTE;
-  await commit(await open(after));
+  // The first confirms it, and the second rotates anew.
+  assertEquals(await commit(await look(after)), "");
+  assertNotEquals(await commit(await look(after)), "");
   assert((await open(before)).isNew);
   assertEquals(events, []);
 });

@@ -190,6 +190,7 @@ async function live(life: Life): Promise<string> {
   life.now += ROTATE_EVERY;
   const rotated = (await life.commit(await life.open(current)))!;
   await life.commit(await life.open(current));
+  await life.commit(await life.open(rotated));
   const post = await life.open(rotated);
   assert(await life.manager.consumeFormToken(post, token));
   life.now += GRACE;

@@ -29,6 +29,8 @@ export interface SetUp {
   /** Another manager of the same store, as after a restart. */
   restart(options?: Partial<SessionManagerOptions>): SessionManager<Data>;
   open(cookie?: string): Promise<Session<Data>>;
+  /** Opens a session as a request does that looks at it. */
+  look(cookie: string): Promise<Session<Data>>;
   /** Looks at a session and commits it; answers with the cookie. */
   commit(session: Session<Data>): Promise<string>;
   /** Begins a stored session, and answers with its ID and cookie. */
@@ -51,6 +53,11 @@ export function setUp(options: Partial<SessionManagerOptions> = {}): SetUp {
     restart: (options = {}) =>
       new SessionManager<Data>({ store, now, onEvent, ...options }),
     open: (cookie) => manager.open(requestWith(cookie)),
+    look: async (cookie) => {
+      const session = await manager.open(requestWith(cookie));
+      session.has("n");
+      return session;
+    },
     commit: async (session) => {
       const headers = new Headers();
       assert(session.id !== "");

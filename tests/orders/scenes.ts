@@ -242,11 +242,16 @@ const leave: Step = (moment) => [{
   answer: visitOf(moment).credentials === false ? "new" : "kept",
 }];
 
-const renewSecret = commitStep((state) => ({
-  ...state,
-  // Of two requests that rotate, one does, and the other is given the new secret.
-  hash: ROTATED_HASH,
-}));
+/** Of a request that reads: it is not refused when there is no secret to renew. */
+const renewSecret: Step = (moment) =>
+  commitStep((state) => ({
+    ...state,
+    // Of two that want to, one does, and the other is handed the new one.
+    hash: ROTATED_HASH,
+  }))(moment).map((outcome) => ({
+    ...outcome,
+    answer: outcome.answer === "refused" ? "kept" : outcome.answer,
+  }));
 
 /** Opens the session, does something with it and commits. */
 async function request(
