@@ -16,6 +16,7 @@ import {
   startCounting,
 } from "./isolation.ts";
 import { reporterOf, type SessionEvent } from "./events.ts";
+import type { ServerSecret } from "./sealed_record.ts";
 import { StoredData } from "./stored_data.ts";
 import {
   resolveTransport,
@@ -85,6 +86,8 @@ export interface SessionManagerOptions
   /**
    * Secrets of the server, the newest first, at least 32 characters each: the
    * newest seals, all of them open. A session is sealed anew when it is saved.
+   * Without `seal` they protect a rotation: a cookie whose secret was rotated
+   * away leads to the new one with them alone.
    *
    * @default {[]} the key comes from the cookie alone
    */
@@ -122,6 +125,8 @@ export interface ManagerSettings {
   readonly rotateEvery: number;
   readonly rotateGrace: number;
   readonly endOnReuse: boolean;
+  /** The server's, one at least. */
+  readonly secrets: readonly ServerSecret[];
   readonly data: StoredData;
   readonly types: TypesCodec | undefined;
   readonly onInvalid: "new" | "throw";
@@ -166,7 +171,8 @@ export function resolveManagerOptions(
     most: Number.MAX_SAFE_INTEGER,
   });
   checkSecrets(secrets);
-  const sealing = { isOn: seal, secrets: [...secrets] };
+  const ours = secrets.length === 0 ? [undefined] : [...secrets];
+  const sealing = { isOn: seal, secrets: ours };
   return {
     store,
     transport: resolveTransport(transport, cookie, trustProxy),
@@ -175,6 +181,7 @@ export function resolveManagerOptions(
     rotateEvery,
     rotateGrace,
     endOnReuse,
+    secrets: ours,
     data: new StoredData(resolveDataOptions(options), sealing, now),
     types,
     onInvalid,

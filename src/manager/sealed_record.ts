@@ -14,12 +14,15 @@ import type { Token } from "../core/token.ts";
 
 const PURPOSE = "record";
 
+/** A secret of the server; `undefined` for none beside the cookie's. */
+export type ServerSecret = string | undefined;
+
 /** How records are sealed. */
 export interface Sealing {
   /** Whether records are sealed when written; sealed ones are opened anyway. */
   readonly isOn: boolean;
-  /** The server's secrets, the newest first; it seals, and all of them open. */
-  readonly secrets: readonly string[];
+  /** One at least: the newest first; it seals, and all of them open. */
+  readonly secrets: readonly ServerSecret[];
 }
 
 /**
@@ -39,7 +42,7 @@ export function sealRecord(
   const text = JSON.stringify(
     { data, flash, formTokens, typed, typedFlash, keyExpiry },
   );
-  const sealed = seal(keyOf(owner, secrets[0]), text);
+  const sealed = seal(keyOf(owner, secrets[0], PURPOSE), text);
   return { ...rest, data: {}, sealed };
 }
 
@@ -59,18 +62,23 @@ export function openRecord(
 ): SessionRecord | undefined {
   if (record.sealed === undefined) return record;
   const { sealed, ...rest } = record;
-  const candidates = secrets.length === 0 ? [undefined] : secrets;
-  for (const candidate of candidates) {
-    const text = unseal(keyOf(owner, candidate), sealed);
+  for (const candidate of secrets) {
+    const text = unseal(keyOf(owner, candidate, PURPOSE), sealed);
     if (text !== undefined) return { ...rest, ...JSON.parse(text) };
   }
   return undefined;
 }
 
-function keyOf({ id, secret }: Token, server: string | undefined): SealKey {
-  return deriveKey(
-    server === undefined ? [secret] : [secret, server],
-    id,
-    PURPOSE,
-  );
+/**
+ * Derives the key of who has a token, and of the server.
+ *
+ * @param purpose What it is for.
+ */
+export function keyOf(
+  { id, secret }: Token,
+  server: ServerSecret,
+  purpose: string,
+): SealKey {
+  const secrets = server === undefined ? [secret] : [secret, server];
+  return deriveKey(secrets, id, purpose);
 }

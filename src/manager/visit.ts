@@ -392,7 +392,7 @@ export class Visit<Data extends object> {
     upkeep: Upkeep,
     time: number,
   ): SessionRecord {
-    const { rotateEvery, rotateGrace } = this.#settings;
+    const { rotateEvery, rotateGrace, secrets } = this.#settings;
     // A request with the secret before has been handed this one, but the
     // browser may not have it.
     const isBrought = this.#broughtHash === record.secretHash;
@@ -401,7 +401,13 @@ export class Visit<Data extends object> {
     switch (due) {
       case "rotate":
         upkeep.newSecret ??= createSecret();
-        return rotateSecret(record, credentials, upkeep.newSecret, time);
+        return rotateSecret(
+          record,
+          credentials,
+          upkeep.newSecret,
+          secrets[0],
+          time,
+        );
       case "confirm":
         return confirmRotation(record, time, rotateGrace);
       case "forget":

@@ -101,7 +101,7 @@ function open(
   record: SessionRecord,
 ): { n: unknown; secret: string } {
   const { secretHash, sealed, data } = record;
-  const next = followRotation(record, id, SECRET);
+  const next = followRotation(record, { id, secret: SECRET }, SEALING.secrets);
   const secret = secretHash === SECRET_HASH
     ? ""
     : next === undefined
