@@ -51,6 +51,7 @@ export type {
   SessionEvent,
   SessionInvalidEvent,
   SessionRefusedEvent,
+  SessionUnopenableEvent,
   SessionUnrotatedEvent,
 } from "./src/manager/events.ts";
 export type {

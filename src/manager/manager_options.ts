@@ -76,7 +76,7 @@ export interface SessionManagerOptions
   readonly endOnReuse?: boolean | undefined;
   /**
    * Whether the store gets data, flash and form tokens encrypted (AES-256-GCM),
-   * under a key that comes from the secret in the cookie and the newest of
+   * under a key that comes from the secret in the cookie and the first of
    * `secrets`: the store alone does not show them. User, label, times and size
    * are in clear. Sessions from before are sealed when they are next saved.
    *
@@ -84,14 +84,20 @@ export interface SessionManagerOptions
    */
   readonly seal?: boolean | undefined;
   /**
-   * Secrets of the server, the newest first, at least 32 characters each: the
-   * newest seals, all of them open. A session is sealed anew when it is saved.
+   * Secrets of the server, at least 32 characters each, or `null` for none: the
+   * first seals, all of them open. What another has sealed is sealed anew by the
+   * next request that looks at the session. So that all servers open what one of
+   * them seals, a secret is deployed in steps: `[null, first]`, `[first, null]`,
+   * and `[first]` once `counters.resealed` no longer grows; a later one
+   * `[old, new]`, `[new, old]`, `[new]`. A session that no entry opens is signed
+   * out (event `"unopenable"`).
+   *
    * Without `seal` they protect a rotation: a cookie whose secret was rotated
    * away leads to the new one with them alone.
    *
    * @default {[]} the key comes from the cookie alone
    */
-  readonly secrets?: readonly string[] | undefined;
+  readonly secrets?: readonly (string | null)[] | undefined;
   /**
    * Whether `X-Forwarded-Proto` tells if a request came over https. Only for
    * servers behind a proxy that always sets it: otherwise a client could.
@@ -171,7 +177,7 @@ export function resolveManagerOptions(
     most: Number.MAX_SAFE_INTEGER,
   });
   checkSecrets(secrets);
-  const ours = secrets.length === 0 ? [undefined] : [...secrets];
+  const ours = secrets.length === 0 ? [null] : [...secrets];
   const sealing = { isOn: seal, secrets: ours };
   return {
     store,
@@ -195,10 +201,11 @@ export function resolveManagerOptions(
 function checkSecrets(secrets: readonly unknown[]): void {
   const isList = Array.isArray(secrets) &&
     secrets.every((secret) =>
+      secret === null ||
       typeof secret === "string" && secret.length >= SHORTEST_SECRET
     );
   if (isList) return;
   throw new TypeError(
-    `${ACT} secrets is not a list of strings of at least ${SHORTEST_SECRET} characters`,
+    `${ACT} secrets is not a list of strings of at least ${SHORTEST_SECRET} characters, or null`,
   );
 }

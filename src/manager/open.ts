@@ -71,7 +71,7 @@ async function findSession(
   credentials: Credentials,
 ): Promise<OpenedSession | undefined> {
   const { store, data, touchAfter, rotateEvery, now } = settings;
-  const { onInvalid, report } = settings;
+  const { onInvalid, report, counters } = settings;
   const { id, secretHash } = credentials;
   let lastAccess = now();
   let isTouched = false;
@@ -88,8 +88,11 @@ async function findSession(
   if (stored === undefined) return undefined;
   const verified = verify(settings, stored, credentials);
   if (verified === undefined) {
-    if (matchSecret(stored, secretHash, now()) === "reused") {
-      await reportReuse(settings, credentials);
+    const matched = matchSecret(stored, secretHash, now());
+    if (matched === "reused") await reportReuse(settings, credentials);
+    if (isOpening(matched)) {
+      counters.unopenable++;
+      report({ type: "unopenable", sessionId: id });
     }
     return undefined;
   }
@@ -117,8 +120,8 @@ async function findSession(
     credentials: { id, secret, secretHash: record.secretHash! },
     broughtHash: secretHash,
     isCookieDue: !isCurrent || isTouched && isCookieStale(record, now()),
-    isUpkeepDue: isCurrent &&
-      dueRotation(record, rotateEvery, now()) !== undefined,
+    isUpkeepDue: verified.isSealOld || isCurrent &&
+        dueRotation(record, rotateEvery, now()) !== undefined,
   };
 }
 

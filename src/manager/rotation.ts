@@ -11,7 +11,7 @@
  *            previous     hash    of the secret before
  *                         until   when the grace expires
  *                         sealed  the secret, under a key that comes from the one
- *                                 before and the server's newest
+ *                                 before and the server's first
  *
  *   rotate    hash, sealed          the secret before is good
  *   confirm   hash, sealed, until   good until then; the new secret was brought
@@ -42,6 +42,8 @@ export interface Verified {
   readonly match: OpeningMatch;
   /** The record's secret. */
   readonly secret: string;
+  /** Whether another than the first secret of the server has sealed it. */
+  readonly isSealOld: boolean;
 }
 
 /**
@@ -76,7 +78,7 @@ export function verify(
     : followRotation(record, credentials, secrets);
   if (secret === undefined) return undefined;
   const opened = data.unseal(record, { id, secret });
-  return opened && { record: opened, match, secret };
+  return opened && { ...opened, match, secret };
 }
 
 /**
@@ -129,7 +131,7 @@ export function dueRotation(
  * @param record The record.
  * @param token The session ID and the secret so far.
  * @param secret The new secret.
- * @param server The newest secret of the server: an old cookie and a copy of
+ * @param server The first secret of the server: an old cookie and a copy of
  * the store lead nowhere without it.
  * @param now In ms since the epoch.
  */

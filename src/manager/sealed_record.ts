@@ -14,14 +14,14 @@ import type { Token } from "../core/token.ts";
 
 const PURPOSE = "record";
 
-/** A secret of the server; `undefined` for none beside the cookie's. */
-export type ServerSecret = string | undefined;
+/** A secret of the server; `null` for none beside the cookie's. */
+export type ServerSecret = string | null;
 
 /** How records are sealed. */
 export interface Sealing {
   /** Whether records are sealed when written; sealed ones are opened anyway. */
   readonly isOn: boolean;
-  /** One at least: the newest first; it seals, and all of them open. */
+  /** One at least: the first seals, and all of them open. */
   readonly secrets: readonly ServerSecret[];
 }
 
@@ -42,29 +42,30 @@ export function sealRecord(
   const text = JSON.stringify(
     { data, flash, formTokens, typed, typedFlash, keyExpiry },
   );
-  const sealed = seal(keyOf(owner, secrets[0], PURPOSE), text);
+  const sealed = seal(keyOf(owner, secrets[0]!, PURPOSE), text);
   return { ...rest, data: {}, sealed };
 }
 
 /**
- * Opens a record that may be sealed.
+ * Opens a sealed record.
  *
  * @param record As the store had it.
  * @param owner The session ID and the secret of the caller.
  * @param sealing The server's secrets.
- * @returns The record, in clear; `undefined` when it is sealed for another
- * secret, or by another server.
+ * @returns The record, in clear, and which of the server's secrets opened it;
+ * `undefined` when it is sealed for another secret, or by another server.
  */
 export function openRecord(
   record: SessionRecord,
   owner: Token,
   { secrets }: Sealing,
-): SessionRecord | undefined {
-  if (record.sealed === undefined) return record;
-  const { sealed, ...rest } = record;
-  for (const candidate of secrets) {
+): { readonly record: SessionRecord; readonly by: number } | undefined {
+  const { sealed = "", ...rest } = record;
+  for (const [by, candidate] of secrets.entries()) {
     const text = unseal(keyOf(owner, candidate, PURPOSE), sealed);
-    if (text !== undefined) return { ...rest, ...JSON.parse(text) };
+    if (text !== undefined) {
+      return { record: { ...rest, ...JSON.parse(text) }, by };
+    }
   }
   return undefined;
 }
@@ -79,6 +80,6 @@ export function keyOf(
   server: ServerSecret,
   purpose: string,
 ): SealKey {
-  const secrets = server === undefined ? [secret] : [secret, server];
+  const secrets = server === null ? [secret] : [secret, server];
   return deriveKey(secrets, id, purpose);
 }

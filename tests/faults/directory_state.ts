@@ -109,7 +109,10 @@ function open(
     : " of a rotated secret";
   if (sealed === undefined) return { n: data.n, secret };
   const owner = { id, secret: next ?? SECRET };
-  return { n: openRecord(record, owner, SEALING)?.data.n ?? "?", secret };
+  return {
+    n: openRecord(record, owner, SEALING)?.record.data.n ?? "?",
+    secret,
+  };
 }
 
 /** Within this run of the tests, that is; its clock and the kernel's are one. */

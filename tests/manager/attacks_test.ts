@@ -144,9 +144,9 @@ for (const medium of STORES) {
     const id = idOf(before);
     const old = { id, secret: before.slice(-SECRET_LENGTH) };
     const stolen = (await scene.records()).get(id)!;
-    assertEquals(followRotation(stolen, old, [undefined]), undefined);
+    assertEquals(followRotation(stolen, old, [null]), undefined);
     assertEquals(
-      followRotation(stolen, old, [undefined, SERVER_SECRET]),
+      followRotation(stolen, old, [null, SERVER_SECRET]),
       after!.slice(-SECRET_LENGTH),
     );
     // All entries are tried: the list may have a newer one meanwhile.
@@ -190,7 +190,7 @@ Deno.test("theft of the directory and the server's secret: nothing in it opens w
     previous!.hash.slice(0, SECRET_LENGTH),
   ];
   for (const secret of known) {
-    for (const secrets of [[SERVER_SECRET], [undefined], [secret]]) {
+    for (const secrets of [[SERVER_SECRET], [null], [secret]]) {
       const opened = openRecord(record, { id, secret }, {
         isOn: true,
         secrets,

@@ -309,7 +309,7 @@ function toAbstract(
     ? record
     : owner === undefined
     ? undefined
-    : openRecord(record, { id: ID, secret: owner }, SEALING);
+    : openRecord(record, { id: ID, secret: owner }, SEALING)?.record;
   return {
     list: opened?.data.list as string[] | undefined,
     hash: secretHash === SECRET_HASH
