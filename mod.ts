@@ -53,6 +53,7 @@ export type {
   SessionInvalidEvent,
   SessionMisconfiguredEvent,
   SessionRefusedEvent,
+  SessionUnopenableEvent,
   SessionUnrotatedEvent,
 } from "./src/manager/events.ts";
 export type {

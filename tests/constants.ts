@@ -23,7 +23,7 @@ export const MINUTE = 60_000;
 export const HOUR: number = 60 * MINUTE;
 
 /** The settings of sealed records. */
-export const SEALING: Sealing = {
+export const SEALING: Sealing & { readonly secrets: readonly string[] } = {
   isOn: true,
   secrets: ["a secret of the server's own, long enough for it"],
 };

@@ -66,13 +66,27 @@ export interface SessionMisconfiguredEvent {
 }
 
 /**
- * Reports that the rotation of a secret, or a step of it, could not be written,
- * as when the record is nearly as large as the store can hold. The request went
+ * Reports that the rotation of a secret, a step of it, or sealing a session anew
+ * could not be written, as when the record is nearly as large as the store can
+ * hold. The request went
  * on without; the next one tries again.
  */
 export interface SessionUnrotatedEvent {
   /** Tells the events apart. */
   readonly type: "unrotated";
+  /** The session ID; it opens nothing, so it may be logged. */
+  readonly sessionId: string;
+}
+
+/**
+ * Reports that the secret of a request fits its session, and none of `secrets`
+ * opens what is sealed: one was dropped too early, or a server has another list.
+ * The request gets a new session; the record stays until it expires, or until
+ * the visitor signs out.
+ */
+export interface SessionUnopenableEvent {
+  /** Tells the events apart. */
+  readonly type: "unopenable";
   /** The session ID; it opens nothing, so it may be logged. */
   readonly sessionId: string;
 }
@@ -84,7 +98,8 @@ export type SessionEvent =
   | SecretReusedEvent
   | SessionInvalidEvent
   | SessionMisconfiguredEvent
-  | SessionUnrotatedEvent;
+  | SessionUnrotatedEvent
+  | SessionUnopenableEvent;
 
 /**
  * Makes what all events go through. Whatever `onEvent` does, the request goes

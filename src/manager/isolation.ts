@@ -107,13 +107,28 @@ export interface SessionCounters {
   readonly conflicts: number;
   /** Requests under the isolation `exclusive` that had to wait for another. */
   readonly lockWaits: number;
+  /**
+   * Sessions that another than the first of `secrets` had sealed, and that were
+   * sealed anew; when it no longer grows, the others can be dropped.
+   */
+  readonly resealed: number;
+  /** Requests whose session none of `secrets` opened. */
+  readonly unopenable: number;
 }
 
 /** {@linkcode SessionCounters} that can be changed. */
 export type Counters = { -readonly [Name in keyof SessionCounters]: number };
 
 export function startCounting(): Counters {
-  return { commits: 0, merged: 0, refused: 0, conflicts: 0, lockWaits: 0 };
+  return {
+    commits: 0,
+    merged: 0,
+    refused: 0,
+    conflicts: 0,
+    lockWaits: 0,
+    resealed: 0,
+    unopenable: 0,
+  };
 }
 
 const LEVELS = ["merge", "readOnly", "strict", "exclusive"];

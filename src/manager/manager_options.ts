@@ -16,6 +16,7 @@ import {
   startCounting,
 } from "./isolation.ts";
 import { reporterOf, type SessionEvent } from "./events.ts";
+import type { ServerSecret } from "./sealed_record.ts";
 import { StoredData } from "./stored_data.ts";
 import {
   resolveTransport,
@@ -75,7 +76,7 @@ export interface SessionManagerOptions
   readonly endOnReuse?: boolean | undefined;
   /**
    * Whether the store gets data, flash and form tokens encrypted (AES-256-GCM),
-   * under a key that comes from the secret in the cookie and the newest of
+   * under a key that comes from the secret in the cookie and the first of
    * `secrets`: the store alone does not show them. User, label, times and size
    * are in clear. Sessions from before are sealed when they are next saved.
    *
@@ -83,12 +84,20 @@ export interface SessionManagerOptions
    */
   readonly seal?: boolean | undefined;
   /**
-   * Secrets of the server, the newest first, at least 32 characters each: the
-   * newest seals, all of them open. A session is sealed anew when it is saved.
+   * Secrets of the server, at least 32 characters each, or `null` for none: the
+   * first seals, all of them open. What another has sealed is sealed anew by the
+   * next request that looks at the session. So that all servers open what one of
+   * them seals, a secret is deployed in steps: `[null, first]`, `[first, null]`,
+   * and `[first]` once `counters.resealed` no longer grows; a later one
+   * `[old, new]`, `[new, old]`, `[new]`. A session that no entry opens is signed
+   * out (event `"unopenable"`).
+   *
+   * Without `seal` they protect a rotation: a cookie whose secret was rotated
+   * away leads to the new one with them alone.
    *
    * @default {[]} the key comes from the cookie alone
    */
-  readonly secrets?: readonly string[] | undefined;
+  readonly secrets?: readonly (string | null)[] | undefined;
   /**
    * Whether what a request did is saved, by the answer of its handler, returned
    * or thrown. If not, no cookie leaves either. It is for `run` and `handler`;
@@ -133,6 +142,8 @@ export interface ManagerSettings {
   readonly rotateEvery: number;
   readonly rotateGrace: number;
   readonly endOnReuse: boolean;
+  /** The server's, one at least. */
+  readonly secrets: readonly ServerSecret[];
   readonly data: StoredData;
   readonly types: TypesCodec | undefined;
   readonly onInvalid: "new" | "throw";
@@ -182,7 +193,8 @@ export function resolveManagerOptions(
   if (typeof commitWhen !== "function") {
     throw new TypeError(`${ACT} commitWhen is not a function`);
   }
-  const sealing = { isOn: seal, secrets: [...secrets] };
+  const ours = secrets.length === 0 ? [null] : [...secrets];
+  const sealing = { isOn: seal, secrets: ours };
   const report = reporterOf(onEvent);
   return {
     store,
@@ -197,6 +209,7 @@ export function resolveManagerOptions(
     rotateEvery,
     rotateGrace,
     endOnReuse,
+    secrets: ours,
     data: new StoredData(resolveDataOptions(options), sealing, now),
     types,
     onInvalid,
@@ -216,10 +229,11 @@ function isSuccess({ status }: { readonly status: number }): boolean {
 function checkSecrets(secrets: readonly unknown[]): void {
   const isList = Array.isArray(secrets) &&
     secrets.every((secret) =>
+      secret === null ||
       typeof secret === "string" && secret.length >= SHORTEST_SECRET
     );
   if (isList) return;
   throw new TypeError(
-    `${ACT} secrets is not a list of strings of at least ${SHORTEST_SECRET} characters`,
+    `${ACT} secrets is not a list of strings of at least ${SHORTEST_SECRET} characters, or null`,
   );
 }

@@ -96,7 +96,7 @@ async function findSession(
   credentials: Credentials,
 ): Promise<OpenedSession | "unusable" | undefined> {
   const { store, data, touchAfter, rotateEvery, now } = settings;
-  const { onInvalid, report } = settings;
+  const { onInvalid, report, counters } = settings;
   const { id, secretHash } = credentials;
   let lastAccess = now();
   const stored = await store.load(id, {
@@ -111,9 +111,12 @@ async function findSession(
   if (stored === undefined) return undefined;
   const verified = verify(settings, stored, credentials);
   if (verified === undefined) {
-    const match = matchSecret(stored, secretHash, now());
-    if (match === "reused") await reportReuse(settings, credentials);
-    return isOpening(match) ? "unusable" : undefined;
+    const matched = matchSecret(stored, secretHash, now());
+    if (matched === "reused") await reportReuse(settings, credentials);
+    if (!isOpening(matched)) return undefined;
+    counters.unopenable++;
+    report({ type: "unopenable", sessionId: id });
+    return "unusable";
   }
   const { match, secret, record: { user } } = verified;
   let generation: number | undefined;
@@ -141,8 +144,8 @@ async function findSession(
     credentials: { id, secret, secretHash: record.secretHash! },
     broughtHash: secretHash,
     isHandedOn: !isCurrent,
-    isUpkeepDue: isCurrent &&
-      dueRotation(record, rotateEvery, now()) !== undefined,
+    isUpkeepDue: verified.isSealOld || isCurrent &&
+        dueRotation(record, rotateEvery, now()) !== undefined,
   };
 }
 

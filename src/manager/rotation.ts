@@ -10,7 +10,8 @@
  *   record   secretHash   of the secret
  *            previous     hash    of the secret before
  *                         until   when the grace expires
- *                         sealed  the secret, under a key that comes from the one before
+ *                         sealed  the secret, under a key that comes from the one
+ *                                 before and the server's first
  *
  *   rotate    hash, sealed          the secret before is good
  *   confirm   hash, sealed, until   good until then; the new secret was brought
@@ -21,10 +22,11 @@
  * from before it must not lead to the session that it became.
  */
 import type { SessionRecord } from "../core/record.ts";
-import { deriveKey, seal, unseal } from "../core/seal.ts";
+import { seal, unseal } from "../core/seal.ts";
 import { hashSecret, isSameHash, type Token } from "../core/token.ts";
 import { instantAfter } from "../session/lifetime.ts";
 import type { ManagerSettings } from "./manager_options.ts";
+import { keyOf, type ServerSecret } from "./sealed_record.ts";
 
 /** What a request brings to open a session. */
 export interface Credentials extends Token {
@@ -40,6 +42,8 @@ export interface Verified {
   readonly match: OpeningMatch;
   /** The record's secret. */
   readonly secret: string;
+  /** Whether another than the first secret of the server has sealed it. */
+  readonly isSealOld: boolean;
 }
 
 /**
@@ -62,7 +66,7 @@ const PURPOSE = "rotation";
  * @returns `undefined` when they do not open it.
  */
 export function verify(
-  { data, now }: ManagerSettings,
+  { data, secrets, now }: ManagerSettings,
   record: SessionRecord,
   credentials: Credentials,
 ): Verified | undefined {
@@ -71,10 +75,10 @@ export function verify(
   if (!isOpening(match)) return undefined;
   const secret = match === "current"
     ? credentials.secret
-    : followRotation(record, id, credentials.secret);
+    : followRotation(record, credentials, secrets);
   if (secret === undefined) return undefined;
   const opened = data.unseal(record, { id, secret });
-  return opened && { record: opened, match, secret };
+  return opened && { ...opened, match, secret };
 }
 
 /**
@@ -127,15 +131,18 @@ export function dueRotation(
  * @param record The record.
  * @param token The session ID and the secret so far.
  * @param secret The new secret.
+ * @param server The first secret of the server: an old cookie and a copy of
+ * the store lead nowhere without it.
  * @param now In ms since the epoch.
  */
 export function rotateSecret(
   record: SessionRecord,
   token: Token,
   secret: string,
+  server: ServerSecret,
   now: number,
 ): SessionRecord {
-  const key = deriveKey([token.secret], token.id, PURPOSE);
+  const key = keyOf(token, server, PURPOSE);
   return {
     ...record,
     secretHash: hashSecret(secret),
@@ -182,18 +189,21 @@ export function replaceSecret(
  * Finds the secret of a record from the one before.
  *
  * @param record The record.
- * @param id Its session ID.
- * @param from The secret before.
+ * @param from The session ID, and the secret before.
+ * @param secrets The server's.
  * @returns The secret; `undefined` when it is not the record's.
  */
 export function followRotation(
   record: SessionRecord,
-  id: string,
-  from: string,
+  from: Token,
+  secrets: readonly ServerSecret[],
 ): string | undefined {
   const { previous, secretHash } = record;
   if (previous?.sealed === undefined) return undefined;
-  const to = unseal(deriveKey([from], id, PURPOSE), previous.sealed);
-  const isIt = to !== undefined && isSameHash(hashSecret(to), secretHash);
-  return isIt ? to : undefined;
+  for (const server of secrets) {
+    const to = unseal(keyOf(from, server, PURPOSE), previous.sealed);
+    const isIt = to !== undefined && isSameHash(hashSecret(to), secretHash);
+    if (isIt) return to;
+  }
+  return undefined;
 }

@@ -14,12 +14,15 @@ import type { Token } from "../core/token.ts";
 
 const PURPOSE = "record";
 
+/** A secret of the server; `null` for none beside the cookie's. */
+export type ServerSecret = string | null;
+
 /** How records are sealed. */
 export interface Sealing {
   /** Whether records are sealed when written; sealed ones are opened anyway. */
   readonly isOn: boolean;
-  /** The server's secrets, the newest first; it seals, and all of them open. */
-  readonly secrets: readonly string[];
+  /** One at least: the first seals, and all of them open. */
+  readonly secrets: readonly ServerSecret[];
 }
 
 /**
@@ -39,38 +42,44 @@ export function sealRecord(
   const text = JSON.stringify(
     { data, flash, formTokens, typed, typedFlash, keyExpiry, flashLeft },
   );
-  const sealed = seal(keyOf(owner, secrets[0]), text);
+  const sealed = seal(keyOf(owner, secrets[0]!, PURPOSE), text);
   return { ...rest, data: {}, sealed };
 }
 
 /**
- * Opens a record that may be sealed.
+ * Opens a sealed record.
  *
  * @param record As the store had it.
  * @param owner The session ID and the secret of the caller.
  * @param sealing The server's secrets.
- * @returns The record, in clear; `undefined` when it is sealed for another
- * secret, or by another server.
+ * @returns The record, in clear, and which of the server's secrets opened it;
+ * `undefined` when it is sealed for another secret, or by another server.
  */
 export function openRecord(
   record: SessionRecord,
   owner: Token,
   { secrets }: Sealing,
-): SessionRecord | undefined {
-  if (record.sealed === undefined) return record;
-  const { sealed, ...rest } = record;
-  const candidates = secrets.length === 0 ? [undefined] : secrets;
-  for (const candidate of candidates) {
-    const text = unseal(keyOf(owner, candidate), sealed);
-    if (text !== undefined) return { ...rest, ...JSON.parse(text) };
+): { readonly record: SessionRecord; readonly by: number } | undefined {
+  const { sealed = "", ...rest } = record;
+  for (const [by, candidate] of secrets.entries()) {
+    const text = unseal(keyOf(owner, candidate, PURPOSE), sealed);
+    if (text !== undefined) {
+      return { record: { ...rest, ...JSON.parse(text) }, by };
+    }
   }
   return undefined;
 }
 
-function keyOf({ id, secret }: Token, server: string | undefined): SealKey {
-  return deriveKey(
-    server === undefined ? [secret] : [secret, server],
-    id,
-    PURPOSE,
-  );
+/**
+ * Derives the key of who has a token, and of the server.
+ *
+ * @param purpose What it is for.
+ */
+export function keyOf(
+  { id, secret }: Token,
+  server: ServerSecret,
+  purpose: string,
+): SealKey {
+  const secrets = server === null ? [secret] : [secret, server];
+  return deriveKey(secrets, id, purpose);
 }

@@ -48,13 +48,19 @@ export class StoredData {
   /**
    * Opens a record that may be sealed.
    *
-   * @returns The record in clear; `undefined` when it is sealed for another
+   * @returns The record in clear, and whether it is to be sealed anew, by the
+   * first secret of the server; `undefined` when it is sealed for another
    * secret, or by another server.
    */
-  unseal(record: SessionRecord, owner: Token): SessionRecord | undefined {
-    return record.sealed === undefined
-      ? record
-      : openRecord(record, owner, this.#sealing);
+  unseal(
+    record: SessionRecord,
+    owner: Token,
+  ): { record: SessionRecord; isSealOld: boolean } | undefined {
+    if (record.sealed === undefined) return { record, isSealOld: false };
+    const opened = openRecord(record, owner, this.#sealing);
+    if (opened === undefined) return undefined;
+    const isSealOld = opened.by > 0 && this.#sealing.isOn;
+    return { record: opened.record, isSealOld };
   }
 
   /** Seals a record, where the manager does so. */

@@ -58,7 +58,7 @@ export interface OpenedSession extends StoredSession {
   readonly isHandedOn: boolean;
   /** The hash of the secret that the browser has. */
   readonly broughtHash: string;
-  /** Whether a step of the rotation of its secret is due. */
+  /** Whether it is to be sealed anew, or a step of the rotation is due. */
   readonly isUpkeepDue: boolean;
 }
 
@@ -424,12 +424,14 @@ export class Visit<Data extends object> {
     let access: Access | undefined;
     let secret = credentials.secret;
     let isCookieDue = false;
+    let wasSealOld = false;
     let record: SessionRecord | undefined;
     const stored = await store.update(id, (found) => {
       access = this.#verifyWriter(found, credentials, revocations);
       if (access === "refused") return KEEP;
       if (access === "revoked") return undefined;
-      const { record: opened } = access;
+      const { record: opened, isSealOld } = access;
+      wasSealOld = isSealOld;
       if (upkeep.isFailed && isSecret(found, upkeep.newSecret)) {
         // The store has kept it all, and failed afterwards.
         secret = upkeep.newSecret!;
@@ -481,6 +483,7 @@ export class Visit<Data extends object> {
     }
     const kept = record!;
     isolation.settle(kept, true);
+    if (wasSealOld) this.#settings.counters.resealed++;
     const secretHash = kept.secretHash!;
     const isUpkeepDue = this.#isUpkeepDue;
     const isHandedOn = this.#isHandedOn || secret !== credentials.secret;
@@ -512,7 +515,7 @@ export class Visit<Data extends object> {
           record,
           credentials,
           upkeep.newSecret,
-          secrets[0],
+          secrets[0]!,
           time,
         );
       case "confirm":

@@ -101,7 +101,7 @@ function open(
   record: SessionRecord,
 ): { n: unknown; secret: string } {
   const { secretHash, sealed, data } = record;
-  const next = followRotation(record, id, SECRET);
+  const next = followRotation(record, { id, secret: SECRET }, SEALING.secrets);
   const secret = secretHash === SECRET_HASH
     ? ""
     : next === undefined
@@ -109,7 +109,10 @@ function open(
     : " of a rotated secret";
   if (sealed === undefined) return { n: data.n, secret };
   const owner = { id, secret: next ?? SECRET };
-  return { n: openRecord(record, owner, SEALING)?.data.n ?? "?", secret };
+  return {
+    n: openRecord(record, owner, SEALING)?.record.data.n ?? "?",
+    secret,
+  };
 }
 
 /** Within this run of the tests, which has the same clock as the kernel. */

@@ -6,13 +6,22 @@
 import { assert, assertEquals, assertFalse } from "@std/assert";
 import { createSessionId, isSameHash } from "../../src/core/token.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
+import { followRotation } from "../../src/manager/rotation.ts";
 import { openRecord } from "../../src/manager/sealed_record.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { MINUTE } from "../constants.ts";
 import { recordSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
+import { type Act, serveActs } from "./acting_server.ts";
 import { Browser, serve, STORES } from "./session_server.ts";
-import { BEGIN, cookieOf, type Data, requestWith, setUp } from "./set_up.ts";
+import {
+  BEGIN,
+  cookieOf,
+  type Data,
+  idOf,
+  requestWith,
+  setUp,
+} from "./set_up.ts";
 
 const SERVER_SECRET = "a secret of the server's own, long enough for it";
 const SECRET_LENGTH = 22;
@@ -120,6 +129,44 @@ Deno.test("theft of the directory: nothing in it opens a session, neither as a s
   }
 });
 
+for (const medium of STORES) {
+  Deno.test(`an old cookie and a copy of the store give no current secret, after the grace or without the server's (${medium})`, async () => {
+    let now = Date.now();
+    await using scene = await serveActs(medium, {
+      secrets: [SERVER_SECRET],
+      rotateEvery: 10 * MINUTE,
+      now: () => now,
+    });
+    const before = await scene.begin((session) => session.setUser("ann"));
+    now += 10 * MINUTE;
+    const look: Act = (session) => session.user;
+    const { cookie: after } = await scene.ask(before, look);
+    const id = idOf(before);
+    const old = { id, secret: before.slice(-SECRET_LENGTH) };
+    const stolen = (await scene.records()).get(id)!;
+    assertEquals(followRotation(stolen, old, [null]), undefined);
+    assertEquals(
+      followRotation(stolen, old, [null, SERVER_SECRET]),
+      after!.slice(-SECRET_LENGTH),
+    );
+    // All entries are tried: the list may have a newer one meanwhile.
+    await using newer = await serveActs(medium, {
+      secrets: ["another secret, which is the newest one", SERVER_SECRET],
+      store: scene.server.store,
+      now: () => now,
+    });
+    assertEquals((await newer.show(before))?.user, "ann");
+
+    await scene.ask(after, look);
+    now += MINUTE;
+    await scene.ask(after, look);
+    const later = (await scene.records()).get(id)!;
+    assertEquals(followRotation(later, old, [SERVER_SECRET]), undefined);
+    const text = JSON.stringify(later);
+    assertFalse(text.includes(stolen.previous!.sealed!));
+  });
+}
+
 Deno.test("theft of the directory and the server's secret: nothing in it opens what is sealed", async () => {
   const options = { seal: true, secrets: [SERVER_SECRET] };
   const { begin, store, clock, open, look, commit } = setUp({
@@ -143,7 +190,7 @@ Deno.test("theft of the directory and the server's secret: nothing in it opens w
     previous!.hash.slice(0, SECRET_LENGTH),
   ];
   for (const secret of known) {
-    for (const secrets of [[SERVER_SECRET], [], [secret]]) {
+    for (const secrets of [[SERVER_SECRET], [null], [secret]]) {
       const opened = openRecord(record, { id, secret }, {
         isOn: true,
         secrets,

@@ -431,6 +431,8 @@ Deno.test("counters count what happened since the manager was made", async () =>
     refused: 0,
     conflicts: 0,
     lockWaits: 0,
+    resealed: 0,
+    unopenable: 0,
   };
   const atFirst = manager.counters;
   assertEquals(atFirst, none);

@@ -1,7 +1,7 @@
 import type { SessionRecord } from "../../src/core/record.ts";
 import { hashSecret, parseToken } from "../../src/core/token.ts";
 import { followRotation } from "../../src/manager/rotation.ts";
-import { ID, OTHER_ID, SECRET, USER } from "../constants.ts";
+import { ID, OTHER_ID, SEALING, SECRET, USER } from "../constants.ts";
 import type { Cast } from "./cast.ts";
 import {
   openWorld,
@@ -56,7 +56,8 @@ export async function inspect(
     const { id, secret } = parseToken(token)!;
     const fits = id !== ID || record !== undefined &&
         (hashSecret(secret) === record.secretHash ||
-          followRotation(record, ID, secret) !== undefined);
+          followRotation(record, { id, secret }, SEALING.secrets) !==
+            undefined);
     const isTheUsers = id === ID ? record?.user !== undefined : true;
     const isOpen = isTheUsers ? listed.has(id) : true;
     const isDue = id === STRANGERS_ID || fits && isOpen;

@@ -298,20 +298,22 @@ function readDisk(stage: Stage): SessionRecord | undefined | "no record" {
   return typeof record === "string" ? "no record" : record;
 }
 
+const OWNER = { id: ID, secret: SECRET };
+
 function toAbstract(
   stage: Stage,
   record: SessionRecord,
   secrets: readonly string[],
 ): FoundSession {
   const { idleTimeout, secretHash, user } = record;
-  const next = followRotation(record, ID, SECRET);
+  const next = followRotation(record, OWNER, SEALING.secrets);
   const known = next === undefined ? secrets : [...secrets, next];
   const owner = known.find((secret) => hashSecret(secret) === secretHash);
   const opened = record.sealed === undefined
     ? record
     : owner === undefined
     ? undefined
-    : openRecord(record, { id: ID, secret: owner }, SEALING);
+    : openRecord(record, { id: ID, secret: owner }, SEALING)?.record;
   return {
     list: opened?.data.list as string[] | undefined,
     hash: secretHash === SECRET_HASH
