@@ -79,7 +79,7 @@ export class Visit<Data extends object> {
   /** Whether the browser does not have the secret yet. */
   #isHandedOn: boolean;
   #isRotationDue: boolean;
-  readonly #openedAt: RevocationMoment;
+  readonly #opening: RevocationMoment;
   /** The user who was signed in then, and the generation that was the newest. */
   readonly #openedUser: string | undefined;
   readonly #openedGeneration: number | undefined;
@@ -104,7 +104,7 @@ export class Visit<Data extends object> {
     this.#isRotationDue = opened?.isRotationDue ?? false;
     isolation.see(opened?.record);
     this.#state.owner = this;
-    this.#openedAt = { turn: currentTurn(), at: now() };
+    this.#opening = { turn: currentTurn(), at: now() };
     this.#openedUser = opened?.record.user;
     this.#openedGeneration = opened?.generation;
   }
@@ -473,7 +473,7 @@ export class Visit<Data extends object> {
       (isOpened ? this.#openedGeneration : undefined);
     const isEnded = generation === undefined
       ? revocation !== undefined &&
-        isLater(revocation, this.#openedAt, this.#settings.now())
+        isLater(revocation, this.#opening, this.#settings.now())
       : isRevoked(id, { user, userGeneration: generation }, revocation);
     if (isEnded) throw new SessionRevokedError(id);
     // The first is not noted.
