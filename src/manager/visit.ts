@@ -100,7 +100,7 @@ export class Visit<Data extends object> {
   /** Whether the commit under way can send the browser anything. */
   #canSend = true;
   readonly #broughtHash: string | undefined;
-  readonly #openedAt: RevocationMoment;
+  readonly #opening: RevocationMoment;
   /** The user who was signed in then, and the generation that was the newest. */
   readonly #openedUser: string | undefined;
   readonly #openedGeneration: number | undefined;
@@ -130,7 +130,7 @@ export class Visit<Data extends object> {
     this.#others = others;
     isolation.see(opened?.record);
     this.#state.owner = this;
-    this.#openedAt = { turn: currentTurn(), at: now() };
+    this.#opening = { turn: currentTurn(), at: now() };
     this.#openedUser = opened?.record.user;
     this.#openedGeneration = opened?.generation;
   }
@@ -627,7 +627,7 @@ export class Visit<Data extends object> {
       (isOpened ? this.#openedGeneration : undefined);
     const isEnded = generation === undefined
       ? revocation !== undefined &&
-        isLater(revocation, this.#openedAt, this.#settings.now())
+        isLater(revocation, this.#opening, this.#settings.now())
       : isRevoked(id, { user, userGeneration: generation }, revocation);
     if (isEnded) throw new SessionRevokedError(id);
     // The first is not noted.

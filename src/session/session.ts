@@ -192,7 +192,7 @@ export class Session<Data extends object = Record<string, unknown>> {
    * Signs a user in whose password has just been checked or, with `null`, out.
    * It is not for repeating who is signed in already.
    *
-   * - Nobody was signed in, or this user was: ID, data and flash stay. The session
+   * - No user was signed in, or this one: ID, data and flash stay. The session
    *   gets a new secret, as by {@linkcode Session.regenerate}: an attacker who
    *   planted or saw the old cookie gains nothing by the login. Its absolute
    *   timeout begins anew.

@@ -59,7 +59,7 @@ export class SessionData {
   /** What the store had. */
   #stored: DataContent;
   /** The texts of the objects of it that were handed out, as it had them. */
-  #handedOut = new Map<string, string>();
+  #handedOut: Map<string, string> | undefined;
   /** What the changes start from: the same, or nothing. */
   #base: DataContent;
   #states = new Map<string, KeyState>();
@@ -79,7 +79,7 @@ export class SessionData {
 
   /** What the store had, without any change inside it. */
   get stored(): DataContent {
-    if (this.#handedOut.size === 0) return this.#stored;
+    if (this.#handedOut === undefined) return this.#stored;
     const { data, keyExpiry } = this.#stored;
     const content: Record<string, unknown> = { ...data };
     for (const [key, text] of this.#handedOut) {
@@ -122,7 +122,10 @@ export class SessionData {
       };
     if (state.change !== "set" && state.text === undefined) {
       const text = this.#format.write(value);
-      if (state.change === "none") this.#handedOut.set(key, text);
+      if (state.change === "none") {
+        this.#handedOut ??= new Map();
+        this.#handedOut.set(key, text);
+      }
       this.#states.set(key, { ...state, text });
     }
     return value;
@@ -192,7 +195,7 @@ export class SessionData {
   /** Goes on with what the store had. */
   discard(): void {
     this.#stored = this.stored;
-    this.#handedOut.clear();
+    this.#handedOut = undefined;
     this.#restart(this.#stored);
   }
 
@@ -218,7 +221,7 @@ export class SessionData {
     }
     this.#restart(base);
     this.#stored = base;
-    this.#handedOut.clear();
+    this.#handedOut = undefined;
     this.#states = states;
   }
 

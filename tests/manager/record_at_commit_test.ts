@@ -186,7 +186,7 @@ for (const medium of STORES) {
     });
   }
 
-  test("missing: a login of somebody who was not signed in gets a new session, of what it did", async () => {
+  test("missing: a login of a user who was not signed in gets a new session, of what it did", async () => {
     for (const begin of [stranger, signedIn]) {
       await using met = await meet(begin, expire, (session) => {
         session.setUser("bob");
