@@ -105,8 +105,9 @@ export function checkResponse(answer: unknown): asserts answer is Response {
   }
 }
 
-/** By its shape: a framework may bring a class of its own. */
+/** By its shape too: a framework may bring a class of its own. */
 function isResponse(value: unknown): value is Response {
+  if (value instanceof Response) return true;
   if (typeof value !== "object" || value === null) return false;
   const { status, headers, bodyUsed } = value as Partial<Response>;
   return typeof status === "number" && typeof bodyUsed === "boolean" &&

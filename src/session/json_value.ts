@@ -2,6 +2,7 @@ import { isSafeKey, type JsonValue } from "../core/record.ts";
 
 /** How deep a value may nest; `JSON.stringify` overflows far below. */
 const MAX_DEPTH = 100;
+const UNDEFINED = "undefined; delete it, or use null";
 const ESCAPED_KEY = "under a key that JSON would have to escape";
 const IDENTIFIER = /^[A-Za-z_$][\w$]{0,39}$/;
 
@@ -11,8 +12,8 @@ const IDENTIFIER = /^[A-Za-z_$][\w$]{0,39}$/;
  * arrays with holes or names, symbol keys, cycles, and more than 100 levels.
  * `-0` is the exception: it becomes `0`.
  *
- * The message names where inside the value the problem lies and of what kind
- * it is; it never shows the value.
+ * The message names where inside the value the problem lies, of what kind it is
+ * and what to do; it never shows the value.
  *
  * @param value Any value at all.
  * @param what What the value is, for the message.
@@ -85,7 +86,9 @@ function findProblem(
     case "object":
       return value === null ? undefined : findInside(value, ancestors);
     case "undefined":
-      return at("undefined");
+      return at(UNDEFINED);
+    case "bigint":
+      return at("a bigint; keep a string, or set the option types");
     default:
       return at(`a ${typeof value}`);
   }
@@ -141,7 +144,7 @@ function findInArray(value: readonly unknown[]): string | undefined {
   const isWhole = keys.length === value.length &&
     (keys.length === 0 || keys.at(-1) === String(keys.length - 1));
   return Object.getPrototypeOf(value) !== Array.prototype
-    ? "an instance of a class"
+    ? nameClass(value)
     : isWhole
     ? undefined
     : "an array with holes or names";
@@ -150,9 +153,27 @@ function findInArray(value: readonly unknown[]): string | undefined {
 function findInObject(value: object): string | undefined {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype !== Object.prototype && prototype !== null
-    ? "an instance of a class"
+    ? nameClass(value)
     : Object.getOwnPropertySymbols(value).length > 0
     ? "an object with symbol keys"
+    : undefined;
+}
+
+/** Says the class of a value, and what to do; runs no code of the value's. */
+function nameClass(value: object): string {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  const name = valueOf(valueOf(prototype, "constructor"), "name");
+  if (name === "Promise") return "a Promise; await it before";
+  const known = typeof name === "string" && IDENTIFIER.test(name)
+    ? name
+    : "a class";
+  return `an instance of ${known}; keep a plain value of it, or set the option types`;
+}
+
+function valueOf(owner: unknown, name: string): unknown {
+  const isObject = typeof owner === "object" || typeof owner === "function";
+  return isObject && owner !== null
+    ? Object.getOwnPropertyDescriptor(owner, name)?.value
     : undefined;
 }
 

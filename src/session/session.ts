@@ -156,7 +156,7 @@ export class Session<Data extends object = Record<string, unknown>> {
    *
    * @param key The key.
    * @param change Takes a copy of the value, or `undefined`, and returns the
-   * new one. It is synchronous and depends on nothing else.
+   * new one. It is not asynchronous, and depends on nothing else.
    * @returns The new value, as this request sees it.
    * @throws {TypeError} If the new value cannot be kept.
    */

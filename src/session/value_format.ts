@@ -141,8 +141,9 @@ function readTyped(format: ValueFormat, text: unknown): unknown {
 
 /** Also reads what the codec writes: what it cannot read would be lost later. */
 function checkTyped(types: TypesCodec, value: unknown, what: string): void {
-  // A codec may write it, but here it means a missing value.
-  if (value === undefined) checkJson(value, what);
+  // A codec may write the one, but here it means a missing value; with a codec
+  // too the other is a mistake.
+  if (value === undefined || value instanceof Promise) checkJson(value, what);
   let isHeld = false;
   try {
     const text: unknown = types.stringify(value);

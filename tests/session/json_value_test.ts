@@ -17,23 +17,48 @@ function cycle(): unknown {
   return object;
 }
 
+/** An instance whose class runs code when it is looked at. */
+function hostile(): object {
+  const fail = (): never => {
+    throw new Error("code of the value ran");
+  };
+  class Hostile {
+    static get name(): never {
+      return fail();
+    }
+  }
+  return Object.create(
+    Object.defineProperty({}, "constructor", { value: Hostile }),
+  );
+}
+
 const REFUSED: [what: string, value: unknown, message: string][] = [
-  ["undefined", undefined, "it is undefined"],
+  ["undefined", undefined, "it is undefined; delete it, or use null"],
   ["a function", () => 0, "it is a function"],
   ["a symbol", Symbol("s"), "it is a symbol"],
-  ["a bigint", 1n, "it is a bigint"],
+  ["a bigint", 1n, "it is a bigint; keep a string, or set the option types"],
   ["NaN", NaN, "it is NaN or infinite"],
   ["Infinity", { a: -Infinity }, ".a is NaN or infinite"],
-  ["a Date", [new Date(0)], "[0] is an instance of a class"],
-  ["a Map", new Map(), "it is an instance of a class"],
-  ["a boxed number", Object(1), "it is an instance of a class"],
-  ["an array of a class", new (class extends Array {})(), "an instance"],
-  ["bytes", new Uint8Array(2), "it is an instance of a class"],
+  ["a Date", [new Date(0)], "[0] is an instance of Date; keep a plain"],
+  ["a Map", new Map(), "it is an instance of Map; keep a plain"],
+  ["a boxed number", Object(1), "it is an instance of Number; keep"],
+  [
+    "an array of a class",
+    new (class extends Array {})(),
+    "an instance of a class; keep",
+  ],
+  ["bytes", new Uint8Array(2), "it is an instance of Uint8Array; keep"],
   ["a hole", { list: new Array(2) }, ".list is an array with holes"],
   ["a named element", Object.assign([1], { x: 1 }), "with holes or names"],
   ["a symbol key", { [Symbol("s")]: 1 }, "an object with symbol keys"],
   ["toJSON", { a: { toJSON: () => 1 } }, ".a.toJSON is a function"],
-  ["an undefined field", { a: [{ b: undefined }] }, ".a[0].b is undefined"],
+  [
+    "an undefined field",
+    { a: [{ b: undefined }] },
+    ".a[0].b is undefined; delete it, or use null",
+  ],
+  ["a Promise", { a: Promise.resolve(1) }, ".a is a Promise; await it before"],
+  ["a class with a hostile name", hostile(), "it is an instance of a class;"],
   ["a cycle", cycle(), ".b.c is a cycle"],
   ["101 levels", nest(101), "… is below 100 levels"],
   ["a value under an odd key", { "a b": 1n }, '["a b"] is a bigint'],
@@ -53,7 +78,7 @@ Deno.test("checkJson() never shows the value", () => {
   );
   assertEquals(
     error.message,
-    'Cannot keep "key" in a session: .card.x is a bigint',
+    'Cannot keep "key" in a session: .card.x is a bigint; keep a string, or set the option types',
   );
 });
 
