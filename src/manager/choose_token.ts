@@ -30,12 +30,13 @@ export const MOST_TOKENS = 4;
  * @param texts Any texts at all.
  */
 export function findTokens(texts: readonly string[]): Token[] {
-  const tokens = new Map<string, Token>();
-  for (const text of texts) {
+  const tokens: Token[] = [];
+  // Most requests have one cookie and need no set.
+  for (const text of texts.length > 1 ? new Set(texts) : texts) {
     const token = parseToken(text);
-    if (token !== undefined) tokens.set(text, token);
+    if (token !== undefined) tokens.push(token);
   }
-  return [...tokens.values()];
+  return tokens;
 }
 
 /** Prepares a token for a look at the record. */

@@ -40,8 +40,8 @@ export async function openVisit<Data extends object>(
   const fitting = tokens.length > 1
     ? await findFitting(settings, tokens)
     : tokens.map(credentialsOf);
-  const [credentials, ...others] = fitting;
-  if (credentials === undefined || others.length > 0) {
+  const [credentials] = fitting;
+  if (credentials === undefined || fitting.length > 1) {
     return new Visit(settings, request, isolation, undefined, fitting);
   }
   if (isolation.needsLock && await isValid(settings, credentials)) {

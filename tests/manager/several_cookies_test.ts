@@ -330,6 +330,52 @@ for (const medium of STORES) {
     assertEquals((await acting.records()).size, 2);
   });
 
+  Deno.test(`${medium}: two requests at once among several tokens leave the browser signed in by its own login, or signed out`, async () => {
+    const acts: Readonly<Record<string, Act>> = {
+      ann: signsIn("ann"),
+      ben: signsIn("ben"),
+      ...LOGOUTS,
+      regenerate: (session) => session.regenerate(),
+      writes: begins,
+      looks,
+    };
+    const names = Object.keys(acts);
+    const pairs = names.flatMap((one) => names.map((other) => [one, other]));
+    await using acting = await serveActs(medium);
+    const { hold, show } = acting;
+    for (const pair of pairs) {
+      for (const isReversed of [false, true]) {
+        const { own, planted, both } = await plant(acting);
+        const releases = [];
+        for (const name of pair) releases.push(await hold(both, acts[name]!));
+        const answers = [];
+        for (const release of releases) answers.push(await release());
+
+        let held: string | undefined = own;
+        for (const { cookie } of isReversed ? answers.toReversed() : answers) {
+          if (cookie !== undefined) held = cookie === "" ? undefined : cookie;
+        }
+        const how = `${pair}, ${isReversed}`;
+        const shown = await show(
+          held === undefined ? planted : `${planted}; ${held}`,
+        );
+        const logins = pair.filter((name) => ["ann", "ben"].includes(name));
+        const isEnding = pair.some((name) =>
+          name in LOGOUTS || logins.includes(name)
+        );
+        const user = shown?.user ?? null;
+        assert(user === null || logins.includes(user), `${how}: ${user}`);
+        for (const old of [own, planted]) {
+          assertEquals(await show(old) === undefined, isEnding, how);
+        }
+        for (const name of logins) {
+          const { cookie } = answers[pair.indexOf(name)]!;
+          assertEquals((await show(cookie))!.user, name, how);
+        }
+      }
+    }
+  });
+
   Deno.test(`${medium}: a login and a logout end a session whose data cannot be opened, to look at it does not`, async () => {
     const options = { seal: true, onEvent: () => {} };
     await using acting = await serveActs(medium, {
