@@ -183,7 +183,7 @@ const login = (record: SessionRecord) => ({
 const ROTATION = { rotateEvery: 1, now: () => CREATED + 1 };
 const SEAL = { seal: true, secrets: SEALING.secrets };
 
-/** What requests do, one after the other, with the session of `ID`. */
+/** Runs requests, one after the other, with the session of `ID`. */
 function request(
   names: readonly RequestName[],
   options: Partial<SessionManagerOptions> = {},

@@ -506,7 +506,7 @@ export class Stage implements Disposable {
     }
   }
 
-  /** What a call learned of a file that its result does not show. */
+  /** What a call learned of a file beside its result. */
   #showFile(name: string, file: unknown): string {
     if (name !== "read" && name !== "fstat") return "";
     const { ino, nlink } = this.#real.fstat(file as Deno.FsFile);
