@@ -15,7 +15,7 @@ export class Random {
     return Math.floor(((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32 * end);
   }
 
-  /** Draws `true` once in so many times. */
+  /** Draws `true` once in this number of times. */
   oneIn(times: number): boolean {
     return this.below(times) === 0;
   }

@@ -15,7 +15,7 @@ const SEED = 1;
  * fails, and the path that repeats it:
  * `deno task test ROOM --filter TITLE -- path=…`.
  *
- * @param what What the inputs are, for the figure.
+ * @param what The kind of inputs, for the printed number.
  * @param count How many are tried in CI.
  * @param inputs Draws one.
  * @param tryInput Throws if it finds a violation.

@@ -208,7 +208,7 @@ export function testIds(declare: Declare, countsAll: boolean): void {
       await runIf(
         t,
         harness.spoil,
-        "and in the way of no operation",
+        "and does not block any operation",
         async (spoil) => {
           await spoil(ID);
           await store.save(ID, recordOf({ n: 2 }));
@@ -232,7 +232,7 @@ export function testIds(declare: Declare, countsAll: boolean): void {
     await runIf(
       t,
       harness.misplace,
-      "and in the way of no operation",
+      "and does not block any operation",
       async (misplace) => {
         for (const write of ["save", "create"] as const) {
           await store.save(OTHER_ID, recordOf({ secret: true }));

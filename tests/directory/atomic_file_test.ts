@@ -265,7 +265,7 @@ Deno.test("removeFile() removes a file, and throws when it is missing", () => {
   );
 });
 
-/** What a change does to files, in its order: without clock and close. */
+/** The calls of a change on files, in their order, without the clock and close. */
 function changesOf(
   durability: DirectoryContext["durability"],
   change: "createFile" | "replaceFile" | "removeFile",

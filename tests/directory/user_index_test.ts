@@ -345,7 +345,7 @@ Deno.test("an entry of an unpublished or unreadable session stays", async () => 
   bytes[FLAG_AT] = UNPUBLISHED;
   for (const text of [bytes, bytes.subarray(0, 100)]) {
     Deno.writeFileSync(path, text);
-    // As a login that fails does; the cleaner would set the file aside.
+    // As after a failed login; a cleanup would set the file aside.
     using _full = replaceSystem({
       rename: () => {
         throw new Error("No space left on device");

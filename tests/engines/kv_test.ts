@@ -32,7 +32,7 @@ testEngine("KvSessionStore", {
 class Watched implements Disposable {
   readonly store: KvSessionStore;
   readonly kv: Deno.Kv;
-  /** What was set since it was last emptied: the key, and its life in ms. */
+  /** The keys that were set since this was last emptied, and their lifetimes in ms. */
   readonly sets: [key: readonly string[], expireIn: number | undefined][] = [];
 
   private constructor(kv: Deno.Kv) {

@@ -12,7 +12,7 @@ const HOST = "127.0.0.1";
 /** Where sessions are in Redis, and the client to reach them: plain JSON. */
 export interface RedisPlace {
   readonly kind: "redis";
-  /** Of the server, or of one of a cluster. */
+  /** The port of the server, or of one of a cluster. */
   readonly port: number;
   readonly client: "redis" | "ioredis";
   readonly isCluster: boolean;

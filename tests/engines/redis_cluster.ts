@@ -17,7 +17,7 @@ export interface RedisClusterOptions {
 export class RedisCluster implements AsyncDisposable {
   /** The masters, in the order of their slots. */
   readonly masters: readonly RedisServer[];
-  /** Of the first master. */
+  /** The replica of the first master. */
   readonly replica: RedisServer | undefined;
   readonly #nodes: AsyncDisposableStack;
 

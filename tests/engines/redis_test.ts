@@ -44,7 +44,7 @@ for (const client of ["redis", "ioredis"] as const) {
   // The keys of a test are on three nodes.
   testEngine(`RedisSessionStore, npm:${client}, cluster`, {
     missing: missingRedis,
-    // With one client: that takes its time, and the scripts are the same.
+    // With one client only: it is slow, and the scripts are the same.
     isShared: client === "ioredis",
     operations: 4_000,
     make: () => {

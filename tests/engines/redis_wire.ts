@@ -3,7 +3,7 @@
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** What a server answers. */
+/** The answer of a server. */
 export type Answer = string | number | null | Answer[];
 
 /**

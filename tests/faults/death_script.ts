@@ -46,7 +46,7 @@ export function startDeath(death: Death, allowed: string): Child {
   });
 }
 
-/** What is thrown where a frozen play would go on. */
+/** Thrown where a frozen play would continue. */
 class Frozen extends Error {}
 
 async function play(death: Death, index: number): Promise<void> {

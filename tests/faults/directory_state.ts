@@ -56,7 +56,7 @@ export function describeDirectory(
   const files: Record<string, string> = {};
   const temporaries: string[] = [];
   for (const { name } of list(directory)) {
-    // What setup and a lock leave stays there, empty.
+    // The files of setup and of a lock are never removed.
     const isKept = name === ".latchkey" || name === ".users" ||
       name.startsWith(".lock-");
     if (isKept) continue;
@@ -95,7 +95,7 @@ function describeFile(path: string, name: string): string {
   return `n=${n}${how}${expired}${secret}, ${when}`;
 }
 
-/** What the first secret, or the one that it leads to, finds in a record. */
+/** Opens a record with the first secret, or with its successor. */
 function open(
   id: string,
   record: SessionRecord,

@@ -197,7 +197,7 @@ function mayLeave(failed: string, { manner }: Fault): boolean {
 const MANNERS: Readonly<Record<Manner, [string, readonly ErrorName[]]>> = {
   "instead": ["any call that fails", ERROR_NAMES],
   "afterwards": [
-    "any call that takes effect and says that it failed",
+    "any call that takes effect and reports an error",
     ["ENOSPC", "EIO", "EDQUOT", "EINTR"],
   ],
   "from then on": [

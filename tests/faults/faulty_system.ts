@@ -47,7 +47,7 @@ export class FaultySystem implements Disposable {
   }
 
   /**
-   * @param fault Where, and how.
+   * @param fault The call that fails, and how.
    * @param open Files that are open already.
    */
   constructor(fault: Fault, open: Iterable<unknown> = []) {

@@ -183,7 +183,7 @@ const login = (record: SessionRecord) => ({
 const ROTATION = { rotateEvery: 1, now: () => CREATED + 1 };
 const SEAL = { seal: true, secrets: SEALING.secrets };
 
-/** What requests do, one after the other, with the session of `ID`. */
+/** Runs requests, one after the other, with the session of `ID`. */
 function request(
   names: readonly RequestName[],
   options: Partial<SessionManagerOptions> = {},
@@ -268,7 +268,7 @@ const WITHOUT_RECYCLED: readonly Scene[] = [
     after: { [ID]: "n=1, long ago" },
   },
   {
-    title: "a load of one with an idle timeout",
+    title: "a load of a session with an idle timeout",
     files: {
       [ID]: encodeRecord(ID, sessionOf(1, { idleTimeout: FOR_EVER })),
     },
@@ -277,7 +277,7 @@ const WITHOUT_RECYCLED: readonly Scene[] = [
     after: { [ID]: "n=1, long ago" },
   },
   {
-    title: "a load of what is missing",
+    title: "a load of a missing session",
     files: {},
     run: call("load"),
     answer: null,
@@ -710,10 +710,14 @@ const WITHOUT_RECYCLED: readonly Scene[] = [
 export const SCENES: readonly Scene[] = [
   ...WITHOUT_RECYCLED,
   ...WITHOUT_RECYCLED.filter(isReplacing).flatMap((scene) => [
-    { ...scene, title: `${scene.title}, into a recycled`, recycled: LIVE[ID]! },
     {
       ...scene,
-      title: `${scene.title}, into a longer recycled`,
+      title: `${scene.title}, into a recycled file`,
+      recycled: LIVE[ID]!,
+    },
+    {
+      ...scene,
+      title: `${scene.title}, into a longer recycled file`,
       recycled: LONGER,
     },
   ]),

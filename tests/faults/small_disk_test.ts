@@ -31,7 +31,7 @@ function list(disk: SmallDisk): string[] {
   return [...Deno.readDirSync(disk.path)].map(({ name }) => name).sort();
 }
 
-/** Of two blocks, so that the second may be the one that does not fit. */
+/** A record of two blocks, so that the second one may not fit. */
 function largeRecord(n: number): SessionRecord {
   return sessionOf(n, { data: { n, text: "x".repeat(5_000) } });
 }

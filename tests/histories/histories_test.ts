@@ -25,7 +25,7 @@ async function judgeCrowd(crowd: Crowd, seed: number): Promise<Judgement> {
   const { processes = 0, workers = 0 } = crowd;
   assert(
     recycledFiles.length <= processes + workers,
-    `no process died, left: ${recycledFiles}`,
+    `no process was killed, but left ${recycledFiles}`,
   );
   assertEquals(strangers.length, recycledFiles.length, `left: ${strangers}`);
   return judge(ground.readEvents());

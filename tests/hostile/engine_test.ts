@@ -1,9 +1,10 @@
 /**
- * What the store rests on and the engine does not do. V8 from 13 on may take an
- * escaped key of an object for another one of the same length, a part of whose
- * text it is, once any code of the process has parsed an object with that one
- * (https://github.com/nodejs/node/issues/63785): after `{"a":0,"x\\":0}` the
- * key of `{"a":0,"x\n":0}` is read as `x\`. A client's JSON is such an object.
+ * An error of the engine that the store must work around. V8 from 13 on may read
+ * an escaped key of an object as another key of the same length, which is a part
+ * of its JSON text, once any code of the process has parsed an object with that
+ * other key (https://github.com/nodejs/node/issues/63785): after
+ * `{"a":0,"x\\":0}` the key of `{"a":0,"x\n":0}` is read as `x\`. JSON from a
+ * client may hold such a key.
  */
 
 import { assertEquals, assertThrows } from "@std/assert";

@@ -1,4 +1,4 @@
-/** Values and texts of JSON that are as odd as JSON allows, and some that it does not. */
+/** Unusual values and texts of JSON, and some that JSON does not allow. */
 
 import fc from "npm:fast-check@4.11.0";
 import {
@@ -76,7 +76,7 @@ const NUMBERS = [
   123456789012345680000,
 ];
 
-/** Any code units at all, fewer than so many. */
+/** Any code units, fewer than this number. */
 export function anyUnits(end: number, most = 0xffff): fc.Arbitrary<string> {
   const unit = fc.integer({ min: 0, max: most })
     .map((unit) => String.fromCharCode(unit));
@@ -103,7 +103,7 @@ const anyNumber: fc.Arbitrary<number> = fc.oneof(
   },
 );
 
-/** Any value that JSON holds, at most so many levels deep. */
+/** Any value that JSON holds, at most this number of levels deep. */
 export const anyValue: fc.Memo<JsonValue> = fc.memo((levels) =>
   fc.oneof<fc.WeightedArbitrary<JsonValue>[]>(
     { weight: 1, arbitrary: fc.constantFrom(null, true, false) },
@@ -155,7 +155,7 @@ const ODD_JSON = [
   "\0",
 ];
 
-/** A value as JSON, or something that is close to it. */
+/** A value as JSON, or a text that is nearly JSON. */
 export function anyJson(levels: number): fc.Arbitrary<string> {
   const odd = fc.constantFrom(...ODD_JSON);
   const json = anyValue(levels).map((value) => JSON.stringify(value));
@@ -172,7 +172,7 @@ export function anyJson(levels: number): fc.Arbitrary<string> {
   );
 }
 
-/** Writes so many levels of arrays or objects. */
+/** Writes this number of levels of arrays or objects. */
 export function nest(open: string, core: string, levels: number): string {
   const close = open.startsWith("{") ? "}" : "]";
   return open.repeat(levels) + core + close.repeat(levels);

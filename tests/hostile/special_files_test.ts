@@ -73,7 +73,7 @@ class Scene implements Disposable {
     this.put("link-to-link-0000", { link: at("link-to-own-00000") });
   }
 
-  /** The pipes, which a plain load must be kept from. */
+  /** Puts the pipes, on which a plain load would hang. */
   putPipes(): void {
     this.put("a-pipe-0000000000", "pipe");
     if (makeSpecialFile(this.elsewhere("pipe"), "pipe")) {

@@ -86,7 +86,7 @@ export async function sampleAll(
   await sampleIn(house, title, count, plays);
 }
 
-/** Each of the first with each of the others, once. */
+/** Each pair of one of the first and one of the others, once. */
 export function pairsWith(
   firsts: readonly OperationName[],
   others: readonly OperationName[],

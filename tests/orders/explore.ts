@@ -17,7 +17,7 @@ export interface Chances {
   readonly kills?: number;
 }
 
-/** What was explored. */
+/** The size of an exploration. */
 interface Exploration {
   /** How many different orders of calls there are, without going in circles. */
   readonly orders: bigint;

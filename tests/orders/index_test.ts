@@ -63,7 +63,7 @@ const OPENINGS: Readonly<Record<Opening, SessionRecord | undefined>> = {
   missing: undefined,
 };
 
-/** What is called, and with what. */
+/** The calls, and their arguments. */
 const OPERATIONS: Readonly<
   Record<Operation, readonly [CallName, Omit<StoreCall, "store">?]>
 > = {
@@ -85,7 +85,7 @@ const ALL = Object.keys(OPERATIONS) as Operation[];
 /** An order that breaks the rule. */
 class Broken extends Error {}
 
-/** What is known of a listing that has begun. */
+/** The state of a listing that has begun. */
 interface Listing {
   always: boolean;
   ever: boolean;
@@ -254,7 +254,7 @@ class IndexHouse implements House<Play> {
   }
 }
 
-/** Each two of them, once. */
+/** Each pair of operations, once. */
 function pairs(): [Operation, Operation][] {
   return ALL.flatMap((one, i) =>
     ALL.slice(i).map((other): [Operation, Operation] => [one, other])

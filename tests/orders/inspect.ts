@@ -16,9 +16,9 @@ const ENOUGH_CALLS = 1_000;
  * Asks which sessions the user has, and opens with each cookie.
  *
  * @param cast Its stores are asked.
- * @param handedOut The tokens that the actors were handed.
+ * @param handedOut The tokens that the actors were given.
  * @param record The record of the session, if there is one.
- * @returns The IDs of those that are open; what is wrong, as text.
+ * @returns The IDs of the open ones; or what is wrong, as text.
  */
 export async function inspect(
   cast: Cast,

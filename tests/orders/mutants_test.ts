@@ -33,7 +33,7 @@ import {
 import { Stage, START } from "./stage.ts";
 
 interface Mutant {
-  /** What is broken, and where that was seen. */
+  /** The mistake, and the software that had it, if any. */
   readonly title: string;
   /** Breaks the system calls. */
   readonly mutate?: (calls: System, actor: () => string) => void;
@@ -41,7 +41,7 @@ interface Mutant {
   readonly Store?: new (directory: string) => DirectorySessionStore;
   /** A play in which some order shows it. */
   readonly play: Play;
-  /** What the violation says. */
+  /** A part of the violation's message. */
   readonly shown: string;
 }
 

@@ -5,7 +5,7 @@ import type { OperationName, Play } from "./play.ts";
 import { type Recycling, type Rotating, SESSION_OPERATIONS } from "./scenes.ts";
 import { isPeopled, type Opening, OPENINGS } from "./world.ts";
 
-/** Without exclusive requests, which no other may add beside: see exclusive_test.ts. */
+/** Without exclusive requests, beside which no other may add: see exclusive_test.ts. */
 const ALL_NAMES = (Object.keys(SESSION_OPERATIONS) as OperationName[])
   .filter((name) => name !== "exclusive");
 const RECYCLING: readonly Recycling[] = [
@@ -17,7 +17,7 @@ const NAMES = ALL_NAMES.filter((name) =>
   !RECYCLING.includes(name as Recycling) &&
   !ROTATING.includes(name as Rotating)
 );
-/** What can be done to a sealed session, by a store that cannot open it. */
+/** The operations on a sealed session: all but those of a store that write a record. */
 const SEALABLE: readonly OperationName[] = [
   "load",
   "load+touch",

@@ -1,5 +1,5 @@
 /*
- * What a violation's message ends with performs its order again:
+ * A violation's message ends with the command that performs its order again:
  *
  *   deno task test orders --filter replay -- '{"opening":"live",…}' 'A A B …'
  */

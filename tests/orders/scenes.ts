@@ -107,7 +107,7 @@ export function added(
   return { ...record, data: { list } };
 }
 
-/** What a store answered, of a record what it shows. */
+/** The answer of a store; of a record, the list that it shows. */
 function shownAnswer(answer: unknown): unknown {
   if (typeof answer === "boolean") return answer;
   const record = answer as SessionRecord | null | undefined;

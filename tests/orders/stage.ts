@@ -234,7 +234,7 @@ export class Stage implements Disposable {
   /** Ends an actor as SIGKILL does: its files are closed, its locks are free. */
   kill(actor: Actor): void {
     actor.isDead = true;
-    // An actor that waits for what it held may go on.
+    // An actor that waits for a lock of the killed one may continue.
     this.steps++;
     for (const file of actor.openFiles) this.#real.close(file);
     actor.openFiles.clear();
@@ -506,7 +506,7 @@ export class Stage implements Disposable {
     }
   }
 
-  /** What a call learned of a file that its result does not show. */
+  /** What a call learned of a file beside its result. */
   #showFile(name: string, file: unknown): string {
     if (name !== "read" && name !== "fstat") return "";
     const { ino, nlink } = this.#real.fstat(file as Deno.FsFile);

@@ -1,6 +1,6 @@
 /*
- * What is done to all sessions of a user, and by requests that log one in or
- * out; and what the specification says of it:
+ * The operations on all sessions of a user, the requests that log a user in or
+ * out, and their specification:
  *
  *   A revocation takes effect at one instant. It ends each session of an
  *   earlier login: no request opens it any more, and its record is deleted

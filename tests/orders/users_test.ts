@@ -32,7 +32,7 @@ const BY_ID: readonly OperationName[] = [
 ];
 const LISTING: readonly OperationName[] = ["list", "cleanup"];
 const ALL = [...REVOKING, ...REQUESTS, ...BY_ID, ...LISTING];
-/** What can be done to a sealed session, by a store that cannot open it. */
+/** The operations on a sealed session: all but those of a store that write a record. */
 const SEALABLE = ALL.filter((name) =>
   !["save", "create", "update"].includes(name)
 );

@@ -1,6 +1,6 @@
 /*
- * What the actors find, and the abstract world by which they are judged: one
- * session, and what there is beside it.
+ * The state that the actors find, and the abstract world that judges them: one
+ * session, and its surroundings.
  */
 import type { SessionRecord } from "../../src/core/record.ts";
 import { hashSecret } from "../../src/core/token.ts";
@@ -73,7 +73,7 @@ export interface Abstract {
   readonly since: number;
 }
 
-/** What there is beside the session. */
+/** The state beside the session. */
 export interface Surroundings {
   /**
    * How often all sessions of the user were ended; as far as this one is
@@ -98,7 +98,7 @@ export function firstRecord(opening: Opening): SessionRecord {
   return user === undefined ? lasting : { ...lasting, user };
 }
 
-/** What else lies in the directory. */
+/** The other files in the directory. */
 export function recordsBeside(opening: Opening): [string, SessionRecord][] {
   if (!isPeopled(opening) || opening === "signed in") return [];
   const { idleTimeout: _idleTimeout, ...lasting } = firstRecord(opening);
@@ -162,7 +162,7 @@ export function isDue(state: Abstract | undefined, now: number): boolean {
     : !isLive(state, now);
 }
 
-/** Whether a session was ended by one of so many revocations. */
+/** Whether one of this number of revocations ended a session. */
 export function isRevoked(
   { user, since }: Abstract,
   revocationsOfIt: number,

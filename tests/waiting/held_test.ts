@@ -231,7 +231,7 @@ Deno.test("200 waiters leave no listener on the signal that they share", async (
     listeners.delete(listener);
   };
   const flows = new Flows(scene.openStore({ lockTimeout: 60_000 }), signal);
-  // The first in line looks again before it listens. If the holder died before
+  // The first in line looks again before it listens. If the holder ended before
   // that, it would come through without a wait.
   await Promise.race([allWait.promise, flows.errors()]);
   await scene.holder.kill();
