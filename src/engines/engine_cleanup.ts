@@ -25,8 +25,8 @@ export async function cleanByIndex(
       deleted += some;
       if (some < cleaner.atATime) break;
       onProgress?.({ deleted, remaining: 0, orphans: 0 });
-      await system.pause();
-      signal?.throwIfAborted();
+      // A timer, so that those of others run as well.
+      await system.wait(0, signal);
     }
   }
   const count = await untilAborted(cleaner.count(), signal);
@@ -56,7 +56,7 @@ export async function cleanByScan(
     else count.remaining++;
     if (++rows % ROWS_PER_REPORT === 0) {
       onProgress?.({ ...count });
-      await system.pause();
+      await system.wait(0, signal);
     }
   }
   onProgress?.({ ...count });
