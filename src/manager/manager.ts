@@ -251,8 +251,8 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
   /**
    * Keeps what was done to a session, and appends to the headers what the
    * browser and caches have to know: `Set-Cookie`, and `Vary: Cookie`, when the
-   * session was looked at. Otherwise nothing, and nothing is rotated. The session is then up to date, and can be changed
-   * and committed again. When this throws, the session still holds its changes.
+   * session was looked at; otherwise nothing, and nothing is rotated. The session
+   * is then up to date, and can be changed and committed again. When this throws, the session still holds its changes.
    *
    * Without headers, as in the middle of a WebSocket, nothing can be sent: the
    * secret is not rotated, and a cookie that is due stays due.

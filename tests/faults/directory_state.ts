@@ -95,13 +95,16 @@ function describeFile(path: string, name: string): string {
   return `n=${n}${how}${expired}${secret}, ${when}`;
 }
 
+/** Of all managers, also of those that have none. */
+const SECRETS = [null, ...SEALING.secrets];
+
 /** Opens a record with the first secret, or with its successor. */
 function open(
   id: string,
   record: SessionRecord,
 ): { n: unknown; secret: string } {
   const { secretHash, sealed, data } = record;
-  const next = followRotation(record, { id, secret: SECRET }, SEALING.secrets);
+  const next = followRotation(record, { id, secret: SECRET }, SECRETS);
   const secret = secretHash === SECRET_HASH
     ? ""
     : next === undefined

@@ -138,4 +138,30 @@ for (const medium of STORES) {
       assertEquals((await scene.show(cookie))?.data, { n: 1 });
     },
   );
+
+  for (const way of ["destroy", "setUser"] as const) {
+    Deno.test(
+      name(`${way}() deletes the record that no entry opens`),
+      async () => {
+        await using scene = await serveActs(medium, {
+          ...SEAL,
+          secrets: [FIRST],
+        });
+        const cookie = await scene.begin((session) => session.setUser("ann"));
+        await using other = await serveActs(medium, {
+          ...SEAL,
+          secrets: [SECOND],
+          store: scene.server.store,
+        });
+        const ends: Act = (session) =>
+          way === "destroy" ? session.destroy() : session.setUser(null);
+        // Its ID alone ends nothing.
+        await other.ask(`${cookie.slice(0, -22)}${"A".repeat(22)}`, ends);
+        assertEquals((await scene.records()).size, 1);
+        const { status, cookie: sent } = await other.ask(cookie, ends);
+        assertEquals([status, sent], [200, ""]);
+        assertEquals((await scene.records()).size, 0);
+      },
+    );
+  }
 }
