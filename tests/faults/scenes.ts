@@ -208,17 +208,31 @@ async function run(
   handle: (session: Session<{ n: number }>) => void,
   options: Partial<SessionManagerOptions> = {},
 ): Promise<Response> {
+  // Of a rotation that failed the manager says so, and the store knows why.
+  const failures: unknown[] = [];
+  let isUnrotated = false;
+  const { update } = store;
+  store.update = (id, change) =>
+    update.call(store, id, change).catch((error) => {
+      failures.push(error);
+      throw error;
+    });
   const manager = new SessionManager<{ n: number }>({
     store,
     // Before the last access, so that a touch is due.
     now: () => CREATED,
     absoluteTimeout: FOR_EVER - CREATED,
+    onEvent: ({ type }) => {
+      isUnrotated ||= type === "unrotated";
+    },
     ...options,
   });
-  return await manager.run(request, (session) => {
+  const response = await manager.run(request, (session) => {
     handle(session);
     return new Response();
   });
+  if (isUnrotated) throw failures[0];
+  return response;
 }
 
 /** Runs a request that begins a session. */
