@@ -229,11 +229,8 @@ export const REQUESTS: Readonly<Record<RequestName, RequestOperation>> = {
     isRenewed: true,
   },
   login: {
-    handle: (session) => {
-      // Also of one in which the user is logged in: the password was asked again.
-      session.setUser(null);
-      session.setUser(USER);
-    },
+    // Also of one in which the user is signed in: the password was asked again.
+    handle: (session) => session.setUser(USER),
     fate: "kept",
     isRenewed: true,
     user: USER,

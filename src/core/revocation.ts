@@ -60,20 +60,26 @@ const SLACK = 1_000;
 const WRONG_CLOCK = 60_000;
 const KEPT_FOR = 400 * 24 * 60 * 60 * 1000;
 
-/** What this process calls itself; a worker is a process, too. */
-let processId: string | undefined;
-/** How many revocations it has begun, of any user, in any store. */
-let turns = 0;
+/** What a process, or a worker, keeps of the revocations that it has begun. */
+export interface RevokingProcess {
+  /** Tells it from others; drawn when it is first needed. */
+  id: string | undefined;
+  /** How many it has begun, of any user, in any store. */
+  turns: number;
+}
+
+/** This process; a test may stand for several. */
+export const thisProcess: RevokingProcess = { id: undefined, turns: 0 };
 
 /** Tells how many revocations this process has begun. */
 export function currentTurn(): number {
-  return turns;
+  return thisProcess.turns;
 }
 
 /** Counts a revocation that this process begins. */
 export function takeTurn(): number {
-  processId ??= createSessionId();
-  return ++turns;
+  thisProcess.id ??= createSessionId();
+  return ++thisProcess.turns;
 }
 
 /**
@@ -124,13 +130,13 @@ export function renewRevocation(
     { except: { id: except, generation: generationFor(except, revocation) } };
   // One that was asked for earlier may be written later.
   const { by, turn: turnBefore = 0, at: atBefore = 0 } = revocation ?? {};
-  const isOwn = by === processId;
+  const isOwn = by === thisProcess.id;
   const isPlausible = atBefore <= now + WRONG_CLOCK;
   return {
     data: {
       generation,
       ...spared,
-      by: processId!,
+      by: thisProcess.id!,
       turn: isOwn ? Math.max(turn, turnBefore) : turn,
       at: isPlausible ? Math.max(now, atBefore) : now,
     },
@@ -151,7 +157,7 @@ export function isLater(
   opening: RevocationMoment,
   now: number,
 ): boolean {
-  if (by !== undefined && by === processId) return turn > opening.turn;
+  if (by !== undefined && by === thisProcess.id) return turn > opening.turn;
   return at > opening.at - SLACK && at <= now + WRONG_CLOCK;
 }
 

@@ -86,10 +86,10 @@ for (const medium of STORES) {
       // The first that brings it begins the grace, and does not rotate.
       assertEquals((await scene.ask(after, reads)).cookie, undefined);
       const noted = { hash, until: clock.now + GRACE, sealed };
-      assertEquals(await previousOf(scene, id), noted);
+      assertEquals(await previousOf(scene, id) as unknown, noted);
       clock.now += GRACE - 1;
       assertEquals((await scene.ask(before, reads)).cookie, after);
-      assertEquals(await previousOf(scene, id), noted);
+      assertEquals(await previousOf(scene, id) as unknown, noted);
       assertEquals(scene.server.events, []);
       clock.now += 1;
       assertEquals(await scene.show(before), undefined);

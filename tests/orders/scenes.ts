@@ -3,9 +3,12 @@
  * what they may answer: each one step on the abstract session, a request
  * several. Those on the sessions of a user are in users.ts.
  */
-import { SessionGoneError } from "../../src/core/errors.ts";
+import {
+  SessionGoneError,
+  SessionRevokedError,
+} from "../../src/core/errors.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
-import { ID, OTHER_ID, SECRET_HASH } from "../constants.ts";
+import { ID, OTHER_ID, SECRET_HASH, USER } from "../constants.ts";
 import {
   answerOf,
   callStore,
@@ -125,8 +128,43 @@ interface Visit {
   readonly isRevoked?: boolean;
   /** The list that it read. */
   readonly opened?: readonly string[];
-  /** The revocations that it has read by its commit, counted as in Surroundings. */
-  readonly heard?: Pick<Surroundings, "revocations" | "revocationsOfIt">;
+  /** The user who was signed in when it opened the session. */
+  readonly user?: string | undefined;
+  /** The revocations that it had read then, counted as in Surroundings. */
+  readonly known?: Heard;
+  /** The clock at about the end of its opening. */
+  readonly openedAt?: number;
+  /** The revocations that it has read by its commit. */
+  readonly heard?: Heard;
+}
+
+/** What a request reads of the revocations. */
+export type Heard = Pick<
+  Surroundings,
+  "revocations" | "revocationsOfIt" | "revokedAt"
+>;
+
+function heardIn({ revocations, revocationsOfIt, revokedAt }: Moment): Heard {
+  return { revocations, revocationsOfIt, revokedAt };
+}
+
+/** How far the clocks of two processes may differ: the README says it. */
+const SLACK = 1_000;
+
+/**
+ * Whether a login of a request that did not open a session of its user may be
+ * refused, and whether it may be kept: another process has revoked at about the
+ * time when it was opened. Without ticks of the clock one of them is false.
+ */
+export function judgeLogin(
+  { now }: Moment,
+  openedAt: number,
+  { revokedAt }: Heard,
+): { mayRefuse: boolean; mayKeep: boolean } {
+  return {
+    mayRefuse: revokedAt > openedAt - SLACK,
+    mayKeep: revokedAt <= now - SLACK,
+  };
 }
 
 /** What an actor remembers of its request. */
@@ -158,16 +196,21 @@ const find: Step = ({ state, now, revocationsOfIt }) => {
     return [{ state: touched, answer: null, memory }];
   }
   // A request with the previous secret is given the new one.
-  const memory = { credentials: hash, opened: list };
+  const memory = { credentials: hash, opened: list, user: state.user };
   return [{ state: touched, answer: list, memory }];
 };
 
 /** A request that found its session revoked deletes what remains of it. */
 const sweep: Step = (moment) => {
-  const { state, now, revocationsOfIt, memory } = moment;
+  const { state, now, revocationsOfIt } = moment;
   const isIt = visitOf(moment).isRevoked && isLive(state, now) &&
     isRevoked(state, revocationsOfIt);
-  return [{ state: isIt ? undefined : state, answer: SILENT, memory }];
+  const seen = { known: heardIn(moment), openedAt: now };
+  return [{
+    state: isIt ? undefined : state,
+    answer: SILENT,
+    memory: { ...visitOf(moment), ...seen },
+  }];
 };
 
 const open: readonly Step[] = [find, sweep];
@@ -177,9 +220,8 @@ const second = open.length;
 
 /** A request reads the revocations: its commit depends on these. */
 export const hear: Step = (moment) => {
-  const { state, revocations, revocationsOfIt } = moment;
-  const heard = { revocations, revocationsOfIt };
-  const memory = { ...visitOf(moment), heard };
+  const { state } = moment;
+  const memory = { ...visitOf(moment), heard: heardIn(moment) };
   return [{ state, answer: SILENT, memory }];
 };
 
@@ -203,7 +245,7 @@ function commitStep(
 /** What a request commits, as the table of requests says. */
 function commitOf(name: RequestName): Step {
   const { fate, isRenewed, user } = REQUESTS[name];
-  return commitStep((state, moment) => ({
+  const commit = commitStep((state, moment) => ({
     ...state,
     list: fate === "changed" ? [...state.list, moment.actor] : state.list,
     hash: isRenewed ? OTHER_HASH : state.hash,
@@ -212,6 +254,51 @@ function commitOf(name: RequestName): Step {
       since: user === null ? 0 : visitOf(moment).heard!.revocationsOfIt,
     },
   }));
+  return user === undefined
+    ? commit
+    : user === null
+    ? (moment) => logOut(moment) ?? commit(moment)
+    : (moment) => logIn(moment, commit);
+}
+
+/** A login is bound to the revocations that its request read when it opened. */
+function logIn(moment: Moment, commit: Step): readonly Transition[] {
+  const { state, now, actor, others } = moment;
+  const { credentials, user, known, openedAt, heard } = visitOf(moment);
+  if (credentials === false) return commit(moment);
+  const refused: Transition = { state, answer: "revoked" };
+  const { mayRefuse, mayKeep } = user === USER
+    ? {
+      mayRefuse: known!.revocationsOfIt < heard!.revocationsOfIt,
+      mayKeep: known!.revocationsOfIt === heard!.revocationsOfIt,
+    }
+    : judgeLogin(moment, openedAt!, heard!);
+  const isIt = isLive(state, now) && isAdmitted(state, credentials);
+  // A session of its own, where the record has another secret, or is missing and
+  // no user was signed in.
+  const isOwn = !isIt && (isLive(state, now) || user === undefined);
+  const isOwnRefused = user === USER &&
+    known!.revocations < heard!.revocations;
+  const own: Transition = isOwnRefused ? refused : {
+    state,
+    others: { ...others, [actor]: heard!.revocations },
+    answer: "kept",
+  };
+  return [
+    ...mayRefuse ? [refused] : [],
+    ...mayKeep ? isOwn ? [own] : commit(moment) : [],
+  ];
+}
+
+/** A logout ends the session of its user, also with another secret. */
+function logOut(moment: Moment): readonly Transition[] | undefined {
+  const { state, now } = moment;
+  const { credentials, user } = visitOf(moment);
+  if (credentials === false || user === undefined) return undefined;
+  if (!isLive(state, now)) return [{ state, answer: "kept" }];
+  return isAdmitted(state, credentials) || state.user === user
+    ? [{ state: undefined, answer: "kept" }]
+    : [{ state, answer: "refused" }];
 }
 
 /** A request that changes its session. */
@@ -275,6 +362,7 @@ async function request(
     await manager.commit(session, headers);
   } catch (error) {
     if (error instanceof SessionGoneError) return [opened, "refused"];
+    if (error instanceof SessionRevokedError) return [opened, "revoked"];
     throw error;
   }
   return [opened, "kept", tokenOf(headers)];

@@ -12,6 +12,7 @@
  *
  * Time is a number that only the stage changes; files get it as their mtime.
  */
+import { thisProcess } from "../../src/core/revocation.ts";
 import { FLAG_AT, UNPUBLISHED } from "../../src/core/codec.ts";
 import {
   type RecycledFile,
@@ -282,6 +283,7 @@ export class Stage implements Disposable {
     actor.randoms = 0;
     actor.pending = "";
     this.#active = actor;
+    Object.assign(thisProcess, { id: `process-${actor.name}`, turns: 0 });
     if (actor.firstRecycled !== undefined) {
       recycledFiles.set(this.directory, actor.firstRecycled);
     }

@@ -14,11 +14,14 @@
  *   So until a revocation is answered, a request can still commit to a session
  *   that it ended. The session remains ended, also if that commit is a login.
  */
+import { SessionRevokedError } from "../../src/core/errors.ts";
 import { ID, OTHER_ID, requestOf, USER } from "../constants.ts";
 import { USER_OPERATIONS } from "../operations.ts";
 import type { Cast } from "./cast.ts";
 import {
   hear,
+  type Heard,
+  judgeLogin,
   type Moment,
   type Operation,
   requestOperation,
@@ -28,14 +31,14 @@ import {
   type Transition,
   visitOf,
 } from "./scenes.ts";
-import { isLive, isRevoked, type Surroundings } from "./world.ts";
+import { isLive, isRevoked, TICK } from "./world.ts";
 
 /** The user's other sessions: the one that is there, and what an actor begins. */
 const OTHERS = ["other", "A", "B", "C"];
 
 /** What a revocation or a list remembers. */
 interface Knowledge {
-  readonly heard: Pick<Surroundings, "revocations" | "revocationsOfIt">;
+  readonly heard: Heard;
   /** The sessions that it has ended or seen. */
   readonly names: readonly string[];
 }
@@ -47,9 +50,14 @@ function mark(isItSpared: boolean): Step {
   return ({ state, ...before }) => {
     const revocations = before.revocations + 1;
     const revocationsOfIt = before.revocationsOfIt + (isItSpared ? 0 : 1);
-    const heard = { revocations, revocationsOfIt };
-    const memory = { heard, names: [] };
-    return [{ state, ...heard, answer: SILENT, memory }];
+    const transitions: Transition[] = [];
+    for (let at = before.began; at <= before.now; at += TICK) {
+      const revokedAt = Math.max(at, before.revokedAt);
+      const heard = { revocations, revocationsOfIt, revokedAt };
+      const memory = { heard, names: [] };
+      transitions.push({ state, ...heard, answer: SILENT, memory });
+    }
+    return transitions;
   };
 }
 
@@ -89,8 +97,9 @@ const revocation = (isItSpared: boolean): readonly Step[] => [
   }],
 ];
 
-const begin: Step = ({ state, revocations, revocationsOfIt }) => {
-  const memory = { heard: { revocations, revocationsOfIt }, names: [] };
+const begin: Step = ({ state, revocations, revocationsOfIt, revokedAt }) => {
+  const heard = { revocations, revocationsOfIt, revokedAt };
+  const memory = { heard, names: [] };
   return [{ state, answer: SILENT, memory }];
 };
 
@@ -122,14 +131,24 @@ async function signUp(cast: Cast, actor: string): Promise<unknown[]> {
   const session = await manager.open(requestOf());
   session.setUser(USER);
   const headers = new Headers();
-  await manager.commit(session, headers);
+  try {
+    await manager.commit(session, headers);
+  } catch (error) {
+    if (error instanceof SessionRevokedError) return ["revoked"];
+    throw error;
+  }
   return ["kept", tokenOf(headers)];
 }
 
 const createOther: Step = (moment) => {
-  const since = visitOf(moment).heard!.revocations;
-  const others = { ...moment.others, [moment.actor]: since };
-  return [{ state: moment.state, others, answer: "kept" }];
+  const { state, began } = moment;
+  const heard = visitOf(moment).heard!;
+  const { mayRefuse, mayKeep } = judgeLogin(moment, began, heard);
+  const others = { ...moment.others, [moment.actor]: heard.revocations };
+  return [
+    ...mayRefuse ? [{ state, answer: "revoked" }] : [],
+    ...mayKeep ? [{ state, others, answer: "kept" }] : [],
+  ];
 };
 
 /** The name of an operation on a user's sessions. */

@@ -81,6 +81,8 @@ export interface Surroundings {
    */
   readonly revocations: number;
   readonly revocationsOfIt: number;
+  /** When the last of them was called, by the clock of its actor. */
+  readonly revokedAt: number;
   /** The user's other sessions by name: each since which revocation. */
   readonly others: Readonly<Record<string, number>>;
 }
@@ -141,7 +143,13 @@ export function openWorld(opening: Opening): World {
   };
   const others: Record<string, number> =
     isPeopled(opening) && opening !== "signed in" ? { other: 0 } : {};
-  return { session, revocations: 0, revocationsOfIt: 0, others };
+  return {
+    session,
+    revocations: 0,
+    revocationsOfIt: 0,
+    revokedAt: -Infinity,
+    others,
+  };
 }
 
 /** Whether a session is there and has not expired. */
