@@ -99,13 +99,16 @@ async function findSession(
   const { onInvalid, report, counters } = settings;
   const { id, secretHash } = credentials;
   let lastAccess = now();
+  let touchedAt: number | undefined;
   const stored = await store.load(id, {
     touch(record, accessedAt) {
       const time = now();
       const due = Math.min(touchAfter, accuracyOf(record.idleTimeout));
       lastAccess = accessedAt;
-      return hasPassed(due, accessedAt, time) &&
+      const isTouched = hasPassed(due, accessedAt, time) &&
         isOpening(matchSecret(record, secretHash, time));
+      touchedAt = isTouched ? time : undefined;
+      return isTouched;
     },
   });
   if (stored === undefined) return undefined;
@@ -140,6 +143,7 @@ async function findSession(
     id,
     record,
     lastAccess,
+    touchedAt,
     generation,
     credentials: { id, secret, secretHash: record.secretHash! },
     broughtHash: secretHash,

@@ -258,20 +258,22 @@ export class Visit<Data extends object> {
     const { id } = credentials;
     let record: SessionRecord | undefined;
     let secret = credentials.secret;
+    let touchedAt: number | undefined;
     try {
       const revocations = await loadRevocations(store, this.#state.storedUser);
       const stored = await store.update(id, (found) => {
-        record = undefined;
+        record = touchedAt = undefined;
         const access = this.#verifyWriter(found, credentials, revocations);
         if (typeof access === "string") return KEEP;
         ({ secret } = access);
         const isDue = secret !== credentials.secret ||
           this.#isCookieDue(access.record);
         if (!isDue) return KEEP;
-        record = noteCookie(access.record, now());
-        return record === access.record
-          ? KEEP
-          : data.seal(record, { id, secret });
+        const time = now();
+        record = noteCookie(access.record, time);
+        if (record === access.record) return KEEP;
+        touchedAt = time;
+        return data.seal(record, { id, secret });
       });
       if (!stored || record === undefined) return undefined;
     } catch {
@@ -281,6 +283,7 @@ export class Visit<Data extends object> {
     }
     this.#credentials = { id, secret, secretHash: record.secretHash! };
     this.#isHandedOn = false;
+    if (touchedAt !== undefined) this.#state.noteTouch(touchedAt);
     return this.#issue(record);
   }
 
@@ -314,11 +317,12 @@ export class Visit<Data extends object> {
   async #create(begun: NewSession): Promise<Header> {
     const { credentials, record, stored } = begun;
     const { id } = credentials;
+    const touchedAt = this.#settings.now();
     if (!await this.#settings.store.create(id, stored)) {
       throw new Error(`Cannot create session ${id}: its ID is taken`);
     }
     this.#isolation.begin(record);
-    this.#finish({ id, record }, credentials);
+    this.#finish({ id, record, touchedAt }, credentials);
     return this.#issue(record);
   }
 
@@ -424,6 +428,7 @@ export class Visit<Data extends object> {
     let access: Access | undefined;
     let secret = credentials.secret;
     let isCookieDue = false;
+    let touchedAt = 0;
     let wasSealOld = false;
     let record: SessionRecord | undefined;
     const stored = await store.update(id, (found) => {
@@ -432,6 +437,7 @@ export class Visit<Data extends object> {
       if (access === "revoked") return undefined;
       const { record: opened, isSealOld } = access;
       wasSealOld = isSealOld;
+      touchedAt = now();
       if (upkeep.isFailed && isSecret(found, upkeep.newSecret)) {
         // The store has kept it all, and failed afterwards.
         secret = upkeep.newSecret!;
@@ -487,7 +493,7 @@ export class Visit<Data extends object> {
     const secretHash = kept.secretHash!;
     const isUpkeepDue = this.#isUpkeepDue;
     const isHandedOn = this.#isHandedOn || secret !== credentials.secret;
-    this.#finish({ id, record: kept }, { id, secret, secretHash });
+    this.#finish({ id, record: kept, touchedAt }, { id, secret, secretHash });
     if (this.#canSend) return isCookieDue ? this.#issue(kept) : undefined;
     // A later commit can send it.
     this.#isUpkeepDue = isUpkeepDue;
@@ -529,7 +535,7 @@ export class Visit<Data extends object> {
 
   /** Goes on from what was kept. */
   #finish(
-    kept: { readonly id: string; readonly record: SessionRecord } | undefined,
+    kept: Omit<StoredSession, "lastAccess"> | undefined,
     credentials: Credentials | undefined,
   ): void {
     this.#credentials = credentials;
@@ -545,7 +551,7 @@ export class Visit<Data extends object> {
    * @throws As `consumeFormToken` of the manager.
    */
   async consumeFormToken(token: string): Promise<boolean> {
-    const { store, data } = this.#settings;
+    const { store, data, now } = this.#settings;
     const credentials = this.#credentials;
     const isolation = this.#isolation;
     const { formTokens } = this.#state.use();
@@ -557,6 +563,7 @@ export class Visit<Data extends object> {
     const { storedUser } = this.#state;
     const revocations = await loadRevocations(store, storedUser);
     let record: SessionRecord | undefined;
+    let touchedAt = 0;
     const change = (found: SessionRecord) => {
       record = undefined;
       const access = this.#verifyWriter(found, credentials, revocations);
@@ -564,6 +571,7 @@ export class Visit<Data extends object> {
       const { formTokens: tokens = [] } = access.record;
       if (!tokens.includes(token)) return KEEP;
       const counted = isolation.advance(id, access.record, true);
+      touchedAt = now();
       const { formTokens: _formTokens, ...rest } = counted;
       const left = tokens.filter((other) => other !== token);
       record = left.length === 0 ? rest : { ...rest, formTokens: left };
@@ -578,7 +586,10 @@ export class Visit<Data extends object> {
     }
     const kept = stored ? record : undefined;
     // The request has not seen what else is new in the record.
-    if (kept !== undefined) isolation.settle(kept, false);
+    if (kept !== undefined) {
+      isolation.settle(kept, false);
+      this.#state.noteTouch(touchedAt);
+    }
     this.#state.forgetFormToken(token);
     return kept !== undefined;
   }
