@@ -301,6 +301,31 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
   }
 
   /**
+   * Marks a session accessed, when that is due as by `touchAfter`, for what lasts
+   * longer than its idle timeout: a WebSocket, an upload. To be called more often
+   * than that timeout, also after the request is over; an upload is then saved
+   * at the end. It renews no cookie: only a request that looks at the session
+   * does, and an absolute timeout stays.
+   *
+   * ```ts ignore
+   * const timer = setInterval(async () => {
+   *   if (!await sessions.keepAlive(session)) socket.close();
+   * }, 60_000);
+   * ```
+   *
+   * @param session A session that this manager opened.
+   * @returns `false` when the session does not go on, and nothing was marked: it
+   * is not stored, was ended or revoked, has expired, or a login or `regenerate`
+   * since this request opened or committed it gave it a new secret. A rotation
+   * does not. Nothing is reported, and nothing ends by it.
+   * @throws {TypeError} If another manager opened it.
+   * @throws What the store throws.
+   */
+  async keepAlive(session: Session<Data>): Promise<boolean> {
+    return await Visit.of(session, this.#settings).keepAlive();
+  }
+
+  /**
    * Uses up a form token, in one step of the store: of two requests that send
    * the same one at once, exactly one gets `true`. It takes effect at once,
    * also if the request fails later.

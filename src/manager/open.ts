@@ -1,7 +1,7 @@
 import { SessionDataError } from "../core/errors.ts";
 import { KEEP } from "../core/store.ts";
 import type { Token } from "../core/token.ts";
-import { accuracyOf, hasPassed } from "../session/lifetime.ts";
+import { isTouchDue } from "../session/lifetime.ts";
 import type { SessionRequest } from "../http/transport.ts";
 import {
   compareTokens,
@@ -103,9 +103,8 @@ async function findSession(
   const stored = await store.load(id, {
     touch(record, accessedAt) {
       const time = now();
-      const due = Math.min(touchAfter, accuracyOf(record.idleTimeout));
       lastAccess = accessedAt;
-      const isTouched = hasPassed(due, accessedAt, time) &&
+      const isTouched = isTouchDue(touchAfter, record, accessedAt, time) &&
         isOpening(matchSecret(record, secretHash, time));
       touchedAt = isTouched ? time : undefined;
       return isTouched;

@@ -17,6 +17,7 @@ import {
   changeLifetime,
   cookieAge,
   isCookieStale,
+  isTouchDue,
   noteCookie,
 } from "../session/lifetime.ts";
 import { Session, stateOf } from "../session/session.ts";
@@ -605,6 +606,39 @@ export class Visit<Data extends object> {
   joinGeneration(user: string, generation: number): void {
     this.#joined ??= new Map();
     this.#joined.set(user, generation);
+  }
+
+  /**
+   * Marks the session accessed, also after the request is over.
+   *
+   * @returns Whether the session goes on.
+   */
+  async keepAlive(): Promise<boolean> {
+    const { store, touchAfter, now } = this.#settings;
+    const credentials = this.#credentials;
+    const { stored, storedUser, isNew } = this.#state;
+    if (credentials === undefined || stored === undefined || isNew) {
+      return false;
+    }
+    const { id } = credentials;
+    const revocations = await loadRevocations(store, storedUser);
+    // No secret is compared: this request's may have been rotated away.
+    const goesOn = (record: SessionRecord) =>
+      record.renewals === stored.renewals &&
+      !isSignedOut(id, record, revocations);
+    let touchedAt: number | undefined;
+    const found = await store.load(id, {
+      touch(record, lastAccess) {
+        const time = now();
+        const isTouched = goesOn(record) &&
+          isTouchDue(touchAfter, record, lastAccess, time);
+        touchedAt = isTouched ? time : undefined;
+        return isTouched;
+      },
+    });
+    if (found === undefined || !goesOn(found)) return false;
+    if (touchedAt !== undefined) this.#state.noteTouch(touchedAt);
+    return true;
   }
 
   /** Lets the next exclusive request have the session. */
