@@ -9,7 +9,8 @@ import { Session, stateOf } from "../session/session.ts";
 import type { SessionRequest } from "../http/transport.ts";
 import {
   type IsolationLevel,
-  type IsolationOptions,
+  isPassive,
+  type OpenOptions,
   resolveIsolation,
   type SessionCounters,
 } from "./isolation.ts";
@@ -150,9 +151,12 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
       session: Session<Data>,
       info: Info,
     ) => Response | Promise<Response>,
-    options?: IsolationOptions,
+    options?: OpenOptions,
   ): (request: Request, info: Info) => Promise<Response> {
-    if (options) resolveIsolation(this.#settings.store, options);
+    if (options) {
+      resolveIsolation(this.#settings.store, options);
+      isPassive(options);
+    }
     return (request, info) =>
       this.run(request, (session) => handle(request, session, info), options);
   }
@@ -196,7 +200,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
   async run(
     request: Request,
     handle: (session: Session<Data>) => Response | Promise<Response>,
-    options?: IsolationOptions,
+    options?: OpenOptions,
   ): Promise<Response> {
     const ongoing = this.#enter(request, options);
     const isInner = ongoing.isRunning;
@@ -232,7 +236,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    */
   async open(
     request: SessionRequest,
-    options?: IsolationOptions,
+    options?: OpenOptions,
   ): Promise<Session<Data>> {
     return (await this.#enter(request, options).opening).session;
   }
@@ -426,13 +430,14 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
   /** Finds the visit of a request, or begins one. */
   #enter(
     request: SessionRequest,
-    options: IsolationOptions | undefined,
+    options: OpenOptions | undefined,
   ): Ongoing<Data> {
     const { store, isolation: defaults } = this.#settings;
     const isolation = options
       ? resolveIsolation(store, options, defaults)
       : defaults;
     const { level } = isolation;
+    const passive = options !== undefined && isPassive(options);
     const before = this.#ongoing.get(request);
     if (before !== undefined) {
       const isKept = options?.isolation === undefined || level === "merge" ||
@@ -442,7 +447,12 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
         `Cannot open the session with the isolation ${level}: its request is open with ${before.level}`,
       );
     }
-    const opening = openVisit<Data>(this.#settings, request, isolation);
+    const opening = openVisit<Data>(
+      this.#settings,
+      request,
+      isolation,
+      passive,
+    );
     const ongoing: Ongoing<Data> = {
       opening,
       level,

@@ -93,6 +93,8 @@ export class Visit<Data extends object> {
   readonly #settings: ManagerSettings;
   readonly #request: SessionRequest;
   readonly #isolation: Isolation;
+  /** Whether it does no more than it is asked to, so far. */
+  #isPassive: boolean;
   /** The session and its secret as they are now; missing for a new session. */
   #credentials: Credentials | undefined;
   /** Whether the browser does not have the secret yet. */
@@ -114,6 +116,7 @@ export class Visit<Data extends object> {
     settings: ManagerSettings,
     request: SessionRequest,
     isolation: Isolation,
+    isPassive: boolean,
     opened: OpenedSession | undefined,
     others: readonly Credentials[] = [],
   ) {
@@ -124,6 +127,7 @@ export class Visit<Data extends object> {
     this.#settings = settings;
     this.#request = request;
     this.#isolation = isolation;
+    this.#isPassive = isPassive;
     this.#credentials = opened?.credentials;
     this.#isHandedOn = opened?.isHandedOn ?? false;
     this.#isUpkeepDue = opened?.isUpkeepDue ?? false;
@@ -173,16 +177,18 @@ export class Visit<Data extends object> {
     this.#canSend = canSend;
     const { isUsed, isLogout, login } = this.#state;
     const isForced = canSend && isUsed && this.#isUpkeepDue &&
-      !this.#isolation.isReadOnly;
+      !this.#isolation.isReadOnly && !this.#isPassive;
     const isEnding = this.#others.length > 0 &&
       (isLogout || login !== undefined);
     const change = this.#state.begin(isForced || isEnding);
     if (change === undefined) {
       // An image that never looked at the session stays public.
-      const isDue = canSend && isUsed && this.#credentials !== undefined &&
+      const isDue = canSend && isUsed && !this.#isPassive &&
+        this.#credentials !== undefined &&
         this.#isCookieDue(this.#state.stored!);
       return isDue ? await this.#renew(this.#credentials!) : undefined;
     }
+    this.#isPassive = false;
     const { store } = this.#settings;
     const credentials = this.#credentials;
     try {
@@ -589,6 +595,7 @@ export class Visit<Data extends object> {
     // The request has not seen what else is new in the record.
     if (kept !== undefined) {
       isolation.settle(kept, false);
+      this.#isPassive = false;
       this.#state.noteTouch(touchedAt);
     }
     this.#state.forgetFormToken(token);
