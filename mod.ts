@@ -40,6 +40,7 @@ export type { SessionDataOptions } from "./src/manager/data_options.ts";
 export type {
   IsolationLevel,
   IsolationOptions,
+  OpenOptions,
   SessionCounters,
 } from "./src/manager/isolation.ts";
 export type { SessionLifetime, SetOptions } from "./src/session/lifetime.ts";

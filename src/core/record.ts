@@ -74,6 +74,8 @@ export interface SessionRecord {
   readonly untilBrowserCloses?: boolean;
   /** When the browser was last sent its cookie, in whole ms since the epoch. */
   readonly cookieSentAt?: number;
+  /** How many logins and `regenerate`s have replaced its secret, if any has. */
+  readonly renewals?: number;
   /** How many commits have changed it since it began, where any has. */
   readonly commits?: number;
   /** What one request leaves for the next to read once. */
@@ -161,6 +163,7 @@ const MEMBERS: { readonly [Name in keyof Required<SessionRecord>]: Kind } = {
   typedFlash: LIST,
   keyExpiry: TIMES,
   dataVersion: COUNT,
+  renewals: COUNT,
   commits: COUNT,
   flashLeft: COUNTS,
   flash: OBJECT,

@@ -83,6 +83,19 @@ export interface IsolationOptions {
   readonly lockTimeout?: number | undefined;
 }
 
+/** What `open`, `run` and `handler` of a manager take. */
+export interface OpenOptions extends IsolationOptions {
+  /**
+   * Whether the request is not the visitor's doing, as when a page polls: unless
+   * it changes the session, it marks no access, sends no cookie again, and does
+   * no step of a rotation. One that changes it is like any other. Where a
+   * request is opened more than once, the first opening decides.
+   *
+   * @default {false}
+   */
+  readonly passive?: boolean | undefined;
+}
+
 /** {@linkcode IsolationOptions}, checked and completed. */
 export interface IsolationSettings {
   readonly level: IsolationLevel;
@@ -165,6 +178,18 @@ export function resolveIsolation(
     checkNumber(lockTimeout, "Cannot isolate requests: lockTimeout");
   }
   return { level, lockTimeout };
+}
+
+/**
+ * Tells whether a request is to be passive.
+ *
+ * @throws {TypeError} If that is neither `true` nor `false`.
+ */
+export function isPassive({ passive = false }: OpenOptions): boolean {
+  if (typeof passive === "boolean") return passive;
+  throw new TypeError(
+    "Cannot open the session: passive is neither true nor false",
+  );
 }
 
 /** How far one request is kept apart; it belongs to its `Visit`. */

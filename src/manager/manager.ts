@@ -9,7 +9,8 @@ import { Session, stateOf } from "../session/session.ts";
 import type { SessionRequest } from "../http/transport.ts";
 import {
   type IsolationLevel,
-  type IsolationOptions,
+  isPassive,
+  type OpenOptions,
   resolveIsolation,
   type SessionCounters,
 } from "./isolation.ts";
@@ -150,9 +151,12 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
       session: Session<Data>,
       info: Info,
     ) => Response | Promise<Response>,
-    options?: IsolationOptions,
+    options?: OpenOptions,
   ): (request: Request, info: Info) => Promise<Response> {
-    if (options) resolveIsolation(this.#settings.store, options);
+    if (options) {
+      resolveIsolation(this.#settings.store, options);
+      isPassive(options);
+    }
     return (request, info) =>
       this.run(request, (session) => handle(request, session, info), options);
   }
@@ -196,7 +200,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
   async run(
     request: Request,
     handle: (session: Session<Data>) => Response | Promise<Response>,
-    options?: IsolationOptions,
+    options?: OpenOptions,
   ): Promise<Response> {
     const ongoing = this.#enter(request, options);
     const isInner = ongoing.isRunning;
@@ -232,7 +236,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    */
   async open(
     request: SessionRequest,
-    options?: IsolationOptions,
+    options?: OpenOptions,
   ): Promise<Session<Data>> {
     return (await this.#enter(request, options).opening).session;
   }
@@ -298,6 +302,31 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    */
   async close(session: Session<Data>): Promise<void> {
     await this.#end(Visit.of(session, this.#settings));
+  }
+
+  /**
+   * Marks a session accessed, when that is due as by `touchAfter`, for what lasts
+   * longer than its idle timeout: a WebSocket, an upload. To be called more often
+   * than that timeout, also after the request is over; an upload is then saved
+   * at the end. It renews no cookie: only a request that looks at the session
+   * does, and an absolute timeout stays.
+   *
+   * ```ts ignore
+   * const timer = setInterval(async () => {
+   *   if (!await sessions.keepAlive(session)) socket.close();
+   * }, 60_000);
+   * ```
+   *
+   * @param session A session that this manager opened.
+   * @returns `false` when the session does not go on, and nothing was marked: it
+   * is not stored, was ended or revoked, has expired, or a login or `regenerate`
+   * since this request opened or committed it gave it a new secret. A rotation
+   * does not. Nothing is reported, and nothing ends by it.
+   * @throws {TypeError} If another manager opened it.
+   * @throws What the store throws.
+   */
+  async keepAlive(session: Session<Data>): Promise<boolean> {
+    return await Visit.of(session, this.#settings).keepAlive();
   }
 
   /**
@@ -401,13 +430,14 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
   /** Finds the visit of a request, or begins one. */
   #enter(
     request: SessionRequest,
-    options: IsolationOptions | undefined,
+    options: OpenOptions | undefined,
   ): Ongoing<Data> {
     const { store, isolation: defaults } = this.#settings;
     const isolation = options
       ? resolveIsolation(store, options, defaults)
       : defaults;
     const { level } = isolation;
+    const passive = options !== undefined && isPassive(options);
     const before = this.#ongoing.get(request);
     if (before !== undefined) {
       const isKept = options?.isolation === undefined || level === "merge" ||
@@ -417,7 +447,12 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
         `Cannot open the session with the isolation ${level}: its request is open with ${before.level}`,
       );
     }
-    const opening = openVisit<Data>(this.#settings, request, isolation);
+    const opening = openVisit<Data>(
+      this.#settings,
+      request,
+      isolation,
+      passive,
+    );
     const ongoing: Ongoing<Data> = {
       opening,
       level,

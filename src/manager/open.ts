@@ -1,7 +1,7 @@
 import { SessionDataError } from "../core/errors.ts";
 import { KEEP } from "../core/store.ts";
 import type { Token } from "../core/token.ts";
-import { accuracyOf, hasPassed } from "../session/lifetime.ts";
+import { isTouchDue } from "../session/lifetime.ts";
 import type { SessionRequest } from "../http/transport.ts";
 import {
   compareTokens,
@@ -33,6 +33,7 @@ export async function openVisit<Data extends object>(
   settings: ManagerSettings,
   request: SessionRequest,
   isolationSettings: IsolationSettings,
+  isPassive: boolean,
 ): Promise<Visit<Data>> {
   const { store, transport, counters } = settings;
   const isolation = new Isolation(isolationSettings, counters);
@@ -42,20 +43,27 @@ export async function openVisit<Data extends object>(
     : tokens.map(credentialsOf);
   const [credentials] = fitting;
   if (credentials === undefined || fitting.length > 1) {
-    return new Visit(settings, request, isolation, undefined, fitting);
+    return new Visit(
+      settings,
+      request,
+      isolation,
+      isPassive,
+      undefined,
+      fitting,
+    );
   }
   if (isolation.needsLock && await isValid(settings, credentials)) {
     await isolation.enter(store, credentials.id, request);
   }
   let found: OpenedSession | "unusable" | undefined;
   try {
-    found = await findSession(settings, credentials);
+    found = await findSession(settings, credentials, isPassive);
   } finally {
     if (typeof found !== "object") await isolation.leave();
   }
   return found === "unusable"
-    ? new Visit(settings, request, isolation, undefined, fitting)
-    : new Visit(settings, request, isolation, found);
+    ? new Visit(settings, request, isolation, isPassive, undefined, fitting)
+    : new Visit(settings, request, isolation, isPassive, found);
 }
 
 /** Finds those of several tokens that fit; reports what is wrong with them. */
@@ -87,25 +95,30 @@ async function isValid(
 }
 
 /**
- * Finds a session, and marks it accessed when that is due.
+ * Finds a session, and marks it accessed when that is due, unless the request is
+ * passive.
  *
  * @returns `"unusable"` when the secret is good, and the data is not.
  */
 async function findSession(
   settings: ManagerSettings,
   credentials: Credentials,
+  isPassive: boolean,
 ): Promise<OpenedSession | "unusable" | undefined> {
   const { store, data, touchAfter, rotateEvery, now } = settings;
   const { onInvalid, report, counters } = settings;
   const { id, secretHash } = credentials;
   let lastAccess = now();
+  let touchedAt: number | undefined;
   const stored = await store.load(id, {
     touch(record, accessedAt) {
       const time = now();
-      const due = Math.min(touchAfter, accuracyOf(record.idleTimeout));
       lastAccess = accessedAt;
-      return hasPassed(due, accessedAt, time) &&
+      const isTouched = !isPassive &&
+        isTouchDue(touchAfter, record, accessedAt, time) &&
         isOpening(matchSecret(record, secretHash, time));
+      touchedAt = isTouched ? time : undefined;
+      return isTouched;
     },
   });
   if (stored === undefined) return undefined;
@@ -140,6 +153,7 @@ async function findSession(
     id,
     record,
     lastAccess,
+    touchedAt,
     generation,
     credentials: { id, secret, secretHash: record.secretHash! },
     broughtHash: secretHash,

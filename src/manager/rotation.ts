@@ -176,13 +176,17 @@ export function forgetRotation(record: SessionRecord): SessionRecord {
   return { ...record, previous };
 }
 
-/** Gives a record a new secret, with no way from the old one to it. */
+/**
+ * Gives a record a new secret, with no way from the old one to it, and counts
+ * that, which a rotation does not.
+ */
 export function replaceSecret(
   record: SessionRecord,
   secret: string,
 ): SessionRecord {
   const { previous: _previous, rotatedAt: _rotatedAt, ...rest } = record;
-  return { ...rest, secretHash: hashSecret(secret) };
+  const { renewals = 0 } = record;
+  return { ...rest, secretHash: hashSecret(secret), renewals: renewals + 1 };
 }
 
 /**

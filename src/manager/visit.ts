@@ -17,6 +17,7 @@ import {
   changeLifetime,
   cookieAge,
   isCookieStale,
+  isTouchDue,
   noteCookie,
 } from "../session/lifetime.ts";
 import { Session, stateOf } from "../session/session.ts";
@@ -92,6 +93,8 @@ export class Visit<Data extends object> {
   readonly #settings: ManagerSettings;
   readonly #request: SessionRequest;
   readonly #isolation: Isolation;
+  /** Whether it does no more than it is asked to, so far. */
+  #isPassive: boolean;
   /** The session and its secret as they are now; missing for a new session. */
   #credentials: Credentials | undefined;
   /** Whether the browser does not have the secret yet. */
@@ -113,6 +116,7 @@ export class Visit<Data extends object> {
     settings: ManagerSettings,
     request: SessionRequest,
     isolation: Isolation,
+    isPassive: boolean,
     opened: OpenedSession | undefined,
     others: readonly Credentials[] = [],
   ) {
@@ -123,6 +127,7 @@ export class Visit<Data extends object> {
     this.#settings = settings;
     this.#request = request;
     this.#isolation = isolation;
+    this.#isPassive = isPassive;
     this.#credentials = opened?.credentials;
     this.#isHandedOn = opened?.isHandedOn ?? false;
     this.#isUpkeepDue = opened?.isUpkeepDue ?? false;
@@ -172,16 +177,18 @@ export class Visit<Data extends object> {
     this.#canSend = canSend;
     const { isUsed, isLogout, login } = this.#state;
     const isForced = canSend && isUsed && this.#isUpkeepDue &&
-      !this.#isolation.isReadOnly;
+      !this.#isolation.isReadOnly && !this.#isPassive;
     const isEnding = this.#others.length > 0 &&
       (isLogout || login !== undefined);
     const change = this.#state.begin(isForced || isEnding);
     if (change === undefined) {
       // An image that never looked at the session stays public.
-      const isDue = canSend && isUsed && this.#credentials !== undefined &&
+      const isDue = canSend && isUsed && !this.#isPassive &&
+        this.#credentials !== undefined &&
         this.#isCookieDue(this.#state.stored!);
       return isDue ? await this.#renew(this.#credentials!) : undefined;
     }
+    this.#isPassive = false;
     const { store } = this.#settings;
     const credentials = this.#credentials;
     try {
@@ -258,20 +265,22 @@ export class Visit<Data extends object> {
     const { id } = credentials;
     let record: SessionRecord | undefined;
     let secret = credentials.secret;
+    let touchedAt: number | undefined;
     try {
       const revocations = await loadRevocations(store, this.#state.storedUser);
       const stored = await store.update(id, (found) => {
-        record = undefined;
+        record = touchedAt = undefined;
         const access = this.#verifyWriter(found, credentials, revocations);
         if (typeof access === "string") return KEEP;
         ({ secret } = access);
         const isDue = secret !== credentials.secret ||
           this.#isCookieDue(access.record);
         if (!isDue) return KEEP;
-        record = noteCookie(access.record, now());
-        return record === access.record
-          ? KEEP
-          : data.seal(record, { id, secret });
+        const time = now();
+        record = noteCookie(access.record, time);
+        if (record === access.record) return KEEP;
+        touchedAt = time;
+        return data.seal(record, { id, secret });
       });
       if (!stored || record === undefined) return undefined;
     } catch {
@@ -281,6 +290,7 @@ export class Visit<Data extends object> {
     }
     this.#credentials = { id, secret, secretHash: record.secretHash! };
     this.#isHandedOn = false;
+    if (touchedAt !== undefined) this.#state.noteTouch(touchedAt);
     return this.#issue(record);
   }
 
@@ -314,11 +324,12 @@ export class Visit<Data extends object> {
   async #create(begun: NewSession): Promise<Header> {
     const { credentials, record, stored } = begun;
     const { id } = credentials;
+    const touchedAt = this.#settings.now();
     if (!await this.#settings.store.create(id, stored)) {
       throw new Error(`Cannot create session ${id}: its ID is taken`);
     }
     this.#isolation.begin(record);
-    this.#finish({ id, record }, credentials);
+    this.#finish({ id, record, touchedAt }, credentials);
     return this.#issue(record);
   }
 
@@ -424,6 +435,7 @@ export class Visit<Data extends object> {
     let access: Access | undefined;
     let secret = credentials.secret;
     let isCookieDue = false;
+    let touchedAt = 0;
     let wasSealOld = false;
     let record: SessionRecord | undefined;
     const stored = await store.update(id, (found) => {
@@ -432,6 +444,7 @@ export class Visit<Data extends object> {
       if (access === "revoked") return undefined;
       const { record: opened, isSealOld } = access;
       wasSealOld = isSealOld;
+      touchedAt = now();
       if (upkeep.isFailed && isSecret(found, upkeep.newSecret)) {
         // The store has kept it all, and failed afterwards.
         secret = upkeep.newSecret!;
@@ -487,7 +500,7 @@ export class Visit<Data extends object> {
     const secretHash = kept.secretHash!;
     const isUpkeepDue = this.#isUpkeepDue;
     const isHandedOn = this.#isHandedOn || secret !== credentials.secret;
-    this.#finish({ id, record: kept }, { id, secret, secretHash });
+    this.#finish({ id, record: kept, touchedAt }, { id, secret, secretHash });
     if (this.#canSend) return isCookieDue ? this.#issue(kept) : undefined;
     // A later commit can send it.
     this.#isUpkeepDue = isUpkeepDue;
@@ -529,7 +542,7 @@ export class Visit<Data extends object> {
 
   /** Goes on from what was kept. */
   #finish(
-    kept: { readonly id: string; readonly record: SessionRecord } | undefined,
+    kept: Omit<StoredSession, "lastAccess"> | undefined,
     credentials: Credentials | undefined,
   ): void {
     this.#credentials = credentials;
@@ -545,7 +558,7 @@ export class Visit<Data extends object> {
    * @throws As `consumeFormToken` of the manager.
    */
   async consumeFormToken(token: string): Promise<boolean> {
-    const { store, data } = this.#settings;
+    const { store, data, now } = this.#settings;
     const credentials = this.#credentials;
     const isolation = this.#isolation;
     const { formTokens } = this.#state.use();
@@ -557,6 +570,7 @@ export class Visit<Data extends object> {
     const { storedUser } = this.#state;
     const revocations = await loadRevocations(store, storedUser);
     let record: SessionRecord | undefined;
+    let touchedAt = 0;
     const change = (found: SessionRecord) => {
       record = undefined;
       const access = this.#verifyWriter(found, credentials, revocations);
@@ -564,6 +578,7 @@ export class Visit<Data extends object> {
       const { formTokens: tokens = [] } = access.record;
       if (!tokens.includes(token)) return KEEP;
       const counted = isolation.advance(id, access.record, true);
+      touchedAt = now();
       const { formTokens: _formTokens, ...rest } = counted;
       const left = tokens.filter((other) => other !== token);
       record = left.length === 0 ? rest : { ...rest, formTokens: left };
@@ -578,7 +593,11 @@ export class Visit<Data extends object> {
     }
     const kept = stored ? record : undefined;
     // The request has not seen what else is new in the record.
-    if (kept !== undefined) isolation.settle(kept, false);
+    if (kept !== undefined) {
+      isolation.settle(kept, false);
+      this.#isPassive = false;
+      this.#state.noteTouch(touchedAt);
+    }
     this.#state.forgetFormToken(token);
     return kept !== undefined;
   }
@@ -594,6 +613,39 @@ export class Visit<Data extends object> {
   joinGeneration(user: string, generation: number): void {
     this.#joined ??= new Map();
     this.#joined.set(user, generation);
+  }
+
+  /**
+   * Marks the session accessed, also after the request is over.
+   *
+   * @returns Whether the session goes on.
+   */
+  async keepAlive(): Promise<boolean> {
+    const { store, touchAfter, now } = this.#settings;
+    const credentials = this.#credentials;
+    const { stored, storedUser, isNew } = this.#state;
+    if (credentials === undefined || stored === undefined || isNew) {
+      return false;
+    }
+    const { id } = credentials;
+    const revocations = await loadRevocations(store, storedUser);
+    // No secret is compared: this request's may have been rotated away.
+    const goesOn = (record: SessionRecord) =>
+      record.renewals === stored.renewals &&
+      !isSignedOut(id, record, revocations);
+    let touchedAt: number | undefined;
+    const found = await store.load(id, {
+      touch(record, lastAccess) {
+        const time = now();
+        const isTouched = goesOn(record) &&
+          isTouchDue(touchAfter, record, lastAccess, time);
+        touchedAt = isTouched ? time : undefined;
+        return isTouched;
+      },
+    });
+    if (found === undefined || !goesOn(found)) return false;
+    if (touchedAt !== undefined) this.#state.noteTouch(touchedAt);
+    return true;
   }
 
   /** Lets the next exclusive request have the session. */

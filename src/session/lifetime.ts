@@ -139,6 +139,25 @@ export function hasPassed(
   return now < since || now - since >= duration;
 }
 
+/**
+ * Tells whether a session is to be marked accessed again.
+ *
+ * @param touchAfter How old the last access must be at least, in milliseconds;
+ * a tenth of the record's idle timeout is always enough.
+ * @param record Its record.
+ * @param lastAccess When it was last accessed, in ms since the epoch.
+ * @param now In ms since the epoch.
+ */
+export function isTouchDue(
+  touchAfter: number,
+  { idleTimeout }: SessionRecord,
+  lastAccess: number,
+  now: number,
+): boolean {
+  const due = Math.min(touchAfter, accuracyOf(idleTimeout));
+  return hasPassed(due, lastAccess, now);
+}
+
 /** What browsers make of a longer `Max-Age` (RFC 6265bis, 5.5). */
 const LONGEST_COOKIE = 400 * 24 * 60 * 60 * 1000;
 

@@ -86,6 +86,17 @@ export class Session<Data extends object = Record<string, unknown>> {
     return this.#state.read().lastAccess;
   }
 
+  /**
+   * When it expires by what the store holds, in ms since the epoch, unless it is
+   * accessed again: this request's own access counts, and its `setLifetime` only
+   * once that is committed.
+   *
+   * @returns `null` for never, and for a session that is not stored.
+   */
+  get expiresAt(): number | null {
+    return this.#state.read().expiresAt;
+  }
+
   /** How long ago it began, in ms. */
   get creationAge(): number {
     return Math.max(0, this.#state.now() - this.createdAt);

@@ -1,4 +1,4 @@
-import type { SessionRecord } from "../core/record.ts";
+import { expiryOf, type SessionRecord } from "../core/record.ts";
 import { createSessionId } from "../core/token.ts";
 import { Flash } from "./flash.ts";
 import { FormTokens } from "./form_tokens.ts";
@@ -22,6 +22,12 @@ export interface StoredSession {
   readonly record: SessionRecord;
   /** When it was last accessed, in ms since the epoch. */
   readonly lastAccess: number;
+  /**
+   * When this request marked it accessed, in ms since the epoch.
+   *
+   * @default {undefined} it did not
+   */
+  readonly touchedAt?: number | undefined;
 }
 
 /** What {@linkcode Session} takes. */
@@ -169,6 +175,14 @@ export class SessionState {
     return { ...this.data.stored, ...(flash !== undefined && { flash }) };
   }
 
+  /** When it expires by what the store holds; `null` for never, or not stored. */
+  get expiresAt(): number | null {
+    const stored = this.#stored;
+    if (stored === undefined || this.isNew) return null;
+    const { record, lastAccess, touchedAt = lastAccess } = stored;
+    return expiryOf(record, touchedAt);
+  }
+
   /** The user who logs in, if one does. */
   get login(): string | undefined {
     return this.#isLogin ? this.user : undefined;
@@ -267,6 +281,11 @@ export class SessionState {
     this.destroy();
     if (label !== undefined) this.setLabel(label);
     this.#changeLifetime = changeLifetime;
+  }
+
+  /** Follows the store, which has marked the stored session accessed. */
+  noteTouch(touchedAt: number): void {
+    this.#stored = this.#stored && { ...this.#stored, touchedAt };
   }
 
   /** Follows the store, which has already removed a form token. */

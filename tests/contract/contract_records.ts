@@ -133,6 +133,7 @@ export function listUnkeepable(): Record<string, unknown> {
     "dataVersion fractional": { data, createdAt, dataVersion: 0.5 },
     "commits negative": { data, createdAt, commits: -1 },
     "commits fractional": { data, createdAt, commits: 0.5 },
+    "renewals negative": { data, createdAt, renewals: -1 },
   };
 }
 
@@ -208,6 +209,7 @@ export function testRecords(declare: Declare, longestString: number): void {
       label: "Firefox \ud800 🍪",
       untilBrowserCloses: true,
       cookieSentAt: 1_763_629_200_004,
+      renewals: 2,
       commits: 4,
       flash: { notice: ["saved"], "": null },
       formTokens: ["one", "two"],
