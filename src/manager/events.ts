@@ -68,8 +68,7 @@ export interface SessionMisconfiguredEvent {
 /**
  * Reports that the rotation of a secret, a step of it, or sealing a session anew
  * could not be written, as when the record is nearly as large as the store can
- * hold. The request went
- * on without; the next one tries again.
+ * hold. The request went on without; the next one tries again.
  */
 export interface SessionUnrotatedEvent {
   /** Tells the events apart. */

@@ -237,7 +237,7 @@ export class Visit<Data extends object> {
     this.#settings.report({ type: "unrotated", sessionId });
   }
 
-  /** The same; a refusal is reported and not thrown. */
+  /** Commits; a refusal is reported and not thrown. */
   async commitOrReport(): Promise<Header | undefined> {
     try {
       return await this.commit();

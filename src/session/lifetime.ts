@@ -131,7 +131,7 @@ export function accuracyOf(idleTimeout: number = Infinity): number {
 }
 
 /** Tells whether a time has passed, also when the clock was set back meanwhile. */
-export function hasPassed(
+function hasPassed(
   duration: number,
   since: number,
   now: number,
