@@ -72,7 +72,6 @@ export type { TypesCodec } from "./src/session/value_format.ts";
 export { DirectorySessionStore } from "./src/directory/directory_store.ts";
 export { MemorySessionStore } from "./src/engines/memory.ts";
 export type { DirectorySessionStoreOptions } from "./src/directory/directory_store.ts";
-export type { StoreWarning } from "./src/directory/quarantine.ts";
 
 // From one store to another
 export { migrateSessions } from "./src/migration/move_session.ts";
@@ -117,6 +116,7 @@ export type {
   RecordChange,
   SessionStore,
   StoreOptions,
+  StoreWarning,
   UpdateOptions,
 } from "./src/core/store.ts";
 export type {
@@ -131,10 +131,14 @@ export {
   SessionDataError,
   SessionDirectoryError,
   SessionError,
+  SessionFormatError,
   SessionGoneError,
   SessionLockTimeoutError,
   SessionRevokedError,
+  SessionStoreError,
+  SessionStoreTimeoutError,
   SessionTooLargeError,
+  SessionUnreadableError,
 } from "./src/core/errors.ts";
 
 // In a bundle `import.meta.main` is true for every module that it holds.

@@ -67,7 +67,9 @@ export async function cleanup(args: readonly string[]): Promise<number> {
       dryRun,
       signal: interruption.signal,
       onProgress: ({ deleted, remaining }) =>
-        line.show(`${deleted + remaining} sessions seen, ${deleted} old`),
+        line.show(
+          `${deleted + remaining} sessions seen, ${deleted} old`,
+        ),
     });
   } catch (error) {
     const exitCode = interruption.exitCodeOf(error);

@@ -34,6 +34,7 @@ import {
   parseJson,
   type SessionRecord,
   toJson,
+  type Unusable as RecordUnusable,
   validateRecord,
 } from "./record.ts";
 
@@ -70,10 +71,11 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
- * Why bytes hold no record of an ID: `"unreadable"`, they are not whole or not
- * of this format; `"foreign"`, they are whole and of another session.
+ * Why bytes hold no record of an ID: `"unreadable"`, they are not whole;
+ * `"newer"`, they are of a later format; `"foreign"`, they are whole and of
+ * another session.
  */
-export type Unusable = "unreadable" | "foreign";
+export type Unusable = RecordUnusable | "foreign";
 
 /**
  * Encodes a record for the medium.
@@ -112,7 +114,7 @@ export function decodeRecord(
   const problem = findProblem(id, bytes);
   if (problem !== undefined) return problem;
   const body = parseBody(bytes.subarray(ID_AT + id.length + 1));
-  if (body === undefined) return "unreadable";
+  if (typeof body === "string") return body;
   const record = addLifetime(body, bytes);
   return validateRecord(record) === undefined ? record : "unreadable";
 }
@@ -207,12 +209,12 @@ function isSessionAt(id: string, bytes: Uint8Array): boolean {
   return holdsAt(bytes, ID_AT, id) && bytes[ID_AT + id.length] === NEWLINE;
 }
 
-function parseBody(bytes: Uint8Array): SessionRecord | undefined {
+function parseBody(bytes: Uint8Array): SessionRecord | Unusable {
   const body = parseJson(decoder.decode(bytes));
+  if (typeof body === "string") return body;
   // The lifetime stands in the head, and nowhere else.
-  const isBody = body !== undefined && !("expiresAt" in body) &&
-    !("idleTimeout" in body);
-  return isBody ? body : undefined;
+  const isBody = !("expiresAt" in body) && !("idleTimeout" in body);
+  return isBody ? body : "unreadable";
 }
 
 function addLifetime<T extends Lifetime>(target: T, bytes: Uint8Array): T {

@@ -204,3 +204,106 @@ export class SessionDirectoryError extends SessionError {
     this.directory = directory;
   }
 }
+
+/**
+ * Reports that a session is kept in a format of a later version of this package,
+ * which must not be overwritten. Nothing was changed.
+ */
+export class SessionFormatError extends SessionError {
+  /** The session ID; it opens nothing, so it may be logged. */
+  readonly sessionId: string;
+
+  /**
+   * Makes the error.
+   *
+   * @param sessionId The session that has another format.
+   */
+  constructor(sessionId: string) {
+    super(
+      "SessionFormatError",
+      `Cannot write session ${sessionId}: a later version of this package has written it; update this server`,
+    );
+    this.sessionId = sessionId;
+  }
+}
+
+/**
+ * Reports that there is something which cannot be read, where it must not be
+ * taken for nothing: a user's revocation that is damaged, or of a later format.
+ */
+export class SessionUnreadableError extends SessionError {
+  /** The ID; it opens nothing, so it may be logged. */
+  readonly sessionId: string;
+
+  /**
+   * Makes the error.
+   *
+   * @param sessionId The ID under which it is.
+   * @param options Carries the error behind it as `cause`.
+   */
+  constructor(sessionId: string, options?: ErrorOptions) {
+    super(
+      "SessionUnreadableError",
+      `Cannot read ${sessionId}: what is there is damaged, or of a later version of this package`,
+      options,
+    );
+    this.sessionId = sessionId;
+  }
+}
+
+/** Reports that a store cannot read or write; `cause` is why. */
+export class SessionStoreError extends SessionError {
+  /** What it cannot do. */
+  readonly operation: "read" | "write";
+
+  /**
+   * Makes the error.
+   *
+   * @param operation What the store cannot do.
+   * @param cause Why.
+   */
+  constructor(operation: "read" | "write", cause: unknown) {
+    super(
+      "SessionStoreError",
+      `Cannot ${operation} sessions: ${
+        cause instanceof Error ? cause.message : String(cause)
+      }`,
+      { cause },
+    );
+    this.operation = operation;
+  }
+}
+
+/**
+ * Reports that a store did not answer in time. What was asked of it may have
+ * been done, or be done later; a caller that repeats a commit may count twice.
+ */
+export class SessionStoreTimeoutError extends SessionError {
+  /** How long the caller waited, in milliseconds. */
+  readonly timeout: number;
+  /**
+   * `"none"`: nothing was changed; `"unknown"`: a commit may have been kept, or
+   * may be yet.
+   */
+  readonly outcome: "none" | "unknown";
+
+  /**
+   * Makes the error.
+   *
+   * @param operation What the store was asked for.
+   * @param timeout How long the caller waited, in milliseconds.
+   * @param outcome What became of it.
+   */
+  constructor(
+    operation: string,
+    timeout: number,
+    outcome: SessionStoreTimeoutError["outcome"],
+  ) {
+    super(
+      "SessionStoreTimeoutError",
+      `Cannot ${operation} sessions: no answer from the store after ${timeout} ms`,
+    );
+    this.timeout = timeout;
+    this.outcome = outcome;
+  }
+}

@@ -5,6 +5,11 @@
  * A key that JSON would have to escape is refused: V8's `JSON.parse` may take
  * it for another one that any code of the process has parsed before
  * (https://github.com/nodejs/node/issues/63785). Values are not concerned.
+ *
+ * A later version of this package may add members: this one keeps those that it
+ * does not know, as they came. Where their loss or survival would matter, it
+ * writes another `format`, as the first member: a record of any but 1, which is
+ * what no `format` means, is not read, and not written over either.
  */
 import { checkNumber } from "./checks.ts";
 
@@ -93,6 +98,11 @@ export interface SessionRecord {
   /** The version of the application's `data`, from 1; `undefined` for 0. */
   readonly dataVersion?: number;
 }
+
+/**
+ * Why a text holds no record: it is damaged, or of a later format.
+ */
+export type Unusable = "unreadable" | "newer";
 
 /** What a member of a record holds. */
 interface Kind {
@@ -183,6 +193,9 @@ const WRITING = [...KINDS].map(([name, kind]) =>
  */
 export const LARGEST_RECORD: number = 16 * 1024 * 1024;
 
+/** The format that this version reads and writes. */
+const FORMAT = 1;
+
 // deno-lint-ignore no-control-regex
 const ESCAPED = /["\\\u0000-\u001f\p{Surrogate}]/u;
 /** Most keys; a class of ASCII is found faster than one of Unicode. */
@@ -194,18 +207,40 @@ const WHITE_SPACE = " \t\n\r";
  *
  * @param record Any object at all; members that are not in the table may hold
  * anything.
+ * @param unknown Gets the names of those.
  * @returns What is wrong with it, for a message; `undefined` when nothing is.
  */
-export function validateRecord(record: SessionRecord): string | undefined {
+export function validateRecord(
+  record: SessionRecord,
+  unknown?: string[],
+): string | undefined {
   if (record.createdAt === undefined) return `createdAt ${TIME.otherwise}`;
   if (record.data === undefined) return `data ${OBJECT.otherwise}`;
   for (const name in record) {
     const kind = KINDS.get(name);
     const value = record[name as keyof SessionRecord];
-    if (kind === undefined || value === undefined || kind.is(value)) continue;
-    return `${name} ${kind.otherwise}`;
+    if (kind === undefined) unknown?.push(name);
+    else if (value !== undefined && !kind.is(value)) {
+      return `${name} ${kind.otherwise}`;
+    }
   }
   return undefined;
+}
+
+/** Tells whether a record says that it is of another format than this one. */
+function isNewer(record: object): boolean {
+  return "format" in record && record.format !== FORMAT;
+}
+
+/**
+ * Returns the members of a record that this version does not know.
+ *
+ * @param record A record of this format.
+ */
+export function unknownMembers(record: SessionRecord): object {
+  return Object.fromEntries(
+    Object.entries(record).filter(([name]) => !KINDS.has(name)),
+  );
 }
 
 /**
@@ -219,8 +254,10 @@ export function toJson(
   record: SessionRecord,
   lifetime: Lifetime = record,
 ): string {
-  const fault = validateRecord(record);
+  const unknown: string[] = [];
+  const fault = validateRecord(record, unknown);
   if (fault !== undefined) throw cannotEncode(fault);
+  if (isNewer(record)) throw cannotEncode(`format is not ${FORMAT}`);
   let json = "";
   for (const [name, kind, start] of WRITING) {
     const value = name === "expiresAt" || name === "idleTimeout"
@@ -234,6 +271,10 @@ export function toJson(
       : JSON.stringify(value);
     json += start + text;
   }
+  for (const name of unknown) {
+    const text = JSON.stringify(record[name as keyof SessionRecord]);
+    if (text !== undefined) json += `,${JSON.stringify(name)}:${text}`;
+  }
   json = "{" + json.slice(1) + "}";
   if (hasEscapedKey(json)) {
     throw cannotEncode("JSON would have to escape a key");
@@ -246,31 +287,32 @@ export function toJson(
  * Reads a record from JSON, its members unchecked.
  *
  * @param json Any text at all.
- * @returns `undefined` when it is not a JSON object, or a key may be misread.
+ * @returns The record, or why there is none: what is not a JSON object, or has a
+ * key that may be misread, is unreadable.
  */
-export function parseJson(json: string): SessionRecord | undefined {
-  if (hasEscapedKey(json)) return undefined;
+export function parseJson(json: string): SessionRecord | Unusable {
+  if (hasEscapedKey(json)) return "unreadable";
   let value: unknown;
   try {
     value = JSON.parse(json);
   } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
+    if (error instanceof SyntaxError) return "unreadable";
     throw error;
   }
-  return isPlainObject(value) ? value as unknown as SessionRecord : undefined;
+  if (!isPlainObject(value)) return "unreadable";
+  return isNewer(value) ? "newer" : value as unknown as SessionRecord;
 }
 
 /**
  * Reads a record from JSON.
  *
  * @param json Any text at all.
- * @returns The record; `undefined` when the text is not a valid one. Never
- * throws.
+ * @returns The record, or why there is none. Never throws.
  */
-export function fromJson(json: string): SessionRecord | undefined {
+export function fromJson(json: string): SessionRecord | Unusable {
   const record = parseJson(json);
-  if (record === undefined) return undefined;
-  return validateRecord(record) === undefined ? record : undefined;
+  if (typeof record === "string") return record;
+  return validateRecord(record) === undefined ? record : "unreadable";
 }
 
 /**

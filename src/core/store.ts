@@ -40,6 +40,13 @@ export interface LoadOptions extends StoreOptions {
   readonly touch?:
     | ((record: SessionRecord, lastAccess: number) => boolean)
     | undefined;
+  /**
+   * Whether what is there must be readable: where "no session" would let
+   * somebody in, as a revocation that cannot be read would.
+   *
+   * @default {false}
+   */
+  readonly mustBeReadable?: boolean | undefined;
 }
 
 /** What {@linkcode SessionStore.create} takes. */
@@ -101,6 +108,18 @@ export interface CleanupOptions extends StoreOptions {
    */
   readonly dryRun?: boolean | undefined;
   /**
+   * After how many seconds it stops, with what is done by then.
+   *
+   * @default {Infinity}
+   */
+  readonly maxSeconds?: number | undefined;
+  /**
+   * After how many deleted sessions it stops.
+   *
+   * @default {Infinity}
+   */
+  readonly maxDeletes?: number | undefined;
+  /**
    * Is told from time to time how far it has come.
    *
    * @default {undefined}
@@ -112,10 +131,60 @@ export interface CleanupOptions extends StoreOptions {
 export interface CleanupResult {
   /** How many sessions were deleted. */
   readonly deleted: number;
-  /** How many sessions remain. */
+  /**
+   * How many sessions remain, of those that it looked at; `NaN` if an engine
+   * could not count them.
+   */
   readonly remaining: number;
   /** How many other things were removed: what killed processes left. */
   readonly orphans: number;
+  /** How many files were left because they may not be opened; missing for none. */
+  readonly skipped?: number;
+  /** Whether `maxSeconds` or `maxDeletes` ended it; missing if not. */
+  readonly isPartial?: true;
+  /**
+   * When the cleanup began that is at work elsewhere, in ms since the epoch: this
+   * one did nothing and counted nothing, so that its counts are 0. Missing if
+   * there was none.
+   */
+  readonly busySince?: number;
+  /** Whether it left the work to another one; missing if not. */
+  readonly isBusy?: true;
+}
+
+/** A problem that failed no answer, which is for an operator to know. */
+export interface StoreWarning {
+  /**
+   * What it is about:
+   *
+   * - `"unreadable"`: a record that is empty, cut off or garbage;
+   * - `"newer"`: a record of a format that this version does not know; left;
+   * - `"foreign"`: a file that is whole, and another session's; left;
+   * - `"not a file"`: a link, a directory, a pipe; left;
+   * - `"not permitted"`: a file that may not be opened; left;
+   * - `"unwritten"`: something that was not needed for the answer could not be
+   *   written: a last access, the removal of what has expired, an index;
+   * - `"setup"`: a setting of the medium that loses sessions.
+   *
+   * What is said of one session is said once a process; `"unwritten"` once a
+   * minute.
+   */
+  readonly type:
+    | "unreadable"
+    | "newer"
+    | "foreign"
+    | "not a file"
+    | "not permitted"
+    | "unwritten"
+    | "setup";
+  /** The session ID, where it is about one. */
+  readonly sessionId?: string;
+  /** The file, where it is about one. */
+  readonly path?: string;
+  /** The error behind it, where there is one. */
+  readonly error?: unknown;
+  /** All of this in a sentence for a log. */
+  readonly message: string;
 }
 
 /**
@@ -131,6 +200,13 @@ export interface CleanupResult {
  *
  * **A failure of the medium is the original error.** It is never swallowed,
  * never turned into "no session", and the record that was there is still there.
+ * Only what is not needed for the answer may fail without it: a touch, the
+ * removal of what has expired, an index. The answer stands then, and the problem
+ * goes to `onWarning` of the store.
+ *
+ * **A record of a later format is left alone.** During a deploy a newer version
+ * may have written it. To what reads and changes it is no session; `create` and
+ * `save` refuse; only `delete` removes it.
  *
  * **Every operation is one step.** Whatever other flows, workers and processes
  * do, as far as the medium is shared (`isThreadSafe`, `isMultiprocessSafe`),
@@ -162,6 +238,8 @@ export interface SessionStore {
    * @param id The session ID, as it came.
    * @param options May mark the session accessed in the same step.
    * @returns The record, or `undefined` when there is no session.
+   * @throws {SessionUnreadableError} If `mustBeReadable`, and there is something
+   * that cannot be read.
    */
   load(id: string, options?: LoadOptions): Promise<SessionRecord | undefined>;
 
@@ -171,6 +249,7 @@ export interface SessionStore {
    * a session that was deleted in between, because it was asked to.
    *
    * @throws {TypeError} If the ID is malformed or the record cannot be kept.
+   * @throws {SessionFormatError} If what is there has a later format.
    */
   save(
     id: string,
@@ -186,6 +265,7 @@ export interface SessionStore {
    * @throws {TypeError} If the ID is malformed, the record cannot be kept, or
    * `lastAccess` is not a number.
    * @throws {RangeError} If `lastAccess` is not a whole number from 0 up.
+   * @throws {SessionFormatError} If what is there has a later format.
    */
   create(
     id: string,
@@ -223,7 +303,8 @@ export interface SessionStore {
   touch(id: string, options?: StoreOptions): Promise<boolean>;
 
   /**
-   * Deletes a session. What was acknowledged does not come back.
+   * Deletes a session, also one of a later format. What was acknowledged does
+   * not come back.
    *
    * @returns `false` when there was no session.
    */
@@ -264,6 +345,15 @@ export interface SessionStore {
     minutes: number,
     options?: CleanupOptions,
   ): Promise<CleanupResult>;
+
+  /**
+   * Tries whether the store can read and write now: what a server's readiness
+   * asks, not its liveness. Nothing is remembered; calls at the same moment share
+   * one try.
+   *
+   * @throws {SessionStoreError} If it cannot; `operation` says which of the two.
+   */
+  check(options?: StoreOptions): Promise<void>;
 
   /**
    * Takes the lock of a session, for as long as the application works on it. Of

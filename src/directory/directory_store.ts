@@ -2,6 +2,7 @@ import { checkDurability, checkNumber } from "../core/checks.ts";
 import { fromFileUrl } from "@std/path/from-file-url";
 import { join } from "@std/path/join";
 import { encodeRecord } from "../core/codec.ts";
+import { SessionStoreError } from "../core/errors.ts";
 import {
   checkLastAccess,
   cleanupRule,
@@ -18,6 +19,7 @@ import type {
   RecordChange,
   SessionStore,
   StoreOptions,
+  StoreWarning,
   UpdateOptions,
 } from "../core/store.ts";
 import { isRevocationId } from "../core/revocation.ts";
@@ -31,7 +33,7 @@ import { cleanDirectory } from "./cleanup.ts";
 import { lockPath, markerPath, sessionPath } from "./layout.ts";
 import { directoryEntries } from "./listing.ts";
 import { checkStillThere, prepareDirectory } from "./prepare_directory.ts";
-import { Quarantine, type StoreWarning } from "./quarantine.ts";
+import { Quarantine } from "./quarantine.ts";
 import { lockForRequest } from "./request_lock.ts";
 import { SessionFile } from "./session_file.ts";
 
@@ -258,6 +260,19 @@ export class DirectorySessionStore implements SessionStore, Disposable {
       this.#lockTimeout,
       options,
     );
+  }
+
+  /** See {@linkcode SessionStore.check}. */
+  check(options: StoreOptions = {}): Promise<void> {
+    return Promise.try(() => {
+      options.signal?.throwIfAborted();
+      try {
+        this.#ready();
+        checkStillThere(this.directory);
+      } catch (error) {
+        throw new SessionStoreError("read", error);
+      }
+    });
   }
 
   /** See {@linkcode SessionStore.lock}. Two sessions share one by chance, 1 in 1,024. */

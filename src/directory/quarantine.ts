@@ -1,23 +1,6 @@
+import type { StoreWarning } from "../core/store.ts";
 import { system } from "../system/system.ts";
 import { quarantinePath } from "./layout.ts";
-
-/** A file that has a session's name and does not hold it: to clients, no session. */
-export interface StoreWarning {
-  /**
-   * `"unreadable"`: empty, cut off, garbage or of another version.
-   * `"foreign"`: whole, and another session's; left where it is.
-   * `"not a file"`: a link, a directory, a pipe; left where it is.
-   */
-  readonly type: "unreadable" | "foreign" | "not a file";
-  /** The session ID that the name says. */
-  readonly sessionId: string;
-  /** Where the file is now. */
-  readonly path: string;
-  /** Why an unreadable file could not be set aside, if it could not. */
-  readonly error?: unknown;
-  /** All of this in a sentence for a log. */
-  readonly message: string;
-}
 
 const MOST_REMEMBERED = 1_000;
 
@@ -71,7 +54,7 @@ export class Quarantine {
    * @param error Why it could not be set aside, if it could not.
    */
   report(
-    type: StoreWarning["type"],
+    type: keyof typeof DESCRIPTION,
     path: string,
     id: string,
     error?: unknown,
@@ -84,8 +67,9 @@ export class Quarantine {
   }
 }
 
-const DESCRIPTION: Record<StoreWarning["type"], string> = {
+const DESCRIPTION = {
   "unreadable": "is unreadable, and cannot be set aside",
+  "newer": "is of a later version of this package",
   "foreign": "is another session's file",
   "not a file": "is not a regular file",
-};
+} as const;

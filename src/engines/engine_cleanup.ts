@@ -1,6 +1,8 @@
 import { system } from "../system/system.ts";
 import { fromJson, type SessionRecord } from "../core/record.ts";
 import type { CleanupOptions, CleanupResult } from "../core/store.ts";
+import type { Warnings } from "../core/warnings.ts";
+import { CleanupBudget } from "../system/cleanup_budget.ts";
 import { eachUntilAborted, untilAborted } from "../system/waiting.ts";
 import type {
   EngineCleaner,
@@ -14,41 +16,56 @@ const ROWS_PER_REPORT = 1_000;
 export async function cleanByIndex(
   cleaner: EngineCleaner,
   old: OldSessions,
-  { dryRun = false, onProgress, signal }: CleanupOptions,
+  options: CleanupOptions,
+  warnings: Warnings,
 ): Promise<CleanupResult> {
+  const { dryRun = false, onProgress, signal } = options;
+  const budget = new CleanupBudget(options);
   let deleted = 0;
   if (dryRun) {
     deleted = await untilAborted(cleaner.countOld(old), signal);
   } else {
     for (;;) {
-      const some = await untilAborted(cleaner.deleteSome(old), signal);
+      const most = Math.min(cleaner.atATime, budget.deletesLeft(deleted));
+      if (most === 0) break;
+      const some = await untilAborted(cleaner.deleteSome(old, most), signal);
       deleted += some;
-      if (some < cleaner.atATime) break;
+      if (some < most) break;
       onProgress?.({ deleted, remaining: 0, orphans: 0 });
       // A timer, so that those of others run as well.
       await system.wait(0, signal);
     }
   }
-  const count = await untilAborted(cleaner.count(), signal);
-  const remaining = count - (dryRun ? deleted : 0);
-  onProgress?.({ deleted, remaining, orphans: 0 });
-  return { deleted, remaining, orphans: 0 };
+  let remaining = NaN;
+  try {
+    const count = await untilAborted(cleaner.count(), signal);
+    remaining = count - (dryRun ? deleted : 0);
+  } catch (error) {
+    signal?.throwIfAborted();
+    warnings.unwritten("count the sessions that remain", error);
+  }
+  const result = budget.resultOf({ deleted, remaining, orphans: 0 });
+  onProgress?.({ ...result });
+  return result;
 }
 
 /** Deletes each old session, unless it was accessed since it was read. */
 export async function cleanByScan(
   engine: SessionEngine,
   isOld: (record: SessionRecord, lastAccess: number) => boolean,
-  { dryRun = false, onProgress, signal }: CleanupOptions,
+  options: CleanupOptions,
 ): Promise<CleanupResult> {
+  const { dryRun = false, onProgress, signal } = options;
+  const budget = new CleanupBudget(options);
   const count = { deleted: 0, remaining: 0, orphans: 0 };
   let rows = 0;
   for await (
     const [id, row] of eachUntilAborted(engine.rows(undefined), signal)
   ) {
+    if (budget.deletesLeft(count.deleted) === 0) break;
     const record = fromJson(row.json);
     // What is not a session is neither deleted nor counted.
-    if (record === undefined) continue;
+    if (typeof record === "string") continue;
     const isDeleted = isOld(record, row.lastAccess) &&
       (dryRun ||
         await untilAborted(engine.remove(id, row), signal) !== undefined);
@@ -59,6 +76,7 @@ export async function cleanByScan(
       await system.wait(0, signal);
     }
   }
-  onProgress?.({ ...count });
-  return count;
+  const result = budget.resultOf(count);
+  onProgress?.({ ...result });
+  return result;
 }

@@ -4,7 +4,7 @@
  * is what is compared; a touch leaves it, so that no commit fails by a touch.
  *
  *   load     read, judge; if due, touch what was read
- *   save     write
+ *   save     replace what was read, or nothing
  *   create   replace nothing, or the row of an expired session
  *   update   read, change, replace what was read
  *   delete   remove, judge what was removed
@@ -28,6 +28,11 @@
  */
 import { userTag } from "../core/codec.ts";
 import {
+  SessionFormatError,
+  SessionStoreError,
+  SessionUnreadableError,
+} from "../core/errors.ts";
+import {
   checkLastAccess,
   cleanupRule,
   expiryOf,
@@ -35,6 +40,7 @@ import {
   isExpired,
   type SessionRecord,
   toJson,
+  type Unusable,
 } from "../core/record.ts";
 import {
   type CleanupOptions,
@@ -46,9 +52,11 @@ import {
   type RecordChange,
   type SessionStore,
   type StoreOptions,
+  type StoreWarning,
   type UpdateOptions,
 } from "../core/store.ts";
-import { checkSessionId, isSessionId } from "../core/token.ts";
+import { checkSessionId, createSessionId, isSessionId } from "../core/token.ts";
+import { Warnings } from "../core/warnings.ts";
 import {
   Conflicts,
   eachUntilAborted,
@@ -77,6 +85,13 @@ export interface EngineStoreOptions {
    * @default {Date.now}
    */
   readonly now?: (() => number) | undefined;
+  /**
+   * Called with each problem that failed no answer: a record of a later version,
+   * a last access that could not be written.
+   *
+   * @default {console.warn} of its message
+   */
+  readonly onWarning?: ((warning: StoreWarning) => void) | undefined;
 }
 
 /**
@@ -92,7 +107,9 @@ export abstract class EngineSessionStore implements SessionStore {
   readonly #now: () => number;
   readonly #turns: LockQueue = new LockQueue();
   readonly #recent: RecentReads = new RecentReads();
+  readonly #warnings: Warnings;
   #setup: Promise<void> | undefined;
+  #check: Promise<void> | undefined;
   #isSetUp = false;
   /** Whether the last read was answered by a promise. */
   #isRemote = true;
@@ -101,12 +118,13 @@ export abstract class EngineSessionStore implements SessionStore {
    * Makes a store; it does no I/O.
    *
    * @param engine Where the sessions are.
-   * @param options The clock.
+   * @param options The clock, and where warnings go.
    */
   constructor(engine: SessionEngine, options: EngineStoreOptions = {}) {
-    const { now = Date.now } = options;
+    const { now = Date.now, onWarning } = options;
     this.#engine = engine;
     this.#now = now;
+    this.#warnings = new Warnings(onWarning);
   }
 
   /**
@@ -127,7 +145,7 @@ export abstract class EngineSessionStore implements SessionStore {
     id: string,
     options: LoadOptions = {},
   ): Promise<SessionRecord | undefined> {
-    const { signal, touch } = options;
+    const { signal, touch, mustBeReadable } = options;
     signal?.throwIfAborted();
     if (!isSessionId(id)) return undefined;
     if (!this.#isSetUp) await this.setup();
@@ -137,9 +155,13 @@ export abstract class EngineSessionStore implements SessionStore {
       const reading = this.#read(id, signal);
       const row = reading instanceof Promise ? await reading : reading;
       const record = readRow(row, now);
+      if (typeof record === "string") {
+        if (mustBeReadable) throw new SessionUnreadableError(id);
+        this.#reportUnusable(id, record);
+        return undefined;
+      }
       if (record === undefined) {
-        const isRemoved = removeExpired(this.#engine, id, row, now);
-        if (await untilAborted(isRemoved, signal)) return undefined;
+        if (await this.#removeExpired(id, row, now, signal)) return undefined;
         await conflicts.wait();
         continue;
       }
@@ -147,11 +169,22 @@ export abstract class EngineSessionStore implements SessionStore {
         if (this.#isRemote) this.#recent.add(id, row!);
         return record;
       }
-      // The row may have been written after `now`.
+      // The row may have been written after `now`, and have expired since.
       const lastAccess = this.#now();
+      if (isExpired(record, row!.lastAccess, lastAccess)) continue;
       const access = { lastAccess, expiry: expiryOf(record, lastAccess) };
-      const isTouched = this.#engine.touch(id, access, row!);
-      if (await untilAborted(isTouched, signal)) {
+      let isTouched: boolean;
+      try {
+        const touching = this.#engine.touch(id, access, row!);
+        isTouched = await untilAborted(touching, signal);
+      } catch (error) {
+        signal?.throwIfAborted();
+        this.#warnings.unwritten(`mark session ${id} accessed`, error, {
+          sessionId: id,
+        });
+        return record;
+      }
+      if (isTouched) {
         if (this.#isRemote) this.#recent.add(id, { ...row!, lastAccess });
         return record;
       }
@@ -169,7 +202,14 @@ export abstract class EngineSessionStore implements SessionStore {
     checkSessionId(id);
     const row = makeRow(record, this.#now());
     if (!this.#isSetUp) await this.setup();
-    await untilAborted(this.#engine.write(id, row), signal);
+    const conflicts = new Conflicts(id, signal);
+    for (;;) {
+      const before = await this.#read(id, signal);
+      refuseNewer(id, before);
+      const isSaved = this.#engine.replace(id, row, before);
+      if (await untilAborted(isSaved, signal)) return;
+      await conflicts.wait();
+    }
   }
 
   async create(
@@ -190,9 +230,10 @@ export abstract class EngineSessionStore implements SessionStore {
       if (await untilAborted(isCreated, signal)) return true;
       const now = this.#now();
       before = await this.#read(id, signal);
-      if (readRow(before, now) !== undefined) return false;
-      const isRemoved = removeExpired(this.#engine, id, before, now);
-      if (!await untilAborted(isRemoved, signal)) before = undefined;
+      refuseNewer(id, before);
+      if (typeof readRow(before, now) === "object") return false;
+      const isRemoved = this.#removeExpired(id, before, now, signal);
+      if (!await isRemoved) before = undefined;
       await conflicts.wait();
     }
   }
@@ -236,10 +277,13 @@ export abstract class EngineSessionStore implements SessionStore {
       const record = readRow(row, now);
       // Only what was read just now is known to be current.
       const isCurrent = recent === undefined;
+      if (typeof record === "string") {
+        this.#reportUnusable(id, record);
+        return undefined;
+      }
       if (record === undefined) {
         if (!isCurrent) continue;
-        const isRemoved = removeExpired(this.#engine, id, row, now);
-        if (await untilAborted(isRemoved, signal)) return undefined;
+        if (await this.#removeExpired(id, row, now, signal)) return undefined;
         await conflicts.wait();
         continue;
       }
@@ -278,7 +322,8 @@ export abstract class EngineSessionStore implements SessionStore {
     if (!this.#isSetUp) await this.setup();
     const now = this.#now();
     const removed = await untilAborted(this.#engine.remove(id), signal);
-    return readRow(removed, now) !== undefined;
+    const record = readRow(removed, now);
+    return record !== undefined && record !== "unreadable";
   }
 
   async has(id: string, options: StoreOptions = {}): Promise<boolean> {
@@ -304,8 +349,9 @@ export abstract class EngineSessionStore implements SessionStore {
     const rows = eachUntilAborted(this.#engine.rows(tag), signal);
     for await (const [id, row] of rows) {
       const record = readRow(row, this.#now());
-      const isWanted = user === undefined || record?.user === user;
-      if (record !== undefined && isWanted) yield [id, record, row.lastAccess];
+      if (typeof record !== "object") continue;
+      const isWanted = user === undefined || record.user === user;
+      if (isWanted) yield [id, record, row.lastAccess];
     }
   }
 
@@ -326,7 +372,39 @@ export abstract class EngineSessionStore implements SessionStore {
     }
     const expiredAt = now - grace;
     const unusedSince = expiredAt - minutes * MS_PER_MINUTE;
-    return await cleanByIndex(cleaner, { expiredAt, unusedSince }, options);
+    const old = { expiredAt, unusedSince };
+    return await cleanByIndex(cleaner, old, options, this.#warnings);
+  }
+
+  /**
+   * Reads, writes and removes a row that no session has, for
+   * {@linkcode SessionStore.check}.
+   *
+   * @param options A signal, which ends the wait.
+   * @throws {SessionStoreError} If the engine cannot.
+   */
+  check(options: StoreOptions = {}): Promise<void> {
+    this.#check ??= this.#try().finally(() => this.#check = undefined);
+    return Promise.resolve(untilAborted(this.#check, options.signal));
+  }
+
+  async #try(): Promise<void> {
+    const now = this.#now();
+    const id = `check-${createSessionId()}`;
+    try {
+      await this.setup();
+      await this.#engine.read(id);
+    } catch (error) {
+      throw new SessionStoreError("read", error);
+    }
+    try {
+      // One that no listing shows, should it stay.
+      const row = makeRow({ data: {}, createdAt: now, expiresAt: now }, now);
+      await this.#engine.replace(id, row, undefined);
+      await this.#engine.remove(id);
+    } catch (error) {
+      throw new SessionStoreError("write", error);
+    }
   }
 
   #read(
@@ -337,39 +415,63 @@ export abstract class EngineSessionStore implements SessionStore {
     this.#isRemote = reading instanceof Promise;
     return reading;
   }
-}
 
-/**
- * Removes an expired session before a caller is told that there is none: a
- * change that another process has begun before the expiry would revive it. One
- * that expired over a minute ago is left to the cleanup, and so is a row that
- * holds no record.
- *
- * @param row What was read, if anything; not a live session.
- * @returns `false` when the row is no longer what was read.
- */
-async function removeExpired(
-  engine: SessionEngine,
-  id: string,
-  row: EngineRow | undefined,
-  now: number,
-): Promise<boolean> {
-  const record = row && fromJson(row.json);
-  if (record === undefined) return true;
-  const expiry = expiryOf(record, row!.lastAccess);
-  if (expiry === null || now - expiry > LONGEST_CHANGE) return true;
-  return await engine.remove(id, row) !== undefined;
+  #reportUnusable(id: string, type: Unusable): void {
+    const what = type === "newer" ? "is of a later version" : "is unreadable";
+    const message = `Ignoring session ${id}: it ${what}`;
+    this.#warnings.tell({ type, sessionId: id, message });
+  }
+
+  /**
+   * Removes an expired session before a caller is told that there is none: a
+   * change that another process has begun before the expiry would revive it. One
+   * that expired over a minute ago is left to the cleanup.
+   *
+   * @param row What was read, if anything; not a live session.
+   * @returns `false` when the row is no longer what was read.
+   */
+  async #removeExpired(
+    id: string,
+    row: EngineRow | undefined,
+    now: number,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    const record = row && fromJson(row.json);
+    if (typeof record !== "object") return true;
+    const expiry = expiryOf(record, row!.lastAccess);
+    if (expiry === null || now - expiry > LONGEST_CHANGE) return true;
+    try {
+      const removing = this.#engine.remove(id, row);
+      return await untilAborted(removing, signal) !== undefined;
+    } catch (error) {
+      signal?.throwIfAborted();
+      this.#warnings.unwritten(
+        `remove session ${id}, which has expired`,
+        error,
+        {
+          sessionId: id,
+        },
+      );
+      return true;
+    }
+  }
 }
 
 /** Returns the record of a row, if there is one that has not expired. */
 function readRow(
   row: EngineRow | undefined,
   now: number,
-): SessionRecord | undefined {
+): SessionRecord | Unusable | undefined {
   if (row === undefined) return undefined;
   const record = fromJson(row.json);
-  if (record === undefined) return undefined;
+  if (typeof record === "string") return record;
   return isExpired(record, row.lastAccess, now) ? undefined : record;
+}
+
+/** Throws if a row is of a later format. */
+function refuseNewer(id: string, row: EngineRow | undefined): void {
+  if (row === undefined || fromJson(row.json) !== "newer") return;
+  throw new SessionFormatError(id);
 }
 
 /** Makes the row of a record; throws when the record cannot be kept. */

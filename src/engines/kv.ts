@@ -153,10 +153,10 @@ class KvEngine implements SessionEngine {
     const keys = [this.#session(id), this.#access(id)];
     const [session, access] = await untilUnlocked(() => this.#kv.getMany(keys));
     if (!session?.versionstamp) return undefined;
-    const parsed = parseJson(readText(access?.value)) as
-      | Partial<StoredAccess>
-      | undefined;
-    const { lastAccess = 0, tag = null, expiresAt = null } = parsed ?? {};
+    const parsed = parseJson(readText(access?.value));
+    const { lastAccess = 0, tag = null, expiresAt = null }: Partial<
+      StoredAccess
+    > = typeof parsed === "string" ? {} : parsed;
     const revision: KvRevision = {
       session: session.versionstamp,
       access: access!.versionstamp,
@@ -164,11 +164,6 @@ class KvEngine implements SessionEngine {
       expiresAt,
     };
     return { json: readText(session.value), lastAccess, revision };
-  }
-
-  async write(id: string, row: NewEngineRow): Promise<void> {
-    // The key of the user before has to be known, to delete it.
-    while (!await this.replace(id, row, await this.read(id)));
   }
 
   async replace(

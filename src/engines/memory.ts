@@ -70,10 +70,6 @@ export class MemoryEngine implements SessionEngine {
     return this.#rows.get(id);
   }
 
-  write(id: string, row: NewEngineRow): void {
-    this.#rows.set(id, row);
-  }
-
   replace(
     id: string,
     row: NewEngineRow,

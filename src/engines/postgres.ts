@@ -25,6 +25,7 @@ import type {
 import {
   boundsOf,
   checkSchemaVersion,
+  IS_THIS_FORMAT,
   SCHEMA_VERSION,
   type SqlStatements,
   type SqlValue,
@@ -139,10 +140,6 @@ class PostgresEngine implements SessionEngine {
     return this.#get(this.#sql.read, [id]);
   }
 
-  async write(id: string, row: NewEngineRow): Promise<void> {
-    await this.#query(this.#sql.write, [id, ...valuesOf(row)]);
-  }
-
   async replace(
     id: string,
     row: NewEngineRow,
@@ -191,8 +188,8 @@ class PostgresEngine implements SessionEngine {
     count: () => this.#count(this.#sql.count, []),
     countOld: (old) => this.#count(this.#sql.countOld, boundsOf(old)),
     atATime: DELETED_AT_A_TIME,
-    deleteSome: async (old) =>
-      (await this.#query(this.#deleteSome, boundsOf(old))).count,
+    deleteSome: async (old, most) =>
+      (await this.#query(this.#deleteSome, [...boundsOf(old), most])).count,
   };
 
   async #schemaVersion(): Promise<number | undefined> {
@@ -258,19 +255,19 @@ function schemaOf(table: string): string {
  * judged. As an array the IDs are found once, whatever the plan.
  */
 function deletionFrom(table: string): string {
-  const some =
-    `ORDER BY end_slot, access_slot LIMIT ${DELETED_AT_A_TIME} FOR UPDATE SKIP LOCKED`;
+  const some = `ORDER BY end_slot, access_slot LIMIT $3 FOR UPDATE SKIP LOCKED`;
   return `DELETE FROM ${table} WHERE id = ANY (ARRAY(
     SELECT id FROM (
       SELECT id FROM ${table}
-      WHERE end_slot <= $1::bigint / ${MS_PER_SLOT} AND ends_at <= $1 ${some}
+      WHERE end_slot <= $1::bigint / ${MS_PER_SLOT} AND ends_at <= $1
+        AND ${IS_THIS_FORMAT} ${some}
     ) AS expired
     UNION ALL
     SELECT id FROM (
       SELECT id FROM ${table}
       WHERE end_slot IS NULL AND access_slot <= $2::bigint / ${MS_PER_SLOT}
-        AND last_access <= $2 ${some}
+        AND last_access <= $2 AND ${IS_THIS_FORMAT} ${some}
     ) AS unused
-    LIMIT ${DELETED_AT_A_TIME}
+    LIMIT $3
   ))`;
 }

@@ -134,7 +134,7 @@ local head = redis.call('GETRANGE', KEYS[1], 0, 99)
 local revision, entry = string.match(head, '^([^ ]*) [^ ]* ([^ ]*) ')
 if head == '' then revision = '' elseif not revision or #revision ~= ${REVISION_LENGTH} then revision = '${JUNK}' end
 if revision == ARGV[4] then return ARGV[5] end
-if ARGV[1] ~= '${ANY}' and revision ~= ARGV[1] then return false end
+if revision ~= ARGV[1] then return false end
 if ARGV[2] == '' then redis.call('SET', KEYS[1], ARGV[3]) else redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[2]) end
 return entry or ''`);
 
@@ -170,13 +170,6 @@ class RedisEngine implements SessionEngine {
   read(id: string): Promise<EngineRow | undefined> {
     const key = this.#keyOf(id);
     return this.#redis.send(key, ["GET", key]).then(rowOf);
-  }
-
-  async write(id: string, row: NewEngineRow): Promise<void> {
-    const entry = entryOf(row);
-    if (entry !== NONE) await this.#index.put({ id, entry }, row.expiry);
-    const before = await this.#write(id, row, ANY, entry) as string;
-    await this.#removeEntry(id, before, entry);
   }
 
   async replace(

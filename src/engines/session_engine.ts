@@ -63,9 +63,6 @@ export interface SessionEngine {
   /** Reads a row. */
   read(id: string): Promise<EngineRow | undefined> | EngineRow | undefined;
 
-  /** Writes a row, whatever is there. */
-  write(id: string, row: NewEngineRow): Promise<unknown> | void;
-
   /**
    * Writes a row in the place of another, or where there is none.
    *
@@ -131,11 +128,13 @@ export interface EngineCleaner {
   readonly atATime: number;
 
   /**
-   * Deletes some of the rows that are old.
+   * Deletes some of the rows that are old, but none whose JSON begins with a
+   * `format`: a later version wrote it.
    *
-   * @returns How many; fewer than `atATime` when there are no more.
+   * @param most How many at most, up to `atATime`.
+   * @returns How many; fewer than `most` when there are no more.
    */
-  deleteSome(old: OldSessions): Promise<number> | number;
+  deleteSome(old: OldSessions, most: number): Promise<number> | number;
 }
 
 /** For the clock of the engine, or of another machine, that differs. */

@@ -22,7 +22,10 @@ export const SCHEMA_VERSION = 1;
 export type IdentifiedRow = EngineRow & { readonly id: string };
 
 const ROW = `json, last_access AS "lastAccess", version AS revision`;
-const OLD = "(ends_at <= $1 OR (ends_at IS NULL AND last_access <= $2))";
+/** A row that no later version has written, see core/record.ts. */
+export const IS_THIS_FORMAT = `json NOT LIKE '{"format":%'`;
+const OLD =
+  `(ends_at <= $1 OR (ends_at IS NULL AND last_access <= $2)) AND ${IS_THIS_FORMAT}`;
 const TABLE_NAME = /^[a-z_][a-z0-9_]{0,47}$/;
 const OLDEST = -1;
 const LATEST = Number.MAX_SAFE_INTEGER;
@@ -30,7 +33,6 @@ const LATEST = Number.MAX_SAFE_INTEGER;
 /** The statements on a table. */
 export interface SqlStatements {
   readonly read: string;
-  readonly write: string;
   readonly insert: string;
   readonly replace: string;
   readonly touch: string;
@@ -57,17 +59,12 @@ export function statementsFor(table: unknown): SqlStatements {
       "Cannot use table: it is not 1 to 48 of the characters a-z 0-9 _, the first not a digit",
     );
   }
-  const insert =
-    `INSERT INTO ${table} (id, version, last_access, ends_at, tag, json)
-     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO`;
   const remove = `DELETE FROM ${table} WHERE id = $1`;
   const page = `ORDER BY id LIMIT ${ROWS_AT_A_TIME}`;
   return {
     read: `SELECT ${ROW} FROM ${table} WHERE id = $1`,
-    write: `${insert} UPDATE SET
-      version = excluded.version, last_access = excluded.last_access,
-      ends_at = excluded.ends_at, tag = excluded.tag, json = excluded.json`,
-    insert: `${insert} NOTHING`,
+    insert: `INSERT INTO ${table} (id, version, last_access, ends_at, tag, json)
+      VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING`,
     replace: `UPDATE ${table} SET
       version = $1, last_access = $2, ends_at = $3, tag = $4, json = $5
       WHERE id = $6 AND version = $7`,

@@ -184,10 +184,6 @@ class SqliteEngine implements SessionEngine {
     return this.#get(this.#sql.read, id);
   }
 
-  write(id: string, row: NewEngineRow): void {
-    this.#run(this.#sql.write, id, ...valuesOf(row));
-  }
-
   replace(
     id: string,
     row: NewEngineRow,
@@ -232,12 +228,12 @@ class SqliteEngine implements SessionEngine {
     count: () => this.#count(this.#sql.count),
     countOld: (old) => this.#count(this.#sql.countOld, ...boundsOf(old)),
     atATime: DELETED_AT_A_TIME,
-    deleteSome: (old) =>
+    deleteSome: (old, most) =>
       this.#run(
         `DELETE FROM ${this.#table} WHERE id IN (
-           SELECT id FROM ${this.#table} WHERE ${this.#sql.old}
-           LIMIT ${DELETED_AT_A_TIME})`,
+           SELECT id FROM ${this.#table} WHERE ${this.#sql.old} LIMIT $3)`,
         ...boundsOf(old),
+        most,
       ),
   };
 

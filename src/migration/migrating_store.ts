@@ -204,22 +204,29 @@ export class MigratingSessionStore implements SessionStore {
     const isDue = cleanupRule(minutes, grace);
     // Another call may be moving a session that has not expired.
     const unused = dryRun ? minutes : Infinity;
-    const old = { ...await this.#from.deleteOldSessions(unused, options) };
+    const old = await this.#from.deleteOldSessions(unused, options);
+    if (old.isBusy) return old;
+    let moved = 0;
     if (!dryRun) {
       for await (
         const [id, record, lastAccess] of this.#from.entries({ signal })
       ) {
         if (!isDue(record, lastAccess, this.#now())) continue;
-        if (await moveSession(this.#from, this.#to, id, options)) {
-          old.remaining--;
-        }
+        if (await moveSession(this.#from, this.#to, id, options)) moved++;
       }
     }
-    const moved = await this.#to.deleteOldSessions(minutes, {
+    const done = { ...old, remaining: old.remaining - moved };
+    const result = await this.#to.deleteOldSessions(minutes, {
       ...options,
-      onProgress: onProgress && ((soFar) => onProgress(sum(old, soFar))),
+      onProgress: onProgress && ((soFar) => onProgress(sum(done, soFar))),
     });
-    return sum(old, moved);
+    return result.isBusy ? result : sum(done, result);
+  }
+
+  /** See {@linkcode SessionStore.check}: tries both stores. */
+  async check(options: StoreOptions = {}): Promise<void> {
+    await this.#from.check(options);
+    await this.#to.check(options);
   }
 
   /** Loads from the new store, and never marks a placeholder accessed. */
@@ -244,13 +251,16 @@ function isSession(record: SessionRecord): boolean {
 /** Copies a record, which the caller may change while the session moves. */
 function copyOf(id: string, record: SessionRecord): SessionRecord {
   checkSessionId(id);
-  return fromJson(toJson(record))!;
+  return fromJson(toJson(record)) as SessionRecord;
 }
 
 function sum(one: CleanupResult, other: CleanupResult): CleanupResult {
+  const skipped = (one.skipped ?? 0) + (other.skipped ?? 0);
   return {
     deleted: one.deleted + other.deleted,
     remaining: one.remaining + other.remaining,
     orphans: one.orphans + other.orphans,
+    ...(skipped > 0 && { skipped }),
+    ...((one.isPartial || other.isPartial) && { isPartial: true }),
   };
 }

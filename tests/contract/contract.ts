@@ -9,12 +9,19 @@
 import type { SessionRecord } from "../../src/core/record.ts";
 import type { SessionStore } from "../../src/core/store.ts";
 import { testCleanup } from "./contract_cleanup.ts";
+import { testFormat } from "./contract_format.ts";
 import { testIds } from "./contract_ids.ts";
 import { testLock } from "./contract_lock.ts";
 import { testReading } from "./contract_reading.ts";
 import { testRecords } from "./contract_records.ts";
 import { testUsers } from "./contract_users.ts";
 import { testWriting } from "./contract_writing.ts";
+
+/** What is stored in the place of a record: garbage, or one of a later format. */
+export type Spoiled = "garbage" | "newer";
+
+/** A record of a later format, as an engine has it. */
+export const NEWER_JSON = '{"format":2,"cells":[1]}';
 
 /** A store for one test, empty, and access to its medium. */
 export interface Harness extends AsyncDisposable {
@@ -31,7 +38,7 @@ export interface Harness extends AsyncDisposable {
   readonly stopClock?: (now: number) => Disposable;
 
   /** Stores something that is not a record under an ID, if the medium can. */
-  readonly spoil?: (id: string) => Promise<void>;
+  readonly spoil?: (id: string, as?: Spoiled) => Promise<void>;
 
   /** Copies the stored record of one ID to another ID, if the medium can. */
   readonly misplace?: (from: string, to: string) => Promise<void>;
@@ -90,6 +97,7 @@ export function testContract(
   testUsers(declare);
   testWriting(declare);
   testRecords(declare, options.longestString ?? 1024 * 1024);
+  testFormat(declare);
   testCleanup(declare);
   testLock(declare);
 }

@@ -16,7 +16,7 @@ import {
 import { recordSystem, replaceSystem, stopClock } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { HOUR, ID, recordOf } from "../constants.ts";
-import { testContract } from "../contract/contract.ts";
+import { type Spoiled, testContract } from "../contract/contract.ts";
 
 testContract("DirectorySessionStore", () => {
   const directory = new TemporaryDirectory();
@@ -28,7 +28,10 @@ testContract("DirectorySessionStore", () => {
       const at = new Date(system.now() - ms);
       return Deno.utime(`${path}/${id}`, at, at);
     },
-    spoil: (id: string) => Deno.writeTextFile(`${path}/${id}`, "junk"),
+    spoil: (id: string, as?: Spoiled) => {
+      const text = as === "newer" ? `latchkey/2 ${id}\n` : "junk";
+      return Deno.writeTextFile(`${path}/${id}`, text);
+    },
     misplace: (from: string, to: string) =>
       Deno.copyFile(`${path}/${from}`, `${path}/${to}`),
     breakDown: (error: Error) => {

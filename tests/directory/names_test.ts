@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { encodeRecord } from "../../src/core/codec.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
-import type { StoreWarning } from "../../src/directory/quarantine.ts";
+import type { StoreWarning } from "../../src/core/store.ts";
 import { makeLinks, makePipe } from "../special_files.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { startProcess } from "./clients.ts";

@@ -10,7 +10,11 @@ import { EFFORT } from "../effort.ts";
 import { Ground } from "../histories/crowd.ts";
 import { judge } from "../histories/judgement.ts";
 import { Random } from "../random.ts";
-import { testContract } from "../contract/contract.ts";
+import {
+  NEWER_JSON,
+  type Spoiled,
+  testContract,
+} from "../contract/contract.ts";
 import { openStore, type StorePlace } from "../contract/open_store.ts";
 
 /** A place for one test, empty; disposing frees it. */
@@ -28,14 +32,19 @@ export interface TestedEngine {
   readonly isShared: boolean;
   /** The longest text that it keeps, in characters. */
   readonly longestString?: number;
-  /** Stores something that is not a record under an ID. */
-  readonly spoil?: (place: StorePlace, id: string) => Promise<void>;
+  /** Stores a text in the place of a record under an ID. */
+  readonly spoil?: (
+    place: StorePlace,
+    id: string,
+    text: string,
+  ) => Promise<void>;
   /** Whether a cleanup counts everything that remains, also if it is not a record. */
   readonly countsAll?: boolean;
   /** How many operations a history has. */
   readonly operations?: number;
 }
 
+const GARBAGE = '{"data":';
 const OPERATIONS = 6_000;
 const KILLS = 12;
 /** In ms; the process needs the first part of it to start. */
@@ -68,7 +77,10 @@ export function testEngine(name: string, engine: TestedEngine): void {
       store,
       stopClock,
       ...(breakDown && { breakDown }),
-      ...(spoil && { spoil: (id: string) => spoil(made.place, id) }),
+      ...(spoil && {
+        spoil: (id: string, as: Spoiled = "garbage") =>
+          spoil(made.place, id, as === "newer" ? NEWER_JSON : GARBAGE),
+      }),
       age: async (id: string, ms: number) => {
         const lastAccess = clock() - ms;
         // When every session is live.

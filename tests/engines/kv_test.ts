@@ -21,10 +21,10 @@ testEngine("KvSessionStore", {
       [Symbol.asyncDispose]: () => Promise.resolve(directory[Symbol.dispose]()),
     });
   },
-  spoil: async (place, id) => {
+  spoil: async (place, id, text) => {
     const { path } = place as Extract<StorePlace, { kind: "kv" }>;
     using kv = await Deno.openKv(path);
-    await kv.set(["latchkey", "session", id], new Uint8Array([0x7b, 0xff]));
+    await kv.set(["latchkey", "session", id], new TextEncoder().encode(text));
   },
 });
 

@@ -58,10 +58,11 @@ export function openPostgres(
   };
 }
 
-/** Stores something that is not a record under an ID. */
+/** Stores a text in the place of a record under an ID. */
 export async function spoilPostgres(
   place: PostgresPlace,
   id: string,
+  text: string,
 ): Promise<void> {
   const { table } = place;
   await using opened = connect(place);
@@ -69,8 +70,9 @@ export async function spoilPostgres(
   await new PostgresSessionStore(client, { table }).setup();
   await queryOf(client)(
     `INSERT INTO ${table} (id, version, last_access, json)
-     VALUES ($1, 1, $2, 'junk') ON CONFLICT (id) DO UPDATE SET json = 'junk'`,
-    [id, Date.now()],
+     VALUES ($1, 1, $2, $3)
+     ON CONFLICT (id) DO UPDATE SET json = excluded.json`,
+    [id, Date.now(), text],
   );
 }
 

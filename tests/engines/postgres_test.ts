@@ -20,7 +20,7 @@ for (const driver of DRIVERS) {
     missing,
     isShared: true,
     countsAll: true,
-    spoil: (place, id) => spoilPostgres(place as PostgresPlace, id),
+    spoil: (place, ...rest) => spoilPostgres(place as PostgresPlace, ...rest),
     make: () => scene!.make(driver),
   });
 }

@@ -15,7 +15,7 @@ testScene(
   async (scene) => {
     const { store } = scene;
     await store.save(ID, recordOf());
-    assertEquals(scene.takeNames(), [`EVALSHA ${KEY}`]);
+    assertEquals(scene.takeNames(), [`GET ${KEY}`, `EVALSHA ${KEY}`]);
     assert(await store.load(ID));
     assertEquals(scene.takeNames(), [`GET ${KEY}`]);
     await store.update(ID, (record) => ({ ...record, data: { n: 2 } }));

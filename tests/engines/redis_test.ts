@@ -35,9 +35,10 @@ for (const client of ["redis", "ioredis"] as const) {
     missing: missingRedis,
     isShared: true,
     make: () => Promise.resolve(makePlace(client, server.port, false)),
-    spoil: async (place, id) => {
+    spoil: async (place, id, text) => {
       if (place.kind !== "redis") throw new TypeError("not in Redis");
-      await server.ask("SET", `${place.prefix}:{${id}}`, "junk");
+      const head = `00000000000 ${String(Date.now()).padStart(16, "0")} `;
+      await server.ask("SET", `${place.prefix}:{${id}}`, `${head} ${text}`);
     },
   });
 

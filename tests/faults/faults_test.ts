@@ -19,7 +19,7 @@ import { SessionDirectoryError } from "../../src/core/errors.ts";
 import type { Durability } from "../../src/core/store.ts";
 import { recycledFiles } from "../../src/directory/atomic_file.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
-import type { StoreWarning } from "../../src/directory/quarantine.ts";
+import type { StoreWarning } from "../../src/core/store.ts";
 import { replaceSystem } from "../replaced_system.ts";
 import { takeShare } from "../share.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";

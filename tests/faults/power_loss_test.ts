@@ -11,7 +11,7 @@ import {
   DirectorySessionStore,
   type DirectorySessionStoreOptions,
 } from "../../src/directory/directory_store.ts";
-import type { StoreWarning } from "../../src/directory/quarantine.ts";
+import type { StoreWarning } from "../../src/core/store.ts";
 import { ID, OTHER_ID } from "../constants.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { cleanUpAfter, goOn } from "./aftermath.ts";

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
-import type { StoreWarning } from "../../src/directory/quarantine.ts";
+import type { StoreWarning } from "../../src/core/store.ts";
 import { ID, OTHER_ID } from "../constants.ts";
 import { callStore } from "../operations.ts";
 import { goOn } from "./aftermath.ts";

@@ -5,7 +5,7 @@
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
-import type { StoreWarning } from "../../src/directory/quarantine.ts";
+import type { StoreWarning } from "../../src/core/store.ts";
 import { ID } from "../constants.ts";
 import { callStore } from "../operations.ts";
 import { replaceSystem } from "../replaced_system.ts";
