@@ -23,13 +23,17 @@ import {
   type RedisConnection,
   RedisScript,
 } from "./redis_client.ts";
-import { makeEntry, RedisUserIndex, tagOf } from "./redis_user_index.ts";
 import {
-  type EngineAccess,
-  type EngineRow,
-  expireIn,
-  type NewEngineRow,
-  type SessionEngine,
+  canKeep,
+  lifeOf,
+  makeEntry,
+  RedisUserIndex,
+} from "./redis_user_index.ts";
+import type {
+  EngineAccess,
+  EngineRow,
+  NewEngineRow,
+  SessionEngine,
 } from "./session_engine.ts";
 
 /** What {@linkcode RedisSessionStore} takes. */
@@ -180,7 +184,7 @@ class RedisEngine implements SessionEngine {
     const { revision, entry: before } = expected === undefined
       ? ABSENT
       : revisionOf(expected);
-    if (tagOf(before) === (row.tag ?? NONE)) {
+    if (canKeep(before, row)) {
       // What is in the index already need not be there first.
       const [replaced] = await Promise.all([
         this.#write(id, row, revision, before),
@@ -188,7 +192,7 @@ class RedisEngine implements SessionEngine {
       ]);
       return replaced !== null;
     }
-    const entry = entryOf(row);
+    const entry = makeEntry(row);
     if (entry !== NONE) await this.#index.put({ id, entry }, row.expiry);
     const isReplaced = await this.#write(id, row, revision, entry) !== null;
     if (isReplaced) await this.#removeEntry(id, before, entry);
@@ -309,14 +313,6 @@ function revisionOf(row: EngineRow): RedisRevision {
 /** Returns the first two words of a session. */
 function headOf(row: EngineRow): string {
   return `${revisionOf(row).revision} ${accessOf(row.lastAccess)}`;
-}
-
-function entryOf({ tag, revision }: NewEngineRow): string {
-  return tag === null ? NONE : makeEntry(tag, revision);
-}
-
-function lifeOf(expiry: number | null): string {
-  return String(expireIn(expiry) ?? NONE);
 }
 
 function textOf(revision: number): string {
