@@ -1,10 +1,11 @@
 /*
  * A string is a session:
  *
- *   prefix:{id}   revision access entry json
+ *   prefix:{id}   revision access past entry json
  *
- *   revision  11 characters, base 36
+ *   revision  the number of the write that left it: 11 characters, base 36
  *   access    when it was last accessed, 16 digits
+ *   past      the numbers of up to seven writes before, the latest first
  *   entry     what it has of the index of its user, see redis_user_index.ts;
  *             empty if it has none
  *
@@ -13,7 +14,16 @@
  * deletes the string an hour after the session has expired.
  *
  * A client may send a command again after the connection was lost, when Redis has
- * carried it out already. So a write that finds its own revision is done.
+ * carried it out already, and other commands since. So a write that finds its
+ * number is done. A removal leaves the string for a minute under another name,
+ * with its own number at the end, to be answered as it was the first time:
+ *
+ *   prefix:{id}:gone   revision access past entry json number
+ *
+ * Where the session is missing, a write that finds its number there is done as
+ * well, and does not bring the session back. A session that is created meanwhile
+ * takes the numbers over. After eight more writes, or a minute after a removal, a
+ * number is forgotten.
  */
 import type { StoreWarning } from "../core/store.ts";
 import { isSessionId } from "../core/token.ts";
@@ -61,6 +71,11 @@ export interface RedisSessionStoreOptions extends EngineStoreOptions {
  * client that waits for the server makes the caller wait, until a signal ends
  * that. When a replica takes over in a cluster, `npm:ioredis` goes on with it;
  * `npm:redis` 5 waits until the node that failed answers again.
+ *
+ * A client such as `npm:ioredis` sends a command again when the connection broke
+ * before the answer. It then takes effect once, unless the session was written
+ * more than seven times in between, or removed more than a minute before. For
+ * that, Redis keeps what was removed for a minute, where no operation finds it.
  *
  * Redis can lose changes that it has acknowledged: the last second when the
  * machine fails (`appendfsync everysec`; all since the last snapshot without
@@ -110,11 +125,18 @@ export class RedisSessionStore extends EngineSessionStore {
   }
 }
 
-const REVISION_LENGTH = 11;
+const NUMBER_LENGTH = 11;
 const ACCESS_LENGTH = 16;
-/** Where the access begins, and where the entry does. */
-const ACCESS_AT = REVISION_LENGTH + 1;
-const ENTRY_AT = ACCESS_AT + ACCESS_LENGTH + 1;
+const PAST_LENGTH = 7 * NUMBER_LENGTH;
+/** Where the access begins, and what the session was before. */
+const ACCESS_AT = NUMBER_LENGTH + 1;
+const PAST_AT = ACCESS_AT + ACCESS_LENGTH + 1;
+/** Revision, access, past and entry are no longer. */
+const HEAD_LENGTH = 160;
+const NUMBER = /^[0-9a-z]+$/;
+/** How long a removed session is kept, in ms. */
+const GONE_FOR = 60_000;
+
 const SPACE = 32;
 
 const KEYS_AT_A_TIME = "200";
@@ -123,42 +145,84 @@ const NONE = "";
 /** The revision of a string that is not a session. */
 const JUNK = "?";
 
-/** The first and the third word of a session. */
+/** What the string of a session holds beside access and JSON. */
 interface RedisRevision {
   readonly revision: string;
+  readonly past: string;
   readonly entry: string;
 }
 
-const ABSENT: RedisRevision = { revision: NONE, entry: NONE };
+const ABSENT: RedisRevision = { revision: NONE, past: NONE, entry: NONE };
+
+/** `numbersOf(key)`: the numbers in a string, without spaces; nil for junk. */
+const NUMBERS_OF = `
+local function numbersOf(key)
+  local revision, past = string.match(redis.call('GETRANGE', key, 0, ${
+  HEAD_LENGTH - 1
+}), '^(${"[0-9a-z]".repeat(NUMBER_LENGTH)}) ${
+  "%d".repeat(ACCESS_LENGTH)
+} ([0-9a-z]*) [0-9a-z.]* ')
+  return revision and revision .. past
+end
+local function goneNumbers()
+  return redis.call('GETRANGE', KEYS[2], -${NUMBER_LENGTH}, -1) .. (numbersOf(KEYS[2]) or '')
+end
+local function has(numbers, number)
+  return numbers and string.find(numbers, number, 1, true)
+end`;
 
 /**
- * ARGV: revision expected, life in ms, the session, its revision and entry.
- * Returns the entry before, or nothing when it is refused.
+ * KEYS: the session; what is gone. ARGV: revision expected, life in ms, the
+ * session. Returns 1 when it is written, 0 when it is refused.
  */
 const WRITE = new RedisScript(`
-local head = redis.call('GETRANGE', KEYS[1], 0, 99)
-local revision, entry = string.match(head, '^([^ ]*) [^ ]* ([^ ]*) ')
-if head == '' then revision = '' elseif not revision or #revision ~= ${REVISION_LENGTH} then revision = '${JUNK}' end
-if revision == ARGV[4] then return ARGV[5] end
-if revision ~= ARGV[1] then return false end
-if ARGV[2] == '' then redis.call('SET', KEYS[1], ARGV[3]) else redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[2]) end
-return entry or ''`);
+local session = ARGV[3]
+local revision = redis.call('GETRANGE', KEYS[1], 0, ${NUMBER_LENGTH - 1})
+if revision ~= ARGV[1] or revision == '' then
+  ${NUMBERS_OF}
+  local number = string.sub(session, 1, ${NUMBER_LENGTH})
+  if revision == '' then
+    local numbers = goneNumbers()
+    if has(numbers, number) then return 1 end
+    if ARGV[1] ~= '' then return 0 end
+    session = string.sub(session, 1, ${PAST_AT}) .. string.sub(numbers, 1, ${PAST_LENGTH}) .. string.sub(session, ${
+  PAST_AT + 1
+})
+  else
+    local numbers = numbersOf(KEYS[1])
+    if has(numbers, number) then return 1 end
+    if numbers or string.find(ARGV[1], '${NUMBER.source}') then return 0 end
+  end
+end
+if ARGV[2] == '' then redis.call('SET', KEYS[1], session) else redis.call('SET', KEYS[1], session, 'PX', ARGV[2]) end
+return 1`);
 
 /** ARGV: revision and access expected, life in ms, access. */
 const TOUCH = new RedisScript(`
 if redis.call('GETRANGE', KEYS[1], 0, ${
-  ENTRY_AT - 2
+  PAST_AT - 2
 }) ~= ARGV[1] then return 0 end
 redis.call('SETRANGE', KEYS[1], ${ACCESS_AT}, ARGV[3])
 if ARGV[2] == '' then redis.call('PERSIST', KEYS[1]) else redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return 1`);
 
-/** ARGV: revision and access expected. Returns what it removes. */
-const REMOVE = new RedisScript(`
-if ARGV[1] ~= '${ANY}' and redis.call('GETRANGE', KEYS[1], 0, ${
-  ENTRY_AT - 2
+/**
+ * KEYS: the session; what is gone. ARGV: revision and access expected, number.
+ * Returns what it removes.
+ */
+const REMOVE = new RedisScript(`${NUMBERS_OF}
+local session = redis.call('GET', KEYS[1])
+if has(numbersOf(KEYS[1]), ARGV[2]) or not session and has(goneNumbers(), ARGV[2]) then
+  session = redis.call('GET', KEYS[2])
+  return session and string.sub(session, 1, -${NUMBER_LENGTH + 1})
+end
+if not session or ARGV[1] ~= '${ANY}' and string.sub(session, 1, ${
+  PAST_AT - 1
 }) ~= ARGV[1] then return false end
-return redis.call('GETDEL', KEYS[1])`);
+redis.call('RENAME', KEYS[1], KEYS[2])
+redis.call('APPEND', KEYS[2], ARGV[2])
+redis.call('PEXPIRE', KEYS[2], ${GONE_FOR})
+return session`);
 
 class RedisEngine implements SessionEngine {
   readonly #redis: RedisConnection;
@@ -186,20 +250,19 @@ class RedisEngine implements SessionEngine {
     row: NewEngineRow,
     expected: EngineRow | undefined,
   ): Promise<boolean> {
-    const { revision, entry: before } = expected === undefined
-      ? ABSENT
-      : revisionOf(expected);
+    const expectedRow = expected === undefined ? ABSENT : revisionOf(expected);
+    const { entry: before } = expectedRow;
     if (canKeep(before, row)) {
       // What is in the index already need not be there first.
-      const [replaced] = await Promise.all([
-        this.#write(id, row, revision, before),
+      const [isReplaced] = await Promise.all([
+        this.#write(id, row, expectedRow, before),
         this.#prolongEntry(id, before, row.expiry),
       ]);
-      return replaced !== null;
+      return isReplaced;
     }
     const entry = makeEntry(row);
     if (entry !== NONE) await this.#index.put({ id, entry }, row.expiry);
-    const isReplaced = await this.#write(id, row, revision, entry) !== null;
+    const isReplaced = await this.#write(id, row, expectedRow, entry);
     if (isReplaced) await this.#removeEntry(id, before, entry);
     else await this.#removeEntry(id, entry, before);
     return isReplaced;
@@ -213,7 +276,7 @@ class RedisEngine implements SessionEngine {
     const { entry } = revisionOf(expected);
     const args = [headOf(expected), lifeOf(expiry), accessOf(lastAccess)];
     const [touched] = await Promise.all([
-      TOUCH.run(this.#redis, this.#keyOf(id), args),
+      TOUCH.run(this.#redis, [this.#keyOf(id)], args),
       this.#prolongEntry(id, entry, expiry),
     ]);
     return Number(touched) === 1;
@@ -221,10 +284,14 @@ class RedisEngine implements SessionEngine {
 
   async remove(
     id: string,
-    expected?: EngineRow,
+    expected: EngineRow | undefined,
+    number: number,
   ): Promise<EngineRow | undefined> {
-    const head = expected === undefined ? ANY : headOf(expected);
-    const row = rowOf(await REMOVE.run(this.#redis, this.#keyOf(id), [head]));
+    const args = [
+      expected === undefined ? ANY : headOf(expected),
+      textOf(number),
+    ];
+    const row = rowOf(await REMOVE.run(this.#redis, this.#keysOf(id), args));
     if (row !== undefined) {
       await this.#removeEntry(id, revisionOf(row).entry, NONE);
     }
@@ -287,19 +354,21 @@ class RedisEngine implements SessionEngine {
     }
   }
 
-  /** Writes; returns the entry before, or `null` when it is refused. */
+  /** Writes, if what is there is what is expected. */
   async #write(
     id: string,
-    row: NewEngineRow,
-    expected: string,
+    { json, lastAccess, expiry, revision }: NewEngineRow,
+    expected: RedisRevision,
     entry: string,
-  ): Promise<string | null> {
-    const revision = textOf(row.revision);
-    const access = accessOf(row.lastAccess);
-    const session = `${revision} ${access} ${entry} ${row.json}`;
-    const args = [expected, lifeOf(row.expiry), session, revision, entry];
-    const before = await WRITE.run(this.#redis, this.#keyOf(id), args);
-    return before as string | null;
+  ): Promise<boolean> {
+    const number = textOf(revision);
+    const past = pastOf(expected);
+    const session = `${number} ${
+      accessOf(lastAccess)
+    } ${past} ${entry} ${json}`;
+    const args = [expected.revision, lifeOf(expiry), session];
+    const written = await WRITE.run(this.#redis, this.#keysOf(id), args);
+    return Number(written) === 1;
   }
 
   /** Keeps an entry that the session has for as long as the session. */
@@ -334,6 +403,12 @@ class RedisEngine implements SessionEngine {
   #keyOf(id: string): string {
     return `${this.#prefix}:{${id}}`;
   }
+
+  /** Names the keys of a session, and of one that is gone: in one slot. */
+  #keysOf(id: string): [string, string] {
+    const key = this.#keyOf(id);
+    return [key, `${key}:gone`];
+  }
 }
 
 function revisionOf(row: EngineRow): RedisRevision {
@@ -345,8 +420,14 @@ function headOf(row: EngineRow): string {
   return `${revisionOf(row).revision} ${accessOf(row.lastAccess)}`;
 }
 
-function textOf(revision: number): string {
-  return revision.toString(36).padStart(REVISION_LENGTH, "0");
+/** Returns what a row that replaces this one keeps of its numbers. */
+function pastOf({ revision, past }: RedisRevision): string {
+  if (!NUMBER.test(revision)) return NONE;
+  return `${revision}${past}`.slice(0, PAST_LENGTH);
+}
+
+function textOf(number: number): string {
+  return number.toString(36).padStart(NUMBER_LENGTH, "0");
 }
 
 function accessOf(lastAccess: number): string {
@@ -358,17 +439,19 @@ function rowOf(session: unknown): EngineRow | undefined {
   if (typeof session !== "string") {
     throw new TypeError("Cannot use client: its answer is not a string");
   }
-  const end = session.indexOf(" ", ENTRY_AT);
+  const pastEnd = session.indexOf(" ", PAST_AT);
+  const end = session.indexOf(" ", pastEnd + 1);
   const isOurs = session.charCodeAt(ACCESS_AT - 1) === SPACE &&
-    session.charCodeAt(ENTRY_AT - 1) === SPACE && end >= 0;
+    session.charCodeAt(PAST_AT - 1) === SPACE && pastEnd >= 0 && end >= 0;
   if (!isOurs) {
-    const revision: RedisRevision = { revision: JUNK, entry: NONE };
+    const revision: RedisRevision = { ...ABSENT, revision: JUNK };
     return { json: "", lastAccess: 0, revision };
   }
   const revision: RedisRevision = {
-    revision: session.slice(0, REVISION_LENGTH),
-    entry: session.slice(ENTRY_AT, end),
+    revision: session.slice(0, NUMBER_LENGTH),
+    past: session.slice(PAST_AT, pastEnd),
+    entry: session.slice(pastEnd + 1, end),
   };
-  const lastAccess = Number(session.slice(ACCESS_AT, ENTRY_AT - 1));
+  const lastAccess = Number(session.slice(ACCESS_AT, PAST_AT - 1));
   return { json: session.slice(end + 1), lastAccess, revision };
 }

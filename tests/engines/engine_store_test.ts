@@ -349,7 +349,7 @@ class Pair {
       read: (id) => engine.read(id),
       replace: (...args) => hold(() => engine.replace(...args)),
       touch: (...args) => hold(() => engine.touch(...args)),
-      remove: (...args) => hold(() => engine.remove(...args)),
+      remove: (id, expected) => hold(() => engine.remove(id, expected)),
       rows: (tag) => engine.rows(tag),
     };
     const now = () => this.now;

@@ -155,20 +155,6 @@ testScene(
   },
 );
 
-testScene("a write that is sent twice takes effect once", async (scene) => {
-  const { store } = scene;
-  await store.save(ID, recordOf({ n: 1 }));
-  await store.load(ID);
-  scene.take();
-  await store.update(ID, (record) => ({ ...record, data: { n: 2 } }));
-  const [[name, ...args]] = scene.take() as [[string, ...string[]]];
-  // As by a client that lost its connection before the answer.
-  assertEquals(await scene.ask(name, ...args), "");
-  await store.save(ID, recordOf({ n: 3 }));
-  assertEquals(await scene.ask(name, ...args), null);
-  assertEquals(await store.load(ID), recordOf({ n: 3 }));
-});
-
 testScene("scripts that Redis has lost are sent again", async (scene) => {
   const { store } = scene;
   const forget = () => scene.ask("SCRIPT", "FLUSH");
