@@ -76,6 +76,7 @@ export type { DirectorySessionStoreOptions } from "./src/directory/directory_sto
 // From one store to another
 export { migrateSessions } from "./src/migration/move_session.ts";
 export { MigratingSessionStore } from "./src/migration/migrating_store.ts";
+export type { MigratingStoreOptions } from "./src/migration/migrating_store.ts";
 export type { MigrationOptions } from "./src/migration/move_session.ts";
 
 // Stores on engines

@@ -64,11 +64,12 @@ export interface CreateOptions extends StoreOptions {
 export interface UpdateOptions extends StoreOptions {
   /**
    * When the session was last accessed, in whole milliseconds since the epoch,
-   * where the record that `change` returns comes from another store.
+   * where the record that `change` returns comes from another store;
+   * `"unchanged"` for a change that is no access.
    *
    * @default {undefined} now
    */
-  readonly lastAccess?: number | undefined;
+  readonly lastAccess?: number | "unchanged" | undefined;
 }
 
 /** What {@linkcode SessionStore.entries} takes. */

@@ -170,13 +170,14 @@ class KvEngine implements SessionEngine {
     id: string,
     row: NewEngineRow,
     expected: EngineRow | undefined,
+    isUntouched = false,
   ): Promise<boolean> {
     const { lastAccess, tag, expiresAt, json } = row;
     const value = encoder.encode(json);
     if (value.length > LARGEST_VALUE) {
       throw new SessionTooLargeError(id, value.length, LARGEST_VALUE);
     }
-    const change = this.#changeOf(id, expected);
+    const change = this.#changeOf(id, expected, isUntouched);
     change.set(this.#session(id), value, lifeOf(expiresAt));
     this.#setAccess(change, id, { lastAccess, tag, expiresAt });
     const before = expected === undefined ? null : revisionOf(expected).tag;
@@ -194,9 +195,8 @@ class KvEngine implements SessionEngine {
     { lastAccess }: EngineAccess,
     expected: EngineRow,
   ): Promise<boolean> {
-    const { access, tag, expiresAt } = revisionOf(expected);
-    const change = this.#changeOf(id, expected);
-    change.check({ key: this.#access(id), versionstamp: access });
+    const { tag, expiresAt } = revisionOf(expected);
+    const change = this.#changeOf(id, expected, true);
     this.#setAccess(change, id, { lastAccess, tag, expiresAt });
     return await isCommitted(change);
   }
@@ -208,9 +208,8 @@ class KvEngine implements SessionEngine {
     for (;;) {
       const row = expected ?? await this.read(id);
       if (row === undefined) return undefined;
-      const { access, tag } = revisionOf(row);
-      const change = this.#changeOf(id, row);
-      change.check({ key: this.#access(id), versionstamp: access });
+      const { tag } = revisionOf(row);
+      const change = this.#changeOf(id, row, true);
       change.delete(this.#session(id));
       change.delete(this.#access(id));
       if (tag !== null) change.delete(this.#user(tag, id));
@@ -241,12 +240,19 @@ class KvEngine implements SessionEngine {
   }
 
   /** Begins a change that fails unless the row is what was read. */
-  #changeOf(id: string, expected: EngineRow | undefined): Change {
-    const versionstamp = expected === undefined
-      ? null
-      : revisionOf(expected).session;
+  #changeOf(
+    id: string,
+    expected: EngineRow | undefined,
+    isUntouched: boolean,
+  ): Change {
+    const { session = null, access = null } = expected === undefined
+      ? {}
+      : revisionOf(expected);
     const change = this.#kv.atomic();
-    change.check({ key: this.#session(id), versionstamp });
+    change.check({ key: this.#session(id), versionstamp: session });
+    if (isUntouched) {
+      change.check({ key: this.#access(id), versionstamp: access });
+    }
     return change;
   }
 

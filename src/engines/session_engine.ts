@@ -67,12 +67,14 @@ export interface SessionEngine {
    * Writes a row in the place of another, or where there is none.
    *
    * @param expected What is replaced; `undefined` when there must be none.
+   * @param isUntouched Whether it must not have been accessed since either.
    * @returns `false`, and nothing changed, when that is not what is there.
    */
   replace(
     id: string,
     row: NewEngineRow,
     expected: EngineRow | undefined,
+    isUntouched?: boolean,
   ): Promise<boolean> | boolean;
 
   /**
