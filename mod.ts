@@ -44,6 +44,7 @@ export type {
   SessionCounters,
 } from "./src/manager/isolation.ts";
 export type { SessionLifetime, SetOptions } from "./src/session/lifetime.ts";
+export type { NoAsyncFunction, NoPromise } from "./src/session/session.ts";
 export type { SessionRequest, TransportOption } from "./src/http/transport.ts";
 export type { RevokeUserOptions, UserSession } from "./src/manager/users.ts";
 export type { SessionManagerOptions } from "./src/manager/manager_options.ts";
