@@ -36,7 +36,10 @@ export { SessionManager } from "./src/manager/manager.ts";
 export { isCrossOrigin } from "./src/http/cross_origin.ts";
 export type { CookieOptions } from "./src/http/cookie.ts";
 export type { CrossOriginOptions } from "./src/http/cross_origin.ts";
-export type { SessionDataOptions } from "./src/manager/data_options.ts";
+export type {
+  SessionDataOptions,
+  TypesOf,
+} from "./src/manager/data_options.ts";
 export type {
   IsolationLevel,
   IsolationOptions,
