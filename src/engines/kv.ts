@@ -13,8 +13,8 @@
  */
 import { SessionTooLargeError } from "../core/errors.ts";
 import { parseJson } from "../core/record.ts";
-import { untilUnlocked } from "../system/waiting.ts";
 import { EngineSessionStore, type EngineStoreOptions } from "./engine_store.ts";
+import { untilUnlocked } from "./locked_database.ts";
 import {
   type EngineAccess,
   type EngineRow,

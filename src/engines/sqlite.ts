@@ -4,8 +4,8 @@
  */
 import { checkDurability } from "../core/checks.ts";
 import type { Durability } from "../core/store.ts";
-import { untilUnlocked } from "../system/waiting.ts";
 import { EngineSessionStore, type EngineStoreOptions } from "./engine_store.ts";
+import { untilUnlocked } from "./locked_database.ts";
 import type {
   EngineAccess,
   EngineCleaner,
