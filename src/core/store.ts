@@ -226,6 +226,9 @@ export interface SessionStore {
   /** Whether several workers may share the medium. */
   readonly isThreadSafe: boolean;
 
+  /** The most bytes of a record's JSON that it keeps; missing for 16 MiB. */
+  readonly largestRecord?: number;
+
   /**
    * Creates what the store needs, and tries whether the medium can do what
    * the store rests on. Idempotent. The first operation does it by itself; a

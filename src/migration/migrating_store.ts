@@ -98,6 +98,8 @@ export class MigratingSessionStore implements SessionStore {
   readonly isMultiprocessSafe: boolean;
   /** Whether both stores are. */
   readonly isThreadSafe: boolean;
+  /** What both stores keep. */
+  readonly largestRecord: number;
   /** See {@linkcode SessionStore.lock}: the new store's, if it has locks. */
   readonly lock?: NonNullable<SessionStore["lock"]>;
 
@@ -131,6 +133,9 @@ export class MigratingSessionStore implements SessionStore {
     this.#now = now;
     this.isMultiprocessSafe = from.isMultiprocessSafe && to.isMultiprocessSafe;
     this.isThreadSafe = from.isThreadSafe && to.isThreadSafe;
+    const { largestRecord: before = Infinity } = from;
+    const { largestRecord: after = Infinity } = to;
+    this.largestRecord = Math.min(before, after);
     if (to.lock !== undefined) {
       this.lock = (id, options) => to.lock!(id, options);
     }
