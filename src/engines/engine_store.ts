@@ -132,7 +132,9 @@ export abstract class EngineSessionStore implements SessionStore {
    * first operation does it by itself. After a failure it can be tried again.
    */
   setup(): Promise<void> {
-    this.#setup ??= Promise.try(() => this.#engine.setup()).then(() => {
+    const warn = (message: string) =>
+      this.#warnings.tell({ type: "setup", message });
+    this.#setup ??= Promise.try(() => this.#engine.setup(warn)).then(() => {
       this.#isSetUp = true;
     }).catch((error) => {
       this.#setup = undefined;

@@ -11,6 +11,7 @@
  */
 import { EngineSessionStore, type EngineStoreOptions } from "./engine_store.ts";
 import {
+  lacksErrorListener,
   type PostgresClient,
   type PostgresQuery,
   queryOf,
@@ -62,7 +63,7 @@ export interface PostgresSessionStoreOptions extends EngineStoreOptions {
  *
  * While the server is away, the client's errors reach the caller; the next call
  * works when it is back. A pool of `npm:pg` needs a listener for its `error`:
- * without one the end of an idle connection ends the process.
+ * without one the end of an idle connection ends the process, so `setup` warns.
  *
  * A change that is acknowledged survives a power loss, unless
  * `synchronous_commit` or `fsync` is off. When a standby takes over, changes that
@@ -106,17 +107,21 @@ export class PostgresSessionStore extends EngineSessionStore {
 }
 
 const DELETED_AT_A_TIME = 1_000;
+const NO_LISTENER =
+  'The pool of PostgreSQL has no listener for its "error": when the server ends an idle connection, that ends this process. Add one: pool.on("error", console.error)';
 const MS_PER_SLOT = 5 * 60 * 1000;
 /** A number that no other program locks: "latc" in ASCII. */
 const SETUP_LOCK = 0x6c617463;
 
 class PostgresEngine implements SessionEngine {
+  readonly #client: PostgresClient;
   readonly #query: PostgresQuery;
   readonly #table: string;
   readonly #sql: SqlStatements;
   readonly #deleteSome: string;
 
   constructor(client: PostgresClient, table: string) {
+    this.#client = client;
     this.#query = queryOf(client);
     this.#sql = statementsFor(table);
     this.#table = table;
@@ -127,7 +132,8 @@ class PostgresEngine implements SessionEngine {
    * Processes that do this at once take turns. Where the table exists this only
    * reads, which takes no right to create, and no lock that waits for writers.
    */
-  async setup(): Promise<void> {
+  async setup(warn: (message: string) => void): Promise<void> {
+    if (lacksErrorListener(this.#client)) warn(NO_LISTENER);
     let version = await this.#schemaVersion();
     if (version === undefined) {
       await this.#query(schemaOf(this.#table));

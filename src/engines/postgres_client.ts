@@ -20,6 +20,8 @@ export type PostgresClient =
       readonly rows: unknown[][];
       readonly rowCount: number | null;
     }>;
+    /** How many listeners it has for its `error`. */
+    listenerCount?(event: "error"): number;
   }
   | {
     /** Makes a statement, which runs when it is awaited. */
@@ -84,6 +86,15 @@ export function queryOf(client: PostgresClient): PostgresQuery {
   throw new TypeError(
     "Cannot use client: it is neither of npm:pg nor of npm:postgres",
   );
+}
+
+/**
+ * Tells whether the process ends when the server ends an idle connection.
+ *
+ * @param client A client of either driver.
+ */
+export function lacksErrorListener(client: PostgresClient): boolean {
+  return "query" in client && client.listenerCount?.("error") === 0;
 }
 
 function bySql(sql: PostgresSql): PostgresQuery {

@@ -57,8 +57,13 @@ export interface OldSessions {
  * a promise; the operations of the store then do not wait for each other.
  */
 export interface SessionEngine {
-  /** Creates what is missing of tables and the like. Idempotent. */
-  setup(): Promise<void> | void;
+  /**
+   * Creates what is missing of tables and the like. Idempotent.
+   *
+   * @param warn Takes what works and will cost sessions, in a sentence that says
+   * what to do; it may be called later as well.
+   */
+  setup(warn: (message: string) => void): Promise<void> | void;
 
   /** Reads a row. */
   read(id: string): Promise<EngineRow | undefined> | EngineRow | undefined;

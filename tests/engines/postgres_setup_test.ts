@@ -1,13 +1,21 @@
 // @ts-types="npm:@types/pg@8.23.1"
-import type pg from "npm:pg@8.23.1";
+import pg from "npm:pg@8.23.1";
 import type postgres from "npm:postgres@3.4.9";
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import type { StoreWarning } from "../../src/core/store.ts";
 import type { PostgresClient } from "../../src/engines/postgres_client.ts";
 import { PostgresSessionStore } from "../../src/engines/postgres.ts";
 import { Ground } from "../histories/crowd.ts";
 import { ID, recordOf } from "../constants.ts";
 import { connect, DRIVERS } from "./open_postgres.ts";
 import { PostgresScene } from "./postgres_scene.ts";
+import { missing } from "./postgres_server.ts";
 
 const scene = new PostgresScene();
 
@@ -122,6 +130,43 @@ scene.test("setup() of an existing table does not wait for a writer", async (dri
   await holder.sql("ROLLBACK");
   assertEquals(await sql("SELECT 1"), [["1"]]);
 });
+
+Deno.test({
+  name:
+    "PostgresSessionStore on npm:pg: setup() warns of a pool without a listener for errors, and of no other",
+  ignore: missing !== undefined,
+  fn: async () => {
+    const { port, table } = scene.place("pg");
+    const pool = new pg.Pool({ ...WHERE, port });
+    const warnings: StoreWarning[] = [];
+    const setUp = () => {
+      const onWarning = (warning: StoreWarning) => void warnings.push(warning);
+      return new PostgresSessionStore(pool, { table, onWarning }).setup();
+    };
+    await setUp();
+    assertEquals(warnings.map(({ type }) => type), ["setup"]);
+    assertStringIncludes(warnings[0]!.message, 'pool.on("error"');
+    const ended = Promise.withResolvers<Error>();
+    pool.on("error", ended.resolve);
+    await setUp();
+    assertEquals(warnings.length, 1);
+    await using watched = await scene.open("pg");
+    await watched.sql(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+       WHERE application_name = 'idle'`,
+    );
+    assertStringIncludes((await ended.promise).message, "terminating");
+    await setUp();
+    await pool.end();
+  },
+});
+
+const WHERE = {
+  host: "127.0.0.1",
+  user: "postgres",
+  database: "postgres",
+  application_name: "idle",
+};
 
 Deno.test("PostgresSessionStore refuses a table name that needs quotes", () => {
   const client = { query: () => Promise.reject() };
