@@ -58,8 +58,9 @@ export interface PostgresSessionStoreOptions extends EngineStoreOptions {
  * role's `search_path` finds.
  *
  * Statements are prepared. PgBouncer in transaction mode supports that from
- * version 1.21, with `max_prepared_statements` above 0; for an older one, use
- * `npm:postgres` with `prepare: false`.
+ * version 1.21, with `max_prepared_statements` above 0. Behind an older one,
+ * `npm:pg` works: a store that finds this out prepares no more, and warns once.
+ * `npm:postgres` needs `prepare: false`: without it, its calls may hang there.
  *
  * While the server is away, the client's errors reach the caller; the next call
  * works when it is back. A pool of `npm:pg` needs a listener for its `error`:
@@ -109,6 +110,8 @@ export class PostgresSessionStore extends EngineSessionStore {
 const DELETED_AT_A_TIME = 1_000;
 const NO_LISTENER =
   'The pool of PostgreSQL has no listener for its "error": when the server ends an idle connection, that ends this process. Add one: pool.on("error", console.error)';
+const UNPREPARED =
+  "The statements for PostgreSQL are no longer prepared, because another connection answers each: they take longer. PgBouncer prepares them from version 1.21, with max_prepared_statements above 0";
 const MS_PER_SLOT = 5 * 60 * 1000;
 /** A number that no other program locks: "latc" in ASCII. */
 const SETUP_LOCK = 0x6c617463;
@@ -119,10 +122,11 @@ class PostgresEngine implements SessionEngine {
   readonly #table: string;
   readonly #sql: SqlStatements;
   readonly #deleteSome: string;
+  #warn: (message: string) => void = () => {};
 
   constructor(client: PostgresClient, table: string) {
     this.#client = client;
-    this.#query = queryOf(client);
+    this.#query = queryOf(client, () => this.#warn(UNPREPARED));
     this.#sql = statementsFor(table);
     this.#table = table;
     this.#deleteSome = deletionFrom(table);
@@ -133,6 +137,7 @@ class PostgresEngine implements SessionEngine {
    * reads, which takes no right to create, and no lock that waits for writers.
    */
   async setup(warn: (message: string) => void): Promise<void> {
+    this.#warn = warn;
     if (lacksErrorListener(this.#client)) warn(NO_LISTENER);
     let version = await this.#schemaVersion();
     if (version === undefined) {

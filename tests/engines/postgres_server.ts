@@ -6,7 +6,7 @@ const READY = "database system is ready to accept connections";
 const TAKEN = "could not bind";
 const ATTEMPTS = 5;
 /** PostgreSQL refuses to run as root; it runs as the user "nobody", which owns no files. */
-const NOBODY = 65534;
+export const NOBODY = 65534;
 
 // With few permissions the variable names the directory, so that none is searched.
 const PROGRAMS = Deno.env.get("POSTGRES_BIN") ?? findPostgres() ?? "";
@@ -161,7 +161,7 @@ function commandFor(program: string, args: string[]): Deno.Command {
 }
 
 /** Lets other users enter a directory, and the one above it. */
-function letThrough(directory: string): void {
+export function letThrough(directory: string): void {
   const above = directory.slice(0, directory.lastIndexOf("/"));
   for (const path of [directory, above]) {
     const { mode } = Deno.statSync(path);
@@ -169,7 +169,8 @@ function letThrough(directory: string): void {
   }
 }
 
-function freePort(): number {
+/** Finds a port that is free just now. */
+export function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;
 }
