@@ -47,18 +47,41 @@ export interface SqlStatements {
   readonly version: string;
 }
 
+/** Where the sessions are. */
+export interface SqlNames {
+  /** The table, as it was given. */
+  readonly name: string;
+  /** The table, as statements name it. */
+  readonly table: string;
+  /** The table of versions, as statements name it. */
+  readonly versions: string;
+}
+
 /**
- * Writes the statements on a table.
+ * Names the tables.
  *
- * @param table Its name.
- * @throws {TypeError} If it is not a name that needs no quotes.
+ * @param table The table.
+ * @param schema The schema that has both, in quotes.
+ * @throws {TypeError} If the table is not a name that needs no quotes.
  */
-export function statementsFor(table: unknown): SqlStatements {
+export function namesOf(table: unknown, schema?: string): SqlNames {
   if (typeof table !== "string" || !TABLE_NAME.test(table)) {
     throw new TypeError(
       "Cannot use table: it is not 1 to 48 of the characters a-z 0-9 _, the first not a digit",
     );
   }
+  const start = schema === undefined ? "" : `${schema}.`;
+  return {
+    name: table,
+    table: start + table,
+    versions: `${start}latchkey_schema`,
+  };
+}
+
+/** Writes the statements on a table. */
+export function statementsFor(
+  { name, table, versions }: SqlNames,
+): SqlStatements {
   const remove = `DELETE FROM ${table} WHERE id = $1`;
   const page = `ORDER BY id LIMIT ${ROWS_AT_A_TIME}`;
   return {
@@ -79,7 +102,7 @@ export function statementsFor(table: unknown): SqlStatements {
     count: `SELECT count(*) AS count FROM ${table}`,
     countOld: `SELECT count(*) AS count FROM ${table} WHERE ${OLD}`,
     old: OLD,
-    version: `SELECT version FROM latchkey_schema WHERE name = '${table}'`,
+    version: `SELECT version FROM ${versions} WHERE name = '${name}'`,
   };
 }
 
