@@ -26,7 +26,7 @@ import type {
 import {
   boundsOf,
   checkSchemaVersion,
-  IS_THIS_FORMAT,
+  MAY_GO,
   namesOf,
   SCHEMA_VERSION,
   type SqlNames,
@@ -402,13 +402,13 @@ function deletionFrom(table: string): string {
     SELECT id FROM (
       SELECT id FROM ${table}
       WHERE end_slot <= $1::bigint / ${MS_PER_SLOT} AND ends_at <= $1
-        AND ${IS_THIS_FORMAT} ${some}
+        AND ${MAY_GO} ${some}
     ) AS expired
     UNION ALL
     SELECT id FROM (
       SELECT id FROM ${table}
       WHERE end_slot IS NULL AND access_slot <= $2::bigint / ${MS_PER_SLOT}
-        AND last_access <= $2 AND ${IS_THIS_FORMAT} ${some}
+        AND last_access <= $2 AND ${MAY_GO} ${some}
     ) AS unused
     LIMIT $3
   ))`;

@@ -134,7 +134,8 @@ export interface EngineCleaner {
 
   /**
    * Deletes some of the rows that are old, but none whose JSON begins with a
-   * `format`: a later version wrote it.
+   * `format`: a later version wrote it; nor the unreadable mark of a revocation,
+   * a row whose ID begins with `user-`: it keeps a user's sessions shut.
    *
    * @param most How many at most, up to `atATime`.
    * @returns How many; fewer than `most` when there are no more.

@@ -22,10 +22,14 @@ export const SCHEMA_VERSION = 1;
 export type IdentifiedRow = EngineRow & { readonly id: string };
 
 const ROW = `json, last_access AS "lastAccess", version AS revision`;
-/** A row that no later version has written, see core/record.ts. */
-export const IS_THIS_FORMAT = `json NOT LIKE '{"format":%'`;
+/**
+ * A row that a cleanup may delete: one that no later version has written, and if
+ * it is the mark of a revocation, one that can be read, see core/record.ts.
+ */
+export const MAY_GO = `json NOT LIKE '{"format":%'
+  AND (id NOT LIKE 'user-%' OR json LIKE '{"createdAt":%}')`;
 const OLD =
-  `(ends_at <= $1 OR (ends_at IS NULL AND last_access <= $2)) AND ${IS_THIS_FORMAT}`;
+  `(ends_at <= $1 OR (ends_at IS NULL AND last_access <= $2)) AND ${MAY_GO}`;
 const TABLE_NAME = /^[a-z_][a-z0-9_]{0,47}$/;
 const OLDEST = -1;
 const LATEST = Number.MAX_SAFE_INTEGER;

@@ -1,8 +1,10 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { revocationId } from "../../src/core/revocation.ts";
 import type { CleanupResult, StoreWarning } from "../../src/core/store.ts";
 import { PostgresSessionStore } from "../../src/engines/postgres.ts";
 import type { PostgresClient } from "../../src/engines/postgres_client.ts";
 import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
+import { spoilPostgres } from "./open_postgres.ts";
 import { PostgresScene, type WatchedStore } from "./postgres_scene.ts";
 
 const MINUTES = 30;
@@ -164,4 +166,18 @@ scene.test("deleteOldSessions() succeeds although the server cannot count in tim
   assertEquals(warnings.map(({ type }) => type), ["unwritten"]);
   assertStringIncludes(warnings[0]!.message, "statement timeout");
   assertEquals(await idsOf(watched), [ID]);
+});
+
+scene.test("deleteOldSessions() leaves the mark of a revocation that cannot be read", async (driver) => {
+  const place = scene.place(driver);
+  await using watched = await scene.open(place);
+  const { store } = watched;
+  const expired = recordOf({ generation: 1 }, { expiresAt: 1 });
+  const [damaged, cut, whole] = ["ann", "bob", "eve"].map(revocationId);
+  for (const id of [damaged!, cut!, whole!, ID]) await store.save(id, expired);
+  await spoilPostgres(place, damaged!, "garbage");
+  await spoilPostgres(place, cut!, '{"createdAt":1,"data":{"gener');
+  await spoilPostgres(place, ID, "garbage");
+  assertEquals((await store.deleteOldSessions(MINUTES)).deleted, 2);
+  assertEquals(await idsOf(watched), [damaged!, cut!].sort());
 });
