@@ -132,7 +132,9 @@ export abstract class EngineSessionStore implements SessionStore {
    * first operation does it by itself. After a failure it can be tried again.
    */
   setup(): Promise<void> {
-    this.#setup ??= Promise.try(() => this.#engine.setup()).then(() => {
+    this.#setup ??= Promise.try(() =>
+      this.#engine.setup((warning) => this.#warnings.tell(warning))
+    ).then(() => {
       this.#isSetUp = true;
     }).catch((error) => {
       this.#setup = undefined;

@@ -17,6 +17,7 @@ import {
   boundsOf,
   checkSchemaVersion,
   type IdentifiedRow,
+  namesOf,
   SCHEMA_VERSION,
   type SqlStatements,
   type SqlValue,
@@ -134,7 +135,7 @@ class SqliteEngine implements SessionEngine {
     this.#database = database;
     this.#table = table;
     this.#durability = durability;
-    this.#sql = statementsFor(table);
+    this.#sql = statementsFor(namesOf(table));
   }
 
   async setup(): Promise<void> {
