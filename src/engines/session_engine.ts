@@ -80,12 +80,14 @@ export interface SessionEngine {
    * Writes a row in the place of another, or where there is none.
    *
    * @param expected What is replaced; `undefined` when there must be none.
+   * @param isUntouched Whether it must not have been accessed since either.
    * @returns `false`, and nothing changed, when that is not what is there.
    */
   replace(
     id: string,
     row: NewEngineRow,
     expected: EngineRow | undefined,
+    isUntouched?: boolean,
   ): Promise<boolean> | boolean;
 
   /**
@@ -144,7 +146,8 @@ export interface EngineCleaner {
 
   /**
    * Deletes some of the rows that are old, but none whose JSON begins with a
-   * `format`: a later version wrote it.
+   * `format`: a later version wrote it; nor the unreadable mark of a revocation,
+   * a row whose ID begins with `user-`: it keeps a user's sessions shut.
    *
    * @param most How many at most, up to `atATime`.
    * @returns How many; fewer than `most` when there are no more.
