@@ -152,7 +152,7 @@ export abstract class EngineSessionStore implements SessionStore {
     if (!isSessionId(id)) return undefined;
     if (!this.#isSetUp) await this.setup();
     const conflicts = new Conflicts(id, signal);
-    for (;;) {
+    for (let isFirst = true;; isFirst = false) {
       const now = this.#now();
       const reading = this.#read(id, signal);
       const row = reading instanceof Promise ? await reading : reading;
@@ -190,6 +190,9 @@ export abstract class EngineSessionStore implements SessionStore {
         if (this.#isRemote) this.#recent.add(id, { ...row!, lastAccess });
         return record;
       }
+      // Refused twice: others access it, or it has ended by another clock. The
+      // answer does not need it.
+      if (!isFirst) return record;
       await conflicts.wait();
     }
   }

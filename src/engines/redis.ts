@@ -41,11 +41,12 @@ import {
   makeEntry,
   RedisUserIndex,
 } from "./redis_user_index.ts";
-import type {
-  EngineAccess,
-  EngineRow,
-  NewEngineRow,
-  SessionEngine,
+import {
+  type EngineAccess,
+  type EngineRow,
+  type NewEngineRow,
+  type SessionEngine,
+  SLACK,
 } from "./session_engine.ts";
 
 /** What {@linkcode RedisSessionStore} takes. */
@@ -172,38 +173,47 @@ local function has(numbers, number)
 end`;
 
 /**
- * KEYS: the session; what is gone. ARGV: revision expected, life in ms, the
- * session. Returns 1 when it is written, 0 when it is refused.
+ * KEYS: the session; what is gone. ARGV: revision expected, or with it the
+ * access; life in ms; the session. Returns 1 when it is written, 0 when it is
+ * refused.
  */
 const WRITE = new RedisScript(`
-local session = ARGV[3]
-local revision = redis.call('GETRANGE', KEYS[1], 0, ${NUMBER_LENGTH - 1})
-if revision ~= ARGV[1] or revision == '' then
+local expected, session = ARGV[1], ARGV[3]
+local head = redis.call('GETRANGE', KEYS[1], 0, ${PAST_AT - 2})
+if expected == '' or string.sub(head, 1, #expected) ~= expected then
   ${NUMBERS_OF}
   local number = string.sub(session, 1, ${NUMBER_LENGTH})
-  if revision == '' then
+  if head == '' then
     local numbers = goneNumbers()
     if has(numbers, number) then return 1 end
-    if ARGV[1] ~= '' then return 0 end
+    if expected ~= '' then return 0 end
     session = string.sub(session, 1, ${PAST_AT}) .. string.sub(numbers, 1, ${PAST_LENGTH}) .. string.sub(session, ${
   PAST_AT + 1
 })
   else
     local numbers = numbersOf(KEYS[1])
     if has(numbers, number) then return 1 end
-    if numbers or string.find(ARGV[1], '${NUMBER.source}') then return 0 end
+    if numbers or string.find(string.sub(expected, 1, ${NUMBER_LENGTH}), '${NUMBER.source}') then return 0 end
   end
 end
 if ARGV[2] == '' then redis.call('SET', KEYS[1], session) else redis.call('SET', KEYS[1], session, 'PX', ARGV[2]) end
 return 1`);
 
-/** ARGV: revision and access expected, life in ms, access. */
+/**
+ * ARGV: revision, access that was read, life in ms, access. Returns 0 when it is
+ * refused. What is left of the life tells by the clock of Redis alone whether
+ * the end has passed: a command that was under way for long prolongs nothing.
+ */
 const TOUCH = new RedisScript(`
-if redis.call('GETRANGE', KEYS[1], 0, ${
-  PAST_AT - 2
-}) ~= ARGV[1] then return 0 end
-redis.call('SETRANGE', KEYS[1], ${ACCESS_AT}, ARGV[3])
-if ARGV[2] == '' then redis.call('PERSIST', KEYS[1]) else redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+local head = redis.call('GETRANGE', KEYS[1], 0, ${PAST_AT - 2})
+if string.sub(head, 1, ${NUMBER_LENGTH}) ~= ARGV[1] then return 0 end
+local left = redis.call('PTTL', KEYS[1])
+if left >= 0 and left <= ${SLACK} then return 0 end
+local access = string.sub(head, ${ACCESS_AT + 1})
+if access == ARGV[2] or access < ARGV[4] then
+  redis.call('SETRANGE', KEYS[1], ${ACCESS_AT}, ARGV[4])
+  if ARGV[3] == '' then redis.call('PERSIST', KEYS[1]) else redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
+end
 return 1`);
 
 /**
@@ -249,22 +259,25 @@ class RedisEngine implements SessionEngine {
     id: string,
     row: NewEngineRow,
     expected: EngineRow | undefined,
+    isUntouched = false,
   ): Promise<boolean> {
-    const expectedRow = expected === undefined ? ABSENT : revisionOf(expected);
-    const { entry: before } = expectedRow;
-    if (canKeep(before, row)) {
+    const before = expected === undefined ? ABSENT : revisionOf(expected);
+    const head = isUntouched ? headOf(expected!) : before.revision;
+    const write = (entry: string) =>
+      this.#write(id, head, stringOf(row, before, entry), row.expiry);
+    if (canKeep(before.entry, row)) {
       // What is in the index already need not be there first.
       const [isReplaced] = await Promise.all([
-        this.#write(id, row, expectedRow, before),
-        this.#prolongEntry(id, before, row.expiry),
+        write(before.entry),
+        this.#prolongEntry(id, before.entry, row.expiry),
       ]);
       return isReplaced;
     }
     const entry = makeEntry(row);
     if (entry !== NONE) await this.#index.put({ id, entry }, row.expiry);
-    const isReplaced = await this.#write(id, row, expectedRow, entry);
-    if (isReplaced) await this.#removeEntry(id, before, entry);
-    else await this.#removeEntry(id, entry, before);
+    const isReplaced = await write(entry);
+    if (isReplaced) await this.#removeEntry(id, before.entry, entry);
+    else await this.#removeEntry(id, entry, before.entry);
     return isReplaced;
   }
 
@@ -273,8 +286,9 @@ class RedisEngine implements SessionEngine {
     { lastAccess, expiry }: EngineAccess,
     expected: EngineRow,
   ): Promise<boolean> {
-    const { entry } = revisionOf(expected);
-    const args = [headOf(expected), lifeOf(expiry), accessOf(lastAccess)];
+    const { revision, entry } = revisionOf(expected);
+    const [read, access] = [expected.lastAccess, lastAccess].map(accessOf);
+    const args = [revision, read!, lifeOf(expiry), access!];
     const [touched] = await Promise.all([
       TOUCH.run(this.#redis, [this.#keyOf(id)], args),
       this.#prolongEntry(id, entry, expiry),
@@ -354,19 +368,14 @@ class RedisEngine implements SessionEngine {
     }
   }
 
-  /** Writes, if what is there is what is expected. */
+  /** Writes, if what is there begins with what is expected. */
   async #write(
     id: string,
-    { json, lastAccess, expiry, revision }: NewEngineRow,
-    expected: RedisRevision,
-    entry: string,
+    expected: string,
+    session: string,
+    expiry: number | null,
   ): Promise<boolean> {
-    const number = textOf(revision);
-    const past = pastOf(expected);
-    const session = `${number} ${
-      accessOf(lastAccess)
-    } ${past} ${entry} ${json}`;
-    const args = [expected.revision, lifeOf(expiry), session];
+    const args = [expected, lifeOf(expiry), session];
     const written = await WRITE.run(this.#redis, this.#keysOf(id), args);
     return Number(written) === 1;
   }
@@ -420,10 +429,16 @@ function headOf(row: EngineRow): string {
   return `${revisionOf(row).revision} ${accessOf(row.lastAccess)}`;
 }
 
-/** Returns what a row that replaces this one keeps of its numbers. */
-function pastOf({ revision, past }: RedisRevision): string {
-  if (!NUMBER.test(revision)) return NONE;
-  return `${revision}${past}`.slice(0, PAST_LENGTH);
+/** Returns the string of a row in the place of another, whose numbers it keeps. */
+function stringOf(
+  { revision, lastAccess, json }: NewEngineRow,
+  before: RedisRevision,
+  entry: string,
+): string {
+  const past = NUMBER.test(before.revision)
+    ? `${before.revision}${before.past}`.slice(0, PAST_LENGTH)
+    : NONE;
+  return `${textOf(revision)} ${accessOf(lastAccess)} ${past} ${entry} ${json}`;
 }
 
 function textOf(number: number): string {

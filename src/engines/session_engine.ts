@@ -91,11 +91,14 @@ export interface SessionEngine {
   ): Promise<boolean> | boolean;
 
   /**
-   * Marks a session accessed, at no cost that grows with what it holds.
+   * Marks a session accessed, at no cost that grows with what it holds. A touch
+   * that is late must not move the last access back: it raises that of this
+   * revision, and lowers only the one that was read, which then lies in the
+   * future. It prolongs nothing once the end that was read has passed.
    *
-   * @param expected What was read, and not accessed since either: a touch must
-   * not move the last access back.
-   * @returns `false`, and nothing changed, when that is not what is there.
+   * @param expected What was read.
+   * @returns `false`, and nothing changed, when that is not what is there or has
+   * ended. An engine may also refuse a session that was accessed since.
    */
   touch(
     id: string,
@@ -162,8 +165,8 @@ export function makeNumber(): number {
   return Math.floor(Math.random() * NUMBERS);
 }
 
-/** For the clock of the engine, or of another machine, that differs. */
-const SLACK = 60 * 60 * 1000;
+/** How much longer than its life a row is kept, for clocks that differ, in ms. */
+export const SLACK: number = 60 * 60 * 1000;
 /** A century: any engine can keep a row as long. */
 const LONGEST_LIFE = 100 * 365 * 24 * 60 * 60 * 1000;
 
