@@ -35,6 +35,7 @@ import {
   type RedisConnection,
   RedisScript,
 } from "./redis_client.ts";
+import { tryRedis } from "./redis_setup.ts";
 import {
   canKeep,
   lifeOf,
@@ -83,6 +84,18 @@ export interface RedisSessionStoreOptions extends EngineStoreOptions {
  * `appendonly`), and what the replica that takes over had not received. A logout
  * among them is undone. With `maxmemory`, set `maxmemory-policy` to `noeviction`
  * or `volatile-ttl`: the others evict sessions that are in use.
+ *
+ * `setup()` tries every command on each master, and names what fails: a user
+ * without the rights, a version that is too old, a server that is read-only. A
+ * policy that evicts sessions in use is a warning, where the user may ask for it
+ * (`+info`). With the default prefix these rights are enough; the clients of a
+ * cluster need some of `cluster` beside:
+ *
+ * ```text
+ * ACL SETUSER latchkey on >… ~latchkey:* +eval +evalsha +time +get +getrange
+ *   +set +setrange +append +rename +pttl +pexpire +persist +pexpireat +zadd
+ *   +zrem +zrange +zremrangebyscore +zscan +scan +ping
+ * ```
  *
  * While Redis resizes its table of keys, a listing of all may show a session
  * twice. The clocks of the servers may differ by as much as an idle timeout can
@@ -246,8 +259,9 @@ class RedisEngine implements SessionEngine {
     this.#index = new RedisUserIndex(this.#redis, prefix);
   }
 
-  setup(warn: (warning: StoreWarning) => void): void {
+  async setup(warn: (warning: StoreWarning) => void): Promise<void> {
     this.#warn = warn;
+    await tryRedis(this.#redis, this.#prefix, warn);
   }
 
   read(id: string): Promise<EngineRow | undefined> {
@@ -354,7 +368,7 @@ class RedisEngine implements SessionEngine {
     const start = `${this.#redis.keyPrefix}${this.#keyOf("")}`.slice(0, -1);
     const match = `${start.replaceAll(/[\\*?[\]]/g, "\\$&")}*}`;
     const rest = ["MATCH", match, "COUNT", KEYS_AT_A_TIME, "TYPE", "string"];
-    for (const send of await this.#redis.nodes()) {
+    for (const { send } of await this.#redis.nodes()) {
       for (let cursor = "0";;) {
         const [next, keys] = await send(["SCAN", cursor, ...rest]) as [
           string,

@@ -130,16 +130,20 @@ class LoadingServer implements AsyncDisposable {
     await Promise.all(connections);
   }
 
-  /** Gives each command of a connection the same answer. */
+  /** Answers as if no command failed, and nothing were there. */
   async #answer(connection: Deno.Conn): Promise<void> {
     const decoder = new TextDecoder();
     const encoder = new TextEncoder();
     for await (const chunk of connection.readable) {
-      const commands = decoder.decode(chunk).match(/^\*\d+\r$/gm) ?? [];
-      const answer = this.isLoading
-        ? "-LOADING Redis is loading the dataset in memory\r\n"
-        : "$-1\r\n";
-      const bytes = encoder.encode(answer.repeat(commands.length));
+      const commands = decoder.decode(chunk)
+        .matchAll(/^\*\d+\r\n\$\d+\r\n(\w+)/gm);
+      const answers = Array.from(commands, ([, name]) => {
+        if (this.isLoading) {
+          return "-LOADING Redis is loading the dataset in memory\r\n";
+        }
+        return name!.startsWith("EVAL") ? "*0\r\n" : "$-1\r\n";
+      });
+      const bytes = encoder.encode(answers.join(""));
       // The client may have closed the connection.
       await connection.write(bytes).catch(ignoreError);
     }
