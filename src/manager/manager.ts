@@ -7,6 +7,7 @@ import {
 } from "../http/response.ts";
 import { Session, stateOf } from "../session/session.ts";
 import type { SessionRequest } from "../http/transport.ts";
+import { commitOrReport, commitVisit } from "./commit.ts";
 import {
   type IsolationLevel,
   isPassive,
@@ -31,12 +32,12 @@ import {
 import { Visit } from "./visit.ts";
 
 /** A request under way and its visit. */
-interface Ongoing<Data extends object> {
-  readonly opening: Promise<Visit<Data>>;
+interface Ongoing {
+  readonly opening: Promise<Visit>;
   /** What it was opened with. */
   readonly level: IsolationLevel;
   /** Missing while it is being opened. */
-  visit: Visit<Data> | undefined;
+  visit: Visit | undefined;
   /** Whether a `run` will commit it. */
   isRunning: boolean;
 }
@@ -121,7 +122,7 @@ interface Ongoing<Data extends object> {
  */
 export class SessionManager<Data extends object = Record<string, unknown>> {
   readonly #settings: ManagerSettings;
-  readonly #ongoing = new WeakMap<SessionRequest, Ongoing<Data>>();
+  readonly #ongoing = new WeakMap<SessionRequest, Ongoing>();
 
   /**
    * Makes a manager; it does no I/O.
@@ -209,14 +210,14 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     try {
       let response: Response;
       try {
-        response = await handle(visit.session);
+        response = await handle(visit.session as Session<Data>);
       } catch (thrown) {
         response = thrownResponse(thrown);
       }
       checkResponse(response);
       if (isInner) return response;
       const header = this.#settings.commitWhen(response)
-        ? await visit.commitOrReport()
+        ? await commitOrReport(visit)
         : undefined;
       return completeResponse(response, header, visit.vary);
     } finally {
@@ -238,7 +239,8 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     request: SessionRequest,
     options?: OpenOptions,
   ): Promise<Session<Data>> {
-    return (await this.#enter(request, options).opening).session;
+    const visit = await this.#enter(request, options).opening;
+    return visit.session as Session<Data>;
   }
 
   /**
@@ -249,7 +251,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * @returns `undefined` when the request is not open.
    */
   of(request: SessionRequest): Session<Data> | undefined {
-    return this.#ongoing.get(request)?.visit?.session;
+    return this.#ongoing.get(request)?.visit?.session as Session<Data>;
   }
 
   /**
@@ -286,7 +288,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     const canSend = headers !== undefined;
     try {
       const varied = canSend ? addHeaders(headers, undefined, visit.vary) : [];
-      const header = await visit.commit(canSend);
+      const header = await commitVisit(visit, canSend);
       return canSend
         ? [...varied, ...addHeaders(headers, header, undefined)]
         : [];
@@ -431,7 +433,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
   #enter(
     request: SessionRequest,
     options: OpenOptions | undefined,
-  ): Ongoing<Data> {
+  ): Ongoing {
     const { store, isolation: defaults } = this.#settings;
     const isolation = options
       ? resolveIsolation(store, options, defaults)
@@ -447,13 +449,13 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
         `Cannot open the session with the isolation ${level}: its request is open with ${before.level}`,
       );
     }
-    const opening = openVisit<Data>(
+    const opening = openVisit(
       this.#settings,
       request,
       isolation,
       passive,
     );
-    const ongoing: Ongoing<Data> = {
+    const ongoing: Ongoing = {
       opening,
       level,
       visit: undefined,
@@ -469,7 +471,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
   }
 
   /** Forgets a request, and lets its session take no more changes. */
-  #end(visit: Visit<Data>): PromiseLike<void> | undefined {
+  #end(visit: Visit): PromiseLike<void> | undefined {
     const { request } = visit;
     const isOpen = this.#ongoing.get(request)?.visit === visit;
     if (isOpen) this.#ongoing.delete(request);

@@ -29,12 +29,12 @@ import { type OpenedSession, Visit } from "./visit.ts";
  * thrown.
  * @throws The reason of the request's signal, if it is aborted while it waits.
  */
-export async function openVisit<Data extends object>(
+export async function openVisit(
   settings: ManagerSettings,
   request: SessionRequest,
   isolationSettings: IsolationSettings,
   isPassive: boolean,
-): Promise<Visit<Data>> {
+): Promise<Visit> {
   const { store, transport, counters } = settings;
   const isolation = new Isolation(isolationSettings, counters);
   const tokens = findTokens(transport.read(request));

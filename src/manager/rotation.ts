@@ -55,6 +55,9 @@ type SecretMatch = "current" | "previous" | "reused" | "unknown";
 /** How a secret matches that opens its session. */
 type OpeningMatch = Exclude<SecretMatch, "reused" | "unknown">;
 
+/** What a commit does to the secret of a record that it keeps. */
+export type RotationStep = "rotate" | "confirm" | "forget";
+
 const PURPOSE = "rotation";
 
 /**
@@ -116,7 +119,7 @@ export function dueRotation(
   { rotatedAt, createdAt, previous }: SessionRecord,
   rotateEvery: number,
   now: number,
-): "rotate" | "confirm" | "forget" | undefined {
+): RotationStep | undefined {
   // While the secret before is the only one that the browser may have, it must
   // not be replaced.
   if (previous !== undefined && previous.until === undefined) return "confirm";
