@@ -149,7 +149,7 @@ class Commit {
       }
       // A step of the rotation was all there was to do, and the request goes on.
       if (!(error instanceof SessionGoneError)) {
-        this.#reportUnrotated(credentials!);
+        this.#reportUnrotated(credentials!, error);
       }
       return undefined;
     } finally {
@@ -157,8 +157,8 @@ class Commit {
     }
   }
 
-  #reportUnrotated({ id: sessionId }: Credentials): void {
-    this.#visit.settings.report({ type: "unrotated", sessionId });
+  #reportUnrotated({ id: sessionId }: Credentials, error: unknown): void {
+    this.#visit.settings.report({ type: "unrotated", sessionId, error });
   }
 
   /** Refuses what would leave the browser without its cookie. */
@@ -272,16 +272,18 @@ class Commit {
 
   /** Does to the stored session what the request did; its upkeep cannot fail it. */
   async #update(credentials: Credentials): Promise<Header | undefined> {
+    let failure: unknown;
     try {
       return await this.#updateOnce(credentials);
     } catch (error) {
       const isRefused = error instanceof SessionGoneError ||
         error instanceof SessionConflictError;
       if (isRefused || !this.#isGrown || !this.#change.isChanged) throw error;
+      failure = error;
     }
     this.#isGrowthFailed = true;
     const header = await this.#updateOnce(credentials);
-    this.#reportUnrotated(credentials);
+    this.#reportUnrotated(credentials, failure);
     return header;
   }
 

@@ -9,7 +9,7 @@
  *
  * A renewal is one `update` of its own and no commit. The others are part of a
  * commit, which is due for their sake if for nothing else. None of them fails a
- * request.
+ * request: what they fail with is an event, `"unrotated"`.
  */
 import type { SessionRecord } from "../core/record.ts";
 import { KEEP } from "../core/store.ts";
@@ -42,7 +42,7 @@ export async function renewCookie(
   credentials: Credentials,
 ): Promise<Header | undefined> {
   const { state } = visit;
-  const { store, data, now } = visit.settings;
+  const { store, data, report, now } = visit.settings;
   const { id } = credentials;
   let record: SessionRecord | undefined;
   let secret = credentials.secret;
@@ -64,9 +64,9 @@ export async function renewCookie(
       return data.seal(record, { id, secret });
     });
     if (!stored || record === undefined) return undefined;
-  } catch {
-    // Any error of the store. The request has its answer without the cookie,
-    // which a later request sends.
+  } catch (error) {
+    // Whatever it is, the request has its answer; a later one sends the cookie.
+    report({ type: "unrotated", sessionId: id, error });
     return undefined;
   }
   visit.credentials = { id, secret, secretHash: record.secretHash! };
