@@ -53,13 +53,13 @@ interface Kept {
  * @param visit The request.
  * @param canSend Whether the client can be sent anything.
  * @returns What issues the client's token or revokes it; `undefined` when the
- * client needs neither.
+ * client needs neither, and without a promise when there is nothing to do.
  * @throws As `commit` of the manager.
  */
-export async function commitVisit(
+export function commitVisit(
   visit: Visit,
   canSend = true,
-): Promise<Header | undefined> {
+): Promise<Header | undefined> | undefined {
   const { state, credentials, isolation, others } = visit;
   const { isUsed, isLogout, login } = state;
   // An image that never looked at the session stays public.
@@ -68,27 +68,25 @@ export async function commitVisit(
   const isEnding = others.length > 0 && (isLogout || login !== undefined);
   const change = state.begin(isUpkeepDue || isEnding);
   if (change !== undefined) {
-    return await new Commit(visit, change, isEnding, canSend).run();
+    return new Commit(visit, change, isEnding, canSend).run();
   }
   const isRenewed = canKeepUp && credentials !== undefined &&
     needsCookie(visit, state.stored!);
-  return isRenewed ? await renewCookie(visit, credentials) : undefined;
+  return isRenewed ? renewCookie(visit, credentials) : undefined;
 }
 
 /** Commits; a refusal is reported and not thrown. */
-export async function commitOrReport(
+export function commitOrReport(
   visit: Visit,
-): Promise<Header | undefined> {
-  try {
-    return await commitVisit(visit);
-  } catch (error) {
+): Promise<Header | undefined> | undefined {
+  return commitVisit(visit)?.catch((error) => {
     if (!(error instanceof SessionGoneError)) throw error;
     // The answer says that the user is signed in.
     if (visit.state.login !== undefined) throw error;
     const { sessionId } = error;
     visit.settings.report({ type: "refused", sessionId, error });
     return undefined;
-  }
+  });
 }
 
 /** One commit of a request. */

@@ -206,8 +206,8 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     const ongoing = this.#enter(request, options);
     const isInner = ongoing.isRunning;
     ongoing.isRunning = true;
-    const visit = await ongoing.opening;
     try {
+      const visit = ongoing.visit ??= await ongoing.opening;
       let response: Response;
       try {
         response = await handle(visit.session as Session<Data>);
@@ -216,12 +216,14 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
       }
       checkResponse(response);
       if (isInner) return response;
-      const header = this.#settings.commitWhen(response)
-        ? await commitOrReport(visit)
+      const committing = this.#settings.commitWhen(response)
+        ? commitOrReport(visit)
         : undefined;
+      const header = committing && await committing;
       return completeResponse(response, header, visit.vary);
     } finally {
-      if (!isInner) await this.#end(visit);
+      const closing = isInner ? undefined : this.#end(request, ongoing);
+      if (closing !== undefined) await closing;
     }
   }
 
@@ -239,8 +241,15 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     request: SessionRequest,
     options?: OpenOptions,
   ): Promise<Session<Data>> {
-    const visit = await this.#enter(request, options).opening;
-    return visit.session as Session<Data>;
+    const ongoing = this.#enter(request, options);
+    try {
+      ongoing.visit ??= await ongoing.opening;
+    } catch (error) {
+      // Its callers get the error, and may try again.
+      this.#forget(request, ongoing);
+      throw error;
+    }
+    return ongoing.visit.session as Session<Data>;
   }
 
   /**
@@ -303,7 +312,10 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * lets the next one have it.
    */
   async close(session: Session<Data>): Promise<void> {
-    await this.#end(Visit.of(session, this.#settings));
+    const visit = Visit.of(session, this.#settings);
+    const ongoing = this.#ongoing.get(visit.request);
+    if (ongoing?.visit === visit) this.#ongoing.delete(visit.request);
+    await visit.close();
   }
 
   /**
@@ -449,32 +461,28 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
         `Cannot open the session with the isolation ${level}: its request is open with ${before.level}`,
       );
     }
-    const opening = openVisit(
-      this.#settings,
-      request,
-      isolation,
-      passive,
-    );
     const ongoing: Ongoing = {
-      opening,
+      opening: openVisit(this.#settings, request, isolation, passive),
       level,
       visit: undefined,
       isRunning: false,
     };
     this.#ongoing.set(request, ongoing);
-    opening.then(
-      (visit) => ongoing.visit = visit,
-      // Its callers get the error, and may try again.
-      () => this.#ongoing.delete(request),
-    );
     return ongoing;
   }
 
+  /** Forgets a request, unless it has begun anew meanwhile. */
+  #forget(request: SessionRequest, ongoing: Ongoing): void {
+    const isIt = this.#ongoing.get(request) === ongoing;
+    if (isIt) this.#ongoing.delete(request);
+  }
+
   /** Forgets a request, and lets its session take no more changes. */
-  #end(visit: Visit): PromiseLike<void> | undefined {
-    const { request } = visit;
-    const isOpen = this.#ongoing.get(request)?.visit === visit;
-    if (isOpen) this.#ongoing.delete(request);
-    return visit.close();
+  #end(
+    request: SessionRequest,
+    ongoing: Ongoing,
+  ): PromiseLike<void> | undefined {
+    this.#forget(request, ongoing);
+    return ongoing.visit?.close();
   }
 }
