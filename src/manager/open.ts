@@ -155,7 +155,9 @@ async function findSession(
     lastAccess,
     touchedAt,
     generation,
-    credentials: { id, secret, secretHash: record.secretHash! },
+    credentials: isCurrent
+      ? credentials
+      : { id, secret, secretHash: record.secretHash! },
     broughtHash: secretHash,
     isHandedOn: !isCurrent,
     isUpkeepDue: verified.isSealOld || isCurrent &&
