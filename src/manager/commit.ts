@@ -130,7 +130,7 @@ class Commit {
       this.#revocations = await loadRevocations(store, storedUser, login);
       if (credentials === undefined) {
         const begun = this.#begin(state.id, state.createdAt);
-        const isOthersEnded = isEnding && await this.#endOthers();
+        const isOthersEnded = isEnding && await this.#visit.endOthers();
         if (begun !== undefined) return await this.#create(begun);
         return isOthersEnded ? this.#forget() : undefined;
       }
@@ -138,7 +138,7 @@ class Commit {
         ? await this.#replace(credentials)
         : await this.#update(credentials);
       // After an earlier commit of the same request.
-      if (isEnding) await this.#endOthers();
+      if (isEnding) await this.#visit.endOthers();
       return header;
     } catch (error) {
       if (isChanged || isEnding) {
@@ -177,7 +177,7 @@ class Commit {
     createdAt: number,
     content: SessionContent = { data: {} },
   ): NewSession | undefined {
-    const { data, lifetime, now } = this.#visit.settings;
+    const { recordFormat, lifetime, now } = this.#visit.settings;
     const begin = changeLifetime(lifetime, createdAt);
     const begun = this.#change.apply(
       begin({ ...content, createdAt }),
@@ -189,7 +189,11 @@ class Commit {
     const secretHash = hashSecret(secret);
     const credentials = { id, secret, secretHash };
     const record = noteCookie({ ...begun, secretHash }, now());
-    return { credentials, record, stored: data.write(credentials, record) };
+    return {
+      credentials,
+      record,
+      stored: recordFormat.write(credentials, record),
+    };
   }
 
   async #create({ credentials, record, stored }: NewSession): Promise<Header> {
@@ -199,7 +203,7 @@ class Commit {
     if (!await settings.store.create(id, stored)) {
       throw new Error(`Cannot create session ${id}: its ID is taken`);
     }
-    isolation.begin(record);
+    isolation.noteBegun(record);
     this.#visit.finish({ id, record, touchedAt }, credentials);
     return this.#visit.issue(record);
   }
@@ -222,7 +226,7 @@ class Commit {
       const isUsers = storedUser !== undefined && found.user === storedUser;
       ending = "refused";
       if (!isOpen && !isUsers) return KEEP;
-      if (isOpen) isolation.advance(id, found, true);
+      if (isOpen) isolation.countCommit(id, found, true);
       const isRevoked = isSignedOut(id, found, this.#revocations);
       ending = isRevoked ? "revoked" : "ended";
       return undefined;
@@ -239,31 +243,10 @@ class Commit {
     return undefined;
   }
 
-  /**
-   * Ends the sessions that the request did not get: the browser brought their
-   * secrets, and would bring them again.
-   *
-   * @returns Whether there was one.
-   */
-  async #endOthers(): Promise<boolean> {
-    const { settings: { store, now }, others } = this.#visit;
-    let isEnded = false;
-    for (const { id, secretHash } of others) {
-      const kept = await store.update(id, (found) => {
-        // A login may have replaced the secret meanwhile.
-        const isOpen = isOpening(matchSecret(found, secretHash, now()));
-        return isOpen ? undefined : KEEP;
-      });
-      isEnded ||= kept === null;
-    }
-    this.#visit.others = [];
-    return isEnded;
-  }
-
   /** Goes on with a new session, and makes the client forget its token. */
   #forget(): Header {
     const { settings, request, isolation } = this.#visit;
-    isolation.begin(undefined);
+    isolation.noteBegun(undefined);
     this.#visit.finish(undefined, undefined);
     return settings.transport.revoke(request);
   }
@@ -310,7 +293,7 @@ class Commit {
       return await this.#create(begun);
     }
     const { record, secret, touchedAt, wasSealOld } = outcome;
-    isolation.settle(record, true);
+    isolation.noteCommitted(record, true);
     if (wasSealOld) settings.counters.resealed++;
     const secretHash = record.secretHash!;
     const { isUpkeepDue, isHandedOn } = this.#visit;
@@ -331,7 +314,7 @@ class Commit {
     generation: number | undefined,
   ): SessionRecord | undefined | typeof KEEP {
     const visit = this.#visit;
-    const { data, now, rotateEvery } = visit.settings;
+    const { recordFormat, now, rotateEvery } = visit.settings;
     const { isChanged, isRegenerated, isLifetimeChanged } = this.#change;
     const { id } = credentials;
     const access = visit.verifyWriter(found, credentials, this.#revocations);
@@ -344,13 +327,16 @@ class Commit {
     const touchedAt = now();
     if (this.#isGrowthFailed && secret === this.#newSecret) {
       // The store has kept it all, and failed afterwards.
-      const record = data.read(id, opened);
+      const record = recordFormat.read(id, opened);
       const isCookieDue = true;
       this.#outcome = { record, secret, touchedAt, isCookieDue, wasSealOld };
       return KEEP;
     }
-    const counted = visit.isolation.advance(id, opened, isChanged);
-    const changed = this.#change.apply(data.read(id, counted), generation);
+    const counted = visit.isolation.countCommit(id, opened, isChanged);
+    const changed = this.#change.apply(
+      recordFormat.read(id, counted),
+      generation,
+    );
     const canRotate = this.#canSend && !isRegenerated && !this.#isGrowthFailed;
     const step = canRotate ? dueStep(visit, changed) : undefined;
     this.#isGrown = step === "rotate" || step === "confirm";
@@ -369,6 +355,6 @@ class Commit {
     const isSent = isCookieDue && this.#canSend;
     const record = isSent ? noteCookie(next, touchedAt) : next;
     this.#outcome = { record, secret, touchedAt, isCookieDue, wasSealOld };
-    return data.write({ id, secret }, record, opened);
+    return recordFormat.write({ id, secret }, record, opened);
   }
 }

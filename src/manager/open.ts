@@ -105,7 +105,7 @@ async function findSession(
   credentials: Credentials,
   isPassive: boolean,
 ): Promise<OpenedSession | "unusable" | undefined> {
-  const { store, data, touchAfter, rotateEvery, now } = settings;
+  const { store, recordFormat, touchAfter, rotateEvery, now } = settings;
   const { onInvalid, report, counters } = settings;
   const { id, secretHash } = credentials;
   let lastAccess = now();
@@ -140,7 +140,7 @@ async function findSession(
 
   let record = verified.record;
   try {
-    record = data.load(id, record);
+    record = recordFormat.load(id, record);
   } catch (error) {
     if (!(error instanceof SessionDataError) || onInvalid === "throw") {
       throw error;

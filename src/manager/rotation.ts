@@ -69,7 +69,7 @@ const PURPOSE = "rotation";
  * @returns `undefined` when they do not open it.
  */
 export function verify(
-  { data, secrets, now }: ManagerSettings,
+  { recordFormat, secrets, now }: ManagerSettings,
   record: SessionRecord,
   credentials: Credentials,
 ): Verified | undefined {
@@ -80,7 +80,7 @@ export function verify(
     ? credentials.secret
     : followRotation(record, credentials, secrets);
   if (secret === undefined) return undefined;
-  const opened = data.unseal(record, { id, secret });
+  const opened = recordFormat.unseal(record, { id, secret });
   return opened && { ...opened, match, secret };
 }
 

@@ -42,7 +42,7 @@ export async function renewCookie(
   credentials: Credentials,
 ): Promise<Header | undefined> {
   const { state } = visit;
-  const { store, data, report, now } = visit.settings;
+  const { store, recordFormat, report, now } = visit.settings;
   const { id } = credentials;
   let record: SessionRecord | undefined;
   let secret = credentials.secret;
@@ -61,7 +61,7 @@ export async function renewCookie(
       record = noteCookie(access.record, time);
       if (record === access.record) return KEEP;
       touchedAt = time;
-      return data.seal(record, { id, secret });
+      return recordFormat.seal(record, { id, secret });
     });
     if (!stored || record === undefined) return undefined;
   } catch (error) {

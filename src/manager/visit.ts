@@ -17,7 +17,13 @@ import type {
 } from "../session/session_state.ts";
 import type { Isolation } from "./isolation.ts";
 import type { ManagerSettings } from "./manager_options.ts";
-import { type Credentials, type Verified, verify } from "./rotation.ts";
+import {
+  type Credentials,
+  isOpening,
+  matchSecret,
+  type Verified,
+  verify,
+} from "./rotation.ts";
 import {
   isSignedOut,
   loadGeneration,
@@ -92,7 +98,7 @@ export class Visit {
     this.isUpkeepDue = opened?.isUpkeepDue ?? false;
     this.broughtHash = opened?.broughtHash;
     this.others = others;
-    isolation.see(opened?.record);
+    isolation.noteSeen(opened?.record);
     this.state.owner = this;
     this.#opening = { turn: currentTurn(), at: now() };
     this.#openedUser = opened?.record.user;
@@ -127,7 +133,7 @@ export class Visit {
    * @throws As `consumeFormToken` of the manager.
    */
   async consumeFormToken(token: string): Promise<boolean> {
-    const { store, data, now } = this.settings;
+    const { store, recordFormat, now } = this.settings;
     const credentials = this.credentials;
     const isolation = this.isolation;
     const { formTokens } = this.state.use();
@@ -146,12 +152,12 @@ export class Visit {
       if (typeof access === "string") return KEEP;
       const { formTokens: tokens = [] } = access.record;
       if (!tokens.includes(token)) return KEEP;
-      const counted = isolation.advance(id, access.record, true);
+      const counted = isolation.countCommit(id, access.record, true);
       touchedAt = now();
       const { formTokens: _formTokens, ...rest } = counted;
       const left = tokens.filter((other) => other !== token);
       record = left.length === 0 ? rest : { ...rest, formTokens: left };
-      return data.seal(record, { id, secret: access.secret });
+      return recordFormat.seal(record, { id, secret: access.secret });
     };
     let stored: SessionRecord | null | undefined;
     try {
@@ -163,7 +169,7 @@ export class Visit {
     const kept = stored ? record : undefined;
     // The request has not seen what else is new in the record.
     if (kept !== undefined) {
-      isolation.settle(kept, false);
+      isolation.noteCommitted(kept, false);
       this.isPassive = false;
       this.state.noteTouch(touchedAt);
     }
@@ -215,6 +221,27 @@ export class Visit {
     if (found === undefined || !goesOn(found)) return false;
     if (touchedAt !== undefined) this.state.noteTouch(touchedAt);
     return true;
+  }
+
+  /**
+   * Ends the sessions that the request did not get: the browser brought their
+   * secrets, and would bring them again.
+   *
+   * @returns Whether there was one.
+   */
+  async endOthers(): Promise<boolean> {
+    const { store, now } = this.settings;
+    let isEnded = false;
+    for (const { id, secretHash } of this.others) {
+      const kept = await store.update(id, (found) => {
+        // A login may have replaced the secret meanwhile.
+        const isOpen = isOpening(matchSecret(found, secretHash, now()));
+        return isOpen ? undefined : KEEP;
+      });
+      isEnded ||= kept === null;
+    }
+    this.others = [];
+    return isEnded;
   }
 
   /** Lets the next exclusive request have the session. */
