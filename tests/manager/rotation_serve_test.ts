@@ -43,6 +43,8 @@ async function previousOf(
   return (await scene.records()).get(id)!.previous;
 }
 
+const MISFIT = new TypeError("the record does not fit");
+
 /** Makes a store fail what would keep a step of a rotation, from here on. */
 function refuseRotation(store: SessionStore): Disposable {
   const { update } = store;
@@ -53,7 +55,7 @@ function refuseRotation(store: SessionStore): Disposable {
         const { secretHash, previous } = next;
         const isStep = secretHash !== record.secretHash ||
           previous?.until !== record.previous?.until;
-        if (isStep) throw new Error("the record does not fit");
+        if (isStep) throw MISFIT;
       }
       return next;
     });
@@ -180,7 +182,11 @@ for (const medium of STORES) {
         expected += 2;
         assertEquals(
           events,
-          Array(expected).fill({ type: "unrotated", sessionId: id }),
+          Array(expected).fill({
+            type: "unrotated",
+            sessionId: id,
+            error: MISFIT,
+          }),
         );
       };
       await goesOn(cookie, 1);
