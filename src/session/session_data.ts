@@ -77,12 +77,11 @@ export class SessionData {
     this.#now = now;
   }
 
-  /** What the store had, without any change inside it. */
+  /** What the store had, without any change inside it, and no more of the record. */
   get stored(): DataContent {
-    if (this.#handedOut === undefined) return this.#stored;
     const { data, keyExpiry } = this.#stored;
     const content: Record<string, unknown> = { ...data };
-    for (const [key, text] of this.#handedOut) {
+    for (const [key, text] of this.#handedOut ?? []) {
       put(content, key, this.#format.parse(text));
     }
     return {

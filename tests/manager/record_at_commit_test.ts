@@ -95,6 +95,33 @@ for (const medium of STORES) {
     });
   }
 
+  test("another secret: the session of its own holds no more of the record than data and flash", async () => {
+    let now = Date.now();
+    const options = { rotateEvery: 1000, now: () => now };
+    await using scene = await serveActs(medium, options);
+    const first = await scene.begin((session) => {
+      signedIn(session, scene.server.manager);
+      session.setLabel("a phone");
+      session.setLifetime({ idleTimeout: 60_000 });
+      session.createFormToken();
+    });
+    now += 1000;
+    const { cookie: old } = await scene.ask(first, (session) => session.user);
+    const answer = await scene.hold(old, login("ann"));
+    await scene.ask(old, regenerate);
+    const { cookie } = await answer();
+    const record = (await scene.records()).get(idOf(cookie!))!;
+    assertNotEquals(idOf(cookie!), idOf(old!));
+    const { secretHash: _secretHash, ...others } = record;
+    assertEquals(others, {
+      createdAt: now,
+      user: "ann",
+      signedInAt: now,
+      flash: { hi: 1 },
+      data: { cart: ["tea"] },
+    });
+  });
+
   test("another secret: a login over another user's login leaves that one alone", async () => {
     await using met = await meet(stranger, login("ann"), login("bob"));
     const { scene, other, answer } = met;
