@@ -133,7 +133,7 @@ export class SessionState {
   /** The login that began and has not ended. */
   #begunLogin: SessionRecord["login"];
   #isLoginBegun = false;
-  #isLabelChanged = false;
+  #isLabelSet = false;
   #isRegenerated = false;
   #changeLifetime: ReturnType<typeof changeLifetime> | undefined;
   /** Why nothing may be written at the moment. */
@@ -245,10 +245,8 @@ export class SessionState {
   }
 
   setLabel(label: string | null): void {
-    const text = shorten(label);
-    if (text === this.label) return;
-    this.label = text;
-    this.#isLabelChanged = true;
+    this.label = shorten(label);
+    this.#isLabelSet = true;
   }
 
   /** An attacker who had the old secret may know the form tokens, too. */
@@ -276,7 +274,7 @@ export class SessionState {
 
   /** Ends the session, but for what the request said of its successor. */
   #replace(): void {
-    const label = this.#isLabelChanged ? this.label ?? null : undefined;
+    const label = this.#isLabelSet ? this.label ?? null : undefined;
     const changeLifetime = this.#changeLifetime;
     this.destroy();
     if (label !== undefined) this.setLabel(label);
@@ -294,8 +292,10 @@ export class SessionState {
     if (this.#stored === undefined) return;
     const { formTokens = [], ...rest } = this.#stored.record;
     const left = formTokens.filter((other) => other !== token);
-    this.#record = { ...rest, ...(left.length > 0 && { formTokens: left }) };
-    this.#stored = { ...this.#stored, record: this.#record };
+    const record = { ...rest, ...(left.length > 0 && { formTokens: left }) };
+    this.#stored = { ...this.#stored, record };
+    // The request may have ended the session since it sent the token.
+    if (!this.#isEnded) this.#record = record;
   }
 
   /**
@@ -312,7 +312,9 @@ export class SessionState {
     const changeFormTokens = this.#formTokens?.takeChange();
     const changeLifetime = this.#changeLifetime;
     const { login, signedInAt, label } = this;
-    const isLabelChanged = this.#isLabelChanged;
+    // A login may find another record at the commit, or none.
+    const isLabelChanged = this.#isLabelSet &&
+      (login !== undefined || label !== this.#record?.label);
     const begunLogin = this.#isLoginBegun ? this.#begunLogin : undefined;
     const isChanged = this.#isEnded || this.#isRegenerated ||
       isLabelChanged || begunLogin !== undefined ||
@@ -403,7 +405,7 @@ export class SessionState {
     this.#begunLogin = record?.login;
     this.#loginGeneration = undefined;
     this.#isLogin = this.#isLoginBegun = false;
-    this.#isLabelChanged = this.#isRegenerated = false;
+    this.#isLabelSet = this.#isRegenerated = false;
   }
 
   /** The ID and the names of the keys; never a value. */

@@ -12,9 +12,10 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { SessionTooLargeError } from "../../src/core/errors.ts";
-import { serveActs } from "./acting_server.ts";
+import type { Session } from "../../src/session/session.ts";
+import { type Act, serveActs } from "./acting_server.ts";
 import { STORES } from "./session_server.ts";
-import { idOf, setUp } from "./set_up.ts";
+import { type Data, idOf, setUp } from "./set_up.ts";
 
 for (const medium of STORES) {
   const name = (title: string) => `${title} (${medium})`;
@@ -196,6 +197,74 @@ for (const medium of STORES) {
         user: "bob",
         idleTimeout: undefined,
       });
+    },
+  );
+
+  Deno.test(
+    name(
+      "setLabel() and setLifetime() hold for the session of another user wherever they stand, also with the old values",
+    ),
+    async () => {
+      const label = "Firefox on Linux";
+      const lifetime = { idleTimeout: 3_600_000 };
+      await using scene = await serveActs(medium, { idleTimeout: 1_800_000 });
+      const say = (session: Session<Data>) => {
+        session.setLabel(label);
+        session.setLifetime(lifetime);
+      };
+      const orders: Act[] = [
+        (session) => {
+          say(session);
+          session.setUser("bob");
+        },
+        (session) => {
+          session.setUser("bob");
+          say(session);
+        },
+        (session) => {
+          say(session);
+          session.setUser("eve");
+          session.setUser("bob");
+        },
+      ];
+      for (const act of orders) {
+        const ann = await scene.begin((session) => {
+          say(session);
+          session.setUser("ann");
+        });
+        const { cookie } = await scene.ask(ann, act);
+        const record = (await scene.records()).get(idOf(cookie!))!;
+        const { user, idleTimeout } = record;
+        assertEquals({ user, label: record.label, idleTimeout }, {
+          user: "bob",
+          label,
+          ...lifetime,
+        });
+      }
+    },
+  );
+
+  Deno.test(
+    name(
+      "a form token that is consumed meanwhile brings nothing of an ended session back",
+    ),
+    async () => {
+      await using scene = await serveActs(medium);
+      let token = "";
+      const cookie = await scene.begin((session) => {
+        session.flash("hi", 1);
+        token = session.createFormToken();
+      });
+      const { result, cookie: sent } = await scene.ask(
+        cookie,
+        async (session, manager) => {
+          const consuming = manager.consumeFormToken(session, token);
+          session.destroy();
+          return [await consuming, session.flash("hi") ?? null];
+        },
+      );
+      assertEquals([result, sent], [[true, null], ""]);
+      assertEquals((await scene.records()).size, 0);
     },
   );
 
