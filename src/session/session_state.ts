@@ -132,6 +132,8 @@ export class SessionState {
   #loginGeneration: number | undefined;
   /** The login that began and has not ended. */
   #begunLogin: SessionRecord["login"];
+  /** The same, whatever the request has done to the session since. */
+  #boundLogin: SessionRecord["login"];
   #isLoginBegun = false;
   #isLabelSet = false;
   #isRegenerated = false;
@@ -224,12 +226,9 @@ export class SessionState {
       this.isLogout = true;
       return;
     }
-    const begun = this.#begunLogin;
-    const generation = this.login === user ? this.#loginGeneration : undefined;
     if (this.user !== undefined && this.user !== user) this.#replace();
-    this.#loginGeneration = begun?.user === user
-      ? begun.generation
-      : generation;
+    const bound = this.#boundLogin;
+    this.#loginGeneration = bound?.user === user ? bound.generation : undefined;
     this.#begunLogin = undefined;
     this.#isLoginBegun = false;
     this.user = user;
@@ -240,7 +239,7 @@ export class SessionState {
 
   /** Notes in which generation the login of a user begins. */
   beginLogin(user: string, generation: number): void {
-    this.#begunLogin = { user, generation };
+    this.#begunLogin = this.#boundLogin = { user, generation };
     this.#isLoginBegun = true;
   }
 
@@ -260,9 +259,11 @@ export class SessionState {
   }
 
   destroy(): void {
+    const bound = this.#boundLogin;
     this.#isEnded = this.#stored !== undefined;
     this.data.end();
     this.#reset(undefined);
+    this.#boundLogin = bound;
     this.isLogout = true;
   }
 
@@ -402,7 +403,7 @@ export class SessionState {
     this.#id = stored?.id;
     this.#record = record;
     this.#flash = this.#formTokens = this.#changeLifetime = undefined;
-    this.#begunLogin = record?.login;
+    this.#begunLogin = this.#boundLogin = record?.login;
     this.#loginGeneration = undefined;
     this.#isLogin = this.#isLoginBegun = false;
     this.#isLabelSet = this.#isRegenerated = false;
