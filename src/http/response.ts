@@ -98,11 +98,23 @@ export function checkResponse(answer: unknown): asserts answer is Response {
       "Cannot answer the request: the handler did not return a Response",
     );
   }
-  if (answer.bodyUsed) {
-    throw new TypeError(
-      "Cannot answer the request: the body of the handler's Response was already read",
-    );
-  }
+  if (answer.bodyUsed) throw cannotSend("was already read");
+}
+
+/**
+ * Refuses a response whose body something else is reading.
+ *
+ * @param answer A `Response` whose body was not read.
+ * @throws {TypeError} If its body is locked.
+ */
+export function checkUnlocked({ body }: Response): void {
+  if (body?.locked) throw cannotSend("is locked by a reader");
+}
+
+function cannotSend(state: string): TypeError {
+  return new TypeError(
+    `Cannot answer the request: the body of the handler's Response ${state}`,
+  );
 }
 
 /** By its shape too: a framework may bring a class of its own. */

@@ -116,6 +116,7 @@ export class SessionState {
   isLogout = false;
   /** Whether the request looked at the session in any way. */
   isUsed = false;
+  #isWritten = false;
   /** What a manager keeps with the session; a `WeakMap` of its own costs more. */
   owner: object | undefined;
   readonly #format: ValueFormat;
@@ -196,6 +197,11 @@ export class SessionState {
       this.formTokens.isEmpty && this.user === undefined;
   }
 
+  /** Whether a commit may find a change; one inside a value counts as likely. */
+  get mayBeChanged(): boolean {
+    return this.#isWritten || this.data.isHandedOut;
+  }
+
   /** Notes that the request looks at the session. */
   read(): this {
     this.isUsed = true;
@@ -208,13 +214,13 @@ export class SessionState {
     if (problem !== undefined) {
       throw new TypeError(`Cannot change the session: ${problem}`);
     }
+    this.#isWritten = true;
     return this.read();
   }
 
   /** Notes that the request is about to use up what an earlier one left. */
   use(): this {
-    const isLost = this.isReadOnly || this.#locked !== undefined;
-    return isLost ? this.write() : this.read();
+    return this.write();
   }
 
   setUser(user: string | null): void {
