@@ -131,6 +131,8 @@ function varyOn(headers: Headers, name: string): boolean {
   const vary = headers.get("vary") ?? "";
   const names = vary.split(",").map((each) => each.trim().toLowerCase());
   if (names.includes(name.toLowerCase()) || names.includes("*")) {
+    // Immutable headers throw here already, and not once a token is to be sent.
+    headers.set("vary", vary);
     return false;
   }
   headers.set("vary", vary.trim() === "" ? name : `${vary}, ${name}`);

@@ -282,7 +282,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * @throws {TypeError} If another manager opened the session, it is being
    * committed, or a value in it was given something that JSON cannot hold; if
    * there are no headers for the cookie of a login, a `regenerate` or a new
-   * session. Nothing was written.
+   * session, or they are immutable, as those of `fetch`. Nothing was written.
    * @throws What the store throws; the cookie is then not in the headers.
    */
   async commit(
