@@ -2,6 +2,7 @@ import { isRevocationId } from "../core/revocation.ts";
 import {
   addHeaders,
   checkResponse,
+  checkUnlocked,
   completeResponse,
   thrownResponse,
 } from "../http/response.ts";
@@ -197,7 +198,8 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * @throws {SessionLockTimeoutError} If it is `exclusive`, and other requests
    * hold the session for too long; `handle` has not run.
    * @throws {TypeError} If `handle` answers with anything but a `Response`, or
-   * with one whose body was read; nothing is saved.
+   * with one whose body was read or, if the request has changed the session, is
+   * being read; nothing is saved.
    * @throws What else `handle` throws, and nothing is saved; what the store
    * throws; the reason why the request was aborted, if it waited then.
    */
@@ -219,6 +221,8 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
       }
       checkResponse(response);
       if (isInner) return response;
+      // To ask for the body costs as much as half of a request that only reads.
+      if (stateOf(visit.session).mayBeChanged) checkUnlocked(response);
       const committing = this.#settings.commitWhen(response)
         ? commitOrReport(visit)
         : undefined;
@@ -289,7 +293,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * @throws {TypeError} If another manager opened the session, it is being
    * committed, or a value in it was given something that JSON cannot hold; if
    * there are no headers for the cookie of a login, a `regenerate` or a new
-   * session. Nothing was written.
+   * session, or they are immutable, as those of `fetch`. Nothing was written.
    * @throws What the store throws; the cookie is then not in the headers.
    */
   async commit(

@@ -78,18 +78,22 @@ export class SessionData {
     this.#now = now;
   }
 
-  /** What the store had, without any change inside it. */
+  /** What the store had, without any change inside it, and no more of the record. */
   get stored(): DataContent {
-    if (this.#handedOut === undefined) return this.#stored;
     const { data, keyExpiry } = this.#stored;
     const content: Record<string, unknown> = { ...data };
-    for (const [key, text] of this.#handedOut) {
+    for (const [key, text] of this.#handedOut ?? []) {
       put(content, key, this.#format.parse(text));
     }
     return {
       data: content as Record<string, JsonValue>,
       ...(keyExpiry !== undefined && { keyExpiry }),
     };
+  }
+
+  /** Whether a value was handed out that can be changed inside. */
+  get isHandedOut(): boolean {
+    return this.#handedOut !== undefined;
   }
 
   /** Whether no key has a value. */

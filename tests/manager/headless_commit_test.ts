@@ -1,9 +1,16 @@
-/** A commit without headers, as in the middle of a WebSocket, over a real socket. */
+/**
+ * A commit without headers, as in the middle of a WebSocket, or with immutable
+ * ones, over a real socket.
+ */
 
-import { assertEquals, assertNotEquals } from "@std/assert";
+import {
+  assertEquals,
+  assertNotEquals,
+  assertStringIncludes,
+} from "@std/assert";
 import { MINUTE } from "../constants.ts";
 import { serveActs } from "./acting_server.ts";
-import { STORES } from "./session_server.ts";
+import { serve, STORES } from "./session_server.ts";
 import type { Data } from "./set_up.ts";
 import type { Session } from "../../src/session/session.ts";
 
@@ -92,6 +99,31 @@ for (const medium of STORES) {
           "TypeError: Cannot commit the session: its new cookie needs headers to go into",
         );
         assertEquals(await scene.records(), before);
+      },
+    );
+  }
+
+  for (const vary of ["Cookie", "*", "Accept", undefined]) {
+    Deno.test(
+      name(
+        `with immutable headers a commit fails before anything is written, Vary: ${vary}`,
+      ),
+      async () => {
+        await using scene = await serveActs(medium);
+        const cookie = await scene.begin((session) => session.setUser("ann"));
+        const before = await scene.records();
+        await using upstream = await serve(medium, {
+          "/": () => new Response(null, { headers: vary ? { vary } : {} }),
+        });
+        const { headers } = await upstream.get("/");
+        const { status } = await scene.ask(cookie, (session, manager) => {
+          session.setUser("ann");
+          return manager.commit(session, headers);
+        });
+        assertEquals(status, 500);
+        assertStringIncludes(scene.server.errors[0]!.message, "immutable");
+        assertEquals(await scene.records(), before);
+        assertEquals((await scene.show(cookie))!.user, "ann");
       },
     );
   }
