@@ -14,7 +14,7 @@ import type { SessionRecord } from "../core/record.ts";
 import { KEEP } from "../core/store.ts";
 import { createSecret, createSessionId, hashSecret } from "../core/token.ts";
 import type { Header } from "../http/transport.ts";
-import { changeLifetime, noteCookie } from "../session/lifetime.ts";
+import { changeLifetime, noteCookie, oweCookie } from "../session/lifetime.ts";
 import {
   isEmptyRecord,
   type SessionChange,
@@ -103,6 +103,8 @@ class Commit {
   #isGrown = false;
   /** Whether the store has failed with that, so that it is left out. */
   #isGrowthFailed = false;
+  /** What the store was last given. */
+  #given: SessionRecord | undefined;
   /** What came of the record; missing until the store has called. */
   #outcome: Kept | "refused" | "revoked" | undefined;
 
@@ -146,10 +148,11 @@ class Commit {
         throw error;
       }
       // A step of the rotation was all there was to do, and the request goes on.
-      if (!(error instanceof SessionGoneError)) {
-        this.#reportUnrotated(credentials!, error);
-      }
-      return undefined;
+      if (error instanceof SessionGoneError) return undefined;
+      this.#reportUnrotated(credentials!, error);
+      return needsCookie(this.#visit, state.stored!)
+        ? await renewCookie(this.#visit, credentials!)
+        : undefined;
     } finally {
       state.unlock();
     }
@@ -325,7 +328,7 @@ class Commit {
     const { record: opened, isSealOld: wasSealOld } = access;
     let { secret } = access;
     const touchedAt = now();
-    if (this.#isGrowthFailed && secret === this.#newSecret) {
+    if (this.#isGrowthFailed && this.#isGiven(found, secret)) {
       // The store has kept it all, and failed afterwards.
       const record = recordFormat.read(id, opened);
       const isCookieDue = true;
@@ -353,8 +356,19 @@ class Commit {
     const isCookieDue = isLifetimeChanged || secret !== credentials.secret ||
       needsCookie(visit, changed);
     const isSent = isCookieDue && this.#canSend;
-    const record = isSent ? noteCookie(next, touchedAt) : next;
+    const record = isSent
+      ? noteCookie(next, touchedAt)
+      : isLifetimeChanged
+      ? oweCookie(next)
+      : next;
     this.#outcome = { record, secret, touchedAt, isCookieDue, wasSealOld };
-    return recordFormat.write({ id, secret }, record, opened);
+    this.#given = recordFormat.write({ id, secret }, record, opened);
+    return this.#given;
+  }
+
+  /** Tells whether a record is what the store was given when it failed. */
+  #isGiven(found: SessionRecord, secret: string): boolean {
+    return secret === this.#newSecret ||
+      JSON.stringify(found) === JSON.stringify(this.#given);
   }
 }

@@ -10,7 +10,7 @@ import {
 } from "@std/assert";
 import { MINUTE } from "../constants.ts";
 import { serveActs } from "./acting_server.ts";
-import { serve, STORES } from "./session_server.ts";
+import { Browser, serve, STORES } from "./session_server.ts";
 import type { Data } from "./set_up.ts";
 import type { Session } from "../../src/session/session.ts";
 
@@ -27,6 +27,43 @@ const NEEDS_COOKIE: Readonly<Record<string, (session: Session<Data>) => void>> =
 
 for (const medium of STORES) {
   const name = (title: string) => `${title} (${medium})`;
+
+  for (const untilBrowserCloses of [false, true]) {
+    Deno.test(
+      name(
+        `a lifetime that was set without headers reaches the browser with the next request, untilBrowserCloses: ${untilBrowserCloses}`,
+      ),
+      async () => {
+        await using server = await serve(medium, {
+          "/begin": (session) => {
+            session.set("n", 1);
+            return new Response();
+          },
+          "/": (session) => new Response(`${session.get("n")}`),
+          "/upgrade": async (session) => {
+            const idleTimeout = 9 * MINUTE;
+            session.setLifetime({ idleTimeout, untilBrowserCloses });
+            await server.manager.commit(session);
+            // As one whose answer never arrives.
+            throw new Error("the connection is lost");
+          },
+        }, { idleTimeout: MINUTE });
+        const browser = new Browser(server);
+        await browser.get("/begin");
+        const ask = async (path: string) => {
+          const answer = await server.get(path, browser.cookie);
+          await answer.body?.cancel();
+          return answer.headers.getSetCookie()[0];
+        };
+        assertEquals(await ask("/upgrade"), undefined);
+        const sent = await ask("/");
+        assertNotEquals(sent, undefined);
+        const maxAge = untilBrowserCloses ? undefined : "Max-Age=540";
+        assertEquals(sent!.match(/Max-Age=\d+/)?.[0], maxAge);
+        assertEquals(await ask("/"), undefined, "once");
+      },
+    );
+  }
 
   Deno.test(
     name(
@@ -54,7 +91,8 @@ for (const medium of STORES) {
           return [record.data, record.secretHash, record.cookieSentAt];
         },
       );
-      assertEquals(result, [{ n: 2 }, secretHash, cookieSentAt]);
+      assertNotEquals(cookieSentAt, undefined);
+      assertEquals(result, [{ n: 2 }, secretHash, 0]);
       assertNotEquals(after, undefined);
       assertNotEquals(after, cookie);
       const { cookieSentAt: sentAt } = (await scene.records()).get(id!)!;

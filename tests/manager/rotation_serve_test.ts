@@ -226,6 +226,40 @@ for (const medium of STORES) {
   );
 
   Deno.test(
+    name("a change is done once where the store keeps it and then fails"),
+    async () => {
+      const { scene, cookie } = await due(medium);
+      await using _scene = scene;
+      const { store, events } = scene.server;
+      const { cookie: after } = await scene.ask(cookie, reads);
+      const { update } = store;
+      store.update = async (id, change) => {
+        store.update = update;
+        await store.update(id, change);
+        throw new Error("the connection is lost");
+      };
+      // It brings the new secret for the first time.
+      const { status } = await scene.ask(after, (session) => {
+        session.update("n", (n = 0) => n + 1);
+      });
+      assertEquals(status, 200);
+      assertEquals(events.map(({ type }) => type), ["unrotated"]);
+      assertEquals((await scene.ask(after, reads)).result, 2);
+    },
+  );
+
+  Deno.test(
+    name("a rotation that cannot be written keeps no cookie from the browser"),
+    async () => {
+      const { scene, cookie } = await due(medium, { idleTimeout: 2 * EVERY });
+      await using _scene = scene;
+      using _refused = refuseRotation(scene.server.store);
+      const { status, cookie: sent } = await scene.ask(cookie, reads);
+      assertEquals([status, sent], [200, cookie]);
+    },
+  );
+
+  Deno.test(
     name(
       "a request that only reads is not refused when its session ends before the rotation",
     ),

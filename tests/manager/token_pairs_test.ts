@@ -145,7 +145,7 @@ for (const medium of STORES) {
             assertEquals(
               {
                 status,
-                user: result,
+                user: result as string | null,
                 events,
                 ended: before.filter((id) => !after.has(id)).sort(),
                 isCleared: cookie === "",
