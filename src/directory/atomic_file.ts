@@ -3,10 +3,11 @@
  *
  * The file behind a name changes only by `link` (onto a missing name), `rename`
  * (over a file whose exclusive lock is held) and `unlink` (likewise). In a file
- * that has a session's name no byte changes but the flag of the codec. So every
- * reader of a name finds one whole record, and a process that is killed between
- * any two calls leaves the old record or the new one, and under temporary names
- * at most two: the new file, and a second name of the file to be replaced.
+ * that has a session's name no byte changes but the flag and the last access of
+ * the codec, each by one write under the exclusive lock. So every reader of a name
+ * finds one whole record, and a process that is killed between any two calls
+ * leaves the old record or the new one, and under temporary names at most two: the
+ * new file, and a second name of the file to be replaced.
  *
  *   replace   write T · [sync T · lock T] · rename T over A · [sync the directory]
  *   create    write T · [sync T · lock T] · link T to A · unlink T · [sync the
@@ -105,7 +106,6 @@ const MOST_RECYCLED = 16;
  * @param context Where the name is.
  * @param path The name.
  * @param bytes The record, encoded; its flag may be changed.
- * @param modified The file's mtime, in ms since the epoch; `undefined` for now.
  * @returns `false`, and nothing changed, when the name is taken;
  * {@linkcode AGAIN} when the temporary file was collected.
  */
@@ -113,9 +113,8 @@ export function createFile(
   context: DirectoryContext,
   path: string,
   bytes: Uint8Array,
-  modified?: number,
 ): boolean | Again {
-  return publish(context, undefined, bytes, modified, (temporary) => {
+  return publish(context, undefined, bytes, (temporary) => {
     try {
       system.link(temporary, path);
     } catch (error) {
@@ -134,21 +133,17 @@ export function createFile(
  * @param context Where the name is.
  * @param held The file behind the name; it may become the recycled file.
  * @param bytes The record, encoded; its flag may be changed.
- * @param modified The file's mtime, in ms since the epoch; `undefined` for now.
  * @returns `true`; {@linkcode AGAIN} when the temporary file was collected.
  */
 export function replaceFile(
   context: DirectoryContext,
   held: HeldFile,
   bytes: Uint8Array,
-  modified?: number,
 ): true | Again {
   const { directory, durability } = context;
   const isRecycling = durability === "process";
-  // The flag is written last, and would set the mtime to now.
-  const isNew = !isRecycling || modified !== undefined;
-  const recycled = isNew ? undefined : takeRecycled(directory);
-  return publish(context, recycled, bytes, modified, (temporary) => {
+  const recycled = isRecycling ? takeRecycled(directory) : undefined;
+  return publish(context, recycled, bytes, (temporary) => {
     const retired = isRecycling && canRecycle(directory, held)
       ? newTemporaryPath(directory)
       : undefined;
@@ -243,7 +238,6 @@ function publish<T extends boolean | Again>(
   context: DirectoryContext,
   recycled: TakenFile | undefined,
   bytes: Uint8Array,
-  modified: number | undefined,
   name: (temporary: string) => T,
 ): T {
   const { directory, durability, needsMode } = context;
@@ -261,7 +255,6 @@ function publish<T extends boolean | Again>(
       writeWhole(file, bytes);
       if (recycled.size > bytes.length) system.truncate(file, bytes.length);
     }
-    if (modified !== undefined) system.setModified(file, modified);
     if (durability === "power") {
       system.sync(file);
       isLocked = system.tryLock(file, true);

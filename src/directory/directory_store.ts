@@ -86,9 +86,10 @@ export interface DirectorySessionStoreOptions {
  * format in `core/codec.ts`, the steps of an operation in
  * `directory/session_file.ts`.
  *
- * The last access is the file's mtime. Permissions needed: to read and write
- * the directory. After a power loss, or from a backup without `.users`, `entries`
- * of a user may miss sessions until the next `deleteOldSessions`.
+ * The last access stands in the file: the times that a copy or a backup gives to
+ * it mean nothing. Permissions needed: to read and write the directory. After a
+ * power loss, or from a backup without `.users`, `entries` of a user may miss
+ * sessions until the next `deleteOldSessions`.
  *
  * Not promised: network file systems (NFS is refused, as a name there may lead
  * to a file that was removed) and Windows (not tested). A plain load does not

@@ -46,7 +46,7 @@ export class LockedFile implements Disposable {
 export class HeldFile extends LockedFile {
   /** Its name. */
   readonly path: string;
-  /** The clock, read under the lock and before the mtime. */
+  /** The clock, read under the lock. */
   readonly now: number;
   /** What `fstat` says of it. */
   readonly info: Deno.FileInfo;
@@ -67,11 +67,6 @@ export class HeldFile extends LockedFile {
     this.path = path;
     this.now = now;
     this.info = info;
-  }
-
-  /** Its mtime, in ms since the epoch. */
-  get lastAccess(): number {
-    return this.info.mtime!.getTime();
   }
 }
 

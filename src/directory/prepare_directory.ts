@@ -11,8 +11,6 @@
  *   a file that was removed while open
  *   has no names left                   else it is NFS, whose name cache can show
  *                                       a file that was removed
- *   a new file's mtime is near the
- *   clock                               else the last access is of another clock
  *   only the owner may write            else others can make links and pipes,
  *                                       which a plain load does not look for
  *
@@ -32,7 +30,6 @@ import { markerPath, temporaryPath } from "./layout.ts";
 
 const OTHERS_MAY_WRITE = 0o022;
 const DIRECTORY_MODE = 0o700;
-const CLOCK_DIFFERENCE = 5_000;
 const MARKER = new TextEncoder().encode(
   "A directory of sessions of @latchkey/session, format 1.\n",
 );
@@ -144,7 +141,6 @@ function tryOut(directory: string, owner: number | null): Findings {
   try {
     const needsMode = tryMode(directory, first, file);
     const isOwner = system.fstat(file).uid === owner;
-    tryClock(directory, file);
     tryLocks(directory, first, file);
     tryInode(directory, first, file);
     tryNames(directory, first, second, file);
@@ -172,15 +168,6 @@ function tryMode(
   throw new SessionDirectoryError(
     directory,
     "its file system does not keep the mode of a file",
-  );
-}
-
-function tryClock(directory: string, file: Deno.FsFile): void {
-  const modified = system.fstat(file).mtime?.getTime() ?? NaN;
-  if (Math.abs(modified - system.now()) <= CLOCK_DIFFERENCE) return;
-  throw new SessionDirectoryError(
-    directory,
-    "the clock of its file system differs from this machine's",
   );
 }
 

@@ -8,19 +8,27 @@
  *          not expired is the answer, whatever happened to the name since: it was
  *          current at some time since the name was opened. Anything else is not
  *          an answer yet.
- *   hold   take the exclusive lock, then look: is this still the file behind the
- *          name? Then read the clock, the mtime and the record, in this order.
- *          Now no other process can replace, touch or remove it.
+ *   hold   take the exclusive lock, then read the clock, then look: is this still
+ *          the file behind the name? Then read the record. Now no other process
+ *          can replace, touch or remove it.
+ *
+ * What writes the last access (a touch, a change, a new session) takes it from the
+ * clock under the lock, anew at each try: by an earlier one it could lower what
+ * another process has written meanwhile, or revive what has expired meanwhile.
  */
 import {
+  ACCESS_AT,
   decodeLifetime,
   decodeRecord,
   decodeTag,
+  encodeLastAccess,
   encodeRecord,
   FLAG_AT,
   isTagged,
   LONGEST_HEAD,
   PUBLISHED,
+  putLastAccess,
+  readLastAccess,
   readTag,
   type Unusable,
 } from "../core/codec.ts";
@@ -45,6 +53,16 @@ import { sessionPath, temporaryPath } from "./layout.ts";
 import type { Quarantine } from "./quarantine.ts";
 import { readHead, readOnce, readRest, readWhole } from "./read_file.ts";
 import { publishIndexed, removeIndexed } from "./user_index.ts";
+
+/** A record in a file that is held, and what its head says beside it. */
+interface Found<R> {
+  readonly record: R;
+  readonly held: HeldFile;
+  /** When it was last accessed, in ms since the epoch. */
+  readonly lastAccess: number;
+  /** The tag of its user, if it has one. */
+  readonly tag: string | undefined;
+}
 
 /** The file of one session, and every operation on it. */
 export class SessionFile {
@@ -80,9 +98,10 @@ export class SessionFile {
     const read = this.#read(touch, isWary);
     if (typeof read !== "string") return read;
     try {
-      return this.#holdRecord(decodeRecord, (record, held) => {
-        if (!isLive(record, held)) return undefined;
-        if (touch?.(record, held.lastAccess)) markAccessed(held);
+      return this.#holdRecord(decodeRecord, (found) => {
+        if (!isLive(found)) return undefined;
+        const { record, lastAccess } = found;
+        if (touch?.(record, lastAccess)) markAccessed(found);
         return record;
       });
     } catch (error) {
@@ -108,9 +127,12 @@ export class SessionFile {
     if (created !== false) return created;
     const replaced = this.#hold((held) => {
       const old = readWhole(held.file, held.info.size);
-      const lifetime = decodeLifetime(this.#id, old);
-      if (typeof lifetime === "object" && isLive(lifetime, held)) return false;
+      const record = decodeLifetime(this.#id, old);
       const before = decodeTag(this.#id, old);
+      if (typeof record === "object") {
+        const found = { record, held, lastAccess: readLastAccess(old)! };
+        if (isLive(found)) return false;
+      }
       return this.#replace(held, bytes, before, lastAccess);
     });
     return replaced ?? this.#again();
@@ -121,8 +143,9 @@ export class SessionFile {
     change: RecordChange,
     lastAccess?: number,
   ): SessionRecord | null | undefined | Again {
-    return this.#holdRecord(decodeRecord, (record, held, tag) => {
-      if (!isLive(record, held)) return undefined;
+    return this.#holdRecord(decodeRecord, (found) => {
+      if (!isLive(found)) return undefined;
+      const { record, held, tag } = found;
       const changed = change(record);
       if (changed === KEEP) return record;
       if (changed === undefined) {
@@ -137,18 +160,18 @@ export class SessionFile {
 
   /** Marks a live session accessed. */
   touch(): boolean | undefined | Again {
-    return this.#holdRecord(decodeLifetime, (lifetime, held) => {
-      if (!isLive(lifetime, held)) return false;
-      markAccessed(held);
+    return this.#holdRecord(decodeLifetime, (found) => {
+      if (!isLive(found)) return false;
+      markAccessed(found);
       return true;
     });
   }
 
   /** Removes a session, and tells whether it was live. */
   delete(): boolean | undefined | Again {
-    return this.#holdRecord(decodeLifetime, (lifetime, held, tag) => {
-      this.#remove(tag);
-      return isLive(lifetime, held);
+    return this.#holdRecord(decodeLifetime, (found) => {
+      this.#remove(found.tag);
+      return isLive(found);
     });
   }
 
@@ -164,9 +187,9 @@ export class SessionFile {
     isDue: CleanupRule,
     note: (path: string, tag: string | undefined) => void,
   ): boolean | undefined | Again {
-    return this.#holdRecord(decodeLifetime, (lifetime, held, tag) => {
-      const { lastAccess, now } = held;
-      if (!isDue(lifetime, lastAccess, now)) return false;
+    return this.#holdRecord(decodeLifetime, (found) => {
+      const { record, lastAccess, held: { now }, tag } = found;
+      if (!isDue(record, lastAccess, now)) return false;
       const path = temporaryPath(this.#context.directory, now, system.random());
       try {
         system.rename(this.path, path);
@@ -184,40 +207,37 @@ export class SessionFile {
     return underLock(this.path, false, (file) => {
       const wary = isWary ? system.fstat(file) : undefined;
       if (wary?.isFile === false) throw notFileError(this.path);
-      const first = readOnce(file);
-      let found = decodeRecord(this.#id, first);
+      let bytes = readOnce(file);
+      let found = decodeRecord(this.#id, bytes);
       if (typeof found === "string") {
-        found = decodeRecord(this.#id, readRest(file, first));
+        bytes = readRest(file, bytes);
+        found = decodeRecord(this.#id, bytes);
       }
       if (typeof found === "string") return found;
-      const isPublished = first[FLAG_AT] === PUBLISHED;
-      const now = system.now();
-      if (
-        isPublished && touch === undefined && found.idleTimeout === undefined
-      ) {
-        if (!isExpired(found, now, now)) return found;
-      }
-      // Under the lock no process touches it.
-      const info = wary ?? system.fstat(file);
-      const lastAccess = info.mtime!.getTime();
-      const hasExpired = isExpired(found, lastAccess, now);
-      if ((hasExpired || !isPublished) && !leadsTo(this.path, info)) {
-        return AGAIN;
+      const isPublished = bytes[FLAG_AT] === PUBLISHED;
+      const lastAccess = readLastAccess(bytes)!;
+      const hasExpired = isExpired(found, lastAccess, system.now());
+      if (hasExpired || !isPublished) {
+        const info = wary ?? system.fstat(file);
+        if (!leadsTo(this.path, info)) return AGAIN;
       }
       if (hasExpired) return undefined;
       return touch?.(found, lastAccess) ? "hold" : found;
     }, isWary);
   }
 
-  /** Acts on a record and the tag in it; a file without one is set aside, or left. */
+  /** Acts on a record; a file without one is set aside, or left. */
   #holdRecord<T, R extends Lifetime>(
     decode: (id: string, bytes: Uint8Array) => R | Unusable,
-    act: (record: R, held: HeldFile, tag: string | undefined) => T,
+    act: (found: Found<R>) => T,
   ): T | undefined | Again {
     return this.#hold((held) => {
       const bytes = readWhole(held.file, held.info.size);
       const record = decode(this.#id, bytes);
-      if (typeof record === "object") return act(record, held, readTag(bytes));
+      if (typeof record === "object") {
+        const lastAccess = readLastAccess(bytes)!;
+        return act({ record, held, lastAccess, tag: readTag(bytes) });
+      }
       if (record === "unreadable") {
         this.#quarantine.setAside(this.path, this.#id, held.file);
       } else {
@@ -249,7 +269,10 @@ export class SessionFile {
       this.#id,
       bytes,
       undefined,
-      () => createFile(this.#context, this.path, bytes, lastAccess),
+      () => {
+        putLastAccess(bytes, lastAccess ?? system.now());
+        return createFile(this.#context, this.path, bytes);
+      },
     );
   }
 
@@ -257,14 +280,15 @@ export class SessionFile {
     held: HeldFile,
     bytes: Uint8Array,
     before: string | undefined,
-    lastAccess?: number,
+    lastAccess = held.now,
   ): true | Again {
+    putLastAccess(bytes, lastAccess);
     return publishIndexed(
       this.#context,
       this.#id,
       bytes,
       before,
-      () => replaceFile(this.#context, held, bytes, lastAccess),
+      () => replaceFile(this.#context, held, bytes),
     );
   }
 
@@ -280,14 +304,23 @@ export class SessionFile {
   }
 }
 
-function isLive(lifetime: Lifetime, { lastAccess, now }: HeldFile): boolean {
-  return !isExpired(lifetime, lastAccess, now);
+function isLive(
+  { record, lastAccess, held }: Omit<Found<Lifetime>, "tag">,
+): boolean {
+  return !isExpired(record, lastAccess, held.now);
 }
 
 /**
  * Marks a session accessed. A clock that was set back may have left the last
- * access in the future: only then is it lowered.
+ * access in the future: only then is it lowered, since it and the clock are read
+ * under the lock. It takes one write, so that no reader and no crash finds digits
+ * of two times.
  */
-function markAccessed({ file, lastAccess, now }: HeldFile): void {
-  if (lastAccess !== now) system.setModified(file, now);
+function markAccessed({ held, lastAccess }: Found<Lifetime>): void {
+  if (lastAccess === held.now) return;
+  const digits = encodeLastAccess(held.now);
+  if (system.overwrite(held.file, ACCESS_AT, digits) === digits.length) return;
+  throw new Deno.errors.WriteZero(
+    `Cannot mark a session accessed: ${held.path} takes too few bytes`,
+  );
 }

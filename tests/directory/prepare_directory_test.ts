@@ -193,28 +193,6 @@ const LACKING: Record<string, (real: System) => [Partial<System>, string]> = {
     { fstat: (file) => ({ ...fstat(file), nlink: 1 }) },
     "its file system keeps a name of a removed file, as NFS does",
   ],
-  "has a clock that is slow": ({ fstat }) => [
-    {
-      fstat: (file) => ({
-        ...fstat(file),
-        mtime: new Date(Date.now() - 60_000),
-      }),
-    },
-    "the clock of its file system differs from this machine's",
-  ],
-  "has a clock that is fast": ({ fstat }) => [
-    {
-      fstat: (file) => ({
-        ...fstat(file),
-        mtime: new Date(Date.now() + 60_000),
-      }),
-    },
-    "the clock of its file system differs from this machine's",
-  ],
-  "has no clock": ({ fstat }) => [
-    { fstat: (file) => ({ ...fstat(file), mtime: null }) },
-    "the clock of its file system differs from this machine's",
-  ],
   "does not keep the mode of a file": ({ fstat }) => [
     { fstat: (file) => ({ ...fstat(file), mode: 0o100777 }) },
     "its file system does not keep the mode of a file",

@@ -13,6 +13,7 @@ import {
 } from "../../src/directory/directory_store.ts";
 import type { StoreWarning } from "../../src/core/store.ts";
 import { ID, OTHER_ID } from "../constants.ts";
+import { setLastAccess } from "../session_file.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { cleanUpAfter, goOn } from "./aftermath.ts";
 import { LONG_AGO, sessionOf } from "./scenes.ts";
@@ -129,7 +130,7 @@ Deno.test("a last access that did not reach the disk is the one before: a sessio
   const { directory, store } = restart;
   await store.save(ID, { ...LARGE, idleTimeout: 60_000 });
   await store.touch(ID);
-  Deno.utimeSync(directory.join(ID), new Date(LONG_AGO), new Date(LONG_AGO));
+  setLastAccess(directory.join(ID), LONG_AGO);
   assertEquals(await store.load(ID), undefined);
 });
 
