@@ -9,8 +9,10 @@
  *   file over the name, or remove it; the lock is then of a file that no other
  *   process will ever open. So after every exclusive lock: is the name still a
  *   regular file, with the device and inode of the open one?
- * - Unlock, then close. A child process that is being started shares our open
- *   files until its exec, and would keep the lock of a file that is only closed.
+ * - A writer unlocks, then closes. A child process that is being started shares our
+ *   open files until its exec, and would keep the lock of a file that is only
+ *   closed. A reader only closes: a shared lock that is kept for some milliseconds
+ *   delays a writer, and breaks nothing.
  */
 import { notFileError, openExisting } from "../system/files.ts";
 import { system } from "../system/system.ts";
@@ -135,25 +137,45 @@ export function openHeld(path: string): HeldFile | undefined | Again {
 }
 
 /**
- * Acts on the file behind a name under its lock, if that is free; then unlocks,
- * then closes.
+ * Reads the file behind a name under its shared lock, if that is free; then
+ * closes it.
  *
  * @param path The file.
- * @param exclusive `false` for a lock that readers share.
- * @param act Synchronous.
  * @param write Whether to open it also to write; opening a pipe then returns at
  * once.
+ * @param read Synchronous.
+ * @returns What it returned; `undefined` when the name is missing;
+ * {@linkcode AGAIN} when the lock is held.
+ */
+export function readUnderLock<T>(
+  path: string,
+  write: boolean,
+  read: (file: Deno.FsFile) => T,
+): T | undefined | Again {
+  const file = openExisting(path, write);
+  if (file === undefined) return undefined;
+  try {
+    return system.tryLock(file, false) ? read(file) : AGAIN;
+  } finally {
+    system.close(file);
+  }
+}
+
+/**
+ * Acts on the file behind a name under its exclusive lock, if that is free; then
+ * unlocks, then closes.
+ *
+ * @param path The file.
+ * @param act Synchronous.
  * @returns What it returned; `undefined` when the name is missing;
  * {@linkcode AGAIN} when the lock is held.
  */
 export function underLock<T>(
   path: string,
-  exclusive: boolean,
   act: (file: Deno.FsFile) => T,
-  write: boolean = exclusive,
 ): T | undefined | Again {
-  const file = openExisting(path, write);
-  return file && underLockOf(file, exclusive, act);
+  const file = openExisting(path, true);
+  return file && underLockOf(file, true, act);
 }
 
 /**

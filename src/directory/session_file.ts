@@ -48,7 +48,12 @@ import {
   removeFile,
   replaceFile,
 } from "./atomic_file.ts";
-import { type HeldFile, leadsTo, openHeld, underLock } from "./file_lock.ts";
+import {
+  type HeldFile,
+  leadsTo,
+  openHeld,
+  readUnderLock,
+} from "./file_lock.ts";
 import { sessionPath, temporaryPath } from "./layout.ts";
 import type { Quarantine } from "./quarantine.ts";
 import { readHead, readOnce, readRest, readWhole } from "./read_file.ts";
@@ -204,7 +209,7 @@ export class SessionFile {
     touch: LoadOptions["touch"],
     isWary: boolean,
   ): SessionRecord | undefined | Again | "hold" | Unusable {
-    return underLock(this.path, false, (file) => {
+    return readUnderLock(this.path, isWary, (file) => {
       const wary = isWary ? system.fstat(file) : undefined;
       if (wary?.isFile === false) throw notFileError(this.path);
       let bytes = readOnce(file);
@@ -223,7 +228,7 @@ export class SessionFile {
       }
       if (hasExpired) return undefined;
       return touch?.(found, lastAccess) ? "hold" : found;
-    }, isWary);
+    });
   }
 
   /** Acts on a record; a file without one is set aside, or left. */

@@ -127,7 +127,7 @@ export function removeIndexed(
   remove: () => void,
 ): void {
   const isDone = tag !== undefined &&
-    underLock(bucketLockPath(directory, tag), true, () => {
+    underLock(bucketLockPath(directory, tag), () => {
       remove();
       removeIfThere(entryPath(directory, { tag, id }));
       return true;
@@ -268,7 +268,7 @@ export function removeStaleEntries(
 ): void {
   const [first] = entries;
   if (first === undefined) return;
-  underLock(bucketLockPath(directory, first.tag), true, () => {
+  underLock(bucketLockPath(directory, first.tag), () => {
     for (const entry of entries) {
       if (isStale(directory, entry)) removeIfThere(entryPath(directory, entry));
     }

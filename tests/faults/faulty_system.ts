@@ -34,11 +34,15 @@ export class FaultySystem implements Disposable {
   isChanged = false;
   /** Files that are open. */
   readonly open: Set<unknown>;
-  /** Files that were closed before they were unlocked. */
+  /**
+   * Files that were closed before they were unlocked; not those that were only
+   * read, under the shared lock of a session.
+   */
   readonly closedLocked: string[] = [];
 
   readonly #fault: Fault;
   readonly #locked = new Set<unknown>();
+  readonly #sessions = new Set<unknown>();
   readonly #replaced: Disposable;
   #steps = 0;
 
@@ -81,9 +85,10 @@ export class FaultySystem implements Disposable {
     switch (call.name) {
       case "open":
         this.open.add(result);
+        if (isSession(first)) this.#sessions.add(result);
         break;
       case "tryLock":
-        if (result === true) this.#locked.add(first);
+        if (result === true && !this.#isRead(call)) this.#locked.add(first);
         break;
       case "unlock":
         this.#locked.delete(first);
@@ -104,6 +109,10 @@ export class FaultySystem implements Disposable {
         if (call.args[1] === ACCESS_AT) this.isChanged = true;
     }
     return result;
+  }
+
+  #isRead({ args: [file, exclusive] }: Call): boolean {
+    return !exclusive && this.#sessions.has(file);
   }
 
   #makeAndFail(call: Call): unknown {
