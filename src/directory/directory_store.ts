@@ -24,6 +24,7 @@ import type {
 } from "../core/store.ts";
 import { isRevocationId } from "../core/revocation.ts";
 import { checkSessionId, isSessionId } from "../core/token.ts";
+import { Warnings } from "../core/warnings.ts";
 import { isNotFile } from "../system/files.ts";
 import { checkLock, SessionLock } from "../system/lock_queue.ts";
 import { system } from "../system/system.ts";
@@ -123,6 +124,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   readonly #create: boolean;
   readonly #lockTimeout: number;
   readonly #durability: Durability;
+  readonly #warnings: Warnings;
   readonly #quarantine: Quarantine;
   #context: DirectoryContext | undefined;
 
@@ -142,7 +144,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
       create = false,
       lockTimeout = 5_000,
       durability = "process",
-      onWarning = (warning) => console.warn(warning.message),
+      onWarning,
     } = options;
     const path = directory instanceof URL ? fromFileUrl(directory) : directory;
     checkArguments(path, lockTimeout, durability);
@@ -150,7 +152,8 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     this.#create = create;
     this.#lockTimeout = lockTimeout;
     this.#durability = durability;
-    this.#quarantine = new Quarantine(this.directory, onWarning);
+    this.#warnings = new Warnings(onWarning);
+    this.#quarantine = new Quarantine(this.directory, this.#warnings);
   }
 
   /** Makes sure that the directory is there, private, and can keep sessions. */
@@ -161,9 +164,9 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   /** See {@linkcode SessionStore.load}. */
   load(
     id: string,
-    { touch, signal }: LoadOptions = {},
+    options: LoadOptions = {},
   ): Promise<SessionRecord | undefined> {
-    return this.#read(id, (file) => file.load(touch), signal);
+    return this.#read(id, (file) => file.load(options), options);
   }
 
   /** See {@linkcode SessionStore.save}. */
@@ -202,20 +205,20 @@ export class DirectorySessionStore implements SessionStore, Disposable {
         isThere = true;
         return change(record);
       }, lastAccess);
-    const kept = await this.#read(id, step, signal);
+    const kept = await this.#read(id, step, { signal });
     if (!isThere) this.#noSession(id);
     return kept;
   }
 
   /** See {@linkcode SessionStore.touch}. */
   async touch(id: string, options: StoreOptions = {}): Promise<boolean> {
-    return await this.#read(id, (file) => file.touch(), options.signal) ??
+    return await this.#read(id, (file) => file.touch(), options) ??
       this.#noSession(id);
   }
 
   /** See {@linkcode SessionStore.delete}. */
   async delete(id: string, options: StoreOptions = {}): Promise<boolean> {
-    return await this.#read(id, (file) => file.delete(), options.signal) ??
+    return await this.#read(id, (file) => file.delete(), options) ??
       this.#noSession(id);
   }
 
@@ -238,7 +241,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     yield* directoryEntries(
       directory,
       (name, touch) =>
-        this.#read(name, (file) => file.load(touch, true), signal),
+        this.#read(name, (file) => file.load({ touch }, true), { signal }),
       options,
     );
   }
@@ -311,7 +314,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   async #read<T>(
     id: string,
     step: (file: SessionFile) => T | undefined | Again,
-    signal: AbortSignal | undefined,
+    { signal, mustBeReadable }: LoadOptions,
   ): Promise<T | undefined> {
     if (!isSessionId(id)) return undefined;
     // Most users have no revocation, and opening a missing file takes long.
@@ -321,7 +324,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
       return result instanceof Promise ? await result : result;
     } catch (error) {
       const path = sessionPath(this.directory, id);
-      if (!isNotFile(path)) throw error;
+      if (mustBeReadable || !isNotFile(path)) throw error;
       this.#quarantine.report("not a file", path, id);
       return undefined;
     }

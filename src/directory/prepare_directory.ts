@@ -22,6 +22,7 @@ import {
   FILE_MODE,
   makeFile,
   makeIfMissing,
+  openRegular,
   removeIfThere,
 } from "../system/files.ts";
 import { system } from "../system/system.ts";
@@ -30,9 +31,7 @@ import { markerPath, temporaryPath } from "./layout.ts";
 
 const OTHERS_MAY_WRITE = 0o022;
 const DIRECTORY_MODE = 0o700;
-const MARKER = new TextEncoder().encode(
-  "A directory of sessions of @latchkey/session, format 1.\n",
-);
+const MARKER = "A directory of sessions of @latchkey/session, format 1.\n";
 
 /** What the trials tell of a directory. */
 type Findings = Pick<DirectoryContext, "needsMode" | "isOwner">;
@@ -49,6 +48,7 @@ export function prepareDirectory(directory: string, create: boolean): Findings {
   const { uid } = checkDirectory(directory, create);
   const findings = tryOut(directory, uid);
   markDirectory(directory);
+  checkFormat(directory);
   return findings;
 }
 
@@ -61,6 +61,7 @@ export function prepareDirectory(directory: string, create: boolean): Findings {
 export function checkMarked(directory: string): void {
   checkDirectory(directory, false);
   checkMarker(directory, "no sessions were ever kept there");
+  checkFormat(directory);
 }
 
 /**
@@ -80,7 +81,27 @@ export function checkStillThere(directory: string): void {
  * @param directory The directory.
  */
 export function markDirectory(directory: string): void {
-  makeIfMissing(markerPath(directory), MARKER);
+  makeIfMissing(markerPath(directory), new TextEncoder().encode(MARKER));
+}
+
+/** Refuses what a later version has made. */
+function checkFormat(directory: string): void {
+  const file = openRegular(markerPath(directory))?.file;
+  if (file === undefined) return;
+  const bytes = new Uint8Array(2 * MARKER.length);
+  let length: number;
+  try {
+    length = system.read(file, bytes) ?? 0;
+  } finally {
+    system.close(file);
+  }
+  // A crash may have cut it off.
+  const text = new TextDecoder().decode(bytes.subarray(0, length));
+  if (MARKER.startsWith(text)) return;
+  throw new SessionDirectoryError(
+    directory,
+    "its file .latchkey is not of format 1: a later version of this package has made it; update this server",
+  );
 }
 
 function checkMarker(directory: string, state: string): void {

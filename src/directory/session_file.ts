@@ -24,6 +24,7 @@ import {
   encodeLastAccess,
   encodeRecord,
   FLAG_AT,
+  isNewer,
   isTagged,
   LONGEST_HEAD,
   PUBLISHED,
@@ -32,12 +33,14 @@ import {
   readTag,
   type Unusable,
 } from "../core/codec.ts";
+import { SessionFormatError, SessionUnreadableError } from "../core/errors.ts";
 import {
   type CleanupRule,
   isExpired,
   type Lifetime,
   type SessionRecord,
 } from "../core/record.ts";
+import { isRevocationId } from "../core/revocation.ts";
 import { KEEP, type LoadOptions, type RecordChange } from "../core/store.ts";
 import { isNotFile, notFileError } from "../system/files.ts";
 import { system } from "../system/system.ts";
@@ -92,24 +95,44 @@ export class SessionFile {
   /**
    * Loads a session: one open file and one shared lock, unless a touch is due.
    *
-   * @param touch Decides whether to mark it accessed.
+   * @param options May mark it accessed, or throw where there is something that
+   * cannot be read.
    * @param isWary Whether to look before reading, so that a process that reads a
    * whole directory waits for no pipe in it.
    */
   load(
-    touch: LoadOptions["touch"],
+    options: LoadOptions,
     isWary = false,
+  ): SessionRecord | undefined | Again {
+    if (!options.mustBeReadable) return this.#load(options, isWary);
+    try {
+      return this.#load(options, isWary);
+    } catch (error) {
+      if (error instanceof SessionUnreadableError) throw error;
+      throw new SessionUnreadableError(this.#id, { cause: error });
+    }
+  }
+
+  #load(
+    { touch, mustBeReadable }: LoadOptions,
+    isWary: boolean,
   ): SessionRecord | undefined | Again {
     const read = this.#read(touch, isWary);
     if (typeof read !== "string") return read;
+    const refuse = mustBeReadable
+      ? () => {
+        throw new SessionUnreadableError(this.#id);
+      }
+      : undefined;
     try {
       return this.#holdRecord(decodeRecord, (found) => {
         if (!isLive(found)) return undefined;
         const { record, lastAccess } = found;
         if (touch?.(record, lastAccess)) markAccessed(found);
         return record;
-      });
+      }, refuse);
     } catch (error) {
+      if (mustBeReadable) throw error;
       if (read === "hold" || isNotFile(this.path)) throw error;
       this.#quarantine.report(read, this.path, this.#id, error);
       return undefined;
@@ -119,7 +142,10 @@ export class SessionFile {
   /** Replaces whatever is there, or creates. */
   save(bytes: Uint8Array): true | Again {
     const replaced = this.#hold((held) => {
-      const before = isTagged(bytes) ? this.#readTag(held) : undefined;
+      const { file, info } = held;
+      const head = readHead(file, Math.min(info.size, LONGEST_HEAD));
+      if (isNewer(head)) throw new SessionFormatError(this.#id);
+      const before = isTagged(bytes) ? decodeTag(this.#id, head) : undefined;
       return this.#replace(held, bytes, before);
     });
     if (replaced !== undefined) return replaced;
@@ -133,6 +159,7 @@ export class SessionFile {
     const replaced = this.#hold((held) => {
       const old = readWhole(held.file, held.info.size);
       const record = decodeLifetime(this.#id, old);
+      if (record === "newer") throw new SessionFormatError(this.#id);
       const before = decodeTag(this.#id, old);
       if (typeof record === "object") {
         const found = { record, held, lastAccess: readLastAccess(old)! };
@@ -177,6 +204,10 @@ export class SessionFile {
     return this.#holdRecord(decodeLifetime, (found) => {
       this.#remove(found.tag);
       return isLive(found);
+    }, (problem) => {
+      if (problem !== "newer") return undefined;
+      this.#remove(undefined);
+      return true;
     });
   }
 
@@ -231,10 +262,14 @@ export class SessionFile {
     });
   }
 
-  /** Acts on a record; a file without one is set aside, or left. */
+  /**
+   * Acts on a record. A file without one is set aside, or left, unless `refuse`
+   * answers; an unreadable revocation is left, since it is not "no revocation".
+   */
   #holdRecord<T, R extends Lifetime>(
     decode: (id: string, bytes: Uint8Array) => R | Unusable,
     act: (found: Found<R>) => T,
+    refuse?: (problem: Unusable) => T | undefined,
   ): T | undefined | Again {
     return this.#hold((held) => {
       const bytes = readWhole(held.file, held.info.size);
@@ -243,7 +278,9 @@ export class SessionFile {
         const lastAccess = readLastAccess(bytes)!;
         return act({ record, held, lastAccess, tag: readTag(bytes) });
       }
-      if (record === "unreadable") {
+      const refused = refuse?.(record);
+      if (refused !== undefined) return refused;
+      if (record === "unreadable" && !isRevocationId(this.#id)) {
         this.#quarantine.setAside(this.path, this.#id, held.file);
       } else {
         this.#quarantine.report(record, this.path, this.#id);
@@ -261,11 +298,6 @@ export class SessionFile {
     } finally {
       held[Symbol.dispose]();
     }
-  }
-
-  #readTag({ file, info }: HeldFile): string | undefined {
-    const head = readHead(file, Math.min(info.size, LONGEST_HEAD));
-    return decodeTag(this.#id, head);
   }
 
   #create(bytes: Uint8Array, lastAccess?: number): boolean | Again {

@@ -77,7 +77,6 @@ Deno.test("a search for a user's sessions opens and locks no session of another 
     "tryLock session shared",
     "fstat session",
     "read session",
-    "unlock session",
     "close session",
     "readDirectory bucket",
   ]);
