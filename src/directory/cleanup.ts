@@ -115,11 +115,11 @@ export async function cleanDirectory(
   }
   await removals.end();
   await tidy();
-  if (!dryRun) await sweepUserIndex(directory, { signal, onPause });
+  if (!dryRun) await sweepUserIndex(context, { signal, onPause });
   return count;
 
   async function tidy(): Promise<void> {
-    await removeEntries(directory, entries.splice(0), { signal, onPause });
+    await removeEntries(context, entries.splice(0), { signal, onPause });
   }
 }
 

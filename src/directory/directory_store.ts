@@ -31,12 +31,19 @@ import { system } from "../system/system.ts";
 import { AGAIN, type Again, retryUntilFree } from "../system/waiting.ts";
 import { type DirectoryContext, dropRecycled } from "./atomic_file.ts";
 import { cleanDirectory } from "./cleanup.ts";
+import { forbiddenWarning, isForbidden } from "./forbidden.ts";
 import { lockPath, markerPath, sessionPath } from "./layout.ts";
 import { directoryEntries } from "./listing.ts";
 import { checkStillThere, prepareDirectory } from "./prepare_directory.ts";
 import { Quarantine } from "./quarantine.ts";
 import { lockForRequest } from "./request_lock.ts";
 import { SessionFile } from "./session_file.ts";
+
+/** How a step that reads is taken. */
+interface ReadingOptions extends LoadOptions {
+  /** Whether it is to remove what is there. */
+  readonly isRemoval?: boolean;
+}
 
 /** What `DirectorySessionStore` takes. */
 export interface DirectorySessionStoreOptions {
@@ -62,14 +69,16 @@ export interface DirectorySessionStoreOptions {
    * change. After a power loss `"process"` may have lost the last seconds of
    * changes, a logout among them; a torn file is recognised and is no session.
    * With `"power"` make the directory beforehand: one that `create` makes is
-   * not on the disk at once.
+   * not on the disk at once. Where the disk refuses the last `fsync`, a change
+   * throws a `SessionStoreError` although it is made: it may not survive.
    *
    * @default {"process"}
    */
   readonly durability?: Durability | undefined;
   /**
-   * Called once for each file that has a session's name and does not hold that
-   * session.
+   * Called with each problem that failed no answer: once for each file that has a
+   * session's name and does not hold that session, or may not be opened; once a
+   * minute where a last access, the index or a temporary file cannot be written.
    *
    * @default {console.warn} of its message
    */
@@ -218,7 +227,8 @@ export class DirectorySessionStore implements SessionStore, Disposable {
 
   /** See {@linkcode SessionStore.delete}. */
   async delete(id: string, options: StoreOptions = {}): Promise<boolean> {
-    return await this.#read(id, (file) => file.delete(), options) ??
+    const reading = { ...options, isRemoval: true };
+    return await this.#read(id, (file) => file.delete(), reading) ??
       this.#noSession(id);
   }
 
@@ -237,9 +247,8 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   > {
     const { signal } = options;
     signal?.throwIfAborted();
-    const { directory } = this.#ready();
     yield* directoryEntries(
-      directory,
+      this.#ready(),
       (name, touch) =>
         this.#read(name, (file) => file.load({ touch }, true), { signal }),
       options,
@@ -310,11 +319,14 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     return false;
   }
 
-  /** Takes a step that finds no session for a malformed ID and for a non-file. */
+  /**
+   * Takes a step that finds no session for a malformed ID, for a non-file, and for
+   * a file that may not be opened, unless it was to remove that one.
+   */
   async #read<T>(
     id: string,
     step: (file: SessionFile) => T | undefined | Again,
-    { signal, mustBeReadable }: LoadOptions,
+    { signal, mustBeReadable, isRemoval }: ReadingOptions,
   ): Promise<T | undefined> {
     if (!isSessionId(id)) return undefined;
     // Most users have no revocation, and opening a missing file takes long.
@@ -323,9 +335,12 @@ export class DirectorySessionStore implements SessionStore, Disposable {
       const result = this.#step(id, step, signal);
       return result instanceof Promise ? await result : result;
     } catch (error) {
+      if (mustBeReadable) throw error;
       const path = sessionPath(this.directory, id);
-      if (mustBeReadable || !isNotFile(path)) throw error;
-      this.#quarantine.report("not a file", path, id);
+      if (isNotFile(path)) this.#quarantine.report("not a file", path, id);
+      else if (!isRemoval && isForbidden(this.directory, path, error)) {
+        this.#warnings.tell(forbiddenWarning(path, error, id));
+      } else throw error;
       return undefined;
     }
   }
@@ -348,6 +363,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     return this.#context ??= {
       directory: this.directory,
       durability: this.#durability,
+      warnings: this.#warnings,
       ...prepareDirectory(this.directory, this.#create),
     };
   }

@@ -22,7 +22,7 @@ export class Quarantine {
 
   /**
    * Renames an unreadable file for inspection, over one that was set aside for
-   * the same ID before. Its mtime is set to now: the cleaner keeps it for days
+   * the same ID before; or leaves it, where that is not possible. Its mtime is set to now: the cleaner keeps it for days
    * from now on.
    *
    * @param path The session's file.
@@ -32,8 +32,13 @@ export class Quarantine {
    */
   setAside(path: string, id: string, file: Deno.FsFile): void {
     const aside = quarantinePath(this.#directory, id);
-    system.rename(path, aside);
-    system.setModified(file, system.now());
+    try {
+      system.rename(path, aside);
+      system.setModified(file, system.now());
+    } catch (error) {
+      this.report("unreadable", path, id, error);
+      return;
+    }
     this.#warnings.tell({
       type: "unreadable",
       sessionId: id,

@@ -62,6 +62,16 @@ import type { Quarantine } from "./quarantine.ts";
 import { readHead, readOnce, readRest, readWhole } from "./read_file.ts";
 import { publishIndexed, removeIndexed } from "./user_index.ts";
 
+/** A live record that was read, and is to be touched. */
+class DueTouch {
+  readonly record: SessionRecord;
+
+  /** @param record The record. */
+  constructor(record: SessionRecord) {
+    this.record = record;
+  }
+}
+
 /** A record in a file that is held, and what its head says beside it. */
 interface Found<R> {
   readonly record: R;
@@ -113,27 +123,42 @@ export class SessionFile {
     }
   }
 
+  /**
+   * Reads; and reads again, held, to touch what is due and to judge what cannot be
+   * read. Where it then cannot be marked, what was read last is the answer.
+   */
   #load(
     { touch, mustBeReadable }: LoadOptions,
     isWary: boolean,
   ): SessionRecord | undefined | Again {
     const read = this.#read(touch, isWary);
-    if (typeof read !== "string") return read;
-    const refuse = mustBeReadable
-      ? () => {
-        throw new SessionUnreadableError(this.#id);
-      }
-      : undefined;
+    const isDue = read instanceof DueTouch;
+    if (!isDue && typeof read !== "string") return read;
+    let last = isDue ? read.record : undefined;
+    let isAsking = false;
     try {
       return this.#holdRecord(decodeRecord, (found) => {
         if (!isLive(found)) return undefined;
-        const { record, lastAccess } = found;
-        if (touch?.(record, lastAccess)) markAccessed(found);
-        return record;
-      }, refuse);
+        last = found.record;
+        isAsking = true;
+        const isStillDue = touch?.(last, found.lastAccess);
+        isAsking = false;
+        if (isStillDue) markAccessed(found);
+        return last;
+      }, () => {
+        if (mustBeReadable) throw new SessionUnreadableError(this.#id);
+        return undefined;
+      });
     } catch (error) {
-      if (mustBeReadable) throw error;
-      if (read === "hold" || isNotFile(this.path)) throw error;
+      const isUnreadable = error instanceof SessionUnreadableError;
+      if (isUnreadable || isAsking || isNotFile(this.path)) throw error;
+      const { warnings } = this.#context;
+      if (last !== undefined) {
+        const about = { sessionId: this.#id, path: this.path };
+        warnings.unwritten(`mark session ${this.#id} accessed`, error, about);
+        return last;
+      }
+      if (isDue || mustBeReadable) throw error;
       this.#quarantine.report(read, this.path, this.#id, error);
       return undefined;
     }
@@ -239,7 +264,7 @@ export class SessionFile {
   #read(
     touch: LoadOptions["touch"],
     isWary: boolean,
-  ): SessionRecord | undefined | Again | "hold" | Unusable {
+  ): SessionRecord | undefined | Again | DueTouch | Unusable {
     return readUnderLock(this.path, isWary, (file) => {
       const wary = isWary ? system.fstat(file) : undefined;
       if (wary?.isFile === false) throw notFileError(this.path);
@@ -258,7 +283,7 @@ export class SessionFile {
         if (!leadsTo(this.path, info)) return AGAIN;
       }
       if (hasExpired) return undefined;
-      return touch?.(found, lastAccess) ? "hold" : found;
+      return touch?.(found, lastAccess) ? new DueTouch(found) : found;
     });
   }
 
@@ -291,7 +316,7 @@ export class SessionFile {
 
   /** Acts on whatever is there; `undefined` when the name is missing. */
   #hold<T>(act: (held: HeldFile) => T): T | undefined | Again {
-    const held = openHeld(this.path);
+    const held = openHeld(this.path, this.#context.warnings);
     if (held === undefined || held === AGAIN) return held;
     try {
       return act(held);
@@ -331,7 +356,7 @@ export class SessionFile {
 
   #remove(tag: string | undefined): void {
     const remove = () => removeFile(this.#context, this.path);
-    removeIndexed(this.#context.directory, this.#id, tag, remove);
+    removeIndexed(this.#context, this.#id, tag, remove);
   }
 
   /** The name was missing and then taken: start again, unless that never ends. */
