@@ -64,11 +64,12 @@ export interface CreateOptions extends StoreOptions {
 export interface UpdateOptions extends StoreOptions {
   /**
    * When the session was last accessed, in whole milliseconds since the epoch,
-   * where the record that `change` returns comes from another store.
+   * where the record that `change` returns comes from another store;
+   * `"unchanged"` for a change that is no access.
    *
    * @default {undefined} now
    */
-  readonly lastAccess?: number | undefined;
+  readonly lastAccess?: number | "unchanged" | undefined;
 }
 
 /** What {@linkcode SessionStore.entries} takes. */
@@ -224,6 +225,16 @@ export interface SessionStore {
 
   /** Whether several workers may share the medium. */
   readonly isThreadSafe: boolean;
+
+  /**
+   * Whether each operation ends within seconds by itself: the store works in this
+   * process, or in synchronous calls, which nothing could end. A manager bounds
+   * the operations of any other store.
+   */
+  readonly isBounded?: boolean;
+
+  /** The most bytes of a record's JSON that it keeps; missing for 16 MiB. */
+  readonly largestRecord?: number;
 
   /**
    * Creates what the store needs, and tries whether the medium can do what

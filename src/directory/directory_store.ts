@@ -127,6 +127,8 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   readonly isMultiprocessSafe = true;
   /** Any number of workers may share the directory. */
   readonly isThreadSafe = true;
+  /** Its calls are synchronous; each waits for a lock as long as `lockTimeout`. */
+  readonly isBounded = true;
   /** The directory, as it was given. */
   readonly directory: string;
 
@@ -207,7 +209,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     change: RecordChange,
     { lastAccess, signal }: UpdateOptions = {},
   ): Promise<SessionRecord | null | undefined> {
-    checkLastAccess(lastAccess);
+    if (lastAccess !== "unchanged") checkLastAccess(lastAccess);
     let isThere = false;
     const step = (file: SessionFile) =>
       file.update((record) => {

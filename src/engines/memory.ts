@@ -32,6 +32,8 @@ export class MemorySessionStore extends EngineSessionStore {
   override readonly isMultiprocessSafe = false;
   /** Every worker has its own sessions. */
   override readonly isThreadSafe = false;
+  /** It answers at once. */
+  readonly isBounded = true;
 
   readonly #locks: LockQueue = new LockQueue();
 
@@ -74,8 +76,11 @@ export class MemoryEngine implements SessionEngine {
     id: string,
     row: NewEngineRow,
     expected: EngineRow | undefined,
+    isUntouched = false,
   ): boolean {
-    if (this.#rows.get(id)?.revision !== expected?.revision) return false;
+    const found = this.#rows.get(id);
+    if (found?.revision !== expected?.revision) return false;
+    if (isUntouched && found?.lastAccess !== expected?.lastAccess) return false;
     this.#rows.set(id, row);
     return true;
   }
