@@ -116,6 +116,8 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   readonly isMultiprocessSafe = true;
   /** Any number of workers may share the directory. */
   readonly isThreadSafe = true;
+  /** Its calls are synchronous; each waits for a lock as long as `lockTimeout`. */
+  readonly isBounded = true;
   /** The directory, as it was given. */
   readonly directory: string;
 

@@ -17,7 +17,7 @@ import {
 } from "./isolation.ts";
 import { reporterOf, type SessionEvent } from "./events.ts";
 import type { ServerSecret } from "./sealed_record.ts";
-import { StoredData } from "./stored_data.ts";
+import { RecordFormat } from "./record_format.ts";
 import {
   resolveTransport,
   type Transport,
@@ -144,7 +144,7 @@ export interface ManagerSettings {
   readonly endOnReuse: boolean;
   /** The server's, one at least. */
   readonly secrets: readonly ServerSecret[];
-  readonly data: StoredData;
+  readonly recordFormat: RecordFormat;
   readonly types: TypesCodec | undefined;
   readonly onInvalid: "new" | "throw";
   /** Of a request that does not say otherwise. */
@@ -210,7 +210,7 @@ export function resolveManagerOptions(
     rotateGrace,
     endOnReuse,
     secrets: ours,
-    data: new StoredData(resolveDataOptions(options), sealing, now),
+    recordFormat: new RecordFormat(resolveDataOptions(options), sealing, now),
     types,
     onInvalid,
     isolation: resolveIsolation(store, options),

@@ -55,6 +55,9 @@ type SecretMatch = "current" | "previous" | "reused" | "unknown";
 /** How a secret matches that opens its session. */
 type OpeningMatch = Exclude<SecretMatch, "reused" | "unknown">;
 
+/** What a commit does to the secret of a record that it keeps. */
+export type RotationStep = "rotate" | "confirm" | "forget";
+
 const PURPOSE = "rotation";
 
 /**
@@ -66,7 +69,7 @@ const PURPOSE = "rotation";
  * @returns `undefined` when they do not open it.
  */
 export function verify(
-  { data, secrets, now }: ManagerSettings,
+  { recordFormat, secrets, now }: ManagerSettings,
   record: SessionRecord,
   credentials: Credentials,
 ): Verified | undefined {
@@ -77,7 +80,7 @@ export function verify(
     ? credentials.secret
     : followRotation(record, credentials, secrets);
   if (secret === undefined) return undefined;
-  const opened = data.unseal(record, { id, secret });
+  const opened = recordFormat.unseal(record, { id, secret });
   return opened && { ...opened, match, secret };
 }
 
@@ -116,7 +119,7 @@ export function dueRotation(
   { rotatedAt, createdAt, previous }: SessionRecord,
   rotateEvery: number,
   now: number,
-): "rotate" | "confirm" | "forget" | undefined {
+): RotationStep | undefined {
   // While the secret before is the only one that the browser may have, it must
   // not be replaced.
   if (previous !== undefined && previous.until === undefined) return "confirm";

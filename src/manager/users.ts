@@ -146,7 +146,8 @@ export async function enterGeneration(
   record: SessionRecord,
   user: string,
 ): Promise<number | undefined> {
-  const revocation = await loadRevocation(store, user);
+  // Not by `loadRevocation`: most requests of users come here.
+  const revocation = readRevocation(await store.load(revocationId(user)));
   if (!isRevoked(id, record, revocation)) return revocation?.generation ?? 0;
   await deleteRevoked(store, id, user, revocation);
   return undefined;

@@ -34,7 +34,7 @@ import { checkData } from "./standard_schema.ts";
 const encoder = new TextEncoder();
 
 /** What a manager does to records; what its options do not ask for is not run. */
-export class StoredData {
+export class RecordFormat {
   readonly #settings: DataSettings;
   readonly #sealing: Sealing;
   readonly #now: () => number;
