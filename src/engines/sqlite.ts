@@ -206,7 +206,9 @@ class SqliteEngine implements SessionEngine, Disposable {
   }
 
   read(id: string): Promise<EngineRow | undefined> | EngineRow | undefined {
-    return this.#call(() => this.#get(this.#sql.read, id));
+    return this.#call(() =>
+      this.#prepare(this.#sql.read).get(id) as EngineRow | undefined
+    );
   }
 
   replace(
@@ -367,10 +369,6 @@ class SqliteEngine implements SessionEngine, Disposable {
 
   #count(sql: string, ...values: SqlValue[]): number {
     return (this.#prepare(sql).get(...values) as { count: number }).count;
-  }
-
-  #get(sql: string, ...values: SqlValue[]): EngineRow | undefined {
-    return this.#prepare(sql).get(...values) as EngineRow | undefined;
   }
 
   #run(sql: string, ...values: SqlValue[]): number {
