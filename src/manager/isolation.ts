@@ -21,7 +21,7 @@ import {
   SessionLockTimeoutError,
 } from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
-import type { SessionStore } from "../core/store.ts";
+import type { ManagedStore } from "./bounded_store.ts";
 import type { SessionRequest } from "../http/transport.ts";
 
 /**
@@ -158,7 +158,7 @@ const DEFAULTS: IsolationSettings = { level: "merge", lockTimeout: undefined };
  * @throws {RangeError} If `lockTimeout` is less than 0.
  */
 export function resolveIsolation(
-  store: SessionStore,
+  store: ManagedStore,
   options: IsolationOptions,
   defaults: IsolationSettings = DEFAULTS,
 ): IsolationSettings {
@@ -217,7 +217,7 @@ export class Isolation {
 
   /** Waits until no other exclusive request has the session. */
   async enter(
-    store: SessionStore,
+    store: ManagedStore,
     id: string,
     request: SessionRequest,
   ): Promise<void> {

@@ -25,9 +25,8 @@ import {
 import { openVisit } from "./open.ts";
 import type { SchemaOf } from "./standard_schema.ts";
 import {
-  beginGeneration,
-  deleteEarlier,
   listSessionsOf,
+  revokeSessions,
   type RevokeUserOptions,
   type UserSession,
 } from "./users.ts";
@@ -421,13 +420,15 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     user: string,
     { except }: RevokeUserOptions<Data> = {},
   ): Promise<number> {
-    const { store, now } = this.#settings;
     const isSession = except instanceof Session;
     const visit = isSession ? Visit.of(except, this.#settings) : undefined;
     const id = isSession ? stateOf(except).id : except;
-    const revocation = await beginGeneration(store, user, now(), id);
-    visit?.joinGeneration(user, revocation.generation);
-    return await deleteEarlier(store, user, revocation);
+    return await revokeSessions(
+      this.#settings,
+      user,
+      id,
+      (generation) => visit?.joinGeneration(user, generation),
+    );
   }
 
   /**

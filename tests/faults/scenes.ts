@@ -439,7 +439,7 @@ const WITHOUT_RECYCLED: readonly Scene[] = [
     after: {
       [ID]: "n=1, long ago",
       [OTHER_ID]: "n=3, long ago",
-      "unreadable-session": "unreadable, long ago",
+      "unreadable-session": "unreadable",
     },
   },
   {
