@@ -37,6 +37,12 @@ export async function cleanByIndex(
       await system.wait(0, signal);
     }
   }
+  try {
+    if (!dryRun) await untilAborted(cleaner.finish?.(), signal);
+  } catch (error) {
+    signal?.throwIfAborted();
+    warnings.unwritten("give room back after a cleanup", error);
+  }
   let remaining = NaN;
   try {
     const count = await untilAborted(cleaner.count(), signal);

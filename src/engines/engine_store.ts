@@ -167,7 +167,7 @@ export abstract class EngineSessionStore implements SessionStore {
         await conflicts.wait();
         continue;
       }
-      if (!touch?.(record, row!.lastAccess)) {
+      if (!touch?.(record, row!.lastAccess) || this.#engine.isBusy) {
         if (this.#isRemote) this.#recent.add(id, row!);
         return record;
       }
@@ -452,7 +452,7 @@ export abstract class EngineSessionStore implements SessionStore {
     signal: AbortSignal | undefined,
   ): Promise<boolean> {
     const record = row && fromJson(row.json);
-    if (typeof record !== "object") return true;
+    if (typeof record !== "object" || this.#engine.isBusy) return true;
     const expiry = expiryOf(record, row!.lastAccess);
     if (expiry === null || now - expiry > LONGEST_CHANGE) return true;
     try {

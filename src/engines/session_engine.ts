@@ -73,6 +73,13 @@ export interface SessionEngine {
    */
   setup(warn: (warning: StoreWarning) => void): Promise<void> | void;
 
+  /**
+   * Whether a change would have to wait just now, for the application that uses
+   * the same handle. A read then goes on without the changes that it can do
+   * without.
+   */
+  readonly isBusy?: boolean | undefined;
+
   /** Reads a row. */
   read(id: string): Promise<EngineRow | undefined> | EngineRow | undefined;
 
@@ -156,6 +163,9 @@ export interface EngineCleaner {
    * @returns How many; fewer than `most` when there are no more.
    */
   deleteSome(old: OldSessions, most: number): Promise<number> | number;
+
+  /** Gives room back, once a cleanup has deleted what it was to. */
+  finish?(): Promise<void> | void;
 }
 
 const NUMBERS = 2 ** 53;
