@@ -113,11 +113,11 @@ function checkFailures(
 ): void {
   const [first] = failed;
   if (first === undefined) return;
-  if (failed.every((failure) => failure.includes(": OOM "))) {
+  if (failed.every((failure) => /: -?OOM /.test(failure))) {
     warn({ type: "setup", message: `Redis is full: ${first}` });
     return;
   }
-  const isReadOnly = failed.some((failure) => failure.includes(": READONLY "));
+  const isReadOnly = failed.some((failure) => /: -?READONLY /.test(failure));
   const advice = isReadOnly
     ? "the server is read-only: connect to its master"
     : "the store needs Redis 6.2 or later, and a user with the rights that RedisSessionStore documents";

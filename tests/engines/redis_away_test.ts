@@ -8,6 +8,7 @@ import {
 } from "@std/assert";
 import { Redis } from "npm:ioredis@5.11.1";
 import { createClient } from "npm:redis@5.12.1";
+import { SessionStoreError } from "../../src/core/errors.ts";
 import { RedisSessionStore } from "../../src/engines/redis.ts";
 import { ID, recordOf } from "../constants.ts";
 import { connectRedis } from "./open_redis.ts";
@@ -92,6 +93,9 @@ Deno.test({
         await assertRejects(() => store.save(ID, recordOf()));
         await assertRejects(() => store.update(ID, (record) => record));
         await assertRejects(() => Array.fromAsync(store.entries()));
+        const check = () => store.check();
+        const error = await assertRejects(check, SessionStoreError);
+        assertEquals(error.operation, "read");
       }
       const areBack = [
         new Promise((resolve) => node.once("ready", resolve)),
@@ -102,6 +106,7 @@ Deno.test({
       for (const store of stores) {
         assertEquals(await store.create(ID, recordOf()), true);
         assertEquals(await store.delete(ID), true);
+        await store.check();
       }
     } finally {
       node.destroy();
