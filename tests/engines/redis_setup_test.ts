@@ -209,6 +209,36 @@ test("setup() tries each master of a cluster", async () => {
   }
 });
 
+test("setup() warns of a node of a cluster that cannot be reached", async () => {
+  await using cluster = await RedisCluster.start();
+  const [{ port }] = cluster.masters as [RedisServer];
+  const io = new Cluster([{ host: HOST, port }]);
+  let down = 0;
+  const client: RedisClient = {
+    call: (command, ...args) => io.call(command, ...args),
+    nodes: (role) =>
+      io.nodes(role).map((node, n) => ({
+        call: (command, ...args) =>
+          n < down
+            ? Promise.reject(new Error("Connection is closed."))
+            : node.call(command, ...args),
+      })),
+  };
+  const warnings: StoreWarning[] = [];
+  const onWarning = (warning: StoreWarning) => warnings.push(warning);
+  try {
+    down = 1;
+    await new RedisSessionStore(client, { onWarning }).setup();
+    assertEquals(warnings.map(({ type }) => type), ["setup"]);
+    assertStringIncludes(warnings[0]!.message, "Connection is closed.");
+    down = cluster.masters.length;
+    const store = new RedisSessionStore(client, { onWarning });
+    await assertRejects(() => store.setup(), Error, "Connection is closed.");
+  } finally {
+    io.disconnect();
+  }
+});
+
 test("setup() warns of a policy that evicts sessions in use", async () => {
   await using server = await RedisServer.start();
   const warningsOf = async (client: RedisClient) => {
