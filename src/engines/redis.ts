@@ -281,10 +281,11 @@ class RedisEngine implements SessionEngine {
       this.#write(id, head, stringOf(row, before, entry), row.expiry);
     if (canKeep(before.entry, row)) {
       // What is in the index already need not be there first.
-      const [isReplaced] = await Promise.all([
+      const [isReplaced, problem] = await Promise.all([
         write(before.entry),
         this.#prolongEntry(id, before.entry, row.expiry),
       ]);
+      if (problem !== undefined) this.#warn(problem);
       return isReplaced;
     }
     const entry = makeEntry(row);
@@ -303,10 +304,11 @@ class RedisEngine implements SessionEngine {
     const { revision, entry } = revisionOf(expected);
     const [read, access] = [expected.lastAccess, lastAccess].map(accessOf);
     const args = [revision, read!, lifeOf(expiry), access!];
-    const [touched] = await Promise.all([
+    const [touched, problem] = await Promise.all([
       TOUCH.run(this.#redis, [this.#keyOf(id)], args),
       this.#prolongEntry(id, entry, expiry),
     ]);
+    if (problem !== undefined) this.#warn(problem);
     return Number(touched) === 1;
   }
 
@@ -350,7 +352,9 @@ class RedisEngine implements SessionEngine {
         const row = await this.read(session.id);
         const entry = row && revisionOf(row).entry;
         if (entry !== session.entry) {
-          await this.#tryOnIndex(session.id, () => this.#index.prune(session));
+          const prune = () => this.#index.prune(session);
+          const problem = await tryOnIndex(session.id, prune);
+          if (problem !== undefined) this.#warn(problem);
         }
         return row;
       }));
@@ -399,28 +403,19 @@ class RedisEngine implements SessionEngine {
     id: string,
     entry: string,
     expiry: number | null,
-  ): Promise<void> {
-    if (entry === NONE) return;
-    await this.#tryOnIndex(id, () => this.#index.put({ id, entry }, expiry));
+  ): Promise<StoreWarning | undefined> {
+    if (entry === NONE) return undefined;
+    return await tryOnIndex(id, () => this.#index.put({ id, entry }, expiry));
   }
 
   /** Removes an entry that the session no longer has from the index. */
   async #removeEntry(id: string, entry: string, kept: string): Promise<void> {
     if (entry === NONE || entry === kept) return;
-    await this.#tryOnIndex(id, () => this.#index.remove({ id, entry }));
-  }
-
-  /**
-   * Changes the index where the answer does not depend on it. In a cluster the
-   * index may be on another node, which may be down.
-   */
-  async #tryOnIndex(id: string, change: () => Promise<void>): Promise<void> {
-    try {
-      await change();
-    } catch (error) {
-      const what = `update the index of session ${id}`;
-      this.#warn(unwritten(what, error, { sessionId: id }));
-    }
+    const problem = await tryOnIndex(
+      id,
+      () => this.#index.remove({ id, entry }),
+    );
+    if (problem !== undefined) this.#warn(problem);
   }
 
   #keyOf(id: string): string {
@@ -431,6 +426,25 @@ class RedisEngine implements SessionEngine {
   #keysOf(id: string): [string, string] {
     const key = this.#keyOf(id);
     return [key, `${key}:gone`];
+  }
+}
+
+/**
+ * Changes the index where the answer does not depend on it. In a cluster the
+ * index may be on another node, which may be down.
+ *
+ * @returns The problem, if it failed.
+ */
+async function tryOnIndex(
+  id: string,
+  change: () => Promise<void>,
+): Promise<StoreWarning | undefined> {
+  try {
+    await change();
+    return undefined;
+  } catch (error) {
+    const what = `update the index of session ${id}`;
+    return unwritten(what, error, { sessionId: id });
   }
 }
 

@@ -111,19 +111,22 @@ function checkFailures(
   failed: readonly string[],
   warn: (warning: StoreWarning) => void,
 ): void {
-  const [first] = failed;
-  if (first === undefined) return;
-  if (failed.every((failure) => /: -?OOM /.test(failure))) {
+  const isOfRoom = (failure: string) => /: -?OOM /.test(failure);
+  const lasting = failed.filter((failure) => !isOfRoom(failure));
+  if (lasting.length === 0) {
+    const [first] = failed;
+    if (first === undefined) return;
+    // Reads and logouts work.
     warn({ type: "setup", message: `Redis is full: ${first}` });
     return;
   }
-  const isReadOnly = failed.some((failure) => /: -?READONLY /.test(failure));
+  const isReadOnly = lasting.some((failure) => /: -?READONLY /.test(failure));
   const advice = isReadOnly
     ? "the server is read-only: connect to its master"
     : "the store needs Redis 6.2 or later, and a user with the rights that RedisSessionStore documents";
   throw new SessionStoreError(
-    failed.some((failure) => READING.test(failure)) ? "read" : "write",
-    new Error(`${advice} (${failed.join("; ")})`),
+    lasting.some((failure) => READING.test(failure)) ? "read" : "write",
+    new Error(`${advice} (${lasting.join("; ")})`),
   );
 }
 
