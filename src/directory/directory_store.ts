@@ -14,6 +14,7 @@ import type {
   CreateOptions,
   Durability,
   EntriesOptions,
+  HeldLock,
   LoadOptions,
   LockOptions,
   RecordChange,
@@ -24,6 +25,7 @@ import type {
 } from "../core/store.ts";
 import { isRevocationId } from "../core/revocation.ts";
 import { checkSessionId, isSessionId } from "../core/token.ts";
+import { Warnings } from "../core/warnings.ts";
 import { isNotFile } from "../system/files.ts";
 import { checkLock, SessionLock } from "../system/lock_queue.ts";
 import { system } from "../system/system.ts";
@@ -123,6 +125,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   readonly #lockTimeout: number;
   readonly #durability: Durability;
   readonly #quarantine: Quarantine;
+  readonly #warnings: Warnings;
   #context: DirectoryContext | undefined;
 
   /**
@@ -150,6 +153,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     this.#lockTimeout = lockTimeout;
     this.#durability = durability;
     this.#quarantine = new Quarantine(this.directory, onWarning);
+    this.#warnings = new Warnings(onWarning);
   }
 
   /** Makes sure that the directory is there, private, and can keep sessions. */
@@ -275,13 +279,18 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     });
   }
 
-  /** See {@linkcode SessionStore.lock}. Two sessions share one by chance, 1 in 1,024. */
-  async lock(id: string, options: LockOptions = {}): Promise<AsyncDisposable> {
+  /**
+   * See {@linkcode SessionStore.lock}. It is the lock of a file of its own, which
+   * is removed when the lock is freed.
+   */
+  async lock(id: string, options: LockOptions = {}): Promise<HeldLock> {
     const timeout = checkLock(id, options, this.#lockTimeout);
     const { directory } = this.#ready();
     const { signal } = options;
     const waitOptions = { path: lockPath(directory, id), timeout, signal };
-    return new SessionLock(await lockForRequest(directory, waitOptions));
+    return new SessionLock(
+      await lockForRequest(directory, waitOptions, this.#warnings),
+    );
   }
 
   /**

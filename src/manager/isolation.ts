@@ -21,7 +21,7 @@ import {
   SessionLockTimeoutError,
 } from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
-import type { SessionStore } from "../core/store.ts";
+import type { HeldLock, SessionStore } from "../core/store.ts";
 import type { SessionRequest } from "../http/transport.ts";
 
 /**
@@ -41,8 +41,8 @@ import type { SessionRequest } from "../http/transport.ts";
  * - `"exclusive"`: other exclusive requests of the session wait until this one
  *   has ended, in all processes that share the store. Requests that are not
  *   exclusive go on, and are merged with. If the process crashes, the session is
- *   free again. A handler of this kind is best short: in a directory two sessions
- *   share a lock by chance, 1 in 1,024.
+ *   free again. If the lock was lost, because a directory was emptied meanwhile,
+ *   the commit fails with a `SessionConflictError`.
  *
  * @example A counter that only `strict` and `exclusive` keep right
  * ```ts
@@ -196,7 +196,7 @@ export function isPassive({ passive = false }: OpenOptions): boolean {
 export class Isolation {
   readonly #settings: IsolationSettings;
   readonly #counters: Counters;
-  #lock: AsyncDisposable | undefined;
+  #lock: HeldLock | undefined;
   /** The number of commits in the record that the request has seen. */
   #seen = 0;
   /** Which record the commit under way changes: that one, or a later one. */
@@ -257,14 +257,15 @@ export class Isolation {
    * @param isChanged Whether there is anything to commit.
    * @returns The record, one commit later.
    * @throws {SessionConflictError} If the request is strict, and another one
-   * came between.
+   * came between; or exclusive, and another one may have come between.
    */
   advance(id: string, found: SessionRecord, isChanged: boolean): SessionRecord {
     this.#follows = undefined;
     if (!isChanged) return found;
     const { commits = 0 } = found;
     const follows = commits === this.#seen ? "seen" : "later";
-    if (follows === "later" && this.#isStrict) {
+    const isOvertaken = follows === "later" && this.#isStrict;
+    if (isOvertaken || this.#lock?.isLost) {
       throw new SessionConflictError(id);
     }
     this.#follows = follows;

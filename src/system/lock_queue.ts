@@ -1,6 +1,6 @@
 import { checkNumber } from "../core/checks.ts";
 import { SessionLockTimeoutError } from "../core/errors.ts";
-import type { LockOptions } from "../core/store.ts";
+import type { HeldLock, LockOptions } from "../core/store.ts";
 import { checkSessionId } from "../core/token.ts";
 import { PlaceInLine } from "./waiting.ts";
 
@@ -14,7 +14,7 @@ export class LockQueue {
   readonly #lines: Map<string, Set<PlaceInLine>> = new Map();
 
   /** Takes the lock of a session, as `lock` of a store does. */
-  async lock(id: string, options: LockOptions): Promise<AsyncDisposable> {
+  async lock(id: string, options: LockOptions): Promise<HeldLock> {
     const { signal } = options;
     const timeout = checkLock(id, options, LOCK_TIMEOUT);
     const place = new PlaceInLine(this.#lines, id);
@@ -34,13 +34,21 @@ export class LockQueue {
   }
 }
 
-/** The lock of a session, held; disposing frees it, once. */
-export class SessionLock implements AsyncDisposable {
-  #held: Disposable | undefined;
+/** What frees a lock when it is disposed. */
+type Held = Disposable & Pick<HeldLock, "isLost">;
+
+/** See {@linkcode HeldLock}. */
+export class SessionLock implements HeldLock {
+  #held: Held | undefined;
 
   /** @param held What frees the lock when it is disposed. */
-  constructor(held: Disposable) {
+  constructor(held: Held) {
     this.#held = held;
+  }
+
+  /** Whether another caller may hold it too. */
+  get isLost(): boolean {
+    return this.#held?.isLost ?? false;
   }
 
   /** Frees the lock. */
