@@ -97,6 +97,8 @@ export interface SessionRecord {
   readonly keyExpiry?: { readonly [key: string]: number };
   /** The version of the application's `data`, from 1; `undefined` for 0. */
   readonly dataVersion?: number;
+  /** Whether it is on its way to another store, and not changed here any more. */
+  readonly isMoving?: boolean;
 }
 
 /**
@@ -175,6 +177,7 @@ const MEMBERS: { readonly [Name in keyof Required<SessionRecord>]: Kind } = {
   dataVersion: COUNT,
   renewals: COUNT,
   commits: COUNT,
+  isMoving: FLAG,
   flashLeft: COUNTS,
   flash: OBJECT,
   data: OBJECT,

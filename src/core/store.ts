@@ -64,11 +64,12 @@ export interface CreateOptions extends StoreOptions {
 export interface UpdateOptions extends StoreOptions {
   /**
    * When the session was last accessed, in whole milliseconds since the epoch,
-   * where the record that `change` returns comes from another store.
+   * where the record that `change` returns comes from another store;
+   * `"unchanged"` for a change that is no access.
    *
    * @default {undefined} now
    */
-  readonly lastAccess?: number | undefined;
+  readonly lastAccess?: number | "unchanged" | undefined;
 }
 
 /** What {@linkcode SessionStore.entries} takes. */
@@ -234,6 +235,9 @@ export interface SessionStore {
 
   /** Whether several workers may share the medium. */
   readonly isThreadSafe: boolean;
+
+  /** The most bytes of a record's JSON that it keeps; missing for 16 MiB. */
+  readonly largestRecord?: number;
 
   /**
    * Creates what the store needs, and tries whether the medium can do what

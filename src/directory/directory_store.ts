@@ -198,7 +198,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     change: RecordChange,
     { lastAccess, signal }: UpdateOptions = {},
   ): Promise<SessionRecord | null | undefined> {
-    checkLastAccess(lastAccess);
+    if (lastAccess !== "unchanged") checkLastAccess(lastAccess);
     let isThere = false;
     const step = (file: SessionFile) =>
       file.update((record) => {

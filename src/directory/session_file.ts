@@ -119,7 +119,7 @@ export class SessionFile {
   /** Changes a live session; `change` runs under the lock. */
   update(
     change: RecordChange,
-    lastAccess?: number,
+    lastAccess?: number | "unchanged",
   ): SessionRecord | null | undefined | Again {
     return this.#holdRecord(decodeRecord, (record, held, tag) => {
       if (!isLive(record, held)) return undefined;
@@ -130,7 +130,11 @@ export class SessionFile {
         return null;
       }
       const bytes = encodeRecord(this.#id, changed);
-      const replaced = this.#replace(held, bytes, tag, lastAccess);
+      // The mtime has fractions.
+      const accessedAt = lastAccess === "unchanged"
+        ? Math.floor(held.lastAccess)
+        : lastAccess;
+      const replaced = this.#replace(held, bytes, tag, accessedAt);
       return replaced === AGAIN ? AGAIN : changed;
     });
   }

@@ -132,7 +132,9 @@ export abstract class EngineSessionStore implements SessionStore {
    * first operation does it by itself. After a failure it can be tried again.
    */
   setup(): Promise<void> {
-    this.#setup ??= Promise.try(() => this.#engine.setup()).then(() => {
+    this.#setup ??= Promise.try(() =>
+      this.#engine.setup((warning) => this.#warnings.tell(warning))
+    ).then(() => {
       this.#isSetUp = true;
     }).catch((error) => {
       this.#setup = undefined;
@@ -263,14 +265,17 @@ export abstract class EngineSessionStore implements SessionStore {
   ): Promise<SessionRecord | null | undefined> {
     const { signal, lastAccess } = options;
     signal?.throwIfAborted();
-    checkLastAccess(lastAccess);
+    if (lastAccess !== "unchanged") checkLastAccess(lastAccess);
     if (!isSessionId(id)) return undefined;
     if (!this.#isSetUp) await this.setup();
     await using _turn = this.#isRemote
       ? await this.#turns.lock(id, { signal })
       : undefined;
     const conflicts = new Conflicts(id, signal);
-    for (let recent = this.#recent.take(id);; recent = undefined) {
+    const isAccess = lastAccess !== "unchanged";
+    let recent = this.#recent.take(id);
+    if (!isAccess) recent = undefined;
+    for (;; recent = undefined) {
       const now = this.#now();
       const reading = recent ?? this.#read(id, signal);
       const row = reading instanceof Promise ? await reading : reading;
@@ -292,7 +297,10 @@ export abstract class EngineSessionStore implements SessionStore {
       try {
         changed = change(record);
         if (changed !== undefined && changed !== KEEP) {
-          next = makeRow(changed, lastAccess ?? this.#now());
+          const accessedAt = isAccess
+            ? lastAccess ?? this.#now()
+            : row!.lastAccess;
+          next = makeRow(changed, accessedAt);
         }
       } catch (error) {
         if (isCurrent) throw error;
@@ -304,7 +312,7 @@ export abstract class EngineSessionStore implements SessionStore {
       }
       const isDone = next === undefined
         ? this.#engine.remove(id, row)
-        : this.#engine.replace(id, next, row);
+        : this.#engine.replace(id, next, row, !isAccess);
       if (await untilAborted<unknown>(isDone, signal)) return changed ?? null;
       if (isCurrent) await conflicts.wait();
     }

@@ -74,8 +74,11 @@ export class MemoryEngine implements SessionEngine {
     id: string,
     row: NewEngineRow,
     expected: EngineRow | undefined,
+    isUntouched = false,
   ): boolean {
-    if (this.#rows.get(id)?.revision !== expected?.revision) return false;
+    const found = this.#rows.get(id);
+    if (found?.revision !== expected?.revision) return false;
+    if (isUntouched && found?.lastAccess !== expected?.lastAccess) return false;
     this.#rows.set(id, row);
     return true;
   }

@@ -15,7 +15,9 @@
  * A client may send a command again after the connection was lost, when Redis has
  * carried it out already. So a write that finds its own revision is done.
  */
+import type { StoreWarning } from "../core/store.ts";
 import { isSessionId } from "../core/token.ts";
+import { unwritten } from "../core/warnings.ts";
 import { EngineSessionStore, type EngineStoreOptions } from "./engine_store.ts";
 import {
   connectionOf,
@@ -23,13 +25,17 @@ import {
   type RedisConnection,
   RedisScript,
 } from "./redis_client.ts";
-import { makeEntry, RedisUserIndex, tagOf } from "./redis_user_index.ts";
 import {
-  type EngineAccess,
-  type EngineRow,
-  expireIn,
-  type NewEngineRow,
-  type SessionEngine,
+  canKeep,
+  lifeOf,
+  makeEntry,
+  RedisUserIndex,
+} from "./redis_user_index.ts";
+import type {
+  EngineAccess,
+  EngineRow,
+  NewEngineRow,
+  SessionEngine,
 } from "./session_engine.ts";
 
 /** What {@linkcode RedisSessionStore} takes. */
@@ -158,6 +164,7 @@ class RedisEngine implements SessionEngine {
   readonly #redis: RedisConnection;
   readonly #prefix: string;
   readonly #index: RedisUserIndex;
+  #warn!: (warning: StoreWarning) => void;
 
   constructor(client: RedisClient, prefix: string) {
     this.#redis = connectionOf(client);
@@ -165,7 +172,9 @@ class RedisEngine implements SessionEngine {
     this.#index = new RedisUserIndex(this.#redis, prefix);
   }
 
-  setup(): void {}
+  setup(warn: (warning: StoreWarning) => void): void {
+    this.#warn = warn;
+  }
 
   read(id: string): Promise<EngineRow | undefined> {
     const key = this.#keyOf(id);
@@ -180,15 +189,15 @@ class RedisEngine implements SessionEngine {
     const { revision, entry: before } = expected === undefined
       ? ABSENT
       : revisionOf(expected);
-    if (tagOf(before) === (row.tag ?? NONE)) {
+    if (canKeep(before, row)) {
       // What is in the index already need not be there first.
       const [replaced] = await Promise.all([
         this.#write(id, row, revision, before),
-        before !== NONE && this.#index.put({ id, entry: before }, row.expiry),
+        this.#prolongEntry(id, before, row.expiry),
       ]);
       return replaced !== null;
     }
-    const entry = entryOf(row);
+    const entry = makeEntry(row);
     if (entry !== NONE) await this.#index.put({ id, entry }, row.expiry);
     const isReplaced = await this.#write(id, row, revision, entry) !== null;
     if (isReplaced) await this.#removeEntry(id, before, entry);
@@ -205,7 +214,7 @@ class RedisEngine implements SessionEngine {
     const args = [headOf(expected), lifeOf(expiry), accessOf(lastAccess)];
     const [touched] = await Promise.all([
       TOUCH.run(this.#redis, this.#keyOf(id), args),
-      entry !== NONE && this.#index.put({ id, entry }, expiry),
+      this.#prolongEntry(id, entry, expiry),
     ]);
     return Number(touched) === 1;
   }
@@ -245,7 +254,9 @@ class RedisEngine implements SessionEngine {
       const rows = await Promise.all(sessions.map(async (session) => {
         const row = await this.read(session.id);
         const entry = row && revisionOf(row).entry;
-        if (entry !== session.entry) await this.#index.prune(session);
+        if (entry !== session.entry) {
+          await this.#tryOnIndex(session.id, () => this.#index.prune(session));
+        }
         return row;
       }));
       for (const [n, row] of rows.entries()) {
@@ -291,10 +302,33 @@ class RedisEngine implements SessionEngine {
     return before as string | null;
   }
 
+  /** Keeps an entry that the session has for as long as the session. */
+  async #prolongEntry(
+    id: string,
+    entry: string,
+    expiry: number | null,
+  ): Promise<void> {
+    if (entry === NONE) return;
+    await this.#tryOnIndex(id, () => this.#index.put({ id, entry }, expiry));
+  }
+
   /** Removes an entry that the session no longer has from the index. */
   async #removeEntry(id: string, entry: string, kept: string): Promise<void> {
     if (entry === NONE || entry === kept) return;
-    await this.#index.remove({ id, entry });
+    await this.#tryOnIndex(id, () => this.#index.remove({ id, entry }));
+  }
+
+  /**
+   * Changes the index where the answer does not depend on it. In a cluster the
+   * index may be on another node, which may be down.
+   */
+  async #tryOnIndex(id: string, change: () => Promise<void>): Promise<void> {
+    try {
+      await change();
+    } catch (error) {
+      const what = `update the index of session ${id}`;
+      this.#warn(unwritten(what, error, { sessionId: id }));
+    }
   }
 
   #keyOf(id: string): string {
@@ -309,14 +343,6 @@ function revisionOf(row: EngineRow): RedisRevision {
 /** Returns the first two words of a session. */
 function headOf(row: EngineRow): string {
   return `${revisionOf(row).revision} ${accessOf(row.lastAccess)}`;
-}
-
-function entryOf({ tag, revision }: NewEngineRow): string {
-  return tag === null ? NONE : makeEntry(tag, revision);
-}
-
-function lifeOf(expiry: number | null): string {
-  return String(expireIn(expiry) ?? NONE);
 }
 
 function textOf(revision: number): string {

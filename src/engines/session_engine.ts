@@ -1,3 +1,5 @@
+import type { StoreWarning } from "../core/store.ts";
+
 /** A session as an engine has it. */
 export interface EngineRow {
   /** The record, as the store wrote it. */
@@ -57,8 +59,14 @@ export interface OldSessions {
  * a promise; the operations of the store then do not wait for each other.
  */
 export interface SessionEngine {
-  /** Creates what is missing of tables and the like. Idempotent. */
-  setup(): Promise<void> | void;
+  /**
+   * Creates what is missing of tables and the like. Idempotent; the store calls
+   * it before anything else.
+   *
+   * @param warn Takes problems that fail no answer, now and later: an index
+   * that could not be written when the session was.
+   */
+  setup(warn: (warning: StoreWarning) => void): Promise<void> | void;
 
   /** Reads a row. */
   read(id: string): Promise<EngineRow | undefined> | EngineRow | undefined;
@@ -67,12 +75,14 @@ export interface SessionEngine {
    * Writes a row in the place of another, or where there is none.
    *
    * @param expected What is replaced; `undefined` when there must be none.
+   * @param isUntouched Whether it must not have been accessed since either.
    * @returns `false`, and nothing changed, when that is not what is there.
    */
   replace(
     id: string,
     row: NewEngineRow,
     expected: EngineRow | undefined,
+    isUntouched?: boolean,
   ): Promise<boolean> | boolean;
 
   /**
@@ -129,7 +139,8 @@ export interface EngineCleaner {
 
   /**
    * Deletes some of the rows that are old, but none whose JSON begins with a
-   * `format`: a later version wrote it.
+   * `format`: a later version wrote it; nor the unreadable mark of a revocation,
+   * a row whose ID begins with `user-`: it keeps a user's sessions shut.
    *
    * @param most How many at most, up to `atATime`.
    * @returns How many; fewer than `most` when there are no more.

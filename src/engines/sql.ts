@@ -22,10 +22,14 @@ export const SCHEMA_VERSION = 1;
 export type IdentifiedRow = EngineRow & { readonly id: string };
 
 const ROW = `json, last_access AS "lastAccess", version AS revision`;
-/** A row that no later version has written, see core/record.ts. */
-export const IS_THIS_FORMAT = `json NOT LIKE '{"format":%'`;
+/**
+ * A row that a cleanup may delete: one that no later version has written, and if
+ * it is the mark of a revocation, one that can be read, see core/record.ts.
+ */
+export const MAY_GO = `json NOT LIKE '{"format":%'
+  AND (id NOT LIKE 'user-%' OR json LIKE '{"createdAt":%}')`;
 const OLD =
-  `(ends_at <= $1 OR (ends_at IS NULL AND last_access <= $2)) AND ${IS_THIS_FORMAT}`;
+  `(ends_at <= $1 OR (ends_at IS NULL AND last_access <= $2)) AND ${MAY_GO}`;
 const TABLE_NAME = /^[a-z_][a-z0-9_]{0,47}$/;
 const OLDEST = -1;
 const LATEST = Number.MAX_SAFE_INTEGER;
@@ -47,18 +51,41 @@ export interface SqlStatements {
   readonly version: string;
 }
 
+/** Where the sessions are. */
+export interface SqlNames {
+  /** The table, as it was given. */
+  readonly name: string;
+  /** The table, as statements name it. */
+  readonly table: string;
+  /** The table of versions, as statements name it. */
+  readonly versions: string;
+}
+
 /**
- * Writes the statements on a table.
+ * Names the tables.
  *
- * @param table Its name.
- * @throws {TypeError} If it is not a name that needs no quotes.
+ * @param table The table.
+ * @param schema The schema that has both, in quotes.
+ * @throws {TypeError} If the table is not a name that needs no quotes.
  */
-export function statementsFor(table: unknown): SqlStatements {
+export function namesOf(table: unknown, schema?: string): SqlNames {
   if (typeof table !== "string" || !TABLE_NAME.test(table)) {
     throw new TypeError(
       "Cannot use table: it is not 1 to 48 of the characters a-z 0-9 _, the first not a digit",
     );
   }
+  const start = schema === undefined ? "" : `${schema}.`;
+  return {
+    name: table,
+    table: start + table,
+    versions: `${start}latchkey_schema`,
+  };
+}
+
+/** Writes the statements on a table. */
+export function statementsFor(
+  { name, table, versions }: SqlNames,
+): SqlStatements {
   const remove = `DELETE FROM ${table} WHERE id = $1`;
   const page = `ORDER BY id LIMIT ${ROWS_AT_A_TIME}`;
   return {
@@ -79,7 +106,7 @@ export function statementsFor(table: unknown): SqlStatements {
     count: `SELECT count(*) AS count FROM ${table}`,
     countOld: `SELECT count(*) AS count FROM ${table} WHERE ${OLD}`,
     old: OLD,
-    version: `SELECT version FROM latchkey_schema WHERE name = '${table}'`,
+    version: `SELECT version FROM ${versions} WHERE name = '${name}'`,
   };
 }
 

@@ -4,8 +4,8 @@
  */
 import { checkDurability } from "../core/checks.ts";
 import type { Durability } from "../core/store.ts";
-import { untilUnlocked } from "../system/waiting.ts";
 import { EngineSessionStore, type EngineStoreOptions } from "./engine_store.ts";
+import { untilUnlocked } from "./locked_database.ts";
 import type {
   EngineAccess,
   EngineCleaner,
@@ -17,6 +17,7 @@ import {
   boundsOf,
   checkSchemaVersion,
   type IdentifiedRow,
+  namesOf,
   SCHEMA_VERSION,
   type SqlStatements,
   type SqlValue,
@@ -134,7 +135,7 @@ class SqliteEngine implements SessionEngine {
     this.#database = database;
     this.#table = table;
     this.#durability = durability;
-    this.#sql = statementsFor(table);
+    this.#sql = statementsFor(namesOf(table));
   }
 
   async setup(): Promise<void> {

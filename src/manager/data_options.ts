@@ -80,6 +80,8 @@ export interface SessionDataOptions {
    * Keeps what JSON cannot hold: a module such as `npm:devalue`. `Date`, `Map`,
    * `Set`, `bigint`, `URL`, `Uint8Array` and other types that it knows are then
    * values like any other. What JSON can hold is stored as JSON in any case.
+   * A manager of data with such a type, `SessionManager<{ due: Date }>`, does
+   * not compile without it.
    *
    * @default {undefined} JSON only
    */
@@ -93,6 +95,29 @@ export interface SessionDataOptions {
    */
   readonly maxBytes?: number | undefined;
 }
+
+/**
+ * Requires the option `types` where a key is declared to hold what JSON cannot.
+ * What lies deeper, in an object or an array, is refused when it is set. A
+ * function that makes managers of any data has to take its options as
+ * `SessionManagerOptions & SchemaOf<Data> & TypesOf<Data>`.
+ *
+ * @typeParam Data The keys of the sessions and what they hold.
+ */
+export type TypesOf<Data> = {
+  [Key in keyof Data]-?: unknown extends Data[Key] ? never
+    : Extract<
+      Data[Key],
+      | bigint
+      | Date
+      | RegExp
+      | URL
+      | ArrayBuffer
+      | ArrayBufferView
+      | ReadonlyMap<unknown, unknown>
+      | ReadonlySet<unknown>
+    >;
+}[keyof Data] extends never ? unknown : { readonly types: TypesCodec };
 
 /** The same, checked and completed, as far as it decides what a record holds. */
 export interface DataSettings {

@@ -7,6 +7,7 @@ import {
 } from "../http/response.ts";
 import { Session, stateOf } from "../session/session.ts";
 import type { SessionRequest } from "../http/transport.ts";
+import type { TypesOf } from "./data_options.ts";
 import {
   type IsolationLevel,
   isPassive,
@@ -131,7 +132,9 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * @throws {RangeError} If a number is out of bounds, such as a `touchAfter` of
    * more than a tenth of `idleTimeout`.
    */
-  constructor(options: SessionManagerOptions & SchemaOf<Data>) {
+  constructor(
+    options: SessionManagerOptions & SchemaOf<Data> & TypesOf<Data>,
+  ) {
     this.#settings = resolveManagerOptions(options);
   }
 

@@ -201,15 +201,16 @@ export class Conflicts {
 }
 
 /**
- * Calls an SQLite database, or a `Deno.Kv` in a file, which is one, until no
- * other process writes to it. A call that finds it locked has done nothing.
+ * Repeats a call to an engine while another process keeps it from its work.
  *
- * @param call What to do.
- * @throws What the call throws; that the database is locked, if it has been for
- * five seconds.
+ * @param call What to do; one that is kept from it has done nothing.
+ * @param isHeld Tells by what the call throws whether that is so.
+ * @throws What the call throws; also when it has been kept from it for five
+ * seconds.
  */
-export async function untilUnlocked<T>(
+export async function retryCall<T>(
   call: () => Promise<T> | T,
+  isHeld: (error: unknown) => boolean,
 ): Promise<T> {
   const start = system.monotonic();
   const backOff = new BackOff();
@@ -218,15 +219,10 @@ export async function untilUnlocked<T>(
       return await call();
     } catch (error) {
       const isTooLong = system.monotonic() - start > TIMEOUT;
-      if (!isLocked(error) || isTooLong) throw error;
+      if (!isHeld(error) || isTooLong) throw error;
     }
     await backOff.wait(undefined);
   }
-}
-
-/** The error has no class of its own, and not everywhere a code. */
-function isLocked(error: unknown): boolean {
-  return error instanceof Error && error.message === "database is locked";
 }
 
 /**

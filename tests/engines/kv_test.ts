@@ -1,5 +1,8 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { SessionTooLargeError } from "../../src/core/errors.ts";
+import {
+  SessionStoreError,
+  SessionTooLargeError,
+} from "../../src/core/errors.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { userTag } from "../../src/core/codec.ts";
 import { type KvDatabase, KvSessionStore } from "../../src/engines/kv.ts";
@@ -240,6 +243,33 @@ Deno.test("KvSessionStore finds a user's sessions among many, and ends them", as
   await sessions.revokeUser("ann");
   assertEquals((await sessions.sessionsOf("ann")).length, 0);
   assertEquals((await sessions.sessionsOf("bob")).length, 125);
+});
+
+Deno.test("KvSessionStore: setup() tells that the database is closed", async () => {
+  const kv = await Deno.openKv(":memory:");
+  kv.close();
+  const store = new KvSessionStore(kv);
+  await assertRejects(() => store.setup(), TypeError, "it is closed");
+  await assertRejects(() => store.load(ID), TypeError, "it is closed");
+});
+
+Deno.test("KvSessionStore refuses what is not a Deno.Kv", () => {
+  for (const kv of [undefined, {}, Deno.openKv]) {
+    assertThrows(
+      () => new KvSessionStore(kv as unknown as KvDatabase),
+      TypeError,
+      "Cannot use kv: it is not what Deno.openKv() returns",
+    );
+  }
+});
+
+Deno.test("KvSessionStore: check() tells that the database is closed", async () => {
+  const kv = await Deno.openKv(":memory:");
+  const store = new KvSessionStore(kv);
+  await store.check();
+  kv.close();
+  const error = await assertRejects(() => store.check(), SessionStoreError);
+  assertEquals(error.operation, "read");
 });
 
 Deno.test("KvSessionStore refuses an invalid prefix", async () => {

@@ -4,6 +4,7 @@ import {
   SqliteSessionStore,
   type SqliteSessionStoreOptions,
 } from "../../src/engines/sqlite.ts";
+import { revocationId } from "../../src/core/revocation.ts";
 import { system } from "../../src/system/system.ts";
 import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
 import type { StorePlace } from "../contract/open_store.ts";
@@ -242,6 +243,25 @@ Deno.test("SqliteSessionStore: an index finds the sessions of a user, and old on
       `${old}`,
     );
   }
+});
+
+Deno.test("SqliteSessionStore: deleteOldSessions() leaves the mark of a revocation that cannot be read", async () => {
+  using place = new SqlitePlace();
+  const { store, database } = place;
+  const expired = recordOf({ generation: 1 }, { expiresAt: 1 });
+  const [damaged, cut, whole] = ["ann", "bob", "eve"].map(revocationId);
+  for (const id of [damaged!, cut!, whole!, ID]) await store.save(id, expired);
+  const spoil = database.prepare(
+    "UPDATE latchkey_sessions SET json = ? WHERE id = ?",
+  );
+  spoil.run("garbage", damaged!);
+  spoil.run('{"createdAt":1,"data":{"gener', cut!);
+  spoil.run("garbage", ID);
+  const dry = await store.deleteOldSessions(30, { dryRun: true });
+  assertEquals(dry.deleted, 2);
+  assertEquals((await store.deleteOldSessions(30)).deleted, 2);
+  const left = database.prepare("SELECT id FROM latchkey_sessions").all();
+  assertEquals(left.map(({ id }) => id).sort(), [damaged, cut].sort());
 });
 
 Deno.test("SqliteSessionStore: other calls run while it deletes 2,000 sessions", async () => {
