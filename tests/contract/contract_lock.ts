@@ -152,6 +152,30 @@ export function testLock(declare: Declare): void {
     },
   );
 
+  declareLock(
+    "goes to those that wait in their order, and no newcomer overtakes",
+    async (lock) => {
+      const held = await lock(ID);
+      const order: number[] = [];
+      const waiting = Array.from({ length: 10 }, async (_, n) => {
+        await using _held = await lock(ID);
+        order.push(n);
+        await pause();
+      });
+      await pause();
+      const newcomer = assertRejects(
+        () => {
+          const freed = held[Symbol.asyncDispose]();
+          const taken = lock(ID, { timeout: 0 });
+          return freed.then(() => taken);
+        },
+        SessionLockTimeoutError,
+      );
+      await Promise.all([...waiting, newcomer]);
+      assertEquals(order, Array.from({ length: 10 }, (_, n) => n));
+    },
+  );
+
   declareLock("can be freed twice, which frees it once", async (lock) => {
     const first = await lock(ID);
     await first[Symbol.asyncDispose]();

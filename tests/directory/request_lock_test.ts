@@ -37,6 +37,7 @@ import {
   SECRET_HASH,
 } from "../constants.ts";
 import { entriesOf } from "../contract/contract.ts";
+import { type Client, startProcess } from "./clients.ts";
 
 const LONG_AGO = new Date(1_000);
 
@@ -98,6 +99,8 @@ Deno.test("lock() looks after it has locked; freeing it looks, and removes befor
   ]);
   await held[Symbol.asyncDispose]();
   assertEquals(record.take(), [
+    // Its size tells whether another process waits.
+    "fstat session",
     ...look,
     "remove session",
     "unlock session",
@@ -312,4 +315,94 @@ Deno.test("a lock file that cannot be removed is told of, and its lock is free",
   }]);
   await (await store.lock(ID, { timeout: 0 }))[Symbol.asyncDispose]();
   assertEquals(directory.list(), [".latchkey"]);
+});
+
+Deno.test("the flows of a process, in any number of stores, take turns", async () => {
+  using directory = new TemporaryDirectory();
+  const stores = [1, 2, 3].map(() => new DirectorySessionStore(directory.path));
+  const counts = new Array<number>(60).fill(0);
+  let turns = 0;
+  await Promise.all(counts.map(async (_, n) => {
+    while (turns < 600) {
+      await using _held = await stores[n % 3]!.lock(ID);
+      counts[n]!++;
+      turns++;
+      await system.pause();
+    }
+  }));
+  assert(Math.max(...counts) - Math.min(...counts) <= 1, `${counts}`);
+  assertEquals(directory.list(), [".latchkey"]);
+});
+
+/** Locks the file as another process does, which does not know our flows. */
+async function lockElsewhere(directory: TemporaryDirectory): Promise<Client> {
+  const path = lockFile(directory);
+  Deno.writeFileSync(path, new Uint8Array(), { mode: 0o600 });
+  return await startProcess({ act: "hold", path });
+}
+
+Deno.test("a process that waits for another's lock file makes it a byte long, and gets its lock when that is killed", async () => {
+  using directory = new TemporaryDirectory();
+  const store = new DirectorySessionStore(directory.path);
+  await store.setup();
+  await using other = await lockElsewhere(directory);
+  const waiting = store.lock(ID, { timeout: 60_000 });
+  while (Deno.lstatSync(lockFile(directory)).size === 0) await system.pause();
+  await other.kill();
+  await using _held = await waiting;
+});
+
+/** As another process says that it waits. */
+function askFor(directory: TemporaryDirectory): void {
+  Deno.truncateSync(lockFile(directory), 1);
+}
+
+Deno.test("a process leaves a lock for which another waits to it for 8 ms", async () => {
+  using directory = new TemporaryDirectory();
+  const store = new DirectorySessionStore(directory.path);
+  const held = await store.lock(ID);
+  const next = store.lock(ID, { timeout: 60_000 });
+  askFor(directory);
+  using clock = fakeWaiting();
+  await held[Symbol.asyncDispose]();
+  await using _other = await store.lock(OTHER_ID, { timeout: 0 });
+  {
+    await using _held = await next;
+    assertEquals(clock.take(), [8]);
+    assertEquals(Deno.lstatSync(lockFile(directory)).size, 0);
+  }
+  await using _held = await store.lock(ID, { timeout: 0 });
+  assertEquals(clock.take(), []);
+});
+
+Deno.test("a process leaves a lock to another also when none of its flows waits", async () => {
+  using directory = new TemporaryDirectory();
+  const store = new DirectorySessionStore(directory.path);
+  using clock = fakeWaiting();
+  {
+    await using _held = await store.lock(ID);
+    askFor(directory);
+  }
+  await assertRejects(
+    () => store.lock(ID, { timeout: 0 }),
+    SessionLockTimeoutError,
+  );
+  assertEquals(clock.take(), []);
+  await using _held = await store.lock(ID);
+  assertEquals(clock.take(), [8]);
+});
+
+Deno.test("a process that waits writes nothing into a session to which a lock file's name was linked", async () => {
+  using directory = new TemporaryDirectory();
+  const store = new DirectorySessionStore(directory.path);
+  await store.save(OTHER_ID, recordOf());
+  makeLinks({ [lockFile(directory)]: directory.join(OTHER_ID) });
+  {
+    using _used = openLocked(directory.join(OTHER_ID), true) as Disposable;
+    await assertRejects(
+      () => store.lock(ID, { timeout: 0 }),
+      Deno.errors.InvalidData,
+    );
+  }
+  assertEquals(await store.load(OTHER_ID), recordOf());
 });
