@@ -41,8 +41,10 @@ import type { SessionRequest } from "../http/transport.ts";
  * - `"exclusive"`: other exclusive requests of the session wait until this one
  *   has ended, in all processes that share the store. Requests that are not
  *   exclusive go on, and are merged with. If the process crashes, the session is
- *   free again. If the lock was lost, because a directory was emptied meanwhile,
- *   the commit fails with a `SessionConflictError`.
+ *   free again. A handler of this kind is best short. Read the request's body
+ *   before: it takes as long as its client likes, and so long the visitor's other
+ *   exclusive requests wait. If the lock was lost, because a directory was emptied
+ *   meanwhile, the commit fails with a `SessionConflictError`.
  *
  * @example A counter that only `strict` and `exclusive` keep right
  * ```ts
@@ -60,6 +62,23 @@ import type { SessionRequest } from "../http/transport.ts";
  * const cookie = (await visit()).headers.getSetCookie()[0]!.split(";")[0]!;
  * const last = (await Promise.all([visit({ cookie }), visit({ cookie })]))[1]!;
  * assertEquals(await last.text(), "3");
+ * ```
+ *
+ * @example A body is read before an exclusive session is opened
+ * ```ts
+ * import { MemorySessionStore, SessionManager } from "@latchkey/session";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const sessions = new SessionManager<{ name: string }>({ store: new MemorySessionStore() });
+ * async function serve(request: Request): Promise<Response> {
+ *   const name = await request.text();
+ *   return await sessions.run(request, (session) => {
+ *     session.set("name", name);
+ *     return new Response(`Hello, ${name}`);
+ *   }, { isolation: "exclusive" });
+ * }
+ * const response = await serve(new Request("http://localhost/", { method: "POST", body: "ann" }));
+ * assertEquals(await response.text(), "Hello, ann");
  * ```
  */
 export type IsolationLevel = "merge" | "readOnly" | "strict" | "exclusive";
