@@ -1,6 +1,6 @@
 import { checkDurability, checkNumber } from "../core/checks.ts";
 import { fromFileUrl } from "@std/path/from-file-url";
-import { join } from "@std/path/join";
+import { resolve } from "@std/path/resolve";
 import { encodeRecord } from "../core/codec.ts";
 import { SessionStoreError } from "../core/errors.ts";
 import {
@@ -118,7 +118,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   readonly isMultiprocessSafe = true;
   /** Any number of workers may share the directory. */
   readonly isThreadSafe = true;
-  /** The directory, as it was given. */
+  /** The directory, as an absolute path. */
   readonly directory: string;
 
   readonly #create: boolean;
@@ -131,7 +131,9 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   /**
    * Makes a store; it does no I/O.
    *
-   * @param directory Where the sessions are kept.
+   * @param directory Where the sessions are kept. A relative path is resolved
+   * here, once, against the current directory, for which Deno asks no permission:
+   * a later `Deno.chdir` changes nothing.
    * @param options How they are kept.
    * @throws {TypeError | RangeError} If an argument is invalid.
    * @throws {Deno.errors.NotSupported} Before Deno 2.8, which cannot try a lock.
@@ -148,7 +150,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     } = options;
     const path = directory instanceof URL ? fromFileUrl(directory) : directory;
     checkArguments(path, lockTimeout, durability);
-    this.directory = join(path);
+    this.directory = resolve(path);
     this.#create = create;
     this.#lockTimeout = lockTimeout;
     this.#durability = durability;
