@@ -32,6 +32,7 @@ import { system } from "../system/system.ts";
 import { AGAIN, type Again, retryUntilFree } from "../system/waiting.ts";
 import { type DirectoryContext, dropRecycled } from "./atomic_file.ts";
 import { cleanDirectory } from "./cleanup.ts";
+import { warnOfSharing } from "./file_system.ts";
 import { lockPath, markerPath, sessionPath } from "./layout.ts";
 import { directoryEntries } from "./listing.ts";
 import { checkStillThere, prepareDirectory } from "./prepare_directory.ts";
@@ -92,10 +93,14 @@ export interface DirectorySessionStoreOptions {
  * the directory. After a power loss, or from a backup without `.users`, `entries`
  * of a user may miss sessions until the next `deleteOldSessions`.
  *
- * Not promised: network file systems (NFS is refused, as a name there may lead
- * to a file that was removed) and Windows (not tested). A plain load does not
- * look for links and pipes under a session's name: only the owner can make them,
- * since a directory that others may write is refused. If the directory is removed
+ * It needs `flock` and POSIX modes, and so does not work on Windows: take
+ * `SqliteSessionStore` there. Use a directory through one mount, on one host: of
+ * two mounts of sshfs, bindfs or a network file system, each has locks of its
+ * own. NFS is refused, as a name there may lead to a file that was removed; where
+ * `--allow-sys=statfs` is granted, `setup` warns of the others.
+ *
+ * A plain load does not look for links and pipes under a session's name: only the
+ * owner can make them, since a directory that others may write is refused. If the directory is removed
  * under a running server, an operation that changes a session throws, and one
  * that reads finds no session until the directory is back.
  *
@@ -352,11 +357,14 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   }
 
   #ready(): DirectoryContext {
-    return this.#context ??= {
-      directory: this.directory,
-      durability: this.#durability,
-      ...prepareDirectory(this.directory, this.#create),
-    };
+    return this.#context ??= this.#prepare();
+  }
+
+  #prepare(): DirectoryContext {
+    const findings = prepareDirectory(this.directory, this.#create);
+    warnOfSharing(this.directory, this.#warnings);
+    const durability = this.#durability;
+    return { directory: this.directory, durability, ...findings };
   }
 }
 
