@@ -141,7 +141,8 @@ export class DirectorySessionStore implements SessionStore, Disposable {
    * a later `Deno.chdir` changes nothing.
    * @param options How they are kept.
    * @throws {TypeError | RangeError} If an argument is invalid.
-   * @throws {Deno.errors.NotSupported} Before Deno 2.8, which cannot try a lock.
+   * @throws {Deno.errors.NotSupported} On Windows; before Deno 2.8, which cannot
+   * try a lock.
    */
   constructor(
     directory: string | URL,
@@ -368,13 +369,18 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   }
 }
 
-/** Checks what a store is given, and that this Deno can lock files. */
+/** Checks what a store is given, and that this system and this Deno can lock files. */
 function checkArguments(
   path: unknown,
   lockTimeout: unknown,
   durability: unknown,
 ): void {
   const what = "Cannot keep sessions in a directory";
+  if (system.os() === "windows") {
+    throw new Deno.errors.NotSupported(
+      `${what} on Windows, which has no flock and no POSIX modes: take SqliteSessionStore`,
+    );
+  }
   if (!("tryLockSync" in Deno.FsFile.prototype)) {
     throw new Deno.errors.NotSupported(
       `${what}: Deno 2.8 or later is needed, this is ${Deno.version.deno}`,

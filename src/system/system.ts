@@ -48,6 +48,8 @@ export interface System {
   makeDirectory(path: string, recursive: boolean): void;
   changeMode(path: string, mode: number): void;
   readDirectory(path: string): AsyncIterable<Deno.DirEntry>;
+  /** What `Deno.build.os` says. */
+  os(): typeof Deno.build.os;
   /**
    * The type of a path's file system, as Linux numbers them; `undefined` on other
    * systems, and where `--allow-sys=statfs` is not granted, which asks nobody.
@@ -92,6 +94,7 @@ export const system: System = {
     Deno.mkdirSync(path, { recursive, mode: 0o700 }),
   changeMode: (path, mode) => Deno.chmodSync(path, mode),
   readDirectory: (path) => Deno.readDir(path),
+  os: () => Deno.build.os,
   fileSystemType,
 };
 

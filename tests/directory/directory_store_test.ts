@@ -359,3 +359,12 @@ Deno.test("a relative directory is the one of when the store was made, whatever 
     Deno.chdir(before);
   }
 });
+
+Deno.test("on Windows a directory store says what it lacks there, and which store to take", () => {
+  using _replaced = replaceSystem({ os: () => "windows" });
+  assertThrows(
+    () => new DirectorySessionStore("sessions"),
+    Deno.errors.NotSupported,
+    "Cannot keep sessions in a directory on Windows, which has no flock and no POSIX modes: take SqliteSessionStore",
+  );
+});
