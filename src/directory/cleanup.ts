@@ -19,6 +19,7 @@ import { AGAIN, retryUntilFree } from "../system/waiting.ts";
 import type { DirectoryContext } from "./atomic_file.ts";
 import { type LockedFile, openLocked } from "./file_lock.ts";
 import {
+  isLockName,
   isQuarantineName,
   markerPath,
   sessionPath,
@@ -28,6 +29,7 @@ import {
 import { markDirectory } from "./prepare_directory.ts";
 import type { Quarantine } from "./quarantine.ts";
 import { readOnce, readRest } from "./read_file.ts";
+import { removeDeadLock } from "./request_lock.ts";
 import { SessionFile } from "./session_file.ts";
 import {
   makeMissingEntry,
@@ -83,8 +85,10 @@ export async function cleanDirectory(
     for await (const name of listFiles(directory, { signal, onPause })) {
       const path = sessionPath(directory, name);
       if (!isSessionId(name)) {
-        const isLeft = isOrphan(path, name);
-        if (isLeft && (dryRun || removeIfThere(path))) count.orphans++;
+        const isLeft = isLockName(name)
+          ? removeDeadLock(path, dryRun)
+          : isOrphan(path, name) && (dryRun || removeIfThere(path));
+        if (isLeft) count.orphans++;
         continue;
       }
       const seen = look(path, name, isDue);
