@@ -7,29 +7,32 @@ import {
 import type { CleanupRule } from "../core/record.ts";
 import type { CleanupOptions, CleanupResult } from "../core/store.ts";
 import { isSessionId } from "../core/token.ts";
+import type { Warnings } from "../core/warnings.ts";
+import { CleanupBudget } from "../system/cleanup_budget.ts";
 import {
   discard,
+  isFull,
   isNotFile,
   listFiles,
   openRegular,
   removeIfThere,
 } from "../system/files.ts";
 import { system } from "../system/system.ts";
-import { AGAIN, retryUntilFree } from "../system/waiting.ts";
-import type { DirectoryContext } from "./atomic_file.ts";
-import { type LockedFile, openLocked } from "./file_lock.ts";
 import {
+  bucketLockPath,
   isQuarantineName,
-  markerPath,
   sessionPath,
   temporaryBirth,
   type UserEntry,
 } from "./layout.ts";
-import { markDirectory } from "./prepare_directory.ts";
+import { checkForCleanup, lockForCleanup } from "./prepare_cleanup.ts";
+import { isOwner } from "./prepare_directory.ts";
 import type { Quarantine } from "./quarantine.ts";
 import { readOnce, readRest } from "./read_file.ts";
 import { SessionFile } from "./session_file.ts";
+import { Skipped } from "./skipped.ts";
 import {
+  isIndexElsewhere,
   makeMissingEntry,
   removeEntries,
   sweepUserIndex,
@@ -56,56 +59,68 @@ type Verdict = "live" | "due" | "missing" | Unusable;
  * that another process holds, stays. The index entries of deleted sessions are
  * removed after them, many under one lock. Entries that the index lacks are made,
  * and some of the stale ones are removed. The event loop is given back every few
- * milliseconds.
+ * milliseconds. A file that may not be opened is skipped, if the marker may.
  *
- * @param context A directory that is ready.
+ * It works where no block and no inode is left, see `prepare_cleanup.ts`. A dry
+ * run opens files to read only, takes no lock and changes nothing.
+ *
+ * @param directory The directory, with its marker.
  * @param isDue Tells which sessions to delete, see `cleanupRule`.
  * @param quarantine Takes unreadable files.
- * @param lockTimeout How long to wait for another cleaner, in milliseconds.
+ * @param warnings Is told of what is skipped, and of what is not needed and cannot
+ * be written.
  * @param options See `deleteOldSessions` of a store.
- * @throws {SessionLockTimeoutError} If another cleaner does not end in time.
+ * @returns What was done; `isBusy` at once if another cleaner is at work.
+ * @throws {SessionDirectoryError} If the directory cannot be cleaned.
  */
 export async function cleanDirectory(
-  context: DirectoryContext,
+  directory: string,
   isDue: CleanupRule,
   quarantine: Quarantine,
-  lockTimeout: number,
+  warnings: Warnings,
   options: CleanupOptions,
 ): Promise<CleanupResult> {
-  const { directory } = context;
   const { dryRun = false, onProgress, signal } = options;
-  using _lock = await lockCleaner(directory, lockTimeout, signal);
+  const budget = new CleanupBudget(options);
+  signal?.throwIfAborted();
   const count = { deleted: 0, remaining: 0, orphans: 0 };
-  const onPause = () => onProgress?.({ ...count });
+  const { dev, uid } = checkForCleanup(directory);
+  const lock = dryRun ? undefined : lockForCleanup(directory, warnings);
+  if (typeof lock === "number") {
+    return { ...count, isBusy: true, busySince: lock };
+  }
+  using _lock = lock;
+  // A cleaner makes no session, for which the rest would count.
+  const context = {
+    directory,
+    durability: "process",
+    needsMode: true,
+    device: dev,
+    owner: uid,
+  } as const;
+  const skipped = new Skipped(directory, !dryRun, warnings);
+  const onPause = () => onProgress?.({ ...count, ...skipped.count });
+  const listing = { signal, onPause };
   const removals = new Removals();
   const entries: UserEntry[] = [];
+  const isWithoutIndex = dryRun || isIndexElsewhere(directory);
+  let mayMakeBuckets: boolean | undefined;
+  let isEnded = false;
   try {
-    for await (const name of listFiles(directory, { signal, onPause })) {
+    for await (const name of listFiles(directory, listing)) {
+      isEnded = budget.deletesLeft(count.deleted) === 0;
+      if (isEnded) break;
       const path = sessionPath(directory, name);
-      if (!isSessionId(name)) {
-        const isLeft = isOrphan(path, name);
-        if (isLeft && (dryRun || removeIfThere(path))) count.orphans++;
-        continue;
-      }
-      const seen = look(path, name, isDue);
-      const file = new SessionFile(context, name, quarantine);
-      const verdict = dryRun
-        ? seen.verdict
-        : judge(file, seen.verdict, isDue, (path, tag) => {
-          removals.note(path);
-          if (tag !== undefined) entries.push({ tag, id: name });
-        });
-      if (verdict === "live") {
-        count.remaining++;
-        const { tag } = seen;
-        if (tag !== undefined && !dryRun) {
-          makeMissingEntry(context, { tag, id: name });
+      let isDeleted = false;
+      try {
+        if (isSessionId(name)) isDeleted = clean(name, path) === "due";
+        else if (isOrphan(path, name) && (dryRun || removeIfThere(path))) {
+          count.orphans++;
         }
+      } catch (error) {
+        skipped.add(path, error, isSessionId(name) ? name : undefined);
       }
-      if (verdict === "due") {
-        count.deleted++;
-        await removals.run();
-      }
+      if (isDeleted) await removals.run();
       if (entries.length >= MANY_ENTRIES) await tidy();
     }
   } catch (error) {
@@ -115,26 +130,55 @@ export async function cleanDirectory(
   }
   await removals.end();
   await tidy();
-  if (!dryRun) await sweepUserIndex(directory, { signal, onPause });
-  return count;
+  if (!isWithoutIndex && !isEnded) {
+    await sweepUserIndex(directory, listing, warnings, skipIndex);
+  }
+  return budget.resultOf({ ...count, ...skipped.count });
+
+  function clean(id: string, path: string): Verdict {
+    const seen = look(path, id, isDue, !dryRun);
+    const verdict = dryRun ? seen.verdict : judge(
+      new SessionFile(context, id, quarantine),
+      seen.verdict,
+      isDue,
+      (path, tag) => {
+        if (path !== undefined) removals.note(path);
+        if (tag !== undefined) entries.push({ tag, id });
+      },
+      (error) => quarantine.report("unreadable", path, id, error),
+    );
+    if (verdict === "live") {
+      count.remaining++;
+      if (seen.tag !== undefined) complete({ tag: seen.tag, id });
+    }
+    if (verdict === "due") count.deleted++;
+    return verdict;
+  }
+
+  function complete(entry: UserEntry): void {
+    if (isWithoutIndex) return;
+    try {
+      makeMissingEntry(
+        context,
+        entry,
+        () => mayMakeBuckets ??= isOwner(directory),
+      );
+    } catch (error) {
+      skipIndex(bucketLockPath(directory, entry.tag), error);
+    }
+  }
 
   async function tidy(): Promise<void> {
-    await removeEntries(directory, entries.splice(0), { signal, onPause });
+    const due = entries.splice(0);
+    if (isWithoutIndex) return;
+    await removeEntries(directory, due, listing, skipIndex);
   }
-}
 
-async function lockCleaner(
-  directory: string,
-  timeout: number,
-  signal: AbortSignal | undefined,
-): Promise<LockedFile> {
-  const path = markerPath(directory);
-  return await retryUntilFree(() => {
-    const locked = openLocked(path, true);
-    if (locked !== undefined) return locked;
-    markDirectory(directory);
-    return AGAIN;
-  }, { path, timeout, signal });
+  function skipIndex(path: string, error: unknown): void {
+    if (isFull(error)) {
+      warnings.unwritten("complete the index", error, { path });
+    } else skipped.addOnce(path, error);
+  }
 }
 
 /** Tells whether a file is old enough to collect, and of a kind that is collected. */
@@ -157,9 +201,10 @@ function look(
   path: string,
   id: string,
   isDue: CleanupRule,
+  write: boolean,
 ): { readonly verdict: Verdict; readonly tag?: string | undefined } {
   // What was listed as a file may be anything now.
-  const opened = openRegular(path);
+  const opened = openRegular(path, write);
   if (opened === undefined) return { verdict: "missing" };
   const { file } = opened;
   try {
@@ -183,7 +228,8 @@ function judge(
   file: SessionFile,
   seen: Verdict,
   isDue: CleanupRule,
-  note: (path: string, tag: string | undefined) => void,
+  note: (path: string | undefined, tag: string | undefined) => void,
+  report: (error: unknown) => void,
 ): Verdict {
   if (seen === "live" || seen === "missing") return seen;
   try {
@@ -191,7 +237,10 @@ function judge(
     if (isDeleted === undefined) return "missing";
     return isDeleted === true ? "due" : "live";
   } catch (error) {
-    if (!isNotFile(file.path)) throw error;
+    if (isNotFile(file.path)) return "missing";
+    // To set it aside may take a block of the directory.
+    if (seen !== "unreadable" || !isFull(error)) throw error;
+    report(error);
     return "missing";
   }
 }

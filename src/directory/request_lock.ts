@@ -18,32 +18,36 @@ import {
   retryUntilFree,
   type WaitOptions,
 } from "../system/waiting.ts";
+import type { DirectoryContext } from "./atomic_file.ts";
 import { type LockedFile, openHeld } from "./file_lock.ts";
 import { checkStillThere } from "./prepare_directory.ts";
 
 /**
  * Takes the lock of a lock file, which is made if it is missing.
  *
- * @param directory The directory that it is in.
+ * @param context The directory that it is in.
  * @param waitOptions Which file it is, and how long to wait.
  * @returns The locked file.
  * @throws {SessionLockTimeoutError} If the lock does not become free in time.
  * @throws {SessionDirectoryError} If the directory is missing.
  */
 export async function lockForRequest(
-  directory: string,
+  context: DirectoryContext,
   waitOptions: WaitOptions,
 ): Promise<LockedFile> {
   return await retryUntilFree(
-    () => tryLock(waitOptions.path, directory),
+    () => tryLock(waitOptions.path, context),
     waitOptions,
   );
 }
 
-function tryLock(path: string, directory: string): LockedFile | Again {
+function tryLock(
+  path: string,
+  context: DirectoryContext,
+): LockedFile | Again {
   const held = openHeld(path);
   if (held !== undefined) return held;
-  checkStillThere(directory);
+  checkStillThere(context);
   makeIfMissing(path);
   return openHeld(path) ?? AGAIN;
 }

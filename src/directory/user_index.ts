@@ -43,9 +43,12 @@
  * backup without `.users`, or in a directory from before there was an index, a
  * session may have no entry. The cleaner, which reads the head of every session
  * anyway, makes missing entries; but no buckets where it does not own the
- * directory, because the owner could not use them.
+ * directory, because the owner could not use them. It follows no link in the
+ * index, and writes the time of its lock files, so that a program that removes
+ * old files spares them.
  */
 import { hasOtherTag, readTag } from "../core/codec.ts";
+import type { Warnings } from "../core/warnings.ts";
 import {
   listFiles,
   type ListOptions,
@@ -69,6 +72,7 @@ import {
   type UserEntry,
   userIndexPath,
 } from "./layout.ts";
+import { refresh } from "./prepare_cleanup.ts";
 import { checkStillThere } from "./prepare_directory.ts";
 import { readOnce } from "./read_file.ts";
 
@@ -139,16 +143,17 @@ export function removeIndexed(
  * Streams the IDs of the sessions that have an entry of a tag; none when the
  * index is missing.
  *
- * @param directory The directory of sessions.
+ * @param context Where the sessions are.
  * @param tag The tag of a user, made by `userTag`.
  * @param options Ends the listing early.
  * @throws {SessionDirectoryError} If the directory of sessions is missing.
  */
 export async function* listTagged(
-  directory: string,
+  context: DirectoryContext,
   tag: string,
   options: ListOptions,
 ): AsyncGenerator<string> {
+  const { directory } = context;
   try {
     for await (const name of listFiles(bucketPath(directory, tag), options)) {
       const entry = parseEntry(name);
@@ -156,8 +161,27 @@ export async function* listTagged(
     }
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    checkStillThere(directory);
+    checkStillThere(context);
   }
+}
+
+/**
+ * Decides whether the work on the index goes on after an error.
+ *
+ * @param path What it is about: the lock file of a bucket, or the index.
+ * @param error The error.
+ * @throws It, if it is not about that alone.
+ */
+type OnIndexError = (path: string, error: unknown) => void;
+
+/**
+ * Tells whether the name of the index leads elsewhere, as its owner could make it
+ * to lead a cleaner of another user astray.
+ *
+ * @param directory The directory of sessions.
+ */
+export function isIndexElsewhere(directory: string): boolean {
+  return isLink(userIndexPath(directory));
 }
 
 /**
@@ -165,15 +189,18 @@ export async function* listTagged(
  *
  * @param context Where the session is.
  * @param entry The entry.
+ * @param mayMakeBuckets Tells whether a bucket may be made; not called without need.
  */
 export function makeMissingEntry(
   context: DirectoryContext,
   entry: UserEntry,
+  mayMakeBuckets: () => boolean,
 ): void {
-  const { directory, isOwner } = context;
+  const { directory } = context;
   if (system.exists(entryPath(directory, entry))) return;
+  if (isLink(bucketPath(directory, entry.tag))) return;
   const isMade = system.exists(bucketLockPath(directory, entry.tag));
-  if (!isMade && !isOwner) return;
+  if (!isMade && !mayMakeBuckets()) return;
   const file = openBucketLock(context, entry.tag);
   try {
     linkEntry(directory, entry, file);
@@ -189,48 +216,83 @@ export function makeMissingEntry(
  * @param directory The directory of sessions.
  * @param entries The entries, some of which may be missing.
  * @param options Ends it early.
+ * @param onError Is given the errors of a bucket.
  */
 export async function removeEntries(
   directory: string,
   entries: readonly UserEntry[],
   { signal, onPause }: ListOptions,
+  onError: OnIndexError,
 ): Promise<void> {
   const pacer = new Pacer(onPause);
   const byBucket = Map.groupBy(
     entries,
     ({ tag }) => bucketPath(directory, tag),
   );
-  for (const shared of byBucket.values()) {
+  for (const [bucket, shared] of byBucket) {
+    if (isLink(bucket)) continue;
     while (shared.length > 0) {
       if (pacer.isDue) await pacer.pause();
       signal?.throwIfAborted();
-      removeStaleEntries(directory, shared.splice(-MOST_AT_ONCE));
+      const some = shared.splice(-MOST_AT_ONCE);
+      try {
+        removeStaleEntries(directory, some);
+      } catch (error) {
+        onError(bucketLockPath(directory, some[0]!.tag), error);
+      }
     }
   }
 }
 
 /**
- * Removes stale entries from a few buckets. The first bucket is chosen at random,
- * so that none is left out for long. Other names in there are left.
+ * Removes stale entries from a few buckets, and sets the time of all lock files to
+ * now. The first bucket is chosen at random, so that none is left out for long.
+ * Other names in there are left.
  *
  * @param directory The directory of sessions.
  * @param options Ends it early.
+ * @param warnings Is told of times that cannot be set.
+ * @param onError Is given the errors of a bucket.
  */
 export async function sweepUserIndex(
   directory: string,
   options: ListOptions,
+  warnings: Warnings,
+  onError: OnIndexError,
 ): Promise<void> {
+  let buckets: string[];
   try {
-    const buckets = await listBuckets(directory);
-    const first = parseInt(system.random().slice(0, 8), 16);
-    const count = Math.min(MOST_BUCKETS, buckets.length);
-    for (let n = 0; n < count; n++) {
-      const bucket = buckets[(first + n) % buckets.length]!;
-      await sweepBucket(directory, bucket, options);
-    }
+    buckets = await listBuckets(directory);
   } catch (error) {
-    // No user has signed in yet, or the index is being removed.
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    // No user has signed in yet.
+    if (error instanceof Deno.errors.NotFound) return;
+    onError(userIndexPath(directory), error);
+    return;
+  }
+  const first = parseInt(system.random().slice(0, 8), 16);
+  for (const n of buckets.keys()) {
+    const bucket = buckets[(first + n) % buckets.length]!;
+    const lock = bucketLockPath(directory, bucket);
+    try {
+      if (n < MOST_BUCKETS) await sweepBucket(directory, bucket, options);
+      refreshLock(lock, warnings);
+    } catch (error) {
+      // The index is being removed.
+      if (error instanceof Deno.errors.NotFound) return;
+      options.signal?.throwIfAborted();
+      onError(lock, error);
+    }
+  }
+}
+
+function refreshLock(path: string, warnings: Warnings): void {
+  if (isLink(path)) return;
+  const opened = openRegular(path);
+  if (opened === undefined) return;
+  try {
+    refresh(opened.file, path, warnings);
+  } finally {
+    system.close(opened.file);
   }
 }
 
@@ -318,6 +380,15 @@ function publishUnder<T>(
   }
 }
 
+function isLink(path: string): boolean {
+  try {
+    return system.lstat(path).isSymlink;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
 /** Makes an entry, unless it is there; `false` when its bucket is missing. */
 function linkEntry(
   directory: string,
@@ -357,7 +428,7 @@ function openBucketLock(context: DirectoryContext, tag: string): Deno.FsFile {
 
 function makeBucket(context: DirectoryContext, tag: string): void {
   const { directory, durability } = context;
-  checkStillThere(directory);
+  checkStillThere(context);
   makeDirectory(userIndexPath(directory));
   makeDirectory(bucketPath(directory, tag));
   makeIfMissing(bucketLockPath(directory, tag));

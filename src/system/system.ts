@@ -48,6 +48,11 @@ export interface System {
   makeDirectory(path: string, recursive: boolean): void;
   changeMode(path: string, mode: number): void;
   readDirectory(path: string): AsyncIterable<Deno.DirEntry>;
+  /**
+   * The user that this process runs as; `undefined` where it may not be asked
+   * without a prompt, `null` where there are no such numbers.
+   */
+  uid(): number | null | undefined;
 }
 
 /** The operating system. Only tests replace its members. */
@@ -87,6 +92,10 @@ export const system: System = {
     Deno.mkdirSync(path, { recursive, mode: 0o700 }),
   changeMode: (path, mode) => Deno.chmodSync(path, mode),
   readDirectory: (path) => Deno.readDir(path),
+  uid: () => {
+    const { state } = Deno.permissions.querySync({ name: "sys", kind: "uid" });
+    return state === "granted" ? Deno.uid() : undefined;
+  },
 };
 
 function wait(ms: number, signal: AbortSignal | undefined): Promise<void> {

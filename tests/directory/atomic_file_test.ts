@@ -32,7 +32,8 @@ function contextOf(
     directory,
     durability: "process",
     needsMode: false,
-    isOwner: true,
+    device: 0,
+    owner: 0,
     ...rest,
   };
 }
@@ -207,6 +208,8 @@ for (const [name, prepare] of Object.entries(PUTS)) {
       const context = contextOf(directory, {
         durability: "power",
         needsMode: true,
+        device: 0,
+        owner: 0,
       });
       const thrown = assertThrows(() => way.put(context, bytesOf("new")));
       assertStrictEquals(thrown, error);

@@ -32,7 +32,8 @@ class Scene extends TemporaryDirectory {
     directory: this.path,
     durability: "process",
     needsMode: false,
-    isOwner: true,
+    device: 0,
+    owner: 0,
   };
   readonly session: string = this.join(ID);
 

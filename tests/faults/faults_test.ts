@@ -5,8 +5,8 @@
  * The operation throws the very error that the call threw; if a second call
  * fails while the operation cleans up, the error of the first. Two exceptions:
  * an unreadable file that cannot be set aside still counts as a missing session,
- * and `onWarning` gets the error; a file system that refuses hard links gives
- * another error, with the system's error as its cause.
+ * and `onWarning` gets the error; a directory that is refused at start, or by a
+ * cleaner, gives another error, with the system's error as its cause.
  *
  * Nothing has changed, unless the call that changes it had taken effect: the
  * `link`, `rename` or `remove` of a session's name, or the touch. A call that
@@ -174,7 +174,7 @@ function assertThrown(
   const isTold = warnings.some(({ error }) => error === first) ||
     (faulty.failed === "unlock" && warnings.length > 0);
   if (error instanceof SessionDirectoryError) {
-    assert(faulty.failed.startsWith("link "), faulty.failed);
+    // What every visitor would meet is explained, at start and by a cleaner.
     assertStrictEquals(error.cause, first);
   } else if (error === undefined) {
     assert(isTold, "the error was swallowed");

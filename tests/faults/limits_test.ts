@@ -1,6 +1,6 @@
 /** A process that may open no more files, or may not write the directory. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { ID } from "../constants.ts";
 import { runSync, spawn } from "../spawn.ts";
@@ -88,8 +88,12 @@ Deno.test({
     assertEquals(cleanup, {
       answer: { deleted: 0, remaining: 1, orphans: 0 },
     });
-    const changes = ["save", "create", "update", "delete", "setup"];
-    assertEnds(others, "EACCES", changes);
+    const { setup, ...changed } = others;
+    const { class: name, message } = setup as Record<string, string>;
+    assertEquals(name, "SessionDirectoryError");
+    assertMatch(message!, /Permission denied \(os error 13\)/);
+    const changes = ["save", "create", "update", "delete"];
+    assertEnds(changed, "EACCES", changes);
   },
 });
 
