@@ -23,6 +23,8 @@
  *   behind another name does not give one visitor the session of another.
  * - The checksum covers all but the flag and the last access, which change behind
  *   a name. Digits that are no number make the record unreadable.
+ * - What begins with another version is of a later format, and left alone: during
+ *   a deploy a newer version may have written it.
  * - What is longer than LARGEST_RECORD or has a member of the wrong type is
  *   unreadable.
  *
@@ -57,7 +59,8 @@ export const LONGEST_HEAD = 160;
 /** How many characters the tag of a user has. */
 export const TAG_LENGTH = 8;
 
-const MAGIC = "latchkey/1";
+const NAME = "latchkey/";
+const MAGIC = `${NAME}1`;
 const SPACE_AT = 27;
 const CHECKSUM_AT = 28;
 const COVERED_AT = 36;
@@ -69,6 +72,7 @@ const DIGITS = 16;
 const NONE = "-".repeat(DIGITS);
 const NO_USER = "-".repeat(TAG_LENGTH);
 const ZERO = 0x30;
+const NINE = 0x39;
 const SPACE = 0x20;
 const DASH = 0x2d;
 const NEWLINE = 0x0a;
@@ -242,14 +246,28 @@ export function readTag(bytes: Uint8Array): string | undefined {
  * @returns `undefined` also when it is not the head of this session. Never throws.
  */
 export function decodeTag(id: string, head: Uint8Array): string | undefined {
-  const isHead = holdsAt(head, 0, MAGIC) && isSessionAt(id, head);
-  return isHead ? readTag(head) : undefined;
+  const isOurs = holdsAt(head, 0, MAGIC) && !isNewer(head);
+  return isOurs && isSessionAt(id, head) ? readTag(head) : undefined;
+}
+
+/**
+ * Tells whether bytes say that they are of a later format than this one.
+ *
+ * @param bytes The beginning of a file, or all of it; they are not kept.
+ */
+export function isNewer(bytes: Uint8Array): boolean {
+  if (!holdsAt(bytes, 0, NAME)) return false;
+  let end = NAME.length;
+  while (bytes[end]! >= ZERO && bytes[end]! <= NINE) end++;
+  const isOurs = end === MAGIC.length && holdsAt(bytes, 0, MAGIC);
+  return end > NAME.length && !isOurs;
 }
 
 function findProblem(id: string, bytes: Uint8Array): Unusable | undefined {
-  if (bytes.length <= ID_AT || !holdsAt(bytes, 0, MAGIC)) return "unreadable";
-  if (bytes[FLAG_AT] !== PUBLISHED && bytes[FLAG_AT] !== UNPUBLISHED) {
-    return "unreadable";
+  const flag = bytes[FLAG_AT];
+  const isFlag = flag === PUBLISHED || flag === UNPUBLISHED;
+  if (!isFlag || bytes.length <= ID_AT || !holdsAt(bytes, 0, MAGIC)) {
+    return isNewer(bytes) ? "newer" : "unreadable";
   }
   if (bytes.length > LARGEST_RECORD) return "unreadable";
   if (readLastAccess(bytes) === undefined) return "unreadable";
@@ -296,7 +314,7 @@ function parseHex(bytes: Uint8Array): number | undefined {
   let value = 0;
   for (let at = CHECKSUM_AT; at < CHECKSUM_AT + 8; at++) {
     const byte = bytes[at]!;
-    const isDigit = byte >= ZERO && byte <= 0x39;
+    const isDigit = byte >= ZERO && byte <= NINE;
     if (!isDigit && (byte < 0x61 || byte > 0x66)) return undefined;
     value = value * 16 + (byte - (isDigit ? ZERO : 0x57));
   }

@@ -18,6 +18,11 @@
  * locked before it gets the name, because from then on it is the session, and no
  * other process may change it before the directory is on the disk.
  *
+ * Once the name leads to T the change is made. Whatever fails after that goes to
+ * the warnings, but for the sync of the directory: that is the caller's error, and
+ * says that the change is made. The directory is opened before, so that this
+ * cannot fail for want of a file descriptor.
+ *
  * Only the maker of a temporary file opens, links or renames it. Any process may
  * unlink one that is an hour old; if its maker is still at work, it starts again.
  *
@@ -61,13 +66,14 @@
  * power loss a session's record may be older than without recycled files.
  */
 import { FLAG_AT, PUBLISHED, UNPUBLISHED } from "../core/codec.ts";
+import { SessionStoreError } from "../core/errors.ts";
 import type { Durability } from "../core/store.ts";
+import type { Warnings } from "../core/warnings.ts";
 import {
   discard,
   FILE_MODE,
   makeFile,
   removeIfThere,
-  syncDirectory,
   writeWhole,
 } from "../system/files.ts";
 import { system } from "../system/system.ts";
@@ -87,6 +93,10 @@ export interface DirectoryContext {
   readonly device: number;
   /** The user whose it was then. */
   readonly owner: number | null;
+  /** Told of what fails and is not needed for an answer. */
+  readonly warnings: Warnings;
+  /** Gets the paths that were left because they may not be opened. */
+  readonly skipped?: Set<string>;
 }
 
 /** A recycled file, open and under its exclusive lock. */
@@ -125,9 +135,22 @@ export function createFile(
       if (error instanceof Deno.errors.NotFound) return AGAIN;
       throw error;
     }
-    removeIfThere(temporary);
+    removeTemporary(context, temporary);
     return true;
   });
+}
+
+/** Removes a temporary file; one that cannot be removed is left to the cleaner. */
+function removeTemporary(
+  { warnings }: DirectoryContext,
+  temporary: string,
+): void {
+  try {
+    removeIfThere(temporary);
+  } catch (error) {
+    discard(temporary);
+    warnings.unwritten("remove a temporary file", error, { path: temporary });
+  }
 }
 
 /**
@@ -143,15 +166,20 @@ export function replaceFile(
   held: HeldFile,
   bytes: Uint8Array,
 ): true | Again {
-  const { directory, durability } = context;
+  const { directory, durability, warnings } = context;
   const isRecycling = durability === "process";
-  const recycled = isRecycling ? takeRecycled(directory) : undefined;
+  const recycled = isRecycling
+    ? warnings.attempt(
+      "write over the file that was replaced last",
+      () => takeRecycled(directory),
+    )
+    : undefined;
   return publish(context, recycled, bytes, (temporary) => {
-    const retired = isRecycling && canRecycle(directory, held)
-      ? newTemporaryPath(directory)
-      : undefined;
+    let retired: string | undefined;
     try {
-      if (retired !== undefined) system.link(held.path, retired);
+      if (isRecycling && canRecycle(directory, held)) {
+        retired = linkRetired(context, held);
+      }
       system.rename(temporary, held.path);
     } catch (error) {
       if (retired !== undefined) discard(retired);
@@ -161,9 +189,29 @@ export function replaceFile(
     if (retired !== undefined) {
       recycledFiles.set(directory, { path: retired, file: held.keep() });
     }
-    if (recycled !== undefined) flagPublished(recycled.file);
+    if (recycled !== undefined) {
+      const { file } = recycled;
+      warnings.attempt("flag a session's file", () => flagPublished(file));
+    }
     return true;
   });
+}
+
+/** Gives a file that is about to be replaced a second name, to be used again. */
+function linkRetired(
+  { directory, warnings }: DirectoryContext,
+  { path }: HeldFile,
+): string | undefined {
+  const retired = newTemporaryPath(directory);
+  try {
+    system.link(path, retired);
+    return retired;
+  } catch (error) {
+    discard(retired);
+    if (error instanceof Deno.errors.NotFound) throw error;
+    warnings.unwritten("keep the file that is replaced", error);
+    return undefined;
+  }
 }
 
 /**
@@ -174,8 +222,34 @@ export function replaceFile(
  * @param path The name.
  */
 export function removeFile(context: DirectoryContext, path: string): void {
+  using names = openNames(context);
   system.remove(path);
-  if (context.durability === "power") syncDirectory(context.directory);
+  names?.sync();
+}
+
+/** Opens a directory whose names are to reach the disk. */
+function openNames(
+  { directory, durability }: DirectoryContext,
+): (Disposable & { sync(): void }) | undefined {
+  if (durability === "process") return undefined;
+  const file = system.open(directory, { read: true });
+  return {
+    sync() {
+      try {
+        system.sync(file);
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        throw new SessionStoreError(
+          "write",
+          new Error(
+            `the change is made, but may not survive a power loss: ${reason}`,
+            { cause: error },
+          ),
+        );
+      }
+    },
+    [Symbol.dispose]: () => system.close(file),
+  };
 }
 
 /**
@@ -243,7 +317,7 @@ function publish<T extends boolean | Again>(
   bytes: Uint8Array,
   name: (temporary: string) => T,
 ): T {
-  const { directory, durability, needsMode } = context;
+  const { directory, durability, needsMode, warnings } = context;
   const path = recycled?.path ?? newTemporaryPath(directory);
   const file = recycled?.file ?? makeFile(path);
   let isLocked = recycled !== undefined;
@@ -262,15 +336,16 @@ function publish<T extends boolean | Again>(
       system.sync(file);
       isLocked = system.tryLock(file, true);
     }
+    using names = openNames(context);
     const result = name(path);
-    if (result !== true) removeIfThere(path);
-    else if (durability === "power") syncDirectory(directory);
+    if (result === true) names?.sync();
+    else removeTemporary(context, path);
     return result;
   } catch (error) {
     discard(path);
     throw error;
   } finally {
-    release(file, isLocked);
+    release(file, isLocked, warnings);
   }
 }
 

@@ -18,8 +18,8 @@ import {
   removeIfThere,
 } from "../system/files.ts";
 import { system } from "../system/system.ts";
+import { skip } from "./forbidden.ts";
 import {
-  bucketLockPath,
   isQuarantineName,
   sessionPath,
   temporaryBirth,
@@ -30,7 +30,6 @@ import { isOwner } from "./prepare_directory.ts";
 import type { Quarantine } from "./quarantine.ts";
 import { readOnce, readRest } from "./read_file.ts";
 import { SessionFile } from "./session_file.ts";
-import { Skipped } from "./skipped.ts";
 import {
   isIndexElsewhere,
   makeMissingEntry,
@@ -90,6 +89,7 @@ export async function cleanDirectory(
     return { ...count, isBusy: true, busySince: lock };
   }
   using _lock = lock;
+  const skipped = new Set<string>();
   // A cleaner makes no session, for which the rest would count.
   const context = {
     directory,
@@ -97,9 +97,10 @@ export async function cleanDirectory(
     needsMode: true,
     device: dev,
     owner: uid,
+    warnings,
+    skipped,
   } as const;
-  const skipped = new Skipped(directory, !dryRun, warnings);
-  const onPause = () => onProgress?.({ ...count, ...skipped.count });
+  const onPause = () => onProgress?.({ ...count });
   const listing = { signal, onPause };
   const removals = new Removals();
   const entries: UserEntry[] = [];
@@ -118,7 +119,7 @@ export async function cleanDirectory(
           count.orphans++;
         }
       } catch (error) {
-        skipped.add(path, error, isSessionId(name) ? name : undefined);
+        skip(context, path, error, isSessionId(name) ? name : undefined);
       }
       if (isDeleted) await removals.run();
       if (entries.length >= MANY_ENTRIES) await tidy();
@@ -131,9 +132,10 @@ export async function cleanDirectory(
   await removals.end();
   await tidy();
   if (!isWithoutIndex && !isEnded) {
-    await sweepUserIndex(directory, listing, warnings, skipIndex);
+    await sweepUserIndex(context, listing);
   }
-  return budget.resultOf({ ...count, ...skipped.count });
+  const { size } = skipped;
+  return budget.resultOf({ ...count, ...size > 0 && { skipped: size } });
 
   function clean(id: string, path: string): Verdict {
     const seen = look(path, id, isDue, !dryRun);
@@ -145,7 +147,6 @@ export async function cleanDirectory(
         if (path !== undefined) removals.note(path);
         if (tag !== undefined) entries.push({ tag, id });
       },
-      (error) => quarantine.report("unreadable", path, id, error),
     );
     if (verdict === "live") {
       count.remaining++;
@@ -164,20 +165,15 @@ export async function cleanDirectory(
         () => mayMakeBuckets ??= isOwner(directory),
       );
     } catch (error) {
-      skipIndex(bucketLockPath(directory, entry.tag), error);
+      if (!isFull(error)) throw error;
+      warnings.unwritten("complete the index of users", error);
     }
   }
 
   async function tidy(): Promise<void> {
     const due = entries.splice(0);
     if (isWithoutIndex) return;
-    await removeEntries(directory, due, listing, skipIndex);
-  }
-
-  function skipIndex(path: string, error: unknown): void {
-    if (isFull(error)) {
-      warnings.unwritten("complete the index", error, { path });
-    } else skipped.addOnce(path, error);
+    await removeEntries(context, due, listing);
   }
 }
 
@@ -229,7 +225,6 @@ function judge(
   seen: Verdict,
   isDue: CleanupRule,
   note: (path: string | undefined, tag: string | undefined) => void,
-  report: (error: unknown) => void,
 ): Verdict {
   if (seen === "live" || seen === "missing") return seen;
   try {
@@ -237,10 +232,7 @@ function judge(
     if (isDeleted === undefined) return "missing";
     return isDeleted === true ? "due" : "live";
   } catch (error) {
-    if (isNotFile(file.path)) return "missing";
-    // To set it aside may take a block of the directory.
-    if (seen !== "unreadable" || !isFull(error)) throw error;
-    report(error);
+    if (!isNotFile(file.path)) throw error;
     return "missing";
   }
 }

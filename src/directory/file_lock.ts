@@ -14,6 +14,7 @@
  *   closed. A reader only closes: a shared lock that is kept for some milliseconds
  *   delays a writer, and breaks nothing.
  */
+import type { Warnings } from "../core/warnings.ts";
 import { notFileError, openExisting } from "../system/files.ts";
 import { system } from "../system/system.ts";
 import { AGAIN, type Again } from "../system/waiting.ts";
@@ -22,11 +23,16 @@ import { AGAIN, type Again } from "../system/waiting.ts";
 export class LockedFile implements Disposable {
   /** The open file. */
   readonly file: Deno.FsFile;
+  readonly #warnings: Warnings | undefined;
   #isKept = false;
 
-  /** @param file An open file whose lock is held. */
-  constructor(file: Deno.FsFile) {
+  /**
+   * @param file An open file whose lock is held.
+   * @param warnings See {@linkcode release}.
+   */
+  constructor(file: Deno.FsFile, warnings?: Warnings) {
     this.file = file;
+    this.#warnings = warnings;
   }
 
   /** Leaves it open and locked when this is disposed of. */
@@ -37,7 +43,7 @@ export class LockedFile implements Disposable {
 
   /** Unlocks, then closes. */
   [Symbol.dispose](): void {
-    if (!this.#isKept) release(this.file, true);
+    if (!this.#isKept) release(this.file, true, this.#warnings);
   }
 }
 
@@ -58,14 +64,16 @@ export class HeldFile extends LockedFile {
    * @param path Its name, which leads to it.
    * @param now The clock, in ms since the epoch.
    * @param info What `fstat` says of it.
+   * @param warnings See {@linkcode release}.
    */
   constructor(
     file: Deno.FsFile,
     path: string,
     now: number,
     info: Deno.FileInfo,
+    warnings?: Warnings,
   ) {
-    super(file);
+    super(file, warnings);
     this.path = path;
     this.now = now;
     this.info = info;
@@ -73,14 +81,23 @@ export class HeldFile extends LockedFile {
 }
 
 /**
- * Unlocks, then closes.
+ * Unlocks, then closes, which frees the lock in any case.
  *
  * @param file The open file.
  * @param isLocked Whether its lock is held.
+ * @param warnings Told when it cannot be unlocked: what was done under the lock is
+ * done. Without it that is an error.
  */
-export function release(file: Deno.FsFile, isLocked: boolean): void {
+export function release(
+  file: Deno.FsFile,
+  isLocked: boolean,
+  warnings?: Warnings,
+): void {
   try {
-    if (isLocked) system.unlock(file);
+    if (!isLocked) return;
+    const unlock = () => system.unlock(file);
+    if (warnings === undefined) unlock();
+    else warnings.attempt("unlock a file", unlock);
   } finally {
     system.close(file);
   }
@@ -91,12 +108,14 @@ export function release(file: Deno.FsFile, isLocked: boolean): void {
  *
  * @param path The file.
  * @param exclusive `false` for a lock that readers share.
+ * @param warnings See {@linkcode release}.
  * @returns The locked file, not yet looked at; `undefined` when the name is
  * missing; {@linkcode AGAIN} when the lock is held.
  */
 export function openLocked(
   path: string,
   exclusive: boolean,
+  warnings?: Warnings,
 ): LockedFile | undefined | Again {
   const file = openExisting(path, exclusive);
   if (file === undefined) return undefined;
@@ -106,7 +125,7 @@ export function openLocked(
   } finally {
     if (!isLocked) system.close(file);
   }
-  return isLocked ? new LockedFile(file) : AGAIN;
+  return isLocked ? new LockedFile(file, warnings) : AGAIN;
 }
 
 /**
@@ -114,11 +133,15 @@ export function openLocked(
  * looks.
  *
  * @param path The file.
+ * @param warnings See {@linkcode release}.
  * @returns The held file; `undefined` when the name is missing;
  * {@linkcode AGAIN} when the lock is held, or the name no longer leads to it.
  * @throws {Deno.errors.InvalidData} If the name leads to anything but a file.
  */
-export function openHeld(path: string): HeldFile | undefined | Again {
+export function openHeld(
+  path: string,
+  warnings?: Warnings,
+): HeldFile | undefined | Again {
   const file = openExisting(path, true);
   if (file === undefined) return undefined;
   let isLocked = false;
@@ -128,10 +151,12 @@ export function openHeld(path: string): HeldFile | undefined | Again {
     if (isLocked) {
       const now = system.now();
       const info = system.fstat(file);
-      if (leadsTo(path, info)) held = new HeldFile(file, path, now, info);
+      if (leadsTo(path, info)) {
+        held = new HeldFile(file, path, now, info, warnings);
+      }
     }
   } finally {
-    if (held === undefined) release(file, isLocked);
+    if (held === undefined) release(file, isLocked, warnings);
   }
   return held ?? AGAIN;
 }
@@ -162,45 +187,27 @@ export function readUnderLock<T>(
 }
 
 /**
- * Acts on the file behind a name under its exclusive lock, if that is free; then
- * unlocks, then closes.
- *
- * @param path The file.
- * @param act Synchronous.
- * @returns What it returned; `undefined` when the name is missing;
- * {@linkcode AGAIN} when the lock is held.
- */
-export function underLock<T>(
-  path: string,
-  act: (file: Deno.FsFile) => T,
-): T | undefined | Again {
-  const file = openExisting(path, true);
-  return file && underLockOf(file, true, act);
-}
-
-/**
  * Acts on an open file under its lock, if that is free; then unlocks, then
  * closes.
  *
  * @param file The open file.
- * @param exclusive `false` for a lock that readers share.
+ * @param exclusive `false` for a lock that others may share.
+ * @param warnings See {@linkcode release}.
  * @param act Synchronous.
  * @returns What it returned; {@linkcode AGAIN} when the lock is held.
  */
 export function underLockOf<T>(
   file: Deno.FsFile,
   exclusive: boolean,
+  warnings: Warnings,
   act: (file: Deno.FsFile) => T,
 ): T | Again {
+  let isLocked = false;
   try {
-    if (!system.tryLock(file, exclusive)) return AGAIN;
-    try {
-      return act(file);
-    } finally {
-      system.unlock(file);
-    }
+    isLocked = system.tryLock(file, exclusive);
+    return isLocked ? act(file) : AGAIN;
   } finally {
-    system.close(file);
+    release(file, isLocked, warnings);
   }
 }
 

@@ -71,19 +71,18 @@ export function prepareDirectory(directory: string, create: boolean): Findings {
  * @throws {SessionDirectoryError} If it or its marker is missing.
  */
 export function checkMarked(directory: string): void {
+  let text: string | undefined;
   try {
     checkDirectory(directory, false);
-    system.lstat(markerPath(directory));
+    text = readMarker(directory);
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) {
-      throw explainRefusal(directory, error);
-    }
-    throw new SessionDirectoryError(
-      directory,
-      "no sessions were ever kept there (it has no file .latchkey)",
-      { cause: error },
-    );
+    throw explainRefusal(directory, error, markerPath(directory));
   }
+  if (text !== undefined) return;
+  throw new SessionDirectoryError(
+    directory,
+    "no sessions were ever kept there (it has no file .latchkey)",
+  );
 }
 
 /**
@@ -156,7 +155,7 @@ export function tryWriting(directory: string): void {
 
 /**
  * Puts the marker into a directory of sessions, unless it is there, and
- * completes one that is empty. It gets its name when it is whole, so that a full
+ * completes one that is empty or cut off. It gets its name when it is whole, so that a full
  * disk leaves none that is cut off.
  *
  * @param directory The directory.
@@ -167,7 +166,7 @@ export function markDirectory(directory: string): void {
   const bytes = new TextEncoder().encode(MARKER);
   const text = readMarker(directory);
   if (text === MARKER) return;
-  if (text === "") {
+  if (text !== undefined) {
     const file = system.open(path, { read: true, write: true });
     try {
       writeWhole(file, bytes);
@@ -175,12 +174,6 @@ export function markDirectory(directory: string): void {
       system.close(file);
     }
     return;
-  }
-  if (text !== undefined) {
-    throw new SessionDirectoryError(
-      directory,
-      "its file .latchkey is of another version of this package; update this server, or use another directory",
-    );
   }
   const temporary = temporaryPath(directory, system.now(), system.random());
   try {
@@ -254,7 +247,7 @@ function octal(mode: number): string {
   return (mode & 0o777).toString(8).padStart(4, "0");
 }
 
-/** What the marker holds, up to a bit more than it should; `undefined` without one. */
+/** What the marker holds, whole or cut off; `undefined` without one. */
 function readMarker(directory: string): string | undefined {
   const path = markerPath(directory);
   try {
@@ -266,10 +259,16 @@ function readMarker(directory: string): string | undefined {
   const file = openExisting(path, false);
   if (file === undefined) return undefined;
   try {
-    return new TextDecoder().decode(readHead(file, 2 * MARKER.length));
+    const text = new TextDecoder().decode(readHead(file, 2 * MARKER.length));
+    // A power loss may have cut it off.
+    if (MARKER.startsWith(text)) return text;
   } finally {
     system.close(file);
   }
+  throw new SessionDirectoryError(
+    directory,
+    "its file .latchkey is not of format 1: a later version of this package has made it; update this server",
+  );
 }
 
 /**

@@ -24,6 +24,7 @@ import {
   encodeLastAccess,
   encodeRecord,
   FLAG_AT,
+  isNewer,
   isTagged,
   LONGEST_HEAD,
   PUBLISHED,
@@ -32,12 +33,14 @@ import {
   readTag,
   type Unusable,
 } from "../core/codec.ts";
+import { SessionFormatError, SessionUnreadableError } from "../core/errors.ts";
 import {
   type CleanupRule,
   isExpired,
   type Lifetime,
   type SessionRecord,
 } from "../core/record.ts";
+import { isRevocationId } from "../core/revocation.ts";
 import { KEEP, type LoadOptions, type RecordChange } from "../core/store.ts";
 import { isFull, isNotFile, notFileError } from "../system/files.ts";
 import { system } from "../system/system.ts";
@@ -58,6 +61,16 @@ import { sessionPath, temporaryPath } from "./layout.ts";
 import type { Quarantine } from "./quarantine.ts";
 import { readHead, readOnce, readRest, readWhole } from "./read_file.ts";
 import { publishIndexed, removeIndexed } from "./user_index.ts";
+
+/** A live record that was read, and is to be touched. */
+class DueTouch {
+  readonly record: SessionRecord;
+
+  /** @param record The record. */
+  constructor(record: SessionRecord) {
+    this.record = record;
+  }
+}
 
 /** A record in a file that is held, and what its head says beside it. */
 interface Found<R> {
@@ -92,25 +105,60 @@ export class SessionFile {
   /**
    * Loads a session: one open file and one shared lock, unless a touch is due.
    *
-   * @param touch Decides whether to mark it accessed.
+   * @param options May mark it accessed, or throw where there is something that
+   * cannot be read.
    * @param isWary Whether to look before reading, so that a process that reads a
    * whole directory waits for no pipe in it.
    */
   load(
-    touch: LoadOptions["touch"],
+    options: LoadOptions,
     isWary = false,
   ): SessionRecord | undefined | Again {
+    if (!options.mustBeReadable) return this.#load(options, isWary);
+    try {
+      return this.#load(options, isWary);
+    } catch (error) {
+      if (error instanceof SessionUnreadableError) throw error;
+      throw new SessionUnreadableError(this.#id, { cause: error });
+    }
+  }
+
+  /**
+   * Reads; and reads again, held, to touch what is due and to judge what cannot be
+   * read. Where it then cannot be marked, what was read last is the answer.
+   */
+  #load(
+    { touch, mustBeReadable }: LoadOptions,
+    isWary: boolean,
+  ): SessionRecord | undefined | Again {
     const read = this.#read(touch, isWary);
-    if (typeof read !== "string") return read;
+    const isDue = read instanceof DueTouch;
+    if (!isDue && typeof read !== "string") return read;
+    let last = isDue ? read.record : undefined;
+    let isAsking = false;
     try {
       return this.#holdRecord(decodeRecord, (found) => {
         if (!isLive(found)) return undefined;
-        const { record, lastAccess } = found;
-        if (touch?.(record, lastAccess)) markAccessed(found);
-        return record;
+        last = found.record;
+        isAsking = true;
+        const isStillDue = touch?.(last, found.lastAccess);
+        isAsking = false;
+        if (isStillDue) markAccessed(found);
+        return last;
+      }, () => {
+        if (mustBeReadable) throw new SessionUnreadableError(this.#id);
+        return undefined;
       });
     } catch (error) {
-      if (read === "hold" || isNotFile(this.path)) throw error;
+      const isUnreadable = error instanceof SessionUnreadableError;
+      if (isUnreadable || isAsking || isNotFile(this.path)) throw error;
+      const { warnings } = this.#context;
+      if (last !== undefined) {
+        const about = { sessionId: this.#id, path: this.path };
+        warnings.unwritten(`mark session ${this.#id} accessed`, error, about);
+        return last;
+      }
+      if (isDue || mustBeReadable) throw error;
       this.#quarantine.report(read, this.path, this.#id, error);
       return undefined;
     }
@@ -119,7 +167,10 @@ export class SessionFile {
   /** Replaces whatever is there, or creates. */
   save(bytes: Uint8Array): true | Again {
     const replaced = this.#hold((held) => {
-      const before = isTagged(bytes) ? this.#readTag(held) : undefined;
+      const { file, info } = held;
+      const head = readHead(file, Math.min(info.size, LONGEST_HEAD));
+      if (isNewer(head)) throw new SessionFormatError(this.#id);
+      const before = isTagged(bytes) ? decodeTag(this.#id, head) : undefined;
       return this.#replace(held, bytes, before);
     });
     if (replaced !== undefined) return replaced;
@@ -133,6 +184,7 @@ export class SessionFile {
     const replaced = this.#hold((held) => {
       const old = readWhole(held.file, held.info.size);
       const record = decodeLifetime(this.#id, old);
+      if (record === "newer") throw new SessionFormatError(this.#id);
       const before = decodeTag(this.#id, old);
       if (typeof record === "object") {
         const found = { record, held, lastAccess: readLastAccess(old)! };
@@ -177,6 +229,10 @@ export class SessionFile {
     return this.#holdRecord(decodeLifetime, (found) => {
       this.#remove(found.tag);
       return isLive(found);
+    }, (problem) => {
+      if (problem !== "newer") return undefined;
+      this.#remove(undefined);
+      return true;
     });
   }
 
@@ -214,7 +270,7 @@ export class SessionFile {
   #read(
     touch: LoadOptions["touch"],
     isWary: boolean,
-  ): SessionRecord | undefined | Again | "hold" | Unusable {
+  ): SessionRecord | undefined | Again | DueTouch | Unusable {
     return readUnderLock(this.path, isWary, (file) => {
       const wary = isWary ? system.fstat(file) : undefined;
       if (wary?.isFile === false) throw notFileError(this.path);
@@ -233,14 +289,18 @@ export class SessionFile {
         if (!leadsTo(this.path, info)) return AGAIN;
       }
       if (hasExpired) return undefined;
-      return touch?.(found, lastAccess) ? "hold" : found;
+      return touch?.(found, lastAccess) ? new DueTouch(found) : found;
     });
   }
 
-  /** Acts on a record; a file without one is set aside, or left. */
+  /**
+   * Acts on a record. A file without one is set aside, or left, unless `refuse`
+   * answers; an unreadable revocation is left, since it is not "no revocation".
+   */
   #holdRecord<T, R extends Lifetime>(
     decode: (id: string, bytes: Uint8Array) => R | Unusable,
     act: (found: Found<R>) => T,
+    refuse?: (problem: Unusable) => T | undefined,
   ): T | undefined | Again {
     return this.#hold((held) => {
       const bytes = readWhole(held.file, held.info.size);
@@ -249,7 +309,9 @@ export class SessionFile {
         const lastAccess = readLastAccess(bytes)!;
         return act({ record, held, lastAccess, tag: readTag(bytes) });
       }
-      if (record === "unreadable") {
+      const refused = refuse?.(record);
+      if (refused !== undefined) return refused;
+      if (record === "unreadable" && !isRevocationId(this.#id)) {
         this.#quarantine.setAside(this.path, this.#id, held.file);
       } else {
         this.#quarantine.report(record, this.path, this.#id);
@@ -260,18 +322,13 @@ export class SessionFile {
 
   /** Acts on whatever is there; `undefined` when the name is missing. */
   #hold<T>(act: (held: HeldFile) => T): T | undefined | Again {
-    const held = openHeld(this.path);
+    const held = openHeld(this.path, this.#context.warnings);
     if (held === undefined || held === AGAIN) return held;
     try {
       return act(held);
     } finally {
       held[Symbol.dispose]();
     }
-  }
-
-  #readTag({ file, info }: HeldFile): string | undefined {
-    const head = readHead(file, Math.min(info.size, LONGEST_HEAD));
-    return decodeTag(this.#id, head);
   }
 
   #create(bytes: Uint8Array, lastAccess?: number): boolean | Again {
@@ -305,7 +362,7 @@ export class SessionFile {
 
   #remove(tag: string | undefined): void {
     const remove = () => removeFile(this.#context, this.path);
-    removeIndexed(this.#context.directory, this.#id, tag, remove);
+    removeIndexed(this.#context, this.#id, tag, remove);
   }
 
   /** The name was missing and then taken: start again, unless that never ends. */

@@ -8,6 +8,7 @@ import {
   encodeRecord,
   FLAG_AT,
   hasOtherTag,
+  isNewer,
   LONGEST_HEAD,
   putLastAccess,
   readLastAccess,
@@ -288,8 +289,11 @@ Deno.test("any one bit flipped makes bytes unreadable, or the last access anothe
       assertEquals(readLastAccess(flipped), Number(access));
       continue;
     }
-    assertEquals(decodeRecord(ID, flipped), "unreadable", `bit ${bit}`);
-    assertEquals(decodeLifetime(ID, flipped), "unreadable", `bit ${bit}`);
+    // A bit may make another version.
+    const verdict = isNewer(flipped) ? "newer" : "unreadable";
+    assert(verdict === "unreadable" || bit >> 3 === 9 || bit >> 3 === 10);
+    assertEquals(decodeRecord(ID, flipped), verdict, `bit ${bit}`);
+    assertEquals(decodeLifetime(ID, flipped), verdict, `bit ${bit}`);
   }
 });
 
@@ -304,17 +308,44 @@ Deno.test("any two bytes exchanged make bytes unreadable", () => {
       const isTime = isDigitOfAccess(exchanged, one) &&
         isDigitOfAccess(exchanged, other);
       if (isTime) continue;
-      assertEquals(decodeRecord(ID, exchanged), "unreadable");
+      const verdict = isNewer(exchanged) ? "newer" : "unreadable";
+      assert(
+        verdict === "unreadable" || one === 9 || other === 9 || other === 10 ||
+          one === 10,
+      );
+      assertEquals(decodeRecord(ID, exchanged), verdict);
     }
   }
 });
 
-Deno.test("another version is unreadable, even with a valid checksum", () => {
-  for (const magic of ["latchkey/2 ", "latchkey/0 ", "Latchkey/1 "]) {
-    const bytes = encodeRecord(ID, RECORD);
-    bytes.set(new TextEncoder().encode(magic));
-    assertEquals(decodeRecord(ID, bytes), "unreadable");
-    assertEquals(decodeLifetime(ID, bytes), "unreadable");
+Deno.test("another version is newer, whatever follows; what is no version is unreadable", () => {
+  const bytes = encodeRecord(ID, RECORD);
+  for (const version of ["2", "0", "9", "10", "11", "199", "01", "2.1"]) {
+    const magic = new TextEncoder().encode(`latchkey/${version}`);
+    const other = bytes.slice();
+    other.set(new TextEncoder().encode(`${textOf(magic)} `));
+    for (const newer of [magic, other, new Uint8Array([...magic, 0, 255])]) {
+      assert(isNewer(newer), version);
+      assertEquals(decodeRecord(ID, newer), "newer", version);
+      assertEquals(decodeLifetime(ID, newer), "newer", version);
+      assertEquals(hasOtherTag(ID, newer, "e7207273"), false);
+      assertEquals(decodeTag(ID, newer), undefined);
+    }
+  }
+  assertEquals(isNewer(bytes), false);
+  for (
+    const magic of [
+      "Latchkey/2 ",
+      "latchkey/x ",
+      "latchkey/ 2",
+      "latchkey2/ ",
+      "latchkey/1x",
+    ]
+  ) {
+    const other = bytes.slice();
+    other.set(new TextEncoder().encode(magic));
+    assertEquals(decodeRecord(ID, other), "unreadable", magic);
+    assertEquals(decodeLifetime(ID, other), "unreadable", magic);
   }
 });
 

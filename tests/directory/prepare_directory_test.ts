@@ -42,13 +42,16 @@ Deno.test("prepareDirectory() makes the marker, and leaves no other file", () =>
 
 const MARKER = "A directory of sessions of @latchkey/session, format 1.\n";
 
-Deno.test("prepareDirectory() leaves a marker as it is, and completes one that is empty", () => {
+Deno.test("prepareDirectory() leaves a marker as it is, and completes one that is empty or cut off", () => {
   using directory = new TemporaryDirectory();
   const path = directory.join(".latchkey");
-  Deno.writeTextFileSync(path, "");
+  for (const text of ["", MARKER.slice(0, 20)]) {
+    Deno.writeTextFileSync(path, text);
+    checkMarked(directory.path);
+    prepareDirectory(directory.path, false);
+    assertEquals(Deno.readTextFileSync(path), MARKER);
+  }
   const { ino } = Deno.lstatSync(path);
-  prepareDirectory(directory.path, false);
-  assertEquals(Deno.readTextFileSync(path), MARKER);
   const old = new Date(0);
   Deno.utimeSync(path, old, old);
   prepareDirectory(directory.path, true);
@@ -57,18 +60,19 @@ Deno.test("prepareDirectory() leaves a marker as it is, and completes one that i
   assertEquals(directory.list(), [".latchkey"]);
 });
 
-Deno.test("prepareDirectory() refuses a directory of a later format", () => {
+Deno.test("prepareDirectory() and checkMarked() refuse a marker of an unknown format", () => {
   using directory = new TemporaryDirectory();
-  const path = directory.join(".latchkey");
-  for (const text of [MARKER.replace("1", "2"), `${MARKER}and more`, "?"]) {
-    Deno.writeTextFileSync(path, text);
-    assertRefused(
-      () => prepareDirectory(directory.path, false),
-      "its file .latchkey is of another version of this package; update this server, or use another directory",
-    );
-    assertEquals(Deno.readTextFileSync(path), text);
+  const later = MARKER.replace("format 1", "format 2");
+  for (const text of [later, `${MARKER}more`, "my own words"]) {
+    Deno.writeTextFileSync(directory.join(".latchkey"), text);
+    for (
+      const refuse of [
+        () => prepareDirectory(directory.path, true),
+        () => checkMarked(directory.path),
+      ]
+    ) assertRefused(refuse, "its file .latchkey is not of format 1");
+    assertEquals(Deno.readTextFileSync(directory.join(".latchkey")), text);
   }
-  assertEquals(directory.list(), [".latchkey"]);
 });
 
 Deno.test("prepareDirectory() gives the marker its name when it is whole", () => {
@@ -364,7 +368,14 @@ Deno.test("checkMarked() accepts a directory that prepareDirectory() prepared", 
   prepareDirectory(directory.path, false);
   using recorded = recordSystem(directory.path);
   checkMarked(directory.path);
-  assertEquals(recorded.calls, ["stat directory", "lstat marker"]);
+  assertEquals(recorded.calls, [
+    "stat directory",
+    "lstat marker",
+    "open marker",
+    "read marker",
+    "read marker",
+    "close marker",
+  ]);
 });
 
 Deno.test("checkMarked() refuses any other directory, and makes no marker", () => {

@@ -25,16 +25,11 @@ import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { recordSystem, replaceSystem, stopClock } from "../replaced_system.ts";
 import { lastAccessIn } from "../session_file.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
+import { contextOf } from "./directory_context.ts";
 
 /** A directory with a session in it that has been replaced once. */
 class Scene extends TemporaryDirectory {
-  readonly context: DirectoryContext = {
-    directory: this.path,
-    durability: "process",
-    needsMode: false,
-    device: 0,
-    owner: 0,
-  };
+  readonly context: DirectoryContext = contextOf(this.path);
   readonly session: string = this.join(ID);
 
   constructor() {

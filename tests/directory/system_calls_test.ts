@@ -59,13 +59,13 @@ const READ_TO_END = [
   "close session",
 ];
 const LET_GO = ["unlock session", "close session"];
-const LOOK = [
+const HOLD = [
   "open session",
   "tryLock session",
   "fstat session",
   "lstat session",
+  "read session",
 ];
-const HOLD = [...LOOK, "read session"];
 
 Deno.test("a load is one open file and one shared lock", async () => {
   using scene = await openScene();
@@ -157,7 +157,7 @@ Deno.test("a change is written and renamed under one lock", async () => {
     "close session",
   ];
   await store.save(ID, recordOf());
-  assertEquals(recorded.take(), [...LOOK, ...recycling]);
+  assertEquals(recorded.take(), [...HOLD, ...recycling]);
   await store.update(ID, (record) => record);
   assertEquals(recorded.take(), [...HOLD, ...recycling]);
 });
@@ -183,12 +183,13 @@ Deno.test("a login makes an entry first, and a logout removes one last", async (
   const { store, recorded } = scene;
   const ann = (record: SessionRecord) => ({ ...record, user: "ann" });
   const bucketSync = ["open bucket", "sync bucket", "close bucket"];
-  const sync = ["open directory", "sync directory", "close directory"];
+  const sync = ["sync directory", "close directory"];
   const replace = [
     "open temporary",
     "write temporary",
     "sync temporary",
     "tryLock temporary",
+    "open directory",
     "rename temporary to session",
     ...sync,
     "unlock temporary",
@@ -245,6 +246,7 @@ Deno.test("a login makes an entry first, and a logout removes one last", async (
   const removing = [
     ...HOLD,
     ...UNLINK,
+    "open directory",
     "remove session",
     ...sync,
     "remove entry",
@@ -349,8 +351,9 @@ Deno.test("durability power: every change is on the disk before its answer", asy
     "write temporary",
     "sync temporary",
     "tryLock temporary",
+    "open directory",
   ];
-  const sync = ["open directory", "sync directory", "close directory"];
+  const sync = ["sync directory", "close directory"];
   const done = ["unlock temporary", "close temporary"];
 
   await store.create(ID, recordOf());
@@ -371,11 +374,17 @@ Deno.test("durability power: every change is on the disk before its answer", asy
     ...LET_GO,
   ];
   await store.save(ID, recordOf());
-  assertEquals(recorded.take(), [...LOOK, ...replacing]);
+  assertEquals(recorded.take(), [...HOLD, ...replacing]);
   await store.update(ID, (record) => record);
   assertEquals(recorded.take(), [...HOLD, ...replacing]);
 
-  const removing = [...HOLD, "remove session", ...sync, ...LET_GO];
+  const removing = [
+    ...HOLD,
+    "open directory",
+    "remove session",
+    ...sync,
+    ...LET_GO,
+  ];
   await store.delete(ID);
   assertEquals(recorded.take(), removing);
   await store.save(ID, recordOf());

@@ -32,6 +32,8 @@ export class FaultySystem implements Disposable {
   failed = "";
   /** Whether any call that changes a session took effect. */
   isChanged = false;
+  /** Whether one did before the call that failed first. */
+  wasChanged = false;
   /** Files that are open. */
   readonly open: Set<unknown>;
   /**
@@ -71,6 +73,7 @@ export class FaultySystem implements Disposable {
     const now = ++this.#steps;
     if (now === step) {
       this.failed = describeCall(call);
+      this.wasChanged = this.isChanged;
       if (manner === "afterwards") return this.#makeAndFail(call);
       return this.#fail(call);
     }

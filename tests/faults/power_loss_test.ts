@@ -63,16 +63,15 @@ async function assertSetAside(
 }
 
 Deno.test("a file of which nothing, or only its beginning, reached the disk is set aside", async () => {
-  using restart = new Restart();
   const half = WRITTEN.length / 2;
   for (const length of [0, 1, 511, 512, BLOCK, half, WRITTEN.length - 1]) {
+    using restart = new Restart();
     await assertSetAside(restart, WRITTEN.subarray(0, length));
     assertEquals(restart.take(), ["unreadable"]);
   }
 });
 
 Deno.test("a file of which only some blocks reached the disk is set aside, whatever is in the others", async () => {
-  using restart = new Restart();
   const sources = [WRITTEN, ZEROS, BEFORE];
   const blocks = Math.ceil(WRITTEN.length / BLOCK);
   let mixtures = 0;
@@ -87,6 +86,7 @@ Deno.test("a file of which only some blocks reached the disk is set aside, whate
       bytes.set(source.subarray(start, start + BLOCK), start);
     }
     if (chosen.size === 1 && !chosen.has(ZEROS)) continue;
+    using restart = new Restart();
     await assertSetAside(restart, bytes);
     assertEquals(restart.take(), ["unreadable"]);
     mixtures++;

@@ -25,7 +25,7 @@ import {
   WHOLES,
 } from "./session_bytes.ts";
 
-const UNUSABLE: readonly unknown[] = ["unreadable", "foreign"];
+const UNUSABLE: readonly unknown[] = ["unreadable", "foreign", "newer"];
 const BY_TEXT = new Map(
   WHOLES.map((whole) => [withoutAccess(whole.bytes), whole]),
 );

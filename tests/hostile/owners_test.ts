@@ -238,9 +238,9 @@ testAsRoot(
     const { counts: done, lines } = await clean();
     assertEquals(done, { ...counts, skipped: 4, dryRun: false });
     for (const path of [...barred, lock]) {
-      const told = lines.filter((line) => line.includes(`Skipping ${path},`));
+      const told = lines.filter((line) => line.includes(`Ignoring ${path}:`));
       assertEquals(told.length, 1, lines.join("\n"));
-      assert(told[0]!.includes(`owner uid ${OTHER}`), told[0]);
+      assert(told[0]!.includes(`belongs to uid ${OTHER}`), told[0]);
     }
     assertEquals(lines.length, 4);
     const left = [".latchkey", ".users", ID, OTHER_ID, ids[3]!, ids[17]!];
