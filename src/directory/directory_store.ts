@@ -197,7 +197,19 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     id: string,
     options: LoadOptions = {},
   ): Promise<SessionRecord | undefined> {
+    if (options.mustBeReadable) return this.#loadReadable(id, options);
     return this.#read(id, (file) => file.load(options), options);
+  }
+
+  /** In a directory that is gone there is not "nothing to read". */
+  async #loadReadable(
+    id: string,
+    options: LoadOptions,
+  ): Promise<SessionRecord | undefined> {
+    const load = (file: SessionFile) => file.load(options);
+    const record = await this.#read(id, load, options);
+    if (record === undefined) this.#noSession(id);
+    return record;
   }
 
   /** See {@linkcode SessionStore.save}. */
