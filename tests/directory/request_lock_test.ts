@@ -89,7 +89,7 @@ Deno.test("lock() looks after it has locked; freeing it looks, and removes befor
   const look = ["fstat session", "lstat session"];
   assertEquals(record.take(), [
     "open session",
-    "lstat marker",
+    "stat directory",
     "open session",
     "changeMode session",
     "close session",
