@@ -185,6 +185,14 @@ local function has(numbers, number)
   return numbers and string.find(numbers, number, 1, true)
 end`;
 
+const SET = `
+if ARGV[2] == '' then redis.call('SET', KEYS[1], ARGV[3]) else redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[2]) end
+return 1`;
+
+/** ARGV as of {@linkcode WRITE}: the write of nearly every request, in short. */
+const REPLACE = new RedisScript(`
+if redis.call('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) ~= ARGV[1] then return 0 end${SET}`);
+
 /**
  * KEYS: the session; what is gone. ARGV: revision expected, or with it the
  * access; life in ms; the session. Returns 1 when it is written, 0 when it is
@@ -200,7 +208,7 @@ if expected == '' or string.sub(head, 1, #expected) ~= expected then
     local numbers = goneNumbers()
     if has(numbers, number) then return 1 end
     if expected ~= '' then return 0 end
-    session = string.sub(session, 1, ${PAST_AT}) .. string.sub(numbers, 1, ${PAST_LENGTH}) .. string.sub(session, ${
+    ARGV[3] = string.sub(session, 1, ${PAST_AT}) .. string.sub(numbers, 1, ${PAST_LENGTH}) .. string.sub(session, ${
   PAST_AT + 1
 })
   else
@@ -208,9 +216,7 @@ if expected == '' or string.sub(head, 1, #expected) ~= expected then
     if has(numbers, number) then return 1 end
     if numbers or string.find(string.sub(expected, 1, ${NUMBER_LENGTH}), '${NUMBER.source}') then return 0 end
   end
-end
-if ARGV[2] == '' then redis.call('SET', KEYS[1], session) else redis.call('SET', KEYS[1], session, 'PX', ARGV[2]) end
-return 1`);
+end${SET}`);
 
 /**
  * ARGV: revision, access that was read, life in ms, access. Returns 0 when it is
@@ -394,6 +400,11 @@ class RedisEngine implements SessionEngine {
     expiry: number | null,
   ): Promise<boolean> {
     const args = [expected, lifeOf(expiry), session];
+    if (expected !== NONE) {
+      const key = this.#keyOf(id);
+      const replaced = await REPLACE.run(this.#redis, [key], args);
+      if (Number(replaced) === 1) return true;
+    }
     const written = await WRITE.run(this.#redis, this.#keysOf(id), args);
     return Number(written) === 1;
   }
