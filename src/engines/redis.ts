@@ -214,7 +214,7 @@ if expected == '' or string.sub(head, 1, #expected) ~= expected then
   else
     local numbers = numbersOf(KEYS[1])
     if has(numbers, number) then return 1 end
-    if numbers or string.find(string.sub(expected, 1, ${NUMBER_LENGTH}), '${NUMBER.source}') then return 0 end
+    if numbers or expected == '' or string.find(string.sub(expected, 1, ${NUMBER_LENGTH}), '${NUMBER.source}') then return 0 end
   end
 end${SET}`);
 

@@ -158,6 +158,8 @@ testScene(
       await store.save(ID, recordOf());
       assertEquals(await store.load(ID), recordOf());
       await scene.ask("SET", KEY, text);
+      assertEquals(await store.create(ID, recordOf()), true);
+      await scene.ask("SET", KEY, text);
       assertEquals(await store.delete(ID), false);
       assertEquals(await scene.keys(), []);
     }
