@@ -144,6 +144,7 @@ export class SqliteSessionStore extends EngineSessionStore
     this.#engine[Symbol.dispose]();
   }
 }
+
 const IN_MEMORY = ":memory:";
 const DELETED_AT_A_TIME = 200;
 /** How long a call is repeated, in milliseconds, for the error's message. */
