@@ -8,6 +8,7 @@ import { RedisSessionStore } from "../engines/redis.ts";
 import { SqliteSessionStore } from "../engines/sqlite.ts";
 import { DirectorySessionStore } from "../directory/directory_store.ts";
 import { sessionPath } from "../directory/layout.ts";
+import { system } from "../system/system.ts";
 
 /** A session as it is stored, to be shown on the page. */
 export interface StoredView {
@@ -41,6 +42,11 @@ export const DEMO_STORES = {
 
 /** A kind of store that the demo runs on. */
 export type DemoStoreKind = keyof typeof DEMO_STORES;
+
+/** The kind of store that the demo runs on if it is not told. */
+export function defaultStoreKind(): DemoStoreKind {
+  return system.os() === "windows" ? "sqlite" : "directory";
+}
 
 /** Tells whether a text names a kind of store. */
 export function isDemoStoreKind(text: string): text is DemoStoreKind {
