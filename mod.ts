@@ -59,6 +59,7 @@ export type {
   SessionInvalidEvent,
   SessionMisconfiguredEvent,
   SessionRefusedEvent,
+  SessionUnendedEvent,
   SessionUnopenableEvent,
   SessionUnrotatedEvent,
 } from "./src/manager/events.ts";

@@ -27,7 +27,7 @@ export interface DataSet {
  * Makes sessions of a given size.
  *
  * @param size What a `DirectorySessionStore` makes of one, in bytes.
- * @param idleTimeout In milliseconds; a load must then ask for the mtime.
+ * @param idleTimeout In milliseconds.
  */
 export function makeDataSet(
   size: number,

@@ -6,8 +6,9 @@
  * checks of what it finds, the unlock before the close.
  *
  *   load          open · try the shared lock · read · close · parse
- *   load, touch   the same, and fstat for the mtime; when the touch is due also
- *                 open · try the exclusive lock · fstat · lstat · futimes · close
+ *   load, touch   the same; when the touch is due also
+ *                 open · try the exclusive lock · fstat · lstat · seek · write 16
+ *                 bytes · close
  *   save          stringify · open · try the exclusive lock · fstat · lstat ·
  *                 fstat S · seek · write S · link it to the next S · rename S
  *                 over it · seek · write one byte · close S; it is the next S,
@@ -18,6 +19,9 @@
  *   create        stringify · open T new · write T · close T · link T · unlink T
  *   delete        open · try the exclusive lock · fstat · lstat · unlink · close
  */
+
+/** How many bytes a touch writes. */
+const TOUCHED = 16;
 
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
@@ -49,18 +53,17 @@ export class Floors {
     return value;
   }
 
-  /** Also asks for the last access and, when `isDue` says so, sets it. */
-  loadAndTouch(id: string, isDue: (lastAccess: number) => boolean): unknown {
+  /** When `isDue` says so, also writes over as many bytes as a touch. */
+  loadAndTouch(id: string, isDue: () => boolean): unknown {
     const path = this.#path(id);
     const file = Deno.openSync(path);
     file.tryLockSync(false);
     const value = this.#read(file);
-    const lastAccess = file.statSync().mtime!.getTime();
     file.close();
-    if (isDue(lastAccess)) {
+    if (isDue()) {
       const held = this.#hold(path);
-      const now = new Date();
-      held.utimeSync(now, now);
+      held.seekSync(0, Deno.SeekMode.Start);
+      held.writeSync(this.#buffer.subarray(0, TOUCHED));
       held.close();
     }
     return value;

@@ -100,16 +100,12 @@ export async function measureFiles(
 async function cleanBare(directory: string, floors: Floors): Promise<number> {
   const oldest = Date.now() - MINUTES * 60 * 1000;
   let deleted = 0;
-  let isOld = false;
-  const look = (lastAccess: number) => {
-    isOld = lastAccess < oldest;
-    return false;
-  };
   for await (const { name } of Deno.readDir(directory)) {
     if (!name.endsWith(".json")) continue;
     const id = name.slice(0, -".json".length);
-    floors.loadAndTouch(id, look);
-    if (!isOld) continue;
+    floors.load(id);
+    const { mtime } = Deno.lstatSync(`${directory}/${name}`);
+    if (mtime!.getTime() >= oldest) continue;
     floors.delete(id);
     deleted++;
   }

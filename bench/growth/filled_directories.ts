@@ -1,3 +1,4 @@
+import { ACCESS_AT, encodeLastAccess } from "../../src/core/codec.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import type { SessionStore } from "../../src/core/store.ts";
 import { makeDataSet } from "../data_set.ts";
@@ -59,7 +60,9 @@ export class FilledDirectories {
     const at = new Date(lastAccess);
     for (let n = 0; n < this.#isThere.length; n += 2) {
       const id = nameOf(n);
-      Deno.utimeSync(`${this.#ours}/${id}`, at, at);
+      using file = Deno.openSync(`${this.#ours}/${id}`, { write: true });
+      file.seekSync(ACCESS_AT, Deno.SeekMode.Start);
+      file.writeSync(encodeLastAccess(lastAccess));
       Deno.utimeSync(`${this.#bare}/${id}.json`, at, at);
       this.#isThere[n] = false;
     }

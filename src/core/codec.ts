@@ -1,27 +1,32 @@
 /*
  * The stored format, version 1: one line of ASCII at fixed places, then JSON.
  *
- *   0         10        20               37               54       63
- *   latchkey/1pcccccccc eeeeeeeeeeeeeeee iiiiiiiiiiiiiiii uuuuuuuu <session ID>\n
+ *   0         10               28       37               54               71       80
+ *   latchkey/1paaaaaaaaaaaaaaaa cccccccc eeeeeeeeeeeeeeee iiiiiiiiiiiiiiii uuuuuuuu <session ID>\n
  *   {"createdAt":…,"data":{…}}\n
  *
  *   p  the flag: a space, published; `?`, not yet published, or its writer
- *      crashed before flagging it. Not covered by the checksum; see
- *      directory/atomic_file.ts
- *   c  CRC-32 of all that follows it (from 19 to the end), 8 lower-case hex
+ *      crashed before flagging it; see directory/atomic_file.ts
+ *   a  the last access, 16 decimal digits, 2 ** 53 - 1 at most
+ *   c  CRC-32 of all that follows it (from 36 to the end), 8 lower-case hex
  *   e  `expiresAt`, 16 decimal digits, or 16 times `-` for "never"
  *   i  `idleTimeout`, the same
  *   u  the tag of `user`, see `userTag`
  *
  * Invariants:
  *
- * - Lifetime and tag are at a fixed place, so a touch, a cleanup and a search
- *   for a user read no JSON.
+ * - Last access, lifetime and tag are at a fixed place, so a touch, a cleanup
+ *   and a search for a user read no JSON, and a touch is one write.
+ * - The last access belongs to the file: a copy, a backup, a restore has that of
+ *   the session, whatever times they give to the file.
  * - The file carries its own ID: a file that a backup or a power loss put
  *   behind another name does not give one visitor the session of another.
- * - The checksum covers all but the flag.
- * - Bytes of any other version are unreadable, and so is what is longer than
- *   LARGEST_RECORD or has a member of the wrong type.
+ * - The checksum covers all but the flag and the last access, which change behind
+ *   a name. Digits that are no number make the record unreadable.
+ * - What begins with another version is of a later format, and left alone: during
+ *   a deploy a newer version may have written it.
+ * - What is longer than LARGEST_RECORD or has a member of the wrong type is
+ *   unreadable.
  *
  * Not promised: protection against a process that may write the directory. The
  * checksum finds accidents, not forgeries.
@@ -38,30 +43,37 @@ import {
   validateRecord,
 } from "./record.ts";
 
-/** Where the flag is: the one byte that changes behind a name. */
+/** Where the flag is: this and the last access change behind a name. */
 export const FLAG_AT = 10;
 /** The flag of a record that is, or once was, what its name led to. */
 export const PUBLISHED = 0x20;
 /** The flag of a record of which that is not known. */
 export const UNPUBLISHED = 0x3f;
 
+/** Where the digits of the last access are. */
+export const ACCESS_AT = 11;
+
 /** No head is longer, whatever the session ID. */
-export const LONGEST_HEAD = 128;
+export const LONGEST_HEAD = 160;
 
 /** How many characters the tag of a user has. */
 export const TAG_LENGTH = 8;
 
-const MAGIC = "latchkey/1";
-const CHECKSUM_AT = 11;
-const COVERED_AT = 19;
-const EXPIRES_AT = 20;
-const IDLE_TIMEOUT_AT = 37;
-const TAG_AT = 54;
-const ID_AT = 63;
+const NAME = "latchkey/";
+const MAGIC = `${NAME}1`;
+const SPACE_AT = 27;
+const CHECKSUM_AT = 28;
+const COVERED_AT = 36;
+const EXPIRES_AT = 37;
+const IDLE_TIMEOUT_AT = 54;
+const TAG_AT = 71;
+const ID_AT = 80;
 const DIGITS = 16;
 const NONE = "-".repeat(DIGITS);
 const NO_USER = "-".repeat(TAG_LENGTH);
 const ZERO = 0x30;
+const NINE = 0x39;
+const SPACE = 0x20;
 const DASH = 0x2d;
 const NEWLINE = 0x0a;
 /** The lifetime stands in the head, not in the body. */
@@ -82,18 +94,23 @@ export type Unusable = RecordUnusable | "foreign";
  *
  * @param id The session ID that the bytes are for.
  * @param record What to keep.
+ * @param lastAccess When it was last accessed, in whole ms since the epoch; what
+ * is known later is filled in by {@linkcode putLastAccess}.
  * @returns The bytes, whole and checksummed.
  * @throws {TypeError} If a member of the record is invalid, or it is too large.
  */
 export function encodeRecord(
   id: string,
   record: SessionRecord,
+  lastAccess = 0,
 ): Uint8Array<ArrayBuffer> {
   const body = toJson(record, IN_THE_HEAD);
   const { expiresAt, idleTimeout, user } = record;
   const lifetime = `${digits(expiresAt)} ${digits(idleTimeout)}`;
   const bytes = encoder.encode(
-    `${MAGIC} 00000000 ${lifetime} ${userTag(user)} ${id}\n${body}\n`,
+    `${MAGIC} ${digits(lastAccess)} 00000000 ${lifetime} ${
+      userTag(user)
+    } ${id}\n${body}\n`,
   );
   if (bytes.length > LARGEST_RECORD) throw cannotEncode("it is too large");
   putHex(checksum(bytes), bytes);
@@ -131,6 +148,44 @@ export function decodeLifetime(
   bytes: Uint8Array,
 ): Lifetime | Unusable {
   return findProblem(id, bytes) ?? addLifetime({}, bytes);
+}
+
+/**
+ * Writes a last access as the head of a record has it, at {@linkcode ACCESS_AT}.
+ *
+ * @param lastAccess In whole milliseconds since the epoch.
+ */
+export function encodeLastAccess(
+  lastAccess: number,
+): Uint8Array<ArrayBuffer> {
+  return encoder.encode(digits(lastAccess));
+}
+
+/**
+ * Fills the last access into a record.
+ *
+ * @param bytes A record, encoded.
+ * @param lastAccess In whole milliseconds since the epoch.
+ */
+export function putLastAccess(bytes: Uint8Array, lastAccess: number): void {
+  bytes.set(encodeLastAccess(lastAccess), ACCESS_AT);
+}
+
+/**
+ * Reads the last access off a record.
+ *
+ * @param bytes Any bytes at all; they are not kept.
+ * @returns In ms since the epoch; `undefined` when there is no number, which no
+ * record has.
+ */
+export function readLastAccess(bytes: Uint8Array): number | undefined {
+  let value = 0;
+  for (let at = ACCESS_AT; at < ACCESS_AT + DIGITS; at++) {
+    const digit = bytes[at]! - ZERO;
+    if (!(digit >= 0 && digit <= 9)) return undefined;
+    value = value * 10 + digit;
+  }
+  return Number.isSafeInteger(value) ? value : undefined;
 }
 
 /**
@@ -191,16 +246,32 @@ export function readTag(bytes: Uint8Array): string | undefined {
  * @returns `undefined` also when it is not the head of this session. Never throws.
  */
 export function decodeTag(id: string, head: Uint8Array): string | undefined {
-  const isHead = holdsAt(head, 0, MAGIC) && isSessionAt(id, head);
-  return isHead ? readTag(head) : undefined;
+  const isOurs = holdsAt(head, 0, MAGIC) && !isNewer(head);
+  return isOurs && isSessionAt(id, head) ? readTag(head) : undefined;
+}
+
+/**
+ * Tells whether bytes say that they are of a later format than this one.
+ *
+ * @param bytes The beginning of a file, or all of it; they are not kept.
+ */
+export function isNewer(bytes: Uint8Array): boolean {
+  if (!holdsAt(bytes, 0, NAME)) return false;
+  let end = NAME.length;
+  while (bytes[end]! >= ZERO && bytes[end]! <= NINE) end++;
+  const isOurs = end === MAGIC.length && holdsAt(bytes, 0, MAGIC);
+  return end > NAME.length && !isOurs;
 }
 
 function findProblem(id: string, bytes: Uint8Array): Unusable | undefined {
-  if (bytes.length <= ID_AT || !holdsAt(bytes, 0, MAGIC)) return "unreadable";
-  if (bytes[FLAG_AT] !== PUBLISHED && bytes[FLAG_AT] !== UNPUBLISHED) {
-    return "unreadable";
+  const flag = bytes[FLAG_AT];
+  const isFlag = flag === PUBLISHED || flag === UNPUBLISHED;
+  if (!isFlag || bytes.length <= ID_AT || !holdsAt(bytes, 0, MAGIC)) {
+    return isNewer(bytes) ? "newer" : "unreadable";
   }
   if (bytes.length > LARGEST_RECORD) return "unreadable";
+  if (readLastAccess(bytes) === undefined) return "unreadable";
+  if (bytes[SPACE_AT] !== SPACE) return "unreadable";
   if (parseHex(bytes) !== checksum(bytes)) return "unreadable";
   return isSessionAt(id, bytes) ? undefined : "foreign";
 }
@@ -243,7 +314,7 @@ function parseHex(bytes: Uint8Array): number | undefined {
   let value = 0;
   for (let at = CHECKSUM_AT; at < CHECKSUM_AT + 8; at++) {
     const byte = bytes[at]!;
-    const isDigit = byte >= ZERO && byte <= 0x39;
+    const isDigit = byte >= ZERO && byte <= NINE;
     if (!isDigit && (byte < 0x61 || byte > 0x66)) return undefined;
     value = value * 16 + (byte - (isDigit ? ZERO : 0x57));
   }

@@ -245,7 +245,7 @@ export class SessionUnreadableError extends SessionError {
   constructor(sessionId: string, options?: ErrorOptions) {
     super(
       "SessionUnreadableError",
-      `Cannot read ${sessionId}: what is there is damaged, or of a later version of this package`,
+      `Cannot read ${sessionId}: what is there is damaged, or of a later version of this package; \`revokeUser\` replaces a revocation that is damaged`,
       options,
     );
     this.sessionId = sessionId;

@@ -236,6 +236,13 @@ export interface SessionStore {
   /** Whether several workers may share the medium. */
   readonly isThreadSafe: boolean;
 
+  /**
+   * Whether each operation ends within seconds by itself: the store works in this
+   * process, or in synchronous calls, which nothing could end. A manager bounds
+   * the operations of any other store.
+   */
+  readonly isBounded?: boolean;
+
   /** The most bytes of a record's JSON that it keeps; missing for 16 MiB. */
   readonly largestRecord?: number;
 

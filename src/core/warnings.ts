@@ -48,6 +48,22 @@ export class Warnings {
     }
   }
 
+  /**
+   * Does what an answer does not need: what that throws is told as `unwritten`.
+   *
+   * @param what What is done: `remove a temporary file`.
+   * @param act Synchronous.
+   * @returns What it returned; `undefined` when it threw.
+   */
+  attempt<T>(what: string, act: () => T): T | undefined {
+    try {
+      return act();
+    } catch (error) {
+      this.unwritten(what, error);
+      return undefined;
+    }
+  }
+
   /** Tells that something could not be written; see {@linkcode unwritten}. */
   unwritten(
     what: string,

@@ -1,4 +1,4 @@
-import { loadDriver, type SqliteDriver } from "../cli/driver.ts";
+import { loadDriver } from "../cli/driver.ts";
 import type { SessionStore } from "../core/store.ts";
 import { KvSessionStore } from "../engines/kv.ts";
 import { PostgresSessionStore } from "../engines/postgres.ts";
@@ -109,12 +109,11 @@ async function openEngine(
 ): Promise<{ store: SessionStore; close: () => unknown }> {
   switch (kind) {
     case "sqlite": {
-      const { DatabaseSync } = await loadDriver<SqliteDriver>("sqlite");
-      const database = new DatabaseSync(where);
-      const store = new SqliteSessionStore(database);
-      return { store, close: () => database.close() };
+      const store = new SqliteSessionStore(where);
+      return { store, close: () => store[Symbol.dispose]() };
     }
     case "kv": {
+      if (!/^(:memory:$|https?:)/.test(where)) makeForOwner(where);
       const kv = await Deno.openKv(where);
       return { store: new KvSessionStore(kv), close: () => kv.close() };
     }
@@ -135,6 +134,12 @@ async function openEngine(
       return { store: new PostgresSessionStore(pool), close: () => pool.end() };
     }
   }
+}
+
+/** Makes the file of a database, which SQLite would let others read. */
+function makeForOwner(path: string): void {
+  const options = { write: true, create: true, mode: 0o600 };
+  Deno.openSync(path, options).close();
 }
 
 async function viewFile(

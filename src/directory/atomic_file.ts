@@ -3,10 +3,11 @@
  *
  * The file behind a name changes only by `link` (onto a missing name), `rename`
  * (over a file whose exclusive lock is held) and `unlink` (likewise). In a file
- * that has a session's name no byte changes but the flag of the codec. So every
- * reader of a name finds one whole record, and a process that is killed between
- * any two calls leaves the old record or the new one, and under temporary names
- * at most two: the new file, and a second name of the file to be replaced.
+ * that has a session's name no byte changes but the flag and the last access of
+ * the codec, each by one write under the exclusive lock. So every reader of a name
+ * finds one whole record, and a process that is killed between any two calls
+ * leaves the old record or the new one, and under temporary names at most two: the
+ * new file, and a second name of the file to be replaced.
  *
  *   replace   write T · [sync T · lock T] · rename T over A · [sync the directory]
  *   create    write T · [sync T · lock T] · link T to A · unlink T · [sync the
@@ -16,6 +17,11 @@
  * In brackets: what `durability: "power"` adds, all of it before the answer. T is
  * locked before it gets the name, because from then on it is the session, and no
  * other process may change it before the directory is on the disk.
+ *
+ * Once the name leads to T the change is made. Whatever fails after that goes to
+ * the warnings, but for the sync of the directory: that is the caller's error, and
+ * says that the change is made. The directory is opened before, so that this
+ * cannot fail for want of a file descriptor.
  *
  * Only the maker of a temporary file opens, links or renames it. Any process may
  * unlink one that is an hour old; if its maker is still at work, it starts again.
@@ -60,13 +66,14 @@
  * power loss a session's record may be older than without recycled files.
  */
 import { FLAG_AT, PUBLISHED, UNPUBLISHED } from "../core/codec.ts";
+import { SessionStoreError } from "../core/errors.ts";
 import type { Durability } from "../core/store.ts";
+import type { Warnings } from "../core/warnings.ts";
 import {
   discard,
   FILE_MODE,
   makeFile,
   removeIfThere,
-  syncDirectory,
 } from "../system/files.ts";
 import { system } from "../system/system.ts";
 import { AGAIN, type Again } from "../system/waiting.ts";
@@ -83,6 +90,8 @@ export interface DirectoryContext {
   readonly needsMode: boolean;
   /** Whether the files that this process makes have the directory's owner. */
   readonly isOwner: boolean;
+  /** Told of what fails and is not needed for an answer. */
+  readonly warnings: Warnings;
 }
 
 /** A recycled file, open and under its exclusive lock. */
@@ -105,7 +114,6 @@ const MOST_RECYCLED = 16;
  * @param context Where the name is.
  * @param path The name.
  * @param bytes The record, encoded; its flag may be changed.
- * @param modified The file's mtime, in ms since the epoch; `undefined` for now.
  * @returns `false`, and nothing changed, when the name is taken;
  * {@linkcode AGAIN} when the temporary file was collected.
  */
@@ -113,9 +121,8 @@ export function createFile(
   context: DirectoryContext,
   path: string,
   bytes: Uint8Array,
-  modified?: number,
 ): boolean | Again {
-  return publish(context, undefined, bytes, modified, (temporary) => {
+  return publish(context, undefined, bytes, (temporary) => {
     try {
       system.link(temporary, path);
     } catch (error) {
@@ -123,9 +130,22 @@ export function createFile(
       if (error instanceof Deno.errors.NotFound) return AGAIN;
       throw error;
     }
-    removeIfThere(temporary);
+    removeTemporary(context, temporary);
     return true;
   });
+}
+
+/** Removes a temporary file; one that cannot be removed is left to the cleaner. */
+function removeTemporary(
+  { warnings }: DirectoryContext,
+  temporary: string,
+): void {
+  try {
+    removeIfThere(temporary);
+  } catch (error) {
+    discard(temporary);
+    warnings.unwritten("remove a temporary file", error, { path: temporary });
+  }
 }
 
 /**
@@ -134,26 +154,27 @@ export function createFile(
  * @param context Where the name is.
  * @param held The file behind the name; it may become the recycled file.
  * @param bytes The record, encoded; its flag may be changed.
- * @param modified The file's mtime, in ms since the epoch; `undefined` for now.
  * @returns `true`; {@linkcode AGAIN} when the temporary file was collected.
  */
 export function replaceFile(
   context: DirectoryContext,
   held: HeldFile,
   bytes: Uint8Array,
-  modified?: number,
 ): true | Again {
-  const { directory, durability } = context;
+  const { directory, durability, warnings } = context;
   const isRecycling = durability === "process";
-  // The flag is written last, and would set the mtime to now.
-  const isNew = !isRecycling || modified !== undefined;
-  const recycled = isNew ? undefined : takeRecycled(directory);
-  return publish(context, recycled, bytes, modified, (temporary) => {
-    const retired = isRecycling && canRecycle(directory, held)
-      ? newTemporaryPath(directory)
-      : undefined;
+  const recycled = isRecycling
+    ? warnings.attempt(
+      "write over the file that was replaced last",
+      () => takeRecycled(directory),
+    )
+    : undefined;
+  return publish(context, recycled, bytes, (temporary) => {
+    let retired: string | undefined;
     try {
-      if (retired !== undefined) system.link(held.path, retired);
+      if (isRecycling && canRecycle(directory, held)) {
+        retired = linkRetired(context, held);
+      }
       system.rename(temporary, held.path);
     } catch (error) {
       if (retired !== undefined) discard(retired);
@@ -163,9 +184,29 @@ export function replaceFile(
     if (retired !== undefined) {
       recycledFiles.set(directory, { path: retired, file: held.keep() });
     }
-    if (recycled !== undefined) flagPublished(recycled.file);
+    if (recycled !== undefined) {
+      const { file } = recycled;
+      warnings.attempt("flag a session's file", () => flagPublished(file));
+    }
     return true;
   });
+}
+
+/** Gives a file that is about to be replaced a second name, to be used again. */
+function linkRetired(
+  { directory, warnings }: DirectoryContext,
+  { path }: HeldFile,
+): string | undefined {
+  const retired = newTemporaryPath(directory);
+  try {
+    system.link(path, retired);
+    return retired;
+  } catch (error) {
+    discard(retired);
+    if (error instanceof Deno.errors.NotFound) throw error;
+    warnings.unwritten("keep the file that is replaced", error);
+    return undefined;
+  }
 }
 
 /**
@@ -176,8 +217,34 @@ export function replaceFile(
  * @param path The name.
  */
 export function removeFile(context: DirectoryContext, path: string): void {
+  using names = openNames(context);
   system.remove(path);
-  if (context.durability === "power") syncDirectory(context.directory);
+  names?.sync();
+}
+
+/** Opens a directory whose names are to reach the disk. */
+function openNames(
+  { directory, durability }: DirectoryContext,
+): (Disposable & { sync(): void }) | undefined {
+  if (durability === "process") return undefined;
+  const file = system.open(directory, { read: true });
+  return {
+    sync() {
+      try {
+        system.sync(file);
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        throw new SessionStoreError(
+          "write",
+          new Error(
+            `the change is made, but may not survive a power loss: ${reason}`,
+            { cause: error },
+          ),
+        );
+      }
+    },
+    [Symbol.dispose]: () => system.close(file),
+  };
 }
 
 /**
@@ -243,10 +310,9 @@ function publish<T extends boolean | Again>(
   context: DirectoryContext,
   recycled: TakenFile | undefined,
   bytes: Uint8Array,
-  modified: number | undefined,
   name: (temporary: string) => T,
 ): T {
-  const { directory, durability, needsMode } = context;
+  const { directory, durability, needsMode, warnings } = context;
   const path = recycled?.path ?? newTemporaryPath(directory);
   const file = recycled?.file ?? makeFile(path);
   let isLocked = recycled !== undefined;
@@ -261,20 +327,20 @@ function publish<T extends boolean | Again>(
       writeWhole(file, bytes);
       if (recycled.size > bytes.length) system.truncate(file, bytes.length);
     }
-    if (modified !== undefined) system.setModified(file, modified);
     if (durability === "power") {
       system.sync(file);
       isLocked = system.tryLock(file, true);
     }
+    using names = openNames(context);
     const result = name(path);
-    if (result !== true) removeIfThere(path);
-    else if (durability === "power") syncDirectory(directory);
+    if (result === true) names?.sync();
+    else removeTemporary(context, path);
     return result;
   } catch (error) {
     discard(path);
     throw error;
   } finally {
-    release(file, isLocked);
+    release(file, isLocked, warnings);
   }
 }
 

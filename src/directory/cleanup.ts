@@ -1,4 +1,9 @@
-import { decodeLifetime, readTag, type Unusable } from "../core/codec.ts";
+import {
+  decodeLifetime,
+  readLastAccess,
+  readTag,
+  type Unusable,
+} from "../core/codec.ts";
 import type { CleanupRule } from "../core/record.ts";
 import type { CleanupOptions, CleanupResult } from "../core/store.ts";
 import { isSessionId } from "../core/token.ts";
@@ -46,8 +51,9 @@ type Verdict = "live" | "due" | "missing" | Unusable;
 
 /**
  * Deletes the sessions of a directory that are due, and what killed processes
- * left there. Each file is first read without a lock. Only one that seems to be
- * due, or does not hold this session, is locked, looked at and judged again, and
+ * left there. Each file is first read without a lock, which may find a record, or
+ * digits of its last access, half written: they are nothing. Only one that seems to
+ * be due, or does not hold this session, is locked, looked at and judged again, and
  * then renamed and removed: a session that was saved or touched meanwhile, or
  * that another process holds, stays. The index entries of deleted sessions are
  * removed after them, many under one lock. Entries that the index lacks are made,
@@ -113,11 +119,11 @@ export async function cleanDirectory(
   }
   await removals.end();
   await tidy();
-  if (!dryRun) await sweepUserIndex(directory, { signal, onPause });
+  if (!dryRun) await sweepUserIndex(context, { signal, onPause });
   return count;
 
   async function tidy(): Promise<void> {
-    await removeEntries(directory, entries.splice(0), { signal, onPause });
+    await removeEntries(context, entries.splice(0), { signal, onPause });
   }
 }
 
@@ -159,7 +165,7 @@ function look(
   // What was listed as a file may be anything now.
   const opened = openRegular(path);
   if (opened === undefined) return { verdict: "missing" };
-  const { file, info } = opened;
+  const { file } = opened;
   try {
     let bytes = readOnce(file);
     let lifetime = decodeLifetime(id, bytes);
@@ -168,7 +174,7 @@ function look(
       lifetime = decodeLifetime(id, bytes);
     }
     if (typeof lifetime === "string") return { verdict: lifetime };
-    const lastAccess = info.mtime!.getTime();
+    const lastAccess = readLastAccess(bytes)!;
     const verdict = isDue(lifetime, lastAccess, system.now()) ? "due" : "live";
     return { verdict, tag: readTag(bytes) };
   } finally {

@@ -33,12 +33,19 @@ import { AGAIN, type Again, retryUntilFree } from "../system/waiting.ts";
 import { type DirectoryContext, dropRecycled } from "./atomic_file.ts";
 import { cleanDirectory } from "./cleanup.ts";
 import { warnOfSharing } from "./file_system.ts";
+import { forbiddenWarning, isForbidden } from "./forbidden.ts";
 import { lockPath, markerPath, sessionPath } from "./layout.ts";
 import { directoryEntries } from "./listing.ts";
 import { checkStillThere, prepareDirectory } from "./prepare_directory.ts";
 import { Quarantine } from "./quarantine.ts";
 import { lockForRequest } from "./request_lock.ts";
 import { SessionFile } from "./session_file.ts";
+
+/** How a step that reads is taken. */
+interface ReadingOptions extends LoadOptions {
+  /** Whether it is to remove what is there. */
+  readonly isRemoval?: boolean;
+}
 
 /** What `DirectorySessionStore` takes. */
 export interface DirectorySessionStoreOptions {
@@ -64,14 +71,16 @@ export interface DirectorySessionStoreOptions {
    * change. After a power loss `"process"` may have lost the last seconds of
    * changes, a logout among them; a torn file is recognised and is no session.
    * With `"power"` make the directory beforehand: one that `create` makes is
-   * not on the disk at once.
+   * not on the disk at once. Where the disk refuses the last `fsync`, a change
+   * throws a `SessionStoreError` although it is made: it may not survive.
    *
    * @default {"process"}
    */
   readonly durability?: Durability | undefined;
   /**
-   * Called once for each file that has a session's name and does not hold that
-   * session.
+   * Called with each problem that failed no answer: once for each file that has a
+   * session's name and does not hold that session, or may not be opened; once a
+   * minute where a last access, the index or a temporary file cannot be written.
    *
    * @default {console.warn} of its message
    */
@@ -89,9 +98,10 @@ export interface DirectorySessionStoreOptions {
  * format in `core/codec.ts`, the steps of an operation in
  * `directory/session_file.ts`.
  *
- * The last access is the file's mtime. Permissions needed: to read and write
- * the directory. After a power loss, or from a backup without `.users`, `entries`
- * of a user may miss sessions until the next `deleteOldSessions`.
+ * The last access stands in the file: the times that a copy or a backup gives to
+ * it mean nothing. Permissions needed: to read and write the directory. After a
+ * power loss, or from a backup without `.users`, `entries` of a user may miss
+ * sessions until the next `deleteOldSessions`.
  *
  * It needs `flock` and POSIX modes, and so does not work on Windows: take
  * `SqliteSessionStore` there. Use a directory through one mount, on one host: of
@@ -123,14 +133,16 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   readonly isMultiprocessSafe = true;
   /** Any number of workers may share the directory. */
   readonly isThreadSafe = true;
+  /** Its calls are synchronous; each waits for a lock as long as `lockTimeout`. */
+  readonly isBounded = true;
   /** The directory, as an absolute path. */
   readonly directory: string;
 
   readonly #create: boolean;
   readonly #lockTimeout: number;
   readonly #durability: Durability;
-  readonly #quarantine: Quarantine;
   readonly #warnings: Warnings;
+  readonly #quarantine: Quarantine;
   #context: DirectoryContext | undefined;
 
   /**
@@ -152,7 +164,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
       create = false,
       lockTimeout = 5_000,
       durability = "process",
-      onWarning = (warning) => console.warn(warning.message),
+      onWarning,
     } = options;
     const path = directory instanceof URL ? fromFileUrl(directory) : directory;
     checkArguments(path, lockTimeout, durability);
@@ -160,8 +172,8 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     this.#create = create;
     this.#lockTimeout = lockTimeout;
     this.#durability = durability;
-    this.#quarantine = new Quarantine(this.directory, onWarning);
     this.#warnings = new Warnings(onWarning);
+    this.#quarantine = new Quarantine(this.directory, this.#warnings);
   }
 
   /** Makes sure that the directory is there, private, and can keep sessions. */
@@ -172,9 +184,9 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   /** See {@linkcode SessionStore.load}. */
   load(
     id: string,
-    { touch, signal }: LoadOptions = {},
+    options: LoadOptions = {},
   ): Promise<SessionRecord | undefined> {
-    return this.#read(id, (file) => file.load(touch), signal);
+    return this.#read(id, (file) => file.load(options), options);
   }
 
   /** See {@linkcode SessionStore.save}. */
@@ -213,20 +225,21 @@ export class DirectorySessionStore implements SessionStore, Disposable {
         isThere = true;
         return change(record);
       }, lastAccess);
-    const kept = await this.#read(id, step, signal);
+    const kept = await this.#read(id, step, { signal });
     if (!isThere) this.#noSession(id);
     return kept;
   }
 
   /** See {@linkcode SessionStore.touch}. */
   async touch(id: string, options: StoreOptions = {}): Promise<boolean> {
-    return await this.#read(id, (file) => file.touch(), options.signal) ??
+    return await this.#read(id, (file) => file.touch(), options) ??
       this.#noSession(id);
   }
 
   /** See {@linkcode SessionStore.delete}. */
   async delete(id: string, options: StoreOptions = {}): Promise<boolean> {
-    return await this.#read(id, (file) => file.delete(), options.signal) ??
+    const reading = { ...options, isRemoval: true };
+    return await this.#read(id, (file) => file.delete(), reading) ??
       this.#noSession(id);
   }
 
@@ -245,11 +258,10 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   > {
     const { signal } = options;
     signal?.throwIfAborted();
-    const { directory } = this.#ready();
     yield* directoryEntries(
-      directory,
+      this.#ready(),
       (name, touch) =>
-        this.#read(name, (file) => file.load(touch, true), signal),
+        this.#read(name, (file) => file.load({ touch }, true), { signal }),
       options,
     );
   }
@@ -323,11 +335,14 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     return false;
   }
 
-  /** Takes a step that finds no session for a malformed ID and for a non-file. */
+  /**
+   * Takes a step that finds no session for a malformed ID, for a non-file, and for
+   * a file that may not be opened, unless it was to remove that one.
+   */
   async #read<T>(
     id: string,
     step: (file: SessionFile) => T | undefined | Again,
-    signal: AbortSignal | undefined,
+    { signal, mustBeReadable, isRemoval }: ReadingOptions,
   ): Promise<T | undefined> {
     if (!isSessionId(id)) return undefined;
     // Most users have no revocation, and opening a missing file takes long.
@@ -336,9 +351,12 @@ export class DirectorySessionStore implements SessionStore, Disposable {
       const result = this.#step(id, step, signal);
       return result instanceof Promise ? await result : result;
     } catch (error) {
+      if (mustBeReadable) throw error;
       const path = sessionPath(this.directory, id);
-      if (!isNotFile(path)) throw error;
-      this.#quarantine.report("not a file", path, id);
+      if (isNotFile(path)) this.#quarantine.report("not a file", path, id);
+      else if (!isRemoval && isForbidden(this.directory, path, error)) {
+        this.#warnings.tell(forbiddenWarning(path, error, id));
+      } else throw error;
       return undefined;
     }
   }
@@ -364,8 +382,12 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   #prepare(): DirectoryContext {
     const findings = prepareDirectory(this.directory, this.#create);
     warnOfSharing(this.directory, this.#warnings);
-    const durability = this.#durability;
-    return { directory: this.directory, durability, ...findings };
+    return {
+      directory: this.directory,
+      durability: this.#durability,
+      warnings: this.#warnings,
+      ...findings,
+    };
   }
 }
 

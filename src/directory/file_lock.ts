@@ -9,9 +9,12 @@
  *   file over the name, or remove it; the lock is then of a file that no other
  *   process will ever open. So after every exclusive lock: is the name still a
  *   regular file, with the device and inode of the open one?
- * - Unlock, then close. A child process that is being started shares our open
- *   files until its exec, and would keep the lock of a file that is only closed.
+ * - A writer unlocks, then closes. A child process that is being started shares our
+ *   open files until its exec, and would keep the lock of a file that is only
+ *   closed. A reader only closes: a shared lock that is kept for some milliseconds
+ *   delays a writer, and breaks nothing.
  */
+import type { Warnings } from "../core/warnings.ts";
 import { notFileError, openExisting } from "../system/files.ts";
 import { system } from "../system/system.ts";
 import { AGAIN, type Again } from "../system/waiting.ts";
@@ -20,11 +23,16 @@ import { AGAIN, type Again } from "../system/waiting.ts";
 export class LockedFile implements Disposable {
   /** The open file. */
   readonly file: Deno.FsFile;
+  readonly #warnings: Warnings | undefined;
   #isKept = false;
 
-  /** @param file An open file whose lock is held. */
-  constructor(file: Deno.FsFile) {
+  /**
+   * @param file An open file whose lock is held.
+   * @param warnings See {@linkcode release}.
+   */
+  constructor(file: Deno.FsFile, warnings?: Warnings) {
     this.file = file;
+    this.#warnings = warnings;
   }
 
   /** Leaves it open and locked when this is disposed of. */
@@ -35,7 +43,7 @@ export class LockedFile implements Disposable {
 
   /** Unlocks, then closes. */
   [Symbol.dispose](): void {
-    if (!this.#isKept) release(this.file, true);
+    if (!this.#isKept) release(this.file, true, this.#warnings);
   }
 }
 
@@ -46,7 +54,7 @@ export class LockedFile implements Disposable {
 export class HeldFile extends LockedFile {
   /** Its name. */
   readonly path: string;
-  /** The clock, read under the lock and before the mtime. */
+  /** The clock, read under the lock. */
   readonly now: number;
   /** What `fstat` says of it. */
   readonly info: Deno.FileInfo;
@@ -56,34 +64,40 @@ export class HeldFile extends LockedFile {
    * @param path Its name, which leads to it.
    * @param now The clock, in ms since the epoch.
    * @param info What `fstat` says of it.
+   * @param warnings See {@linkcode release}.
    */
   constructor(
     file: Deno.FsFile,
     path: string,
     now: number,
     info: Deno.FileInfo,
+    warnings?: Warnings,
   ) {
-    super(file);
+    super(file, warnings);
     this.path = path;
     this.now = now;
     this.info = info;
   }
-
-  /** Its mtime, in ms since the epoch. */
-  get lastAccess(): number {
-    return this.info.mtime!.getTime();
-  }
 }
 
 /**
- * Unlocks, then closes.
+ * Unlocks, then closes, which frees the lock in any case.
  *
  * @param file The open file.
  * @param isLocked Whether its lock is held.
+ * @param warnings Told when it cannot be unlocked: what was done under the lock is
+ * done. Without it that is an error.
  */
-export function release(file: Deno.FsFile, isLocked: boolean): void {
+export function release(
+  file: Deno.FsFile,
+  isLocked: boolean,
+  warnings?: Warnings,
+): void {
   try {
-    if (isLocked) system.unlock(file);
+    if (!isLocked) return;
+    const unlock = () => system.unlock(file);
+    if (warnings === undefined) unlock();
+    else warnings.attempt("unlock a file", unlock);
   } finally {
     system.close(file);
   }
@@ -94,12 +108,14 @@ export function release(file: Deno.FsFile, isLocked: boolean): void {
  *
  * @param path The file.
  * @param exclusive `false` for a lock that readers share.
+ * @param warnings See {@linkcode release}.
  * @returns The locked file, not yet looked at; `undefined` when the name is
  * missing; {@linkcode AGAIN} when the lock is held.
  */
 export function openLocked(
   path: string,
   exclusive: boolean,
+  warnings?: Warnings,
 ): LockedFile | undefined | Again {
   const file = openExisting(path, exclusive);
   if (file === undefined) return undefined;
@@ -109,7 +125,7 @@ export function openLocked(
   } finally {
     if (!isLocked) system.close(file);
   }
-  return isLocked ? new LockedFile(file) : AGAIN;
+  return isLocked ? new LockedFile(file, warnings) : AGAIN;
 }
 
 /**
@@ -117,11 +133,15 @@ export function openLocked(
  * looks.
  *
  * @param path The file.
+ * @param warnings See {@linkcode release}.
  * @returns The held file; `undefined` when the name is missing;
  * {@linkcode AGAIN} when the lock is held, or the name no longer leads to it.
  * @throws {Deno.errors.InvalidData} If the name leads to anything but a file.
  */
-export function openHeld(path: string): HeldFile | undefined | Again {
+export function openHeld(
+  path: string,
+  warnings?: Warnings,
+): HeldFile | undefined | Again {
   const file = openExisting(path, true);
   if (file === undefined) return undefined;
   let isLocked = false;
@@ -131,34 +151,39 @@ export function openHeld(path: string): HeldFile | undefined | Again {
     if (isLocked) {
       const now = system.now();
       const info = system.fstat(file);
-      if (leadsTo(path, info)) held = new HeldFile(file, path, now, info);
+      if (leadsTo(path, info)) {
+        held = new HeldFile(file, path, now, info, warnings);
+      }
     }
   } finally {
-    if (held === undefined) release(file, isLocked);
+    if (held === undefined) release(file, isLocked, warnings);
   }
   return held ?? AGAIN;
 }
 
 /**
- * Acts on the file behind a name under its lock, if that is free; then unlocks,
- * then closes.
+ * Reads the file behind a name under its shared lock, if that is free; then
+ * closes it.
  *
  * @param path The file.
- * @param exclusive `false` for a lock that readers share.
- * @param act Synchronous.
  * @param write Whether to open it also to write; opening a pipe then returns at
  * once.
+ * @param read Synchronous.
  * @returns What it returned; `undefined` when the name is missing;
  * {@linkcode AGAIN} when the lock is held.
  */
-export function underLock<T>(
+export function readUnderLock<T>(
   path: string,
-  exclusive: boolean,
-  act: (file: Deno.FsFile) => T,
-  write: boolean = exclusive,
+  write: boolean,
+  read: (file: Deno.FsFile) => T,
 ): T | undefined | Again {
   const file = openExisting(path, write);
-  return file && underLockOf(file, exclusive, act);
+  if (file === undefined) return undefined;
+  try {
+    return system.tryLock(file, false) ? read(file) : AGAIN;
+  } finally {
+    system.close(file);
+  }
 }
 
 /**
@@ -166,24 +191,23 @@ export function underLock<T>(
  * closes.
  *
  * @param file The open file.
- * @param exclusive `false` for a lock that readers share.
+ * @param exclusive `false` for a lock that others may share.
+ * @param warnings See {@linkcode release}.
  * @param act Synchronous.
  * @returns What it returned; {@linkcode AGAIN} when the lock is held.
  */
 export function underLockOf<T>(
   file: Deno.FsFile,
   exclusive: boolean,
+  warnings: Warnings,
   act: (file: Deno.FsFile) => T,
 ): T | Again {
+  let isLocked = false;
   try {
-    if (!system.tryLock(file, exclusive)) return AGAIN;
-    try {
-      return act(file);
-    } finally {
-      system.unlock(file);
-    }
+    isLocked = system.tryLock(file, exclusive);
+    return isLocked ? act(file) : AGAIN;
   } finally {
-    system.close(file);
+    release(file, isLocked, warnings);
   }
 }
 

@@ -2,6 +2,7 @@ import { userTag } from "../core/codec.ts";
 import type { SessionRecord } from "../core/record.ts";
 import type { EntriesOptions, LoadOptions } from "../core/store.ts";
 import { listFiles } from "../system/files.ts";
+import type { DirectoryContext } from "./atomic_file.ts";
 import { listTagged } from "./user_index.ts";
 
 /** A session, as `entries` of a store streams it. */
@@ -23,20 +24,20 @@ const MOST_LISTINGS = 10;
  * Streams the sessions in a directory; those of one user as the index has them,
  * see `directory/user_index.ts`.
  *
- * @param directory The directory.
+ * @param context The directory.
  * @param load Loads a session; `undefined` where there is none.
  * @param options Which sessions.
  */
 export async function* directoryEntries(
-  directory: string,
+  context: DirectoryContext,
   load: Load,
   { signal, user }: EntriesOptions,
 ): AsyncGenerator<DirectoryEntry> {
   if (user !== undefined) {
-    yield* entriesOf(user, directory, load, signal);
+    yield* entriesOf(user, context, load, signal);
     return;
   }
-  for await (const name of listFiles(directory, { signal })) {
+  for await (const name of listFiles(context.directory, { signal })) {
     const entry = await read(name, load);
     if (entry !== undefined) yield entry;
   }
@@ -48,7 +49,7 @@ export async function* directoryEntries(
  */
 async function* entriesOf(
   user: string,
-  directory: string,
+  context: DirectoryContext,
   load: Load,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<DirectoryEntry> {
@@ -56,7 +57,7 @@ async function* entriesOf(
   const seen = new Set<string>();
   for (let listing = 0; listing < MOST_LISTINGS; listing++) {
     let isFound = false;
-    for await (const id of listTagged(directory, tag, { signal })) {
+    for await (const id of listTagged(context, tag, { signal })) {
       if (seen.has(id)) continue;
       seen.add(id);
       const entry = await read(id, load);

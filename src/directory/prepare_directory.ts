@@ -11,8 +11,6 @@
  *   a file that was removed while open
  *   has no names left                   else it is NFS, whose name cache can show
  *                                       a file that was removed
- *   a new file's mtime is near the
- *   clock                               else the last access is of another clock
  *   only the owner may write            else others can make links and pipes,
  *                                       which a plain load does not look for
  *
@@ -24,6 +22,7 @@ import {
   FILE_MODE,
   makeFile,
   makeIfMissing,
+  openRegular,
   removeIfThere,
 } from "../system/files.ts";
 import { system } from "../system/system.ts";
@@ -32,10 +31,7 @@ import { markerPath, temporaryPath } from "./layout.ts";
 
 const OTHERS_MAY_WRITE = 0o022;
 const DIRECTORY_MODE = 0o700;
-const CLOCK_DIFFERENCE = 5_000;
-const MARKER = new TextEncoder().encode(
-  "A directory of sessions of @latchkey/session, format 1.\n",
-);
+const MARKER = "A directory of sessions of @latchkey/session, format 1.\n";
 
 /** What the trials tell of a directory. */
 type Findings = Pick<DirectoryContext, "needsMode" | "isOwner">;
@@ -52,6 +48,7 @@ export function prepareDirectory(directory: string, create: boolean): Findings {
   const { uid } = checkDirectory(directory, create);
   const findings = tryOut(directory, uid);
   markDirectory(directory);
+  checkFormat(directory);
   return findings;
 }
 
@@ -64,6 +61,7 @@ export function prepareDirectory(directory: string, create: boolean): Findings {
 export function checkMarked(directory: string): void {
   checkDirectory(directory, false);
   checkMarker(directory, "no sessions were ever kept there");
+  checkFormat(directory);
 }
 
 /**
@@ -83,7 +81,27 @@ export function checkStillThere(directory: string): void {
  * @param directory The directory.
  */
 export function markDirectory(directory: string): void {
-  makeIfMissing(markerPath(directory), MARKER);
+  makeIfMissing(markerPath(directory), new TextEncoder().encode(MARKER));
+}
+
+/** Refuses what a later version has made. */
+function checkFormat(directory: string): void {
+  const file = openRegular(markerPath(directory))?.file;
+  if (file === undefined) return;
+  const bytes = new Uint8Array(2 * MARKER.length);
+  let length: number;
+  try {
+    length = system.read(file, bytes) ?? 0;
+  } finally {
+    system.close(file);
+  }
+  // A crash may have cut it off.
+  const text = new TextDecoder().decode(bytes.subarray(0, length));
+  if (MARKER.startsWith(text)) return;
+  throw new SessionDirectoryError(
+    directory,
+    "its file .latchkey is not of format 1: a later version of this package has made it; update this server",
+  );
 }
 
 function checkMarker(directory: string, state: string): void {
@@ -144,7 +162,6 @@ function tryOut(directory: string, owner: number | null): Findings {
   try {
     const needsMode = tryMode(directory, first, file);
     const isOwner = system.fstat(file).uid === owner;
-    tryClock(directory, file);
     tryLocks(directory, first, file);
     tryInode(directory, first, file);
     tryNames(directory, first, second, file);
@@ -172,15 +189,6 @@ function tryMode(
   throw new SessionDirectoryError(
     directory,
     "its file system does not keep the mode of a file",
-  );
-}
-
-function tryClock(directory: string, file: Deno.FsFile): void {
-  const modified = system.fstat(file).mtime?.getTime() ?? NaN;
-  if (Math.abs(modified - system.now()) <= CLOCK_DIFFERENCE) return;
-  throw new SessionDirectoryError(
-    directory,
-    "the clock of its file system differs from this machine's",
   );
 }
 

@@ -1,31 +1,28 @@
-import type { StoreWarning } from "../core/store.ts";
+import { isRevocationId } from "../core/revocation.ts";
+import type { Warnings } from "../core/warnings.ts";
 import { system } from "../system/system.ts";
 import { quarantinePath } from "./layout.ts";
 
-const MOST_REMEMBERED = 1_000;
-
 /**
  * Sets unreadable files aside, and reports each file that has a session's name
- * and does not hold it: one that is set aside once, by the process that did it;
- * one that is left where it is once in each process.
+ * and does not hold it.
  */
 export class Quarantine {
   readonly #directory: string;
-  readonly #onWarning: (warning: StoreWarning) => void;
-  readonly #reported: Set<string> = new Set();
+  readonly #warnings: Warnings;
 
   /**
    * @param directory The directory of sessions.
-   * @param onWarning Called with each report.
+   * @param warnings Gets each report.
    */
-  constructor(directory: string, onWarning: (warning: StoreWarning) => void) {
+  constructor(directory: string, warnings: Warnings) {
     this.#directory = directory;
-    this.#onWarning = onWarning;
+    this.#warnings = warnings;
   }
 
   /**
    * Renames an unreadable file for inspection, over one that was set aside for
-   * the same ID before. Its mtime is set to now: the cleaner keeps it for days
+   * the same ID before; or leaves it, where that is not possible. Its mtime is set to now: the cleaner keeps it for days
    * from now on.
    *
    * @param path The session's file.
@@ -35,9 +32,14 @@ export class Quarantine {
    */
   setAside(path: string, id: string, file: Deno.FsFile): void {
     const aside = quarantinePath(this.#directory, id);
-    system.rename(path, aside);
-    system.setModified(file, system.now());
-    this.#onWarning({
+    try {
+      system.rename(path, aside);
+      system.setModified(file, system.now());
+    } catch (error) {
+      this.report("unreadable", path, id, error);
+      return;
+    }
+    this.#warnings.tell({
       type: "unreadable",
       sessionId: id,
       path: aside,
@@ -59,13 +61,15 @@ export class Quarantine {
     id: string,
     error?: unknown,
   ): void {
-    if (this.#reported.has(id)) return;
-    if (this.#reported.size >= MOST_REMEMBERED) this.#reported.clear();
-    this.#reported.add(id);
-    const message = `Ignoring session ${id}: ${path} ${DESCRIPTION[type]}`;
-    this.#onWarning({ type, sessionId: id, path, error, message });
+    const isMark = type === "unreadable" && isRevocationId(id);
+    const what = isMark ? UNREADABLE_MARK : DESCRIPTION[type];
+    const message = `Ignoring session ${id}: ${path} ${what}`;
+    this.#warnings.tell({ type, sessionId: id, path, error, message });
   }
 }
+
+const UNREADABLE_MARK =
+  "is unreadable; it says which sessions of a user have ended, and so it is left, and ends them all until revokeUser() replaces it";
 
 const DESCRIPTION = {
   "unreadable": "is unreadable, and cannot be set aside",

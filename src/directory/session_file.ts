@@ -8,28 +8,39 @@
  *          not expired is the answer, whatever happened to the name since: it was
  *          current at some time since the name was opened. Anything else is not
  *          an answer yet.
- *   hold   take the exclusive lock, then look: is this still the file behind the
- *          name? Then read the clock, the mtime and the record, in this order.
- *          Now no other process can replace, touch or remove it.
+ *   hold   take the exclusive lock, then read the clock, then look: is this still
+ *          the file behind the name? Then read the record. Now no other process
+ *          can replace, touch or remove it.
+ *
+ * What writes the last access (a touch, a change, a new session) takes it from the
+ * clock under the lock, anew at each try: by an earlier one it could lower what
+ * another process has written meanwhile, or revive what has expired meanwhile.
  */
 import {
+  ACCESS_AT,
   decodeLifetime,
   decodeRecord,
   decodeTag,
+  encodeLastAccess,
   encodeRecord,
   FLAG_AT,
+  isNewer,
   isTagged,
   LONGEST_HEAD,
   PUBLISHED,
+  putLastAccess,
+  readLastAccess,
   readTag,
   type Unusable,
 } from "../core/codec.ts";
+import { SessionFormatError, SessionUnreadableError } from "../core/errors.ts";
 import {
   type CleanupRule,
   isExpired,
   type Lifetime,
   type SessionRecord,
 } from "../core/record.ts";
+import { isRevocationId } from "../core/revocation.ts";
 import { KEEP, type LoadOptions, type RecordChange } from "../core/store.ts";
 import { isNotFile, notFileError } from "../system/files.ts";
 import { system } from "../system/system.ts";
@@ -40,11 +51,36 @@ import {
   removeFile,
   replaceFile,
 } from "./atomic_file.ts";
-import { type HeldFile, leadsTo, openHeld, underLock } from "./file_lock.ts";
+import {
+  type HeldFile,
+  leadsTo,
+  openHeld,
+  readUnderLock,
+} from "./file_lock.ts";
 import { sessionPath, temporaryPath } from "./layout.ts";
 import type { Quarantine } from "./quarantine.ts";
 import { readHead, readOnce, readRest, readWhole } from "./read_file.ts";
 import { publishIndexed, removeIndexed } from "./user_index.ts";
+
+/** A live record that was read, and is to be touched. */
+class DueTouch {
+  readonly record: SessionRecord;
+
+  /** @param record The record. */
+  constructor(record: SessionRecord) {
+    this.record = record;
+  }
+}
+
+/** A record in a file that is held, and what its head says beside it. */
+interface Found<R> {
+  readonly record: R;
+  readonly held: HeldFile;
+  /** When it was last accessed, in ms since the epoch. */
+  readonly lastAccess: number;
+  /** The tag of its user, if it has one. */
+  readonly tag: string | undefined;
+}
 
 /** The file of one session, and every operation on it. */
 export class SessionFile {
@@ -69,24 +105,60 @@ export class SessionFile {
   /**
    * Loads a session: one open file and one shared lock, unless a touch is due.
    *
-   * @param touch Decides whether to mark it accessed.
+   * @param options May mark it accessed, or throw where there is something that
+   * cannot be read.
    * @param isWary Whether to look before reading, so that a process that reads a
    * whole directory waits for no pipe in it.
    */
   load(
-    touch: LoadOptions["touch"],
+    options: LoadOptions,
     isWary = false,
   ): SessionRecord | undefined | Again {
-    const read = this.#read(touch, isWary);
-    if (typeof read !== "string") return read;
+    if (!options.mustBeReadable) return this.#load(options, isWary);
     try {
-      return this.#holdRecord(decodeRecord, (record, held) => {
-        if (!isLive(record, held)) return undefined;
-        if (touch?.(record, held.lastAccess)) markAccessed(held);
-        return record;
+      return this.#load(options, isWary);
+    } catch (error) {
+      if (error instanceof SessionUnreadableError) throw error;
+      throw new SessionUnreadableError(this.#id, { cause: error });
+    }
+  }
+
+  /**
+   * Reads; and reads again, held, to touch what is due and to judge what cannot be
+   * read. Where it then cannot be marked, what was read last is the answer.
+   */
+  #load(
+    { touch, mustBeReadable }: LoadOptions,
+    isWary: boolean,
+  ): SessionRecord | undefined | Again {
+    const read = this.#read(touch, isWary);
+    const isDue = read instanceof DueTouch;
+    if (!isDue && typeof read !== "string") return read;
+    let last = isDue ? read.record : undefined;
+    let isAsking = false;
+    try {
+      return this.#holdRecord(decodeRecord, (found) => {
+        if (!isLive(found)) return undefined;
+        last = found.record;
+        isAsking = true;
+        const isStillDue = touch?.(last, found.lastAccess);
+        isAsking = false;
+        if (isStillDue) markAccessed(found);
+        return last;
+      }, () => {
+        if (mustBeReadable) throw new SessionUnreadableError(this.#id);
+        return undefined;
       });
     } catch (error) {
-      if (read === "hold" || isNotFile(this.path)) throw error;
+      const isUnreadable = error instanceof SessionUnreadableError;
+      if (isUnreadable || isAsking || isNotFile(this.path)) throw error;
+      const { warnings } = this.#context;
+      if (last !== undefined) {
+        const about = { sessionId: this.#id, path: this.path };
+        warnings.unwritten(`mark session ${this.#id} accessed`, error, about);
+        return last;
+      }
+      if (isDue || mustBeReadable) throw error;
       this.#quarantine.report(read, this.path, this.#id, error);
       return undefined;
     }
@@ -95,7 +167,10 @@ export class SessionFile {
   /** Replaces whatever is there, or creates. */
   save(bytes: Uint8Array): true | Again {
     const replaced = this.#hold((held) => {
-      const before = isTagged(bytes) ? this.#readTag(held) : undefined;
+      const { file, info } = held;
+      const head = readHead(file, Math.min(info.size, LONGEST_HEAD));
+      if (isNewer(head)) throw new SessionFormatError(this.#id);
+      const before = isTagged(bytes) ? decodeTag(this.#id, head) : undefined;
       return this.#replace(held, bytes, before);
     });
     if (replaced !== undefined) return replaced;
@@ -108,9 +183,13 @@ export class SessionFile {
     if (created !== false) return created;
     const replaced = this.#hold((held) => {
       const old = readWhole(held.file, held.info.size);
-      const lifetime = decodeLifetime(this.#id, old);
-      if (typeof lifetime === "object" && isLive(lifetime, held)) return false;
+      const record = decodeLifetime(this.#id, old);
+      if (record === "newer") throw new SessionFormatError(this.#id);
       const before = decodeTag(this.#id, old);
+      if (typeof record === "object") {
+        const found = { record, held, lastAccess: readLastAccess(old)! };
+        if (isLive(found)) return false;
+      }
       return this.#replace(held, bytes, before, lastAccess);
     });
     return replaced ?? this.#again();
@@ -121,8 +200,9 @@ export class SessionFile {
     change: RecordChange,
     lastAccess?: number | "unchanged",
   ): SessionRecord | null | undefined | Again {
-    return this.#holdRecord(decodeRecord, (record, held, tag) => {
-      if (!isLive(record, held)) return undefined;
+    return this.#holdRecord(decodeRecord, (found) => {
+      if (!isLive(found)) return undefined;
+      const { record, held, tag } = found;
       const changed = change(record);
       if (changed === KEEP) return record;
       if (changed === undefined) {
@@ -130,9 +210,8 @@ export class SessionFile {
         return null;
       }
       const bytes = encodeRecord(this.#id, changed);
-      // The mtime has fractions.
       const accessedAt = lastAccess === "unchanged"
-        ? Math.floor(held.lastAccess)
+        ? found.lastAccess
         : lastAccess;
       const replaced = this.#replace(held, bytes, tag, accessedAt);
       return replaced === AGAIN ? AGAIN : changed;
@@ -141,18 +220,22 @@ export class SessionFile {
 
   /** Marks a live session accessed. */
   touch(): boolean | undefined | Again {
-    return this.#holdRecord(decodeLifetime, (lifetime, held) => {
-      if (!isLive(lifetime, held)) return false;
-      markAccessed(held);
+    return this.#holdRecord(decodeLifetime, (found) => {
+      if (!isLive(found)) return false;
+      markAccessed(found);
       return true;
     });
   }
 
   /** Removes a session, and tells whether it was live. */
   delete(): boolean | undefined | Again {
-    return this.#holdRecord(decodeLifetime, (lifetime, held, tag) => {
-      this.#remove(tag);
-      return isLive(lifetime, held);
+    return this.#holdRecord(decodeLifetime, (found) => {
+      this.#remove(found.tag);
+      return isLive(found);
+    }, (problem) => {
+      if (problem !== "newer") return undefined;
+      this.#remove(undefined);
+      return true;
     });
   }
 
@@ -168,9 +251,9 @@ export class SessionFile {
     isDue: CleanupRule,
     note: (path: string, tag: string | undefined) => void,
   ): boolean | undefined | Again {
-    return this.#holdRecord(decodeLifetime, (lifetime, held, tag) => {
-      const { lastAccess, now } = held;
-      if (!isDue(lifetime, lastAccess, now)) return false;
+    return this.#holdRecord(decodeLifetime, (found) => {
+      const { record, lastAccess, held: { now }, tag } = found;
+      if (!isDue(record, lastAccess, now)) return false;
       const path = temporaryPath(this.#context.directory, now, system.random());
       try {
         system.rename(this.path, path);
@@ -184,45 +267,48 @@ export class SessionFile {
   #read(
     touch: LoadOptions["touch"],
     isWary: boolean,
-  ): SessionRecord | undefined | Again | "hold" | Unusable {
-    return underLock(this.path, false, (file) => {
+  ): SessionRecord | undefined | Again | DueTouch | Unusable {
+    return readUnderLock(this.path, isWary, (file) => {
       const wary = isWary ? system.fstat(file) : undefined;
       if (wary?.isFile === false) throw notFileError(this.path);
-      const first = readOnce(file);
-      let found = decodeRecord(this.#id, first);
+      let bytes = readOnce(file);
+      let found = decodeRecord(this.#id, bytes);
       if (typeof found === "string") {
-        found = decodeRecord(this.#id, readRest(file, first));
+        bytes = readRest(file, bytes);
+        found = decodeRecord(this.#id, bytes);
       }
       if (typeof found === "string") return found;
-      const isPublished = first[FLAG_AT] === PUBLISHED;
-      const now = system.now();
-      if (
-        isPublished && touch === undefined && found.idleTimeout === undefined
-      ) {
-        if (!isExpired(found, now, now)) return found;
-      }
-      // Under the lock no process touches it.
-      const info = wary ?? system.fstat(file);
-      const lastAccess = info.mtime!.getTime();
-      const hasExpired = isExpired(found, lastAccess, now);
-      if ((hasExpired || !isPublished) && !leadsTo(this.path, info)) {
-        return AGAIN;
+      const isPublished = bytes[FLAG_AT] === PUBLISHED;
+      const lastAccess = readLastAccess(bytes)!;
+      const hasExpired = isExpired(found, lastAccess, system.now());
+      if (hasExpired || !isPublished) {
+        const info = wary ?? system.fstat(file);
+        if (!leadsTo(this.path, info)) return AGAIN;
       }
       if (hasExpired) return undefined;
-      return touch?.(found, lastAccess) ? "hold" : found;
-    }, isWary);
+      return touch?.(found, lastAccess) ? new DueTouch(found) : found;
+    });
   }
 
-  /** Acts on a record and the tag in it; a file without one is set aside, or left. */
+  /**
+   * Acts on a record. A file without one is set aside, or left, unless `refuse`
+   * answers; an unreadable revocation is left, since it is not "no revocation".
+   */
   #holdRecord<T, R extends Lifetime>(
     decode: (id: string, bytes: Uint8Array) => R | Unusable,
-    act: (record: R, held: HeldFile, tag: string | undefined) => T,
+    act: (found: Found<R>) => T,
+    refuse?: (problem: Unusable) => T | undefined,
   ): T | undefined | Again {
     return this.#hold((held) => {
       const bytes = readWhole(held.file, held.info.size);
       const record = decode(this.#id, bytes);
-      if (typeof record === "object") return act(record, held, readTag(bytes));
-      if (record === "unreadable") {
+      if (typeof record === "object") {
+        const lastAccess = readLastAccess(bytes)!;
+        return act({ record, held, lastAccess, tag: readTag(bytes) });
+      }
+      const refused = refuse?.(record);
+      if (refused !== undefined) return refused;
+      if (record === "unreadable" && !isRevocationId(this.#id)) {
         this.#quarantine.setAside(this.path, this.#id, held.file);
       } else {
         this.#quarantine.report(record, this.path, this.#id);
@@ -233,7 +319,7 @@ export class SessionFile {
 
   /** Acts on whatever is there; `undefined` when the name is missing. */
   #hold<T>(act: (held: HeldFile) => T): T | undefined | Again {
-    const held = openHeld(this.path);
+    const held = openHeld(this.path, this.#context.warnings);
     if (held === undefined || held === AGAIN) return held;
     try {
       return act(held);
@@ -242,18 +328,16 @@ export class SessionFile {
     }
   }
 
-  #readTag({ file, info }: HeldFile): string | undefined {
-    const head = readHead(file, Math.min(info.size, LONGEST_HEAD));
-    return decodeTag(this.#id, head);
-  }
-
   #create(bytes: Uint8Array, lastAccess?: number): boolean | Again {
     return publishIndexed(
       this.#context,
       this.#id,
       bytes,
       undefined,
-      () => createFile(this.#context, this.path, bytes, lastAccess),
+      () => {
+        putLastAccess(bytes, lastAccess ?? system.now());
+        return createFile(this.#context, this.path, bytes);
+      },
     );
   }
 
@@ -261,20 +345,21 @@ export class SessionFile {
     held: HeldFile,
     bytes: Uint8Array,
     before: string | undefined,
-    lastAccess?: number,
+    lastAccess = held.now,
   ): true | Again {
+    putLastAccess(bytes, lastAccess);
     return publishIndexed(
       this.#context,
       this.#id,
       bytes,
       before,
-      () => replaceFile(this.#context, held, bytes, lastAccess),
+      () => replaceFile(this.#context, held, bytes),
     );
   }
 
   #remove(tag: string | undefined): void {
     const remove = () => removeFile(this.#context, this.path);
-    removeIndexed(this.#context.directory, this.#id, tag, remove);
+    removeIndexed(this.#context, this.#id, tag, remove);
   }
 
   /** The name was missing and then taken: start again, unless that never ends. */
@@ -284,14 +369,23 @@ export class SessionFile {
   }
 }
 
-function isLive(lifetime: Lifetime, { lastAccess, now }: HeldFile): boolean {
-  return !isExpired(lifetime, lastAccess, now);
+function isLive(
+  { record, lastAccess, held }: Omit<Found<Lifetime>, "tag">,
+): boolean {
+  return !isExpired(record, lastAccess, held.now);
 }
 
 /**
  * Marks a session accessed. A clock that was set back may have left the last
- * access in the future: only then is it lowered.
+ * access in the future: only then is it lowered, since it and the clock are read
+ * under the lock. It takes one write, so that no reader and no crash finds digits
+ * of two times.
  */
-function markAccessed({ file, lastAccess, now }: HeldFile): void {
-  if (lastAccess !== now) system.setModified(file, now);
+function markAccessed({ held, lastAccess }: Found<Lifetime>): void {
+  if (lastAccess === held.now) return;
+  const digits = encodeLastAccess(held.now);
+  if (system.overwrite(held.file, ACCESS_AT, digits) === digits.length) return;
+  throw new Deno.errors.WriteZero(
+    `Cannot mark a session accessed: ${held.path} takes too few bytes`,
+  );
 }

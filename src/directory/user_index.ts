@@ -27,7 +27,10 @@
  * lock would not do, since a missing session has none.
  *
  * - A lock that is held is not waited for here: a process that publishes starts
- *   again, one that removes or tidies leaves the entry to the cleaner.
+ *   again, one that removes or tidies leaves the entry to the cleaner. So does one
+ *   that cannot tidy for another reason: the record is there, or gone.
+ * - Where the lock may not be opened, since another user made it, a login makes no
+ *   entry: a search misses its session, which is better than no login.
  * - A record that replaces one with the same tag, under the session's lock, needs
  *   none of this: the entry is there. Only a login makes one.
  * - When a record's tag changes, the entry of the old tag is tidied up after it.
@@ -58,7 +61,8 @@ import {
 import { system } from "../system/system.ts";
 import { AGAIN, type Again, Pacer } from "../system/waiting.ts";
 import type { DirectoryContext } from "./atomic_file.ts";
-import { underLock, underLockOf } from "./file_lock.ts";
+import { type LockedFile, openLocked, underLockOf } from "./file_lock.ts";
+import { skipForbidden } from "./forbidden.ts";
 import {
   bucketLockPath,
   bucketPath,
@@ -77,6 +81,9 @@ const MOST_LINKS = 30_000;
 
 /** Buckets in one sweep: at 100,000 sessions of users, 6,000 entries. */
 const MOST_BUCKETS = 16;
+
+/** What is told when an entry cannot be removed. */
+const TIDY = "tidy up the index of users";
 
 /** Entries that are removed under one lock: a login has to wait for it. */
 const MOST_AT_ONCE = 32;
@@ -100,7 +107,6 @@ export function publishIndexed<T extends boolean | Again>(
   before: string | undefined,
   publish: () => T,
 ): T | Again {
-  const { directory } = context;
   const tag = readTag(bytes);
   if (tag === before) return publish();
   const result = tag === undefined
@@ -108,55 +114,73 @@ export function publishIndexed<T extends boolean | Again>(
     : publishUnder(context, { tag, id }, publish);
   // The tag of a record that was replaced, or that was not published.
   const rest = result === true ? before : result === false ? tag : undefined;
-  if (rest !== undefined) removeStaleEntries(directory, [{ tag: rest, id }]);
+  if (rest !== undefined) {
+    context.warnings.attempt(
+      TIDY,
+      () => removeStaleEntries(context, [{ tag: rest, id }]),
+    );
+  }
   return result;
 }
 
 /**
  * Removes a record, then its entry if it has a user.
  *
- * @param directory The directory of sessions.
+ * @param context Where the session is.
  * @param id The session ID.
  * @param tag The tag in the record, if it has one.
  * @param remove Removes the record, whose lock is held.
  */
 export function removeIndexed(
-  directory: string,
+  context: DirectoryContext,
   id: string,
   tag: string | undefined,
   remove: () => void,
 ): void {
-  const isDone = tag !== undefined &&
-    underLock(bucketLockPath(directory, tag), true, () => {
-      remove();
-      removeIfThere(entryPath(directory, { tag, id }));
-      return true;
-    });
-  if (isDone !== true) remove();
+  if (tag === undefined) {
+    remove();
+    return;
+  }
+  const { directory, warnings } = context;
+  const locked = warnings.attempt(TIDY, () => lockBucket(context, tag));
+  try {
+    remove();
+    if (locked === undefined) return;
+    const path = entryPath(directory, { tag, id });
+    warnings.attempt(TIDY, () => removeIfThere(path));
+  } finally {
+    locked?.[Symbol.dispose]();
+  }
 }
 
 /**
  * Streams the IDs of the sessions that have an entry of a tag; none when the
  * index is missing.
  *
- * @param directory The directory of sessions.
+ * @param context The directory of sessions.
  * @param tag The tag of a user, made by `userTag`.
  * @param options Ends the listing early.
  * @throws {SessionDirectoryError} If the directory of sessions is missing.
  */
 export async function* listTagged(
-  directory: string,
+  context: DirectoryContext,
   tag: string,
   options: ListOptions,
 ): AsyncGenerator<string> {
+  const { directory } = context;
+  const bucket = bucketPath(directory, tag);
   try {
-    for await (const name of listFiles(bucketPath(directory, tag), options)) {
+    for await (const name of listFiles(bucket, options)) {
       const entry = parseEntry(name);
       if (entry?.tag === tag) yield entry.id;
     }
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    checkStillThere(directory);
+    if (error instanceof Deno.errors.NotFound) checkStillThere(directory);
+    else {
+      skipForbidden(context, bucket, () => {
+        throw error;
+      });
+    }
   }
 }
 
@@ -172,9 +196,12 @@ export function makeMissingEntry(
 ): void {
   const { directory, isOwner } = context;
   if (system.exists(entryPath(directory, entry))) return;
-  const isMade = system.exists(bucketLockPath(directory, entry.tag));
+  const lock = bucketLockPath(directory, entry.tag);
+  const isMade = system.exists(lock);
   if (!isMade && !isOwner) return;
-  const file = openBucketLock(context, entry.tag);
+  const open = () => openBucketLock(context, entry.tag);
+  const file = skipForbidden(context, lock, open);
+  if (file === undefined) return;
   try {
     linkEntry(directory, entry, file);
   } finally {
@@ -186,25 +213,25 @@ export function makeMissingEntry(
  * Removes the entries of sessions that were deleted, unless there are such
  * sessions again.
  *
- * @param directory The directory of sessions.
+ * @param context The directory of sessions.
  * @param entries The entries, some of which may be missing.
  * @param options Ends it early.
  */
 export async function removeEntries(
-  directory: string,
+  context: DirectoryContext,
   entries: readonly UserEntry[],
   { signal, onPause }: ListOptions,
 ): Promise<void> {
   const pacer = new Pacer(onPause);
   const byBucket = Map.groupBy(
     entries,
-    ({ tag }) => bucketPath(directory, tag),
+    ({ tag }) => bucketPath(context.directory, tag),
   );
   for (const shared of byBucket.values()) {
     while (shared.length > 0) {
       if (pacer.isDue) await pacer.pause();
       signal?.throwIfAborted();
-      removeStaleEntries(directory, shared.splice(-MOST_AT_ONCE));
+      removeStaleEntries(context, shared.splice(-MOST_AT_ONCE));
     }
   }
 }
@@ -213,20 +240,21 @@ export async function removeEntries(
  * Removes stale entries from a few buckets. The first bucket is chosen at random,
  * so that none is left out for long. Other names in there are left.
  *
- * @param directory The directory of sessions.
+ * @param context The directory of sessions.
  * @param options Ends it early.
  */
 export async function sweepUserIndex(
-  directory: string,
+  context: DirectoryContext,
   options: ListOptions,
 ): Promise<void> {
+  const { directory } = context;
   try {
     const buckets = await listBuckets(directory);
     const first = parseInt(system.random().slice(0, 8), 16);
     const count = Math.min(MOST_BUCKETS, buckets.length);
     for (let n = 0; n < count; n++) {
       const bucket = buckets[(first + n) % buckets.length]!;
-      await sweepBucket(directory, bucket, options);
+      await sweepBucket(context, bucket, options);
     }
   } catch (error) {
     // No user has signed in yet, or the index is being removed.
@@ -244,35 +272,55 @@ async function listBuckets(directory: string): Promise<string[]> {
 }
 
 async function sweepBucket(
-  directory: string,
+  context: DirectoryContext,
   bucket: string,
   options: ListOptions,
 ): Promise<void> {
-  for await (const name of listFiles(bucketPath(directory, bucket), options)) {
-    const entry = parseEntry(name);
-    // A name that is not in the bucket of its tag is not an entry.
-    if (!entry?.tag.startsWith(bucket)) continue;
-    if (isStale(directory, entry)) removeStaleEntries(directory, [entry]);
+  const path = bucketPath(context.directory, bucket);
+  try {
+    for await (const name of listFiles(path, options)) {
+      const entry = parseEntry(name);
+      // A name that is not in the bucket of its tag is not an entry.
+      if (!entry?.tag.startsWith(bucket)) continue;
+      if (isStale(context, entry)) removeStaleEntries(context, [entry]);
+    }
+  } catch (error) {
+    skipForbidden(context, path, () => {
+      throw error;
+    });
   }
 }
 
 /**
- * Removes those of some entries that are stale, none if the lock is held.
+ * Removes those of some entries that are stale, none if the lock is held or may not
+ * be opened.
  *
- * @param directory The directory of sessions.
+ * @param context The directory of sessions.
  * @param entries Entries of one bucket, which may be missing.
  */
 export function removeStaleEntries(
-  directory: string,
+  context: DirectoryContext,
   entries: readonly UserEntry[],
 ): void {
   const [first] = entries;
   if (first === undefined) return;
-  underLock(bucketLockPath(directory, first.tag), true, () => {
-    for (const entry of entries) {
-      if (isStale(directory, entry)) removeIfThere(entryPath(directory, entry));
-    }
-  });
+  using locked = lockBucket(context, first.tag);
+  if (locked === undefined) return;
+  for (const entry of entries) {
+    if (!isStale(context, entry)) continue;
+    removeIfThere(entryPath(context.directory, entry));
+  }
+}
+
+/** Takes the lock of a bucket, if it is there, free, and may be opened. */
+function lockBucket(
+  context: DirectoryContext,
+  tag: string,
+): LockedFile | undefined {
+  const path = bucketLockPath(context.directory, tag);
+  const open = () => openLocked(path, true, context.warnings);
+  const locked = skipForbidden(context, path, open);
+  return locked === AGAIN ? undefined : locked;
 }
 
 /**
@@ -281,14 +329,19 @@ export function removeStaleEntries(
  * that is being written over is in doubt, and its entry not stale, see
  * `hasOtherTag`.
  *
- * @param directory The directory of sessions.
+ * @param context The directory of sessions.
  * @param entry The entry.
  */
-export function isStale(directory: string, { tag, id }: UserEntry): boolean {
-  const path = sessionPath(directory, id);
+export function isStale(
+  context: DirectoryContext,
+  { tag, id }: UserEntry,
+): boolean {
+  const path = sessionPath(context.directory, id);
   // To open what is missing takes ten times as long.
   if (!system.exists(path)) return true;
-  const opened = openRegular(path);
+  const found = skipForbidden(context, path, () => [openRegular(path)]);
+  if (found === undefined) return false;
+  const [opened] = found;
   if (opened === undefined) return true;
   const { file } = opened;
   try {
@@ -303,17 +356,21 @@ function publishUnder<T>(
   entry: UserEntry,
   publish: () => T,
 ): T | Again {
-  const { directory, durability } = context;
+  const { directory, durability, warnings } = context;
+  const path = bucketLockPath(directory, entry.tag);
+  const open = () => openBucketLock(context, entry.tag);
+  const lock = skipForbidden(context, path, open);
+  if (lock === undefined) return publish();
   try {
-    return underLockOf(openBucketLock(context, entry.tag), false, (file) => {
-      if (!linkEntry(directory, entry, file)) return AGAIN;
+    return underLockOf(lock, false, warnings, () => {
+      if (!linkEntry(directory, entry, lock)) return AGAIN;
       if (durability === "power") {
         syncDirectory(bucketPath(directory, entry.tag));
       }
       return publish();
     });
   } catch (error) {
-    discardEntry(directory, entry);
+    discardEntry(context, entry);
     throw error;
   }
 }
@@ -339,9 +396,9 @@ function linkEntry(
 }
 
 /** Removes an entry after an error that the caller is to see. */
-function discardEntry(directory: string, entry: UserEntry): void {
+function discardEntry(context: DirectoryContext, entry: UserEntry): void {
   try {
-    removeStaleEntries(directory, [entry]);
+    removeStaleEntries(context, [entry]);
   } catch {
     // This fails for the same reason; the cleaner collects the entry.
   }

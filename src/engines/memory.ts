@@ -32,6 +32,8 @@ export class MemorySessionStore extends EngineSessionStore {
   override readonly isMultiprocessSafe = false;
   /** Every worker has its own sessions. */
   override readonly isThreadSafe = false;
+  /** It answers at once. */
+  readonly isBounded = true;
 
   readonly #locks: LockQueue = new LockQueue();
 

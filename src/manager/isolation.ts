@@ -21,7 +21,8 @@ import {
   SessionLockTimeoutError,
 } from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
-import type { HeldLock, SessionStore } from "../core/store.ts";
+import type { HeldLock } from "../core/store.ts";
+import type { ManagedStore } from "./bounded_store.ts";
 import type { SessionRequest } from "../http/transport.ts";
 
 /**
@@ -177,7 +178,7 @@ const DEFAULTS: IsolationSettings = { level: "merge", lockTimeout: undefined };
  * @throws {RangeError} If `lockTimeout` is less than 0.
  */
 export function resolveIsolation(
-  store: SessionStore,
+  store: ManagedStore,
   options: IsolationOptions,
   defaults: IsolationSettings = DEFAULTS,
 ): IsolationSettings {
@@ -236,7 +237,7 @@ export class Isolation {
 
   /** Waits until no other exclusive request has the session. */
   async enter(
-    store: SessionStore,
+    store: ManagedStore,
     id: string,
     request: SessionRequest,
   ): Promise<void> {
@@ -264,7 +265,7 @@ export class Isolation {
   }
 
   /** Notes which state of the session the request knows. */
-  see(record: SessionRecord | undefined): void {
+  noteSeen(record: SessionRecord | undefined): void {
     this.#seen = record?.commits ?? 0;
   }
 
@@ -278,7 +279,11 @@ export class Isolation {
    * @throws {SessionConflictError} If the request is strict, and another one
    * came between; or exclusive, and another one may have come between.
    */
-  advance(id: string, found: SessionRecord, isChanged: boolean): SessionRecord {
+  countCommit(
+    id: string,
+    found: SessionRecord,
+    isChanged: boolean,
+  ): SessionRecord {
     this.#follows = undefined;
     if (!isChanged) return found;
     const { commits = 0 } = found;
@@ -292,23 +297,23 @@ export class Isolation {
   }
 
   /** Notes that the store has begun a new session, or ended the one so far. */
-  begin(record: SessionRecord | undefined): void {
+  noteBegun(record: SessionRecord | undefined): void {
     this.#counters.commits++;
-    this.see(record);
+    this.noteSeen(record);
   }
 
   /**
-   * Notes that the store has done what `advance` began.
+   * Notes that the store has done what `countCommit` began.
    *
    * @param kept The record as it is now.
    * @param isSeen Whether the request knows all of it.
    */
-  settle(kept: SessionRecord | undefined, isSeen: boolean): void {
+  noteCommitted(kept: SessionRecord | undefined, isSeen: boolean): void {
     const follows = this.#follows;
     this.#follows = undefined;
     if (follows !== undefined) this.#counters.commits++;
     if (follows === "later" && kept !== undefined) this.#counters.merged++;
-    if (isSeen || follows === "seen") this.see(kept);
+    if (isSeen || follows === "seen") this.noteSeen(kept);
   }
 
   /**

@@ -28,8 +28,8 @@ export interface System {
   write(file: Deno.FsFile, bytes: Uint8Array): number;
   /** Sets the position to the start, to write from there. */
   rewind(file: Deno.FsFile): void;
-  /** Writes over the bytes at a place, and leaves the rest as it is. */
-  overwrite(file: Deno.FsFile, at: number, bytes: Uint8Array): void;
+  /** Writes over the bytes at a place, with one write; returns how many it wrote. */
+  overwrite(file: Deno.FsFile, at: number, bytes: Uint8Array): number;
   truncate(file: Deno.FsFile, length: number): void;
   sync(file: Deno.FsFile): void;
   /** Sets mtime (and atime) to `at`, in ms since the epoch. */
@@ -76,7 +76,7 @@ export const system: System = {
   rewind: (file) => void file.seekSync(0, Deno.SeekMode.Start),
   overwrite: (file, at, bytes) => {
     file.seekSync(at, Deno.SeekMode.Start);
-    file.writeSync(bytes);
+    return file.writeSync(bytes);
   },
   truncate: (file, length) => file.truncateSync(length),
   sync: (file) => file.syncSync(),

@@ -24,8 +24,8 @@ export class SessionDirectory extends TemporaryDirectory {
     lifetime: Pick<SessionRecord, "expiresAt" | "idleTimeout"> = {},
   ): void {
     const createdAt = Date.now() - age;
-    this.addFile(id, encodeRecord(id, { data: {}, createdAt, ...lifetime }));
-    this.setAge(id, age);
+    const record = { data: {}, createdAt, ...lifetime };
+    this.addFile(id, encodeRecord(id, record, createdAt));
   }
 
   /** Adds any file, mode 0600. */
@@ -36,7 +36,7 @@ export class SessionDirectory extends TemporaryDirectory {
     Deno.writeFileSync(this.join(name), bytes, { mode: 0o600 });
   }
 
-  /** Makes a file look as if it was last accessed `age` ms ago. */
+  /** Makes a file look as if it was last changed `age` ms ago. */
   setAge(name: string, age: number): void {
     const at = new Date(Date.now() - age);
     Deno.utimeSync(this.join(name), at, at);

@@ -1,12 +1,17 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
+  ACCESS_AT,
   decodeLifetime,
   decodeRecord,
   decodeTag,
+  encodeLastAccess,
   encodeRecord,
   FLAG_AT,
   hasOtherTag,
+  isNewer,
   LONGEST_HEAD,
+  putLastAccess,
+  readLastAccess,
   UNPUBLISHED,
   userTag,
 } from "../../src/core/codec.ts";
@@ -48,8 +53,8 @@ function crc32(bytes: Uint8Array): number {
 
 /** Writes the right checksum into changed bytes. */
 function reseal(bytes: Uint8Array): Uint8Array {
-  const sum = crc32(bytes.subarray(19)).toString(16).padStart(8, "0");
-  bytes.set(new TextEncoder().encode(sum), 11);
+  const sum = crc32(bytes.subarray(36)).toString(16).padStart(8, "0");
+  bytes.set(new TextEncoder().encode(sum), 28);
   return bytes;
 }
 
@@ -65,15 +70,16 @@ function* randomBytes(seed: number): Generator<number, never> {
 }
 
 Deno.test("encodeRecord() writes the format that the drawing shows", () => {
-  const text = textOf(encodeRecord(ID, RECORD));
+  const text = textOf(encodeRecord(ID, RECORD, 1_763_629_200_123));
   assertEquals(text.slice(0, 11), "latchkey/1 ");
-  assert(/^[0-9a-f]{8} $/.test(text.slice(11, 20)));
-  assertEquals(text.slice(20, 37), "0001766221200000 ");
-  assertEquals(text.slice(37, 54), "0000000001800000 ");
-  assertEquals(text.slice(54, 63), `${userTag("ann")} `);
-  assertEquals(text.slice(63, 80), `${ID}\n`);
+  assertEquals(text.slice(11, 28), "0001763629200123 ");
+  assert(/^[0-9a-f]{8} $/.test(text.slice(28, 37)));
+  assertEquals(text.slice(37, 54), "0001766221200000 ");
+  assertEquals(text.slice(54, 71), "0000000001800000 ");
+  assertEquals(text.slice(71, 80), `${userTag("ann")} `);
+  assertEquals(text.slice(80, 97), `${ID}\n`);
   const { expiresAt: _e, idleTimeout: _i, ...body } = RECORD;
-  assertEquals(JSON.parse(text.slice(80)), body);
+  assertEquals(JSON.parse(text.slice(97)), body);
   assertEquals(text.at(-1), "\n");
 });
 
@@ -81,24 +87,24 @@ Deno.test("encodeRecord() writes the same bytes in every version", () => {
   const record = { data: { n: 1 }, createdAt: 5 };
   assertEquals(
     textOf(encodeRecord(ID, record)),
-    `latchkey/1 d217b49c ${NONE} ${NONE} -------- ${ID}\n{"createdAt":5,"data":{"n":1}}\n`,
+    `latchkey/1 0000000000000000 d217b49c ${NONE} ${NONE} -------- ${ID}\n{"createdAt":5,"data":{"n":1}}\n`,
   );
 });
 
 Deno.test("the checksum of encodeRecord() covers everything after it", () => {
   const bytes = encodeRecord(ID, RECORD);
-  const sum = textOf(bytes.subarray(11, 19));
-  assertEquals(parseInt(sum, 16), crc32(bytes.subarray(19)));
+  const sum = textOf(bytes.subarray(28, 36));
+  assertEquals(parseInt(sum, 16), crc32(bytes.subarray(36)));
 });
 
 Deno.test("encodeRecord() writes dashes for a missing lifetime", () => {
   const record = { data: {}, createdAt: 0 };
   assertEquals(
-    textOf(encodeRecord(ID, record).subarray(20, 54)),
+    textOf(encodeRecord(ID, record).subarray(37, 71)),
     `${NONE} ${NONE} `,
   );
   assertEquals(
-    textOf(encodeRecord(ID, { ...record, expiresAt: 0 }).subarray(20, 54)),
+    textOf(encodeRecord(ID, { ...record, expiresAt: 0 }).subarray(37, 71)),
     `0000000000000000 ${NONE} `,
   );
 });
@@ -178,7 +184,7 @@ Deno.test("decodeLifetime() gives the lifetime alone", () => {
 Deno.test("encodeRecord() tags a record with its user, and a record without a user with dashes", () => {
   const bare = { data: {}, createdAt: 1 };
   const tagOf = (record: SessionRecord) =>
-    textOf(encodeRecord(ID, record).subarray(54, 62));
+    textOf(encodeRecord(ID, record).subarray(71, 79));
   assertEquals(tagOf(bare), "--------");
   for (const user of ["ann", "", "\ud800", "é", "x".repeat(1_000)]) {
     assertEquals(tagOf({ ...bare, user }), userTag(user));
@@ -194,10 +200,10 @@ Deno.test("decodeTag() reads the tag from the head of the session's file, and fr
     assertEquals(decodeTag(id, head), userTag("ann"));
     // Whatever the rest of the file is.
     assertEquals(
-      decodeTag(id, head.subarray(0, 63 + id.length + 1)),
+      decodeTag(id, head.subarray(0, 80 + id.length + 1)),
       "e7207273",
     );
-    for (let length = 0; length <= 63 + id.length; length++) {
+    for (let length = 0; length <= 80 + id.length; length++) {
       assertEquals(decodeTag(id, head.subarray(0, length)), undefined);
     }
     const nobodys = encodeRecord(id, { data: {}, createdAt: 1 });
@@ -223,6 +229,7 @@ Deno.test("hasOtherTag() knows whole, published bytes of that ID with another ta
   for (let bit = 0; bit < 8 * bytes.length; bit++) {
     const flipped = bytes.slice();
     flipped[bit >> 3]! ^= 1 << (bit & 7);
+    if (isDigitOfAccess(flipped, bit >> 3)) continue;
     assertEquals(hasOtherTag(ID, flipped, bob), false, `bit ${bit}`);
   }
   const unpublished = bytes.slice();
@@ -265,13 +272,28 @@ Deno.test("bytes with a tail are unreadable", () => {
   }
 });
 
-Deno.test("any one bit flipped makes bytes unreadable", () => {
-  const bytes = encodeRecord(ID, RECORD);
+/** Whether there is a digit in the place of the last access. */
+function isDigitOfAccess(bytes: Uint8Array, at: number): boolean {
+  return at >= ACCESS_AT && at < ACCESS_AT + 16 &&
+    /[0-9]/.test(String.fromCharCode(bytes[at]!));
+}
+
+Deno.test("any one bit flipped makes bytes unreadable, or the last access another", () => {
+  const bytes = encodeRecord(ID, RECORD, 1_763_629_200_123);
   for (let bit = 0; bit < 8 * bytes.length; bit++) {
     const flipped = bytes.slice();
     flipped[bit >> 3]! ^= 1 << (bit & 7);
-    assertEquals(decodeRecord(ID, flipped), "unreadable", `bit ${bit}`);
-    assertEquals(decodeLifetime(ID, flipped), "unreadable", `bit ${bit}`);
+    if (isDigitOfAccess(flipped, bit >> 3)) {
+      assertEquals(decodeRecord(ID, flipped), RECORD);
+      const access = textOf(flipped.subarray(ACCESS_AT, ACCESS_AT + 16));
+      assertEquals(readLastAccess(flipped), Number(access));
+      continue;
+    }
+    // A bit may make another version.
+    const verdict = isNewer(flipped) ? "newer" : "unreadable";
+    assert(verdict === "unreadable" || bit >> 3 === 9 || bit >> 3 === 10);
+    assertEquals(decodeRecord(ID, flipped), verdict, `bit ${bit}`);
+    assertEquals(decodeLifetime(ID, flipped), verdict, `bit ${bit}`);
   }
 });
 
@@ -283,17 +305,47 @@ Deno.test("any two bytes exchanged make bytes unreadable", () => {
       const exchanged = bytes.slice();
       exchanged[one] = bytes[other]!;
       exchanged[other] = bytes[one]!;
-      assertEquals(decodeRecord(ID, exchanged), "unreadable");
+      const isTime = isDigitOfAccess(exchanged, one) &&
+        isDigitOfAccess(exchanged, other);
+      if (isTime) continue;
+      const verdict = isNewer(exchanged) ? "newer" : "unreadable";
+      assert(
+        verdict === "unreadable" || one === 9 || other === 9 || other === 10 ||
+          one === 10,
+      );
+      assertEquals(decodeRecord(ID, exchanged), verdict);
     }
   }
 });
 
-Deno.test("another version is unreadable, even with a valid checksum", () => {
-  for (const magic of ["latchkey/2 ", "latchkey/0 ", "Latchkey/1 "]) {
-    const bytes = encodeRecord(ID, RECORD);
-    bytes.set(new TextEncoder().encode(magic));
-    assertEquals(decodeRecord(ID, bytes), "unreadable");
-    assertEquals(decodeLifetime(ID, bytes), "unreadable");
+Deno.test("another version is newer, whatever follows; what is no version is unreadable", () => {
+  const bytes = encodeRecord(ID, RECORD);
+  for (const version of ["2", "0", "9", "10", "11", "199", "01", "2.1"]) {
+    const magic = new TextEncoder().encode(`latchkey/${version}`);
+    const other = bytes.slice();
+    other.set(new TextEncoder().encode(`${textOf(magic)} `));
+    for (const newer of [magic, other, new Uint8Array([...magic, 0, 255])]) {
+      assert(isNewer(newer), version);
+      assertEquals(decodeRecord(ID, newer), "newer", version);
+      assertEquals(decodeLifetime(ID, newer), "newer", version);
+      assertEquals(hasOtherTag(ID, newer, "e7207273"), false);
+      assertEquals(decodeTag(ID, newer), undefined);
+    }
+  }
+  assertEquals(isNewer(bytes), false);
+  for (
+    const magic of [
+      "Latchkey/2 ",
+      "latchkey/x ",
+      "latchkey/ 2",
+      "latchkey2/ ",
+      "latchkey/1x",
+    ]
+  ) {
+    const other = bytes.slice();
+    other.set(new TextEncoder().encode(magic));
+    assertEquals(decodeRecord(ID, other), "unreadable", magic);
+    assertEquals(decodeLifetime(ID, other), "unreadable", magic);
   }
 });
 
@@ -314,7 +366,7 @@ Deno.test("whole bytes without a record in them are unreadable", () => {
     '{"createdAt":1,"data":{}',
     "<html>",
   ];
-  const head = textOf(encodeRecord(ID, RECORD)).slice(0, 80);
+  const head = textOf(encodeRecord(ID, RECORD)).slice(0, 97);
   for (const body of bodies) {
     const bytes = reseal(new TextEncoder().encode(`${head}${body}\n`));
     assertEquals(decodeRecord(ID, bytes), "unreadable", body);
@@ -328,7 +380,7 @@ Deno.test("decoding never throws, and accepts no random bytes", () => {
     const length = random.next().value;
     const bytes = Uint8Array.from({ length }, () => random.next().value);
     // Half of them begin as a record does.
-    if (round % 2) bytes.set(whole.subarray(0, Math.min(length, 80)));
+    if (round % 2) bytes.set(whole.subarray(0, Math.min(length, 97)));
     assertEquals(decodeRecord(ID, bytes), "unreadable");
     assertEquals(decodeLifetime(ID, bytes), "unreadable");
   }
@@ -336,17 +388,55 @@ Deno.test("decoding never throws, and accepts no random bytes", () => {
 
 Deno.test("decoding never throws on whole random bodies", () => {
   const random = randomBytes(42);
-  const head = encodeRecord(ID, RECORD).subarray(0, 80);
+  const head = encodeRecord(ID, RECORD).subarray(0, 97);
   for (let round = 0; round < 5_000; round++) {
-    const bytes = new Uint8Array(80 + random.next().value);
-    for (let at = 20; at < bytes.length; at++) {
+    const bytes = new Uint8Array(97 + random.next().value);
+    for (let at = 37; at < bytes.length; at++) {
       bytes[at] = random.next().value;
     }
-    bytes.set(head.subarray(0, 20));
-    bytes.set(head.subarray(63), 63);
+    bytes.set(head.subarray(0, 37));
+    bytes.set(head.subarray(80), 80);
     const body = decodeRecord(ID, reseal(bytes));
     assertEquals(body, "unreadable");
     assertEquals(typeof decodeLifetime(ID, bytes), "object");
+  }
+});
+
+Deno.test("a last access is a number up to 2 ** 53 - 1; bytes with any other are unreadable", () => {
+  const bytes = encodeRecord(ID, RECORD);
+  for (const at of [0, 1, 1_763_629_200_123, Number.MAX_SAFE_INTEGER]) {
+    putLastAccess(bytes, at);
+    assertEquals(readLastAccess(bytes), at);
+    assertEquals(bytes, encodeRecord(ID, RECORD, at));
+    assertEquals(
+      bytes.subarray(ACCESS_AT, ACCESS_AT + 16),
+      encodeLastAccess(at),
+    );
+    assertEquals(decodeRecord(ID, bytes), RECORD);
+    assertEquals(typeof decodeLifetime(ID, bytes), "object");
+  }
+  const wrong = [
+    "9007199254740992",
+    "9007199254740993",
+    "9999999999999999",
+    "----------------",
+    "                ",
+    "NaNNaNNaNNaNNaNN",
+    "-000000000000001",
+    "+000000000000001",
+    "0x00000000000001",
+    "00000000000001e9",
+    "000000000000000\0",
+    "000000000000000/",
+    "000000000000000:",
+    "0001763629200.12",
+    "00017636292001é",
+  ];
+  for (const digits of wrong) {
+    bytes.set(new TextEncoder().encode(digits), ACCESS_AT);
+    assertEquals(readLastAccess(bytes), undefined, digits);
+    assertEquals(decodeRecord(ID, bytes), "unreadable", digits);
+    assertEquals(decodeLifetime(ID, bytes), "unreadable", digits);
   }
 });
 

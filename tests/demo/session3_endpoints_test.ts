@@ -1,5 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { MINUTE } from "../constants.ts";
+import { setLastAccess } from "../session_file.ts";
 import { CookieJar } from "./cookie_jar.ts";
 import { DemoServer } from "./demo_server.ts";
 
@@ -84,8 +85,8 @@ Deno.test("/delete_old deletes the sessions that were not accessed for so many m
   const jars = [1, 2, 3].map(() => new CookieJar(server.url));
   const [jar] = jars as [CookieJar];
   for (const each of jars) await each.post("/login", { name: "TestUser" });
-  const at = new Date(Date.now() - 40 * MINUTE);
-  Deno.utimeSync(`${server.directory}/${server.list()[0]!}`, at, at);
+  const path = `${server.directory}/${server.list()[0]!}`;
+  setLastAccess(path, Date.now() - 40 * MINUTE);
 
   const { status } = await jar.get("/delete_old?minutes=soon");
   assertEquals([status, server.list().length], [400, 3]);

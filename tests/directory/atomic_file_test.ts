@@ -18,24 +18,12 @@ import { readWhole } from "../../src/directory/read_file.ts";
 import { type System, system } from "../../src/system/system.ts";
 import { recordSystem, replaceSystem } from "../replaced_system.ts";
 import { makeLinks } from "../special_files.ts";
+import { contextOf } from "./directory_context.ts";
 import { LENGTHS, longBytes } from "./long_bytes.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 
 const NAME = "0123456789abcdef";
 const MODE = { mode: 0o600 };
-
-function contextOf(
-  { path: directory }: TemporaryDirectory,
-  rest: Partial<DirectoryContext> = {},
-): DirectoryContext {
-  return {
-    directory,
-    durability: "process",
-    needsMode: false,
-    isOwner: true,
-    ...rest,
-  };
-}
 
 function bytesOf(text: string): Uint8Array {
   return new TextEncoder().encode(text);
@@ -71,7 +59,7 @@ Deno.test("createFile() puts a whole file under a missing name", () => {
   for (const [n, size] of LENGTHS.entries()) {
     const bytes = longBytes(size);
     const path = directory.join(`${NAME}${n}`);
-    assertEquals(createFile(contextOf(directory), path, bytes), true);
+    assertEquals(createFile(contextOf(directory.path), path, bytes), true);
     assertEquals(Deno.readFileSync(path), bytes);
     assertEquals(Deno.lstatSync(path).nlink, 1);
   }
@@ -84,7 +72,7 @@ Deno.test("createFile() is false, and changes nothing, for a name that exists", 
   Deno.writeTextFileSync(path, "first");
   const before = Deno.lstatSync(path);
   assertEquals(
-    createFile(contextOf(directory), path, bytesOf("second")),
+    createFile(contextOf(directory.path), path, bytesOf("second")),
     false,
   );
   assertEquals(Deno.readTextFileSync(path), "first");
@@ -99,7 +87,10 @@ Deno.test("createFile() is false for a name that a link or directory has", () =>
   Deno.mkdirSync(directory.join("directory"));
   for (const name of ["dangling", "directory"]) {
     const path = directory.join(name);
-    assertEquals(createFile(contextOf(directory), path, bytesOf("x")), false);
+    assertEquals(
+      createFile(contextOf(directory.path), path, bytesOf("x")),
+      false,
+    );
   }
   assertEquals(directory.list(), ["dangling", "directory"]);
 });
@@ -111,7 +102,7 @@ Deno.test("replaceFile() puts another file under the name", () => {
   using old = Deno.openSync(path);
   using held = hold(path);
   assertEquals(
-    replaceFile(contextOf(directory), held, bytesOf("second")),
+    replaceFile(contextOf(directory.path), held, bytesOf("second")),
     true,
   );
   assertEquals(Deno.readTextFileSync(path), "second");
@@ -137,7 +128,7 @@ Deno.test("a file written in pieces is whole", () => {
       const path = directory.join(`${name}-${piece}`);
       if (name === "replaceFile") Deno.writeFileSync(path, bytes, MODE);
       using way = prepare(path);
-      assertEquals(way.put(contextOf(directory), bytes.slice()), true);
+      assertEquals(way.put(contextOf(directory.path), bytes.slice()), true);
       assertEquals(Deno.readFileSync(path), bytes);
     }
   }
@@ -159,13 +150,13 @@ Deno.test("createFile() and replaceFile() return AGAIN when their temporary file
     rename: collect(system.rename),
   });
   assertStrictEquals(
-    createFile(contextOf(directory), path, bytesOf("x")),
+    createFile(contextOf(directory.path), path, bytesOf("x")),
     AGAIN,
   );
   Deno.writeTextFileSync(path, "old");
   using held = hold(path);
   assertStrictEquals(
-    replaceFile(contextOf(directory), held, bytesOf("x")),
+    replaceFile(contextOf(directory.path), held, bytesOf("x")),
     AGAIN,
   );
   assertEquals(Deno.readTextFileSync(path), "old");
@@ -182,7 +173,7 @@ Deno.test("createFile() does not need its temporary file after the link", () => 
       Deno.removeSync(from);
     },
   });
-  assertEquals(createFile(contextOf(directory), path, bytesOf("x")), true);
+  assertEquals(createFile(contextOf(directory.path), path, bytesOf("x")), true);
   assertEquals(directory.list(), [NAME]);
 });
 
@@ -204,7 +195,7 @@ for (const [name, prepare] of Object.entries(PUTS)) {
       };
       using _replaced = replaceSystem({ [step]: fail });
       using recorded = recordSystem(directory.path);
-      const context = contextOf(directory, {
+      const context = contextOf(directory.path, {
         durability: "power",
         needsMode: true,
       });
@@ -231,7 +222,7 @@ Deno.test("createFile() throws the first error, not one of the removal after it"
     },
   });
   const path = directory.join(NAME);
-  const put = () => createFile(contextOf(directory), path, bytesOf("x"));
+  const put = () => createFile(contextOf(directory.path), path, bytesOf("x"));
   assertStrictEquals(assertThrows(put), error);
 });
 
@@ -247,7 +238,7 @@ Deno.test("a temporary file is new, private, and in the session's directory", ()
       return open(path, options);
     },
   });
-  createFile(contextOf(directory), directory.join(NAME), bytesOf("x"));
+  createFile(contextOf(directory.path), directory.join(NAME), bytesOf("x"));
   assertEquals(opened, [[
     directory.join(".tmp-001763629200000-0123456789abcdef0123456789abcdef"),
     { write: true, createNew: true, mode: 0o600 },
@@ -257,10 +248,10 @@ Deno.test("a temporary file is new, private, and in the session's directory", ()
 Deno.test("removeFile() removes a file, and throws when it is missing", () => {
   using directory = new TemporaryDirectory();
   Deno.writeTextFileSync(directory.join(NAME), "x");
-  removeFile(contextOf(directory), directory.join(NAME));
+  removeFile(contextOf(directory.path), directory.join(NAME));
   assertEquals(directory.list(), []);
   assertThrows(
-    () => removeFile(contextOf(directory), directory.join(NAME)),
+    () => removeFile(contextOf(directory.path), directory.join(NAME)),
     Deno.errors.NotFound,
   );
 });
@@ -274,7 +265,7 @@ function changesOf(
   using directory = new TemporaryDirectory();
   const path = directory.join(NAME);
   if (existing) Deno.writeTextFileSync(path, "old", MODE);
-  const context = contextOf(directory, { durability });
+  const context = contextOf(directory.path, { durability });
   if (change === "removeFile") {
     using recorded = recordSystem(directory.path);
     removeFile(context, path);
@@ -286,7 +277,7 @@ function changesOf(
   return recorded.take();
 }
 
-const SYNC_DIRECTORY = ["open directory", "sync directory", "close directory"];
+const SYNC_DIRECTORY = ["sync directory", "close directory"];
 
 Deno.test("with durability process, changes make the calls that the drawing shows", () => {
   assertEquals(changesOf("process", "replaceFile", true), [
@@ -312,6 +303,7 @@ Deno.test("with durability power, changes make the calls that the drawing shows"
     "write temporary",
     "sync temporary",
     "tryLock temporary",
+    "open directory",
     "rename temporary to session",
     ...SYNC_DIRECTORY,
     "unlock temporary",
@@ -322,6 +314,7 @@ Deno.test("with durability power, changes make the calls that the drawing shows"
     "write temporary",
     "sync temporary",
     "tryLock temporary",
+    "open directory",
     "link temporary to session",
     "remove temporary",
     ...SYNC_DIRECTORY,
@@ -329,6 +322,7 @@ Deno.test("with durability power, changes make the calls that the drawing shows"
     "close temporary",
   ]);
   assertEquals(changesOf("power", "removeFile", true), [
+    "open directory",
     "remove session",
     ...SYNC_DIRECTORY,
   ]);
@@ -340,8 +334,10 @@ Deno.test("no directory is synced for a name that exists", () => {
     "write temporary",
     "sync temporary",
     "tryLock temporary",
+    "open directory",
     "link temporary to session",
     "remove temporary",
+    "close directory",
     "unlock temporary",
     "close temporary",
   ]);
@@ -349,7 +345,7 @@ Deno.test("no directory is synced for a name that exists", () => {
 
 Deno.test("where the umask requires it, the mode is set before anything is written", () => {
   using directory = new TemporaryDirectory();
-  const context = contextOf(directory, { needsMode: true });
+  const context = contextOf(directory.path, { needsMode: true });
   using recorded = recordSystem(directory.path);
   createFile(context, directory.join(NAME), bytesOf("x"));
   assertEquals(recorded.calls.slice(0, 3), [

@@ -8,6 +8,7 @@ import {
 } from "@std/assert";
 import { SessionLockTimeoutError } from "../../src/core/errors.ts";
 import type { CleanupResult } from "../../src/core/store.ts";
+import { ACCESS_AT } from "../../src/core/codec.ts";
 import { openLocked } from "../../src/directory/file_lock.ts";
 import { temporaryPath } from "../../src/directory/layout.ts";
 import { system } from "../../src/system/system.ts";
@@ -19,6 +20,7 @@ import {
   replaceSystem,
   stopClock,
 } from "../replaced_system.ts";
+import { setLastAccess } from "../session_file.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
 
@@ -26,8 +28,7 @@ const DAY = 24 * HOUR;
 const RANDOM = "0123456789abcdef".repeat(2);
 
 function age(directory: TemporaryDirectory, ms: number, name = ID): void {
-  const at = new Date(Date.now() - ms);
-  Deno.utimeSync(directory.join(name), at, at);
+  setLastAccess(directory.join(name), Date.now() - ms);
 }
 
 async function openOld(
@@ -57,6 +58,42 @@ Deno.test("a cleanup never deletes a session that another process holds", async 
     assertEquals(waiting.waits, [], "nor does it wait for it");
   }
   assertEquals((await store.deleteOldSessions(30)).deleted, 1);
+});
+
+Deno.test("a cleanup goes by the last access in the file, whatever the file's times are", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await openOld(directory);
+  await store.save(OTHER_ID, recordOf());
+  Deno.utimeSync(directory.join(ID), new Date(), new Date());
+  Deno.utimeSync(directory.join(OTHER_ID), 0, 0);
+  assertEquals((await store.deleteOldSessions(30)).deleted, 1);
+  assertEquals(directory.list(), [".latchkey", OTHER_ID]);
+});
+
+Deno.test("a cleanup that finds a last access half written judges the session again under its lock", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await openOld(directory);
+  age(directory, 0);
+  const { read } = system;
+  let torn = 0;
+  for (const half of ["00000000", "        "]) {
+    // The first read is the one without a lock.
+    torn = 0;
+    using _replaced = replaceSystem({
+      read: (file, into) => {
+        const length = read(file, into);
+        if (torn++ === 0) into.set(new TextEncoder().encode(half), ACCESS_AT);
+        return length;
+      },
+    });
+    assertEquals(await store.deleteOldSessions(30), {
+      deleted: 0,
+      remaining: 1,
+      orphans: 0,
+    });
+    assert(torn > 1, "it was not read again");
+  }
+  assertEquals(await store.has(ID), true);
 });
 
 Deno.test("a cleanup locks only sessions that are due", async () => {

@@ -14,6 +14,7 @@ import {
   type DirectorySessionStoreOptions,
 } from "../../src/directory/directory_store.ts";
 import { recordSystem, replaceSystem, stopClock } from "../replaced_system.ts";
+import { setLastAccess } from "../session_file.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { HOUR, ID, recordOf } from "../constants.ts";
 import { type Spoiled, testContract } from "../contract/contract.ts";
@@ -25,8 +26,8 @@ testContract("DirectorySessionStore", () => {
     store: new DirectorySessionStore(path, { onWarning: () => {} }),
     stopClock,
     age: (id: string, ms: number) => {
-      const at = new Date(system.now() - ms);
-      return Deno.utime(`${path}/${id}`, at, at);
+      setLastAccess(`${path}/${id}`, system.now() - ms);
+      return Promise.resolve();
     },
     spoil: (id: string, as?: Spoiled) => {
       const text = as === "newer" ? `latchkey/2 ${id}\n` : "junk";

@@ -5,6 +5,7 @@ import { encodeRecord } from "../../src/core/codec.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import type { StoreWarning } from "../../src/core/store.ts";
 import { makeLinks, makePipe } from "../special_files.ts";
+import { setLastAccess } from "../session_file.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { startProcess } from "./clients.ts";
 import { ID, OTHER_ID, recordOf } from "../constants.ts";
@@ -42,7 +43,7 @@ Deno.test("only session IDs are read, counted or removed", async () => {
   });
   await store.save(ID, recordOf());
   await store.save(OTHER_ID, recordOf());
-  Deno.utimeSync(directory.join(OTHER_ID), LONG_AGO, LONG_AGO);
+  setLastAccess(directory.join(OTHER_ID), LONG_AGO.getTime());
   // Each is a whole record whose ID is its own name; even these are ignored.
   for (const name of OTHER_NAMES) {
     const bytes = encodeRecord(name, recordOf());

@@ -21,17 +21,15 @@ import {
 } from "../../src/directory/file_lock.ts";
 import { system } from "../../src/system/system.ts";
 import { ID, OTHER_ID } from "../constants.ts";
-import { recordSystem, replaceSystem } from "../replaced_system.ts";
+import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import { recordSystem, replaceSystem, stopClock } from "../replaced_system.ts";
+import { lastAccessIn } from "../session_file.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
+import { contextOf } from "./directory_context.ts";
 
 /** A directory with a session in it that has been replaced once. */
 class Scene extends TemporaryDirectory {
-  readonly context: DirectoryContext = {
-    directory: this.path,
-    durability: "process",
-    needsMode: false,
-    isOwner: true,
-  };
+  readonly context: DirectoryContext = contextOf(this.path);
   readonly session: string = this.join(ID);
 
   constructor() {
@@ -49,12 +47,11 @@ class Scene extends TemporaryDirectory {
     bytes: Uint8Array,
     path = this.session,
     rest?: Partial<DirectoryContext>,
-    modified?: number,
   ): void {
     using held = openHeld(path) as HeldFile;
     assertInstanceOf(held, HeldFile);
     const context = { ...this.context, ...rest };
-    assertEquals(replaceFile(context, held, bytes, modified), true);
+    assertEquals(replaceFile(context, held, bytes), true);
   }
 
   /** The number that the session holds, and its flag. */
@@ -143,8 +140,9 @@ Deno.test("a recycled file is locked until it is a session again, and flagged", 
     },
     overwrite: (file, at, bytes) => {
       look("flag");
-      overwrite(file, at, bytes);
+      const length = overwrite(file, at, bytes);
       look("flagged");
+      return length;
     },
     unlock: (file) => {
       unlock(file);
@@ -213,14 +211,14 @@ Deno.test("dropRecycled() leaves no name, no lock and no open file", () => {
   assertEquals(scene.read(), [4, " "]);
 });
 
-Deno.test("a change that sets the last access uses a new file, and keeps the recycled file", () => {
+Deno.test("a recycled file has the last access of its new session, and no other", async () => {
   using scene = new Scene();
-  const { recycled } = scene;
-  scene.put(encodeSession(3), scene.session, {}, 1_700_000_000_000);
-  assertEquals(scene.recycled, recycled);
-  assertEquals(scene.read(recycled), [1, " "]);
-  assertEquals(Deno.lstatSync(scene.session).mtime!.getTime(), 17e11);
-  assertEquals(scene.list(), [ID]);
+  const store = new DirectorySessionStore(scene.path);
+  for (const lastAccess of [17e11, undefined, 0]) {
+    using _clock = stopClock(18e11);
+    await store.update(ID, (record) => record, { lastAccess });
+    assertEquals(lastAccessIn(scene.session), lastAccess ?? 18e11);
+  }
 });
 
 Deno.test("a process keeps 16 recycled files, and uses new files in further directories", () => {

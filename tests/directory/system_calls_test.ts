@@ -1,7 +1,8 @@
 /** The system calls of a directory store, and the files that it leaves. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { SessionRecord } from "../../src/core/record.ts";
+import { openLocked } from "../../src/directory/file_lock.ts";
 import { system } from "../../src/system/system.ts";
 import {
   DirectorySessionStore,
@@ -9,11 +10,13 @@ import {
 } from "../../src/directory/directory_store.ts";
 import {
   actBefore,
+  fakeWaiting,
   type RecordedCalls,
   recordSystem,
   replaceSystem,
   stopClock,
 } from "../replaced_system.ts";
+import { lastAccessIn, setLastAccess } from "../session_file.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { HOUR, ID, recordOf } from "../constants.ts";
 import { lastAccessOf } from "../contract/contract.ts";
@@ -42,44 +45,44 @@ async function openScene(
 }
 
 function ageFile(directory: TemporaryDirectory, at: number): void {
-  Deno.utimeSync(directory.join(ID), new Date(at), new Date(at));
+  setLastAccess(directory.join(ID), at);
 }
 
-function mtimeOf(directory: TemporaryDirectory): number {
-  return Deno.lstatSync(directory.join(ID)).mtime!.getTime();
+function accessIn(directory: TemporaryDirectory): number | undefined {
+  return lastAccessIn(directory.join(ID));
 }
 
-const READ = ["open session", "tryLock session shared", "read session"];
+const READ_TO_END = [
+  "open session",
+  "tryLock session shared",
+  "read session",
+  "close session",
+];
 const LET_GO = ["unlock session", "close session"];
-const LOOK = [
+const HOLD = [
   "open session",
   "tryLock session",
   "fstat session",
   "lstat session",
+  "read session",
 ];
-const HOLD = [...LOOK, "read session"];
 
 Deno.test("a load is one open file and one shared lock", async () => {
   using scene = await openScene();
   const { store, recorded } = scene;
-  const lifetimes = [{}, { expiresAt: Date.now() + HOUR }];
+  const lifetimes = [
+    {},
+    { expiresAt: Date.now() + HOUR },
+    { idleTimeout: HOUR },
+  ];
   for (const lifetime of lifetimes) {
     await store.save(ID, recordOf({}, lifetime));
     recorded.take();
     assert(await store.load(ID));
-    assertEquals(recorded.take(), [...READ, ...LET_GO]);
+    assertEquals(recorded.take(), READ_TO_END);
     assert(await store.has(ID));
-    assertEquals(recorded.take(), [...READ, ...LET_GO]);
+    assertEquals(recorded.take(), READ_TO_END);
   }
-});
-
-Deno.test("a load of a session with an idleTimeout also reads its mtime", async () => {
-  using scene = await openScene();
-  const { store, recorded } = scene;
-  await store.save(ID, recordOf({}, { idleTimeout: HOUR }));
-  recorded.take();
-  assert(await store.load(ID));
-  assertEquals(recorded.take(), [...READ, "fstat session", ...LET_GO]);
 });
 
 Deno.test("a load whose touch is not due makes no further calls", async () => {
@@ -88,7 +91,7 @@ Deno.test("a load whose touch is not due makes no further calls", async () => {
   await store.save(ID, recordOf());
   recorded.take();
   assert(await store.load(ID, { touch: () => false }));
-  assertEquals(recorded.take(), [...READ, "fstat session", ...LET_GO]);
+  assertEquals(recorded.take(), READ_TO_END);
 });
 
 Deno.test("a load whose touch is due opens and locks again, and never converts a lock", async () => {
@@ -99,11 +102,9 @@ Deno.test("a load whose touch is due opens and locks again, and never converts a
   recorded.take();
   assert(await store.load(ID, { touch: () => true }));
   assertEquals(recorded.take(), [
-    ...READ,
-    "fstat session",
-    ...LET_GO,
+    ...READ_TO_END,
     ...HOLD,
-    "setModified session",
+    "overwrite session",
     ...LET_GO,
   ]);
 });
@@ -121,10 +122,12 @@ Deno.test("a load of an expired session looks at the name before it answers", as
   recorded.take();
   assertEquals(await store.load(ID), undefined);
   assertEquals(recorded.take(), [
-    ...READ,
+    "open session",
+    "tryLock session shared",
+    "read session",
     "fstat session",
     "lstat session",
-    ...LET_GO,
+    "close session",
   ]);
 });
 
@@ -154,7 +157,7 @@ Deno.test("a change is written and renamed under one lock", async () => {
     "close session",
   ];
   await store.save(ID, recordOf());
-  assertEquals(recorded.take(), [...LOOK, ...recycling]);
+  assertEquals(recorded.take(), [...HOLD, ...recycling]);
   await store.update(ID, (record) => record);
   assertEquals(recorded.take(), [...HOLD, ...recycling]);
 });
@@ -180,12 +183,13 @@ Deno.test("a login makes an entry first, and a logout removes one last", async (
   const { store, recorded } = scene;
   const ann = (record: SessionRecord) => ({ ...record, user: "ann" });
   const bucketSync = ["open bucket", "sync bucket", "close bucket"];
-  const sync = ["open directory", "sync directory", "close directory"];
+  const sync = ["sync directory", "close directory"];
   const replace = [
     "open temporary",
     "write temporary",
     "sync temporary",
     "tryLock temporary",
+    "open directory",
     "rename temporary to session",
     ...sync,
     "unlock temporary",
@@ -242,6 +246,7 @@ Deno.test("a login makes an entry first, and a logout removes one last", async (
   const removing = [
     ...HOLD,
     ...UNLINK,
+    "open directory",
     "remove session",
     ...sync,
     "remove entry",
@@ -302,14 +307,23 @@ Deno.test("a cleanup locks a bucket for the entries of deleted sessions, and for
   assertEquals(calls(), [...removing, ...sweep]);
 });
 
-Deno.test("a touch sets the mtime, and writes no bytes", async () => {
+Deno.test("a touch is one write, of 16 digits", async () => {
   using scene = await openScene();
   const { store, recorded, directory } = scene;
   await store.save(ID, recordOf());
   ageFile(directory, Date.now() - HOUR);
   recorded.take();
+  const written: number[][] = [];
+  const { overwrite } = system;
+  using _replaced = replaceSystem({
+    overwrite: (file, at, bytes) => {
+      written.push([at, bytes.length]);
+      return overwrite(file, at, bytes);
+    },
+  });
   assertEquals(await store.touch(ID), true);
-  assertEquals(recorded.take(), [...HOLD, "setModified session", ...LET_GO]);
+  assertEquals(recorded.take(), [...HOLD, "overwrite session", ...LET_GO]);
+  assertEquals(written, [[11, 16]]);
 });
 
 Deno.test("durability power: every change is on the disk before its answer", async () => {
@@ -320,8 +334,9 @@ Deno.test("durability power: every change is on the disk before its answer", asy
     "write temporary",
     "sync temporary",
     "tryLock temporary",
+    "open directory",
   ];
-  const sync = ["open directory", "sync directory", "close directory"];
+  const sync = ["sync directory", "close directory"];
   const done = ["unlock temporary", "close temporary"];
 
   await store.create(ID, recordOf());
@@ -342,11 +357,17 @@ Deno.test("durability power: every change is on the disk before its answer", asy
     ...LET_GO,
   ];
   await store.save(ID, recordOf());
-  assertEquals(recorded.take(), [...LOOK, ...replacing]);
+  assertEquals(recorded.take(), [...HOLD, ...replacing]);
   await store.update(ID, (record) => record);
   assertEquals(recorded.take(), [...HOLD, ...replacing]);
 
-  const removing = [...HOLD, "remove session", ...sync, ...LET_GO];
+  const removing = [
+    ...HOLD,
+    "open directory",
+    "remove session",
+    ...sync,
+    ...LET_GO,
+  ];
   await store.delete(ID);
   assertEquals(recorded.take(), removing);
   await store.save(ID, recordOf());
@@ -368,7 +389,7 @@ Deno.test("durability process: nothing is synced", async () => {
   assertEquals(synced, []);
 });
 
-Deno.test("every operation closes and unlocks each file that it opened and locked", async () => {
+Deno.test("every operation closes each file that it opened, and unlocks each that it locked to write", async () => {
   using scene = await openScene({ onWarning: () => {} });
   const { store, recorded, directory } = scene;
   const operations: (() => Promise<unknown>)[] = [
@@ -395,7 +416,8 @@ Deno.test("every operation closes and unlocks each file that it opened and locke
       const count = (call: string) =>
         calls.filter((one) => one.startsWith(`${call} `)).length;
       assertEquals(count("open"), count("close") + missingOpens(calls), `${n}`);
-      assertEquals(count("tryLock"), count("unlock"), `${n}`);
+      const reads = calls.filter((call) => call === "tryLock session shared");
+      assertEquals(count("tryLock") - reads.length, count("unlock"), `${n}`);
     }
   }
 });
@@ -438,20 +460,78 @@ Deno.test("no operation leaves any file but its session's", async () => {
   }
 });
 
-Deno.test("the last access is the file's mtime", async () => {
+Deno.test("the last access is in the file, whatever the file's times are", async () => {
   using scene = await openScene();
   const { store, directory } = scene;
   await store.save(ID, recordOf());
   for (const at of [0, 1, 999, 1_763_629_200_123, 4_000_000_000_007]) {
     ageFile(directory, at);
-    assertEquals(await lastAccessOf(store, ID), at);
+    for (const time of [0, 4_000_000_000]) {
+      Deno.utimeSync(directory.join(ID), time, time);
+      assertEquals(await lastAccessOf(store, ID), at);
+    }
   }
   const now = 1_763_629_201_567;
   ageFile(directory, now - HOUR);
   using _clock = stopClock(now);
   await store.touch(ID);
-  assertEquals(mtimeOf(directory), now);
+  assertEquals(accessIn(directory), now);
   assertEquals(await lastAccessOf(store, ID), now);
+});
+
+Deno.test("a session that has timed out stays so in a copy of its directory, whatever times the copy has", async () => {
+  using scene = await openScene();
+  const { store, directory } = scene;
+  await store.save(ID, recordOf({}, { idleTimeout: HOUR }));
+  ageFile(directory, Date.now() - HOUR);
+  using copy = new TemporaryDirectory();
+  const before = Date.now() - HOUR;
+  for (const name of directory.list()) {
+    Deno.copyFileSync(directory.join(name), copy.join(name));
+  }
+  const copied = new DirectorySessionStore(copy.path);
+  assert(Deno.lstatSync(copy.join(ID)).mtime!.getTime() > before);
+  assertEquals(await copied.load(ID), undefined);
+  assertEquals(await copied.touch(ID), false);
+  assertEquals((await copied.deleteOldSessions(0)).deleted, 1);
+});
+
+Deno.test("the clock is read anew under the lock at each try", async () => {
+  const writes = {
+    save: (store: DirectorySessionStore) => store.save(ID, recordOf()),
+    create: (store: DirectorySessionStore) => store.create(ID, recordOf()),
+    update: (store: DirectorySessionStore) => store.update(ID, (same) => same),
+    touch: (store: DirectorySessionStore) => store.touch(ID),
+    load: (store: DirectorySessionStore) =>
+      store.load(ID, { touch: () => true }),
+  };
+  const past = 1_763_629_200_000;
+  for (const [name, write] of Object.entries(writes)) {
+    using scene = await openScene();
+    const { store, directory } = scene;
+    let now = past;
+    using _clock = replaceSystem({ now: () => now });
+    const lifetime = name === "create" ? { expiresAt: 1 } : {};
+    await store.save(ID, recordOf({}, lifetime));
+    // The first try finds it locked; by the next one time has passed.
+    const held = openLocked(directory.join(ID), false) as Disposable;
+    using _waiting = fakeWaiting(() => {
+      now = past + HOUR;
+      held[Symbol.dispose]();
+    });
+    now = past + 1;
+    await write(store);
+    assertEquals(accessIn(directory), past + HOUR, name);
+  }
+});
+
+Deno.test("a touch of which not all digits were written is an error", async () => {
+  using scene = await openScene();
+  const { store, directory } = scene;
+  await store.save(ID, recordOf());
+  ageFile(directory, Date.now() - HOUR);
+  using _replaced = replaceSystem({ overwrite: () => 15 });
+  await assertRejects(() => store.touch(ID), Deno.errors.WriteZero);
 });
 
 Deno.test("a touch lowers a last access that lies in the future", async () => {
@@ -464,7 +544,7 @@ Deno.test("a touch lowers a last access that lies in the future", async () => {
     ageFile(directory, now + HOUR);
     if (touch) await store.load(ID, { touch });
     else await store.touch(ID);
-    assertEquals(mtimeOf(directory), now);
+    assertEquals(accessIn(directory), now);
   }
 });
 
@@ -491,7 +571,7 @@ Deno.test("a load calls touch again under the lock", async () => {
   assert(hook.hasActed);
   assertEquals(asked, ["old", "new"]);
   assertEquals(loaded?.secretHash, "new");
-  assertEquals(mtimeOf(directory), past);
+  assertEquals(accessIn(directory), past);
 });
 
 Deno.test("a load returns a live session that replaced an expired one before the lock", async () => {
@@ -517,10 +597,10 @@ Deno.test("a touch at the same instant writes nothing", async () => {
   ageFile(directory, now);
   recorded.take();
   assertEquals(await store.touch(ID), true);
-  assertEquals(recorded.calls.includes("setModified session"), false);
+  assertEquals(recorded.calls.includes("overwrite session"), false);
 });
 
-Deno.test("the clock is read under the lock, before the mtime", async () => {
+Deno.test("the clock is read under the lock, before the file", async () => {
   using scene = await openScene();
   const { store, recorded } = scene;
   await store.save(ID, recordOf());

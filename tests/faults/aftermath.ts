@@ -4,7 +4,7 @@
  * what is on the disk.
  */
 import { assert, assertEquals } from "@std/assert";
-import { decodeRecord } from "../../src/core/codec.ts";
+import { decodeRecord, readLastAccess } from "../../src/core/codec.ts";
 import { isExpired, type SessionRecord } from "../../src/core/record.ts";
 import type { SessionStore } from "../../src/core/store.ts";
 import { temporaryBirth } from "../../src/directory/layout.ts";
@@ -137,7 +137,7 @@ function readLive(path: string): SessionRecord | undefined {
   }
   const found = decodeRecord(ID, bytes);
   if (typeof found === "string") return undefined;
-  const lastAccess = Deno.lstatSync(path).mtime!.getTime();
+  const lastAccess = readLastAccess(bytes)!;
   return isExpired(found, lastAccess, Date.now()) ? undefined : found;
 }
 

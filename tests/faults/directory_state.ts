@@ -14,6 +14,7 @@ import { followRotation } from "../../src/manager/rotation.ts";
 import { openRecord } from "../../src/manager/sealed_record.ts";
 import { ID, OTHER_ID, SEALING, SECRET, SECRET_HASH } from "../constants.ts";
 import { describeIndex, putEntry } from "../index_state.ts";
+import { lastAccessIn, setLastAccess } from "../session_file.ts";
 import { layRecycled, LONG_AGO, type Scene, TEMPORARY_FOR } from "./scenes.ts";
 
 /** See {@linkcode describeDirectory}. */
@@ -45,7 +46,10 @@ export function layOut(directory: string, scene: Scene): void {
   for (const [name, bytes] of Object.entries(scene.files)) {
     const path = `${directory}/${name}`;
     Deno.writeFileSync(path, bytes, { mode: 0o600 });
-    Deno.utimeSync(path, new Date(LONG_AGO), new Date(LONG_AGO));
+    if (decodeRecord(name, bytes) === "unreadable") {
+      // When the cleaner removes it, if it was set aside.
+      Deno.utimeSync(path, new Date(LONG_AGO), new Date(LONG_AGO));
+    } else setLastAccess(path, LONG_AGO);
   }
   if (scene.isWithoutIndex) return;
   const { missing } = describeIndex(directory);
@@ -87,13 +91,13 @@ export function describeDirectory(
 
 /**
  * Describes a file: `n=1, long ago` for a record, with what is special about
- * it; `foreign, long ago`; `unreadable, long ago`. The part after the comma is
- * the last access, which a file that is set aside does not have.
+ * it; `foreign, long ago`; `unreadable`. The part after the comma is the last
+ * access.
  */
 function describeFile(path: string, name: string): string {
   const found = decodeRecord(name, Deno.readFileSync(path));
-  if (name.endsWith(".bad")) return String(found);
-  const at = Deno.lstatSync(path).mtime!.getTime();
+  if (found === "unreadable") return found;
+  const at = lastAccessIn(path)!;
   const when = at === LONG_AGO ? "long ago" : isNow(at) ? "now" : `at ${at}`;
   if (typeof found === "string") return `${found}, ${when}`;
   if (isRevocationId(name)) return `of a user, ${when}`;

@@ -3,19 +3,31 @@
  * error that it may fail with, in each way that it can.
  *
  * The operation throws the very error that the call threw; if a second call
- * fails while the operation cleans up, the error of the first. Two exceptions:
- * an unreadable file that cannot be set aside still counts as a missing session,
- * and `onWarning` gets the error; a file system that refuses hard links gives
- * another error, with the system's error as its cause.
+ * fails while the operation cleans up, the error of the first. Exceptions: a file
+ * system that refuses hard links gives another error, with the system's error as
+ * its cause. And what is not needed for the answer goes to `onWarning`: an
+ * unreadable file that cannot be set aside is still a missing session, a session
+ * that cannot be touched is still loaded.
  *
  * Nothing has changed, unless the call that changes it had taken effect: the
- * `link`, `rename` or `remove` of a session's name, or the touch. A call that
- * fails after that (to remove the temporary name, to sync the directory, to
- * unlock) is the caller's error too, and the record is the new one.
+ * `link`, `rename` or `remove` of a session's name, or the touch. Then the record
+ * is the new one, and a call that fails after that (to remove the temporary name,
+ * to unlock, in the index) goes to `onWarning`: only the sync of the directory is
+ * an error, which says that the change is made.
  */
 
-import { assert, assertEquals, assertStrictEquals, equal } from "@std/assert";
-import { SessionDirectoryError } from "../../src/core/errors.ts";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertStrictEquals,
+  assertStringIncludes,
+  equal,
+} from "@std/assert";
+import {
+  SessionDirectoryError,
+  SessionStoreError,
+} from "../../src/core/errors.ts";
 import type { Durability } from "../../src/core/store.ts";
 import { recycledFiles } from "../../src/directory/atomic_file.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
@@ -104,6 +116,7 @@ async function play(ground: Playground, fault: Fault): Promise<FaultySystem> {
     assertEquals([...missing, ...stale, ...locks], []);
   } else {
     assertThrown(scene, outcome, warnings);
+    assertNothingAfter(scene, outcome);
     if (!faulty.isChanged) {
       assertEquals(withoutOrphans(files), withoutOrphans(before));
     } else if (!hasSeveral(scene)) assertChanged(scene, files);
@@ -171,12 +184,14 @@ function assertThrown(
   warnings: readonly StoreWarning[],
 ): void {
   const [first] = faulty.thrown;
-  // A failed unlock after a warning is not reported again.
-  const isTold = warnings.some(({ error }) => error === first) ||
-    (faulty.failed === "unlock" && warnings.length > 0);
+  const isTold = warnings.some(({ error }) => error === first);
   if (error instanceof SessionDirectoryError) {
     assert(faulty.failed.startsWith("link "), faulty.failed);
     assertStrictEquals(error.cause, first);
+  } else if (error instanceof SessionStoreError) {
+    const { cause } = error.cause as Error;
+    if (isTold) assert(faulty.thrown.includes(cause as Error));
+    else assertStrictEquals(cause, first);
   } else if (error === undefined) {
     assert(isTold, "the error was swallowed");
     assertEquals(answer, scene.answer);
@@ -186,6 +201,17 @@ function assertThrown(
   } else {
     assertStrictEquals(error, first);
   }
+}
+
+/** Checks that after a change only the sync of the directory throws. */
+function assertNothingAfter(
+  scene: Scene,
+  { faulty, error }: Outcome,
+): void {
+  const isOneChange = scene.between === undefined && !hasSeveral(scene);
+  if (!isOneChange || !faulty.wasChanged || error === undefined) return;
+  assertInstanceOf(error, SessionStoreError);
+  assertStringIncludes(error.message, "the change is made");
 }
 
 /** Whether a file may remain, which the process cannot remove or does not know. */

@@ -1,3 +1,4 @@
+import { ACCESS_AT } from "../../src/core/codec.ts";
 import { isLockName, temporaryBirth } from "../../src/directory/layout.ts";
 import { type Call, replaceEveryCall } from "./every_call.ts";
 
@@ -31,13 +32,19 @@ export class FaultySystem implements Disposable {
   failed = "";
   /** Whether any call that changes a session took effect. */
   isChanged = false;
+  /** Whether one did before the call that failed first. */
+  wasChanged = false;
   /** Files that are open. */
   readonly open: Set<unknown>;
-  /** Files that were closed before they were unlocked. */
+  /**
+   * Files that were closed before they were unlocked; not those that were only
+   * read, under the shared lock of a session.
+   */
   readonly closedLocked: string[] = [];
 
   readonly #fault: Fault;
   readonly #locked = new Set<unknown>();
+  readonly #sessions = new Set<unknown>();
   readonly #replaced: Disposable;
   #steps = 0;
 
@@ -66,6 +73,7 @@ export class FaultySystem implements Disposable {
     const now = ++this.#steps;
     if (now === step) {
       this.failed = describeCall(call);
+      this.wasChanged = this.isChanged;
       if (manner === "afterwards") return this.#makeAndFail(call);
       return this.#fail(call);
     }
@@ -80,9 +88,10 @@ export class FaultySystem implements Disposable {
     switch (call.name) {
       case "open":
         this.open.add(result);
+        if (isSession(first)) this.#sessions.add(result);
         break;
       case "tryLock":
-        if (result === true) this.#locked.add(first);
+        if (result === true && !this.#isRead(call)) this.#locked.add(first);
         break;
       case "unlock":
         this.#locked.delete(first);
@@ -98,10 +107,15 @@ export class FaultySystem implements Disposable {
       case "rename":
         if (!call.args.every(isTemporary)) this.isChanged = true;
         break;
-      case "setModified":
-        this.isChanged = true;
+      case "overwrite":
+        // A touch; the flag of a recycled file changes nothing.
+        if (call.args[1] === ACCESS_AT) this.isChanged = true;
     }
     return result;
+  }
+
+  #isRead({ args: [file, exclusive] }: Call): boolean {
+    return !exclusive && this.#sessions.has(file);
   }
 
   #makeAndFail(call: Call): unknown {

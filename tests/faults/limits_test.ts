@@ -1,11 +1,19 @@
-/** A process that may open no more files, or may not write the directory. */
+/**
+ * A process that may open no more files, or may not write the directory, or may
+ * not open a file in it.
+ */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { userTag } from "../../src/core/codec.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
-import { ID } from "../constants.ts";
+import { bucketLockPath } from "../../src/directory/layout.ts";
+import { ID, OTHER_ID, USER } from "../constants.ts";
+import { putEntry } from "../index_state.ts";
 import { runSync, spawn } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { goOn } from "./aftermath.ts";
+import type { Change } from "./few_descriptors_script.ts";
+import type { Report } from "./forbidden_script.ts";
 import type { Ends, Lack } from "./limits_script.ts";
 import { sessionOf } from "./scenes.ts";
 import { describeError, type ErrorName, makeError } from "./system_errors.ts";
@@ -90,6 +98,87 @@ Deno.test({
     });
     const changes = ["save", "create", "update", "delete", "setup"];
     assertEnds(others, "EACCES", changes);
+  },
+});
+
+Deno.test({
+  name:
+    `a change with few file descriptors left is either acknowledged and made, or neither${sh.skipped}`,
+  ignore: sh.skipped !== "",
+  fn: async () => {
+    for (const durability of ["process", "power"]) {
+      using directory = new TemporaryDirectory();
+      const { code, stdout, stderr } = await spawn(
+        "tests/faults/few_descriptors_script.ts",
+        [directory.path, durability],
+        {
+          paths: [directory.path],
+          through: ["sh", "-c", 'ulimit -n 64; exec "$@"', "sh"],
+        },
+      ).end();
+      assertEquals(code, 0, stderr);
+      const changes: Change[] = JSON.parse(stdout);
+      for (const change of changes) {
+        assertEquals(change.isDone, change.isWritten, JSON.stringify(change));
+      }
+      assert(changes.some(({ isDone }) => isDone));
+      assert(changes.some(({ isDone }) => !isDone));
+    }
+  },
+});
+
+const NOT_OURS = 1_000_001;
+const isRoot = WITHOUT_RIGHTS[0] === "setpriv";
+
+Deno.test({
+  name: `a session whose file may not be opened is none, and stops nothing${
+    isRoot ? without.skipped : " (skipped: only root can give a file away)"
+  }`,
+  ignore: !isRoot || without.skipped !== "",
+  fn: async () => {
+    using directory = new TemporaryDirectory();
+    const store = new DirectorySessionStore(directory.path);
+    await store.save(ID, sessionOf(1));
+    await store.save(OTHER_ID, sessionOf(1));
+    const tag = userTag(USER);
+    putEntry(directory.path, { tag, id: OTHER_ID });
+    const lock = bucketLockPath(directory.path, tag);
+    for (const path of [directory.join(ID), lock]) {
+      Deno.chownSync(path, NOT_OURS, NOT_OURS);
+    }
+    const before = Deno.readFileSync(directory.join(ID));
+    const { code, stdout, stderr } = await spawn(
+      "tests/faults/forbidden_script.ts",
+      [directory.path],
+      { paths: [directory.path], through: WITHOUT_RIGHTS },
+    ).end();
+    assertEquals(code, 0, stderr);
+    const { answers, warnings, messages }: Report = JSON.parse(stdout);
+    assertEquals(answers, {
+      load: null,
+      "load and touch": null,
+      has: false,
+      touch: false,
+      update: null,
+      "must be readable": ["SessionUnreadableError", "PermissionDenied"],
+      // In doubt a logout is not acknowledged.
+      delete: "PermissionDenied",
+      save: "PermissionDenied",
+      create: "PermissionDenied",
+      entries: [OTHER_ID],
+      "entries of a user": [],
+      login: { ...sessionOf(2), user: USER },
+      "logged in": USER,
+      logout: true,
+    });
+    assertEquals(warnings, [
+      ["not permitted", directory.join(ID)],
+      ["not permitted", lock],
+    ]);
+    for (const message of messages) {
+      assertStringIncludes(message, `it belongs to uid ${NOT_OURS}`);
+    }
+    assertEquals(Deno.readFileSync(directory.join(ID)), before);
   },
 });
 

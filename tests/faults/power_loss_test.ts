@@ -13,6 +13,7 @@ import {
 } from "../../src/directory/directory_store.ts";
 import type { StoreWarning } from "../../src/core/store.ts";
 import { ID, OTHER_ID } from "../constants.ts";
+import { setLastAccess } from "../session_file.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { cleanUpAfter, goOn } from "./aftermath.ts";
 import { LONG_AGO, sessionOf } from "./scenes.ts";
@@ -62,16 +63,15 @@ async function assertSetAside(
 }
 
 Deno.test("a file of which nothing, or only its beginning, reached the disk is set aside", async () => {
-  using restart = new Restart();
   const half = WRITTEN.length / 2;
   for (const length of [0, 1, 511, 512, BLOCK, half, WRITTEN.length - 1]) {
+    using restart = new Restart();
     await assertSetAside(restart, WRITTEN.subarray(0, length));
     assertEquals(restart.take(), ["unreadable"]);
   }
 });
 
 Deno.test("a file of which only some blocks reached the disk is set aside, whatever is in the others", async () => {
-  using restart = new Restart();
   const sources = [WRITTEN, ZEROS, BEFORE];
   const blocks = Math.ceil(WRITTEN.length / BLOCK);
   let mixtures = 0;
@@ -86,6 +86,7 @@ Deno.test("a file of which only some blocks reached the disk is set aside, whate
       bytes.set(source.subarray(start, start + BLOCK), start);
     }
     if (chosen.size === 1 && !chosen.has(ZEROS)) continue;
+    using restart = new Restart();
     await assertSetAside(restart, bytes);
     assertEquals(restart.take(), ["unreadable"]);
     mixtures++;
@@ -129,7 +130,7 @@ Deno.test("a last access that did not reach the disk is the one before: a sessio
   const { directory, store } = restart;
   await store.save(ID, { ...LARGE, idleTimeout: 60_000 });
   await store.touch(ID);
-  Deno.utimeSync(directory.join(ID), new Date(LONG_AGO), new Date(LONG_AGO));
+  setLastAccess(directory.join(ID), LONG_AGO);
   assertEquals(await store.load(ID), undefined);
 });
 

@@ -142,9 +142,20 @@ testOnSmallDisk(
       describeError(makeError("EROFS")),
     );
 
+    // A touch that is due is told once a minute.
+    for (let n = 0; n < 3; n++) {
+      assertEquals(await store.load(ID, { touch: () => true }), sessionOf(1));
+    }
+    const [unwritten, ...more] = warnings.slice(1);
+    assertEquals(more.length, 0);
+    assertEquals([unwritten?.type, unwritten?.sessionId], ["unwritten", ID]);
+    assertEquals(
+      describeError(unwritten?.error),
+      describeError(makeError("EROFS")),
+    );
+
     for (
       const name of [
-        "load+touch",
         "touch",
         "save",
         "create",

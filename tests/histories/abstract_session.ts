@@ -32,12 +32,6 @@ export interface AbstractSession {
 /** `undefined` when there is no session; an expired session never comes back. */
 export type State = AbstractSession | undefined;
 
-/**
- * How far a new file's mtime may lie behind the system's clock, in ms: a kernel
- * keeps it by the tick of a timer, and a virtual machine's may come late.
- */
-const COARSENESS = 100;
-
 /** The effect of operations on one session, for the checker. */
 export const SESSION_MODEL: Model<State, Operation> = {
   start: undefined,
@@ -166,13 +160,17 @@ function mayTouch(
   };
 }
 
-/** A file's mtime is when it was written, not when it got its name. */
+/** Its last access is the clock when it was written, not when it got its name. */
 function rewrite(
   state: AbstractSession,
   { value, began, ended }: Operation,
 ): AbstractSession {
-  const accessedFrom = began - COARSENESS;
-  return { ...state, value: value!, accessedFrom, accessedTo: ended };
+  return {
+    ...state,
+    value: value!,
+    accessedFrom: began,
+    accessedTo: ended,
+  };
 }
 
 function committed(
@@ -195,7 +193,7 @@ function written(operation: Operation): AbstractSession {
     secret: 0,
     expiresAt,
     idleTimeout,
-    accessedFrom: began - COARSENESS,
+    accessedFrom: began,
     accessedTo: ended,
   };
 }

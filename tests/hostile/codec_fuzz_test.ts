@@ -25,12 +25,22 @@ import {
   WHOLES,
 } from "./session_bytes.ts";
 
-const UNUSABLE: readonly unknown[] = ["unreadable", "foreign"];
-const BY_TEXT = new Map(WHOLES.map((whole) => [textOf(whole.bytes), whole]));
+const UNUSABLE: readonly unknown[] = ["unreadable", "foreign", "newer"];
+const BY_TEXT = new Map(
+  WHOLES.map((whole) => [withoutAccess(whole.bytes), whole]),
+);
 
 /** Byte by byte, so that different bytes are different texts. */
 function textOf(bytes: Uint8Array): string {
   return new TextDecoder("latin1").decode(bytes);
+}
+
+/** The text without the last access, where that is a time. */
+function withoutAccess(bytes: Uint8Array): string {
+  const access = textOf(bytes.subarray(11, 27));
+  const isTime = /^\d{16}$/.test(access) && BigInt(access) < 2n ** 53n;
+  const text = textOf(bytes);
+  return isTime ? text.slice(0, 11) + text.slice(27) : text;
 }
 
 function lifetimeOf({ expiresAt, idleTimeout }: SessionRecord): unknown {
@@ -42,7 +52,7 @@ function lifetimeOf({ expiresAt, idleTimeout }: SessionRecord): unknown {
 
 /** Whether text is at the place of the ID, and the line ends behind it. */
 function isFor(id: string, bytes: Uint8Array): boolean {
-  return textOf(bytes.subarray(63, 64 + id.length)) === `${id}\n`;
+  return textOf(bytes.subarray(80, 81 + id.length)) === `${id}\n`;
 }
 
 /** Bytes that were not encoded are not a session; encoded ones are a session of their own ID only. */
@@ -50,7 +60,7 @@ function assertAccident(id: string, bytes: Uint8Array): void {
   const before = bytes.slice();
   const decoded = decodeRecord(id, bytes);
   const lifetime = decodeLifetime(id, bytes);
-  const whole = BY_TEXT.get(textOf(bytes));
+  const whole = BY_TEXT.get(withoutAccess(bytes));
   if (whole === undefined) {
     assert(UNUSABLE.includes(decoded), `${id} has ${show(bytes)}`);
     assertEquals(lifetime, decoded, show(bytes));

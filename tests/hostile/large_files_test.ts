@@ -21,6 +21,7 @@ import {
 import { putEntry } from "../index_state.ts";
 import { replaceSystem } from "../replaced_system.ts";
 import { makeSpecialFile } from "../special_files.ts";
+import { contextOf } from "../directory/directory_context.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { forge } from "./session_bytes.ts";
 
@@ -144,7 +145,7 @@ for (const [what, put] of Object.entries(LARGE)) {
       Deno.renameSync(directory.join(left[0]!), directory.join("large"));
     }
     Deno.renameSync(directory.join("large"), directory.join(ID));
-    removeStaleEntries(directory.path, [entry]);
+    removeStaleEntries(contextOf(directory.path), [entry]);
     Deno.removeSync(directory.join(ID));
     assert(reading.bytes <= LARGEST_RECORD + 1, `${reading.bytes} bytes`);
     assert(reading.buffer <= LARGEST_RECORD + 1, `${reading.buffer} bytes`);

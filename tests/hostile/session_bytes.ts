@@ -6,10 +6,11 @@ import { encodeRecord } from "../../src/core/codec.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { anyJson, anyKey, nest } from "./json_values.ts";
 
-const CHECKSUM_AT = 11;
-const COVERED_AT = 19;
-const LIFETIMES_AT = [20, 37];
-const ID_AT = 63;
+const CHECKSUM_AT = 28;
+const COVERED_AT = 36;
+const ACCESS_AT = 11;
+const LIFETIMES_AT = [37, 54];
+const ID_AT = 80;
 const DEEP = 100_000;
 
 /** A valid session file. */
@@ -120,7 +121,7 @@ const anyDraw = fc.record({
   ),
   id: anyId,
   digits: fc.constantFrom("9", "-", "0", " ", "\xff", "1e9", "-1"),
-  lifetimeAt: fc.constantFrom(...LIFETIMES_AT),
+  timeAt: fc.constantFrom(ACCESS_AT, ...LIFETIMES_AT),
 });
 
 type Draw = typeof anyDraw extends fc.Arbitrary<infer T> ? T : never;
@@ -163,8 +164,8 @@ const ACCIDENTS: readonly ((draw: Draw, bytes: Uint8Array) => Uint8Array)[] = [
   function replaceId({ id }, bytes) {
     return putAt(bytes, ID_AT, id);
   },
-  function replaceLifetime({ digits, lifetimeAt }, bytes) {
-    return putAt(bytes, lifetimeAt, digits.repeat(16).slice(0, 16));
+  function replaceTime({ digits, timeAt }, bytes) {
+    return putAt(bytes, timeAt, digits.repeat(16).slice(0, 16));
   },
   function replaceHead({ whole }, bytes) {
     return join(whole.bytes.subarray(0, ID_AT), bytes.subarray(ID_AT));
@@ -189,7 +190,8 @@ export function reseal(bytes: Uint8Array): Uint8Array {
 /** Writes a file with the right head and checksum, whatever its body is. */
 export function forge(id: string, body: Uint8Array | string): Uint8Array {
   const none = "-".repeat(16);
-  const head = `latchkey/1 00000000 ${none} ${none} -------- ${id}\n`;
+  const access = "0".repeat(16);
+  const head = `latchkey/1 ${access} 00000000 ${none} ${none} -------- ${id}\n`;
   const rest = typeof body === "string" ? bytesOf(body) : body;
   return reseal(join(bytesOf(head), rest));
 }

@@ -95,7 +95,6 @@ export class Cast {
     const path = temporaryPath(directory, birth, random);
     const bytes = encodeRecord(ID, { ...ownRecord("recycled", "unused") });
     Deno.writeFileSync(path, bytes, { mode: 0o600 });
-    Deno.utimeSync(path, new Date(birth), new Date(birth));
     const file = Deno.openSync(path, { read: true, write: true });
     assert(file.tryLockSync(true));
     return { path, file };
@@ -108,7 +107,6 @@ export class Cast {
     for (const actor of actors) await this.store(actor).setup();
     const marker = `${stage.directory}/.latchkey`;
     Deno.writeTextFileSync(marker, "");
-    Deno.utimeSync(marker, new Date(START), new Date(START));
     const { session } = openWorld(opening);
     if (session !== undefined) {
       const record = firstRecord(opening);
@@ -123,9 +121,8 @@ export class Cast {
 
   #lay(id: string, record: SessionRecord, lastAccess: number): void {
     const path = `${this.stage.directory}/${id}`;
-    const at = new Date(lastAccess);
-    Deno.writeFileSync(path, encodeRecord(id, record), { mode: 0o600 });
-    Deno.utimeSync(path, at, at);
+    const bytes = encodeRecord(id, record, lastAccess);
+    Deno.writeFileSync(path, bytes, { mode: 0o600 });
     if (record.user === undefined) return;
     const entry = { tag: userTag(record.user), id };
     putEntry(this.stage.directory, entry, new Date(START));

@@ -207,12 +207,11 @@ function layOut(
 ): void {
   const write = (path: string, bytes: Uint8Array) => {
     Deno.writeFileSync(path, bytes, { mode: 0o600 });
-    Deno.utimeSync(path, new Date(START), new Date(START));
   };
   write(`${directory}/.latchkey`, new Uint8Array());
   const record = OPENINGS[opening];
   if (record !== undefined) {
-    write(`${directory}/${ID}`, encodeRecord(ID, record));
+    write(`${directory}/${ID}`, encodeRecord(ID, record, START));
   }
   if (isNew) return;
   for (const user of ["ann", "bob"]) {

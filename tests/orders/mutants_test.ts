@@ -4,7 +4,7 @@
  * nothing.
  */
 import { assert, assertInstanceOf, assertStringIncludes } from "@std/assert";
-import { FLAG_AT, PUBLISHED } from "../../src/core/codec.ts";
+import { ACCESS_AT, FLAG_AT, PUBLISHED } from "../../src/core/codec.ts";
 import type { System } from "../../src/system/system.ts";
 import type { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { ID } from "../constants.ts";
@@ -30,7 +30,7 @@ import {
   type Stores,
   Violation,
 } from "./play.ts";
-import { Stage, START } from "./stage.ts";
+import { Stage } from "./stage.ts";
 
 interface Mutant {
   /** The mistake, and the software that had it, if any. */
@@ -45,26 +45,39 @@ interface Mutant {
   readonly shown: string;
 }
 
+/** After each lock the name seems to lead to the open file. */
+function dropCheck(calls: System): void {
+  const { fstat, open } = calls;
+  const seen = new Map<string, Deno.FileInfo>();
+  const opened = new Map<Deno.FsFile, string>();
+  calls.open = (path, options) => {
+    const file = open(path, options);
+    opened.set(file, path);
+    return file;
+  };
+  calls.fstat = (file) => {
+    const info = fstat(file);
+    seen.set(opened.get(file)!, info);
+    return info;
+  };
+  calls.lstat = (path) => seen.get(path)!;
+}
+
+/** The clock seems to stand still from the opening of a file on. */
+function readClockEarly(calls: System, actor: () => string): void {
+  const { now, open } = calls;
+  const early = new Map<string, number>();
+  calls.open = (path, options) => {
+    if (!options.createNew) early.set(actor(), now());
+    return open(path, options);
+  };
+  calls.now = () => early.get(actor()) ?? now();
+}
+
 const MUTANTS: readonly Mutant[] = [
   {
     title: "a store that does not check the name after locking",
-    mutate: (calls) => {
-      const { fstat } = calls;
-      const seen = new Map<string, Deno.FileInfo>();
-      const opened = new Map<Deno.FsFile, string>();
-      const { open } = calls;
-      calls.open = (path, options) => {
-        const file = open(path, options);
-        opened.set(file, path);
-        return file;
-      };
-      calls.fstat = (file) => {
-        const info = fstat(file);
-        seen.set(opened.get(file)!, info);
-        return info;
-      };
-      calls.lstat = (path) => seen.get(path)!;
-    },
+    mutate: dropCheck,
     play: { opening: "live", operations: ["update", "delete"] },
     shown: "no order of",
   },
@@ -99,7 +112,6 @@ const MUTANTS: readonly Mutant[] = [
         const bytes = Deno.readFileSync(from);
         const put = (bytes: Uint8Array) => {
           Deno.writeFileSync(to, bytes);
-          Deno.utimeSync(to, new Date(START), new Date(START));
         };
         put(bytes.subarray(0, 60));
         rest = () => put(bytes);
@@ -118,12 +130,15 @@ const MUTANTS: readonly Mutant[] = [
     title:
       "a cleanup that checks the expiry only before it locks, as in mod_python",
     mutate: (calls, actor) => {
-      const { fstat } = calls;
-      const first = new Map<string, Date | null>();
-      calls.fstat = (file) => {
-        const info = fstat(file);
-        if (!first.has(actor())) first.set(actor(), info.mtime);
-        return { ...info, mtime: first.get(actor())! };
+      const { read } = calls;
+      const first = new Map<string, Uint8Array>();
+      calls.read = (file, into) => {
+        const length = read(file, into);
+        const access = into.subarray(ACCESS_AT, ACCESS_AT + 16);
+        const seen = first.get(actor()) ?? access.slice();
+        first.set(actor(), seen);
+        access.set(seen);
+        return length;
       };
     },
     play: { opening: "unused", operations: ["cleanup", "save"] },
@@ -182,6 +197,58 @@ const MUTANTS: readonly Mutant[] = [
     },
     play: { opening: "unused", operations: ["touch", "cleanup"] },
     shown: "no order of",
+  },
+  {
+    title: "a touch under the shared lock",
+    mutate: (calls) => {
+      const { tryLock } = calls;
+      calls.tryLock = (file) => tryLock(file, false);
+    },
+    play: { opening: "unused", operations: ["touch", "touch"], ticks: 1 },
+    shown: "no order of",
+  },
+  {
+    title: "a touch that does not check the name",
+    mutate: dropCheck,
+    play: { opening: "unused", operations: ["touch", "cleanup"] },
+    shown: "no order of",
+  },
+  {
+    title: "a touch whose clock is read before the lock",
+    mutate: readClockEarly,
+    play: { opening: "unused", operations: ["touch", "touch"], ticks: 1 },
+    shown: "no order of",
+  },
+  {
+    title: "a save whose clock is read before the lock",
+    mutate: readClockEarly,
+    play: { opening: "live", operations: ["save", "touch"], ticks: 1 },
+    shown: "no order of",
+  },
+  {
+    title: "an update whose clock is read before the lock, and which revives",
+    mutate: readClockEarly,
+    play: { opening: "ageing", operations: ["update", "load"], ticks: 1 },
+    shown: "no order of",
+  },
+  {
+    title: "a touch in two writes, killed between them",
+    mutate: (calls) => {
+      let rest: (() => void) | undefined;
+      const { overwrite, unlock } = calls;
+      calls.overwrite = (file, at, bytes) => {
+        if (at !== ACCESS_AT) return overwrite(file, at, bytes);
+        rest = () => void overwrite(file, at, bytes);
+        return overwrite(file, at, new Uint8Array(bytes.length));
+      };
+      calls.unlock = (file) => {
+        rest?.();
+        rest = undefined;
+        unlock(file);
+      };
+    },
+    play: { opening: "unused", operations: ["touch"], kills: 1 },
+    shown: "on the disk: no record",
   },
   {
     title: "a recycled file that is written over while its flag says published",

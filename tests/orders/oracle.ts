@@ -28,6 +28,7 @@ import {
   type World,
 } from "./world.ts";
 import { describeIndex } from "../index_state.ts";
+import { lastAccessIn } from "../session_file.ts";
 import { type Actor, showOutcome, type Stage } from "./stage.ts";
 
 const NAMES = [ID, OTHER_ID, STRANGERS_ID, ".latchkey", ".users"];
@@ -325,7 +326,7 @@ function toAbstract(
       ? OTHER_HASH
       : ROTATED_HASH,
     idleTimeout,
-    lastAccess: Deno.lstatSync(`${stage.directory}/${ID}`).mtime!.getTime(),
+    lastAccess: lastAccessIn(`${stage.directory}/${ID}`)!,
     user,
   };
 }

@@ -81,16 +81,17 @@ export interface Operation {
 }
 
 /**
- * A file's mtime is when it was written: for `save` before it takes effect,
- * for `update` after it was judged.
+ * The last access of what is written is the clock before it takes effect, and not
+ * before that of what it replaces.
  */
 function written(
-  { began, ended }: Moment,
+  { began, now, state: before }: Moment,
   state: Omit<Abstract, "lastAccess">,
   answer: unknown,
 ): Transition[] {
   const transitions = [];
-  for (let lastAccess = began; lastAccess <= ended; lastAccess += TICK) {
+  const first = Math.max(began, before?.lastAccess ?? began);
+  for (let lastAccess = first; lastAccess <= now; lastAccess += TICK) {
     transitions.push({ state: { ...state, lastAccess }, answer });
   }
   return transitions;

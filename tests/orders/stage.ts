@@ -10,10 +10,10 @@
  * numbers and waiting are calls too, or constant, and the one thing that a
  * process remembers of the disk, its recycled file, is given back to it first.
  *
- * Time is a number that only the stage changes; files get it as their mtime.
+ * Time is a number that only the stage changes.
  */
 import { thisProcess } from "../../src/core/revocation.ts";
-import { FLAG_AT, UNPUBLISHED } from "../../src/core/codec.ts";
+import { ACCESS_AT, FLAG_AT, UNPUBLISHED } from "../../src/core/codec.ts";
 import {
   type RecycledFile,
   recycledFiles,
@@ -39,6 +39,9 @@ interface Entry {
 
 /** How an actor ended. */
 export type Outcome = { readonly value: unknown } | { readonly error: unknown };
+
+/** How many digits a last access has. */
+const DIGITS = 16;
 
 /** What has no state of its own, or is shown in another way. */
 const UNSHOWN = [".latchkey", ".users"];
@@ -111,6 +114,8 @@ export class Stage implements Disposable {
   readonly #real: System = { ...system };
   readonly #getRandomValues = crypto.getRandomValues;
   readonly #labels = new Map<number, string>();
+  /** The digits of the last access in each file that was written or touched. */
+  readonly #accesses = new Map<number, string>();
   readonly #paths = new WeakMap<Deno.FsFile, string>();
   readonly #mark: (text: string) => unknown;
   #active: Actor | undefined;
@@ -127,24 +132,6 @@ export class Stage implements Disposable {
   ) {
     this.directory = directory;
     const calls = { ...this.#real };
-    calls.write = (file, bytes) => {
-      const length = this.#real.write(file, bytes);
-      this.#real.setModified(file, this.now);
-      return length;
-    };
-    calls.overwrite = (file, at, bytes) => {
-      this.#real.overwrite(file, at, bytes);
-      this.#real.setModified(file, this.now);
-    };
-    calls.truncate = (file, length) => {
-      this.#real.truncate(file, length);
-      this.#real.setModified(file, this.now);
-    };
-    calls.open = (path, options) => {
-      const file = this.#real.open(path, options);
-      if (options.createNew) this.#real.setModified(file, this.now);
-      return file;
-    };
     calls.removeLater = (path) => {
       this.#real.remove(path);
       return Promise.resolve();
@@ -169,6 +156,7 @@ export class Stage implements Disposable {
     this.now = START;
     this.steps = 0;
     this.#labels.clear();
+    this.#accesses.clear();
     for (const { name } of Deno.readDirSync(this.directory)) {
       Deno.removeSync(`${this.directory}/${name}`, { recursive: true });
     }
@@ -386,7 +374,7 @@ export class Stage implements Disposable {
     if (name === "exists" || name === "lstat") {
       return (args[0] as string).endsWith("/.latchkey");
     }
-    if (name === "write") return !this.isTicking && this.#isFresh(args[0]);
+    if (name === "write") return this.#isFresh(args[0]);
     return name === "changeMode";
   }
 
@@ -496,8 +484,11 @@ export class Stage implements Disposable {
   #relabel(actor: Actor, name: string, args: unknown[]): void {
     const { ino, size } = this.#real.fstat(args[0] as Deno.FsFile);
     const label = this.#labels.get(ino!) ?? "first";
-    if (name === "write") {
+    if (name === "overwrite" && args[1] !== FLAG_AT) {
+      this.#noteAccess(ino!, args[1] as number, args[2] as Uint8Array);
+    } else if (name === "write") {
       const bytes = args[1] as Uint8Array;
+      this.#noteAccess(ino!, 0, bytes);
       const count = actor.known.filter((text) => text.startsWith("write"));
       this.#labels.set(
         ino!,
@@ -513,13 +504,22 @@ export class Stage implements Disposable {
     }
   }
 
+  /** Notes what was written of a file's last access, maybe a part of its digits. */
+  #noteAccess(ino: number, at: number, bytes: Uint8Array): void {
+    const digits = new TextDecoder().decode(
+      bytes.subarray(Math.max(0, ACCESS_AT - at), ACCESS_AT - at + DIGITS),
+    );
+    const before = this.#accesses.get(ino) ?? "?".repeat(DIGITS);
+    const start = Math.max(0, at - ACCESS_AT);
+    const after = before.slice(start + digits.length);
+    this.#accesses.set(ino, before.slice(0, start) + digits + after);
+  }
+
   /** What a call learned of a file beside its result. */
   #showFile(name: string, file: unknown): string {
     if (name !== "read" && name !== "fstat") return "";
     const { ino, nlink } = this.#real.fstat(file as Deno.FsFile);
-    return name === "read"
-      ? ` of ${this.#labels.get(ino!) ?? "first"}`
-      : ` ${nlink}`;
+    return name === "read" ? ` of ${this.#labelOfInode(ino!)}` : ` ${nlink}`;
   }
 
   #labelOf(path: string | undefined): string {
@@ -533,8 +533,12 @@ export class Stage implements Disposable {
   }
 
   #label(info: Deno.FileInfo): string {
-    const label = this.#labels.get(info.ino!) ?? "first";
-    return `${label}@${info.mtime!.getTime() - START}`;
+    return this.#labelOfInode(info.ino!);
+  }
+
+  #labelOfInode(ino: number): string {
+    const label = this.#labels.get(ino) ?? "first";
+    return `${label}@${this.#accesses.get(ino) ?? "first"}`;
   }
 
   #show(name: string, args: unknown[]): string {

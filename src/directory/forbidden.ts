@@ -1,0 +1,96 @@
+/*
+ * A file that may not be opened: root ran the server once, or restored a backup.
+ * That is the problem of this file alone, so that no session but its own, and no
+ * work on the whole directory, fails by it.
+ */
+import type { StoreWarning } from "../core/store.ts";
+import { system } from "../system/system.ts";
+import type { DirectoryContext } from "./atomic_file.ts";
+import { markerPath } from "./layout.ts";
+
+/**
+ * Tells whether an error is that a file may not be opened, though the marker of
+ * its directory may. Where that may not either, or for any other reason, it is the
+ * error of all files.
+ *
+ * @param directory The directory of sessions.
+ * @param path The file, or a directory in it.
+ * @param error What was thrown.
+ */
+export function isForbidden(
+  directory: string,
+  path: string,
+  error: unknown,
+): boolean {
+  return isDenied(error) && isDenied(tryOpen(path)) &&
+    tryOpen(markerPath(directory)) === undefined;
+}
+
+/**
+ * Acts on a file that may be forbidden: tells of one that is, once, with its path
+ * and owner.
+ *
+ * @param context The directory.
+ * @param path The file, or a directory in it.
+ * @param act Synchronous.
+ * @returns What it returned; `undefined` when the file is forbidden.
+ */
+export function skipForbidden<T>(
+  { directory, warnings }: DirectoryContext,
+  path: string,
+  act: () => T,
+): T | undefined {
+  try {
+    return act();
+  } catch (error) {
+    if (!isForbidden(directory, path, error)) throw error;
+    warnings.tell(forbiddenWarning(path, error));
+    return undefined;
+  }
+}
+
+/**
+ * Makes the warning of a file that may not be opened.
+ *
+ * @param path The file, or a directory.
+ * @param error What was thrown.
+ * @param sessionId The session, where it is one's.
+ */
+export function forbiddenWarning(
+  path: string,
+  error: unknown,
+  sessionId?: string,
+): StoreWarning {
+  return {
+    type: "not permitted",
+    ...(sessionId !== undefined && { sessionId }),
+    path,
+    error,
+    message: `Ignoring ${path}: it may not be opened, since it belongs to ${
+      ownerOf(path)
+    }; give it to the owner of the directory, or remove it`,
+  };
+}
+
+function isDenied(error: unknown): boolean {
+  return error instanceof Deno.errors.PermissionDenied;
+}
+
+/** Returns why a file cannot be opened. */
+function tryOpen(path: string): unknown {
+  try {
+    system.close(system.open(path, { read: true }));
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
+function ownerOf(path: string): string {
+  try {
+    return `uid ${system.lstat(path).uid}`;
+  } catch {
+    // It is in a directory that may not be read either, or gone.
+    return "another user";
+  }
+}
