@@ -58,7 +58,15 @@ const ROOMS: Readonly<Record<string, Room>> = {
     packages: ["@std/cli", "@std/fs"],
   },
   demo: {
-    below: ["core", "directory", "engines", "session", "manager", "cli"],
+    below: [
+      "core",
+      "system",
+      "directory",
+      "engines",
+      "session",
+      "manager",
+      "cli",
+    ],
     packages: [],
   },
   "mod.ts": {

@@ -29,14 +29,24 @@ import { Warnings } from "../core/warnings.ts";
 import { isNotFile } from "../system/files.ts";
 import { checkLock, SessionLock } from "../system/lock_queue.ts";
 import { system } from "../system/system.ts";
-import { AGAIN, type Again, retryUntilFree } from "../system/waiting.ts";
+import {
+  AGAIN,
+  type Again,
+  retryUntilFree,
+  untilAborted,
+} from "../system/waiting.ts";
 import { type DirectoryContext, dropRecycled } from "./atomic_file.ts";
 import { cleanDirectory } from "./cleanup.ts";
 import { warnOfSharing } from "./file_system.ts";
 import { forbiddenWarning, isForbidden } from "./forbidden.ts";
 import { lockPath, markerPath, sessionPath } from "./layout.ts";
 import { directoryEntries } from "./listing.ts";
-import { checkStillThere, prepareDirectory } from "./prepare_directory.ts";
+import {
+  checkStillThere,
+  prepareDirectory,
+  tryReading,
+  tryWriting,
+} from "./prepare_directory.ts";
 import { Quarantine } from "./quarantine.ts";
 import { lockForRequest } from "./request_lock.ts";
 import { SessionFile } from "./session_file.ts";
@@ -110,8 +120,8 @@ export interface DirectorySessionStoreOptions {
  * `--allow-sys=statfs` is granted, `setup` warns of the others.
  *
  * A plain load does not look for links and pipes under a session's name: only the
- * owner can make them, since a directory that others may write is refused. If the
- * directory is removed under a running server, an operation that changes a session throws, and one
+ * owner can make them, since a directory that others may write is refused. If the directory is removed
+ * under a running server, an operation that changes a session throws, and one
  * that reads finds no session until the directory is back.
  *
  * @example A session that survives the process
@@ -144,6 +154,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   readonly #warnings: Warnings;
   readonly #quarantine: Quarantine;
   #context: DirectoryContext | undefined;
+  #checking: Promise<void> | undefined;
 
   /**
    * Makes a store; it does no I/O.
@@ -186,7 +197,19 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     id: string,
     options: LoadOptions = {},
   ): Promise<SessionRecord | undefined> {
+    if (options.mustBeReadable) return this.#loadReadable(id, options);
     return this.#read(id, (file) => file.load(options), options);
+  }
+
+  /** In a directory that is gone there is not "nothing to read". */
+  async #loadReadable(
+    id: string,
+    options: LoadOptions,
+  ): Promise<SessionRecord | undefined> {
+    const load = (file: SessionFile) => file.load(options);
+    const record = await this.#read(id, load, options);
+    if (record === undefined) this.#noSession(id);
+    return record;
   }
 
   /** See {@linkcode SessionStore.save}. */
@@ -197,6 +220,8 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   ): Promise<void> {
     checkSessionId(id);
     const bytes = encodeRecord(id, record);
+    options.signal?.throwIfAborted();
+    this.#checkRevocation(id);
     await this.#step(id, (file) => file.save(bytes), options.signal);
   }
 
@@ -209,6 +234,8 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     checkSessionId(id);
     checkLastAccess(lastAccess);
     const bytes = encodeRecord(id, record);
+    signal?.throwIfAborted();
+    this.#checkRevocation(id);
     return await this.#step(id, (it) => it.create(bytes, lastAccess), signal);
   }
 
@@ -219,6 +246,8 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     { lastAccess, signal }: UpdateOptions = {},
   ): Promise<SessionRecord | null | undefined> {
     if (lastAccess !== "unchanged") checkLastAccess(lastAccess);
+    signal?.throwIfAborted();
+    this.#checkRevocation(id);
     let isThere = false;
     const step = (file: SessionFile) =>
       file.update((record) => {
@@ -269,7 +298,9 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   /**
    * See {@linkcode SessionStore.deleteOldSessions}. Also removes temporary
    * files that are an hour old, and files that were set aside a week ago. One
-   * cleanup runs at a time; a session that is locked is in use, and stays.
+   * cleanup runs at a time: where another process is at work, the answer comes at
+   * once, with `isBusy`. A session that is locked is in use, and stays. It works
+   * on a full disk, and for a user that is not the directory's owner, as root.
    */
   async deleteOldSessions(
     minutes: number,
@@ -277,26 +308,39 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   ): Promise<CleanupResult> {
     const { grace = 0 } = options;
     const isDue = cleanupRule(minutes, grace);
+    const { dryRun = false } = options;
+    // It would not do without: nothing may be removed where there is none.
+    if (!dryRun && !system.exists(markerPath(this.directory))) this.#mark();
     return await cleanDirectory(
-      this.#ready(),
+      this.directory,
       isDue,
       this.#quarantine,
-      this.#lockTimeout,
+      this.#warnings,
       options,
     );
   }
 
-  /** See {@linkcode SessionStore.check}. */
+  /** See {@linkcode SessionStore.check}. It makes a file, and removes it. */
   check(options: StoreOptions = {}): Promise<void> {
-    return Promise.try(() => {
-      options.signal?.throwIfAborted();
-      try {
-        this.#ready();
-        checkStillThere(this.directory);
-      } catch (error) {
-        throw new SessionStoreError("read", error);
-      }
-    });
+    this.#checking ??= Promise.resolve().then(() => this.#try())
+      .finally(() => this.#checking = undefined);
+    return Promise.resolve(untilAborted(this.#checking, options.signal));
+  }
+
+  #try(): void {
+    const { directory } = this;
+    try {
+      tryReading(directory, this.#create && this.#context === undefined);
+    } catch (error) {
+      throw new SessionStoreError("read", error);
+    }
+    try {
+      if (this.#context === undefined) this.#ready();
+      else checkStillThere(this.#context);
+      tryWriting(directory);
+    } catch (error) {
+      throw new SessionStoreError("write", error);
+    }
   }
 
   /**
@@ -305,12 +349,11 @@ export class DirectorySessionStore implements SessionStore, Disposable {
    */
   async lock(id: string, options: LockOptions = {}): Promise<HeldLock> {
     const timeout = checkLock(id, options, this.#lockTimeout);
-    const { directory } = this.#ready();
+    const context = this.#ready();
     const { signal } = options;
-    const waitOptions = { path: lockPath(directory, id), timeout, signal };
-    return new SessionLock(
-      await lockForRequest(directory, waitOptions, this.#warnings),
-    );
+    const path = lockPath(context.directory, id);
+    const waitOptions = { path, timeout, signal };
+    return new SessionLock(await lockForRequest(context, waitOptions));
   }
 
   /**
@@ -329,10 +372,18 @@ export class DirectorySessionStore implements SessionStore, Disposable {
       system.exists(markerPath(directory));
   }
 
-  /** Throws if the directory is missing, since a logout in it would be undone. */
+  /**
+   * Throws if the directory is not the one that it was, since a logout would be
+   * undone when that is back.
+   */
   #noSession(id: string): false {
-    if (isSessionId(id)) checkStillThere(this.directory);
+    if (isSessionId(id)) checkStillThere(this.#ready());
     return false;
+  }
+
+  /** The same for a revocation, which acts on sessions that it does not find. */
+  #checkRevocation(id: string): void {
+    if (isSessionId(id) && isRevocationId(id)) checkStillThere(this.#ready());
   }
 
   /**
@@ -375,6 +426,12 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     return retryUntilFree(() => step(file), waitOptions);
   }
 
+  /** Puts the marker into a directory that has none. */
+  #mark(): void {
+    if (this.#context === undefined) this.#ready();
+    else checkStillThere(this.#context);
+  }
+
   #ready(): DirectoryContext {
     return this.#context ??= this.#prepare();
   }
@@ -382,12 +439,9 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   #prepare(): DirectoryContext {
     const findings = prepareDirectory(this.directory, this.#create);
     warnOfSharing(this.directory, this.#warnings);
-    return {
-      directory: this.directory,
-      durability: this.#durability,
-      warnings: this.#warnings,
-      ...findings,
-    };
+    const durability = this.#durability;
+    const warnings = this.#warnings;
+    return { directory: this.directory, durability, warnings, ...findings };
   }
 }
 

@@ -40,6 +40,7 @@ import {
   retryUntilFree,
   type WaitOptions,
 } from "../system/waiting.ts";
+import type { DirectoryContext } from "./atomic_file.ts";
 import { type HeldFile, leadsTo, openHeld, openLocked } from "./file_lock.ts";
 import { checkStillThere } from "./prepare_directory.ts";
 
@@ -91,16 +92,14 @@ export class RequestLock implements Disposable {
 /**
  * Takes the lock of a lock file, which is made if it is missing.
  *
- * @param directory The directory that it is in.
+ * @param context The directory that it is in.
  * @param waitOptions Which file it is, and how long to wait.
- * @param warnings See {@linkcode RequestLock}.
  * @throws {SessionLockTimeoutError} If the lock does not become free in time.
  * @throws {SessionDirectoryError} If the directory is missing.
  */
 export async function lockForRequest(
-  directory: string,
+  context: DirectoryContext,
   waitOptions: WaitOptions,
-  warnings: Warnings,
 ): Promise<RequestLock> {
   const { path } = waitOptions;
   const since = system.monotonic();
@@ -108,11 +107,11 @@ export async function lockForRequest(
   const turn = stack.use(await thisProcess.turns.take(path, waitOptions));
   await letOthers(waitOptions, since);
   const held = await retryUntilFree(
-    () => tryLock(path, directory),
+    () => tryLock(path, context),
     { ...waitOptions, since },
   );
   stack.move();
-  return new RequestLock(held, turn, warnings);
+  return new RequestLock(held, turn, context.warnings);
 }
 
 /** Notes that another process waits for a lock that this one had. */
@@ -144,11 +143,14 @@ async function letOthers(
   left.delete(path);
 }
 
-function tryLock(path: string, directory: string): HeldFile | Again {
+function tryLock(
+  path: string,
+  context: DirectoryContext,
+): HeldFile | Again {
   const held = openHeld(path);
   if (held === AGAIN) ask(path);
   if (held !== undefined) return held;
-  checkStillThere(directory);
+  checkStillThere(context);
   try {
     makeIfMissing(path);
   } catch (error) {

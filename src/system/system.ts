@@ -55,6 +55,11 @@ export interface System {
    * systems, and where `--allow-sys=statfs` is not granted, which asks nobody.
    */
   fileSystemType(path: string): number | undefined;
+  /**
+   * The user that this process runs as; `undefined` where it may not be asked
+   * without a prompt, `null` where there are no such numbers.
+   */
+  uid(): number | null | undefined;
 }
 
 /** The operating system. Only tests replace its members. */
@@ -96,6 +101,10 @@ export const system: System = {
   readDirectory: (path) => Deno.readDir(path),
   os: () => Deno.build.os,
   fileSystemType,
+  uid: () => {
+    const { state } = Deno.permissions.querySync({ name: "sys", kind: "uid" });
+    return state === "granted" ? Deno.uid() : undefined;
+  },
 };
 
 function fileSystemType(path: string): number | undefined {

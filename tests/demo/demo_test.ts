@@ -1,8 +1,8 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { Demo } from "../../src/demo/demo.ts";
 import { defaultStoreKind, openDemoStore } from "../../src/demo/demo_store.ts";
-import { replaceSystem } from "../replaced_system.ts";
 import { ID, recordOf } from "../constants.ts";
+import { replaceSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 
 Deno.test("Demo.visit() answers with 409 when the session ended meanwhile", async () => {
@@ -29,14 +29,6 @@ Deno.test("Demo.visit() answers with 409 when the session ended meanwhile", asyn
   assertEquals(second.headers.getSetCookie(), []);
 });
 
-Deno.test("the demo takes SQLite by itself on Windows, and a directory elsewhere", () => {
-  for (const os of ["windows", "linux", "darwin"] as const) {
-    using _replaced = replaceSystem({ os: () => os });
-    const kind = os === "windows" ? "sqlite" : "directory";
-    assertEquals(defaultStoreKind(), kind);
-  }
-});
-
 for (const kind of ["sqlite", "kv"] as const) {
   Deno.test(`openDemoStore() makes files of ${kind} that only their owner may read`, async () => {
     using directory = new TemporaryDirectory();
@@ -54,3 +46,11 @@ for (const kind of ["sqlite", "kv"] as const) {
     }
   });
 }
+
+Deno.test("the demo takes SQLite by itself on Windows, and a directory elsewhere", () => {
+  for (const os of ["windows", "linux", "darwin"] as const) {
+    using _replaced = replaceSystem({ os: () => os });
+    const kind = os === "windows" ? "sqlite" : "directory";
+    assertEquals(defaultStoreKind(), kind);
+  }
+});

@@ -7,6 +7,7 @@ import {
 } from "@std/assert";
 import { toFileUrl } from "@std/path/to-file-url";
 import { SessionDirectoryError } from "../../src/core/errors.ts";
+import { revocationId } from "../../src/core/revocation.ts";
 import type { SessionStore } from "../../src/core/store.ts";
 import { system } from "../../src/system/system.ts";
 import {
@@ -299,6 +300,14 @@ Deno.test("after the directory was removed, operations that change a session thr
   Deno.removeSync(path, { recursive: true });
   for (const name of ["save", "create", "entries"]) {
     await assertRejects(() => OPERATIONS[name]!(store), Deno.errors.NotFound);
+  }
+  // A revocation in it may be missing, too.
+  for (const id of [ID, revocationId("ann")]) {
+    await assertRejects(
+      () => store.load(id, { mustBeReadable: true }),
+      SessionDirectoryError,
+    );
+    assertEquals(await store.load(id), undefined);
   }
 });
 

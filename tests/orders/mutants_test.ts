@@ -47,7 +47,7 @@ interface Mutant {
 
 /** After each lock the name seems to lead to the open file. */
 function dropCheck(calls: System): void {
-  const { fstat, open } = calls;
+  const { fstat, lstat, open } = calls;
   const seen = new Map<string, Deno.FileInfo>();
   const opened = new Map<Deno.FsFile, string>();
   calls.open = (path, options) => {
@@ -60,7 +60,7 @@ function dropCheck(calls: System): void {
     seen.set(opened.get(file)!, info);
     return info;
   };
-  calls.lstat = (path) => seen.get(path)!;
+  calls.lstat = (path) => seen.get(path) ?? lstat(path);
 }
 
 /** The clock seems to stand still from the opening of a file on. */
@@ -184,12 +184,16 @@ const MUTANTS: readonly Mutant[] = [
     mutate: (calls) => {
       const { tryLock, lstat, fstat, open } = calls;
       const files = new Map<string, Deno.FsFile>();
+      const markers = new Set<Deno.FsFile>();
       calls.open = (path, options) => {
         const file = open(path, options);
-        files.set(path, file);
+        if (path.endsWith("/.latchkey")) markers.add(file);
+        else files.set(path, file);
         return file;
       };
-      calls.tryLock = (file) => tryLock(file, false);
+      // A cleaner tries whether the marker's lock excludes.
+      calls.tryLock = (file, exclusive) =>
+        tryLock(file, exclusive && markers.has(file));
       calls.lstat = (path) => {
         const file = files.get(path);
         return file === undefined ? lstat(path) : fstat(file);

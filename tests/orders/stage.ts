@@ -371,11 +371,19 @@ export class Stage implements Disposable {
       return (args[0] as string).includes("/.tmp-");
     }
     if (name === "now") return !this.isTicking;
+    if (name === "stat") return true;
     if (name === "exists" || name === "lstat") {
-      return (args[0] as string).endsWith("/.latchkey");
+      return /\/(\.latchkey|\.users|\.users\/..)$/.test(args[0] as string);
     }
+    // The time of a lock file, which no other actor reads.
+    if (name === "setModified") return this.#isLockFile(args[0]);
     if (name === "write") return this.#isFresh(args[0]);
     return name === "changeMode";
+  }
+
+  #isLockFile(file: unknown): boolean {
+    const path = this.#paths.get(file as Deno.FsFile) ?? "";
+    return path.endsWith("/.latchkey") || path.endsWith("/.lock");
   }
 
   /** Whether a file was made by the actor at work: no other can have it open. */
