@@ -4,8 +4,9 @@
  *
  * A {@linkcode SessionManager} gives each request its {@linkcode Session} and
  * keeps what the request did to it in a {@linkcode SessionStore}:
- * {@linkcode DirectorySessionStore} for any number of processes on a machine,
- * {@linkcode MemorySessionStore} for tests.
+ * {@linkcode DirectorySessionStore} for any number of processes on a machine
+ * ({@linkcode SqliteSessionStore} on Windows), {@linkcode MemorySessionStore} for
+ * tests.
  *
  * Run as a program it is the command line: `cleanup` deletes old sessions,
  * `migrate` moves them from a directory to SQLite.
@@ -36,7 +37,10 @@ export { SessionManager } from "./src/manager/manager.ts";
 export { isCrossOrigin } from "./src/http/cross_origin.ts";
 export type { CookieOptions } from "./src/http/cookie.ts";
 export type { CrossOriginOptions } from "./src/http/cross_origin.ts";
-export type { SessionDataOptions } from "./src/manager/data_options.ts";
+export type {
+  SessionDataOptions,
+  TypesOf,
+} from "./src/manager/data_options.ts";
 export type {
   IsolationLevel,
   IsolationOptions,
@@ -44,6 +48,7 @@ export type {
   SessionCounters,
 } from "./src/manager/isolation.ts";
 export type { SessionLifetime, SetOptions } from "./src/session/lifetime.ts";
+export type { NoAsyncFunction, NoPromise } from "./src/session/session.ts";
 export type { SessionRequest, TransportOption } from "./src/http/transport.ts";
 export type { RevokeUserOptions, UserSession } from "./src/manager/users.ts";
 export type { SessionManagerOptions } from "./src/manager/manager_options.ts";
@@ -54,6 +59,7 @@ export type {
   SessionInvalidEvent,
   SessionMisconfiguredEvent,
   SessionRefusedEvent,
+  SessionUnendedEvent,
   SessionUnopenableEvent,
   SessionUnrotatedEvent,
 } from "./src/manager/events.ts";
@@ -76,6 +82,7 @@ export type { DirectorySessionStoreOptions } from "./src/directory/directory_sto
 // From one store to another
 export { migrateSessions } from "./src/migration/move_session.ts";
 export { MigratingSessionStore } from "./src/migration/migrating_store.ts";
+export type { MigratingStoreOptions } from "./src/migration/migrating_store.ts";
 export type { MigrationOptions } from "./src/migration/move_session.ts";
 
 // Stores on engines
@@ -111,6 +118,7 @@ export type {
   CreateOptions,
   Durability,
   EntriesOptions,
+  HeldLock,
   LoadOptions,
   LockOptions,
   RecordChange,

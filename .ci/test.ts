@@ -167,6 +167,7 @@ function listRooms(place: Place): Room[] {
       name: "manager",
       path: "tests/manager",
       flags: [read, write, children, loopback],
+      isExhaustive: true,
     },
     { name: "migration", path: "tests/migration", flags: [read, write] },
     {

@@ -179,13 +179,21 @@ export function putLastAccess(bytes: Uint8Array, lastAccess: number): void {
  * record has.
  */
 export function readLastAccess(bytes: Uint8Array): number | undefined {
+  if (bytes.length < ACCESS_AT + DIGITS) return undefined;
+  const high = parseHalf(bytes, ACCESS_AT);
+  const value = high * 1e8 + parseHalf(bytes, ACCESS_AT + DIGITS / 2);
+  return Number.isSafeInteger(value) ? value : undefined;
+}
+
+/** Eight digits fit into the integers that are fast; `NaN` for anything else. */
+function parseHalf(bytes: Uint8Array, start: number): number {
   let value = 0;
-  for (let at = ACCESS_AT; at < ACCESS_AT + DIGITS; at++) {
+  for (let at = start; at < start + DIGITS / 2; at++) {
     const digit = bytes[at]! - ZERO;
-    if (!(digit >= 0 && digit <= 9)) return undefined;
+    if (digit < 0 || digit > 9) return NaN;
     value = value * 10 + digit;
   }
-  return Number.isSafeInteger(value) ? value : undefined;
+  return value;
 }
 
 /**

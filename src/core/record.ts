@@ -97,6 +97,8 @@ export interface SessionRecord {
   readonly keyExpiry?: { readonly [key: string]: number };
   /** The version of the application's `data`, from 1; `undefined` for 0. */
   readonly dataVersion?: number;
+  /** Whether it is on its way to another store, and not changed here any more. */
+  readonly isMoving?: boolean;
 }
 
 /**
@@ -175,6 +177,7 @@ const MEMBERS: { readonly [Name in keyof Required<SessionRecord>]: Kind } = {
   dataVersion: COUNT,
   renewals: COUNT,
   commits: COUNT,
+  isMoving: FLAG,
   flashLeft: COUNTS,
   flash: OBJECT,
   data: OBJECT,
@@ -236,11 +239,23 @@ function isNewer(record: object): boolean {
  * Returns the members of a record that this version does not know.
  *
  * @param record A record of this format.
+ * @returns `undefined` when there is none.
  */
-export function unknownMembers(record: SessionRecord): object {
+export function unknownMembers(record: SessionRecord): object | undefined {
+  let found: Record<string, unknown> | undefined;
+  for (const name in record) {
+    if (KINDS.has(name)) continue;
+    found ??= {};
+    found[name] = record[name as keyof SessionRecord];
+  }
+  return found;
+}
+
+/** Returns a record without the members that this version does not know. */
+export function knownMembers(record: SessionRecord): SessionRecord {
   return Object.fromEntries(
-    Object.entries(record).filter(([name]) => !KINDS.has(name)),
-  );
+    Object.entries(record).filter(([name]) => KINDS.has(name)),
+  ) as unknown as SessionRecord;
 }
 
 /**

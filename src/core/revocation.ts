@@ -132,12 +132,19 @@ export function renewRevocation(
   const { by, turn: turnBefore = 0, at: atBefore = 0 } = revocation ?? {};
   const isOwn = by === thisProcess.id;
   const isPlausible = atBefore <= now + WRONG_CLOCK;
+  // What is noted is the process of the later one.
+  const isBeforeLater = by !== undefined && !isOwn && isPlausible &&
+    atBefore > now;
   return {
     data: {
       generation,
       ...spared,
-      by: thisProcess.id!,
-      turn: isOwn ? Math.max(turn, turnBefore) : turn,
+      by: isBeforeLater ? by : thisProcess.id!,
+      turn: isBeforeLater
+        ? turnBefore
+        : isOwn
+        ? Math.max(turn, turnBefore)
+        : turn,
       at: isPlausible ? Math.max(now, atBefore) : now,
     },
     createdAt: now,

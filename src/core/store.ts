@@ -64,11 +64,12 @@ export interface CreateOptions extends StoreOptions {
 export interface UpdateOptions extends StoreOptions {
   /**
    * When the session was last accessed, in whole milliseconds since the epoch,
-   * where the record that `change` returns comes from another store.
+   * where the record that `change` returns comes from another store;
+   * `"unchanged"` for a change that is no access.
    *
    * @default {undefined} now
    */
-  readonly lastAccess?: number | undefined;
+  readonly lastAccess?: number | "unchanged" | undefined;
 }
 
 /** What {@linkcode SessionStore.entries} takes. */
@@ -90,6 +91,16 @@ export interface LockOptions extends StoreOptions {
    * @default {undefined} as long as the store waits for anything
    */
   readonly timeout?: number | undefined;
+}
+
+/** The lock of a session, held; disposing frees it, once. */
+export interface HeldLock extends AsyncDisposable {
+  /**
+   * Whether another caller may hold it too by now, because something else has
+   * removed what the store locks: its file, in a directory that was emptied.
+   * Missing where that cannot happen.
+   */
+  readonly isLost?: boolean;
 }
 
 /** What {@linkcode SessionStore.deleteOldSessions} takes. */
@@ -226,6 +237,16 @@ export interface SessionStore {
   readonly isThreadSafe: boolean;
 
   /**
+   * Whether each operation ends within seconds by itself: the store works in this
+   * process, or in synchronous calls, which nothing could end. A manager bounds
+   * the operations of any other store.
+   */
+  readonly isBounded?: boolean;
+
+  /** The most bytes of a record's JSON that it keeps; missing for 16 MiB. */
+  readonly largestRecord?: number;
+
+  /**
    * Creates what the store needs, and tries whether the medium can do what
    * the store rests on. Idempotent. The first operation does it by itself; a
    * server calls it at start to hear of a problem then.
@@ -360,7 +381,7 @@ export interface SessionStore {
    * all callers, as far as the medium is shared, one holds it at a time, until
    * it frees the lock or its process ends. The lock is apart from the session:
    * the session need not exist, none is made, and no other operation looks at
-   * the lock. It is not re-entrant. Two sessions may share a lock, if few do.
+   * the lock. It is not re-entrant. No two sessions share one.
    *
    * A store need not have locks. Its sessions cannot be `exclusive`, then.
    *
@@ -371,5 +392,5 @@ export interface SessionStore {
    * @throws {TypeError} If the ID is malformed, or the timeout not a number.
    * @throws {RangeError} If the timeout is below 0.
    */
-  lock?(id: string, options?: LockOptions): Promise<AsyncDisposable>;
+  lock?(id: string, options?: LockOptions): Promise<HeldLock>;
 }

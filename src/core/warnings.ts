@@ -64,24 +64,30 @@ export class Warnings {
     }
   }
 
-  /**
-   * Tells that something could not be written which the answer does not need.
-   *
-   * @param what What could not be done: `mark session … accessed`.
-   * @param error Why.
-   * @param about The session and the file, where it is about one.
-   */
+  /** Tells that something could not be written; see {@linkcode unwritten}. */
   unwritten(
     what: string,
     error: unknown,
-    about: Pick<StoreWarning, "sessionId" | "path"> = {},
+    about?: Pick<StoreWarning, "sessionId" | "path">,
   ): void {
-    const why = error instanceof Error ? error.message : String(error);
-    this.tell({
-      type: "unwritten",
-      ...about,
-      error,
-      message: `Cannot ${what}: ${why}`,
-    });
+    this.tell(unwritten(what, error, about));
   }
+}
+
+/**
+ * Makes the warning that something could not be written which the answer does
+ * not need.
+ *
+ * @param what What could not be done: `mark session … accessed`.
+ * @param error Why.
+ * @param about The session and the file, where it is about one.
+ */
+export function unwritten(
+  what: string,
+  error: unknown,
+  about: Pick<StoreWarning, "sessionId" | "path"> = {},
+): StoreWarning {
+  const why = error instanceof Error ? error.message : String(error);
+  const message = `Cannot ${what}: ${why}`;
+  return { type: "unwritten", ...about, error, message };
 }

@@ -20,6 +20,7 @@ import {
 import { system } from "../system/system.ts";
 import { skip } from "./forbidden.ts";
 import {
+  isLockName,
   isQuarantineName,
   sessionPath,
   temporaryBirth,
@@ -29,6 +30,7 @@ import { checkForCleanup, lockForCleanup } from "./prepare_cleanup.ts";
 import { isOwner } from "./prepare_directory.ts";
 import type { Quarantine } from "./quarantine.ts";
 import { readOnce, readRest } from "./read_file.ts";
+import { removeDeadLock } from "./request_lock.ts";
 import { SessionFile } from "./session_file.ts";
 import {
   isIndexElsewhere,
@@ -115,8 +117,11 @@ export async function cleanDirectory(
       let isDeleted = false;
       try {
         if (isSessionId(name)) isDeleted = clean(name, path) === "due";
-        else if (isOrphan(path, name) && (dryRun || removeIfThere(path))) {
-          count.orphans++;
+        else {
+          const isLeft = isLockName(name)
+            ? removeDeadLock(path, dryRun)
+            : isOrphan(path, name) && (dryRun || removeIfThere(path));
+          if (isLeft) count.orphans++;
         }
       } catch (error) {
         skip(context, path, error, isSessionId(name) ? name : undefined);

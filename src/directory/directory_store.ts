@@ -1,6 +1,6 @@
 import { checkDurability, checkNumber } from "../core/checks.ts";
 import { fromFileUrl } from "@std/path/from-file-url";
-import { join } from "@std/path/join";
+import { resolve } from "@std/path/resolve";
 import { encodeRecord } from "../core/codec.ts";
 import { SessionStoreError } from "../core/errors.ts";
 import {
@@ -14,6 +14,7 @@ import type {
   CreateOptions,
   Durability,
   EntriesOptions,
+  HeldLock,
   LoadOptions,
   LockOptions,
   RecordChange,
@@ -36,6 +37,7 @@ import {
 } from "../system/waiting.ts";
 import { type DirectoryContext, dropRecycled } from "./atomic_file.ts";
 import { cleanDirectory } from "./cleanup.ts";
+import { warnOfSharing } from "./file_system.ts";
 import { forbiddenWarning, isForbidden } from "./forbidden.ts";
 import { lockPath, markerPath, sessionPath } from "./layout.ts";
 import { directoryEntries } from "./listing.ts";
@@ -111,10 +113,14 @@ export interface DirectorySessionStoreOptions {
  * power loss, or from a backup without `.users`, `entries` of a user may miss
  * sessions until the next `deleteOldSessions`.
  *
- * Not promised: network file systems (NFS is refused, as a name there may lead
- * to a file that was removed) and Windows (not tested). A plain load does not
- * look for links and pipes under a session's name: only the owner can make them,
- * since a directory that others may write is refused. If the directory is removed
+ * It needs `flock` and POSIX modes, and so does not work on Windows: take
+ * `SqliteSessionStore` there. Use a directory through one mount, on one host: of
+ * two mounts of sshfs, bindfs or a network file system, each has locks of its
+ * own. NFS is refused, as a name there may lead to a file that was removed; where
+ * `--allow-sys=statfs` is granted, `setup` warns of the others.
+ *
+ * A plain load does not look for links and pipes under a session's name: only the
+ * owner can make them, since a directory that others may write is refused. If the directory is removed
  * under a running server, an operation that changes a session throws, and one
  * that reads finds no session until the directory is back.
  *
@@ -137,7 +143,9 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   readonly isMultiprocessSafe = true;
   /** Any number of workers may share the directory. */
   readonly isThreadSafe = true;
-  /** The directory, as it was given. */
+  /** Its calls are synchronous; each waits for a lock as long as `lockTimeout`. */
+  readonly isBounded = true;
+  /** The directory, as an absolute path. */
   readonly directory: string;
 
   readonly #create: boolean;
@@ -151,10 +159,13 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   /**
    * Makes a store; it does no I/O.
    *
-   * @param directory Where the sessions are kept.
+   * @param directory Where the sessions are kept. A relative path is resolved
+   * here, once, against the current directory, for which Deno asks no permission:
+   * a later `Deno.chdir` changes nothing.
    * @param options How they are kept.
    * @throws {TypeError | RangeError} If an argument is invalid.
-   * @throws {Deno.errors.NotSupported} Before Deno 2.8, which cannot try a lock.
+   * @throws {Deno.errors.NotSupported} On Windows; before Deno 2.8, which cannot
+   * try a lock.
    */
   constructor(
     directory: string | URL,
@@ -168,7 +179,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     } = options;
     const path = directory instanceof URL ? fromFileUrl(directory) : directory;
     checkArguments(path, lockTimeout, durability);
-    this.directory = join(path);
+    this.directory = resolve(path);
     this.#create = create;
     this.#lockTimeout = lockTimeout;
     this.#durability = durability;
@@ -186,7 +197,19 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     id: string,
     options: LoadOptions = {},
   ): Promise<SessionRecord | undefined> {
+    if (options.mustBeReadable) return this.#loadReadable(id, options);
     return this.#read(id, (file) => file.load(options), options);
+  }
+
+  /** In a directory that is gone there is not "nothing to read". */
+  async #loadReadable(
+    id: string,
+    options: LoadOptions,
+  ): Promise<SessionRecord | undefined> {
+    const load = (file: SessionFile) => file.load(options);
+    const record = await this.#read(id, load, options);
+    if (record === undefined) this.#noSession(id);
+    return record;
   }
 
   /** See {@linkcode SessionStore.save}. */
@@ -222,7 +245,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     change: RecordChange,
     { lastAccess, signal }: UpdateOptions = {},
   ): Promise<SessionRecord | null | undefined> {
-    checkLastAccess(lastAccess);
+    if (lastAccess !== "unchanged") checkLastAccess(lastAccess);
     signal?.throwIfAborted();
     this.#checkRevocation(id);
     let isThere = false;
@@ -320,8 +343,11 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     }
   }
 
-  /** See {@linkcode SessionStore.lock}. Two sessions share one by chance, 1 in 1,024. */
-  async lock(id: string, options: LockOptions = {}): Promise<AsyncDisposable> {
+  /**
+   * See {@linkcode SessionStore.lock}. It is the lock of a file of its own, which
+   * is removed when the lock is freed.
+   */
+  async lock(id: string, options: LockOptions = {}): Promise<HeldLock> {
     const timeout = checkLock(id, options, this.#lockTimeout);
     const context = this.#ready();
     const { signal } = options;
@@ -407,22 +433,30 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   }
 
   #ready(): DirectoryContext {
-    return this.#context ??= {
-      directory: this.directory,
-      durability: this.#durability,
-      warnings: this.#warnings,
-      ...prepareDirectory(this.directory, this.#create),
-    };
+    return this.#context ??= this.#prepare();
+  }
+
+  #prepare(): DirectoryContext {
+    const findings = prepareDirectory(this.directory, this.#create);
+    warnOfSharing(this.directory, this.#warnings);
+    const durability = this.#durability;
+    const warnings = this.#warnings;
+    return { directory: this.directory, durability, warnings, ...findings };
   }
 }
 
-/** Checks what a store is given, and that this Deno can lock files. */
+/** Checks what a store is given, and that this system and this Deno can lock files. */
 function checkArguments(
   path: unknown,
   lockTimeout: unknown,
   durability: unknown,
 ): void {
   const what = "Cannot keep sessions in a directory";
+  if (system.os() === "windows") {
+    throw new Deno.errors.NotSupported(
+      `${what} on Windows, which has no flock and no POSIX modes: take SqliteSessionStore`,
+    );
+  }
   if (!("tryLockSync" in Deno.FsFile.prototype)) {
     throw new Deno.errors.NotSupported(
       `${what}: Deno 2.8 or later is needed, this is ${Deno.version.deno}`,

@@ -198,7 +198,7 @@ export class SessionFile {
   /** Changes a live session; `change` runs under the lock. */
   update(
     change: RecordChange,
-    lastAccess?: number,
+    lastAccess?: number | "unchanged",
   ): SessionRecord | null | undefined | Again {
     return this.#holdRecord(decodeRecord, (found) => {
       if (!isLive(found)) return undefined;
@@ -210,7 +210,10 @@ export class SessionFile {
         return null;
       }
       const bytes = encodeRecord(this.#id, changed);
-      const replaced = this.#replace(held, bytes, tag, lastAccess);
+      const accessedAt = lastAccess === "unchanged"
+        ? found.lastAccess
+        : lastAccess;
+      const replaced = this.#replace(held, bytes, tag, accessedAt);
       return replaced === AGAIN ? AGAIN : changed;
     });
   }

@@ -13,8 +13,9 @@
  */
 import { SessionTooLargeError } from "../core/errors.ts";
 import { parseJson } from "../core/record.ts";
-import { untilUnlocked } from "../system/waiting.ts";
 import { EngineSessionStore, type EngineStoreOptions } from "./engine_store.ts";
+import { Conflicts } from "../system/waiting.ts";
+import { untilUnlocked } from "./locked_database.ts";
 import {
   type EngineAccess,
   type EngineRow,
@@ -96,27 +97,39 @@ export class KvSessionStore extends EngineSessionStore {
   override readonly isMultiprocessSafe = true;
   /** Any number of workers, each with the database opened for itself. */
   override readonly isThreadSafe = true;
+  /** The most bytes of a value: https://docs.deno.com/deploy/kv/manual */
+  readonly largestRecord: number = LARGEST_VALUE;
 
   /**
    * Makes a store; it does no I/O.
    *
    * @param kv The open database.
    * @param options The prefix of the keys, and the clock.
-   * @throws {TypeError} If the prefix is not a string, or empty.
+   * @throws {TypeError} If the prefix is not a string, or empty, or what is given
+   * is not a `Deno.Kv`.
    */
   constructor(kv: KvDatabase, options: KvSessionStoreOptions = {}) {
     const { prefix = "latchkey" } = options;
     if (typeof prefix !== "string" || prefix === "") {
       throw new TypeError("Cannot use prefix: it is not a string, or empty");
     }
+    const isKv = ["getMany", "list", "atomic"].every((name) =>
+      typeof kv?.[name as keyof KvDatabase] === "function"
+    );
+    if (!isKv) {
+      throw new TypeError(
+        "Cannot use kv: it is not what Deno.openKv() returns",
+      );
+    }
     super(new KvEngine(kv, prefix), options);
   }
 }
 
-/** The most bytes of a value: https://docs.deno.com/deploy/kv/manual */
 const LARGEST_VALUE = 65_536;
 
 const KEYS_AT_A_TIME = 100;
+/** No user has it. */
+const NO_TAG = "";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -147,7 +160,21 @@ class KvEngine implements SessionEngine {
     this.#prefix = prefix;
   }
 
-  setup(): void {}
+  /** Makes each kind of call that the store makes, on a key that no session has. */
+  async setup(): Promise<void> {
+    const id = "setup";
+    try {
+      const change = this.#changeOf(id, await this.read(id), true);
+      change.delete(this.#session(id));
+      await isCommitted(change);
+      for await (const _row of this.rows(NO_TAG));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.BadResource)) throw error;
+      throw new TypeError("Cannot keep sessions in Deno.Kv: it is closed", {
+        cause: error,
+      });
+    }
+  }
 
   async read(id: string): Promise<EngineRow | undefined> {
     const keys = [this.#session(id), this.#access(id)];
@@ -170,13 +197,14 @@ class KvEngine implements SessionEngine {
     id: string,
     row: NewEngineRow,
     expected: EngineRow | undefined,
+    isUntouched = false,
   ): Promise<boolean> {
     const { lastAccess, tag, expiresAt, json } = row;
     const value = encoder.encode(json);
     if (value.length > LARGEST_VALUE) {
       throw new SessionTooLargeError(id, value.length, LARGEST_VALUE);
     }
-    const change = this.#changeOf(id, expected);
+    const change = this.#changeOf(id, expected, isUntouched);
     change.set(this.#session(id), value, lifeOf(expiresAt));
     this.#setAccess(change, id, { lastAccess, tag, expiresAt });
     const before = expected === undefined ? null : revisionOf(expected).tag;
@@ -194,9 +222,8 @@ class KvEngine implements SessionEngine {
     { lastAccess }: EngineAccess,
     expected: EngineRow,
   ): Promise<boolean> {
-    const { access, tag, expiresAt } = revisionOf(expected);
-    const change = this.#changeOf(id, expected);
-    change.check({ key: this.#access(id), versionstamp: access });
+    const { tag, expiresAt } = revisionOf(expected);
+    const change = this.#changeOf(id, expected, true);
     this.#setAccess(change, id, { lastAccess, tag, expiresAt });
     return await isCommitted(change);
   }
@@ -205,17 +232,18 @@ class KvEngine implements SessionEngine {
     id: string,
     expected?: EngineRow,
   ): Promise<EngineRow | undefined> {
+    const conflicts = new Conflicts(id, undefined);
     for (;;) {
       const row = expected ?? await this.read(id);
       if (row === undefined) return undefined;
-      const { access, tag } = revisionOf(row);
-      const change = this.#changeOf(id, row);
-      change.check({ key: this.#access(id), versionstamp: access });
+      const { tag } = revisionOf(row);
+      const change = this.#changeOf(id, row, true);
       change.delete(this.#session(id));
       change.delete(this.#access(id));
       if (tag !== null) change.delete(this.#user(tag, id));
       if (await isCommitted(change)) return row;
       if (expected !== undefined) return undefined;
+      await conflicts.wait();
     }
   }
 
@@ -241,12 +269,19 @@ class KvEngine implements SessionEngine {
   }
 
   /** Begins a change that fails unless the row is what was read. */
-  #changeOf(id: string, expected: EngineRow | undefined): Change {
-    const versionstamp = expected === undefined
-      ? null
-      : revisionOf(expected).session;
+  #changeOf(
+    id: string,
+    expected: EngineRow | undefined,
+    isUntouched: boolean,
+  ): Change {
+    const { session = null, access = null } = expected === undefined
+      ? {}
+      : revisionOf(expected);
     const change = this.#kv.atomic();
-    change.check({ key: this.#session(id), versionstamp });
+    change.check({ key: this.#session(id), versionstamp: session });
+    if (isUntouched) {
+      change.check({ key: this.#access(id), versionstamp: access });
+    }
     return change;
   }
 

@@ -1,4 +1,4 @@
-import type { LockOptions } from "../core/store.ts";
+import type { HeldLock, LockOptions } from "../core/store.ts";
 import { LockQueue } from "../system/lock_queue.ts";
 import { EngineSessionStore, type EngineStoreOptions } from "./engine_store.ts";
 import type {
@@ -32,6 +32,8 @@ export class MemorySessionStore extends EngineSessionStore {
   override readonly isMultiprocessSafe = false;
   /** Every worker has its own sessions. */
   override readonly isThreadSafe = false;
+  /** It answers at once. */
+  readonly isBounded = true;
 
   readonly #locks: LockQueue = new LockQueue();
 
@@ -54,7 +56,7 @@ export class MemorySessionStore extends EngineSessionStore {
    * @throws {TypeError} If the ID is malformed, or the timeout not a number.
    * @throws {RangeError} If the timeout is below 0.
    */
-  lock(id: string, options: LockOptions = {}): Promise<AsyncDisposable> {
+  lock(id: string, options: LockOptions = {}): Promise<HeldLock> {
     return this.#locks.lock(id, options);
   }
 }
@@ -74,8 +76,11 @@ export class MemoryEngine implements SessionEngine {
     id: string,
     row: NewEngineRow,
     expected: EngineRow | undefined,
+    isUntouched = false,
   ): boolean {
-    if (this.#rows.get(id)?.revision !== expected?.revision) return false;
+    const found = this.#rows.get(id);
+    if (found?.revision !== expected?.revision) return false;
+    if (isUntouched && found?.lastAccess !== expected?.lastAccess) return false;
     this.#rows.set(id, row);
     return true;
   }

@@ -9,8 +9,10 @@
  * updates stay within their page and change no index (HOT), and leave nothing
  * for a vacuum.
  */
+import type { StoreWarning } from "../core/store.ts";
 import { EngineSessionStore, type EngineStoreOptions } from "./engine_store.ts";
 import {
+  lacksErrorListener,
   type PostgresClient,
   type PostgresQuery,
   queryOf,
@@ -25,13 +27,15 @@ import type {
 import {
   boundsOf,
   checkSchemaVersion,
-  IS_THIS_FORMAT,
+  MAY_GO,
+  namesOf,
+  replacement,
   SCHEMA_VERSION,
+  type SqlNames,
   type SqlStatements,
   type SqlValue,
   statementsFor,
   streamRows,
-  valuesOf,
 } from "./sql.ts";
 
 /** What {@linkcode PostgresSessionStore} takes. */
@@ -43,6 +47,13 @@ export interface PostgresSessionStoreOptions extends EngineStoreOptions {
    * @default {"latchkey_sessions"}
    */
   readonly table?: string | undefined;
+  /**
+   * The schema of the table, by any name that PostgreSQL takes. It must exist:
+   * `setup` makes none. Give it where applications share a database.
+   *
+   * @default {undefined} the one that the role's `search_path` finds
+   */
+  readonly schema?: string | undefined;
 }
 
 /**
@@ -52,17 +63,18 @@ export interface PostgresSessionStoreOptions extends EngineStoreOptions {
  *
  * The store borrows a pool of `npm:pg` or the `sql` of `npm:postgres` and does
  * not close it. `setup` creates the table if it is missing, with the rights of
- * the client's role; for a table that exists, the right to read and change it
- * is enough, and to read `latchkey_schema`. The schema is the one that the
- * role's `search_path` finds.
+ * the client's role; a role that may not create serves when another one has run
+ * {@linkcode PostgresSessionStore.setupSql}. A table of that name that belongs to
+ * another application is refused.
  *
  * Statements are prepared. PgBouncer in transaction mode supports that from
- * version 1.21, with `max_prepared_statements` above 0; for an older one, use
- * `npm:postgres` with `prepare: false`.
+ * version 1.21, with `max_prepared_statements` above 0. Behind an older one,
+ * `npm:pg` works: a store that finds this out prepares no more, and warns once.
+ * `npm:postgres` needs `prepare: false`: without it, its calls may hang there.
  *
  * While the server is away, the client's errors reach the caller; the next call
  * works when it is back. A pool of `npm:pg` needs a listener for its `error`:
- * without one the end of an idle connection ends the process.
+ * without one the end of an idle connection ends the process, so `setup` warns.
  *
  * A change that is acknowledged survives a power loss, unless
  * `synchronous_commit` or `fsync` is off. When a standby takes over, changes that
@@ -93,47 +105,128 @@ export class PostgresSessionStore extends EngineSessionStore {
    * Makes a store; it does no I/O.
    *
    * @param client A pool, or `sql`.
-   * @param options The table, and the clock.
-   * @throws {TypeError} If the client or the table is invalid.
+   * @param options The table, its schema, and the clock.
+   * @throws {TypeError} If the client, the table or the schema is invalid.
    */
   constructor(
     client: PostgresClient,
     options: PostgresSessionStoreOptions = {},
   ) {
-    const { table = "latchkey_sessions" } = options;
-    super(new PostgresEngine(client, table), options);
+    super(new PostgresEngine(client, namesFrom(options)), options);
+  }
+
+  /**
+   * Returns what a role that may create runs once, for a store whose role may
+   * not: it creates the schema, if one is given, and the tables, and grants what
+   * the store needs. It may be run again.
+   *
+   * @param role The role that the store's client has.
+   * @param options The table and its schema, as the store gets them.
+   * @returns SQL: one transaction.
+   * @throws {TypeError} If the role, the table or the schema is invalid.
+   *
+   * @example
+   * ```ts
+   * import { PostgresSessionStore } from "@latchkey/session";
+   * import { assertStringIncludes } from "@std/assert";
+   *
+   * const sql = PostgresSessionStore.setupSql("app", { schema: "web" });
+   * assertStringIncludes(sql, `GRANT USAGE ON SCHEMA "web" TO "app"`);
+   * ```
+   */
+  static setupSql(
+    role: string,
+    options: Pick<PostgresSessionStoreOptions, "table" | "schema"> = {},
+  ): string {
+    const names = namesFrom(options);
+    const to = quote(role, "role");
+    const schema = options.schema && quote(options.schema, "schema");
+    const lines = [
+      "BEGIN;",
+      QUIETLY,
+      ...(schema ? [`CREATE SCHEMA IF NOT EXISTS ${schema};`] : []),
+      schemaOf(names),
+      ...(schema ? [`GRANT USAGE ON SCHEMA ${schema} TO ${to};`] : []),
+      `GRANT SELECT ON ${names.versions} TO ${to};`,
+      `GRANT SELECT, INSERT, UPDATE, DELETE ON ${names.table} TO ${to};`,
+      "COMMIT;",
+    ];
+    return lines.join("\n").replaceAll(/^ {4}/gm, "");
   }
 }
 
+const encoder = new TextEncoder();
 const DELETED_AT_A_TIME = 1_000;
+const NO_LISTENER =
+  'The pool of PostgreSQL has no listener for its "error": when the server ends an idle connection, that ends this process. Add one: pool.on("error", console.error)';
+const UNPREPARED =
+  "The statements for PostgreSQL are no longer prepared, because another connection answers each: they take longer. PgBouncer prepares them from version 1.21, with max_prepared_statements above 0";
 const MS_PER_SLOT = 5 * 60 * 1000;
 /** A number that no other program locks: "latc" in ASCII. */
 const SETUP_LOCK = 0x6c617463;
 
+/** Says nothing of what exists already. */
+const QUIETLY = "SET LOCAL client_min_messages = warning;";
+/** A name of PostgreSQL is cut off behind this many bytes. */
+const LONGEST_NAME = 63;
+/** No right, no such schema. */
+const NOT_ALLOWED: readonly unknown[] = ["42501", "3F000"];
+const COLUMNS: ReadonlyMap<string, string> = new Map([
+  ["id", "text"],
+  ["version", "bigint"],
+  ["last_access", "bigint"],
+  ["ends_at", "bigint"],
+  ["end_slot", "bigint"],
+  ["access_slot", "bigint"],
+  ["tag", "text"],
+  ["json", "text"],
+]);
+/** The columns of a table, whether versions are kept, and in which schemas. */
+const INSPECT = `
+  SELECT attname, format_type(atttypid, atttypmod),
+    to_regclass($2::text) IS NOT NULL, nspname, coalesce(current_schema(), '')
+  FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+    JOIN pg_namespace ON pg_namespace.oid = relnamespace
+  WHERE attrelid = to_regclass($1::text) AND attnum > 0 AND NOT attisdropped`;
+
 class PostgresEngine implements SessionEngine {
+  readonly #client: PostgresClient;
   readonly #query: PostgresQuery;
-  readonly #table: string;
+  readonly #names: SqlNames;
   readonly #sql: SqlStatements;
   readonly #deleteSome: string;
+  #warn: (message: string) => void = () => {};
 
-  constructor(client: PostgresClient, table: string) {
-    this.#query = queryOf(client);
-    this.#sql = statementsFor(table);
-    this.#table = table;
-    this.#deleteSome = deletionFrom(table);
+  constructor(client: PostgresClient, names: SqlNames) {
+    this.#client = client;
+    this.#query = queryOf(client, () => this.#warn(UNPREPARED));
+    this.#sql = statementsFor(names);
+    this.#names = names;
+    this.#deleteSome = deletionFrom(names.table);
   }
 
   /**
    * Processes that do this at once take turns. Where the table exists this only
    * reads, which takes no right to create, and no lock that waits for writers.
    */
-  async setup(): Promise<void> {
-    let version = await this.#schemaVersion();
-    if (version === undefined) {
-      await this.#query(schemaOf(this.#table));
-      version = await this.#schemaVersion();
+  async setup(warn: (warning: StoreWarning) => void): Promise<void> {
+    this.#warn = (message) => warn({ type: "setup", message });
+    if (lacksErrorListener(this.#client)) this.#warn(NO_LISTENER);
+    try {
+      let version = await this.#inspect();
+      if (version === undefined) {
+        await this.#query(QUIETLY + schemaOf(this.#names));
+        version = await this.#inspect();
+      }
+      checkSchemaVersion(version ?? 0);
+    } catch (error) {
+      const { code, message } = error as Error & { readonly code?: unknown };
+      if (!NOT_ALLOWED.includes(code)) throw error;
+      throw new Error(
+        `Cannot set up ${this.#names.table}: ${message}; let a role that may create run what PostgresSessionStore.setupSql() returns`,
+        { cause: error },
+      );
     }
-    checkSchemaVersion(version ?? 0);
   }
 
   read(id: string): Promise<EngineRow | undefined> {
@@ -144,16 +237,11 @@ class PostgresEngine implements SessionEngine {
     id: string,
     row: NewEngineRow,
     expected: EngineRow | undefined,
+    isUntouched?: boolean,
   ): Promise<boolean> {
-    const { insert, replace } = this.#sql;
-    const { count } = expected === undefined
-      ? await this.#query(insert, [id, ...valuesOf(row)])
-      : await this.#query(replace, [
-        ...valuesOf(row),
-        id,
-        expected.revision as SqlValue,
-      ]);
-    return count > 0;
+    const sql = this.#sql;
+    const { text, values } = replacement(sql, id, row, expected, isUntouched);
+    return (await this.#query(text, values)).count > 0;
   }
 
   async touch(
@@ -192,15 +280,30 @@ class PostgresEngine implements SessionEngine {
       (await this.#query(this.#deleteSome, [...boundsOf(old), most])).count,
   };
 
-  async #schemaVersion(): Promise<number | undefined> {
-    const tables = await this.#query(
-      `SELECT 1 WHERE to_regclass('latchkey_schema') IS NOT NULL
-         AND to_regclass('${this.#table}') IS NOT NULL`,
-      [],
-    );
-    if (tables.count === 0) return undefined;
-    const { rows: [found] } = await this.#query(this.#sql.version, []);
-    return found && Number(found[0]);
+  /**
+   * Looks at the table, and refuses one that is not of this package.
+   *
+   * @returns Its version; `undefined` when it is missing, or its version is.
+   */
+  async #inspect(): Promise<number | undefined> {
+    const { name, table, versions } = this.#names;
+    const { rows } = await this.#query(INSPECT, [table, versions]);
+    const [first] = rows;
+    if (first === undefined) return undefined;
+    const [, , hasVersions, schema, current] = first;
+    const found = hasVersions === "t"
+      ? (await this.#query(this.#sql.version, [])).rows[0]
+      : undefined;
+    const version = found && Number(found[0]);
+    if (version === undefined || version === SCHEMA_VERSION) {
+      checkColumns(table, rows);
+    }
+    if (table === name && schema !== current) {
+      this.#warn(
+        `Sessions are kept in the table ${name} of the schema ${schema}, which search_path finds although it begins with ${current}: give the store the schema that is meant`,
+      );
+    }
+    return version;
   }
 
   async #count(sql: string, values: SqlValue[]): Promise<number> {
@@ -220,16 +323,52 @@ function rowOf(columns: readonly string[]): EngineRow {
   return { json, lastAccess: Number(lastAccess), revision };
 }
 
+/** Names the tables that the options mean. */
+function namesFrom(
+  { table = "latchkey_sessions", schema }: Pick<
+    PostgresSessionStoreOptions,
+    "table" | "schema"
+  >,
+): SqlNames {
+  return namesOf(
+    table,
+    schema === undefined ? undefined : quote(schema, "schema"),
+  );
+}
+
+/** Puts a name in quotes. */
+function quote(name: unknown, what: string): string {
+  const isName = typeof name === "string" && name !== "" &&
+    !name.includes("\0") && encoder.encode(name).length <= LONGEST_NAME;
+  if (isName) return `"${name.replaceAll('"', '""')}"`;
+  throw new TypeError(
+    `Cannot use ${what}: it is not a string of 1 to ${LONGEST_NAME} bytes`,
+  );
+}
+
+/** Refuses a table that has not the columns of a table of sessions. */
+function checkColumns(
+  table: string,
+  rows: readonly (readonly string[])[],
+): void {
+  const found = new Map(rows.map(([name, type]) => [name, type]));
+  for (const [name, type] of COLUMNS) {
+    if (found.get(name) === type) continue;
+    throw new TypeError(
+      `Cannot keep sessions in ${table}: it is another application's, without a column ${name} of type ${type}; give the store another table or schema`,
+    );
+  }
+}
+
 /** Returns the statements that create a table, for one transaction. */
-function schemaOf(table: string): string {
+function schemaOf({ name, table, versions }: SqlNames): string {
   return `
-    SET LOCAL client_min_messages = warning;
     SELECT pg_advisory_xact_lock(${SETUP_LOCK});
-    CREATE TABLE IF NOT EXISTS latchkey_schema (
+    CREATE TABLE IF NOT EXISTS ${versions} (
       name text PRIMARY KEY,
       version integer NOT NULL
     );
-    INSERT INTO latchkey_schema VALUES ('${table}', ${SCHEMA_VERSION})
+    INSERT INTO ${versions} VALUES ('${name}', ${SCHEMA_VERSION})
       ON CONFLICT DO NOTHING;
     CREATE TABLE IF NOT EXISTS ${table} (
       id text COLLATE "C" PRIMARY KEY,
@@ -242,11 +381,10 @@ function schemaOf(table: string): string {
       tag text COLLATE "C",
       json text NOT NULL
     ) WITH (fillfactor = 80);
-    CREATE INDEX IF NOT EXISTS ${table}_end
+    CREATE INDEX IF NOT EXISTS ${name}_end
       ON ${table} (end_slot, access_slot);
-    CREATE INDEX IF NOT EXISTS ${table}_tag
-      ON ${table} (tag, id) WHERE tag IS NOT NULL;
-  `;
+    CREATE INDEX IF NOT EXISTS ${name}_tag
+      ON ${table} (tag, id) WHERE tag IS NOT NULL;`;
 }
 
 /**
@@ -260,13 +398,13 @@ function deletionFrom(table: string): string {
     SELECT id FROM (
       SELECT id FROM ${table}
       WHERE end_slot <= $1::bigint / ${MS_PER_SLOT} AND ends_at <= $1
-        AND ${IS_THIS_FORMAT} ${some}
+        AND ${MAY_GO} ${some}
     ) AS expired
     UNION ALL
     SELECT id FROM (
       SELECT id FROM ${table}
       WHERE end_slot IS NULL AND access_slot <= $2::bigint / ${MS_PER_SLOT}
-        AND last_access <= $2 AND ${IS_THIS_FORMAT} ${some}
+        AND last_access <= $2 AND ${MAY_GO} ${some}
     ) AS unused
     LIMIT $3
   ))`;

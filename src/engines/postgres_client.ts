@@ -20,6 +20,8 @@ export type PostgresClient =
       readonly rows: unknown[][];
       readonly rowCount: number | null;
     }>;
+    /** How many listeners it has for its `error`. */
+    listenerCount?(event: "error"): number;
   }
   | {
     /** Makes a statement, which runs when it is awaited. */
@@ -74,11 +76,59 @@ const NOTHING: PostgresResult = { rows: [], count: 0 };
 const UNDONE: readonly unknown[] = ["40001", "57P01"];
 
 /**
+ * The codes by which the server says that it does not know a prepared statement,
+ * or has one of its name: behind PgBouncer before 1.21 the next transaction runs
+ * on another connection. It has done nothing then.
+ */
+const UNPREPARED: readonly unknown[] = ["26000", "42P05"];
+
+/**
  * Makes one way to run statements with either client.
  *
+ * @param client The client.
+ * @param onUnprepared Called once if it turns out that statements cannot be
+ * prepared; from then on they are not.
  * @throws {TypeError} If the value is not a client.
  */
-export function queryOf(client: PostgresClient): PostgresQuery {
+export function queryOf(
+  client: PostgresClient,
+  onUnprepared: () => void = () => {},
+): PostgresQuery {
+  const run = runnerOf(client);
+  let isPrepared = true;
+  return async (text, values) => {
+    for (;;) {
+      const wasPrepared = isPrepared;
+      try {
+        return await run(text, values, wasPrepared);
+      } catch (error) {
+        const { code } = (error ?? {}) as { readonly code?: unknown };
+        if (wasPrepared && UNPREPARED.includes(code)) {
+          if (isPrepared) onUnprepared();
+          isPrepared = false;
+        } else if (!UNDONE.includes(code)) throw error;
+      }
+    }
+  };
+}
+
+/**
+ * Tells whether the process ends when the server ends an idle connection.
+ *
+ * @param client A client of either driver.
+ */
+export function lacksErrorListener(client: PostgresClient): boolean {
+  return "query" in client && client.listenerCount?.("error") === 0;
+}
+
+/** Runs a statement once, prepared if it has values and that is asked for. */
+type Runner = (
+  text: string,
+  values: SqlValue[] | undefined,
+  isPrepared: boolean,
+) => Promise<PostgresResult>;
+
+function runnerOf(client: PostgresClient): Runner {
   if (isOf<PostgresSql>(client, "unsafe")) return bySql(client);
   if (isOf<PgPool>(client, "query")) return byPool(client);
   throw new TypeError(
@@ -86,25 +136,18 @@ export function queryOf(client: PostgresClient): PostgresQuery {
   );
 }
 
-function bySql(sql: PostgresSql): PostgresQuery {
-  return async (text, values) => {
-    for (;;) {
-      try {
-        const rows = await (values === undefined
-          ? sql.unsafe(text)
-          : sql.unsafe(text, values, { prepare: true })).raw();
-        if (values === undefined) {
-          return NOTHING;
-        }
-        return { rows: rows.map(decode), count: rows.count ?? 0 };
-      } catch (error) {
-        throwUnlessUndone(error);
-      }
+function bySql(sql: PostgresSql): Runner {
+  return async (text, values, prepare) => {
+    if (values === undefined) {
+      await sql.unsafe(text).raw();
+      return NOTHING;
     }
+    const rows = await sql.unsafe(text, values, { prepare }).raw();
+    return { rows: rows.map(decode), count: rows.count ?? 0 };
   };
 }
 
-function byPool(pool: PgPool): PostgresQuery {
+function byPool(pool: PgPool): Runner {
   const names = new Map<string, string>();
   const nameOf = (text: string): string => {
     let name = names.get(text);
@@ -114,32 +157,21 @@ function byPool(pool: PgPool): PostgresQuery {
     }
     return name;
   };
-  return async (text, values) => {
-    const statement = {
+  return async (text, values, isPrepared) => {
+    const { rows, rowCount } = await pool.query({
       text,
-      rowMode: "array" as const,
+      rowMode: "array",
       types: TYPES,
-      ...(values !== undefined && { name: nameOf(text), values }),
-    };
-    for (;;) {
-      try {
-        const { rows, rowCount } = await pool.query(statement);
-        if (values === undefined) return NOTHING;
-        return { rows: rows as string[][], count: rowCount ?? 0 };
-      } catch (error) {
-        throwUnlessUndone(error);
-      }
-    }
+      ...(values !== undefined && { values }),
+      ...(values !== undefined && isPrepared && { name: nameOf(text) }),
+    });
+    if (values === undefined) return NOTHING;
+    return { rows: rows as string[][], count: rowCount ?? 0 };
   };
 }
 
 function decode(row: (Uint8Array | null)[]): string[] {
   return row.map((value) => decoder.decode(value!));
-}
-
-function throwUnlessUndone(error: unknown): void {
-  const { code } = (error ?? {}) as { readonly code?: unknown };
-  if (!UNDONE.includes(code)) throw error;
 }
 
 function isOf<T>(client: unknown, method: keyof T): client is T {

@@ -22,10 +22,14 @@ export const SCHEMA_VERSION = 1;
 export type IdentifiedRow = EngineRow & { readonly id: string };
 
 const ROW = `json, last_access AS "lastAccess", version AS revision`;
-/** A row that no later version has written, see core/record.ts. */
-export const IS_THIS_FORMAT = `json NOT LIKE '{"format":%'`;
+/**
+ * A row that a cleanup may delete: one that no later version has written, and if
+ * it is the mark of a revocation, one that can be read, see core/record.ts.
+ */
+export const MAY_GO = `json NOT LIKE '{"format":%'
+  AND (id NOT LIKE 'user-%' OR json LIKE '{"createdAt":%}')`;
 const OLD =
-  `(ends_at <= $1 OR (ends_at IS NULL AND last_access <= $2)) AND ${IS_THIS_FORMAT}`;
+  `(ends_at <= $1 OR (ends_at IS NULL AND last_access <= $2)) AND ${MAY_GO}`;
 const TABLE_NAME = /^[a-z_][a-z0-9_]{0,47}$/;
 const OLDEST = -1;
 const LATEST = Number.MAX_SAFE_INTEGER;
@@ -35,6 +39,7 @@ export interface SqlStatements {
   readonly read: string;
   readonly insert: string;
   readonly replace: string;
+  readonly replaceUntouched: string;
   readonly touch: string;
   readonly remove: string;
   readonly removeExpected: string;
@@ -47,27 +52,52 @@ export interface SqlStatements {
   readonly version: string;
 }
 
+/** Where the sessions are. */
+export interface SqlNames {
+  /** The table, as it was given. */
+  readonly name: string;
+  /** The table, as statements name it. */
+  readonly table: string;
+  /** The table of versions, as statements name it. */
+  readonly versions: string;
+}
+
 /**
- * Writes the statements on a table.
+ * Names the tables.
  *
- * @param table Its name.
- * @throws {TypeError} If it is not a name that needs no quotes.
+ * @param table The table.
+ * @param schema The schema that has both, in quotes.
+ * @throws {TypeError} If the table is not a name that needs no quotes.
  */
-export function statementsFor(table: unknown): SqlStatements {
+export function namesOf(table: unknown, schema?: string): SqlNames {
   if (typeof table !== "string" || !TABLE_NAME.test(table)) {
     throw new TypeError(
       "Cannot use table: it is not 1 to 48 of the characters a-z 0-9 _, the first not a digit",
     );
   }
+  const start = schema === undefined ? "" : `${schema}.`;
+  return {
+    name: table,
+    table: start + table,
+    versions: `${start}latchkey_schema`,
+  };
+}
+
+/** Writes the statements on a table. */
+export function statementsFor(
+  { name, table, versions }: SqlNames,
+): SqlStatements {
+  const replace = `UPDATE ${table} SET
+    version = $1, last_access = $2, ends_at = $3, tag = $4, json = $5
+    WHERE id = $6 AND version = $7`;
   const remove = `DELETE FROM ${table} WHERE id = $1`;
   const page = `ORDER BY id LIMIT ${ROWS_AT_A_TIME}`;
   return {
     read: `SELECT ${ROW} FROM ${table} WHERE id = $1`,
     insert: `INSERT INTO ${table} (id, version, last_access, ends_at, tag, json)
       VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING`,
-    replace: `UPDATE ${table} SET
-      version = $1, last_access = $2, ends_at = $3, tag = $4, json = $5
-      WHERE id = $6 AND version = $7`,
+    replace,
+    replaceUntouched: `${replace} AND last_access = $8`,
     touch: `UPDATE ${table} SET last_access = $1, ends_at = $2
       WHERE id = $3 AND version = $4 AND last_access = $5`,
     remove: `${remove} RETURNING ${ROW}`,
@@ -79,7 +109,7 @@ export function statementsFor(table: unknown): SqlStatements {
     count: `SELECT count(*) AS count FROM ${table}`,
     countOld: `SELECT count(*) AS count FROM ${table} WHERE ${OLD}`,
     old: OLD,
-    version: `SELECT version FROM latchkey_schema WHERE name = '${table}'`,
+    version: `SELECT version FROM ${versions} WHERE name = '${name}'`,
   };
 }
 
@@ -96,10 +126,27 @@ export function checkSchemaVersion(version: number): void {
   );
 }
 
-/** Returns what a statement binds of a row, in the order of the columns. */
-export function valuesOf(row: NewEngineRow): SqlValue[] {
+/** A statement, and what it binds. */
+export interface SqlCall {
+  readonly text: string;
+  readonly values: SqlValue[];
+}
+
+/** Makes the statement of an engine's `replace`. */
+export function replacement(
+  { insert, replace, replaceUntouched }: SqlStatements,
+  id: string,
+  row: NewEngineRow,
+  expected: EngineRow | undefined,
+  isUntouched: boolean | undefined,
+): SqlCall {
   const { revision, lastAccess, expiry, tag, json } = row;
-  return [revision, lastAccess, expiry, tag, json];
+  const columns = [revision, lastAccess, expiry, tag, json];
+  if (expected === undefined) return { text: insert, values: [id, ...columns] };
+  const values = [...columns, id, expected.revision as SqlValue];
+  return isUntouched
+    ? { text: replaceUntouched, values: [...values, expected.lastAccess] }
+    : { text: replace, values };
 }
 
 /** Returns what {@linkcode SqlStatements.old} binds: whole numbers. */

@@ -98,11 +98,23 @@ export function checkResponse(answer: unknown): asserts answer is Response {
       "Cannot answer the request: the handler did not return a Response",
     );
   }
-  if (answer.bodyUsed) {
-    throw new TypeError(
-      "Cannot answer the request: the body of the handler's Response was already read",
-    );
-  }
+  if (answer.bodyUsed) throw cannotSend("was already read");
+}
+
+/**
+ * Refuses a response whose body something else is reading.
+ *
+ * @param answer A `Response` whose body was not read.
+ * @throws {TypeError} If its body is locked.
+ */
+export function checkUnlocked({ body }: Response): void {
+  if (body?.locked) throw cannotSend("is locked by a reader");
+}
+
+function cannotSend(state: string): TypeError {
+  return new TypeError(
+    `Cannot answer the request: the body of the handler's Response ${state}`,
+  );
 }
 
 /** By its shape too: a framework may bring a class of its own. */
@@ -119,6 +131,8 @@ function varyOn(headers: Headers, name: string): boolean {
   const vary = headers.get("vary") ?? "";
   const names = vary.split(",").map((each) => each.trim().toLowerCase());
   if (names.includes(name.toLowerCase()) || names.includes("*")) {
+    // Immutable headers throw here already, and not once a token is to be sent.
+    headers.set("vary", vary);
     return false;
   }
   headers.set("vary", vary.trim() === "" ? name : `${vary}, ${name}`);

@@ -80,6 +80,8 @@ export interface SessionDataOptions {
    * Keeps what JSON cannot hold: a module such as `npm:devalue`. `Date`, `Map`,
    * `Set`, `bigint`, `URL`, `Uint8Array` and other types that it knows are then
    * values like any other. What JSON can hold is stored as JSON in any case.
+   * A manager of data with such a type, `SessionManager<{ due: Date }>`, does
+   * not compile without it.
    *
    * @default {undefined} JSON only
    */
@@ -87,12 +89,37 @@ export interface SessionDataOptions {
   /**
    * How large data, flash and form tokens of a session may be together, in
    * bytes of their JSON. A commit that would make them larger throws
-   * `SessionTooLargeError` and writes nothing.
+   * `SessionTooLargeError` and writes nothing. Members of the record that this
+   * version does not know count, too.
    *
-   * @default {65536}
+   * @default {65536} or 4 KiB less than the store takes, if that is less; of that
+   * three quarters with `seal`
    */
   readonly maxBytes?: number | undefined;
 }
+
+/**
+ * Requires the option `types` where a key is declared to hold what JSON cannot.
+ * What lies deeper, in an object or an array, is refused when it is set. A
+ * function that makes managers of any data has to take its options as
+ * `SessionManagerOptions & SchemaOf<Data> & TypesOf<Data>`.
+ *
+ * @typeParam Data The keys of the sessions and what they hold.
+ */
+export type TypesOf<Data> = {
+  [Key in keyof Data]-?: unknown extends Data[Key] ? never
+    : Extract<
+      Data[Key],
+      | bigint
+      | Date
+      | RegExp
+      | URL
+      | ArrayBuffer
+      | ArrayBufferView
+      | ReadonlyMap<unknown, unknown>
+      | ReadonlySet<unknown>
+    >;
+}[keyof Data] extends never ? unknown : { readonly types: TypesCodec };
 
 /** The same, checked and completed, as far as it decides what a record holds. */
 export interface DataSettings {
@@ -104,18 +131,22 @@ export interface DataSettings {
 }
 
 const ACT = "Cannot manage sessions:";
-const KIB = 1024;
+const LARGEST = 64 * 1024;
 
 /**
  * Checks the options on data and completes them.
  *
  * @param options The options.
+ * @param largest How many bytes of data the store takes.
  * @throws {TypeError} If one of them is not of its type.
  * @throws {RangeError} If a number is out of bounds.
  */
-export function resolveDataOptions(options: SessionDataOptions): DataSettings {
+export function resolveDataOptions(
+  options: SessionDataOptions,
+  largest: number,
+): DataSettings {
   const { schema, version = 0, migrate, onInvalid = "new" } = options;
-  const { types, maxBytes = 64 * KIB } = options;
+  const { types, maxBytes = Math.min(LARGEST, largest) } = options;
   const standard = schema?.["~standard"];
   const isSchema = schema === undefined ||
     (standard?.version === 1 && typeof standard.validate === "function");

@@ -66,15 +66,21 @@ export interface SessionMisconfiguredEvent {
 }
 
 /**
- * Reports that the rotation of a secret, a step of it, or sealing a session anew
- * could not be written, as when the record is nearly as large as the store can
- * hold. The request went on without; the next one tries again.
+ * Reports that what a request does for its session without being asked failed,
+ * as when the record is nearly as large as the store can hold: a rotation of the
+ * secret, a step of it, sealing the session anew, or sending its cookie again.
+ * The request went on without; the next one tries again.
  */
 export interface SessionUnrotatedEvent {
   /** Tells the events apart. */
   readonly type: "unrotated";
   /** The session ID; it opens nothing, so it may be logged. */
   readonly sessionId: string;
+  /**
+   * Why: what the store threw, or an error in our code or the application's; no
+   * other place shows it.
+   */
+  readonly error: unknown;
 }
 
 /**
@@ -90,6 +96,23 @@ export interface SessionUnopenableEvent {
   readonly sessionId: string;
 }
 
+/**
+ * Reports that a session could not be deleted: its user's sessions were revoked,
+ * or a secret of it was used again and `endOnReuse` is set. To the request it is
+ * no session, and a revoked one is none to any other.
+ */
+export interface SessionUnendedEvent {
+  /** Tells the events apart. */
+  readonly type: "unended";
+  /**
+   * The session ID; it opens nothing, so it may be logged. Where none of a user's
+   * sessions could be deleted, the ID of the user's revocation, `user-…`.
+   */
+  readonly sessionId: string;
+  /** What the store threw. */
+  readonly error: unknown;
+}
+
 /** What {@linkcode SessionManagerOptions.onEvent} is called with. */
 export type SessionEvent =
   | SessionAmbiguousEvent
@@ -98,6 +121,7 @@ export type SessionEvent =
   | SessionInvalidEvent
   | SessionMisconfiguredEvent
   | SessionUnrotatedEvent
+  | SessionUnendedEvent
   | SessionUnopenableEvent;
 
 /**

@@ -2,11 +2,14 @@ import { isRevocationId } from "../core/revocation.ts";
 import {
   addHeaders,
   checkResponse,
+  checkUnlocked,
   completeResponse,
   thrownResponse,
 } from "../http/response.ts";
 import { Session, stateOf } from "../session/session.ts";
 import type { SessionRequest } from "../http/transport.ts";
+import { commitOrReport, commitVisit } from "./commit.ts";
+import type { TypesOf } from "./data_options.ts";
 import {
   type IsolationLevel,
   isPassive,
@@ -22,21 +25,20 @@ import {
 import { openVisit } from "./open.ts";
 import type { SchemaOf } from "./standard_schema.ts";
 import {
-  beginGeneration,
-  deleteEarlier,
   listSessionsOf,
+  revokeSessions,
   type RevokeUserOptions,
   type UserSession,
 } from "./users.ts";
 import { Visit } from "./visit.ts";
 
 /** A request under way and its visit. */
-interface Ongoing<Data extends object> {
-  readonly opening: Promise<Visit<Data>>;
+interface Ongoing {
+  readonly opening: Promise<Visit>;
   /** What it was opened with. */
   readonly level: IsolationLevel;
   /** Missing while it is being opened. */
-  visit: Visit<Data> | undefined;
+  visit: Visit | undefined;
   /** Whether a `run` will commit it. */
   isRunning: boolean;
 }
@@ -121,7 +123,7 @@ interface Ongoing<Data extends object> {
  */
 export class SessionManager<Data extends object = Record<string, unknown>> {
   readonly #settings: ManagerSettings;
-  readonly #ongoing = new WeakMap<SessionRequest, Ongoing<Data>>();
+  readonly #ongoing = new WeakMap<SessionRequest, Ongoing>();
 
   /**
    * Makes a manager; it does no I/O.
@@ -131,7 +133,9 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * @throws {RangeError} If a number is out of bounds, such as a `touchAfter` of
    * more than a tenth of `idleTimeout`.
    */
-  constructor(options: SessionManagerOptions & SchemaOf<Data>) {
+  constructor(
+    options: SessionManagerOptions & SchemaOf<Data> & TypesOf<Data>,
+  ) {
     this.#settings = resolveManagerOptions(options);
   }
 
@@ -193,7 +197,8 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * @throws {SessionLockTimeoutError} If it is `exclusive`, and other requests
    * hold the session for too long; `handle` has not run.
    * @throws {TypeError} If `handle` answers with anything but a `Response`, or
-   * with one whose body was read; nothing is saved.
+   * with one whose body was read or, if the request has changed the session, is
+   * being read; nothing is saved.
    * @throws What else `handle` throws, and nothing is saved; what the store
    * throws; the reason why the request was aborted, if it waited then.
    */
@@ -205,22 +210,26 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     const ongoing = this.#enter(request, options);
     const isInner = ongoing.isRunning;
     ongoing.isRunning = true;
-    const visit = await ongoing.opening;
     try {
+      const visit = ongoing.visit ??= await ongoing.opening;
       let response: Response;
       try {
-        response = await handle(visit.session);
+        response = await handle(visit.session as Session<Data>);
       } catch (thrown) {
         response = thrownResponse(thrown);
       }
       checkResponse(response);
       if (isInner) return response;
-      const header = this.#settings.commitWhen(response)
-        ? await visit.commitOrReport()
+      // To ask for the body costs as much as half of a request that only reads.
+      if (stateOf(visit.session).mayBeChanged) checkUnlocked(response);
+      const committing = this.#settings.commitWhen(response)
+        ? commitOrReport(visit)
         : undefined;
+      const header = committing && await committing;
       return completeResponse(response, header, visit.vary);
     } finally {
-      if (!isInner) await this.#end(visit);
+      const closing = isInner ? undefined : this.#end(request, ongoing);
+      if (closing !== undefined) await closing;
     }
   }
 
@@ -238,7 +247,15 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     request: SessionRequest,
     options?: OpenOptions,
   ): Promise<Session<Data>> {
-    return (await this.#enter(request, options).opening).session;
+    const ongoing = this.#enter(request, options);
+    try {
+      ongoing.visit ??= await ongoing.opening;
+    } catch (error) {
+      // Its callers get the error, and may try again.
+      this.#forget(request, ongoing);
+      throw error;
+    }
+    return ongoing.visit.session as Session<Data>;
   }
 
   /**
@@ -249,7 +266,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * @returns `undefined` when the request is not open.
    */
   of(request: SessionRequest): Session<Data> | undefined {
-    return this.#ongoing.get(request)?.visit?.session;
+    return this.#ongoing.get(request)?.visit?.session as Session<Data>;
   }
 
   /**
@@ -275,7 +292,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * @throws {TypeError} If another manager opened the session, it is being
    * committed, or a value in it was given something that JSON cannot hold; if
    * there are no headers for the cookie of a login, a `regenerate` or a new
-   * session. Nothing was written.
+   * session, or they are immutable, as those of `fetch`. Nothing was written.
    * @throws What the store throws; the cookie is then not in the headers.
    */
   async commit(
@@ -286,7 +303,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     const canSend = headers !== undefined;
     try {
       const varied = canSend ? addHeaders(headers, undefined, visit.vary) : [];
-      const header = await visit.commit(canSend);
+      const header = await commitVisit(visit, canSend);
       return canSend
         ? [...varied, ...addHeaders(headers, header, undefined)]
         : [];
@@ -296,12 +313,16 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
   }
 
   /**
-   * Ends the request of a session without a commit, as `run` does by itself: the
-   * request is forgotten, so that to open it again begins anew, what changes the session throws from here on, and an `exclusive` request
-   * lets the next one have it.
+   * Ends the request of a session without a commit, as `run` does by itself, so
+   * not inside of one, which then fails: the request is forgotten, so that to
+   * open it again begins anew; what changes the session throws from here on; and
+   * an `exclusive` request lets the next one have it.
    */
   async close(session: Session<Data>): Promise<void> {
-    await this.#end(Visit.of(session, this.#settings));
+    const visit = Visit.of(session, this.#settings);
+    const ongoing = this.#ongoing.get(visit.request);
+    if (ongoing?.visit === visit) this.#ongoing.delete(visit.request);
+    await visit.close();
   }
 
   /**
@@ -400,13 +421,15 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     user: string,
     { except }: RevokeUserOptions<Data> = {},
   ): Promise<number> {
-    const { store, now } = this.#settings;
     const isSession = except instanceof Session;
     const visit = isSession ? Visit.of(except, this.#settings) : undefined;
     const id = isSession ? stateOf(except).id : except;
-    const revocation = await beginGeneration(store, user, now(), id);
-    visit?.joinGeneration(user, revocation.generation);
-    return await deleteEarlier(store, user, revocation);
+    return await revokeSessions(
+      this.#settings,
+      user,
+      id,
+      (generation) => visit?.joinGeneration(user, generation),
+    );
   }
 
   /**
@@ -431,7 +454,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
   #enter(
     request: SessionRequest,
     options: OpenOptions | undefined,
-  ): Ongoing<Data> {
+  ): Ongoing {
     const { store, isolation: defaults } = this.#settings;
     const isolation = options
       ? resolveIsolation(store, options, defaults)
@@ -447,32 +470,28 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
         `Cannot open the session with the isolation ${level}: its request is open with ${before.level}`,
       );
     }
-    const opening = openVisit<Data>(
-      this.#settings,
-      request,
-      isolation,
-      passive,
-    );
-    const ongoing: Ongoing<Data> = {
-      opening,
+    const ongoing: Ongoing = {
+      opening: openVisit(this.#settings, request, isolation, passive),
       level,
       visit: undefined,
       isRunning: false,
     };
     this.#ongoing.set(request, ongoing);
-    opening.then(
-      (visit) => ongoing.visit = visit,
-      // Its callers get the error, and may try again.
-      () => this.#ongoing.delete(request),
-    );
     return ongoing;
   }
 
+  /** Forgets a request, unless it has begun anew meanwhile. */
+  #forget(request: SessionRequest, ongoing: Ongoing): void {
+    const isIt = this.#ongoing.get(request) === ongoing;
+    if (isIt) this.#ongoing.delete(request);
+  }
+
   /** Forgets a request, and lets its session take no more changes. */
-  #end(visit: Visit<Data>): PromiseLike<void> | undefined {
-    const { request } = visit;
-    const isOpen = this.#ongoing.get(request)?.visit === visit;
-    if (isOpen) this.#ongoing.delete(request);
-    return visit.close();
+  #end(
+    request: SessionRequest,
+    ongoing: Ongoing,
+  ): PromiseLike<void> | undefined {
+    this.#forget(request, ongoing);
+    return ongoing.visit?.close();
   }
 }

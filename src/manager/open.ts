@@ -29,12 +29,12 @@ import { type OpenedSession, Visit } from "./visit.ts";
  * thrown.
  * @throws The reason of the request's signal, if it is aborted while it waits.
  */
-export async function openVisit<Data extends object>(
+export async function openVisit(
   settings: ManagerSettings,
   request: SessionRequest,
   isolationSettings: IsolationSettings,
   isPassive: boolean,
-): Promise<Visit<Data>> {
+): Promise<Visit> {
   const { store, transport, counters } = settings;
   const isolation = new Isolation(isolationSettings, counters);
   const tokens = findTokens(transport.read(request));
@@ -105,7 +105,7 @@ async function findSession(
   credentials: Credentials,
   isPassive: boolean,
 ): Promise<OpenedSession | "unusable" | undefined> {
-  const { store, data, touchAfter, rotateEvery, now } = settings;
+  const { store, recordFormat, touchAfter, rotateEvery, now } = settings;
   const { onInvalid, report, counters } = settings;
   const { id, secretHash } = credentials;
   let lastAccess = now();
@@ -134,13 +134,13 @@ async function findSession(
   const { match, secret, record: { user } } = verified;
   let generation: number | undefined;
   if (user !== undefined) {
-    generation = await enterGeneration(store, id, verified.record, user);
+    generation = await enterGeneration(settings, id, verified.record, user);
     if (generation === undefined) return undefined;
   }
 
   let record = verified.record;
   try {
-    record = data.load(id, record);
+    record = recordFormat.load(id, record);
   } catch (error) {
     if (!(error instanceof SessionDataError) || onInvalid === "throw") {
       throw error;
@@ -155,7 +155,9 @@ async function findSession(
     lastAccess,
     touchedAt,
     generation,
-    credentials: { id, secret, secretHash: record.secretHash! },
+    credentials: isCurrent
+      ? credentials
+      : { id, secret, secretHash: record.secretHash! },
     broughtHash: secretHash,
     isHandedOn: !isCurrent,
     isUpkeepDue: verified.isSealOld || isCurrent &&
@@ -168,14 +170,15 @@ async function reportReuse(
   { store, report, endOnReuse, now }: ManagerSettings,
   { id, secretHash }: Credentials,
 ): Promise<void> {
+  const ending = endOnReuse && store.update(id, (record) => {
+    // A login may have replaced the secret meanwhile.
+    const isReused = matchSecret(record, secretHash, now()) === "reused";
+    return isReused ? undefined : KEEP;
+  });
   try {
-    if (!endOnReuse) return;
-    await store.update(id, (record) => {
-      // A login may have replaced the secret meanwhile.
-      const isReused = matchSecret(record, secretHash, now()) === "reused";
-      return isReused ? undefined : KEEP;
-    });
-  } finally {
-    report({ type: "reused", sessionId: id });
+    await ending;
+  } catch (error) {
+    report({ type: "unended", sessionId: id, error });
   }
+  report({ type: "reused", sessionId: id });
 }

@@ -21,7 +21,11 @@
  * or the new one. `regenerate` leaves no such way: after a login the cookie
  * from before it must not lead to the session that it became.
  */
-import type { SessionRecord } from "../core/record.ts";
+import {
+  knownMembers,
+  type SessionRecord,
+  unknownMembers,
+} from "../core/record.ts";
 import { seal, unseal } from "../core/seal.ts";
 import { hashSecret, isSameHash, type Token } from "../core/token.ts";
 import { instantAfter } from "../session/lifetime.ts";
@@ -55,6 +59,9 @@ type SecretMatch = "current" | "previous" | "reused" | "unknown";
 /** How a secret matches that opens its session. */
 type OpeningMatch = Exclude<SecretMatch, "reused" | "unknown">;
 
+/** What a commit does to the secret of a record that it keeps. */
+export type RotationStep = "rotate" | "confirm" | "forget";
+
 const PURPOSE = "rotation";
 
 /**
@@ -66,7 +73,7 @@ const PURPOSE = "rotation";
  * @returns `undefined` when they do not open it.
  */
 export function verify(
-  { data, secrets, now }: ManagerSettings,
+  { recordFormat, secrets, now }: ManagerSettings,
   record: SessionRecord,
   credentials: Credentials,
 ): Verified | undefined {
@@ -77,7 +84,7 @@ export function verify(
     ? credentials.secret
     : followRotation(record, credentials, secrets);
   if (secret === undefined) return undefined;
-  const opened = data.unseal(record, { id, secret });
+  const opened = recordFormat.unseal(record, { id, secret });
   return opened && { ...opened, match, secret };
 }
 
@@ -116,7 +123,7 @@ export function dueRotation(
   { rotatedAt, createdAt, previous }: SessionRecord,
   rotateEvery: number,
   now: number,
-): "rotate" | "confirm" | "forget" | undefined {
+): RotationStep | undefined {
   // While the secret before is the only one that the browser may have, it must
   // not be replaced.
   if (previous !== undefined && previous.until === undefined) return "confirm";
@@ -184,7 +191,9 @@ export function replaceSecret(
   record: SessionRecord,
   secret: string,
 ): SessionRecord {
-  const { previous: _previous, rotatedAt: _rotatedAt, ...rest } = record;
+  // Of what it does not know, this version cannot tell whose it is.
+  const known = unknownMembers(record) ? knownMembers(record) : record;
+  const { previous: _previous, rotatedAt: _rotatedAt, ...rest } = known;
   const { renewals = 0 } = record;
   return { ...rest, secretHash: hashSecret(secret), renewals: renewals + 1 };
 }

@@ -3,11 +3,12 @@
  *
  *   reading   loads from both stores, the old one first, and takes what the new
  *             one has; if it has nothing, what the old one had
- *   writing   moves the session first; so does a touch that is due
+ *   writing   in the phase "moving" moves the session first; so does a touch that
+ *             is due. In the phase "ready" it changes what is not frozen in the
+ *             old store, and moves only what is
  *
- * The old store is only written to delete sessions that moved or have expired.
- *
- * Not promised: anything to a program that uses one of the stores alone.
+ * Not promised: anything to a program that uses one of the stores alone while a
+ * server is in the phase "moving".
  */
 import type {
   CleanupOptions,
@@ -21,26 +22,55 @@ import type {
   UpdateOptions,
 } from "../core/store.ts";
 import {
+  checkLastAccess,
   cleanupRule,
   fromJson,
   type SessionRecord,
   toJson,
 } from "../core/record.ts";
 import { checkSessionId } from "../core/token.ts";
+import { Conflicts } from "../system/waiting.ts";
 import {
   changeIf,
-  createSession,
   findSession,
+  isFrozen,
   isPlaceholder,
   moveSession,
+  Placeholder,
+  thaw,
 } from "./move_session.ts";
+
+/** What {@linkcode MigratingSessionStore} takes. */
+export interface MigratingStoreOptions {
+  /**
+   * `"ready"`: sessions stay in the old store, where servers without this store
+   * find them, unless a server in the phase `"moving"` has moved them.
+   * `"moving"`: each call that writes a session moves it.
+   *
+   * @default {"moving"}
+   */
+  readonly phase?: "ready" | "moving" | undefined;
+  /**
+   * Tells the time, in ms since the epoch; a test passes its own.
+   *
+   * @default {Date.now}
+   */
+  readonly now?: (() => number) | undefined;
+}
 
 /**
  * Serves sessions while they move from one store to another, so that the store
- * can be changed without logging anybody out. Change all servers to it at once,
- * move the sessions that are not in use with `migrateSessions`, then change the
- * servers to the new store alone. A process killed while it moves a session may
- * leave a record in the new store that opens nothing and expires in an hour.
+ * can be changed without logging anybody out, one server after the other:
+ *
+ * 1. Change all servers to it, in the phase `"ready"`.
+ * 2. When that is done, change all to the phase `"moving"`.
+ * 3. When that is done, move the sessions that are not in use with
+ *    `migrateSessions`, to its end.
+ * 4. Change all servers to the new store alone.
+ *
+ * Where all servers can be changed at once, step 1 may be left out. A process
+ * killed while it moves a session may leave a record in the new store that opens
+ * nothing and expires in an hour.
  *
  * A load costs a load of each store. So does a call that writes, besides the
  * write itself; the first call that writes a session moves it.
@@ -68,11 +98,14 @@ export class MigratingSessionStore implements SessionStore {
   readonly isMultiprocessSafe: boolean;
   /** Whether both stores are. */
   readonly isThreadSafe: boolean;
+  /** What both stores keep. */
+  readonly largestRecord: number;
   /** See {@linkcode SessionStore.lock}: the new store's, if it has locks. */
   readonly lock?: NonNullable<SessionStore["lock"]>;
 
   readonly #from: SessionStore;
   readonly #to: SessionStore;
+  readonly #isReady: boolean;
   readonly #now: () => number;
 
   /**
@@ -80,18 +113,29 @@ export class MigratingSessionStore implements SessionStore {
    *
    * @param from The old store.
    * @param to The new store.
-   * @param now Tells the time, in ms since the epoch.
+   * @param options The phase, and the clock.
+   * @throws {TypeError} If the phase is neither of the two.
    */
   constructor(
     from: SessionStore,
     to: SessionStore,
-    now: () => number = Date.now,
+    options: MigratingStoreOptions = {},
   ) {
+    const { phase = "moving", now = Date.now } = options;
+    if (phase !== "ready" && phase !== "moving") {
+      throw new TypeError(
+        'Cannot move sessions: phase is neither "ready" nor "moving"',
+      );
+    }
     this.#from = from;
     this.#to = to;
+    this.#isReady = phase === "ready";
     this.#now = now;
     this.isMultiprocessSafe = from.isMultiprocessSafe && to.isMultiprocessSafe;
     this.isThreadSafe = from.isThreadSafe && to.isThreadSafe;
+    const { largestRecord: before = Infinity } = from;
+    const { largestRecord: after = Infinity } = to;
+    this.largestRecord = Math.min(before, after);
     if (to.lock !== undefined) {
       this.lock = (id, options) => to.lock!(id, options);
     }
@@ -108,12 +152,21 @@ export class MigratingSessionStore implements SessionStore {
     id: string,
     options: LoadOptions = {},
   ): Promise<SessionRecord | undefined> {
-    const { signal, touch } = options;
+    const { signal, touch, mustBeReadable } = options;
+    let isDue = false;
     // In the other order, a session that moves in between would be missed.
-    const old = await findSession(this.#from, id, { signal });
+    const old = await this.#from.load(id, {
+      signal,
+      mustBeReadable,
+      touch: touch && ((record, lastAccess) => {
+        isDue = touch(thaw(record), lastAccess);
+        // Where it stays, it is marked accessed; else it moves for that.
+        return isDue && this.#isReady && !isFrozen(record);
+      }),
+    });
     const moved = await this.#loadMoved(id, options);
     if (moved !== undefined || old === undefined) return moved;
-    if (!touch?.(old.record, old.lastAccess)) return old.record;
+    if (!isDue || this.#isReady && !isFrozen(old)) return thaw(old);
     await moveSession(this.#from, this.#to, id, { signal });
     return await this.#loadMoved(id, options);
   }
@@ -125,19 +178,28 @@ export class MigratingSessionStore implements SessionStore {
     options: StoreOptions = {},
   ): Promise<void> {
     const copy = copyOf(id, record);
-    await moveSession(this.#from, this.#to, id, options);
-    await this.#to.save(id, copy, options);
+    const conflicts = new Conflicts(id, options.signal);
+    for (;;) {
+      if (await this.update(id, () => copy, options) !== undefined) return;
+      if (await this.create(id, copy, options)) return;
+      await conflicts.wait();
+    }
   }
 
-  /** See {@linkcode SessionStore.create}. */
+  /**
+   * See {@linkcode SessionStore.create}. While its placeholder is in the new
+   * store, no call creates the session in the other one of the two.
+   */
   async create(
     id: string,
     record: SessionRecord,
     options: CreateOptions = {},
   ): Promise<boolean> {
     const copy = copyOf(id, record);
-    await moveSession(this.#from, this.#to, id, options);
-    return await createSession(this.#to, id, copy, options);
+    checkLastAccess(options.lastAccess);
+    return this.#isReady
+      ? await this.#createInOld(id, copy, options)
+      : await this.#createInNew(id, copy, options);
   }
 
   /** See {@linkcode SessionStore.update}. */
@@ -146,7 +208,11 @@ export class MigratingSessionStore implements SessionStore {
     change: RecordChange,
     options: UpdateOptions = {},
   ): Promise<SessionRecord | null | undefined> {
-    await moveSession(this.#from, this.#to, id, options);
+    if (this.#isReady) {
+      const kept = await changeIf(isFree, this.#from, id, change, options);
+      if (kept !== undefined && kept !== "other") return kept;
+    }
+    await moveSession(this.#from, this.#to, id, options, this.#isReady);
     const kept = await changeIf(isSession, this.#to, id, change, options);
     return kept === "other" ? undefined : kept;
   }
@@ -184,7 +250,8 @@ export class MigratingSessionStore implements SessionStore {
       const [id] = entry;
       if (await this.#loadMoved(id, { signal }) !== undefined) continue;
       shown.add(id);
-      yield entry;
+      const [, record, lastAccess] = entry;
+      yield [id, thaw(record), lastAccess];
     }
     for await (const entry of this.#to.entries(options)) {
       const [id, record] = entry;
@@ -203,11 +270,11 @@ export class MigratingSessionStore implements SessionStore {
     const { dryRun = false, grace = 0, onProgress, signal } = options;
     const isDue = cleanupRule(minutes, grace);
     // Another call may be moving a session that has not expired.
-    const unused = dryRun ? minutes : Infinity;
+    const unused = dryRun || this.#isReady ? minutes : Infinity;
     const old = await this.#from.deleteOldSessions(unused, options);
     if (old.isBusy) return old;
     let moved = 0;
-    if (!dryRun) {
+    if (!dryRun && !this.#isReady) {
       for await (
         const [id, record, lastAccess] of this.#from.entries({ signal })
       ) {
@@ -229,13 +296,62 @@ export class MigratingSessionStore implements SessionStore {
     await this.#to.check(options);
   }
 
+  async #createInNew(
+    id: string,
+    copy: SessionRecord,
+    options: CreateOptions,
+  ): Promise<boolean> {
+    const conflicts = new Conflicts(id, options.signal);
+    for (;;) {
+      const claim = await Placeholder.put(this.#to, id, options);
+      if (claim === undefined) return false;
+      let isFree = false;
+      try {
+        isFree = await findSession(this.#from, id, options) === undefined;
+      } finally {
+        if (!isFree) await claim.remove();
+      }
+      if (!isFree) return false;
+      if (await claim.replace(copy, options)) return true;
+      await conflicts.wait();
+    }
+  }
+
+  async #createInOld(
+    id: string,
+    copy: SessionRecord,
+    options: CreateOptions,
+  ): Promise<boolean> {
+    let claim = await Placeholder.put(this.#to, id, options);
+    if (claim === undefined) return false;
+    const isCreated = await this.#from.create(id, copy, options)
+      .catch(async (error) => {
+        await claim?.remove();
+        throw error;
+      });
+    if (!isCreated) {
+      await claim.remove();
+      return false;
+    }
+    // If a call has replaced the placeholder, it has looked in the old store
+    // before, or it moves the session.
+    while (!await claim.remove()) {
+      claim = await Placeholder.put(this.#to, id, options);
+      if (claim !== undefined) continue;
+      await this.#from.delete(id, options);
+      return false;
+    }
+    return true;
+  }
+
   /** Loads from the new store, and never marks a placeholder accessed. */
   async #loadMoved(
     id: string,
-    { signal, touch }: LoadOptions,
+    { signal, touch, mustBeReadable }: LoadOptions,
   ): Promise<SessionRecord | undefined> {
     const found = await this.#to.load(id, {
       signal,
+      mustBeReadable,
       touch: touch &&
         ((record, lastAccess) =>
           isSession(record) && touch(record, lastAccess)),
@@ -246,6 +362,10 @@ export class MigratingSessionStore implements SessionStore {
 
 function isSession(record: SessionRecord): boolean {
   return !isPlaceholder(record);
+}
+
+function isFree(record: SessionRecord): boolean {
+  return !isFrozen(record);
 }
 
 /** Copies a record, which the caller may change while the session moves. */

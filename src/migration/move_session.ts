@@ -1,34 +1,39 @@
 /*
- * A session is in the new store or, if it is not there, in the old one. Every
- * call that writes a session moves it first, in five steps:
+ * A session is in the new store or, if it is not there, in the old one. It moves
+ * in six steps:
  *
  *   1  look         whether the old store has the session; if not, stop
  *   2  placeholder  create one in the new store, or replace that of another call
- *   3  read         the session from the old store
- *   4  put          it in place of the placeholder, if that is still one's own
- *   5  delete       it from the old store
+ *   3  freeze       mark the session in the old store: it is not changed there now
+ *   4  read         the session from the old store
+ *   5  put          it in place of the placeholder, if that is still one's own
+ *   6  delete       it from the old store
  *
- * A placeholder is not a session: a call that finds one looks in the old store.
- * Step 3 reads while the placeholder is there, and any other call that changes,
- * deletes or moves the session replaces or removes the placeholder first. So a
- * slow call can neither bring back a deleted session nor overwrite a newer one,
- * and a deleted session needs no record of its deletion.
+ * A placeholder is not a session: a call that finds one looks in the old store,
+ * where a frozen session still is one, to be read. Step 4 reads while the
+ * placeholder is there, and any other call that changes, deletes or moves the
+ * session replaces or removes the placeholder first. So a slow call can neither
+ * bring back a deleted session nor overwrite a newer one, and a deleted session
+ * needs no record of its deletion.
  *
- * After a crash before step 4 the session is in the old store, and the next call
- * replaces the placeholder. After a crash before step 5 both stores have the
- * same session: the next call finds it in step 2, and only step 5 is left. No
- * call changes the session before step 5, so the two copies never differ.
+ * After a crash before step 5 the session is in the old store, and the next call
+ * replaces the placeholder. After a crash before step 6 both stores have the
+ * same session: the next call finds it in step 2, and only step 6 is left. No
+ * call changes the session before step 6, so the two copies never differ.
+ *
+ * Servers of the first phase, beside those that know the old store alone, change
+ * what is not frozen in the old store. What is frozen they move, step 6 included,
+ * before they change it in the new store; without that, they would undo changes.
  */
 import type { SessionRecord } from "../core/record.ts";
 import {
-  type CreateOptions,
   KEEP,
   type RecordChange,
   type SessionStore,
   type StoreOptions,
   type UpdateOptions,
 } from "../core/store.ts";
-import { BackOff } from "../system/waiting.ts";
+import { Conflicts } from "../system/waiting.ts";
 
 /** In place of the hash of a secret: no cookie opens it, as no hash is so short. */
 const PLACEHOLDER = "placeholder";
@@ -67,13 +72,12 @@ export interface MigrationOptions extends StoreOptions {
  *   SqliteSessionStore,
  * } from "@latchkey/session";
  * import { assertEquals } from "@std/assert";
- * import { DatabaseSync } from "node:sqlite";
  *
  * const directory = await Deno.makeTempDir();
  * const from = new DirectorySessionStore(directory);
  * await from.save("0123456789abcdef", { data: {}, createdAt: Date.now() });
  *
- * const to = new SqliteSessionStore(new DatabaseSync(":memory:"));
+ * using to = new SqliteSessionStore(":memory:");
  * assertEquals(await migrateSessions(from, to), 1);
  * assertEquals(await to.has("0123456789abcdef"), true);
  * await Deno.remove(directory, { recursive: true });
@@ -104,6 +108,7 @@ export async function migrateSessions(
  * Moves one session to another store, with its last access. If that store has
  * the session already, it is only deleted from the old one.
  *
+ * @param isOnlyFrozen Whether to leave one that no other call has begun to move.
  * @returns `false` when the old store does not have it.
  * @throws What either store throws; at least one of them still has the session.
  */
@@ -112,31 +117,45 @@ export async function moveSession(
   to: SessionStore,
   id: string,
   { signal }: StoreOptions,
+  isOnlyFrozen = false,
 ): Promise<boolean> {
-  const backOff = new BackOff();
+  const conflicts = new Conflicts(id, signal);
   for (;;) {
-    if (await findSession(from, id, { signal }) === undefined) return false;
-    const placeholder = makePlaceholder();
-    const isOwn = (record: SessionRecord) => record.label === placeholder.label;
-    let isMoved = false;
+    const old = await findSession(from, id, { signal });
+    if (old === undefined) return false;
+    if (isOnlyFrozen && !isFrozen(old.record)) return false;
+    const placeholder = await Placeholder.put(to, id, { signal });
+    let isMoved = placeholder === undefined;
     try {
-      isMoved = !await createSession(to, id, placeholder, { signal });
       const found = isMoved
         ? undefined
-        : await findSession(from, id, { signal });
+        : await freezeSession(from, id, { signal });
       if (found !== undefined) {
         const { record, lastAccess } = found;
-        const options = { signal, lastAccess };
-        const put = await changeIf(isOwn, to, id, () => record, options);
-        isMoved = put !== undefined && put !== "other";
+        isMoved = await placeholder!.replace(record, { signal, lastAccess });
       }
     } finally {
-      if (!isMoved) await changeIf(isOwn, to, id, () => undefined, {});
+      if (!isMoved) await placeholder!.remove();
     }
     if (isMoved) return await from.delete(id, { signal });
     // Another call works on the same session.
-    await backOff.wait(signal);
+    await conflicts.wait();
   }
+}
+
+/** Freezes a session, and returns it as it was before. */
+async function freezeSession(
+  from: SessionStore,
+  id: string,
+  options: StoreOptions,
+): Promise<{ record: SessionRecord; lastAccess: number } | undefined> {
+  await from.update(
+    id,
+    (record) => isFrozen(record) ? KEEP : { ...record, isMoving: true },
+    { ...options, lastAccess: "unchanged" },
+  );
+  const found = await findSession(from, id, options);
+  return found && { ...found, record: thaw(found.record) };
 }
 
 /** Loads a session with its last access, in whole ms, and marks nothing. */
@@ -157,22 +176,71 @@ export async function findSession(
   return record && { record, lastAccess };
 }
 
-/**
- * Creates a session, or puts it in place of a placeholder.
- *
- * @returns `false`, and nothing changed, when there is a session already.
- */
-export async function createSession(
-  store: SessionStore,
-  id: string,
-  record: SessionRecord,
-  options: CreateOptions,
-): Promise<boolean> {
-  const change = () => record;
-  for (;;) {
-    if (await store.create(id, record, options)) return true;
-    const kept = await changeIf(isPlaceholder, store, id, change, options);
-    if (kept !== undefined) return kept !== "other";
+/** A record of a call in the place of a session that is not there yet. */
+export class Placeholder {
+  readonly #store: SessionStore;
+  readonly #id: string;
+  readonly #label: string = crypto.randomUUID();
+
+  private constructor(store: SessionStore, id: string) {
+    this.#store = store;
+    this.#id = id;
+  }
+
+  /**
+   * Creates a placeholder, or puts it in place of that of another call.
+   *
+   * @returns `undefined`, and nothing changed, when there is a session.
+   */
+  static async put(
+    store: SessionStore,
+    id: string,
+    { signal }: StoreOptions,
+  ): Promise<Placeholder | undefined> {
+    const placeholder = new Placeholder(store, id);
+    const record = placeholder.#record;
+    const conflicts = new Conflicts(id, signal);
+    for (;;) {
+      if (await store.create(id, record, { signal })) return placeholder;
+      const put = await changeIf(isPlaceholder, store, id, () => record, {
+        signal,
+      });
+      if (put === "other") return undefined;
+      if (put !== undefined) return placeholder;
+      await conflicts.wait();
+    }
+  }
+
+  /** Puts a session in its place; `false` when it is no longer there. */
+  async replace(
+    record: SessionRecord,
+    options: UpdateOptions,
+  ): Promise<boolean> {
+    const put = await this.#change(() => record, options);
+    return put !== undefined && put !== "other";
+  }
+
+  /** Removes it; `false` when it is no longer there. */
+  async remove(): Promise<boolean> {
+    return await this.#change(() => undefined, {}) === null;
+  }
+
+  get #record(): SessionRecord {
+    return {
+      data: {},
+      createdAt: Date.now(),
+      idleTimeout: PLACEHOLDER_LIFE,
+      secretHash: PLACEHOLDER,
+      label: this.#label,
+    };
+  }
+
+  #change(
+    change: RecordChange,
+    options: UpdateOptions,
+  ): ReturnType<typeof changeIf> {
+    const isOwn = ({ label }: SessionRecord) => label === this.#label;
+    return changeIf(isOwn, this.#store, this.#id, change, options);
   }
 }
 
@@ -198,12 +266,14 @@ export function isPlaceholder({ secretHash }: SessionRecord): boolean {
   return secretHash === PLACEHOLDER;
 }
 
-function makePlaceholder(): SessionRecord {
-  return {
-    data: {},
-    createdAt: Date.now(),
-    idleTimeout: PLACEHOLDER_LIFE,
-    secretHash: PLACEHOLDER,
-    label: crypto.randomUUID(),
-  };
+/** Tells whether a session is on its way, and must not be changed where it is. */
+export function isFrozen({ isMoving = false }: SessionRecord): boolean {
+  return isMoving;
+}
+
+/** Returns a session without the mark of one that is on its way. */
+export function thaw(record: SessionRecord): SessionRecord {
+  if (!isFrozen(record)) return record;
+  const { isMoving: _, ...rest } = record;
+  return rest;
 }

@@ -158,6 +158,8 @@ export function isTouchDue(
   return hasPassed(due, lastAccess, now);
 }
 
+/** When the cookie was sent, where it could not be. */
+const NEVER = 0;
 /** What browsers make of a longer `Max-Age` (RFC 6265bis, 5.5). */
 const LONGEST_COOKIE = 400 * 24 * 60 * 60 * 1000;
 
@@ -189,8 +191,9 @@ export function cookieAge(
  */
 export function isCookieStale(record: SessionRecord, now: number): boolean {
   const { idleTimeout = Infinity, expiresAt = Infinity } = record;
-  if (cookieAge(record, now) === undefined) return false;
   const { cookieSentAt = record.createdAt } = record;
+  if (cookieSentAt === NEVER) return true;
+  if (cookieAge(record, now) === undefined) return false;
   const age = Math.min(idleTimeout, LONGEST_COOKIE);
   return hasPassed(accuracyOf(age), cookieSentAt, now) &&
     cookieSentAt + age < expiresAt;
@@ -198,9 +201,20 @@ export function isCookieStale(record: SessionRecord, now: number): boolean {
 
 /** Notes in a record that the cookie is sent now, where it has a `Max-Age`. */
 export function noteCookie(record: SessionRecord, now: number): SessionRecord {
-  return cookieAge(record, now) === undefined
-    ? record
-    : { ...record, cookieSentAt: now };
+  if (cookieAge(record, now) !== undefined) {
+    return { ...record, cookieSentAt: now };
+  }
+  if (record.cookieSentAt !== NEVER) return record;
+  const { cookieSentAt: _, ...rest } = record;
+  return rest;
+}
+
+/**
+ * Notes in a record that the browser does not have the cookie of its lifetime:
+ * the next request that can sends it.
+ */
+export function oweCookie(record: SessionRecord): SessionRecord {
+  return { ...record, cookieSentAt: NEVER };
 }
 
 /**

@@ -7,6 +7,23 @@ export let stateOf: <Data extends object>(
 ) => SessionState;
 
 /**
+ * A value, unless it is a promise: a session keeps what that resolves to.
+ *
+ * @typeParam Value The value.
+ */
+export type NoPromise<Value> = Value extends PromiseLike<unknown> ? never
+  : Value;
+
+/**
+ * A function, unless it may return a promise: `update` needs the value at once.
+ *
+ * @typeParam Change The function.
+ */
+export type NoAsyncFunction<Change extends (...args: never[]) => unknown> =
+  Extract<ReturnType<Change>, PromiseLike<unknown>> extends never ? Change
+    : never;
+
+/**
  * What one visitor has on the server, in the memory of one request: data by
  * key, a user, flash messages and form tokens. It does no I/O and knows no
  * store; it remembers what was done, and {@linkcode SessionManager} does the
@@ -126,9 +143,13 @@ export class Session<Data extends object = Record<string, unknown>> {
    * @throws {TypeError} If the value cannot be kept, or `ttl` is not a number.
    * @throws {RangeError} If `ttl` is not a whole number from 1 up.
    */
-  set<Key extends keyof Data & string>(
+  set<
+    Key extends keyof Data & string,
+    Value extends Exclude<Data[Key], undefined>,
+  >(
     key: Key,
-    value: Exclude<Data[Key], undefined>,
+    value: string extends keyof Data ? NoPromise<Value>
+      : Exclude<Data[Key], undefined>,
     options?: SetOptions,
   ): void {
     this.#state.write().data.set(key, value, options);
@@ -171,9 +192,14 @@ export class Session<Data extends object = Record<string, unknown>> {
    * @returns The new value, as this request sees it.
    * @throws {TypeError} If the new value cannot be kept.
    */
-  update<Key extends keyof Data & string>(
+  update<
+    Key extends keyof Data & string,
+    Change extends (
+      value: Data[Key] | undefined,
+    ) => Exclude<Data[Key], undefined>,
+  >(
     key: Key,
-    change: (value: Data[Key] | undefined) => Exclude<Data[Key], undefined>,
+    change: string extends keyof Data ? NoAsyncFunction<Change> : Change,
   ): Exclude<Data[Key], undefined> {
     return this.#state.write().data.update(
       key,
@@ -252,7 +278,7 @@ export class Session<Data extends object = Record<string, unknown>> {
    * @param value Its value.
    * @throws {TypeError} If the value cannot be kept.
    */
-  flash(key: string, value: unknown): void;
+  flash<Value>(key: string, value: NoPromise<Value>): void;
   flash(
     key: string,
     ...values: readonly [] | readonly [unknown]

@@ -62,10 +62,11 @@ export class SessionData {
   #handedOut: Map<string, string> | undefined;
   /** What the changes start from: the same, or nothing. */
   #base: DataContent;
-  #states = new Map<string, KeyState>();
+  /** The keys that were looked into or changed; missing when none was. */
+  #states: Map<string, KeyState> | undefined;
   #isCleared = false;
   /** The texts of the objects when the last change was taken. */
-  #texts = new Map<string, string>();
+  #texts: Map<string, string> | undefined;
 
   constructor(
     base: DataContent | undefined,
@@ -77,18 +78,22 @@ export class SessionData {
     this.#now = now;
   }
 
-  /** What the store had, without any change inside it. */
+  /** What the store had, without any change inside it, and no more of the record. */
   get stored(): DataContent {
-    if (this.#handedOut === undefined) return this.#stored;
     const { data, keyExpiry } = this.#stored;
     const content: Record<string, unknown> = { ...data };
-    for (const [key, text] of this.#handedOut) {
+    for (const [key, text] of this.#handedOut ?? []) {
       put(content, key, this.#format.parse(text));
     }
     return {
       data: content as Record<string, JsonValue>,
       ...(keyExpiry !== undefined && { keyExpiry }),
     };
+  }
+
+  /** Whether a value was handed out that can be changed inside. */
+  get isHandedOut(): boolean {
+    return this.#handedOut !== undefined;
   }
 
   /** Whether no key has a value. */
@@ -100,8 +105,9 @@ export class SessionData {
   keys(): string[] {
     const { data, keyExpiry } = this.#base;
     const keys = this.#isCleared ? [] : Object.keys(data);
-    if (this.#states.size === 0 && keyExpiry === undefined) return keys;
-    return [...new Set([...keys, ...this.#states.keys()])]
+    const states = this.#states;
+    if (states === undefined && keyExpiry === undefined) return keys;
+    return [...new Set([...keys, ...states?.keys() ?? []])]
       .filter((key) => this.has(key));
   }
 
@@ -113,7 +119,7 @@ export class SessionData {
   get(key: string): unknown {
     const value = this.#peek(key);
     if (typeof value !== "object" || value === null) return value;
-    const state: KeyState = this.#states.get(key) ??
+    const state: KeyState = this.#states?.get(key) ??
       {
         value,
         text: undefined,
@@ -126,7 +132,7 @@ export class SessionData {
         this.#handedOut ??= new Map();
         this.#handedOut.set(key, text);
       }
-      this.#states.set(key, { ...state, text });
+      this.#setState(key, { ...state, text });
     }
     return value;
   }
@@ -138,7 +144,7 @@ export class SessionData {
 
   delete(key: string): boolean {
     if (!this.has(key)) return false;
-    this.#states.set(key, DELETED);
+    this.#setState(key, DELETED);
     return true;
   }
 
@@ -146,7 +152,7 @@ export class SessionData {
   update(key: string, change: Update): unknown {
     const before = this.#peek(key);
     const value = change(this.#copy(before, key));
-    const state = this.#states.get(key);
+    const state = this.#states?.get(key);
     const isSet = state !== undefined &&
       (state.change === "set" || this.#wasChangedInside(state));
     const updates = typeof state?.change === "object" ? state.change : [];
@@ -162,7 +168,7 @@ export class SessionData {
   }
 
   clear(): void {
-    this.#states.clear();
+    this.#states = undefined;
     this.#isCleared = true;
   }
 
@@ -173,10 +179,11 @@ export class SessionData {
    * @throws {TypeError} If a value was given something that JSON cannot hold.
    */
   takeChange(): DataChange | undefined {
-    if (this.#states.size === 0 && !this.#isCleared) return undefined;
-    this.#texts = new Map();
+    const states = this.#states;
+    if (states === undefined && !this.#isCleared) return undefined;
+    this.#texts = undefined;
     const changes: [key: string, change: KeyChange][] = [];
-    for (const [key, state] of this.#states) {
+    for (const [key, state] of states ?? []) {
       const change = this.#takeState(key, state);
       if (change !== undefined) changes.push([key, change]);
     }
@@ -201,7 +208,7 @@ export class SessionData {
 
   #restart(base: DataContent): void {
     this.#base = base;
-    this.#states = new Map();
+    this.#states = undefined;
     this.#isCleared = false;
   }
 
@@ -211,22 +218,28 @@ export class SessionData {
    */
   rebase(base: DataContent = NOTHING): void {
     const { data, keyExpiry } = base;
-    const states = new Map<string, KeyState>();
-    for (const [key, text] of this.#texts) {
-      const value = this.#states.get(key)?.value;
-      const isKept = Object.hasOwn(data, key) &&
-        this.#format.write(data[key]) === text;
-      const expiresAt = expiryIn(keyExpiry, key);
-      if (isKept) states.set(key, { value, text, change: "none", expiresAt });
-    }
+    const before = this.#states;
     this.#restart(base);
     this.#stored = base;
     this.#handedOut = undefined;
-    this.#states = states;
+    for (const [key, text] of this.#texts ?? []) {
+      const value = before?.get(key)?.value;
+      const isKept = Object.hasOwn(data, key) &&
+        this.#format.write(data[key]) === text;
+      const expiresAt = expiryIn(keyExpiry, key);
+      if (isKept) {
+        this.#setState(key, { value, text, change: "none", expiresAt });
+      }
+    }
+  }
+
+  #setState(key: string, state: KeyState): void {
+    this.#states ??= new Map();
+    this.#states.set(key, state);
   }
 
   #peek(key: string): unknown {
-    const state = this.#states.get(key);
+    const state = this.#states?.get(key);
     if (state !== undefined) {
       return this.#isExpired(state.expiresAt) ? undefined : state.value;
     }
@@ -241,11 +254,11 @@ export class SessionData {
   #put(key: string, state: KeyState): void {
     checkKey(key);
     this.#format.check(state.value, nameKey(key));
-    this.#states.set(key, state);
+    this.#setState(key, state);
   }
 
   #expiryOf(key: string): number | undefined {
-    const state = this.#states.get(key);
+    const state = this.#states?.get(key);
     if (state !== undefined) return state.expiresAt;
     return this.#isCleared ? undefined : expiryIn(this.#base.keyExpiry, key);
   }
@@ -275,6 +288,7 @@ export class SessionData {
     const isObject = typeof value === "object" && value !== null;
     if (isObject && (change === "set" || before !== undefined)) {
       const text = this.#write(value, key);
+      this.#texts ??= new Map();
       this.#texts.set(key, text);
       // Parsed here, so that nothing is shared with the store.
       if (text !== before) {

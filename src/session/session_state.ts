@@ -116,6 +116,7 @@ export class SessionState {
   isLogout = false;
   /** Whether the request looked at the session in any way. */
   isUsed = false;
+  #isWritten = false;
   /** What a manager keeps with the session; a `WeakMap` of its own costs more. */
   owner: object | undefined;
   readonly #format: ValueFormat;
@@ -132,8 +133,10 @@ export class SessionState {
   #loginGeneration: number | undefined;
   /** The login that began and has not ended. */
   #begunLogin: SessionRecord["login"];
+  /** The same, whatever the request has done to the session since. */
+  #boundLogin: SessionRecord["login"];
   #isLoginBegun = false;
-  #isLabelChanged = false;
+  #isLabelSet = false;
   #isRegenerated = false;
   #changeLifetime: ReturnType<typeof changeLifetime> | undefined;
   /** Why nothing may be written at the moment. */
@@ -194,6 +197,11 @@ export class SessionState {
       this.formTokens.isEmpty && this.user === undefined;
   }
 
+  /** Whether a commit may find a change; one inside a value counts as likely. */
+  get mayBeChanged(): boolean {
+    return this.#isWritten || this.data.isHandedOut;
+  }
+
   /** Notes that the request looks at the session. */
   read(): this {
     this.isUsed = true;
@@ -206,13 +214,13 @@ export class SessionState {
     if (problem !== undefined) {
       throw new TypeError(`Cannot change the session: ${problem}`);
     }
+    this.#isWritten = true;
     return this.read();
   }
 
   /** Notes that the request is about to use up what an earlier one left. */
   use(): this {
-    const isLost = this.isReadOnly || this.#locked !== undefined;
-    return isLost ? this.write() : this.read();
+    return this.write();
   }
 
   setUser(user: string | null): void {
@@ -224,12 +232,9 @@ export class SessionState {
       this.isLogout = true;
       return;
     }
-    const begun = this.#begunLogin;
-    const generation = this.login === user ? this.#loginGeneration : undefined;
     if (this.user !== undefined && this.user !== user) this.#replace();
-    this.#loginGeneration = begun?.user === user
-      ? begun.generation
-      : generation;
+    const bound = this.#boundLogin;
+    this.#loginGeneration = bound?.user === user ? bound.generation : undefined;
     this.#begunLogin = undefined;
     this.#isLoginBegun = false;
     this.user = user;
@@ -240,15 +245,13 @@ export class SessionState {
 
   /** Notes in which generation the login of a user begins. */
   beginLogin(user: string, generation: number): void {
-    this.#begunLogin = { user, generation };
+    this.#begunLogin = this.#boundLogin = { user, generation };
     this.#isLoginBegun = true;
   }
 
   setLabel(label: string | null): void {
-    const text = shorten(label);
-    if (text === this.label) return;
-    this.label = text;
-    this.#isLabelChanged = true;
+    this.label = shorten(label);
+    this.#isLabelSet = true;
   }
 
   /** An attacker who had the old secret may know the form tokens, too. */
@@ -262,9 +265,11 @@ export class SessionState {
   }
 
   destroy(): void {
+    const bound = this.#boundLogin;
     this.#isEnded = this.#stored !== undefined;
     this.data.end();
     this.#reset(undefined);
+    this.#boundLogin = bound;
     this.isLogout = true;
   }
 
@@ -276,7 +281,7 @@ export class SessionState {
 
   /** Ends the session, but for what the request said of its successor. */
   #replace(): void {
-    const label = this.#isLabelChanged ? this.label ?? null : undefined;
+    const label = this.#isLabelSet ? this.label ?? null : undefined;
     const changeLifetime = this.#changeLifetime;
     this.destroy();
     if (label !== undefined) this.setLabel(label);
@@ -294,8 +299,10 @@ export class SessionState {
     if (this.#stored === undefined) return;
     const { formTokens = [], ...rest } = this.#stored.record;
     const left = formTokens.filter((other) => other !== token);
-    this.#record = { ...rest, ...(left.length > 0 && { formTokens: left }) };
-    this.#stored = { ...this.#stored, record: this.#record };
+    const record = { ...rest, ...(left.length > 0 && { formTokens: left }) };
+    this.#stored = { ...this.#stored, record };
+    // The request may have ended the session since it sent the token.
+    if (!this.#isEnded) this.#record = record;
   }
 
   /**
@@ -312,7 +319,9 @@ export class SessionState {
     const changeFormTokens = this.#formTokens?.takeChange();
     const changeLifetime = this.#changeLifetime;
     const { login, signedInAt, label } = this;
-    const isLabelChanged = this.#isLabelChanged;
+    // A login may find another record at the commit, or none.
+    const isLabelChanged = this.#isLabelSet &&
+      (login !== undefined || label !== this.#record?.label);
     const begunLogin = this.#isLoginBegun ? this.#begunLogin : undefined;
     const isChanged = this.#isEnded || this.#isRegenerated ||
       isLabelChanged || begunLogin !== undefined ||
@@ -400,10 +409,10 @@ export class SessionState {
     this.#id = stored?.id;
     this.#record = record;
     this.#flash = this.#formTokens = this.#changeLifetime = undefined;
-    this.#begunLogin = record?.login;
+    this.#begunLogin = this.#boundLogin = record?.login;
     this.#loginGeneration = undefined;
     this.#isLogin = this.#isLoginBegun = false;
-    this.#isLabelChanged = this.#isRegenerated = false;
+    this.#isLabelSet = this.#isRegenerated = false;
   }
 
   /** The ID and the names of the keys; never a value. */

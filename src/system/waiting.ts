@@ -14,7 +14,7 @@ export type Again = typeof AGAIN;
 /** How often to try again without a timer: a lock is held for about 50 µs. */
 const TRIES_AT_ONCE = 2;
 /** The longest wait for the lock of a file, in milliseconds. */
-const LONGEST_FOR_A_FILE = 8;
+export const LONGEST_FOR_A_FILE = 8;
 /** How long to retry where the caller sets no limit, in milliseconds. */
 const TIMEOUT = 5_000;
 /** A timer of more than 2 ** 31 ms would fire at once. */
@@ -59,6 +59,8 @@ export interface WaitOptions {
   readonly timeout: number;
   /** Ends the wait at once. */
   readonly signal: AbortSignal | undefined;
+  /** When it began, by the monotonic clock; missing for now. */
+  readonly since?: number;
 }
 
 /** The flows of this process that wait for a name. */
@@ -84,8 +86,9 @@ export async function retryUntilFree<T>(
   waitOptions: WaitOptions,
 ): Promise<T> {
   const { path, timeout, signal } = waitOptions;
+  const { since = system.monotonic() } = waitOptions;
   signal?.throwIfAborted();
-  const end = system.monotonic() + timeout;
+  const end = since + timeout;
   const backOff = new BackOff(LONGEST_FOR_A_FILE);
   using place = new PlaceInLine(lines, path);
   for (let atOnce = TRIES_AT_ONCE;;) {
@@ -201,15 +204,16 @@ export class Conflicts {
 }
 
 /**
- * Calls an SQLite database, or a `Deno.Kv` in a file, which is one, until no
- * other process writes to it. A call that finds it locked has done nothing.
+ * Repeats a call to an engine while another process keeps it from its work.
  *
- * @param call What to do.
- * @throws What the call throws; that the database is locked, if it has been for
- * five seconds.
+ * @param call What to do; one that is kept from it has done nothing.
+ * @param isHeld Tells by what the call throws whether that is so.
+ * @throws What the call throws; also when it has been kept from it for five
+ * seconds.
  */
-export async function untilUnlocked<T>(
+export async function retryCall<T>(
   call: () => Promise<T> | T,
+  isHeld: (error: unknown) => boolean,
 ): Promise<T> {
   const start = system.monotonic();
   const backOff = new BackOff();
@@ -218,15 +222,10 @@ export async function untilUnlocked<T>(
       return await call();
     } catch (error) {
       const isTooLong = system.monotonic() - start > TIMEOUT;
-      if (!isLocked(error) || isTooLong) throw error;
+      if (!isHeld(error) || isTooLong) throw error;
     }
     await backOff.wait(undefined);
   }
-}
-
-/** The error has no class of its own, and not everywhere a code. */
-function isLocked(error: unknown): boolean {
-  return error instanceof Error && error.message === "database is locked";
 }
 
 /**

@@ -132,6 +132,20 @@ export function testWriting(declare: Declare): void {
     assertEquals(await store.has(ID), false);
   });
 
+  declare("update() can be no access", async ({ store, age }) => {
+    await store.save(ID, recordOf({}, { idleTimeout: 2 * HOUR }));
+    await age(ID, HOUR);
+    const lastAccess = await lastAccessOf(store, ID);
+    await store.load(ID);
+    const change = (record: SessionRecord) => ({ ...record, data: { n: 2 } });
+    await store.update(ID, change, { lastAccess: "unchanged" });
+    assertEquals((await store.load(ID))?.data, { n: 2 });
+    assertEquals(
+      Math.floor(await lastAccessOf(store, ID) as number),
+      Math.floor(lastAccess as number),
+    );
+  });
+
   declare("create() takes an ID that was deleted", async ({ store }) => {
     await store.create(ID, recordOf({ n: 1 }));
     await store.delete(ID);

@@ -7,6 +7,7 @@ import {
 } from "@std/assert";
 import { toFileUrl } from "@std/path/to-file-url";
 import { SessionDirectoryError } from "../../src/core/errors.ts";
+import { revocationId } from "../../src/core/revocation.ts";
 import type { SessionStore } from "../../src/core/store.ts";
 import { system } from "../../src/system/system.ts";
 import {
@@ -300,6 +301,14 @@ Deno.test("after the directory was removed, operations that change a session thr
   for (const name of ["save", "create", "entries"]) {
     await assertRejects(() => OPERATIONS[name]!(store), Deno.errors.NotFound);
   }
+  // A revocation in it may be missing, too.
+  for (const id of [ID, revocationId("ann")]) {
+    await assertRejects(
+      () => store.load(id, { mustBeReadable: true }),
+      SessionDirectoryError,
+    );
+    assertEquals(await store.load(id), undefined);
+  }
 });
 
 Deno.test("a missing permission is the original error", async () => {
@@ -337,4 +346,35 @@ Deno.test({
     await store.update(ID, () => recordOf({ n: 3 }));
     assertEquals((await store.load(ID))?.data, { n: 3 });
   },
+});
+
+Deno.test("a relative directory is the one of when the store was made, whatever the current directory", async () => {
+  using place = new TemporaryDirectory();
+  const before = Deno.cwd();
+  const [first, second] = ["first", "second"].map((name) => {
+    const path = place.join(name);
+    Deno.mkdirSync(`${path}/sessions`, { recursive: true, mode: 0o700 });
+    return path;
+  }) as [string, string];
+  try {
+    Deno.chdir(first);
+    const store = new DirectorySessionStore("./sessions");
+    Deno.chdir(second);
+    await store.save(ID, recordOf());
+    assertEquals(store.directory, `${Deno.realPathSync(first)}/sessions`);
+    const other = new DirectorySessionStore("sessions");
+    assertEquals(await other.has(ID), false);
+    assertEquals(await store.load(ID), recordOf());
+  } finally {
+    Deno.chdir(before);
+  }
+});
+
+Deno.test("on Windows a directory store says what it lacks there, and which store to take", () => {
+  using _replaced = replaceSystem({ os: () => "windows" });
+  assertThrows(
+    () => new DirectorySessionStore("sessions"),
+    Deno.errors.NotSupported,
+    "Cannot keep sessions in a directory on Windows, which has no flock and no POSIX modes: take SqliteSessionStore",
+  );
 });

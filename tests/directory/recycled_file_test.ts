@@ -4,7 +4,12 @@ import {
   assertInstanceOf,
   assertThrows,
 } from "@std/assert";
-import { decodeRecord, encodeRecord, FLAG_AT } from "../../src/core/codec.ts";
+import {
+  decodeRecord,
+  encodeRecord,
+  FLAG_AT,
+  putLastAccess,
+} from "../../src/core/codec.ts";
 import {
   type DirectoryContext,
   dropRecycled,
@@ -167,6 +172,19 @@ Deno.test("a backup made of hard links keeps its bytes", () => {
   assertEquals(scene.read(backup), [2, " "]);
   assertEquals(scene.read(), [5, " "]);
   assertEquals(scene.list(), [ID, "backup"]);
+});
+
+Deno.test("in a backup made of hard links a touch changes the last access, and nothing else", async () => {
+  using scene = new Scene();
+  const backup = scene.join("backup");
+  Deno.linkSync(scene.session, backup);
+  const before = Deno.readFileSync(backup);
+  const store = new DirectorySessionStore(scene.path);
+  using _clock = stopClock(18e11);
+  await store.touch(ID);
+  assertEquals(lastAccessIn(backup), 18e11);
+  putLastAccess(before, 18e11);
+  assertEquals(Deno.readFileSync(backup), before);
 });
 
 Deno.test("a backup made of the recycled file keeps its bytes", () => {

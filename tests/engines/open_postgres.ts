@@ -28,6 +28,8 @@ export interface ConnectOptions {
   readonly max?: number;
   /** The role, else the server's own. */
   readonly user?: string;
+  /** Whether `npm:postgres` may prepare statements; it does by default. */
+  readonly prepare?: boolean;
 }
 
 /** A client, open. */
@@ -122,13 +124,14 @@ export function connectByPg(
 /** Makes the `sql` of `npm:postgres`. */
 export function connectByPostgres(
   port: number,
-  { max = 4, user = "postgres" }: ConnectOptions = {},
+  { max = 4, user = "postgres", prepare = true }: ConnectOptions = {},
 ): OpenedClient<postgres.Sql> {
   const client = postgres({
     ...WHERE,
     port,
     user,
     max,
+    prepare,
     onnotice: fail,
     connection: { application_name: nameOf(Deno.pid) },
   });

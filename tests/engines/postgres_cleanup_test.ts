@@ -1,6 +1,10 @@
-import { assert, assertEquals } from "@std/assert";
-import type { CleanupResult } from "../../src/core/store.ts";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { revocationId } from "../../src/core/revocation.ts";
+import type { CleanupResult, StoreWarning } from "../../src/core/store.ts";
+import { PostgresSessionStore } from "../../src/engines/postgres.ts";
+import type { PostgresClient } from "../../src/engines/postgres_client.ts";
 import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
+import { spoilPostgres } from "./open_postgres.ts";
 import { PostgresScene, type WatchedStore } from "./postgres_scene.ts";
 
 const MINUTES = 30;
@@ -134,4 +138,46 @@ scene.test("a session may expire at the largest safe integer", async (driver) =>
   assertEquals(await store.touch(ID), true);
   assertEquals((await store.deleteOldSessions(0)).remaining, 1);
   assertEquals(await store.load(ID), record);
+});
+
+scene.test("deleteOldSessions() succeeds although the server cannot count in time what remains", async (driver) => {
+  const place = scene.place(driver);
+  await using watched = await scene.open(place);
+  const { sql, table } = watched;
+  await fill(watched, 1_500);
+  await watched.store.save(ID, recordOf());
+  const role = `hurried_${driver}`;
+  await sql(`CREATE ROLE ${role} LOGIN SUPERUSER`);
+  await sql(`ALTER ROLE ${role} SET statement_timeout = '1s'`);
+  await using hurried = await scene.open(place, { user: role });
+  const count = "SELECT count(*) AS count";
+  const client: PostgresClient = {
+    query: ({ text, values }) =>
+      hurried.client.query({
+        text: text.replace(count, `${count}, pg_sleep(60)`),
+        ...(values && { values }),
+      }),
+  };
+  const warnings: StoreWarning[] = [];
+  const onWarning = (warning: StoreWarning) => void warnings.push(warning);
+  const store = new PostgresSessionStore(client, { table, onWarning });
+  const result = await store.deleteOldSessions(MINUTES);
+  assertEquals(result, { deleted: 1_500, remaining: NaN, orphans: 0 });
+  assertEquals(warnings.map(({ type }) => type), ["unwritten"]);
+  assertStringIncludes(warnings[0]!.message, "statement timeout");
+  assertEquals(await idsOf(watched), [ID]);
+});
+
+scene.test("deleteOldSessions() leaves the mark of a revocation that cannot be read", async (driver) => {
+  const place = scene.place(driver);
+  await using watched = await scene.open(place);
+  const { store } = watched;
+  const expired = recordOf({ generation: 1 }, { expiresAt: 1 });
+  const [damaged, cut, whole] = ["ann", "bob", "eve"].map(revocationId);
+  for (const id of [damaged!, cut!, whole!, ID]) await store.save(id, expired);
+  await spoilPostgres(place, damaged!, "garbage");
+  await spoilPostgres(place, cut!, '{"createdAt":1,"data":{"gener');
+  await spoilPostgres(place, ID, "garbage");
+  assertEquals((await store.deleteOldSessions(MINUTES)).deleted, 2);
+  assertEquals(await idsOf(watched), [damaged!, cut!].sort());
 });

@@ -59,6 +59,7 @@ Deno.test({
       using _integer = readAs(INT4, parse);
       using _text = readAs(TEXT, (text) => ({ text }));
       const client = new pg.Pool({ ...WHERE, port });
+      client.on("error", fail);
       await assertWorks(client, table);
       await client.end();
     }
@@ -92,11 +93,16 @@ Deno.test({
   fn: async () => {
     const { port, table } = scene.place("pg");
     const client = new pg.Client({ ...WHERE, port });
+    client.on("error", fail);
     await client.connect();
     await assertWorks(client, table);
     await client.end();
   },
 });
+
+function fail(error: Error): never {
+  throw error;
+}
 
 const WHERE = { host: "127.0.0.1", user: "postgres", database: "postgres" };
 

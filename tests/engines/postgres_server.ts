@@ -1,12 +1,13 @@
 /** A PostgreSQL server of a test's own, on loopback. */
 
+import { removeIfThere } from "../../src/system/files.ts";
 import { findPostgres } from "./find_postgres.ts";
 
-const READY = "database system is ready to accept connections";
+const READY = /database system is ready to accept (read-only )?connections/;
 const TAKEN = "could not bind";
 const ATTEMPTS = 5;
 /** PostgreSQL refuses to run as root; it runs as the user "nobody", which owns no files. */
-const NOBODY = 65534;
+export const NOBODY = 65534;
 
 // With few permissions the variable names the directory, so that none is searched.
 const PROGRAMS = Deno.env.get("POSTGRES_BIN") ?? findPostgres() ?? "";
@@ -58,8 +59,18 @@ export class PostgresServer implements AsyncDisposable {
     return server;
   }
 
-  /** Starts it again after {@linkcode PostgresServer.stop}, where it was. */
-  async restart(): Promise<void> {
+  /**
+   * Starts it again after {@linkcode PostgresServer.stop}, where it was.
+   *
+   * @param isStandby Whether as the standby of a server that is gone: until it is
+   * started again otherwise, it takes no changes.
+   */
+  async restart(isStandby = false): Promise<void> {
+    const signal = `${this.#data}/standby.signal`;
+    if (isStandby) {
+      Deno.writeTextFileSync(signal, "");
+      if (IS_ROOT) Deno.chownSync(signal, NOBODY, NOBODY);
+    } else removeIfThere(signal);
     if (await this.#start(this.port)) return;
     throw new Error("Cannot restart PostgreSQL: its port is taken");
   }
@@ -135,7 +146,7 @@ export class PostgresServer implements AsyncDisposable {
     this.#log = "";
     for await (const text of stream.pipeThrough(new TextDecoderStream())) {
       this.#log += text;
-      if (this.#log.includes(READY)) tellReady();
+      if (READY.test(this.#log)) tellReady();
     }
   }
 }
@@ -161,7 +172,7 @@ function commandFor(program: string, args: string[]): Deno.Command {
 }
 
 /** Lets other users enter a directory, and the one above it. */
-function letThrough(directory: string): void {
+export function letThrough(directory: string): void {
   const above = directory.slice(0, directory.lastIndexOf("/"));
   for (const path of [directory, above]) {
     const { mode } = Deno.statSync(path);
@@ -169,7 +180,8 @@ function letThrough(directory: string): void {
   }
 }
 
-function freePort(): number {
+/** Finds a port that is free just now. */
+export function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;
 }

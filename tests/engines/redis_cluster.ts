@@ -11,6 +11,8 @@ export interface RedisClusterOptions {
   readonly hasReplica?: boolean;
   /** After how many ms without an answer a node counts as failed. */
   readonly nodeTimeout?: number;
+  /** Whether it serves nothing while a node is down that has no replica. */
+  readonly needsAll?: boolean;
 }
 
 /** Three masters that share the slots, and maybe a replica. */
@@ -32,12 +34,17 @@ export class RedisCluster implements AsyncDisposable {
 
   /** Starts one. */
   static async start(
-    { hasReplica = false, nodeTimeout = 15_000 }: RedisClusterOptions = {},
+    {
+      hasReplica = false,
+      nodeTimeout = 15_000,
+      needsAll = true,
+    }: RedisClusterOptions = {},
   ): Promise<RedisCluster> {
     await using stack = new AsyncDisposableStack();
     const settings = {
       "cluster-enabled": "yes",
       "cluster-node-timeout": String(nodeTimeout),
+      "cluster-require-full-coverage": needsAll ? "yes" : "no",
     };
     const nodes: RedisServer[] = [];
     for (let n = 0; n < MASTERS + (hasReplica ? 1 : 0); n++) {

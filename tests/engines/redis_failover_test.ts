@@ -7,11 +7,15 @@ import {
   assertStrictEquals,
 } from "@std/assert";
 import { Cluster } from "npm:ioredis@5.11.1";
+import { userTag } from "../../src/core/codec.ts";
+import type { SessionRecord } from "../../src/core/record.ts";
+import type { StoreWarning } from "../../src/core/store.ts";
 import { RedisSessionStore } from "../../src/engines/redis.ts";
 import { ID, OTHER_ID, recordOf } from "../constants.ts";
 import { connectRedis } from "./open_redis.ts";
 import { RedisCluster } from "./redis_cluster.ts";
 import { missingRedis, RedisServer, waitUntil } from "./redis_server.ts";
+import { ask } from "./redis_wire.ts";
 
 const HOST = "127.0.0.1";
 const ignore = missingRedis !== undefined;
@@ -96,6 +100,84 @@ async function useSessions(
     assertEquals(entries.map(([id]) => id).sort(), ids.toSorted());
   }
 }
+
+Deno.test({
+  name:
+    "RedisSessionStore: while the node of an index is down, only a login fails, and changes nothing",
+  ignore,
+  fn: async () => {
+    await using cluster = await RedisCluster.start({
+      nodeTimeout: 1_000,
+      needsAll: false,
+    });
+    const { masters } = cluster;
+    const slotOf = async (key: string) =>
+      await masters[0]!.ask("CLUSTER", "KEYSLOT", key) as number;
+    const nodeOf = async (key: string) =>
+      Math.floor(await slotOf(key) * masters.length / 16_384);
+    const down = await nodeOf(userTag("ann"));
+    const ids: string[] = [];
+    for (let n = 0; ids.length < 4; n++) {
+      const id = `session-number-${n}`;
+      if (await nodeOf(id) !== down) ids.push(id);
+    }
+    const [used, left, ended, another] = ids as [
+      string,
+      string,
+      string,
+      string,
+    ];
+    const { port } = masters[(down + 1) % masters.length]!;
+    const client = new Cluster([{ host: HOST, port }], {
+      // An error, instead of waiting for the node.
+      maxRedirections: 1,
+      redisOptions: { maxRetriesPerRequest: 0 },
+    });
+    client.on("error", ignoreError);
+    try {
+      const warnings: StoreWarning[] = [];
+      const store = new RedisSessionStore(client, {
+        onWarning: (warning) => warnings.push(warning),
+      });
+      const ann = recordOf({ n: 0 }, { user: "ann" });
+      for (const id of [used, left, ended]) await store.save(id, ann);
+      await store.save(another, recordOf({ n: 0 }));
+      await masters[down]!.stop();
+      const { port: lives } = masters[(down + 1) % masters.length]!;
+      await waitUntil("the node has failed", async () => {
+        const nodes = String(await ask(lives, "CLUSTER", "NODES"));
+        return /,fail|[^?]fail /.test(nodes);
+      });
+
+      const count = (record: SessionRecord) => ({
+        ...record,
+        data: { n: Number(record.data.n) + 1 },
+      });
+      assertEquals((await store.update(used, count))?.data, { n: 1 });
+      assertEquals((await store.load(used, { touch: () => true }))?.data, {
+        n: 1,
+      });
+      await store.save(used, ann);
+      const logout = ({ user: _user, ...rest }: SessionRecord) => rest;
+      assertEquals((await store.update(left, logout))?.user, undefined);
+      assertEquals(await store.delete(ended), true);
+      assertEquals(await store.has(ended), false);
+      const [warning] = warnings;
+      assertEquals(
+        [warning?.type, warning?.sessionId],
+        ["unwritten", used],
+      );
+
+      const login = (record: SessionRecord) => ({ ...record, user: "ann" });
+      await assertRejects(() => store.update(another, login));
+      await assertRejects(() => store.create(ended, ann));
+      assertEquals(await store.load(another), recordOf({ n: 0 }));
+      assertEquals(await store.has(ended), false);
+    } finally {
+      client.disconnect();
+    }
+  },
+});
 
 Deno.test({
   name:

@@ -3,15 +3,20 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SessionGoneError } from "../../src/core/errors.ts";
 import { userTag } from "../../src/core/codec.ts";
+import { RedisSessionStore } from "../../src/engines/redis.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import type { Session } from "../../src/session/session.ts";
 import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
+import { connectRedis } from "./open_redis.ts";
 import { assertAbout, type Scene, SLACK, testScene } from "./redis_scene.ts";
 
 const DAY = 24 * HOUR;
 const INDEX = `latchkey:user:{${userTag("ann")}}`;
 
-async function idsOf({ store }: Scene, user: string): Promise<string[]> {
+async function idsOf(
+  { store }: Pick<Scene, "store">,
+  user: string,
+): Promise<string[]> {
   const entries = await Array.fromAsync(store.entries({ user }));
   return entries.map(([id]) => id).sort();
 }
@@ -35,13 +40,68 @@ testScene("the index goes with its last session", async (scene) => {
   await store.save(ID, recordOf({}, { user: "ann" }));
   assertEquals(await scene.ttl(INDEX), -1);
   await store.save(ID, short);
-  await store.touch(OTHER_ID);
   assertAbout(await scene.ttl(INDEX), DAY + SLACK);
+  assertEquals((await indexed(scene)).length, 2);
+  await store.save(OTHER_ID, recordOf({}, { user: "ann" }));
+  assertEquals(await scene.ttl(INDEX), -1);
+  await store.delete(OTHER_ID);
+  assertAbout(await scene.ttl(INDEX), HOUR + SLACK);
+  await store.save(OTHER_ID, long);
   await store.delete(ID);
   assertEquals(await indexed(scene), [OTHER_ID]);
   await store.delete(OTHER_ID);
   assertEquals(await scene.keys(), []);
 });
+
+testScene(
+  "a session saved again for its user keeps its entry, and nothing late shortens that",
+  async (scene) => {
+    const { store } = scene;
+    const entry = () => scene.ask("ZRANGE", INDEX, 0, -1, "WITHSCORES");
+    const save = (idleTimeout: number) =>
+      store.save(ID, recordOf({}, { user: "ann", idleTimeout }));
+    await save(HOUR);
+    const [member] = await entry() as string[];
+    scene.take();
+    await save(2 * HOUR);
+    const late = scene.take();
+    await save(DAY);
+    const before = await entry() as string[];
+    assertEquals(before[0], member);
+    // Commands that a client sends again after it lost its connection.
+    for (const [name, ...args] of late) await scene.ask(name!, ...args);
+    await store.update(ID, (record) => ({ ...record, idleTimeout: HOUR }));
+    assertEquals(await entry(), before);
+  },
+);
+
+testScene(
+  "the index is kept by the clock of Redis, however wrong that of a server is",
+  async (scene) => {
+    const { port } = scene.server;
+    await using connected = await connectRedis({
+      port,
+      client: "redis",
+      isCluster: false,
+    });
+    const { now } = Date;
+    const record = recordOf({}, { user: "ann", idleTimeout: HOUR });
+    try {
+      for (const behind of [DAY, -DAY]) {
+        Date.now = () => now() - behind;
+        const store = new RedisSessionStore(connected.client);
+        await store.save(ID, record);
+        assertEquals(await idsOf({ store }, "ann"), [ID]);
+        assertAbout(await scene.ttl(INDEX), HOUR + SLACK);
+        await store.touch(ID);
+        assertEquals(await idsOf({ store }, "ann"), [ID]);
+        await store.delete(ID);
+      }
+    } finally {
+      Date.now = now;
+    }
+  },
+);
 
 testScene(
   "a touch prolongs the index with the session",

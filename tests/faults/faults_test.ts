@@ -109,13 +109,13 @@ async function play(ground: Playground, fault: Fault): Promise<FaultySystem> {
   const outcome = await runFaulty(ground, store, fault);
   const { faulty } = outcome;
 
-  const { files, temporaries } = describeDirectory(directory, scene);
+  const { files, temporaries, locks } = describeDirectory(directory, scene);
   const { missing, stale } = describeIndex(directory);
   if (!scene.isWithoutIndex) assertEquals(missing, []);
   if (faulty.thrown.length === 0) {
     assertEquals(outcome.answer, scene.answer);
     assertEquals(files, scene.after);
-    assertEquals([...missing, ...stale], []);
+    assertEquals([...missing, ...stale, ...locks], []);
   } else {
     assertThrown(scene, outcome, warnings);
     assertNothingAfter(scene, outcome);
@@ -131,6 +131,7 @@ async function play(ground: Playground, fault: Fault): Promise<FaultySystem> {
   // The files that setup locks have names that no other process knows.
   if (!isSetup(scene)) assertEquals(faulty.closedLocked, [], "not unlocked");
   await goOn(store, directory, fault.step);
+  assertEquals(describeDirectory(directory, scene).locks, []);
   return faulty;
 }
 

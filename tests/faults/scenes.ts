@@ -208,22 +208,15 @@ async function run(
   handle: (session: Session<{ n: number }>) => void,
   options: Partial<SessionManagerOptions> = {},
 ): Promise<Response> {
-  // Of a rotation that failed the manager says so, and the store knows why.
+  // A rotation that failed is an event, and fails no request.
   const failures: unknown[] = [];
-  let isUnrotated = false;
-  const { update } = store;
-  store.update = (id, change) =>
-    update.call(store, id, change).catch((error) => {
-      failures.push(error);
-      throw error;
-    });
   const manager = new SessionManager<{ n: number }>({
     store,
     // Before the last access, so that a touch is due.
     now: () => CREATED,
     absoluteTimeout: FOR_EVER - CREATED,
-    onEvent: ({ type }) => {
-      isUnrotated ||= type === "unrotated";
+    onEvent: (event) => {
+      if (event.type === "unrotated") failures.push(event.error);
     },
     ...options,
   });
@@ -231,7 +224,7 @@ async function run(
     handle(session);
     return new Response();
   });
-  if (isUnrotated) throw failures[0];
+  if (failures.length > 0) throw failures[0];
   return response;
 }
 

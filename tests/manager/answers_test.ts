@@ -1,6 +1,11 @@
 /** Which answers save what a request did, over real sockets. */
 
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { Browser, type Route, serve, STORES } from "./session_server.ts";
 import { setUp } from "./set_up.ts";
 
@@ -121,6 +126,45 @@ for (const medium of STORES) {
         TypeError,
         problem,
       );
+    }
+  });
+}
+
+for (const medium of STORES) {
+  Deno.test(`${medium}: a handler whose answer something else is reading saves nothing`, async () => {
+    const locked = () => {
+      const response = new Response("x");
+      response.body!.getReader();
+      return response;
+    };
+    await using server = await serve(medium, {
+      "/begin": (session) => {
+        session.set("cart", ["tea"]);
+        session.flash("hi", 1);
+        return new Response();
+      },
+      "/login": (session) => {
+        session.setUser("ann");
+        return locked();
+      },
+      "/inside": (session) => {
+        session.get("cart")!.push("milk");
+        return locked();
+      },
+      "/flash": (session) => {
+        session.flash("hi");
+        return locked();
+      },
+    });
+    const browser = new Browser(server);
+    await browser.get("/begin");
+    const records = await server.records();
+    for (const path of ["/login", "/inside", "/flash"]) {
+      const { cookie } = browser;
+      assertEquals(await browser.get(path), "failed");
+      assertStringIncludes(server.errors.at(-1)!.message, "is locked");
+      assertEquals(browser.cookie, cookie);
+      assertEquals(await server.records(), records);
     }
   });
 }

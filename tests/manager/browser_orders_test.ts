@@ -14,7 +14,7 @@ import {
 } from "../../src/core/errors.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { MemorySessionStore } from "../../src/engines/memory.ts";
-import { shareOf } from "../share.ts";
+import { takeShare } from "../share.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import {
   type ActionName,
@@ -320,11 +320,11 @@ Deno.test("in every order of two requests of one browser it ends with a cookie o
   await searchOrders("two requests, memory", listOrders(), inMemory);
 });
 
-Deno.test("in every order of two requests of one browser it ends with a cookie of its own user, and no ended session replaces a later one (a share, directory)", async () => {
+Deno.test("in every order of two requests of one browser it ends with a cookie of its own user, and no ended session replaces a later one (directory)", async () => {
   using directory = new TemporaryDirectory();
   const store = new DirectorySessionStore(directory.path);
   await store.setup();
-  const orders = shareOf(shareOf(listOrders(), "directory"), "directory");
+  const orders = takeShare(listOrders());
   await searchOrders("two requests, directory", orders, () => ({
     clock: { now: Date.now() },
     store,

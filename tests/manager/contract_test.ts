@@ -12,9 +12,10 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { SessionTooLargeError } from "../../src/core/errors.ts";
-import { serveActs } from "./acting_server.ts";
+import type { Session } from "../../src/session/session.ts";
+import { type Act, serveActs } from "./acting_server.ts";
 import { STORES } from "./session_server.ts";
-import { idOf, setUp } from "./set_up.ts";
+import { cookieOf, type Data, idOf, setUp } from "./set_up.ts";
 
 for (const medium of STORES) {
   const name = (title: string) => `${title} (${medium})`;
@@ -98,6 +99,33 @@ for (const medium of STORES) {
       },
     );
   }
+
+  Deno.test(
+    name("a form token of one user is not valid after a login as another"),
+    async () => {
+      await using scene = await serveActs(medium);
+      let token = "";
+      const ann = await scene.begin((session) => {
+        session.setUser("ann");
+        token = session.createFormToken();
+      });
+      const tries: Act = async (session, manager) => [
+        session.hasFormToken(token),
+        session.removeFormToken(token),
+        await manager.consumeFormToken(session, token),
+      ];
+      const refused = [false, false, false];
+      const { result, cookie: bob } = await scene.ask(
+        ann,
+        (session, manager) => {
+          session.setUser("bob");
+          return tries(session, manager);
+        },
+      );
+      assertEquals(result, refused);
+      assertEquals((await scene.ask(bob, tries)).result, refused);
+    },
+  );
 
   Deno.test(
     name("destroy() ends the session and clears its cookie"),
@@ -201,6 +229,74 @@ for (const medium of STORES) {
 
   Deno.test(
     name(
+      "setLabel() and setLifetime() hold for the session of another user wherever they stand, also with the old values",
+    ),
+    async () => {
+      const label = "Firefox on Linux";
+      const lifetime = { idleTimeout: 3_600_000 };
+      await using scene = await serveActs(medium, { idleTimeout: 1_800_000 });
+      const say = (session: Session<Data>) => {
+        session.setLabel(label);
+        session.setLifetime(lifetime);
+      };
+      const orders: Act[] = [
+        (session) => {
+          say(session);
+          session.setUser("bob");
+        },
+        (session) => {
+          session.setUser("bob");
+          say(session);
+        },
+        (session) => {
+          say(session);
+          session.setUser("eve");
+          session.setUser("bob");
+        },
+      ];
+      for (const act of orders) {
+        const ann = await scene.begin((session) => {
+          say(session);
+          session.setUser("ann");
+        });
+        const { cookie } = await scene.ask(ann, act);
+        const record = (await scene.records()).get(idOf(cookie!))!;
+        const { user, idleTimeout } = record;
+        assertEquals({ user, label: record.label, idleTimeout }, {
+          user: "bob",
+          label,
+          ...lifetime,
+        });
+      }
+    },
+  );
+
+  Deno.test(
+    name(
+      "a form token that is consumed meanwhile brings nothing of an ended session back",
+    ),
+    async () => {
+      await using scene = await serveActs(medium);
+      let token = "";
+      const cookie = await scene.begin((session) => {
+        session.flash("hi", 1);
+        token = session.createFormToken();
+      });
+      const { result, cookie: sent } = await scene.ask(
+        cookie,
+        async (session, manager) => {
+          const consuming = manager.consumeFormToken(session, token);
+          session.destroy();
+          return [await consuming, session.flash("hi") ?? null];
+        },
+      );
+      assertEquals([result, sent], [[true, null], ""]);
+      assertEquals((await scene.records()).size, 0);
+    },
+  );
+
+  Deno.test(
+    name(
       "setUser() keeps ID, data and flash, and lets the absolute timeout begin anew",
     ),
     async () => {
@@ -238,6 +334,54 @@ for (const medium of STORES) {
           now + absoluteTimeout,
         ]);
       }
+    },
+  );
+
+  Deno.test(
+    name("a logout succeeds where nothing can be created"),
+    async () => {
+      await using scene = await serveActs(medium);
+      const { store, errors } = scene.server;
+      const cookie = await scene.begin((session) => session.setUser("ann"));
+      const full = new Error("disk full");
+      const { create } = store;
+      store.create = () => Promise.reject(full);
+      const { status, cookie: sent } = await scene.ask(cookie, (session) => {
+        session.setUser(null);
+        session.flash("bye", 1);
+      });
+      store.create = create;
+      assertEquals([status, sent, errors], [500, undefined, [full]]);
+      assertEquals((await scene.records()).size, 0);
+      assertEquals(await scene.show(cookie), undefined);
+    },
+  );
+
+  Deno.test(
+    name("discard() forgets what was done since the last commit, and no more"),
+    async () => {
+      await using scene = await serveActs(medium);
+      const cookie = await scene.begin((session) => session.set("n", 1));
+      const { result, cookie: sent } = await scene.ask(
+        cookie,
+        async (session, manager) => {
+          const headers = new Headers();
+          session.set("n", 2);
+          session.setUser("ann");
+          await manager.commit(session, headers);
+          session.set("n", 3);
+          session.destroy();
+          session.discard();
+          const { user, id } = session;
+          return { user, id, n: session.get("n"), at: cookieOf(headers) };
+        },
+      );
+      const { at, ...seen } = result as { at: string };
+      assertEquals([seen, sent], [
+        { user: "ann", id: idOf(cookie), n: 2 },
+        undefined,
+      ]);
+      assertEquals((await scene.show(at))!.data, { n: 2 });
     },
   );
 

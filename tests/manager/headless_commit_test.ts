@@ -1,9 +1,16 @@
-/** A commit without headers, as in the middle of a WebSocket, over a real socket. */
+/**
+ * A commit without headers, as in the middle of a WebSocket, or with immutable
+ * ones, over a real socket.
+ */
 
-import { assertEquals, assertNotEquals } from "@std/assert";
+import {
+  assertEquals,
+  assertNotEquals,
+  assertStringIncludes,
+} from "@std/assert";
 import { MINUTE } from "../constants.ts";
 import { serveActs } from "./acting_server.ts";
-import { STORES } from "./session_server.ts";
+import { Browser, serve, STORES } from "./session_server.ts";
 import type { Data } from "./set_up.ts";
 import type { Session } from "../../src/session/session.ts";
 
@@ -20,6 +27,43 @@ const NEEDS_COOKIE: Readonly<Record<string, (session: Session<Data>) => void>> =
 
 for (const medium of STORES) {
   const name = (title: string) => `${title} (${medium})`;
+
+  for (const untilBrowserCloses of [false, true]) {
+    Deno.test(
+      name(
+        `a lifetime that was set without headers reaches the browser with the next request, untilBrowserCloses: ${untilBrowserCloses}`,
+      ),
+      async () => {
+        await using server = await serve(medium, {
+          "/begin": (session) => {
+            session.set("n", 1);
+            return new Response();
+          },
+          "/": (session) => new Response(`${session.get("n")}`),
+          "/upgrade": async (session) => {
+            const idleTimeout = 9 * MINUTE;
+            session.setLifetime({ idleTimeout, untilBrowserCloses });
+            await server.manager.commit(session);
+            // As one whose answer never arrives.
+            throw new Error("the connection is lost");
+          },
+        }, { idleTimeout: MINUTE });
+        const browser = new Browser(server);
+        await browser.get("/begin");
+        const ask = async (path: string) => {
+          const answer = await server.get(path, browser.cookie);
+          await answer.body?.cancel();
+          return answer.headers.getSetCookie()[0];
+        };
+        assertEquals(await ask("/upgrade"), undefined);
+        const sent = await ask("/");
+        assertNotEquals(sent, undefined);
+        const maxAge = untilBrowserCloses ? undefined : "Max-Age=540";
+        assertEquals(sent!.match(/Max-Age=\d+/)?.[0], maxAge);
+        assertEquals(await ask("/"), undefined, "once");
+      },
+    );
+  }
 
   Deno.test(
     name(
@@ -47,7 +91,8 @@ for (const medium of STORES) {
           return [record.data, record.secretHash, record.cookieSentAt];
         },
       );
-      assertEquals(result, [{ n: 2 }, secretHash, cookieSentAt]);
+      assertNotEquals(cookieSentAt, undefined);
+      assertEquals(result, [{ n: 2 }, secretHash, 0]);
       assertNotEquals(after, undefined);
       assertNotEquals(after, cookie);
       const { cookieSentAt: sentAt } = (await scene.records()).get(id!)!;
@@ -92,6 +137,31 @@ for (const medium of STORES) {
           "TypeError: Cannot commit the session: its new cookie needs headers to go into",
         );
         assertEquals(await scene.records(), before);
+      },
+    );
+  }
+
+  for (const vary of ["Cookie", "*", "Accept", undefined]) {
+    Deno.test(
+      name(
+        `with immutable headers a commit fails before anything is written, Vary: ${vary}`,
+      ),
+      async () => {
+        await using scene = await serveActs(medium);
+        const cookie = await scene.begin((session) => session.setUser("ann"));
+        const before = await scene.records();
+        await using upstream = await serve(medium, {
+          "/": () => new Response(null, { headers: vary ? { vary } : {} }),
+        });
+        const { headers } = await upstream.get("/");
+        const { status } = await scene.ask(cookie, (session, manager) => {
+          session.setUser("ann");
+          return manager.commit(session, headers);
+        });
+        assertEquals(status, 500);
+        assertStringIncludes(scene.server.errors[0]!.message, "immutable");
+        assertEquals(await scene.records(), before);
+        assertEquals((await scene.show(cookie))!.user, "ann");
       },
     );
   }

@@ -190,6 +190,36 @@ for (const medium of STORES) {
     },
   );
 
+  test("a login that began stays bound to its generation, whatever its request does before", async (scene) => {
+    const { manager } = scene.server;
+    const before: Act[] = [
+      (session) => session.destroy(),
+      (session) => session.setUser(null),
+      (session) => session.setUser("bob"),
+      (session) => session.regenerate(),
+      (session) => {
+        session.setUser("ann");
+        session.discard();
+      },
+    ];
+    for (const act of before) {
+      for (const opened of [null, "eve"]) {
+        const cookie = await scene.begin(async (session, manager) => {
+          if (opened !== null) session.setUser(opened);
+          await manager.beginLogin(session, "ann");
+        });
+        await manager.revokeUser("ann");
+        const answer = await scene.ask(cookie, (session, manager) => {
+          act(session, manager);
+          session.setUser("ann");
+        });
+        assertEquals([answer.status, answer.cookie], [500, undefined]);
+        assert(scene.server.errors.at(-1) instanceof SessionRevokedError);
+        assertEquals(await manager.sessionsOf("ann"), []);
+      }
+    }
+  });
+
   test("a request that revokes with except: session may sign the user in, before or after", async (scene) => {
     const { manager } = scene.server;
     const revoke: Act = (session) =>

@@ -7,6 +7,9 @@ import {
   type MigratingPlace,
   openStore,
 } from "../contract/open_store.ts";
+import type { SessionStore } from "../../src/core/store.ts";
+import { MigratingSessionStore } from "../../src/migration/migrating_store.ts";
+import { migrateSessions } from "../../src/migration/move_session.ts";
 import { spawn } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { Browser, type Route, serve } from "./session_server.ts";
@@ -14,6 +17,8 @@ import { Browser, type Route, serve } from "./session_server.ts";
 const CLIENTS = 6;
 /** Of browsers that come back later. */
 const OTHERS = 120;
+/** Of each browser with two servers that differ. */
+const ROUNDS = 10;
 
 const ROUTES: Record<string, Route> = {
   "/sign-in": (session, request) => {
@@ -96,6 +101,64 @@ Deno.test("no request is signed out, and no count is lost, while the sessions mo
   await using alone = await openStore({ kind: "sqlite", path: place.to });
   await using server = await serve("memory", ROUTES, { store: alone.store });
   for (const [n, { cookie }] of browsers.entries()) {
+    const seen = await new Browser(server, cookie).get("/");
+    assertEquals(seen, `user-${n} ${counts[n]}`);
+  }
+});
+
+Deno.test("no request is signed out, and no count is lost, while servers change one after the other", async () => {
+  using directory = new TemporaryDirectory();
+  const place: MigratingPlace = {
+    kind: "migrating",
+    from: directory.join("sessions"),
+    to: directory.join("sessions.db"),
+  };
+  await using stores = await openMigrating(place);
+  const { from, to } = stores;
+  const [ready, moving] = (["ready", "moving"] as const).map((phase) =>
+    new MigratingSessionStore(from, to, { phase })
+  );
+  await ready!.setup();
+  const cookies: string[] = [];
+  const counts: number[] = [];
+
+  /** Browsers work, and new ones come, while two servers differ. */
+  const serveBoth = async (one: SessionStore, other: SessionStore) => {
+    await using first = await serve("memory", ROUTES, { store: one });
+    await using second = await serve("memory", ROUTES, { store: other });
+    const servers = [first, second];
+    for (const server of servers) {
+      const browser = new Browser(server);
+      await browser.get(`/sign-in?user=user-${cookies.length}`);
+      cookies.push(browser.cookie!);
+      counts.push(0);
+    }
+    await Promise.all(cookies.map(async (cookie, n) => {
+      for (let round = 0; round < ROUNDS; round++) {
+        const asked = servers.map((server) => server.get("/count", cookie));
+        for (const response of await Promise.all(asked)) {
+          assertEquals(await response.text(), `user-${n}`);
+          counts[n]!++;
+        }
+        const browser = new Browser(servers[round % 2]!, cookie);
+        if (round % 5 === 4) await browser.get(`/sign-in?user=user-${n}`);
+        cookie = cookies[n] = browser.cookie!;
+      }
+    }));
+    for (const { events } of servers) assertEquals(events, []);
+  };
+
+  await serveBoth(from, from);
+  await serveBoth(from, ready!);
+  await serveBoth(ready!, ready!);
+  assertEquals(await Array.fromAsync(to.entries()), []);
+  await serveBoth(ready!, moving!);
+  await serveBoth(moving!, moving!);
+  await migrateSessions(from, to);
+  await serveBoth(moving!, to);
+  assertEquals(await Array.fromAsync(from.entries()), []);
+  await using server = await serve("memory", ROUTES, { store: to });
+  for (const [n, cookie] of cookies.entries()) {
     const seen = await new Browser(server, cookie).get("/");
     assertEquals(seen, `user-${n} ${counts[n]}`);
   }

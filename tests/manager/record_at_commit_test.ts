@@ -44,6 +44,110 @@ const logouts: Readonly<Record<string, Act>> = {
   "setUser(null)": (session) => session.setUser(null),
 };
 
+/** How the session is when the request opens it. */
+const OPENED: Readonly<Record<string, Act>> = { stranger, "as ann": signedIn };
+
+/** What others do then. */
+const MEANWHILE: Readonly<Record<string, Act>> = {
+  nothing: () => undefined,
+  regenerate,
+  "login as ann": login("ann"),
+  "login as bob": login("bob"),
+  expire,
+  revoke: (_session, manager) => manager.revokeUser("ann"),
+};
+
+/** What the request does. */
+const LATE: Readonly<Record<string, Act>> = {
+  "login as ann": login("ann"),
+  "login as bob": login("bob"),
+  "destroy()": destroy,
+  "destroy(), then more": (session) => {
+    session.destroy();
+    session.set("n", 1);
+  },
+  "setUser(null)": (session) => session.setUser(null),
+  set: (session) => session.set("n", 1),
+  "read flash": (session) => session.flash("hi"),
+  regenerate,
+};
+
+const REFUSED = {
+  "destroy()": "refused",
+  "destroy(), then more": "refused",
+  "setUser(null)": "",
+  set: "refused",
+  "read flash": "refused",
+  regenerate: "refused",
+};
+const GONE = {
+  "destroy()": "",
+  "destroy(), then more": "new null",
+  "setUser(null)": "",
+  set: "refused",
+  "read flash": "refused",
+  regenerate: "refused",
+};
+const OWN = { "login as ann": "new ann", "login as bob": "new bob" };
+const ENDED = {
+  "destroy()": "cleared",
+  "destroy(), then more": "new null",
+  "setUser(null)": "cleared",
+  set: "refused",
+  "read flash": "refused",
+  regenerate: "refused",
+};
+
+/** The cookie that the answer sets, events and errors. */
+const ROWS: Readonly<
+  Record<string, Record<string, Readonly<Record<string, string>>>>
+> = {
+  stranger: {
+    nothing: {
+      "login as ann": "same ann",
+      "destroy()": "cleared",
+      "destroy(), then more": "new null",
+      "setUser(null)": "",
+      set: "",
+      "read flash": "",
+      regenerate: "same null",
+    },
+    regenerate: { ...OWN, ...REFUSED },
+    "login as ann": { ...OWN, ...REFUSED },
+    "login as bob": { ...OWN, ...REFUSED },
+    expire: { ...OWN, ...GONE },
+    revoke: {
+      "login as ann": "SessionRevokedError",
+      "login as bob": "same bob",
+      set: "",
+    },
+  },
+  "as ann": {
+    nothing: {
+      "login as ann": "same ann",
+      "login as bob": "new bob",
+      "destroy()": "cleared",
+      "setUser(null)": "cleared",
+      "destroy(), then more": "new null",
+      set: "",
+      regenerate: "same ann",
+    },
+    regenerate: { ...OWN, ...ENDED },
+    "login as ann": { ...OWN, ...ENDED },
+    "login as bob": { ...GONE, "login as ann": "SessionGoneError" },
+    expire: {
+      ...GONE,
+      "login as ann": "SessionGoneError",
+      "login as bob": "new bob",
+    },
+    revoke: {
+      ...GONE,
+      "login as ann": "SessionRevokedError",
+      "login as bob": "new bob",
+    },
+  },
+};
+
 for (const medium of STORES) {
   /** Begins, opens in one request, changes in another, commits the first. */
   const meet = async (
@@ -67,15 +171,22 @@ for (const medium of STORES) {
   const test = (title: string, run: () => Promise<void>) =>
     Deno.test(`at commit, ${title} (${medium})`, run);
 
-  for (const isolation of ["merge", "strict"] as const) {
-    test(`another secret: a login gets a session of its own, with what it found when opened (${isolation})`, async () => {
+  const sealed = { seal: true, secrets: ["s".repeat(32)] };
+  const kinds: Record<string, Partial<SessionManagerOptions>> = {
+    merge: {},
+    strict: { isolation: "strict" },
+    sealed,
+    "strict, sealed": { isolation: "strict", ...sealed },
+  };
+  for (const [kind, options] of Object.entries(kinds)) {
+    test(`another secret: a login gets a session of its own, with what it found when opened (${kind})`, async () => {
       await using met = await meet(stranger, (session) => {
         session.set("n", 1);
         session.setUser("ann");
       }, (session) => {
         session.get("cart")!.push("milk");
         session.setUser("ann");
-      }, { isolation });
+      }, options);
       const { scene, old, other, answer } = met;
       assertEquals(answer.status, 200);
       assertNotEquals(idOf(answer.cookie!), idOf(old));
@@ -89,11 +200,71 @@ for (const medium of STORES) {
         user: "ann",
         data: { cart: ["tea"], n: 1 },
       });
-      const records = await scene.records();
-      assertEquals(records.get(idOf(answer.cookie!))!.flash, { hi: 1 });
+      const flash = await scene.ask(
+        answer.cookie,
+        (session) => session.flash("hi"),
+      );
+      assertEquals(flash.result, 1);
       assertEquals(scene.server.events, []);
     });
+
+    test(`every row, by what others did meanwhile and what the request does (${kind})`, async () => {
+      for (const [before, rows] of Object.entries(ROWS)) {
+        for (const [meanwhile, row] of Object.entries(rows)) {
+          for (const [late, expected] of Object.entries(row)) {
+            await using met = await meet(
+              OPENED[before]!,
+              MEANWHILE[meanwhile]!,
+              LATE[late]!,
+              options,
+            );
+            const { scene, old, answer } = met;
+            const found = await scene.show(answer.cookie);
+            const isNew = found && found.id !== idOf(old);
+            const events = scene.server.events.map(({ type }) => type);
+            const errors = scene.server.errors.map(({ name }) => name);
+            const cookie = answer.cookie === ""
+              ? ["cleared"]
+              : found
+              ? [`${isNew ? "new" : "same"} ${found.user}`]
+              : [];
+            assertEquals(
+              [...cookie, ...events, ...errors].join(),
+              expected,
+              `${before}, ${meanwhile}, ${late}`,
+            );
+          }
+        }
+      }
+    });
   }
+
+  test("another secret: the session of its own holds no more of the record than data and flash", async () => {
+    let now = Date.now();
+    const options = { rotateEvery: 1000, now: () => now };
+    await using scene = await serveActs(medium, options);
+    const first = await scene.begin((session) => {
+      signedIn(session, scene.server.manager);
+      session.setLabel("a phone");
+      session.setLifetime({ idleTimeout: 60_000 });
+      session.createFormToken();
+    });
+    now += 1000;
+    const { cookie: old } = await scene.ask(first, (session) => session.user);
+    const answer = await scene.hold(old, login("ann"));
+    await scene.ask(old, regenerate);
+    const { cookie } = await answer();
+    const record = (await scene.records()).get(idOf(cookie!))!;
+    assertNotEquals(idOf(cookie!), idOf(old!));
+    const { secretHash: _secretHash, ...others } = record;
+    assertEquals(others, {
+      createdAt: now,
+      user: "ann",
+      signedInAt: now,
+      flash: { hi: 1 },
+      data: { cart: ["tea"] },
+    });
+  });
 
   test("another secret: a login over another user's login leaves that one alone", async () => {
     await using met = await meet(stranger, login("ann"), login("bob"));
@@ -121,9 +292,9 @@ for (const medium of STORES) {
   });
 
   for (const [how, logout] of Object.entries(logouts)) {
-    for (const seal of [false, true]) {
-      test(`another secret: ${how} ends the session of the same user${seal ? ", sealed" : ""}`, async () => {
-        await using met = await meet(signedIn, login("ann"), logout, { seal });
+    for (const [kind, options] of Object.entries(kinds)) {
+      test(`another secret: ${how} ends the session of the same user (${kind})`, async () => {
+        await using met = await meet(signedIn, login("ann"), logout, options);
         const { scene, other, answer } = met;
         assertEquals(answer.cookie, "");
         assertEquals(await scene.show(other), undefined);

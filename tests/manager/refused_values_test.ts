@@ -22,11 +22,12 @@ const MISTAKES: Readonly<
     'Cannot keep "due" in a session: it is an instance of Date; keep a plain value of it, or set the option types',
   ],
   "an asynchronous update": [
-    // @ts-expect-error The types refuse it, where the key has one.
+    // @ts-expect-error The types refuse it.
     (session) => session.update("n", () => Promise.resolve(1)),
     'Cannot keep "n" in a session: it is a Promise; await it before',
   ],
   "a Promise in a flash": [
+    // @ts-expect-error The types refuse it.
     (session) => session.flash("notice", Promise.resolve("saved")),
     'Cannot keep the flash "notice" in a session: it is a Promise; await it before',
   ],

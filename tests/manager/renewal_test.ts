@@ -5,6 +5,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { HOUR, MINUTE } from "../constants.ts";
+import type { SessionEvent } from "../../src/manager/events.ts";
 import { type Act, type ActingServer, serveActs } from "./acting_server.ts";
 import { STORES } from "./session_server.ts";
 import { BEGIN, cookieIn, requestWith, setUp } from "./set_up.ts";
@@ -88,21 +89,31 @@ for (const medium of STORES) {
   });
 }
 
-Deno.test("renewal: a store that fails then sends nothing, and the request goes on", async () => {
-  const { manager, store, clock, begin } = setUp({ idleTimeout: IDLE });
-  const { cookie } = await begin();
-  clock.now += MINUTE;
-  const ask = (isBroken: boolean) =>
-    manager.run(requestWith(cookie), (session) => {
-      store.failure = isBroken ? new Error("disk full") : undefined;
-      return new Response(`${session.get("n")}`);
+for (
+  const error of [new Error("disk full"), new TypeError("a fault of ours")]
+) {
+  Deno.test(`renewal: ${error} then sends nothing, is an event, and the request goes on`, async () => {
+    const events: SessionEvent[] = [];
+    const { manager, store, clock, begin } = setUp({
+      idleTimeout: IDLE,
+      onEvent: (event) => events.push(event),
     });
-  const response = await ask(true);
-  assertEquals(await response.text(), "1");
-  assertEquals(response.headers.getSetCookie(), []);
-  store.failure = undefined;
-  assertEquals((await ask(false)).headers.getSetCookie().length, 1);
-});
+    const { cookie, id: sessionId } = await begin();
+    clock.now += MINUTE;
+    const ask = (failure?: Error) =>
+      manager.run(requestWith(cookie), (session) => {
+        store.failure = failure;
+        return new Response(`${session.get("n")}`);
+      });
+    const response = await ask(error);
+    assertEquals(await response.text(), "1");
+    assertEquals(response.headers.getSetCookie(), []);
+    assertEquals(events, [{ type: "unrotated", sessionId, error }]);
+    store.failure = undefined;
+    assertEquals((await ask()).headers.getSetCookie().length, 1);
+    assertEquals(events.length, 1);
+  });
+}
 
 Deno.test("renewal: it is no commit, neither for strict requests nor under readOnly", async () => {
   const { manager, clock, begin } = setUp({ idleTimeout: IDLE });

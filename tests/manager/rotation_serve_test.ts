@@ -43,6 +43,8 @@ async function previousOf(
   return (await scene.records()).get(id)!.previous;
 }
 
+const MISFIT = new TypeError("the record does not fit");
+
 /** Makes a store fail what would keep a step of a rotation, from here on. */
 function refuseRotation(store: SessionStore): Disposable {
   const { update } = store;
@@ -53,7 +55,7 @@ function refuseRotation(store: SessionStore): Disposable {
         const { secretHash, previous } = next;
         const isStep = secretHash !== record.secretHash ||
           previous?.until !== record.previous?.until;
-        if (isStep) throw new Error("the record does not fit");
+        if (isStep) throw MISFIT;
       }
       return next;
     });
@@ -180,7 +182,11 @@ for (const medium of STORES) {
         expected += 2;
         assertEquals(
           events,
-          Array(expected).fill({ type: "unrotated", sessionId: id }),
+          Array(expected).fill({
+            type: "unrotated",
+            sessionId: id,
+            error: MISFIT,
+          }),
         );
       };
       await goesOn(cookie, 1);
@@ -216,6 +222,40 @@ for (const medium of STORES) {
         result: 2,
         cookie: undefined,
       });
+    },
+  );
+
+  Deno.test(
+    name("a change is done once where the store keeps it and then fails"),
+    async () => {
+      const { scene, cookie } = await due(medium);
+      await using _scene = scene;
+      const { store, events } = scene.server;
+      const { cookie: after } = await scene.ask(cookie, reads);
+      const { update } = store;
+      store.update = async (id, change) => {
+        store.update = update;
+        await store.update(id, change);
+        throw new Error("the connection is lost");
+      };
+      // It brings the new secret for the first time.
+      const { status } = await scene.ask(after, (session) => {
+        session.update("n", (n = 0) => n + 1);
+      });
+      assertEquals(status, 200);
+      assertEquals(events.map(({ type }) => type), ["unrotated"]);
+      assertEquals((await scene.ask(after, reads)).result, 2);
+    },
+  );
+
+  Deno.test(
+    name("a rotation that cannot be written keeps no cookie from the browser"),
+    async () => {
+      const { scene, cookie } = await due(medium, { idleTimeout: 2 * EVERY });
+      await using _scene = scene;
+      using _refused = refuseRotation(scene.server.store);
+      const { status, cookie: sent } = await scene.ask(cookie, reads);
+      assertEquals([status, sent], [200, cookie]);
     },
   );
 

@@ -7,7 +7,7 @@ import {
   assertMatch,
   assertNotEquals,
 } from "@std/assert";
-import type { Session } from "../../src/session/session.ts";
+import type { Act } from "./acting_server.ts";
 import {
   Browser,
   Meeting,
@@ -19,7 +19,6 @@ import {
 import {
   BAD_COOKIES,
   cookieOf,
-  type Data,
   idOf,
   lastAccessOf,
   WatchedStore,
@@ -499,7 +498,7 @@ for (const medium of STORES) {
 
   Deno.test(`a body that is streamed after the commit reads the session, and cannot write (${medium})`, async () => {
     const outcomes: string[] = [];
-    const tries: Readonly<Record<string, (session: Session<Data>) => void>> = {
+    const tries: Readonly<Record<string, Act>> = {
       set: (session) => session.set("n", 2),
       delete: (session) => session.delete("n"),
       update: (session) => session.update("n", () => 2),
@@ -509,6 +508,10 @@ for (const medium of STORES) {
       lifetime: (session) => session.setLifetime({}),
       regenerate: (session) => session.regenerate(),
       destroy: (session) => session.destroy(),
+      discard: (session) => session.discard(),
+      begin: (session) => server.manager.beginLogin(session, "ann"),
+      consume: (session) => server.manager.consumeFormToken(session, "x"),
+      commit: (session) => server.manager.commit(session),
       create: (session) => session.createFormToken(),
       remove: (session) => session.removeFormToken("x"),
       leave: (session) => session.flash("notice", "x"),
@@ -527,7 +530,7 @@ for (const medium of STORES) {
           yield `n=${session.get("n")}`;
           for (const [name, write] of Object.entries(tries)) {
             try {
-              write(session);
+              await write(session, server.manager);
             } catch (error) {
               assert(error instanceof TypeError);
               assertMatch(error.message, /its request is over/);

@@ -93,10 +93,11 @@ for (const medium of STORES) {
 
       // It never fails a request.
       const { update } = store;
-      store.update = () => Promise.reject(new Error("disk full"));
+      const error = new Error("disk full");
+      store.update = () => Promise.reject(error);
       const failed = await newer.ask(cookie, reads);
       assertEquals(failed, { status: 200, result: 1, cookie: undefined });
-      assertEquals(events, [{ type: "unrotated", sessionId: id }]);
+      assertEquals(events, [{ type: "unrotated", sessionId: id, error }]);
       store.update = update;
       assertEquals(manager.counters.resealed, 0);
 

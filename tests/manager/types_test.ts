@@ -9,6 +9,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import * as devalue from "npm:devalue@6.0.3";
+import * as z from "npm:zod@4.6.7";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import { Session } from "../../src/session/session.ts";
@@ -172,6 +173,31 @@ Deno.test("types: without a codec, other types are refused, and a record that ho
   // The record is as it was.
   assertEquals((await open(cookie)).get("due"), new Date(0));
   assertThrows(() => new Session().set("due", new Date(0)), TypeError);
+});
+
+Deno.test("types: a manager of data that JSON cannot hold does not compile without a codec", async () => {
+  interface Order {
+    due: Date;
+    note?: string;
+  }
+  const { store } = setUp();
+  new SessionManager<Order>({ store, ...TYPES });
+  // @ts-expect-error: a Date.
+  const manager = new SessionManager<Order>({ store });
+  const session = await manager.open(new Request("http://localhost/"));
+  assertThrows(() => session.set("due", new Date(0)), TypeError, "types");
+  // @ts-expect-error: a Date.
+  new SessionManager<{ due?: Date | null }>({ store });
+  // @ts-expect-error: a bigint.
+  new SessionManager<{ cents: bigint }>({ store, types: undefined });
+  // @ts-expect-error: a Map.
+  new SessionManager<{ seen: Map<string, number> }>({ store });
+  const schema = z.object({ due: z.date().optional() });
+  new SessionManager({ store, schema, ...TYPES });
+  // @ts-expect-error: a Date.
+  new SessionManager({ store, schema });
+  new SessionManager<{ note: Pick<Order, "note">; rest?: unknown }>({ store });
+  new SessionManager<Record<string, unknown>>({ store });
 });
 
 Deno.test("types: what neither JSON nor the codec can hold is refused, and never shown", () => {

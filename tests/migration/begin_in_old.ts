@@ -38,7 +38,7 @@ export function beginInOld(
   isMovedBack: () => boolean = () => true,
   now?: () => number,
 ): SessionStore {
-  const store = new MigratingSessionStore(from, to, now);
+  const store = new MigratingSessionStore(from, to, { now });
   let underWay = 0;
   // A session moved back during a listing would be listed again and again.
   async function* entries(options?: EntriesOptions) {

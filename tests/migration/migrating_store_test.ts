@@ -57,7 +57,9 @@ async function setAge(
 testContract(
   "MigratingSessionStore",
   () =>
-    openInMemory((from, to, now) => new MigratingSessionStore(from, to, now)),
+    openInMemory((from, to, now) =>
+      new MigratingSessionStore(from, to, { now })
+    ),
 );
 
 testContract(

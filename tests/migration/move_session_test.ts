@@ -36,7 +36,7 @@ class Migration {
     const now = () => this.now;
     this.from = new MemorySessionStore({ now });
     this.to = new MemorySessionStore({ now });
-    this.store = new MigratingSessionStore(this.from, this.to, now);
+    this.store = new MigratingSessionStore(this.from, this.to, { now });
   }
 
   /** Begins with a session in the old store, last accessed a minute ago. */
@@ -61,6 +61,7 @@ class Migration {
 const STEPS: readonly [store: "from" | "to", call: HeldCall, skip: number][] = [
   ["from", "load", 0],
   ["to", "create", 0],
+  ["from", "update", 0],
   ["from", "load", 1],
   ["to", "update", 0],
   ["from", "delete", 0],
@@ -218,7 +219,9 @@ Deno.test("MigratingSessionStore.update() loses no count when another update is 
       migration,
       [...step],
       (from, to) =>
-        count(new MigratingSessionStore(from, to, () => migration.now)),
+        count(
+          new MigratingSessionStore(from, to, { now: () => migration.now }),
+        ),
     );
     await count(migration.store);
     slow.release();
@@ -244,7 +247,9 @@ Deno.test("MigratingSessionStore: a slow write does not bring back a deleted ses
         migration,
         step,
         (from, to) =>
-          write(new MigratingSessionStore(from, to, () => migration.now)),
+          write(
+            new MigratingSessionStore(from, to, { now: () => migration.now }),
+          ),
       );
       assertEquals(await migration.store.delete(ID), true, name);
       slow.release();

@@ -38,7 +38,7 @@ interface Mutant {
   /** Breaks the system calls. */
   readonly mutate?: (calls: System, actor: () => string) => void;
   /** The actors' stores, when it is not the system calls that are broken. */
-  readonly Store?: new (directory: string) => DirectorySessionStore;
+  readonly Store?: typeof DirectorySessionStore;
   /** A play in which some order shows it. */
   readonly play: Play;
   /** A part of the violation's message. */
@@ -379,7 +379,10 @@ for (const { title, mutate, Store, play, shown } of MUTANTS) {
     using stage = new Stage(directory.path, mutate);
     const stores: Stores = new Map();
     if (Store !== undefined) {
-      for (const name of "ABC") stores.set(name, new Store(directory.path));
+      for (const name of "ABC") {
+        const options = { onWarning: () => {} };
+        stores.set(name, new Store(directory.path, options));
+      }
     }
     const begin = () => SessionPerformance.begin(stage, play, stores);
     const violation = await explore(begin).catch((error) => error);

@@ -18,6 +18,8 @@ import {
   type RecycledFile,
   recycledFiles,
 } from "../../src/directory/atomic_file.ts";
+import { thisProcess as locks } from "../../src/directory/request_lock.ts";
+import { LockQueue } from "../../src/system/lock_queue.ts";
 import { type System, system } from "../../src/system/system.ts";
 import { describeIndex } from "../index_state.ts";
 
@@ -271,6 +273,7 @@ export class Stage implements Disposable {
     actor.randoms = 0;
     actor.pending = "";
     this.#active = actor;
+    Object.assign(locks, { turns: new LockQueue(), left: new Map() });
     Object.assign(thisProcess, { id: `process-${actor.name}`, turns: 0 });
     if (actor.firstRecycled !== undefined) {
       recycledFiles.set(this.directory, actor.firstRecycled);
@@ -340,6 +343,8 @@ export class Stage implements Disposable {
           actor.pending = name === "wait" ? name : this.#show(name, args);
           throw SUSPENSION;
         }
+        // What it does after it found a lock held does not free the lock.
+        if (actor.failedLockAt === this.steps) actor.failedLockAt++;
         this.steps++;
       }
       if (actor.cursor === actor.secondAt) {

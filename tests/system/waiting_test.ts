@@ -5,11 +5,7 @@ import {
   assertStrictEquals,
 } from "@std/assert";
 import { SessionLockTimeoutError } from "../../src/core/errors.ts";
-import {
-  AGAIN,
-  retryUntilFree,
-  untilUnlocked,
-} from "../../src/system/waiting.ts";
+import { AGAIN, retryCall, retryUntilFree } from "../../src/system/waiting.ts";
 import { system } from "../../src/system/system.ts";
 import { fakeWaiting } from "../replaced_system.ts";
 
@@ -164,35 +160,35 @@ function stopTime(): Disposable & { waited: number } {
   return clock;
 }
 
-const locked = () => Promise.reject(new TypeError("database is locked"));
+class Held extends Error {}
 
-Deno.test("untilUnlocked() calls again while the database is locked", async () => {
+const held = () => Promise.reject(new Held("another process writes"));
+const isHeld = (error: unknown) => error instanceof Held;
+
+Deno.test("retryCall() calls again while another process holds the engine", async () => {
   using _clock = stopTime();
   let calls = 0;
-  const call = () => ++calls < 10 ? locked() : Promise.resolve("done");
-  assertEquals(await untilUnlocked(call), "done");
+  const call = () => ++calls < 10 ? held() : Promise.resolve("done");
+  assertEquals(await retryCall(call, isHeld), "done");
   assertEquals(calls, 10);
 });
 
-Deno.test("untilUnlocked() gives up after five seconds, with the original error", async () => {
+Deno.test("retryCall() gives up after five seconds, with the original error", async () => {
   using clock = stopTime();
   await assertRejects(
-    () => untilUnlocked(locked),
-    TypeError,
-    "database is locked",
+    () => retryCall(held, isHeld),
+    Held,
+    "another process writes",
   );
   assertEquals(Math.round(clock.waited / 1000), 5);
 });
 
-Deno.test("untilUnlocked() throws every other error at once", async () => {
+Deno.test("retryCall() throws every other error at once", async () => {
   using clock = stopTime();
-  for (
-    const error of [new Error("database is lockable"), new TypeError("closed")]
-  ) {
-    const thrown = await assertRejects(() =>
-      untilUnlocked(() => Promise.reject(error))
-    );
-    assertEquals(thrown, error);
-  }
+  const error = new Error("closed");
+  const thrown = await assertRejects(() =>
+    retryCall(() => Promise.reject(error), isHeld)
+  );
+  assertEquals(thrown, error);
   assertEquals(clock.waited, 0);
 });

@@ -17,6 +17,7 @@ import {
   isPlainObject,
   type JsonObject,
   type SessionRecord,
+  unknownMembers,
 } from "../core/record.ts";
 import type { Token } from "../core/token.ts";
 import { checkKey, nameKey } from "../session/json_value.ts";
@@ -34,7 +35,7 @@ import { checkData } from "./standard_schema.ts";
 const encoder = new TextEncoder();
 
 /** What a manager does to records; what its options do not ask for is not run. */
-export class StoredData {
+export class RecordFormat {
   readonly #settings: DataSettings;
   readonly #sealing: Sealing;
   readonly #now: () => number;
@@ -202,10 +203,12 @@ function checkSize(
 
 /** Counts the bytes of what the application keeps; up to the limit not exactly. */
 function countBytes(
-  { data, flash, formTokens }: SessionRecord,
+  record: SessionRecord,
   limit: number,
 ): number {
-  const text = JSON.stringify({ data, flash, formTokens });
+  const { data, flash, formTokens } = record;
+  const unknown = unknownMembers(record);
+  const text = JSON.stringify({ data, flash, formTokens, ...unknown });
   // One unit of UTF-16 is at most three bytes of UTF-8.
   return text.length * 3 <= limit ? text.length : encoder.encode(text).length;
 }

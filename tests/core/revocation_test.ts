@@ -1,0 +1,42 @@
+import { assertEquals } from "@std/assert";
+import {
+  isLater,
+  readRevocation,
+  renewRevocation,
+  takeTurn,
+  thisProcess,
+} from "../../src/core/revocation.ts";
+
+/** Stands for another process until the end of the block. */
+function asProcess(id: string): Disposable {
+  const before = { ...thisProcess };
+  Object.assign(thisProcess, { id, turns: 0 });
+  return { [Symbol.dispose]: () => void Object.assign(thisProcess, before) };
+}
+
+Deno.test("a revocation that was asked for earlier and is written later lets no login pass", () => {
+  const now = 1_763_629_200_000;
+  const turn = takeTurn();
+  const asked = { turn, at: now };
+  // A login in this process is opened here.
+  const opening = { turn, at: now + 1 };
+  const other = (() => {
+    using _process = asProcess("other");
+    const moment = { turn: takeTurn(), at: now + 2 };
+    return renewRevocation(undefined, moment, undefined);
+  })();
+  const record = renewRevocation(other, asked, undefined);
+  assertEquals(isLater(readRevocation(record)!, opening, now + 3), true);
+  {
+    using _process = asProcess("other");
+    assertEquals(
+      isLater(readRevocation(record)!, { turn: 0, at: now + 1 }, now + 3),
+      true,
+    );
+    assertEquals(
+      isLater(readRevocation(record)!, { turn: 1, at: now + 2 }, now + 3),
+      false,
+      "one that is opened after it passes in its process",
+    );
+  }
+});
