@@ -120,8 +120,8 @@ export interface DirectorySessionStoreOptions {
  * `--allow-sys=statfs` is granted, `setup` warns of the others.
  *
  * A plain load does not look for links and pipes under a session's name: only the
- * owner can make them, since a directory that others may write is refused. If the directory is removed
- * under a running server, an operation that changes a session throws, and one
+ * owner can make them, since a directory that others may write is refused. If the
+ * directory is removed under a running server, an operation that changes a session throws, and one
  * that reads finds no session until the directory is back.
  *
  * @example A session that survives the process
