@@ -383,7 +383,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
 
   /** The same for a revocation, which acts on sessions that it does not find. */
   #checkRevocation(id: string): void {
-    if (isSessionId(id) && isRevocationId(id)) checkStillThere(this.#ready());
+    if (isRevocationId(id)) checkStillThere(this.#ready());
   }
 
   /**

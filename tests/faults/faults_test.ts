@@ -7,7 +7,8 @@
  * that is refused, at start or by a cleaner, gives another error, with the
  * system's error as its cause. And what is not needed for the answer goes to `onWarning`: an
  * unreadable file that cannot be set aside is still a missing session, a session
- * that cannot be touched is still loaded.
+ * that cannot be touched is still loaded. A cleaner for whose rename the disk is
+ * full removes the file in place.
  *
  * Nothing has changed, unless the call that changes it had taken effect: the
  * `link`, `rename` or `remove` of a session's name, or the touch. Then the record
@@ -32,6 +33,7 @@ import type { Durability } from "../../src/core/store.ts";
 import { recycledFiles } from "../../src/directory/atomic_file.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import type { StoreWarning } from "../../src/core/store.ts";
+import { isFull } from "../../src/system/files.ts";
 import { replaceSystem } from "../replaced_system.ts";
 import { takeShare } from "../share.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
@@ -193,7 +195,9 @@ function assertThrown(
     if (isTold) assert(faulty.thrown.includes(cause as Error));
     else assertStrictEquals(cause, first);
   } else if (error === undefined) {
-    assert(isTold, "the error was swallowed");
+    // A cleaner that finds no room for another name removes the file in place.
+    const isDoneInPlace = / to temporary$/.test(faulty.failed) && isFull(first);
+    assert(isTold || isDoneInPlace, "the error was swallowed");
     assertEquals(answer, scene.answer);
   } else if (isTold) {
     // The operation continued with the next file, and failed there too.
@@ -208,7 +212,9 @@ function assertNothingAfter(
   scene: Scene,
   { faulty, error }: Outcome,
 ): void {
-  const isOneChange = scene.between === undefined && !hasSeveral(scene);
+  // The marker's temporary name is not removed after a change of a session.
+  const isOneChange = !isSetup(scene) && scene.between === undefined &&
+    !hasSeveral(scene);
   if (!isOneChange || !faulty.wasChanged || error === undefined) return;
   assertInstanceOf(error, SessionStoreError);
   assertStringIncludes(error.message, "the change is made");
