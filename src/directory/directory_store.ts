@@ -2,7 +2,7 @@ import { checkDurability, checkNumber } from "../core/checks.ts";
 import { fromFileUrl } from "@std/path/from-file-url";
 import { resolve } from "@std/path/resolve";
 import { encodeRecord } from "../core/codec.ts";
-import { SessionStoreError } from "../core/errors.ts";
+import { SessionStoreError, SessionUnreadableError } from "../core/errors.ts";
 import {
   checkLastAccess,
   cleanupRule,
@@ -207,9 +207,16 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     options: LoadOptions,
   ): Promise<SessionRecord | undefined> {
     const load = (file: SessionFile) => file.load(options);
-    const record = await this.#read(id, load, options);
-    if (record === undefined) this.#noSession(id);
-    return record;
+    try {
+      const record = await this.#read(id, load, options);
+      if (record === undefined) this.#noSession(id);
+      return record;
+    } catch (error) {
+      if (!(error instanceof SessionUnreadableError)) throw error;
+      const path = sessionPath(this.directory, id);
+      this.#quarantine.report("unreadable", path, id, error.cause);
+      throw error;
+    }
   }
 
   /** See {@linkcode SessionStore.save}. */

@@ -158,8 +158,8 @@ export abstract class EngineSessionStore implements SessionStore {
       const row = reading instanceof Promise ? await reading : reading;
       const record = readRow(row, now);
       if (typeof record === "string") {
-        if (mustBeReadable) throw new SessionUnreadableError(id);
         this.#reportUnusable(id, record);
+        if (mustBeReadable) throw new SessionUnreadableError(id);
         return undefined;
       }
       if (record === undefined) {
