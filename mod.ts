@@ -4,8 +4,9 @@
  *
  * A {@linkcode SessionManager} gives each request its {@linkcode Session} and
  * keeps what the request did to it in a {@linkcode SessionStore}:
- * {@linkcode DirectorySessionStore} for any number of processes on a machine,
- * {@linkcode MemorySessionStore} for tests.
+ * {@linkcode DirectorySessionStore} for any number of processes on a machine
+ * ({@linkcode SqliteSessionStore} on Windows), {@linkcode MemorySessionStore} for
+ * tests.
  *
  * Run as a program it is the command line: `cleanup` deletes old sessions,
  * `migrate` moves them from a directory to SQLite.
@@ -58,6 +59,7 @@ export type {
   SessionInvalidEvent,
   SessionMisconfiguredEvent,
   SessionRefusedEvent,
+  SessionUnendedEvent,
   SessionUnopenableEvent,
   SessionUnrotatedEvent,
 } from "./src/manager/events.ts";
@@ -116,6 +118,7 @@ export type {
   CreateOptions,
   Durability,
   EntriesOptions,
+  HeldLock,
   LoadOptions,
   LockOptions,
   RecordChange,

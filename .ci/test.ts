@@ -155,7 +155,8 @@ function listRooms(place: Place): Room[] {
     {
       name: "hostile",
       path: "tests/hostile",
-      flags: [read, write, children],
+      // Beside children: what makes real volumes and other users' processes.
+      flags: [read, write, `${children},setpriv,mount,umount`],
     },
     {
       name: "directory",

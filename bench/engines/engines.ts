@@ -47,8 +47,8 @@ export const ENGINES: Readonly<
   },
   sqlite: (directory) => {
     const path = `${directory}/sessions.db`;
+    const store = new SqliteSessionStore(path);
     const database = new DatabaseSync(path);
-    const store = new SqliteSessionStore(database);
     let get: ReturnType<typeof database.prepare> | undefined;
     return {
       label: "SQLite",
@@ -62,7 +62,10 @@ export const ENGINES: Readonly<
         database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
         return diskUse(path);
       },
-      close: () => database.close(),
+      close: () => {
+        store[Symbol.dispose]();
+        database.close();
+      },
     };
   },
   kv: async (directory) => {

@@ -5,27 +5,31 @@ import { readArguments, readNumber, UsageError } from "./usage.ts";
 
 /** How the command is called, in one line. */
 export const CLEANUP_USAGE =
-  "cleanup DIR --minutes N [--grace-seconds N] [--dry-run] [--json]";
+  "cleanup DIR --minutes N [--grace-seconds N] [--max-seconds N] [--max-deletes N] [--dry-run] [--json]";
 
 const DEFAULT_GRACE_SECONDS = 120;
 const MS_PER_SECOND = 1000;
+const DAY = 24 * 60 * 60 * MS_PER_SECOND;
 
 const HELP = `Usage: ${CLEANUP_USAGE}
 
 Deletes the expired sessions in DIR, the sessions without a lifetime of their
 own that were not accessed for N minutes, and the files that killed processes
 left. Sessions that are in use or live longer stay, and so do all files that
-are not sessions.
+are not sessions. While another cleanup of DIR is at work it does nothing.
 
 Options:
   --minutes N        how long a session without a lifetime may lie unused
   --grace-seconds N  how much longer each session is kept, because the clock of
                      another machine may differ (default: ${DEFAULT_GRACE_SECONDS})
-  --dry-run          count what would be deleted, and delete nothing
+  --max-seconds N    stop after N seconds, with what is done by then
+  --max-deletes N    stop after N deleted sessions
+  --dry-run          count what would be deleted, and change nothing
   --json             print one line of JSON
   -h, --help         print this
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+Exit codes: 0 done, or another cleanup is at work; 1 failed, or the other one
+began over a day ago; 2 wrong usage; 130 interrupted.
 Permissions: --allow-read=DIR --allow-write=DIR`;
 
 /**
@@ -38,7 +42,7 @@ Permissions: --allow-read=DIR --allow-write=DIR`;
  */
 export async function cleanup(args: readonly string[]): Promise<number> {
   const given = readArguments(args, {
-    options: ["minutes", "grace-seconds"],
+    options: ["minutes", "grace-seconds", "max-seconds", "max-deletes"],
     flags: ["dry-run", "json"],
     positionals: ["DIR"],
   });
@@ -52,9 +56,11 @@ export async function cleanup(args: readonly string[]): Promise<number> {
     throw new UsageError("--minutes is missing");
   }
   const minutes = readNumber("minutes", options.minutes);
-  const graceSeconds = options["grace-seconds"] === undefined
-    ? DEFAULT_GRACE_SECONDS
-    : readNumber("grace-seconds", options["grace-seconds"]);
+  const read = (name: keyof typeof options, missing: number) => {
+    const text = options[name];
+    return text === undefined ? missing : readNumber(name, text);
+  };
+  const graceSeconds = read("grace-seconds", DEFAULT_GRACE_SECONDS);
   const dryRun = flags["dry-run"];
 
   using interruption = new Interruption();
@@ -65,6 +71,8 @@ export async function cleanup(args: readonly string[]): Promise<number> {
     result = await store.deleteOldSessions(minutes, {
       grace: graceSeconds * MS_PER_SECOND,
       dryRun,
+      maxSeconds: read("max-seconds", Infinity),
+      maxDeletes: read("max-deletes", Infinity),
       signal: interruption.signal,
       onProgress: ({ deleted, remaining }) =>
         line.show(
@@ -76,18 +84,24 @@ export async function cleanup(args: readonly string[]): Promise<number> {
     console.error("Interrupted: some old sessions may remain");
     return exitCode;
   }
-  console.log(flags.json ? toJson(result, dryRun) : toText(result, dryRun));
-  return 0;
-}
-
-function toJson(result: CleanupResult, dryRun: boolean): string {
-  const { deleted, remaining, orphans } = result;
-  return JSON.stringify({ deleted, remaining, orphans, dryRun });
+  console.log(
+    flags.json ? JSON.stringify({ ...result, dryRun }) : toText(result, dryRun),
+  );
+  const { isBusy, busySince = 0 } = result;
+  if (!isBusy || Date.now() - busySince <= DAY) return 0;
+  console.error("The other cleanup began over a day ago: look if it hangs");
+  return 1;
 }
 
 function toText(result: CleanupResult, dryRun: boolean): string {
-  const { deleted, remaining, orphans } = result;
+  const { deleted, remaining, orphans, skipped, isPartial } = result;
+  if (result.isBusy) {
+    const since = new Date(result.busySince ?? NaN);
+    return `Nothing done: another cleanup is at work since ${since.toISOString()}`;
+  }
   const text = `Deleted: ${deleted}, Remaining: ${remaining}` +
-    (orphans > 0 ? `, Orphans removed: ${orphans}` : "");
+    (orphans > 0 ? `, Orphans removed: ${orphans}` : "") +
+    (skipped !== undefined ? `, Skipped: ${skipped}` : "") +
+    (isPartial ? " (stopped early, as told)" : "");
   return dryRun ? `${text} (dry run: nothing was deleted)` : text;
 }

@@ -1,19 +1,9 @@
-import type { SqliteDatabase } from "../engines/sqlite.ts";
-
 const DRIVERS = {
-  sqlite: ["node", "sqlite"],
   redis: ["npm", "redis@^5.10.0"],
   postgres: ["npm", "pg@^8.16.0"],
 } as const;
 
 const NPM_DRIVERS = [nameOf("redis"), nameOf("postgres")].join(", ");
-
-/** The part of `node:sqlite` that is used. */
-export interface SqliteDriver {
-  readonly DatabaseSync: new (
-    path: string,
-  ) => SqliteDatabase & Disposable & { close(): void };
-}
 
 /** Part of the help of a command that loads drivers from npm. */
 export const DRIVERS_HELP: string = `Drivers come from npm: ${NPM_DRIVERS}.

@@ -1,7 +1,5 @@
 import { SqliteSessionStore } from "../engines/sqlite.ts";
 import { migrateSessions } from "../migration/move_session.ts";
-import { loadDriver, type SqliteDriver } from "./driver.ts";
-import { makeIfMissing } from "../system/files.ts";
 import { openSessionDirectory } from "./session_directory.ts";
 import { Interruption, ProgressLine } from "./terminal.ts";
 import { readArguments, UsageError } from "./usage.ts";
@@ -47,17 +45,18 @@ export async function migrate(args: readonly string[]): Promise<number> {
   const { flags, positionals: [directory = "", file = ""] } = given;
   if (directory === "") throw new UsageError("DIR is missing");
   if (file === "") throw new UsageError("FILE is missing");
+  // SQLite would take it for a database in memory, or for a URL with settings.
+  if (/^(:memory:$|file:)/.test(file)) {
+    throw new UsageError(`FILE is not a path: ${file} (write ./${file})`);
+  }
 
   using interruption = new Interruption();
   let moved = 0;
   try {
     using line = new ProgressLine(Deno.stderr);
-    const from = openSessionDirectory(directory, line);
-    // SQLite would make it readable for other users.
-    makeIfMissing(file);
-    const { DatabaseSync } = await loadDriver<SqliteDriver>("sqlite");
-    using database = new DatabaseSync(file);
-    await migrateSessions(from, new SqliteSessionStore(database), {
+    using from = openSessionDirectory(directory, line);
+    using to = new SqliteSessionStore(file);
+    await migrateSessions(from, to, {
       signal: interruption.signal,
       onProgress: (soFar) => {
         moved = soFar;

@@ -133,7 +133,8 @@ export class SessionTooLargeError extends SessionError {
 
 /**
  * Reports that a commit under the isolation `strict` failed, because another
- * request committed to the session since this one opened it. Nothing was
+ * request committed to the session since this one opened it; or under
+ * `exclusive`, because the lock was lost, see {@linkcode HeldLock}. Nothing was
  * written. The request can be run again, on what the session holds by now.
  */
 export class SessionConflictError extends SessionError {
@@ -244,7 +245,7 @@ export class SessionUnreadableError extends SessionError {
   constructor(sessionId: string, options?: ErrorOptions) {
     super(
       "SessionUnreadableError",
-      `Cannot read ${sessionId}: what is there is damaged, or of a later version of this package`,
+      `Cannot read ${sessionId}: what is there is damaged, or of a later version of this package; \`revokeUser\` replaces a revocation that is damaged`,
       options,
     );
     this.sessionId = sessionId;

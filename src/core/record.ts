@@ -239,11 +239,23 @@ function isNewer(record: object): boolean {
  * Returns the members of a record that this version does not know.
  *
  * @param record A record of this format.
+ * @returns `undefined` when there is none.
  */
-export function unknownMembers(record: SessionRecord): object {
+export function unknownMembers(record: SessionRecord): object | undefined {
+  let found: Record<string, unknown> | undefined;
+  for (const name in record) {
+    if (KINDS.has(name)) continue;
+    found ??= {};
+    found[name] = record[name as keyof SessionRecord];
+  }
+  return found;
+}
+
+/** Returns a record without the members that this version does not know. */
+export function knownMembers(record: SessionRecord): SessionRecord {
   return Object.fromEntries(
-    Object.entries(record).filter(([name]) => !KINDS.has(name)),
-  );
+    Object.entries(record).filter(([name]) => KINDS.has(name)),
+  ) as unknown as SessionRecord;
 }
 
 /**

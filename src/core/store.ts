@@ -93,6 +93,16 @@ export interface LockOptions extends StoreOptions {
   readonly timeout?: number | undefined;
 }
 
+/** The lock of a session, held; disposing frees it, once. */
+export interface HeldLock extends AsyncDisposable {
+  /**
+   * Whether another caller may hold it too by now, because something else has
+   * removed what the store locks: its file, in a directory that was emptied.
+   * Missing where that cannot happen.
+   */
+  readonly isLost?: boolean;
+}
+
 /** What {@linkcode SessionStore.deleteOldSessions} takes. */
 export interface CleanupOptions extends StoreOptions {
   /**
@@ -371,7 +381,7 @@ export interface SessionStore {
    * all callers, as far as the medium is shared, one holds it at a time, until
    * it frees the lock or its process ends. The lock is apart from the session:
    * the session need not exist, none is made, and no other operation looks at
-   * the lock. It is not re-entrant. Two sessions may share a lock, if few do.
+   * the lock. It is not re-entrant. No two sessions share one.
    *
    * A store need not have locks. Its sessions cannot be `exclusive`, then.
    *
@@ -382,5 +392,5 @@ export interface SessionStore {
    * @throws {TypeError} If the ID is malformed, or the timeout not a number.
    * @throws {RangeError} If the timeout is below 0.
    */
-  lock?(id: string, options?: LockOptions): Promise<AsyncDisposable>;
+  lock?(id: string, options?: LockOptions): Promise<HeldLock>;
 }

@@ -1,4 +1,4 @@
-import { loadDriver, type SqliteDriver } from "../cli/driver.ts";
+import { loadDriver } from "../cli/driver.ts";
 import type { SessionStore } from "../core/store.ts";
 import { KvSessionStore } from "../engines/kv.ts";
 import { PostgresSessionStore } from "../engines/postgres.ts";
@@ -8,6 +8,7 @@ import { RedisSessionStore } from "../engines/redis.ts";
 import { SqliteSessionStore } from "../engines/sqlite.ts";
 import { DirectorySessionStore } from "../directory/directory_store.ts";
 import { sessionPath } from "../directory/layout.ts";
+import { system } from "../system/system.ts";
 
 /** A session as it is stored, to be shown on the page. */
 export interface StoredView {
@@ -41,6 +42,11 @@ export const DEMO_STORES = {
 
 /** A kind of store that the demo runs on. */
 export type DemoStoreKind = keyof typeof DEMO_STORES;
+
+/** The kind of store that the demo runs on if it is not told. */
+export function defaultStoreKind(): DemoStoreKind {
+  return system.os() === "windows" ? "sqlite" : "directory";
+}
 
 /** Tells whether a text names a kind of store. */
 export function isDemoStoreKind(text: string): text is DemoStoreKind {
@@ -103,12 +109,11 @@ async function openEngine(
 ): Promise<{ store: SessionStore; close: () => unknown }> {
   switch (kind) {
     case "sqlite": {
-      const { DatabaseSync } = await loadDriver<SqliteDriver>("sqlite");
-      const database = new DatabaseSync(where);
-      const store = new SqliteSessionStore(database);
-      return { store, close: () => database.close() };
+      const store = new SqliteSessionStore(where);
+      return { store, close: () => store[Symbol.dispose]() };
     }
     case "kv": {
+      if (!/^(:memory:$|https?:)/.test(where)) makeForOwner(where);
       const kv = await Deno.openKv(where);
       return { store: new KvSessionStore(kv), close: () => kv.close() };
     }
@@ -129,6 +134,12 @@ async function openEngine(
       return { store: new PostgresSessionStore(pool), close: () => pool.end() };
     }
   }
+}
+
+/** Makes the file of a database, which SQLite would let others read. */
+function makeForOwner(path: string): void {
+  const options = { write: true, create: true, mode: 0o600 };
+  Deno.openSync(path, options).close();
 }
 
 async function viewFile(

@@ -10,7 +10,11 @@ import {
   runCommand,
   UsageError,
 } from "../cli/usage.ts";
-import { DEMO_STORES, isDemoStoreKind } from "./demo_store.ts";
+import {
+  defaultStoreKind,
+  DEMO_STORES,
+  isDemoStoreKind,
+} from "./demo_store.ts";
 import { serveDemo } from "./server.ts";
 
 const USAGE =
@@ -18,7 +22,6 @@ const USAGE =
 
 const DEFAULT_PORT = 8080;
 const DEFAULT_HOSTNAME = "localhost";
-const DEFAULT_STORE = "directory";
 const HIGHEST_PORT = 65_535;
 
 const HELP = `Usage: ${USAGE}
@@ -29,7 +32,7 @@ Options:
   --port N         port to listen at, 0 for any free one (default: ${DEFAULT_PORT})
   --hostname NAME  address to listen at (default: ${DEFAULT_HOSTNAME})
   --store KIND     directory, sqlite, kv, redis or postgres
-                   (default: ${DEFAULT_STORE})
+                   (default: directory, on Windows sqlite)
   --at WHERE       where the sessions are kept: a directory or a file, created
                    if it is missing, or the URL of a server
                    (default: ./sessions, ./sessions.db, ./sessions.kv,
@@ -55,7 +58,7 @@ async function demo(args: readonly string[]): Promise<number> {
   const {
     port: portText = String(DEFAULT_PORT),
     hostname = DEFAULT_HOSTNAME,
-    store: kind = DEFAULT_STORE,
+    store: kind = defaultStoreKind(),
   } = given.options;
   const port = readNumber("port", portText);
   if (!Number.isInteger(port) || port > HIGHEST_PORT) {

@@ -74,6 +74,7 @@ import {
   FILE_MODE,
   makeFile,
   removeIfThere,
+  writeWhole,
 } from "../system/files.ts";
 import { system } from "../system/system.ts";
 import { AGAIN, type Again } from "../system/waiting.ts";
@@ -88,10 +89,14 @@ export interface DirectoryContext {
   readonly durability: Durability;
   /** Whether the umask takes the owner's own rights: each new file needs a `chmod`. */
   readonly needsMode: boolean;
-  /** Whether the files that this process makes have the directory's owner. */
-  readonly isOwner: boolean;
+  /** The device that it was on when the store began. */
+  readonly device: number;
+  /** The user whose it was then. */
+  readonly owner: number | null;
   /** Told of what fails and is not needed for an answer. */
   readonly warnings: Warnings;
+  /** Gets the paths that were left because they may not be opened. */
+  readonly skipped?: Set<string>;
 }
 
 /** A recycled file, open and under its exclusive lock. */
@@ -350,17 +355,4 @@ function newTemporaryPath(directory: string): string {
 
 function flagPublished(file: Deno.FsFile): void {
   system.overwrite(file, FLAG_AT, new Uint8Array([PUBLISHED]));
-}
-
-function writeWhole(file: Deno.FsFile, bytes: Uint8Array): void {
-  for (let start = 0; start < bytes.length;) {
-    const rest = start === 0 ? bytes : bytes.subarray(start);
-    const length = system.write(file, rest);
-    if (length === 0) {
-      throw new Deno.errors.WriteZero(
-        "Cannot write a session: its file system takes no bytes",
-      );
-    }
-    start += length;
-  }
 }

@@ -7,29 +7,33 @@ import {
 import type { CleanupRule } from "../core/record.ts";
 import type { CleanupOptions, CleanupResult } from "../core/store.ts";
 import { isSessionId } from "../core/token.ts";
+import type { Warnings } from "../core/warnings.ts";
+import { CleanupBudget } from "../system/cleanup_budget.ts";
 import {
   discard,
+  isFull,
   isNotFile,
   listFiles,
   openRegular,
   removeIfThere,
 } from "../system/files.ts";
 import { system } from "../system/system.ts";
-import { AGAIN, retryUntilFree } from "../system/waiting.ts";
-import type { DirectoryContext } from "./atomic_file.ts";
-import { type LockedFile, openLocked } from "./file_lock.ts";
+import { skip } from "./forbidden.ts";
 import {
+  isLockName,
   isQuarantineName,
-  markerPath,
   sessionPath,
   temporaryBirth,
   type UserEntry,
 } from "./layout.ts";
-import { markDirectory } from "./prepare_directory.ts";
+import { checkForCleanup, lockForCleanup } from "./prepare_cleanup.ts";
+import { isOwner } from "./prepare_directory.ts";
 import type { Quarantine } from "./quarantine.ts";
 import { readOnce, readRest } from "./read_file.ts";
+import { removeDeadLock } from "./request_lock.ts";
 import { SessionFile } from "./session_file.ts";
 import {
+  isIndexElsewhere,
   makeMissingEntry,
   removeEntries,
   sweepUserIndex,
@@ -56,56 +60,73 @@ type Verdict = "live" | "due" | "missing" | Unusable;
  * that another process holds, stays. The index entries of deleted sessions are
  * removed after them, many under one lock. Entries that the index lacks are made,
  * and some of the stale ones are removed. The event loop is given back every few
- * milliseconds.
+ * milliseconds. A file that may not be opened is skipped, if the marker may.
  *
- * @param context A directory that is ready.
+ * It works where no block and no inode is left, see `prepare_cleanup.ts`. A dry
+ * run opens files to read only, takes no lock and changes nothing.
+ *
+ * @param directory The directory, with its marker.
  * @param isDue Tells which sessions to delete, see `cleanupRule`.
  * @param quarantine Takes unreadable files.
- * @param lockTimeout How long to wait for another cleaner, in milliseconds.
+ * @param warnings Is told of what is skipped, and of what is not needed and cannot
+ * be written.
  * @param options See `deleteOldSessions` of a store.
- * @throws {SessionLockTimeoutError} If another cleaner does not end in time.
+ * @returns What was done; `isBusy` at once if another cleaner is at work.
+ * @throws {SessionDirectoryError} If the directory cannot be cleaned.
  */
 export async function cleanDirectory(
-  context: DirectoryContext,
+  directory: string,
   isDue: CleanupRule,
   quarantine: Quarantine,
-  lockTimeout: number,
+  warnings: Warnings,
   options: CleanupOptions,
 ): Promise<CleanupResult> {
-  const { directory } = context;
   const { dryRun = false, onProgress, signal } = options;
-  using _lock = await lockCleaner(directory, lockTimeout, signal);
+  const budget = new CleanupBudget(options);
+  signal?.throwIfAborted();
   const count = { deleted: 0, remaining: 0, orphans: 0 };
+  const { dev, uid } = checkForCleanup(directory);
+  const lock = dryRun ? undefined : lockForCleanup(directory, warnings);
+  if (typeof lock === "number") {
+    return { ...count, isBusy: true, busySince: lock };
+  }
+  using _lock = lock;
+  const skipped = new Set<string>();
+  // A cleaner makes no session, for which the rest would count.
+  const context = {
+    directory,
+    durability: "process",
+    needsMode: true,
+    device: dev,
+    owner: uid,
+    warnings,
+    skipped,
+  } as const;
   const onPause = () => onProgress?.({ ...count });
+  const listing = { signal, onPause };
   const removals = new Removals();
   const entries: UserEntry[] = [];
+  const isWithoutIndex = dryRun || isIndexElsewhere(directory);
+  let mayMakeBuckets: boolean | undefined;
+  let isEnded = false;
   try {
-    for await (const name of listFiles(directory, { signal, onPause })) {
+    for await (const name of listFiles(directory, listing)) {
+      isEnded = budget.deletesLeft(count.deleted) === 0;
+      if (isEnded) break;
       const path = sessionPath(directory, name);
-      if (!isSessionId(name)) {
-        const isLeft = isOrphan(path, name);
-        if (isLeft && (dryRun || removeIfThere(path))) count.orphans++;
-        continue;
-      }
-      const seen = look(path, name, isDue);
-      const file = new SessionFile(context, name, quarantine);
-      const verdict = dryRun
-        ? seen.verdict
-        : judge(file, seen.verdict, isDue, (path, tag) => {
-          removals.note(path);
-          if (tag !== undefined) entries.push({ tag, id: name });
-        });
-      if (verdict === "live") {
-        count.remaining++;
-        const { tag } = seen;
-        if (tag !== undefined && !dryRun) {
-          makeMissingEntry(context, { tag, id: name });
+      let isDeleted = false;
+      try {
+        if (isSessionId(name)) isDeleted = clean(name, path) === "due";
+        else {
+          const isLeft = isLockName(name)
+            ? removeDeadLock(path, dryRun)
+            : isOrphan(path, name) && (dryRun || removeIfThere(path));
+          if (isLeft) count.orphans++;
         }
+      } catch (error) {
+        skip(context, path, error, isSessionId(name) ? name : undefined);
       }
-      if (verdict === "due") {
-        count.deleted++;
-        await removals.run();
-      }
+      if (isDeleted) await removals.run();
       if (entries.length >= MANY_ENTRIES) await tidy();
     }
   } catch (error) {
@@ -115,26 +136,50 @@ export async function cleanDirectory(
   }
   await removals.end();
   await tidy();
-  if (!dryRun) await sweepUserIndex(context, { signal, onPause });
-  return count;
+  if (!isWithoutIndex && !isEnded) {
+    await sweepUserIndex(context, listing);
+  }
+  const { size } = skipped;
+  return budget.resultOf({ ...count, ...size > 0 && { skipped: size } });
+
+  function clean(id: string, path: string): Verdict {
+    const seen = look(path, id, isDue, !dryRun);
+    const verdict = dryRun ? seen.verdict : judge(
+      new SessionFile(context, id, quarantine),
+      seen.verdict,
+      isDue,
+      (path, tag) => {
+        if (path !== undefined) removals.note(path);
+        if (tag !== undefined) entries.push({ tag, id });
+      },
+    );
+    if (verdict === "live") {
+      count.remaining++;
+      if (seen.tag !== undefined) complete({ tag: seen.tag, id });
+    }
+    if (verdict === "due") count.deleted++;
+    return verdict;
+  }
+
+  function complete(entry: UserEntry): void {
+    if (isWithoutIndex) return;
+    try {
+      makeMissingEntry(
+        context,
+        entry,
+        () => mayMakeBuckets ??= isOwner(directory),
+      );
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      warnings.unwritten("complete the index of users", error);
+    }
+  }
 
   async function tidy(): Promise<void> {
-    await removeEntries(context, entries.splice(0), { signal, onPause });
+    const due = entries.splice(0);
+    if (isWithoutIndex) return;
+    await removeEntries(context, due, listing);
   }
-}
-
-async function lockCleaner(
-  directory: string,
-  timeout: number,
-  signal: AbortSignal | undefined,
-): Promise<LockedFile> {
-  const path = markerPath(directory);
-  return await retryUntilFree(() => {
-    const locked = openLocked(path, true);
-    if (locked !== undefined) return locked;
-    markDirectory(directory);
-    return AGAIN;
-  }, { path, timeout, signal });
 }
 
 /** Tells whether a file is old enough to collect, and of a kind that is collected. */
@@ -157,9 +202,10 @@ function look(
   path: string,
   id: string,
   isDue: CleanupRule,
+  write: boolean,
 ): { readonly verdict: Verdict; readonly tag?: string | undefined } {
   // What was listed as a file may be anything now.
-  const opened = openRegular(path);
+  const opened = openRegular(path, write);
   if (opened === undefined) return { verdict: "missing" };
   const { file } = opened;
   try {
@@ -183,7 +229,7 @@ function judge(
   file: SessionFile,
   seen: Verdict,
   isDue: CleanupRule,
-  note: (path: string, tag: string | undefined) => void,
+  note: (path: string | undefined, tag: string | undefined) => void,
 ): Verdict {
   if (seen === "live" || seen === "missing") return seen;
   try {

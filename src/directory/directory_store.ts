@@ -1,6 +1,6 @@
 import { checkDurability, checkNumber } from "../core/checks.ts";
 import { fromFileUrl } from "@std/path/from-file-url";
-import { join } from "@std/path/join";
+import { resolve } from "@std/path/resolve";
 import { encodeRecord } from "../core/codec.ts";
 import { SessionStoreError } from "../core/errors.ts";
 import {
@@ -14,6 +14,7 @@ import type {
   CreateOptions,
   Durability,
   EntriesOptions,
+  HeldLock,
   LoadOptions,
   LockOptions,
   RecordChange,
@@ -28,13 +29,24 @@ import { Warnings } from "../core/warnings.ts";
 import { isNotFile } from "../system/files.ts";
 import { checkLock, SessionLock } from "../system/lock_queue.ts";
 import { system } from "../system/system.ts";
-import { AGAIN, type Again, retryUntilFree } from "../system/waiting.ts";
+import {
+  AGAIN,
+  type Again,
+  retryUntilFree,
+  untilAborted,
+} from "../system/waiting.ts";
 import { type DirectoryContext, dropRecycled } from "./atomic_file.ts";
 import { cleanDirectory } from "./cleanup.ts";
+import { warnOfSharing } from "./file_system.ts";
 import { forbiddenWarning, isForbidden } from "./forbidden.ts";
 import { lockPath, markerPath, sessionPath } from "./layout.ts";
 import { directoryEntries } from "./listing.ts";
-import { checkStillThere, prepareDirectory } from "./prepare_directory.ts";
+import {
+  checkStillThere,
+  prepareDirectory,
+  tryReading,
+  tryWriting,
+} from "./prepare_directory.ts";
 import { Quarantine } from "./quarantine.ts";
 import { lockForRequest } from "./request_lock.ts";
 import { SessionFile } from "./session_file.ts";
@@ -101,10 +113,14 @@ export interface DirectorySessionStoreOptions {
  * power loss, or from a backup without `.users`, `entries` of a user may miss
  * sessions until the next `deleteOldSessions`.
  *
- * Not promised: network file systems (NFS is refused, as a name there may lead
- * to a file that was removed) and Windows (not tested). A plain load does not
- * look for links and pipes under a session's name: only the owner can make them,
- * since a directory that others may write is refused. If the directory is removed
+ * It needs `flock` and POSIX modes, and so does not work on Windows: take
+ * `SqliteSessionStore` there. Use a directory through one mount, on one host: of
+ * two mounts of sshfs, bindfs or a network file system, each has locks of its
+ * own. NFS is refused, as a name there may lead to a file that was removed; where
+ * `--allow-sys=statfs` is granted, `setup` warns of the others.
+ *
+ * A plain load does not look for links and pipes under a session's name: only the
+ * owner can make them, since a directory that others may write is refused. If the directory is removed
  * under a running server, an operation that changes a session throws, and one
  * that reads finds no session until the directory is back.
  *
@@ -129,7 +145,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   readonly isThreadSafe = true;
   /** Its calls are synchronous; each waits for a lock as long as `lockTimeout`. */
   readonly isBounded = true;
-  /** The directory, as it was given. */
+  /** The directory, as an absolute path. */
   readonly directory: string;
 
   readonly #create: boolean;
@@ -138,14 +154,18 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   readonly #warnings: Warnings;
   readonly #quarantine: Quarantine;
   #context: DirectoryContext | undefined;
+  #checking: Promise<void> | undefined;
 
   /**
    * Makes a store; it does no I/O.
    *
-   * @param directory Where the sessions are kept.
+   * @param directory Where the sessions are kept. A relative path is resolved
+   * here, once, against the current directory, for which Deno asks no permission:
+   * a later `Deno.chdir` changes nothing.
    * @param options How they are kept.
    * @throws {TypeError | RangeError} If an argument is invalid.
-   * @throws {Deno.errors.NotSupported} Before Deno 2.8, which cannot try a lock.
+   * @throws {Deno.errors.NotSupported} On Windows; before Deno 2.8, which cannot
+   * try a lock.
    */
   constructor(
     directory: string | URL,
@@ -159,7 +179,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     } = options;
     const path = directory instanceof URL ? fromFileUrl(directory) : directory;
     checkArguments(path, lockTimeout, durability);
-    this.directory = join(path);
+    this.directory = resolve(path);
     this.#create = create;
     this.#lockTimeout = lockTimeout;
     this.#durability = durability;
@@ -200,6 +220,8 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   ): Promise<void> {
     checkSessionId(id);
     const bytes = encodeRecord(id, record);
+    options.signal?.throwIfAborted();
+    this.#checkRevocation(id);
     await this.#step(id, (file) => file.save(bytes), options.signal);
   }
 
@@ -212,6 +234,8 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     checkSessionId(id);
     checkLastAccess(lastAccess);
     const bytes = encodeRecord(id, record);
+    signal?.throwIfAborted();
+    this.#checkRevocation(id);
     return await this.#step(id, (it) => it.create(bytes, lastAccess), signal);
   }
 
@@ -222,6 +246,8 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     { lastAccess, signal }: UpdateOptions = {},
   ): Promise<SessionRecord | null | undefined> {
     if (lastAccess !== "unchanged") checkLastAccess(lastAccess);
+    signal?.throwIfAborted();
+    this.#checkRevocation(id);
     let isThere = false;
     const step = (file: SessionFile) =>
       file.update((record) => {
@@ -272,7 +298,9 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   /**
    * See {@linkcode SessionStore.deleteOldSessions}. Also removes temporary
    * files that are an hour old, and files that were set aside a week ago. One
-   * cleanup runs at a time; a session that is locked is in use, and stays.
+   * cleanup runs at a time: where another process is at work, the answer comes at
+   * once, with `isBusy`. A session that is locked is in use, and stays. It works
+   * on a full disk, and for a user that is not the directory's owner, as root.
    */
   async deleteOldSessions(
     minutes: number,
@@ -280,35 +308,52 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   ): Promise<CleanupResult> {
     const { grace = 0 } = options;
     const isDue = cleanupRule(minutes, grace);
+    const { dryRun = false } = options;
+    // It would not do without: nothing may be removed where there is none.
+    if (!dryRun && !system.exists(markerPath(this.directory))) this.#mark();
     return await cleanDirectory(
-      this.#ready(),
+      this.directory,
       isDue,
       this.#quarantine,
-      this.#lockTimeout,
+      this.#warnings,
       options,
     );
   }
 
-  /** See {@linkcode SessionStore.check}. */
+  /** See {@linkcode SessionStore.check}. It makes a file, and removes it. */
   check(options: StoreOptions = {}): Promise<void> {
-    return Promise.try(() => {
-      options.signal?.throwIfAborted();
-      try {
-        this.#ready();
-        checkStillThere(this.directory);
-      } catch (error) {
-        throw new SessionStoreError("read", error);
-      }
-    });
+    this.#checking ??= Promise.resolve().then(() => this.#try())
+      .finally(() => this.#checking = undefined);
+    return Promise.resolve(untilAborted(this.#checking, options.signal));
   }
 
-  /** See {@linkcode SessionStore.lock}. Two sessions share one by chance, 1 in 1,024. */
-  async lock(id: string, options: LockOptions = {}): Promise<AsyncDisposable> {
+  #try(): void {
+    const { directory } = this;
+    try {
+      tryReading(directory, this.#create && this.#context === undefined);
+    } catch (error) {
+      throw new SessionStoreError("read", error);
+    }
+    try {
+      if (this.#context === undefined) this.#ready();
+      else checkStillThere(this.#context);
+      tryWriting(directory);
+    } catch (error) {
+      throw new SessionStoreError("write", error);
+    }
+  }
+
+  /**
+   * See {@linkcode SessionStore.lock}. It is the lock of a file of its own, which
+   * is removed when the lock is freed.
+   */
+  async lock(id: string, options: LockOptions = {}): Promise<HeldLock> {
     const timeout = checkLock(id, options, this.#lockTimeout);
-    const { directory } = this.#ready();
+    const context = this.#ready();
     const { signal } = options;
-    const waitOptions = { path: lockPath(directory, id), timeout, signal };
-    return new SessionLock(await lockForRequest(directory, waitOptions));
+    const path = lockPath(context.directory, id);
+    const waitOptions = { path, timeout, signal };
+    return new SessionLock(await lockForRequest(context, waitOptions));
   }
 
   /**
@@ -327,10 +372,18 @@ export class DirectorySessionStore implements SessionStore, Disposable {
       system.exists(markerPath(directory));
   }
 
-  /** Throws if the directory is missing, since a logout in it would be undone. */
+  /**
+   * Throws if the directory is not the one that it was, since a logout would be
+   * undone when that is back.
+   */
   #noSession(id: string): false {
-    if (isSessionId(id)) checkStillThere(this.directory);
+    if (isSessionId(id)) checkStillThere(this.#ready());
     return false;
+  }
+
+  /** The same for a revocation, which acts on sessions that it does not find. */
+  #checkRevocation(id: string): void {
+    if (isSessionId(id) && isRevocationId(id)) checkStillThere(this.#ready());
   }
 
   /**
@@ -373,23 +426,37 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     return retryUntilFree(() => step(file), waitOptions);
   }
 
+  /** Puts the marker into a directory that has none. */
+  #mark(): void {
+    if (this.#context === undefined) this.#ready();
+    else checkStillThere(this.#context);
+  }
+
   #ready(): DirectoryContext {
-    return this.#context ??= {
-      directory: this.directory,
-      durability: this.#durability,
-      warnings: this.#warnings,
-      ...prepareDirectory(this.directory, this.#create),
-    };
+    return this.#context ??= this.#prepare();
+  }
+
+  #prepare(): DirectoryContext {
+    const findings = prepareDirectory(this.directory, this.#create);
+    warnOfSharing(this.directory, this.#warnings);
+    const durability = this.#durability;
+    const warnings = this.#warnings;
+    return { directory: this.directory, durability, warnings, ...findings };
   }
 }
 
-/** Checks what a store is given, and that this Deno can lock files. */
+/** Checks what a store is given, and that this system and this Deno can lock files. */
 function checkArguments(
   path: unknown,
   lockTimeout: unknown,
   durability: unknown,
 ): void {
   const what = "Cannot keep sessions in a directory";
+  if (system.os() === "windows") {
+    throw new Deno.errors.NotSupported(
+      `${what} on Windows, which has no flock and no POSIX modes: take SqliteSessionStore`,
+    );
+  }
   if (!("tryLockSync" in Deno.FsFile.prototype)) {
     throw new Deno.errors.NotSupported(
       `${what}: Deno 2.8 or later is needed, this is ${Deno.version.deno}`,

@@ -22,8 +22,10 @@ export function isForbidden(
   path: string,
   error: unknown,
 ): boolean {
-  return isDenied(error) && isDenied(tryOpen(path)) &&
-    tryOpen(markerPath(directory)) === undefined;
+  if (!isDenied(error)) return false;
+  const isClosed = isDenied(tryOpen(path, false)) ||
+    isDenied(tryOpen(path, true));
+  return isClosed && tryOpen(markerPath(directory), false) === undefined;
 }
 
 /**
@@ -33,20 +35,41 @@ export function isForbidden(
  * @param context The directory.
  * @param path The file, or a directory in it.
  * @param act Synchronous.
+ * @param sessionId The session, where it is one's.
  * @returns What it returned; `undefined` when the file is forbidden.
  */
 export function skipForbidden<T>(
-  { directory, warnings }: DirectoryContext,
+  context: DirectoryContext,
   path: string,
   act: () => T,
+  sessionId?: string,
 ): T | undefined {
   try {
     return act();
   } catch (error) {
-    if (!isForbidden(directory, path, error)) throw error;
-    warnings.tell(forbiddenWarning(path, error));
+    skip(context, path, error, sessionId);
     return undefined;
   }
+}
+
+/**
+ * Tells of a file that may not be opened, once.
+ *
+ * @param context The directory.
+ * @param path The file, or a directory in it.
+ * @param error What was thrown.
+ * @param sessionId The session, where it is one's.
+ * @throws The error, if it is another.
+ */
+export function skip(
+  { directory, warnings, skipped }: DirectoryContext,
+  path: string,
+  error: unknown,
+  sessionId?: string,
+): void {
+  if (!isForbidden(directory, path, error)) throw error;
+  skipped?.add(path);
+  warnings.tell(forbiddenWarning(path, error, sessionId));
 }
 
 /**
@@ -77,9 +100,9 @@ function isDenied(error: unknown): boolean {
 }
 
 /** Returns why a file cannot be opened. */
-function tryOpen(path: string): unknown {
+function tryOpen(path: string, write: boolean): unknown {
   try {
-    system.close(system.open(path, { read: true }));
+    system.close(system.open(path, { read: true, write }));
     return undefined;
   } catch (error) {
     return error;

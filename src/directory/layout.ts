@@ -6,7 +6,7 @@
  *     0f3c…e1                                            0600  a session, named by its ID
  *     .tmp-001763629200000-5d0a…9b                       0600  being written: birth in ms, a random UUID
  *     0f3c…e1.bad                                        0600  was unreadable, set aside for inspection
- *     .lock-000 … .lock-3ff                              0600  empty; each locks the exclusive requests of some sessions
+ *     .lock-0f3c…e1                                      0600  empty; there while an exclusive request of that session is at work
  *     .users/                                            0700  the index of users
  *       e7/                                              0700  a bucket: the tags that begin with these two characters
  *         .lock                                          0600  empty; the lock of this bucket
@@ -21,7 +21,7 @@ import { isSessionId } from "../core/token.ts";
 
 const TEMPORARY = /^\.tmp-(\d{15})-[0-9a-f]{32}$/;
 const QUARANTINE = ".bad";
-const LOCK_FILES = 1024;
+const LOCK = ".lock-";
 const BUCKET = /^[0-9a-f]{2}$/;
 const TAGGED = /^[0-9a-f]{8}-/;
 const BUCKET_LENGTH = 2;
@@ -81,20 +81,18 @@ export function temporaryBirth(name: string): number | undefined {
 }
 
 /**
- * Names the lock file of a session. There is a fixed number of them, so that
- * none ever has to be removed: two sessions share one by chance, 1 in 1,024.
+ * Names the lock file of a session.
  *
  * @param directory The directory of sessions.
  * @param id A session ID; the caller has checked that it is one.
  */
 export function lockPath(directory: string, id: string): string {
-  // FNV-1a, folded: every process has to find the same name.
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < id.length; i++) {
-    hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193);
-  }
-  const number = ((hash ^ (hash >>> 16)) >>> 0) % LOCK_FILES;
-  return `${directory}/.lock-${number.toString(16).padStart(3, "0")}`;
+  return `${directory}/${LOCK}${id}`;
+}
+
+/** Tells whether a name is one that {@linkcode lockPath} makes. */
+export function isLockName(name: string): boolean {
+  return name.startsWith(LOCK) && isSessionId(name.slice(LOCK.length));
 }
 
 /** Names the directory of the index of users, see `user_index.ts`. */

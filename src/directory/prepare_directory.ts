@@ -13,28 +13,37 @@
  *                                       a file that was removed
  *   only the owner may write            else others can make links and pipes,
  *                                       which a plain load does not look for
+ *   this process makes files of the
+ *   directory's owner                   else the owner's processes could not open
+ *                                       them, or the owner could lead this one
+ *                                       astray
  *
  * A process that is killed meanwhile leaves two temporary files at most.
  */
+import { dirname } from "@std/path/dirname";
 import { SessionDirectoryError } from "../core/errors.ts";
 import {
   discard,
   FILE_MODE,
+  isReadOnly,
   makeFile,
   makeIfMissing,
-  openRegular,
+  openExisting,
   removeIfThere,
+  writeWhole,
 } from "../system/files.ts";
 import { system } from "../system/system.ts";
 import type { DirectoryContext } from "./atomic_file.ts";
 import { markerPath, temporaryPath } from "./layout.ts";
+import { readHead } from "./read_file.ts";
 
-const OTHERS_MAY_WRITE = 0o022;
+/** The rights that nobody but a file's owner may have. */
+export const OTHERS_MAY_WRITE = 0o022;
 const DIRECTORY_MODE = 0o700;
 const MARKER = "A directory of sessions of @latchkey/session, format 1.\n";
 
 /** What the trials tell of a directory. */
-type Findings = Pick<DirectoryContext, "needsMode" | "isOwner">;
+type Findings = Pick<DirectoryContext, "needsMode" | "device" | "owner">;
 
 /**
  * Makes sure that a directory is there, is private and can keep sessions, and
@@ -45,11 +54,14 @@ type Findings = Pick<DirectoryContext, "needsMode" | "isOwner">;
  * @throws {SessionDirectoryError} If it cannot keep sessions.
  */
 export function prepareDirectory(directory: string, create: boolean): Findings {
-  const { uid } = checkDirectory(directory, create);
-  const findings = tryOut(directory, uid);
-  markDirectory(directory);
-  checkFormat(directory);
-  return findings;
+  try {
+    const info = checkDirectory(directory, create);
+    const needsMode = tryOut(directory, info);
+    markDirectory(directory);
+    return { needsMode, device: info.dev, owner: info.uid };
+  } catch (error) {
+    throw explainRefusal(directory, error);
+  }
 }
 
 /**
@@ -59,74 +71,228 @@ export function prepareDirectory(directory: string, create: boolean): Findings {
  * @throws {SessionDirectoryError} If it or its marker is missing.
  */
 export function checkMarked(directory: string): void {
-  checkDirectory(directory, false);
-  checkMarker(directory, "no sessions were ever kept there");
-  checkFormat(directory);
+  let text: string | undefined;
+  try {
+    checkDirectory(directory, false);
+    text = readMarker(directory);
+  } catch (error) {
+    throw explainRefusal(directory, error, markerPath(directory));
+  }
+  if (text !== undefined) return;
+  throw new SessionDirectoryError(
+    directory,
+    "no sessions were ever kept there (it has no file .latchkey)",
+  );
 }
 
 /**
- * Notices that a directory in which sessions were kept is missing now: it was
- * removed, or its volume unmounted.
+ * Checks that a directory in which sessions were kept is still there, before a
+ * session is said to be missing. One that was emptied, or replaced on the same
+ * device, is tried again and marked. Another device means that a volume was
+ * mounted or went: the sessions are elsewhere, and may come back.
  *
- * @param directory The directory.
- * @throws {SessionDirectoryError} If its marker is missing.
+ * @param context The directory, as it was.
+ * @throws {SessionDirectoryError} If it is missing, on another device, another
+ * user's, or cannot keep sessions any more.
  */
-export function checkStillThere(directory: string): void {
-  checkMarker(directory, "it was removed or replaced");
+export function checkStillThere(context: DirectoryContext): void {
+  const { directory, device, owner } = context;
+  let info: Deno.FileInfo;
+  try {
+    info = system.stat(directory);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new SessionDirectoryError(directory, "it was removed or replaced", {
+      cause: error,
+    });
+  }
+  if (info.dev !== device) {
+    throw new SessionDirectoryError(
+      directory,
+      "another volume is there than when it was opened; mount that one again, or restart the server",
+    );
+  }
+  if (info.uid !== owner) {
+    throw new SessionDirectoryError(
+      directory,
+      `it belonged to uid ${owner} when it was opened, and now to uid ${info.uid}`,
+    );
+  }
+  if (!system.exists(markerPath(directory))) prepareDirectory(directory, false);
 }
 
 /**
- * Puts the marker into a directory of sessions, unless it is there.
+ * Tries to read a directory, for a store's `check`.
  *
  * @param directory The directory.
+ * @param create Whether to make it when it is missing.
+ * @throws {SessionDirectoryError} If it cannot be read, or is not private.
+ */
+export function tryReading(directory: string, create: boolean): void {
+  try {
+    checkDirectory(directory, create);
+    readMarker(directory);
+  } catch (error) {
+    throw explainRefusal(directory, error);
+  }
+}
+
+/**
+ * Tries to write a file into a directory, for a store's `check`.
+ *
+ * @param directory The directory.
+ */
+export function tryWriting(directory: string): void {
+  const path = temporaryPath(directory, system.now(), system.random());
+  try {
+    makeIfMissing(path, new TextEncoder().encode(MARKER));
+    system.remove(path);
+  } catch (error) {
+    discard(path);
+    throw explainRefusal(directory, error);
+  }
+}
+
+/**
+ * Puts the marker into a directory of sessions, unless it is there, and
+ * completes one that is empty or cut off. It gets its name when it is whole, so that a full
+ * disk leaves none that is cut off.
+ *
+ * @param directory The directory.
+ * @throws {SessionDirectoryError} If what is there is not a marker of this format.
  */
 export function markDirectory(directory: string): void {
-  makeIfMissing(markerPath(directory), new TextEncoder().encode(MARKER));
+  const path = markerPath(directory);
+  const bytes = new TextEncoder().encode(MARKER);
+  const text = readMarker(directory);
+  if (text === MARKER) return;
+  if (text !== undefined) {
+    const file = system.open(path, { read: true, write: true });
+    try {
+      writeWhole(file, bytes);
+    } finally {
+      system.close(file);
+    }
+    return;
+  }
+  const temporary = temporaryPath(directory, system.now(), system.random());
+  try {
+    makeIfMissing(temporary, bytes);
+    system.link(temporary, path);
+    removeIfThere(temporary);
+  } catch (error) {
+    discard(temporary);
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  }
 }
 
-/** Refuses what a later version has made. */
-function checkFormat(directory: string): void {
-  const file = openRegular(markerPath(directory))?.file;
-  if (file === undefined) return;
-  const bytes = new Uint8Array(2 * MARKER.length);
-  let length: number;
+/**
+ * Makes the error for a directory whose marker is not a file.
+ *
+ * @param directory The directory.
+ */
+export function noMarkerFileError(directory: string): SessionDirectoryError {
+  return new SessionDirectoryError(
+    directory,
+    "its .latchkey is not a regular file; remove that, and it is made anew",
+  );
+}
+
+/**
+ * Explains an error of the system that every visitor would meet: that something
+ * is missing, not permitted or read-only.
+ *
+ * @param directory The directory.
+ * @param error The error.
+ * @param path What it is about.
+ * @returns A {@linkcode SessionDirectoryError} with the mode and the owner of what
+ * it is about; any other error as it is.
+ */
+export function explainRefusal(
+  directory: string,
+  error: unknown,
+  path: string = directory,
+): unknown {
+  const isExplained = error instanceof Deno.errors.PermissionDenied ||
+    error instanceof Deno.errors.NotFound || isReadOnly(error);
+  if (!isExplained) return error;
+  const { message } = error as Error;
+  const state = `${message} (${describeOwner(path)})`;
+  return new SessionDirectoryError(directory, state, { cause: error });
+}
+
+/**
+ * Tells the mode and the owner of a file, or of the nearest directory above it that
+ * may be looked at, and this process's user where that may be asked.
+ *
+ * @param path The file.
+ */
+export function describeOwner(path: string): string {
+  const uid = system.uid();
+  const own = typeof uid === "number" ? `; this process has uid ${uid}` : "";
+  for (;; path = dirname(path)) {
+    try {
+      const { mode, uid, gid } = system.stat(path);
+      const whose = `owner uid ${uid}, gid ${gid}`;
+      if (mode === null) return `${path} is there${own}`;
+      return `${path} has mode ${octal(mode)}, ${whose}${own}`;
+    } catch {
+      // It is missing, or may not be looked at: what is above it tells why.
+      if (path === dirname(path)) return `nothing above it may be read${own}`;
+    }
+  }
+}
+
+function octal(mode: number): string {
+  return (mode & 0o777).toString(8).padStart(4, "0");
+}
+
+/** What the marker holds, whole or cut off; `undefined` without one. */
+function readMarker(directory: string): string | undefined {
+  const path = markerPath(directory);
   try {
-    length = system.read(file, bytes) ?? 0;
+    if (!system.lstat(path).isFile) throw noMarkerFileError(directory);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+  const file = openExisting(path, false);
+  if (file === undefined) return undefined;
+  try {
+    const text = new TextDecoder().decode(readHead(file, 2 * MARKER.length));
+    // A power loss may have cut it off.
+    if (MARKER.startsWith(text)) return text;
   } finally {
     system.close(file);
   }
-  // A crash may have cut it off.
-  const text = new TextDecoder().decode(bytes.subarray(0, length));
-  if (MARKER.startsWith(text)) return;
   throw new SessionDirectoryError(
     directory,
     "its file .latchkey is not of format 1: a later version of this package has made it; update this server",
   );
 }
 
-function checkMarker(directory: string, state: string): void {
-  try {
-    system.lstat(markerPath(directory));
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new SessionDirectoryError(
-      directory,
-      `${state} (it has no file .latchkey)`,
-      { cause: error },
-    );
-  }
-}
-
-function checkDirectory(directory: string, create: boolean): Deno.FileInfo {
+/**
+ * Checks what can be seen of a directory without a trial.
+ *
+ * @param directory The directory.
+ * @param create Whether to make it when it is missing.
+ * @returns What `stat` says of it.
+ * @throws {SessionDirectoryError} If it is not one, or not private.
+ */
+export function checkDirectory(
+  directory: string,
+  create: boolean,
+): Deno.FileInfo {
   const info = inspect(directory, create);
   if (!info.isDirectory) {
     throw new SessionDirectoryError(directory, "it is not a directory");
   }
   if (info.mode !== null && (info.mode & OTHERS_MAY_WRITE) !== 0) {
-    const mode = (info.mode & 0o777).toString(8).padStart(4, "0");
     throw new SessionDirectoryError(
       directory,
-      `others than its owner may write it (its mode is ${mode}; chmod 0700)`,
+      `others than its owner may write it (its mode is ${
+        octal(info.mode)
+      }; chmod 0700, or use a subdirectory, with \`create: true\`)`,
     );
   }
   return info;
@@ -155,18 +321,21 @@ function inspect(directory: string, create: boolean): Deno.FileInfo {
   return system.stat(directory);
 }
 
-function tryOut(directory: string, owner: number | null): Findings {
+/** Tells whether new files need a `chmod`, if all else is as it should be. */
+function tryOut(directory: string, info: Deno.FileInfo): boolean {
   const first = temporaryPath(directory, system.now(), system.random());
   const second = temporaryPath(directory, system.now(), system.random());
   const file = makeFile(first);
   try {
     const needsMode = tryMode(directory, first, file);
-    const isOwner = system.fstat(file).uid === owner;
-    tryLocks(directory, first, file);
+    tryOwner(directory, info, file);
+    if (!system.tryLock(file, true) || isLockable(first)) {
+      throw noLocksError(directory);
+    }
     tryInode(directory, first, file);
     tryNames(directory, first, second, file);
     removeIfThere(first);
-    return { needsMode, isOwner };
+    return needsMode;
   } catch (error) {
     discard(first);
     discard(second);
@@ -192,23 +361,80 @@ function tryMode(
   );
 }
 
-function tryLocks(directory: string, path: string, file: Deno.FsFile): void {
+/**
+ * Tells whether the files that this process makes are the directory's owner's. It
+ * makes one, and removes it.
+ *
+ * @param directory The directory.
+ */
+export function isOwner(directory: string): boolean {
+  const path = temporaryPath(directory, system.now(), system.random());
+  const file = makeFile(path);
+  try {
+    const isOwn = system.fstat(file).uid === system.stat(directory).uid;
+    removeIfThere(path);
+    return isOwn;
+  } catch (error) {
+    discard(path);
+    throw error;
+  } finally {
+    system.close(file);
+  }
+}
+
+/** Refuses a directory of another user: by a file's owner, which is what counts. */
+function tryOwner(
+  directory: string,
+  { uid, gid }: Deno.FileInfo,
+  file: Deno.FsFile,
+): void {
+  const own = system.fstat(file).uid;
+  if (own === uid) return;
+  throw new SessionDirectoryError(
+    directory,
+    `it belongs to uid ${uid}, and the files of this process to uid ${own}; run it as the owner: setpriv --reuid ${uid} --regid ${gid} --clear-groups deno …`,
+  );
+}
+
+/**
+ * Tells whether a file whose exclusive lock is held can be locked a second time.
+ *
+ * @param path The file.
+ */
+export function isLockable(path: string): boolean {
   const other = system.open(path, { read: true, write: true });
   try {
-    const isFirst = system.tryLock(file, true);
-    const isAlone = !system.tryLock(other, true) &&
-      !system.tryLock(other, false);
-    if (isFirst && isAlone) return;
+    return system.tryLock(other, true) || system.tryLock(other, false);
   } finally {
     system.close(other);
   }
-  throw new SessionDirectoryError(
+}
+
+/**
+ * Makes the error for a file system whose locks are not what they should be.
+ *
+ * @param directory The directory.
+ */
+export function noLocksError(directory: string): SessionDirectoryError {
+  return new SessionDirectoryError(
     directory,
     "the locks of its file system do not exclude each other",
   );
 }
 
-function tryInode(directory: string, path: string, file: Deno.FsFile): void {
+/**
+ * Tries whether inode numbers tell of an open file that a name leads to it.
+ *
+ * @param directory The directory, for the error.
+ * @param path A file in it.
+ * @param file The same file, open.
+ * @throws {SessionDirectoryError} If they do not.
+ */
+export function tryInode(
+  directory: string,
+  path: string,
+  file: Deno.FsFile,
+): void {
   const open = system.fstat(file);
   const named = system.lstat(path);
   const isUsable = Number.isSafeInteger(open.ino) && open.ino! > 0;

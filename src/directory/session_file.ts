@@ -42,7 +42,7 @@ import {
 } from "../core/record.ts";
 import { isRevocationId } from "../core/revocation.ts";
 import { KEEP, type LoadOptions, type RecordChange } from "../core/store.ts";
-import { isNotFile, notFileError } from "../system/files.ts";
+import { isFull, isNotFile, notFileError } from "../system/files.ts";
 import { system } from "../system/system.ts";
 import { AGAIN, type Again } from "../system/waiting.ts";
 import {
@@ -244,21 +244,27 @@ export class SessionFile {
    * whether it was; a session that another process holds stays.
    *
    * @param isDue The rule.
-   * @param note Is given the file's new name, for its removal, and the tag of
-   * its user, whose entry is to be removed after that.
+   * @param note Is given the file's new name, for its removal, if it has one, and
+   * the tag of its user, whose entry is to be removed after that.
    */
   deleteIfDue(
     isDue: CleanupRule,
-    note: (path: string, tag: string | undefined) => void,
+    note: (path: string | undefined, tag: string | undefined) => void,
   ): boolean | undefined | Again {
     return this.#holdRecord(decodeLifetime, (found) => {
-      const { record, lastAccess, held: { now }, tag } = found;
+      const { record, lastAccess, held, tag } = found;
+      const { now } = held;
       if (!isDue(record, lastAccess, now)) return false;
       const path = temporaryPath(this.#context.directory, now, system.random());
       try {
         system.rename(this.path, path);
-      } finally {
         note(path, tag);
+      } catch (error) {
+        // A new name can take a block, which a removal does not.
+        const isRemovable = isFull(error) && leadsTo(this.path, held.info);
+        note(isRemovable ? undefined : path, tag);
+        if (!isRemovable) throw error;
+        system.remove(this.path);
       }
       return true;
     });

@@ -46,7 +46,9 @@
  * backup without `.users`, or in a directory from before there was an index, a
  * session may have no entry. The cleaner, which reads the head of every session
  * anyway, makes missing entries; but no buckets where it does not own the
- * directory, because the owner could not use them.
+ * directory, because the owner could not use them. It follows no link in the
+ * index, and sets the time of its lock files, so that a program that removes old
+ * files spares them.
  */
 import { hasOtherTag, readTag } from "../core/codec.ts";
 import {
@@ -73,6 +75,7 @@ import {
   type UserEntry,
   userIndexPath,
 } from "./layout.ts";
+import { refresh } from "./prepare_cleanup.ts";
 import { checkStillThere } from "./prepare_directory.ts";
 import { readOnce } from "./read_file.ts";
 
@@ -175,7 +178,7 @@ export async function* listTagged(
       if (entry?.tag === tag) yield entry.id;
     }
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) checkStillThere(directory);
+    if (error instanceof Deno.errors.NotFound) checkStillThere(context);
     else {
       skipForbidden(context, bucket, () => {
         throw error;
@@ -185,20 +188,33 @@ export async function* listTagged(
 }
 
 /**
+ * Tells whether the name of the index leads elsewhere, as its owner could make it
+ * to lead a cleaner of another user astray.
+ *
+ * @param directory The directory of sessions.
+ */
+export function isIndexElsewhere(directory: string): boolean {
+  return isLink(userIndexPath(directory));
+}
+
+/**
  * Makes an entry that is missing, for a session that was seen to have the tag.
  *
  * @param context Where the session is.
  * @param entry The entry.
+ * @param mayMakeBuckets Tells whether a bucket may be made; called if one is needed.
  */
 export function makeMissingEntry(
   context: DirectoryContext,
   entry: UserEntry,
+  mayMakeBuckets: () => boolean,
 ): void {
-  const { directory, isOwner } = context;
+  const { directory } = context;
   if (system.exists(entryPath(directory, entry))) return;
+  if (isLink(bucketPath(directory, entry.tag))) return;
   const lock = bucketLockPath(directory, entry.tag);
   const isMade = system.exists(lock);
-  if (!isMade && !isOwner) return;
+  if (!isMade && !mayMakeBuckets()) return;
   const open = () => openBucketLock(context, entry.tag);
   const file = skipForbidden(context, lock, open);
   if (file === undefined) return;
@@ -227,7 +243,8 @@ export async function removeEntries(
     entries,
     ({ tag }) => bucketPath(context.directory, tag),
   );
-  for (const shared of byBucket.values()) {
+  for (const [bucket, shared] of byBucket) {
+    if (isLink(bucket)) continue;
     while (shared.length > 0) {
       if (pacer.isDue) await pacer.pause();
       signal?.throwIfAborted();
@@ -237,8 +254,9 @@ export async function removeEntries(
 }
 
 /**
- * Removes stale entries from a few buckets. The first bucket is chosen at random,
- * so that none is left out for long. Other names in there are left.
+ * Removes stale entries from a few buckets, and sets the time of all lock files to
+ * now. The first bucket is chosen at random, so that none is left out for long.
+ * Other names in there are left.
  *
  * @param context The directory of sessions.
  * @param options Ends it early.
@@ -247,14 +265,13 @@ export async function sweepUserIndex(
   context: DirectoryContext,
   options: ListOptions,
 ): Promise<void> {
-  const { directory } = context;
   try {
-    const buckets = await listBuckets(directory);
+    const buckets = await listBuckets(context);
     const first = parseInt(system.random().slice(0, 8), 16);
-    const count = Math.min(MOST_BUCKETS, buckets.length);
-    for (let n = 0; n < count; n++) {
+    for (const n of buckets.keys()) {
       const bucket = buckets[(first + n) % buckets.length]!;
-      await sweepBucket(context, bucket, options);
+      if (n < MOST_BUCKETS) await sweepBucket(context, bucket, options);
+      refreshLock(context, bucket);
     }
   } catch (error) {
     // No user has signed in yet, or the index is being removed.
@@ -262,13 +279,40 @@ export async function sweepUserIndex(
   }
 }
 
-async function listBuckets(directory: string): Promise<string[]> {
-  const entries = system.readDirectory(userIndexPath(directory));
+function refreshLock(context: DirectoryContext, bucket: string): void {
+  const path = bucketLockPath(context.directory, bucket);
+  if (isLink(path)) return;
+  const file = skipForbidden(context, path, () => openRegular(path)?.file);
+  if (file === undefined) return;
+  try {
+    refresh(file, path, context.warnings);
+  } finally {
+    system.close(file);
+  }
+}
+
+async function listBuckets(context: DirectoryContext): Promise<string[]> {
+  const path = userIndexPath(context.directory);
   const buckets: string[] = [];
-  for await (const { name, isDirectory } of entries) {
-    if (isDirectory && isBucketName(name)) buckets.push(name);
+  try {
+    for await (const { name, isDirectory } of system.readDirectory(path)) {
+      if (isDirectory && isBucketName(name)) buckets.push(name);
+    }
+  } catch (error) {
+    skipForbidden(context, path, () => {
+      throw error;
+    });
   }
   return buckets.sort();
+}
+
+function isLink(path: string): boolean {
+  try {
+    return system.lstat(path).isSymlink;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 async function sweepBucket(
@@ -339,7 +383,7 @@ export function isStale(
   const path = sessionPath(context.directory, id);
   // To open what is missing takes ten times as long.
   if (!system.exists(path)) return true;
-  const found = skipForbidden(context, path, () => [openRegular(path)]);
+  const found = skipForbidden(context, path, () => [openRegular(path)], id);
   if (found === undefined) return false;
   const [opened] = found;
   if (opened === undefined) return true;
@@ -414,7 +458,7 @@ function openBucketLock(context: DirectoryContext, tag: string): Deno.FsFile {
 
 function makeBucket(context: DirectoryContext, tag: string): void {
   const { directory, durability } = context;
-  checkStillThere(directory);
+  checkStillThere(context);
   makeDirectory(userIndexPath(directory));
   makeDirectory(bucketPath(directory, tag));
   makeIfMissing(bucketLockPath(directory, tag));

@@ -4,10 +4,11 @@ import type { CleanupOptions, CleanupResult } from "../core/store.ts";
 import type { Warnings } from "../core/warnings.ts";
 import { CleanupBudget } from "../system/cleanup_budget.ts";
 import { eachUntilAborted, untilAborted } from "../system/waiting.ts";
-import type {
-  EngineCleaner,
-  OldSessions,
-  SessionEngine,
+import {
+  type EngineCleaner,
+  makeNumber,
+  type OldSessions,
+  type SessionEngine,
 } from "./session_engine.ts";
 
 const ROWS_PER_REPORT = 1_000;
@@ -35,6 +36,12 @@ export async function cleanByIndex(
       // A timer, so that those of others run as well.
       await system.wait(0, signal);
     }
+  }
+  try {
+    if (!dryRun) await untilAborted(cleaner.finish?.(), signal);
+  } catch (error) {
+    signal?.throwIfAborted();
+    warnings.unwritten("give room back after a cleanup", error);
   }
   let remaining = NaN;
   try {
@@ -66,9 +73,9 @@ export async function cleanByScan(
     const record = fromJson(row.json);
     // What is not a session is neither deleted nor counted.
     if (typeof record === "string") continue;
+    const remove = () => engine.remove(id, row, makeNumber());
     const isDeleted = isOld(record, row.lastAccess) &&
-      (dryRun ||
-        await untilAborted(engine.remove(id, row), signal) !== undefined);
+      (dryRun || await untilAborted(remove(), signal) !== undefined);
     if (isDeleted) count.deleted++;
     else count.remaining++;
     if (++rows % ROWS_PER_REPORT === 0) {

@@ -64,15 +64,15 @@ import {
 } from "../system/waiting.ts";
 import { LockQueue } from "../system/lock_queue.ts";
 import { cleanByIndex, cleanByScan } from "./engine_cleanup.ts";
-import type {
-  EngineRow,
-  NewEngineRow,
-  SessionEngine,
+import {
+  type EngineRow,
+  makeNumber,
+  type NewEngineRow,
+  type SessionEngine,
 } from "./session_engine.ts";
 
 /** How long a change takes at most to reach the engine, in ms. */
 const LONGEST_CHANGE = 60 * 1000;
-const REVISIONS = 2 ** 53;
 const MOST_ROWS = 1_000;
 const MOST_CHARACTERS = 4 * 1024 * 1024;
 const MS_PER_MINUTE = 60 * 1000;
@@ -152,7 +152,7 @@ export abstract class EngineSessionStore implements SessionStore {
     if (!isSessionId(id)) return undefined;
     if (!this.#isSetUp) await this.setup();
     const conflicts = new Conflicts(id, signal);
-    for (;;) {
+    for (let isFirst = true;; isFirst = false) {
       const now = this.#now();
       const reading = this.#read(id, signal);
       const row = reading instanceof Promise ? await reading : reading;
@@ -167,7 +167,7 @@ export abstract class EngineSessionStore implements SessionStore {
         await conflicts.wait();
         continue;
       }
-      if (!touch?.(record, row!.lastAccess)) {
+      if (!touch?.(record, row!.lastAccess) || this.#engine.isBusy) {
         if (this.#isRemote) this.#recent.add(id, row!);
         return record;
       }
@@ -190,6 +190,9 @@ export abstract class EngineSessionStore implements SessionStore {
         if (this.#isRemote) this.#recent.add(id, { ...row!, lastAccess });
         return record;
       }
+      // Refused twice: others access it, or it has ended by another clock. The
+      // answer does not need it.
+      if (!isFirst) return record;
       await conflicts.wait();
     }
   }
@@ -208,7 +211,8 @@ export abstract class EngineSessionStore implements SessionStore {
     for (;;) {
       const before = await this.#read(id, signal);
       refuseNewer(id, before);
-      const isSaved = this.#engine.replace(id, row, before);
+      const next = { ...row, revision: makeNumber() };
+      const isSaved = this.#engine.replace(id, next, before);
       if (await untilAborted(isSaved, signal)) return;
       await conflicts.wait();
     }
@@ -228,7 +232,8 @@ export abstract class EngineSessionStore implements SessionStore {
     const conflicts = new Conflicts(id, signal);
     let before: EngineRow | undefined;
     for (;;) {
-      const isCreated = this.#engine.replace(id, row, before);
+      const next = { ...row, revision: makeNumber() };
+      const isCreated = this.#engine.replace(id, next, before);
       if (await untilAborted(isCreated, signal)) return true;
       const now = this.#now();
       before = await this.#read(id, signal);
@@ -311,7 +316,7 @@ export abstract class EngineSessionStore implements SessionStore {
         continue;
       }
       const isDone = next === undefined
-        ? this.#engine.remove(id, row)
+        ? this.#engine.remove(id, row, makeNumber())
         : this.#engine.replace(id, next, row, !isAccess);
       if (await untilAborted<unknown>(isDone, signal)) return changed ?? null;
       if (isCurrent) await conflicts.wait();
@@ -329,7 +334,8 @@ export abstract class EngineSessionStore implements SessionStore {
     if (!isSessionId(id)) return false;
     if (!this.#isSetUp) await this.setup();
     const now = this.#now();
-    const removed = await untilAborted(this.#engine.remove(id), signal);
+    const removing = this.#engine.remove(id, undefined, makeNumber());
+    const removed = await untilAborted(removing, signal);
     const record = readRow(removed, now);
     return record !== undefined && record !== "unreadable";
   }
@@ -409,7 +415,7 @@ export abstract class EngineSessionStore implements SessionStore {
       // One that no listing shows, should it stay.
       const row = makeRow({ data: {}, createdAt: now, expiresAt: now }, now);
       await this.#engine.replace(id, row, undefined);
-      await this.#engine.remove(id);
+      await this.#engine.remove(id, undefined, makeNumber());
     } catch (error) {
       throw new SessionStoreError("write", error);
     }
@@ -445,11 +451,11 @@ export abstract class EngineSessionStore implements SessionStore {
     signal: AbortSignal | undefined,
   ): Promise<boolean> {
     const record = row && fromJson(row.json);
-    if (typeof record !== "object") return true;
+    if (typeof record !== "object" || this.#engine.isBusy) return true;
     const expiry = expiryOf(record, row!.lastAccess);
     if (expiry === null || now - expiry > LONGEST_CHANGE) return true;
     try {
-      const removing = this.#engine.remove(id, row);
+      const removing = this.#engine.remove(id, row, makeNumber());
       return await untilAborted(removing, signal) !== undefined;
     } catch (error) {
       signal?.throwIfAborted();
@@ -487,7 +493,7 @@ function makeRow(record: SessionRecord, lastAccess: number): NewEngineRow {
   const json = toJson(record);
   return {
     json,
-    revision: Math.floor(Math.random() * REVISIONS),
+    revision: makeNumber(),
     lastAccess,
     expiry: expiryOf(record, lastAccess),
     expiresAt: record.expiresAt ?? null,

@@ -12,7 +12,10 @@ export function untilUnlocked<T>(call: () => Promise<T> | T): Promise<T> {
   return retryCall(call, isLocked);
 }
 
-/** The error has no class of its own, and not everywhere a code. */
-function isLocked(error: unknown): boolean {
+/**
+ * Tells whether a call found the database locked. The error has no class of its
+ * own, and not everywhere a code.
+ */
+export function isLocked(error: unknown): boolean {
   return error instanceof Error && error.message === "database is locked";
 }

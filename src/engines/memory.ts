@@ -1,4 +1,4 @@
-import type { LockOptions } from "../core/store.ts";
+import type { HeldLock, LockOptions } from "../core/store.ts";
 import { LockQueue } from "../system/lock_queue.ts";
 import { EngineSessionStore, type EngineStoreOptions } from "./engine_store.ts";
 import type {
@@ -56,7 +56,7 @@ export class MemorySessionStore extends EngineSessionStore {
    * @throws {TypeError} If the ID is malformed, or the timeout not a number.
    * @throws {RangeError} If the timeout is below 0.
    */
-  lock(id: string, options: LockOptions = {}): Promise<AsyncDisposable> {
+  lock(id: string, options: LockOptions = {}): Promise<HeldLock> {
     return this.#locks.lock(id, options);
   }
 }

@@ -29,13 +29,13 @@ import {
   checkSchemaVersion,
   MAY_GO,
   namesOf,
+  replacement,
   SCHEMA_VERSION,
   type SqlNames,
   type SqlStatements,
   type SqlValue,
   statementsFor,
   streamRows,
-  valuesOf,
 } from "./sql.ts";
 
 /** What {@linkcode PostgresSessionStore} takes. */
@@ -237,16 +237,11 @@ class PostgresEngine implements SessionEngine {
     id: string,
     row: NewEngineRow,
     expected: EngineRow | undefined,
+    isUntouched?: boolean,
   ): Promise<boolean> {
-    const { insert, replace } = this.#sql;
-    const { count } = expected === undefined
-      ? await this.#query(insert, [id, ...valuesOf(row)])
-      : await this.#query(replace, [
-        ...valuesOf(row),
-        id,
-        expected.revision as SqlValue,
-      ]);
-    return count > 0;
+    const sql = this.#sql;
+    const { text, values } = replacement(sql, id, row, expected, isUntouched);
+    return (await this.#query(text, values)).count > 0;
   }
 
   async touch(

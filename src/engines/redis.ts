@@ -1,10 +1,11 @@
 /*
  * A string is a session:
  *
- *   prefix:{id}   revision access entry json
+ *   prefix:{id}   revision access past entry json
  *
- *   revision  11 characters, base 36
+ *   revision  the number of the write that left it: 11 characters, base 36
  *   access    when it was last accessed, 16 digits
+ *   past      the numbers of up to seven writes before, the latest first
  *   entry     what it has of the index of its user, see redis_user_index.ts;
  *             empty if it has none
  *
@@ -13,7 +14,16 @@
  * deletes the string an hour after the session has expired.
  *
  * A client may send a command again after the connection was lost, when Redis has
- * carried it out already. So a write that finds its own revision is done.
+ * carried it out already, and other commands since. So a write that finds its
+ * number is done. A removal leaves the string for a minute under another name,
+ * with its own number at the end, to be answered as it was the first time:
+ *
+ *   prefix:{id}:gone   revision access past entry json number
+ *
+ * Where the session is missing, a write that finds its number there is done as
+ * well, and does not bring the session back. A session that is created meanwhile
+ * takes the numbers over. After eight more writes, or a minute after a removal, a
+ * number is forgotten.
  */
 import type { StoreWarning } from "../core/store.ts";
 import { isSessionId } from "../core/token.ts";
@@ -31,11 +41,12 @@ import {
   makeEntry,
   RedisUserIndex,
 } from "./redis_user_index.ts";
-import type {
-  EngineAccess,
-  EngineRow,
-  NewEngineRow,
-  SessionEngine,
+import {
+  type EngineAccess,
+  type EngineRow,
+  type NewEngineRow,
+  type SessionEngine,
+  SLACK,
 } from "./session_engine.ts";
 
 /** What {@linkcode RedisSessionStore} takes. */
@@ -61,6 +72,11 @@ export interface RedisSessionStoreOptions extends EngineStoreOptions {
  * client that waits for the server makes the caller wait, until a signal ends
  * that. When a replica takes over in a cluster, `npm:ioredis` goes on with it;
  * `npm:redis` 5 waits until the node that failed answers again.
+ *
+ * A client such as `npm:ioredis` sends a command again when the connection broke
+ * before the answer. It then takes effect once, unless the session was written
+ * more than seven times in between, or removed more than a minute before. For
+ * that, Redis keeps what was removed for a minute, where no operation finds it.
  *
  * Redis can lose changes that it has acknowledged: the last second when the
  * machine fails (`appendfsync everysec`; all since the last snapshot without
@@ -110,11 +126,18 @@ export class RedisSessionStore extends EngineSessionStore {
   }
 }
 
-const REVISION_LENGTH = 11;
+const NUMBER_LENGTH = 11;
 const ACCESS_LENGTH = 16;
-/** Where the access begins, and where the entry does. */
-const ACCESS_AT = REVISION_LENGTH + 1;
-const ENTRY_AT = ACCESS_AT + ACCESS_LENGTH + 1;
+const PAST_LENGTH = 7 * NUMBER_LENGTH;
+/** Where the access begins, and what the session was before. */
+const ACCESS_AT = NUMBER_LENGTH + 1;
+const PAST_AT = ACCESS_AT + ACCESS_LENGTH + 1;
+/** Revision, access, past and entry are no longer. */
+const HEAD_LENGTH = 160;
+const NUMBER = /^[0-9a-z]+$/;
+/** How long a removed session is kept, in ms. */
+const GONE_FOR = 60_000;
+
 const SPACE = 32;
 
 const KEYS_AT_A_TIME = "200";
@@ -123,42 +146,93 @@ const NONE = "";
 /** The revision of a string that is not a session. */
 const JUNK = "?";
 
-/** The first and the third word of a session. */
+/** What the string of a session holds beside access and JSON. */
 interface RedisRevision {
   readonly revision: string;
+  readonly past: string;
   readonly entry: string;
 }
 
-const ABSENT: RedisRevision = { revision: NONE, entry: NONE };
+const ABSENT: RedisRevision = { revision: NONE, past: NONE, entry: NONE };
+
+/** `numbersOf(key)`: the numbers in a string, without spaces; nil for junk. */
+const NUMBERS_OF = `
+local function numbersOf(key)
+  local revision, past = string.match(redis.call('GETRANGE', key, 0, ${
+  HEAD_LENGTH - 1
+}), '^(${"[0-9a-z]".repeat(NUMBER_LENGTH)}) ${
+  "%d".repeat(ACCESS_LENGTH)
+} ([0-9a-z]*) [0-9a-z.]* ')
+  return revision and revision .. past
+end
+local function goneNumbers()
+  return redis.call('GETRANGE', KEYS[2], -${NUMBER_LENGTH}, -1) .. (numbersOf(KEYS[2]) or '')
+end
+local function has(numbers, number)
+  return numbers and string.find(numbers, number, 1, true)
+end`;
 
 /**
- * ARGV: revision expected, life in ms, the session, its revision and entry.
- * Returns the entry before, or nothing when it is refused.
+ * KEYS: the session; what is gone. ARGV: revision expected, or with it the
+ * access; life in ms; the session. Returns 1 when it is written, 0 when it is
+ * refused.
  */
 const WRITE = new RedisScript(`
-local head = redis.call('GETRANGE', KEYS[1], 0, 99)
-local revision, entry = string.match(head, '^([^ ]*) [^ ]* ([^ ]*) ')
-if head == '' then revision = '' elseif not revision or #revision ~= ${REVISION_LENGTH} then revision = '${JUNK}' end
-if revision == ARGV[4] then return ARGV[5] end
-if revision ~= ARGV[1] then return false end
-if ARGV[2] == '' then redis.call('SET', KEYS[1], ARGV[3]) else redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[2]) end
-return entry or ''`);
-
-/** ARGV: revision and access expected, life in ms, access. */
-const TOUCH = new RedisScript(`
-if redis.call('GETRANGE', KEYS[1], 0, ${
-  ENTRY_AT - 2
-}) ~= ARGV[1] then return 0 end
-redis.call('SETRANGE', KEYS[1], ${ACCESS_AT}, ARGV[3])
-if ARGV[2] == '' then redis.call('PERSIST', KEYS[1]) else redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+local expected, session = ARGV[1], ARGV[3]
+local head = redis.call('GETRANGE', KEYS[1], 0, ${PAST_AT - 2})
+if expected == '' or string.sub(head, 1, #expected) ~= expected then
+  ${NUMBERS_OF}
+  local number = string.sub(session, 1, ${NUMBER_LENGTH})
+  if head == '' then
+    local numbers = goneNumbers()
+    if has(numbers, number) then return 1 end
+    if expected ~= '' then return 0 end
+    session = string.sub(session, 1, ${PAST_AT}) .. string.sub(numbers, 1, ${PAST_LENGTH}) .. string.sub(session, ${
+  PAST_AT + 1
+})
+  else
+    local numbers = numbersOf(KEYS[1])
+    if has(numbers, number) then return 1 end
+    if numbers or string.find(string.sub(expected, 1, ${NUMBER_LENGTH}), '${NUMBER.source}') then return 0 end
+  end
+end
+if ARGV[2] == '' then redis.call('SET', KEYS[1], session) else redis.call('SET', KEYS[1], session, 'PX', ARGV[2]) end
 return 1`);
 
-/** ARGV: revision and access expected. Returns what it removes. */
-const REMOVE = new RedisScript(`
-if ARGV[1] ~= '${ANY}' and redis.call('GETRANGE', KEYS[1], 0, ${
-  ENTRY_AT - 2
+/**
+ * ARGV: revision, access that was read, life in ms, access. Returns 0 when it is
+ * refused. What is left of the life tells by the clock of Redis alone whether
+ * the end has passed: a command that was under way for long prolongs nothing.
+ */
+const TOUCH = new RedisScript(`
+local head = redis.call('GETRANGE', KEYS[1], 0, ${PAST_AT - 2})
+if string.sub(head, 1, ${NUMBER_LENGTH}) ~= ARGV[1] then return 0 end
+local left = redis.call('PTTL', KEYS[1])
+if left >= 0 and left <= ${SLACK} then return 0 end
+local access = string.sub(head, ${ACCESS_AT + 1})
+if access == ARGV[2] or access < ARGV[4] then
+  redis.call('SETRANGE', KEYS[1], ${ACCESS_AT}, ARGV[4])
+  if ARGV[3] == '' then redis.call('PERSIST', KEYS[1]) else redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
+end
+return 1`);
+
+/**
+ * KEYS: the session; what is gone. ARGV: revision and access expected, number.
+ * Returns what it removes.
+ */
+const REMOVE = new RedisScript(`${NUMBERS_OF}
+local session = redis.call('GET', KEYS[1])
+if has(numbersOf(KEYS[1]), ARGV[2]) or not session and has(goneNumbers(), ARGV[2]) then
+  session = redis.call('GET', KEYS[2])
+  return session and string.sub(session, 1, -${NUMBER_LENGTH + 1})
+end
+if not session or ARGV[1] ~= '${ANY}' and string.sub(session, 1, ${
+  PAST_AT - 1
 }) ~= ARGV[1] then return false end
-return redis.call('GETDEL', KEYS[1])`);
+redis.call('RENAME', KEYS[1], KEYS[2])
+redis.call('APPEND', KEYS[2], ARGV[2])
+redis.call('PEXPIRE', KEYS[2], ${GONE_FOR})
+return session`);
 
 class RedisEngine implements SessionEngine {
   readonly #redis: RedisConnection;
@@ -185,23 +259,25 @@ class RedisEngine implements SessionEngine {
     id: string,
     row: NewEngineRow,
     expected: EngineRow | undefined,
+    isUntouched = false,
   ): Promise<boolean> {
-    const { revision, entry: before } = expected === undefined
-      ? ABSENT
-      : revisionOf(expected);
-    if (canKeep(before, row)) {
+    const before = expected === undefined ? ABSENT : revisionOf(expected);
+    const head = isUntouched ? headOf(expected!) : before.revision;
+    const write = (entry: string) =>
+      this.#write(id, head, stringOf(row, before, entry), row.expiry);
+    if (canKeep(before.entry, row)) {
       // What is in the index already need not be there first.
-      const [replaced] = await Promise.all([
-        this.#write(id, row, revision, before),
-        this.#prolongEntry(id, before, row.expiry),
+      const [isReplaced] = await Promise.all([
+        write(before.entry),
+        this.#prolongEntry(id, before.entry, row.expiry),
       ]);
-      return replaced !== null;
+      return isReplaced;
     }
     const entry = makeEntry(row);
     if (entry !== NONE) await this.#index.put({ id, entry }, row.expiry);
-    const isReplaced = await this.#write(id, row, revision, entry) !== null;
-    if (isReplaced) await this.#removeEntry(id, before, entry);
-    else await this.#removeEntry(id, entry, before);
+    const isReplaced = await write(entry);
+    if (isReplaced) await this.#removeEntry(id, before.entry, entry);
+    else await this.#removeEntry(id, entry, before.entry);
     return isReplaced;
   }
 
@@ -210,10 +286,11 @@ class RedisEngine implements SessionEngine {
     { lastAccess, expiry }: EngineAccess,
     expected: EngineRow,
   ): Promise<boolean> {
-    const { entry } = revisionOf(expected);
-    const args = [headOf(expected), lifeOf(expiry), accessOf(lastAccess)];
+    const { revision, entry } = revisionOf(expected);
+    const [read, access] = [expected.lastAccess, lastAccess].map(accessOf);
+    const args = [revision, read!, lifeOf(expiry), access!];
     const [touched] = await Promise.all([
-      TOUCH.run(this.#redis, this.#keyOf(id), args),
+      TOUCH.run(this.#redis, [this.#keyOf(id)], args),
       this.#prolongEntry(id, entry, expiry),
     ]);
     return Number(touched) === 1;
@@ -221,10 +298,14 @@ class RedisEngine implements SessionEngine {
 
   async remove(
     id: string,
-    expected?: EngineRow,
+    expected: EngineRow | undefined,
+    number: number,
   ): Promise<EngineRow | undefined> {
-    const head = expected === undefined ? ANY : headOf(expected);
-    const row = rowOf(await REMOVE.run(this.#redis, this.#keyOf(id), [head]));
+    const args = [
+      expected === undefined ? ANY : headOf(expected),
+      textOf(number),
+    ];
+    const row = rowOf(await REMOVE.run(this.#redis, this.#keysOf(id), args));
     if (row !== undefined) {
       await this.#removeEntry(id, revisionOf(row).entry, NONE);
     }
@@ -287,19 +368,16 @@ class RedisEngine implements SessionEngine {
     }
   }
 
-  /** Writes; returns the entry before, or `null` when it is refused. */
+  /** Writes, if what is there begins with what is expected. */
   async #write(
     id: string,
-    row: NewEngineRow,
     expected: string,
-    entry: string,
-  ): Promise<string | null> {
-    const revision = textOf(row.revision);
-    const access = accessOf(row.lastAccess);
-    const session = `${revision} ${access} ${entry} ${row.json}`;
-    const args = [expected, lifeOf(row.expiry), session, revision, entry];
-    const before = await WRITE.run(this.#redis, this.#keyOf(id), args);
-    return before as string | null;
+    session: string,
+    expiry: number | null,
+  ): Promise<boolean> {
+    const args = [expected, lifeOf(expiry), session];
+    const written = await WRITE.run(this.#redis, this.#keysOf(id), args);
+    return Number(written) === 1;
   }
 
   /** Keeps an entry that the session has for as long as the session. */
@@ -334,6 +412,12 @@ class RedisEngine implements SessionEngine {
   #keyOf(id: string): string {
     return `${this.#prefix}:{${id}}`;
   }
+
+  /** Names the keys of a session, and of one that is gone: in one slot. */
+  #keysOf(id: string): [string, string] {
+    const key = this.#keyOf(id);
+    return [key, `${key}:gone`];
+  }
 }
 
 function revisionOf(row: EngineRow): RedisRevision {
@@ -345,8 +429,20 @@ function headOf(row: EngineRow): string {
   return `${revisionOf(row).revision} ${accessOf(row.lastAccess)}`;
 }
 
-function textOf(revision: number): string {
-  return revision.toString(36).padStart(REVISION_LENGTH, "0");
+/** Returns the string of a row in the place of another, whose numbers it keeps. */
+function stringOf(
+  { revision, lastAccess, json }: NewEngineRow,
+  before: RedisRevision,
+  entry: string,
+): string {
+  const past = NUMBER.test(before.revision)
+    ? `${before.revision}${before.past}`.slice(0, PAST_LENGTH)
+    : NONE;
+  return `${textOf(revision)} ${accessOf(lastAccess)} ${past} ${entry} ${json}`;
+}
+
+function textOf(number: number): string {
+  return number.toString(36).padStart(NUMBER_LENGTH, "0");
 }
 
 function accessOf(lastAccess: number): string {
@@ -358,17 +454,19 @@ function rowOf(session: unknown): EngineRow | undefined {
   if (typeof session !== "string") {
     throw new TypeError("Cannot use client: its answer is not a string");
   }
-  const end = session.indexOf(" ", ENTRY_AT);
+  const pastEnd = session.indexOf(" ", PAST_AT);
+  const end = session.indexOf(" ", pastEnd + 1);
   const isOurs = session.charCodeAt(ACCESS_AT - 1) === SPACE &&
-    session.charCodeAt(ENTRY_AT - 1) === SPACE && end >= 0;
+    session.charCodeAt(PAST_AT - 1) === SPACE && pastEnd >= 0 && end >= 0;
   if (!isOurs) {
-    const revision: RedisRevision = { revision: JUNK, entry: NONE };
+    const revision: RedisRevision = { ...ABSENT, revision: JUNK };
     return { json: "", lastAccess: 0, revision };
   }
   const revision: RedisRevision = {
-    revision: session.slice(0, REVISION_LENGTH),
-    entry: session.slice(ENTRY_AT, end),
+    revision: session.slice(0, NUMBER_LENGTH),
+    past: session.slice(PAST_AT, pastEnd),
+    entry: session.slice(pastEnd + 1, end),
   };
-  const lastAccess = Number(session.slice(ACCESS_AT, ENTRY_AT - 1));
+  const lastAccess = Number(session.slice(ACCESS_AT, PAST_AT - 1));
   return { json: session.slice(end + 1), lastAccess, revision };
 }

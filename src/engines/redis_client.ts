@@ -138,12 +138,12 @@ function isOf<T>(client: unknown, method: keyof T): client is T {
   return typeof (client as Partial<T>)[method] === "function";
 }
 
-/** A Lua script on one key, which Redis runs as one step. */
+/** A Lua script on keys of one slot, which Redis runs as one step. */
 export class RedisScript {
   readonly #text: string;
   readonly #hash: string;
 
-  /** @param text The script, in which the key is `KEYS[1]`. */
+  /** @param text The script. */
   constructor(text: string) {
     this.#text = text;
     this.#hash = createHash("sha1").update(text).digest("hex");
@@ -152,15 +152,17 @@ export class RedisScript {
   /**
    * Runs it by its hash, or by its text where Redis does not have it.
    *
-   * @param args The `ARGV` of the script.
+   * @param keys The `KEYS` of the script.
+   * @param args Its `ARGV`.
    * @returns What the script returns.
    */
   async run(
     redis: RedisConnection,
-    key: string,
+    keys: readonly [string, ...string[]],
     args: readonly string[],
   ): Promise<unknown> {
-    const rest = ["1", key, ...args];
+    const [key] = keys;
+    const rest = [String(keys.length), ...keys, ...args];
     try {
       return await redis.send(key, ["EVALSHA", this.#hash, ...rest]);
     } catch (error) {

@@ -69,13 +69,13 @@ export class RedisUserIndex {
   async put(session: IndexedSession, expiry: number | null): Promise<void> {
     const key = this.#keyOf(tagOf(session.entry));
     const args = [lifeOf(expiry), memberOf(session)];
-    await PUT.run(this.#redis, key, args);
+    await PUT.run(this.#redis, [key], args);
   }
 
   /** Removes an entry. */
   async remove(session: IndexedSession): Promise<void> {
     const key = this.#keyOf(tagOf(session.entry));
-    await REMOVE.run(this.#redis, key, [memberOf(session)]);
+    await REMOVE.run(this.#redis, [key], [memberOf(session)]);
   }
 
   /** Removes an entry that its session does not have, if it never will. */

@@ -28,7 +28,7 @@ export interface EngineAccess {
 export interface NewEngineRow extends EngineAccess {
   /** The record as text. */
   readonly json: string;
-  /** A random whole number from 0 up to 2 ** 53: no other row has had it. */
+  /** The number of this write, see {@linkcode SessionEngine}. */
   readonly revision: number;
   /**
    * When the session expires even if it is accessed, in ms since the epoch;
@@ -55,6 +55,11 @@ export interface OldSessions {
  * `expected` is a row as `read` returned it: a call that is given one does
  * nothing when the engine has no row by now, or one of another revision.
  *
+ * Each try to write or to remove has a number: random, whole, from 0 up to
+ * 2 ** 53. No other has had it. A client that lost its connection may send a
+ * command again that was carried out; an engine with such clients knows it by
+ * that, and answers as it did the first time.
+ *
  * A failure is thrown as it comes. An engine in this process may answer without
  * a promise; the operations of the store then do not wait for each other.
  */
@@ -67,6 +72,13 @@ export interface SessionEngine {
    * that could not be written when the session was.
    */
   setup(warn: (warning: StoreWarning) => void): Promise<void> | void;
+
+  /**
+   * Whether a change would have to wait just now, for the application that uses
+   * the same handle. A read then goes on without the changes that it can do
+   * without.
+   */
+  readonly isBusy?: boolean | undefined;
 
   /** Reads a row. */
   read(id: string): Promise<EngineRow | undefined> | EngineRow | undefined;
@@ -86,11 +98,14 @@ export interface SessionEngine {
   ): Promise<boolean> | boolean;
 
   /**
-   * Marks a session accessed, at no cost that grows with what it holds.
+   * Marks a session accessed, at no cost that grows with what it holds. A touch
+   * that is late must not move the last access back: it raises that of this
+   * revision, and lowers only the one that was read, which then lies in the
+   * future. It prolongs nothing once the end that was read has passed.
    *
-   * @param expected What was read, and not accessed since either: a touch must
-   * not move the last access back.
-   * @returns `false`, and nothing changed, when that is not what is there.
+   * @param expected What was read.
+   * @returns `false`, and nothing changed, when that is not what is there or has
+   * ended. An engine may also refuse a session that was accessed since.
    */
   touch(
     id: string,
@@ -103,11 +118,13 @@ export interface SessionEngine {
    *
    * @param expected What to remove, if it was not accessed since either;
    * without it, whatever is there.
+   * @param number The number of this removal.
    * @returns What was removed.
    */
   remove(
     id: string,
-    expected?: EngineRow,
+    expected: EngineRow | undefined,
+    number: number,
   ): Promise<EngineRow | undefined> | EngineRow | undefined;
 
   /**
@@ -146,10 +163,20 @@ export interface EngineCleaner {
    * @returns How many; fewer than `most` when there are no more.
    */
   deleteSome(old: OldSessions, most: number): Promise<number> | number;
+
+  /** Gives room back, once a cleanup has deleted what it was to. */
+  finish?(): Promise<void> | void;
 }
 
-/** For the clock of the engine, or of another machine, that differs. */
-const SLACK = 60 * 60 * 1000;
+const NUMBERS = 2 ** 53;
+
+/** Makes the number of a write or of a removal. */
+export function makeNumber(): number {
+  return Math.floor(Math.random() * NUMBERS);
+}
+
+/** How much longer than its life a row is kept, for clocks that differ, in ms. */
+export const SLACK: number = 60 * 60 * 1000;
 /** A century: any engine can keep a row as long. */
 const LONGEST_LIFE = 100 * 365 * 24 * 60 * 60 * 1000;
 

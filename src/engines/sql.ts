@@ -39,6 +39,7 @@ export interface SqlStatements {
   readonly read: string;
   readonly insert: string;
   readonly replace: string;
+  readonly replaceUntouched: string;
   readonly touch: string;
   readonly remove: string;
   readonly removeExpected: string;
@@ -86,15 +87,17 @@ export function namesOf(table: unknown, schema?: string): SqlNames {
 export function statementsFor(
   { name, table, versions }: SqlNames,
 ): SqlStatements {
+  const replace = `UPDATE ${table} SET
+    version = $1, last_access = $2, ends_at = $3, tag = $4, json = $5
+    WHERE id = $6 AND version = $7`;
   const remove = `DELETE FROM ${table} WHERE id = $1`;
   const page = `ORDER BY id LIMIT ${ROWS_AT_A_TIME}`;
   return {
     read: `SELECT ${ROW} FROM ${table} WHERE id = $1`,
     insert: `INSERT INTO ${table} (id, version, last_access, ends_at, tag, json)
       VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING`,
-    replace: `UPDATE ${table} SET
-      version = $1, last_access = $2, ends_at = $3, tag = $4, json = $5
-      WHERE id = $6 AND version = $7`,
+    replace,
+    replaceUntouched: `${replace} AND last_access = $8`,
     touch: `UPDATE ${table} SET last_access = $1, ends_at = $2
       WHERE id = $3 AND version = $4 AND last_access = $5`,
     remove: `${remove} RETURNING ${ROW}`,
@@ -123,10 +126,27 @@ export function checkSchemaVersion(version: number): void {
   );
 }
 
-/** Returns what a statement binds of a row, in the order of the columns. */
-export function valuesOf(row: NewEngineRow): SqlValue[] {
+/** A statement, and what it binds. */
+export interface SqlCall {
+  readonly text: string;
+  readonly values: SqlValue[];
+}
+
+/** Makes the statement of an engine's `replace`. */
+export function replacement(
+  { insert, replace, replaceUntouched }: SqlStatements,
+  id: string,
+  row: NewEngineRow,
+  expected: EngineRow | undefined,
+  isUntouched: boolean | undefined,
+): SqlCall {
   const { revision, lastAccess, expiry, tag, json } = row;
-  return [revision, lastAccess, expiry, tag, json];
+  const columns = [revision, lastAccess, expiry, tag, json];
+  if (expected === undefined) return { text: insert, values: [id, ...columns] };
+  const values = [...columns, id, expected.revision as SqlValue];
+  return isUntouched
+    ? { text: replaceUntouched, values: [...values, expected.lastAccess] }
+    : { text: replace, values };
 }
 
 /** Returns what {@linkcode SqlStatements.old} binds: whole numbers. */

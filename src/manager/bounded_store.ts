@@ -6,7 +6,6 @@ import type {
   LoadOptions,
   RecordChange,
   SessionStore,
-  StoreOptions,
 } from "../core/store.ts";
 
 /** What a manager asks of a store. */

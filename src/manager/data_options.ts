@@ -89,9 +89,11 @@ export interface SessionDataOptions {
   /**
    * How large data, flash and form tokens of a session may be together, in
    * bytes of their JSON. A commit that would make them larger throws
-   * `SessionTooLargeError` and writes nothing.
+   * `SessionTooLargeError` and writes nothing. Members of the record that this
+   * version does not know count, too.
    *
-   * @default {65536}
+   * @default {65536} or 4 KiB less than the store takes, if that is less; of that
+   * three quarters with `seal`
    */
   readonly maxBytes?: number | undefined;
 }
@@ -129,18 +131,22 @@ export interface DataSettings {
 }
 
 const ACT = "Cannot manage sessions:";
-const KIB = 1024;
+const LARGEST = 64 * 1024;
 
 /**
  * Checks the options on data and completes them.
  *
  * @param options The options.
+ * @param largest How many bytes of data the store takes.
  * @throws {TypeError} If one of them is not of its type.
  * @throws {RangeError} If a number is out of bounds.
  */
-export function resolveDataOptions(options: SessionDataOptions): DataSettings {
+export function resolveDataOptions(
+  options: SessionDataOptions,
+  largest: number,
+): DataSettings {
   const { schema, version = 0, migrate, onInvalid = "new" } = options;
-  const { types, maxBytes = 64 * KIB } = options;
+  const { types, maxBytes = Math.min(LARGEST, largest) } = options;
   const standard = schema?.["~standard"];
   const isSchema = schema === undefined ||
     (standard?.version === 1 && typeof standard.validate === "function");

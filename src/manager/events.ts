@@ -96,6 +96,23 @@ export interface SessionUnopenableEvent {
   readonly sessionId: string;
 }
 
+/**
+ * Reports that a session could not be deleted: its user's sessions were revoked,
+ * or a secret of it was used again and `endOnReuse` is set. To the request it is
+ * no session, and a revoked one is none to any other.
+ */
+export interface SessionUnendedEvent {
+  /** Tells the events apart. */
+  readonly type: "unended";
+  /**
+   * The session ID; it opens nothing, so it may be logged. Where none of a user's
+   * sessions could be deleted, the ID of the user's revocation, `user-…`.
+   */
+  readonly sessionId: string;
+  /** What the store threw. */
+  readonly error: unknown;
+}
+
 /** What {@linkcode SessionManagerOptions.onEvent} is called with. */
 export type SessionEvent =
   | SessionAmbiguousEvent
@@ -104,6 +121,7 @@ export type SessionEvent =
   | SessionInvalidEvent
   | SessionMisconfiguredEvent
   | SessionUnrotatedEvent
+  | SessionUnendedEvent
   | SessionUnopenableEvent;
 
 /**

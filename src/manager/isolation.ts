@@ -21,7 +21,8 @@ import {
   SessionLockTimeoutError,
 } from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
-import type { SessionStore } from "../core/store.ts";
+import type { HeldLock } from "../core/store.ts";
+import type { ManagedStore } from "./bounded_store.ts";
 import type { SessionRequest } from "../http/transport.ts";
 
 /**
@@ -41,8 +42,10 @@ import type { SessionRequest } from "../http/transport.ts";
  * - `"exclusive"`: other exclusive requests of the session wait until this one
  *   has ended, in all processes that share the store. Requests that are not
  *   exclusive go on, and are merged with. If the process crashes, the session is
- *   free again. A handler of this kind is best short: in a directory two sessions
- *   share a lock by chance, 1 in 1,024.
+ *   free again. A handler of this kind is best short. Read the request's body
+ *   before: it takes as long as its client likes, and so long the visitor's other
+ *   exclusive requests wait. If the lock was lost, because a directory was emptied
+ *   meanwhile, the commit fails with a `SessionConflictError`.
  *
  * @example A counter that only `strict` and `exclusive` keep right
  * ```ts
@@ -60,6 +63,23 @@ import type { SessionRequest } from "../http/transport.ts";
  * const cookie = (await visit()).headers.getSetCookie()[0]!.split(";")[0]!;
  * const last = (await Promise.all([visit({ cookie }), visit({ cookie })]))[1]!;
  * assertEquals(await last.text(), "3");
+ * ```
+ *
+ * @example A body is read before an exclusive session is opened
+ * ```ts
+ * import { MemorySessionStore, SessionManager } from "@latchkey/session";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const sessions = new SessionManager<{ name: string }>({ store: new MemorySessionStore() });
+ * async function serve(request: Request): Promise<Response> {
+ *   const name = await request.text();
+ *   return await sessions.run(request, (session) => {
+ *     session.set("name", name);
+ *     return new Response(`Hello, ${name}`);
+ *   }, { isolation: "exclusive" });
+ * }
+ * const response = await serve(new Request("http://localhost/", { method: "POST", body: "ann" }));
+ * assertEquals(await response.text(), "Hello, ann");
  * ```
  */
 export type IsolationLevel = "merge" | "readOnly" | "strict" | "exclusive";
@@ -158,7 +178,7 @@ const DEFAULTS: IsolationSettings = { level: "merge", lockTimeout: undefined };
  * @throws {RangeError} If `lockTimeout` is less than 0.
  */
 export function resolveIsolation(
-  store: SessionStore,
+  store: ManagedStore,
   options: IsolationOptions,
   defaults: IsolationSettings = DEFAULTS,
 ): IsolationSettings {
@@ -196,7 +216,7 @@ export function isPassive({ passive = false }: OpenOptions): boolean {
 export class Isolation {
   readonly #settings: IsolationSettings;
   readonly #counters: Counters;
-  #lock: AsyncDisposable | undefined;
+  #lock: HeldLock | undefined;
   /** The number of commits in the record that the request has seen. */
   #seen = 0;
   /** Which record the commit under way changes: that one, or a later one. */
@@ -217,7 +237,7 @@ export class Isolation {
 
   /** Waits until no other exclusive request has the session. */
   async enter(
-    store: SessionStore,
+    store: ManagedStore,
     id: string,
     request: SessionRequest,
   ): Promise<void> {
@@ -257,7 +277,7 @@ export class Isolation {
    * @param isChanged Whether there is anything to commit.
    * @returns The record, one commit later.
    * @throws {SessionConflictError} If the request is strict, and another one
-   * came between.
+   * came between; or exclusive, and another one may have come between.
    */
   countCommit(
     id: string,
@@ -268,7 +288,8 @@ export class Isolation {
     if (!isChanged) return found;
     const { commits = 0 } = found;
     const follows = commits === this.#seen ? "seen" : "later";
-    if (follows === "later" && this.#isStrict) {
+    const isOvertaken = follows === "later" && this.#isStrict;
+    if (isOvertaken || this.#lock?.isLost) {
       throw new SessionConflictError(id);
     }
     this.#follows = follows;

@@ -25,9 +25,8 @@ import {
 import { openVisit } from "./open.ts";
 import type { SchemaOf } from "./standard_schema.ts";
 import {
-  beginGeneration,
-  deleteEarlier,
   listSessionsOf,
+  revokeSessions,
   type RevokeUserOptions,
   type UserSession,
 } from "./users.ts";
@@ -314,9 +313,10 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
   }
 
   /**
-   * Ends the request of a session without a commit, as `run` does by itself: the
-   * request is forgotten, so that to open it again begins anew, what changes the session throws from here on, and an `exclusive` request
-   * lets the next one have it.
+   * Ends the request of a session without a commit, as `run` does by itself, so
+   * not inside of one, which then fails: the request is forgotten, so that to
+   * open it again begins anew; what changes the session throws from here on; and
+   * an `exclusive` request lets the next one have it.
    */
   async close(session: Session<Data>): Promise<void> {
     const visit = Visit.of(session, this.#settings);
@@ -421,13 +421,15 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     user: string,
     { except }: RevokeUserOptions<Data> = {},
   ): Promise<number> {
-    const { store, now } = this.#settings;
     const isSession = except instanceof Session;
     const visit = isSession ? Visit.of(except, this.#settings) : undefined;
     const id = isSession ? stateOf(except).id : except;
-    const revocation = await beginGeneration(store, user, now(), id);
-    visit?.joinGeneration(user, revocation.generation);
-    return await deleteEarlier(store, user, revocation);
+    return await revokeSessions(
+      this.#settings,
+      user,
+      id,
+      (generation) => visit?.joinGeneration(user, generation),
+    );
   }
 
   /**

@@ -15,6 +15,7 @@ import {
   resolveIsolation,
   startCounting,
 } from "./isolation.ts";
+import { boundStore, type ManagedStore } from "./bounded_store.ts";
 import { reporterOf, type SessionEvent } from "./events.ts";
 import type { ServerSecret } from "./sealed_record.ts";
 import { RecordFormat } from "./record_format.ts";
@@ -116,6 +117,16 @@ export interface SessionManagerOptions
    */
   readonly trustProxy?: boolean | undefined;
   /**
+   * How long an operation of the store may take, in milliseconds, and each step
+   * of a listing; the wait for an exclusive lock has `lockTimeout`. More is a
+   * `SessionStoreTimeoutError`: a commit may have been kept, or may be yet, and
+   * is not tried again. `Infinity` bounds nothing. It does not end a hung disk
+   * under the directory store or SQLite, whose calls are synchronous.
+   *
+   * @default {10000}
+   */
+  readonly storeTimeout?: number | undefined;
+  /**
    * Is called with what `run` and `handler` cannot throw, after what the manager
    * does about it. It changes nothing: what it throws, or rejects with, goes to
    * `console.error`.
@@ -134,7 +145,7 @@ export interface SessionManagerOptions
 
 /** The options of a manager, checked and completed, and what it counts. */
 export interface ManagerSettings {
-  readonly store: SessionStore;
+  readonly store: ManagedStore;
   readonly transport: Transport;
   /** Of a new session. */
   readonly lifetime: SessionLifetime;
@@ -159,6 +170,8 @@ export interface ManagerSettings {
 const ACT = "Cannot manage sessions:";
 const MINUTE = 60_000;
 const SHORTEST_SECRET = 32;
+/** What a record holds beside the data: user, label, secrets, times; in bytes. */
+const REST_OF_RECORD = 4 * 1024;
 
 /**
  * Checks a manager's options and completes them.
@@ -176,7 +189,7 @@ export function resolveManagerOptions(
   const { rotateEvery = Infinity, rotateGrace = 30_000 } = options;
   const { endOnReuse = false, seal = false, secrets = [] } = options;
   const { types, onInvalid = "new", onEvent, now = Date.now } = options;
-  const { commitWhen = isSuccess } = options;
+  const { commitWhen = isSuccess, storeTimeout = 10_000 } = options;
   if (typeof store?.load !== "function") {
     throw new TypeError(`${ACT} the store is missing`);
   }
@@ -189,15 +202,20 @@ export function resolveManagerOptions(
   checkNumber(rotateGrace, `${ACT} rotateGrace`, {
     most: Number.MAX_SAFE_INTEGER,
   });
+  checkNumber(storeTimeout, `${ACT} storeTimeout`, { least: 1 });
   checkSecrets(secrets);
   if (typeof commitWhen !== "function") {
     throw new TypeError(`${ACT} commitWhen is not a function`);
   }
   const ours = secrets.length === 0 ? [null] : [...secrets];
   const sealing = { isOn: seal, secrets: ours };
+  const { largestRecord = Infinity } = store;
+  const room = largestRecord - REST_OF_RECORD;
+  // What is sealed is encoded as base64.
+  const data = resolveDataOptions(options, seal ? room * 3 / 4 : room);
   const report = reporterOf(onEvent);
   return {
-    store,
+    store: boundStore(store, storeTimeout),
     transport: resolveTransport(
       transport,
       cookie,
@@ -210,7 +228,7 @@ export function resolveManagerOptions(
     rotateGrace,
     endOnReuse,
     secrets: ours,
-    recordFormat: new RecordFormat(resolveDataOptions(options), sealing, now),
+    recordFormat: new RecordFormat(data, sealing, now),
     types,
     onInvalid,
     isolation: resolveIsolation(store, options),

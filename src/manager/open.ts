@@ -134,7 +134,7 @@ async function findSession(
   const { match, secret, record: { user } } = verified;
   let generation: number | undefined;
   if (user !== undefined) {
-    generation = await enterGeneration(store, id, verified.record, user);
+    generation = await enterGeneration(settings, id, verified.record, user);
     if (generation === undefined) return undefined;
   }
 
@@ -170,14 +170,15 @@ async function reportReuse(
   { store, report, endOnReuse, now }: ManagerSettings,
   { id, secretHash }: Credentials,
 ): Promise<void> {
+  const ending = endOnReuse && store.update(id, (record) => {
+    // A login may have replaced the secret meanwhile.
+    const isReused = matchSecret(record, secretHash, now()) === "reused";
+    return isReused ? undefined : KEEP;
+  });
   try {
-    if (!endOnReuse) return;
-    await store.update(id, (record) => {
-      // A login may have replaced the secret meanwhile.
-      const isReused = matchSecret(record, secretHash, now()) === "reused";
-      return isReused ? undefined : KEEP;
-    });
-  } finally {
-    report({ type: "reused", sessionId: id });
+    await ending;
+  } catch (error) {
+    report({ type: "unended", sessionId: id, error });
   }
+  report({ type: "reused", sessionId: id });
 }

@@ -17,6 +17,7 @@ import {
   isPlainObject,
   type JsonObject,
   type SessionRecord,
+  unknownMembers,
 } from "../core/record.ts";
 import type { Token } from "../core/token.ts";
 import { checkKey, nameKey } from "../session/json_value.ts";
@@ -202,10 +203,12 @@ function checkSize(
 
 /** Counts the bytes of what the application keeps; up to the limit not exactly. */
 function countBytes(
-  { data, flash, formTokens }: SessionRecord,
+  record: SessionRecord,
   limit: number,
 ): number {
-  const text = JSON.stringify({ data, flash, formTokens });
+  const { data, flash, formTokens } = record;
+  const unknown = unknownMembers(record);
+  const text = JSON.stringify({ data, flash, formTokens, ...unknown });
   // One unit of UTF-16 is at most three bytes of UTF-8.
   return text.length * 3 <= limit ? text.length : encoder.encode(text).length;
 }

@@ -21,7 +21,11 @@
  * or the new one. `regenerate` leaves no such way: after a login the cookie
  * from before it must not lead to the session that it became.
  */
-import type { SessionRecord } from "../core/record.ts";
+import {
+  knownMembers,
+  type SessionRecord,
+  unknownMembers,
+} from "../core/record.ts";
 import { seal, unseal } from "../core/seal.ts";
 import { hashSecret, isSameHash, type Token } from "../core/token.ts";
 import { instantAfter } from "../session/lifetime.ts";
@@ -187,7 +191,9 @@ export function replaceSecret(
   record: SessionRecord,
   secret: string,
 ): SessionRecord {
-  const { previous: _previous, rotatedAt: _rotatedAt, ...rest } = record;
+  // Of what it does not know, this version cannot tell whose it is.
+  const known = unknownMembers(record) ? knownMembers(record) : record;
+  const { previous: _previous, rotatedAt: _rotatedAt, ...rest } = known;
   const { renewals = 0 } = record;
   return { ...rest, secretHash: hashSecret(secret), renewals: renewals + 1 };
 }

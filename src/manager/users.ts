@@ -9,6 +9,7 @@
  * the revocation keeps shut; a request that brings one deletes it. A store whose
  * listing may miss some lists again until nothing more turns up.
  */
+import { SessionUnreadableError } from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
 import {
   isRevoked,
@@ -18,8 +19,10 @@ import {
   revocationId,
   takeTurn,
 } from "../core/revocation.ts";
-import { KEEP, type SessionStore } from "../core/store.ts";
+import { KEEP } from "../core/store.ts";
+import type { ManagedStore } from "./bounded_store.ts";
 import type { Session } from "../session/session.ts";
+import type { ManagerSettings } from "./manager_options.ts";
 
 /**
  * One of the sessions in which a user is signed in.
@@ -78,6 +81,10 @@ export interface RevokeUserOptions<
 export type Revocations = ReadonlyMap<string, Revocation>;
 
 const NO_REVOCATIONS: Revocations = new Map();
+/** Stands for one that cannot be read: it shuts every session of the user. */
+const UNREADABLE: Revocation = { generation: Infinity };
+/** How often to try what only fails when another process comes between. */
+const MOST_TRIES = 100;
 
 /**
  * Loads the revocations of users.
@@ -86,7 +93,7 @@ const NO_REVOCATIONS: Revocations = new Map();
  * @param users The users; `undefined` costs nothing, not even a promise.
  */
 export function loadRevocations(
-  store: SessionStore,
+  store: ManagedStore,
   ...users: readonly (string | undefined)[]
 ): Revocations | Promise<Revocations> {
   const isAny = users.some((user) => user !== undefined);
@@ -94,7 +101,7 @@ export function loadRevocations(
 }
 
 async function loadSome(
-  store: SessionStore,
+  store: ManagedStore,
   users: readonly (string | undefined)[],
 ): Promise<Revocations> {
   const revocations = new Map<string, Revocation>();
@@ -106,11 +113,30 @@ async function loadSome(
   return revocations;
 }
 
-async function loadRevocation(
-  store: SessionStore,
+function loadRevocation(
+  store: ManagedStore,
   user: string,
 ): Promise<Revocation | undefined> {
-  return readRevocation(await store.load(revocationId(user)));
+  return store.load(revocationId(user), { mustBeReadable: true })
+    .then(readRevocation, shutUnreadable);
+}
+
+function shutUnreadable(error: unknown): Revocation {
+  if (error instanceof SessionUnreadableError) return UNREADABLE;
+  throw error;
+}
+
+/**
+ * Returns the revocation of a user who signs in.
+ *
+ * @throws {SessionUnreadableError} If there is one that cannot be read.
+ */
+export function readable(
+  revocation: Revocation | undefined,
+  user: string,
+): Revocation | undefined {
+  if (revocation !== UNREADABLE) return revocation;
+  throw new SessionUnreadableError(revocationId(user));
 }
 
 /**
@@ -133,7 +159,7 @@ export function isSignedOut(
  * Finds out to which generation of its user's sessions a request belongs, and
  * deletes a session that was revoked: no listing has found it.
  *
- * @param store The store.
+ * @param settings The manager's.
  * @param id The session ID.
  * @param record Its record.
  * @param user The record's user.
@@ -141,15 +167,19 @@ export function isSignedOut(
  * was revoked.
  */
 export async function enterGeneration(
-  store: SessionStore,
+  { store, report }: ManagerSettings,
   id: string,
   record: SessionRecord,
   user: string,
 ): Promise<number | undefined> {
-  // Not by `loadRevocation`: most requests of users come here.
-  const revocation = readRevocation(await store.load(revocationId(user)));
+  const revocation = await loadRevocation(store, user);
   if (!isRevoked(id, record, revocation)) return revocation?.generation ?? 0;
-  await deleteRevoked(store, id, user, revocation);
+  // One that cannot be read may be mended.
+  if (revocation !== UNREADABLE) {
+    await deleteRevoked(store, id, user, revocation).catch((error) =>
+      report({ type: "unended", sessionId: id, error })
+    );
+  }
   return undefined;
 }
 
@@ -158,13 +188,15 @@ export async function enterGeneration(
  *
  * @returns 0 for the first.
  * @throws {TypeError} If the user is not a name.
+ * @throws {SessionUnreadableError} If the user's revocation cannot be read.
  */
 export async function loadGeneration(
-  store: SessionStore,
+  store: ManagedStore,
   user: string,
 ): Promise<number> {
   checkUser(user, "begin a login");
-  return (await loadRevocation(store, user))?.generation ?? 0;
+  const revocation = await loadRevocation(store, user);
+  return readable(revocation, user)?.generation ?? 0;
 }
 
 /**
@@ -173,7 +205,7 @@ export async function loadGeneration(
  * @throws {TypeError} If the user is not a name.
  */
 export async function listSessionsOf(
-  store: SessionStore,
+  store: ManagedStore,
   user: string,
 ): Promise<UserSession[]> {
   checkUser(user, "list sessions");
@@ -188,41 +220,64 @@ export async function listSessionsOf(
 }
 
 /**
- * Begins a new generation of a user's sessions, which ends all earlier ones.
+ * Begins a new generation of a user's sessions, which ends all earlier ones, and
+ * deletes those.
  *
- * @param store The store.
+ * @param settings The manager's.
  * @param user The user.
- * @param now In ms since the epoch.
  * @param except The ID of the session to spare.
+ * @param onBegun Is told the generation, before any session is deleted.
+ * @returns How many it deleted.
  * @throws {TypeError} If the user is not a name, or `except` is not a string.
+ * @throws What the store throws; what can be found is deleted all the same.
  */
-export async function beginGeneration(
-  store: SessionStore,
+export async function revokeSessions(
+  { store, now, report }: ManagerSettings,
   user: string,
-  now: number,
   except: string | undefined,
-): Promise<Revocation> {
+  onBegun: (generation: number) => void,
+): Promise<number> {
   checkUser(user, "revoke");
   if (except !== undefined && typeof except !== "string") {
     throw new TypeError(
       "Cannot revoke: except is neither a session ID nor a session",
     );
   }
-  const moment = { turn: takeTurn(), at: now };
-  return await writeRevocation(
-    store,
-    user,
-    (before) => renewRevocation(before, moment, except),
-  );
+  const moment = { turn: takeTurn(), at: now() };
+  const renew = (before: SessionRecord | undefined) =>
+    renewRevocation(before, moment, except);
+  let revocation: Revocation;
+  try {
+    revocation = await writeRevocation(store, user, renew);
+  } catch (error) {
+    // No room, or a mark of a later version.
+    const spared = except !== undefined &&
+      { except: { id: except, generation: 0 } };
+    await deleteEarlier(store, user, { ...UNREADABLE, ...spared }).catch(
+      (other) =>
+        report({
+          type: "unended",
+          sessionId: revocationId(user),
+          error: other,
+        }),
+    );
+    throw error;
+  }
+  onBegun(revocation.generation);
+  try {
+    return await deleteEarlier(store, user, revocation);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(
+      `Cannot delete the sessions of a user, all of which are shut already: ${why}`,
+      { cause },
+    );
+  }
 }
 
-/**
- * Deletes the sessions of a user that were revoked.
- *
- * @returns How many.
- */
-export async function deleteEarlier(
-  store: SessionStore,
+/** Deletes the sessions of a user that were revoked; returns how many. */
+async function deleteEarlier(
+  store: ManagedStore,
   user: string,
   revocation: Revocation,
 ): Promise<number> {
@@ -236,22 +291,26 @@ export async function deleteEarlier(
 
 /** Replaces a revocation or creates it, while others may do the same. */
 async function writeRevocation(
-  store: SessionStore,
+  store: ManagedStore,
   user: string,
   renew: (before: SessionRecord | undefined) => SessionRecord,
 ): Promise<Revocation> {
   const id = revocationId(user);
-  for (;;) {
+  for (let tries = 0; tries < MOST_TRIES; tries++) {
     const renewed = await store.update(id, renew);
     if (renewed) return readRevocation(renewed)!;
+    // Also in place of one that cannot be read.
     const first = renew(undefined);
     if (await store.create(id, first)) return readRevocation(first)!;
   }
+  throw new Error(
+    `Cannot revoke: the store neither finds nor creates ${id}, in ${MOST_TRIES} tries`,
+  );
 }
 
 /** Deletes a session, unless a login has changed it meanwhile. */
 async function deleteRevoked(
-  store: SessionStore,
+  store: ManagedStore,
   id: string,
   user: string,
   revocation: Revocation | undefined,

@@ -28,6 +28,7 @@ import {
   isSignedOut,
   loadGeneration,
   loadRevocations,
+  readable,
   type Revocations,
 } from "./users.ts";
 
@@ -262,6 +263,7 @@ export class Visit {
    * @param revocations With that of the user who logs in.
    * @param id The session that is to be the user's.
    * @throws {SessionRevokedError} If that generation has ended.
+   * @throws {SessionUnreadableError} If that cannot be told.
    */
   generationOf(
     { login: user, loginGeneration }: SessionChange,
@@ -269,7 +271,7 @@ export class Visit {
     id: string,
   ): number | undefined {
     if (user === undefined) return undefined;
-    const revocation = revocations.get(user);
+    const revocation = readable(revocations.get(user), user);
     const isOpened = user === this.#openedUser;
     const generation = this.#joined?.get(user) ?? loginGeneration ??
       (isOpened ? this.#openedGeneration : undefined);

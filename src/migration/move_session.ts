@@ -72,13 +72,12 @@ export interface MigrationOptions extends StoreOptions {
  *   SqliteSessionStore,
  * } from "@latchkey/session";
  * import { assertEquals } from "@std/assert";
- * import { DatabaseSync } from "node:sqlite";
  *
  * const directory = await Deno.makeTempDir();
  * const from = new DirectorySessionStore(directory);
  * await from.save("0123456789abcdef", { data: {}, createdAt: Date.now() });
  *
- * const to = new SqliteSessionStore(new DatabaseSync(":memory:"));
+ * using to = new SqliteSessionStore(":memory:");
  * assertEquals(await migrateSessions(from, to), 1);
  * assertEquals(await to.has("0123456789abcdef"), true);
  * await Deno.remove(directory, { recursive: true });

@@ -27,13 +27,17 @@ export function openExisting(
  * Opens the file behind a name that may lead to anything, and waits for none.
  *
  * @param path The name.
- * @returns The file, open to read and to write, and what `fstat` says of it;
- * `undefined` when the name is missing, or does not lead to a regular file.
+ * @param write Whether also to write.
+ * @returns The open file, and what `fstat` says of it; `undefined` when the name is
+ * missing, or does not lead to a regular file.
  */
 export function openRegular(
   path: string,
+  write = true,
 ): { readonly file: Deno.FsFile; readonly info: Deno.FileInfo } | undefined {
-  const file = openAny(path);
+  // Opening a pipe to read alone would wait for a writer.
+  if (!write && isNotFile(path)) return undefined;
+  const file = openAny(path, write);
   if (file === undefined) return undefined;
   let isFile = false;
   try {
@@ -45,10 +49,9 @@ export function openRegular(
   }
 }
 
-function openAny(path: string): Deno.FsFile | undefined {
+function openAny(path: string, write: boolean): Deno.FsFile | undefined {
   try {
-    // Also to write: opening a pipe to read alone would wait for a writer.
-    return openExisting(path, true);
+    return openExisting(path, write);
   } catch (error) {
     if (isNotFile(path)) return undefined;
     throw error;
@@ -82,9 +85,29 @@ export function makeIfMissing(path: string, content?: Uint8Array): void {
   try {
     // The umask may have taken the owner's own rights.
     system.changeMode(path, FILE_MODE);
-    if (content !== undefined) system.write(file, content);
+    if (content !== undefined) writeWhole(file, content);
   } finally {
     system.close(file);
+  }
+}
+
+/**
+ * Writes all bytes, where the last write ended.
+ *
+ * @param file The open file.
+ * @param bytes What it is to hold.
+ * @throws {Deno.errors.WriteZero} If the file system takes no more.
+ */
+export function writeWhole(file: Deno.FsFile, bytes: Uint8Array): void {
+  for (let start = 0; start < bytes.length;) {
+    const rest = start === 0 ? bytes : bytes.subarray(start);
+    const length = system.write(file, rest);
+    if (length === 0) {
+      throw new Deno.errors.WriteZero(
+        "Cannot write a session: its file system takes no bytes",
+      );
+    }
+    start += length;
   }
 }
 
@@ -146,6 +169,29 @@ export function isNotFile(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Tells whether the disk has no block or no inode left, or the user's quota. */
+export function isFull(error: unknown): boolean {
+  return hasCode(error, "ENOSPC") || hasCode(error, "EDQUOT");
+}
+
+/** Tells whether the file system is read-only. */
+export function isReadOnly(error: unknown): boolean {
+  return hasCode(error, "EROFS");
+}
+
+/** The numbers where Deno gives an error no code. */
+const NUMBERS = {
+  ENOSPC: 28,
+  EROFS: 30,
+  EDQUOT: Deno.build.os === "linux" ? 122 : 69,
+} as const;
+
+function hasCode(error: unknown, code: keyof typeof NUMBERS): boolean {
+  if (!(error instanceof Error)) return false;
+  return (error as Error & { code?: unknown }).code === code ||
+    error.message.includes(`(os error ${NUMBERS[code]})`);
 }
 
 /** What {@linkcode listFiles} takes. */

@@ -1,8 +1,8 @@
 import { checkNumber } from "../core/checks.ts";
 import { SessionLockTimeoutError } from "../core/errors.ts";
-import type { LockOptions } from "../core/store.ts";
+import type { HeldLock, LockOptions } from "../core/store.ts";
 import { checkSessionId } from "../core/token.ts";
-import { PlaceInLine } from "./waiting.ts";
+import { PlaceInLine, type WaitOptions } from "./waiting.ts";
 
 const LOCK_TIMEOUT = 5_000;
 
@@ -14,33 +14,55 @@ export class LockQueue {
   readonly #lines: Map<string, Set<PlaceInLine>> = new Map();
 
   /** Takes the lock of a session, as `lock` of a store does. */
-  async lock(id: string, options: LockOptions): Promise<AsyncDisposable> {
+  async lock(id: string, options: LockOptions): Promise<HeldLock> {
     const { signal } = options;
     const timeout = checkLock(id, options, LOCK_TIMEOUT);
-    const place = new PlaceInLine(this.#lines, id);
+    const path = `session ${id}`;
+    return new SessionLock(await this.take(id, { path, timeout, signal }));
+  }
+
+  /**
+   * Stands in the line for a name until the turn has come.
+   *
+   * @param name The name.
+   * @param waitOptions When to give up, and what an error calls it.
+   * @returns The first place in the line, which is left when it is disposed of.
+   * @throws {SessionLockTimeoutError} If the turn does not come in time.
+   */
+  async take(
+    name: string,
+    { path, timeout, signal }: WaitOptions,
+  ): Promise<PlaceInLine> {
+    const place = new PlaceInLine(this.#lines, name);
     try {
       if (!place.isFirst && timeout > 0) {
         await place.waitForTurn(timeout, signal);
       }
-      if (!place.isFirst) {
-        throw new SessionLockTimeoutError(`session ${id}`, timeout);
-      }
+      if (!place.isFirst) throw new SessionLockTimeoutError(path, timeout);
       signal?.throwIfAborted();
     } catch (error) {
       place[Symbol.dispose]();
       throw error;
     }
-    return new SessionLock(place);
+    return place;
   }
 }
 
-/** The lock of a session, held; disposing frees it, once. */
-export class SessionLock implements AsyncDisposable {
-  #held: Disposable | undefined;
+/** What frees a lock when it is disposed. */
+type Held = Disposable & Pick<HeldLock, "isLost">;
+
+/** See {@linkcode HeldLock}. */
+export class SessionLock implements HeldLock {
+  #held: Held | undefined;
 
   /** @param held What frees the lock when it is disposed. */
-  constructor(held: Disposable) {
+  constructor(held: Held) {
     this.#held = held;
+  }
+
+  /** Whether another caller may hold it too. */
+  get isLost(): boolean {
+    return this.#held?.isLost ?? false;
   }
 
   /** Frees the lock. */

@@ -6,7 +6,7 @@
  * up a name.
  */
 
-import { existsSync } from "node:fs";
+import { existsSync, statfsSync } from "node:fs";
 
 /** What the directory store uses of the operating system. */
 export interface System {
@@ -48,6 +48,18 @@ export interface System {
   makeDirectory(path: string, recursive: boolean): void;
   changeMode(path: string, mode: number): void;
   readDirectory(path: string): AsyncIterable<Deno.DirEntry>;
+  /** What `Deno.build.os` says. */
+  os(): typeof Deno.build.os;
+  /**
+   * The type of a path's file system, as Linux numbers them; `undefined` on other
+   * systems, and where `--allow-sys=statfs` is not granted, which asks nobody.
+   */
+  fileSystemType(path: string): number | undefined;
+  /**
+   * The user that this process runs as; `undefined` where it may not be asked
+   * without a prompt, `null` where there are no such numbers.
+   */
+  uid(): number | null | undefined;
 }
 
 /** The operating system. Only tests replace its members. */
@@ -87,7 +99,21 @@ export const system: System = {
     Deno.mkdirSync(path, { recursive, mode: 0o700 }),
   changeMode: (path, mode) => Deno.chmodSync(path, mode),
   readDirectory: (path) => Deno.readDir(path),
+  os: () => Deno.build.os,
+  fileSystemType,
+  uid: () => {
+    const { state } = Deno.permissions.querySync({ name: "sys", kind: "uid" });
+    return state === "granted" ? Deno.uid() : undefined;
+  },
 };
+
+function fileSystemType(path: string): number | undefined {
+  if (Deno.build.os !== "linux") return undefined;
+  const asked = { name: "sys", kind: "statfs" } as const;
+  const { state } = Deno.permissions.querySync(asked);
+  // Some types have the highest bit, and come as negative numbers.
+  return state === "granted" ? statfsSync(path).type >>> 0 : undefined;
+}
 
 function wait(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -14,7 +14,7 @@ export type Again = typeof AGAIN;
 /** How often to try again without a timer: a lock is held for about 50 µs. */
 const TRIES_AT_ONCE = 2;
 /** The longest wait for the lock of a file, in milliseconds. */
-const LONGEST_FOR_A_FILE = 8;
+export const LONGEST_FOR_A_FILE = 8;
 /** How long to retry where the caller sets no limit, in milliseconds. */
 const TIMEOUT = 5_000;
 /** A timer of more than 2 ** 31 ms would fire at once. */
@@ -59,6 +59,8 @@ export interface WaitOptions {
   readonly timeout: number;
   /** Ends the wait at once. */
   readonly signal: AbortSignal | undefined;
+  /** When it began, by the monotonic clock; missing for now. */
+  readonly since?: number;
 }
 
 /** The flows of this process that wait for a name. */
@@ -84,8 +86,9 @@ export async function retryUntilFree<T>(
   waitOptions: WaitOptions,
 ): Promise<T> {
   const { path, timeout, signal } = waitOptions;
+  const { since = system.monotonic() } = waitOptions;
   signal?.throwIfAborted();
-  const end = system.monotonic() + timeout;
+  const end = since + timeout;
   const backOff = new BackOff(LONGEST_FOR_A_FILE);
   using place = new PlaceInLine(lines, path);
   for (let atOnce = TRIES_AT_ONCE;;) {

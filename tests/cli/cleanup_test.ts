@@ -1,4 +1,4 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { encodeRecord } from "../../src/core/codec.ts";
 import { MINUTE } from "../constants.ts";
 import { type Ending, spawn } from "../spawn.ts";
@@ -231,23 +231,92 @@ Deno.test("cleanup refuses a path that is missing, not a directory, or without s
   assertEquals(names.sort(), ["file", "unused-0000000000"]);
 });
 
-Deno.test("cleanup ends at Ctrl-C while it waits for another cleanup", async () => {
+Deno.test("cleanup leaves the work to another cleanup, and fails if that began over a day ago", async () => {
   using directory = await SessionDirectory.make();
   directory.addSession("unused-0000000000", 40 * MINUTE);
-  await using _other = await LockHolder.start(`${directory.path}/.latchkey`);
+  const marker = `${directory.path}/.latchkey`;
+  await using _other = await LockHolder.start(marker);
+  const began = new Date(Date.now() - DAY + 10 * MINUTE);
+  Deno.utimeSync(marker, began, began);
+  assertEquals(await cleanup(directory, "--minutes", "30"), {
+    code: 0,
+    stdout:
+      `Nothing done: another cleanup is at work since ${began.toISOString()}\n`,
+    stderr: "",
+  });
+  const json = await cleanup(directory, "--minutes", "30", "--json");
+  assertEquals(JSON.parse(json.stdout), {
+    deleted: 0,
+    remaining: 0,
+    orphans: 0,
+    isBusy: true,
+    busySince: began.getTime(),
+    dryRun: false,
+  });
+  const before = new Date(Date.now() - DAY - MINUTE);
+  Deno.utimeSync(marker, before, before);
+  const { code, stderr } = await cleanup(directory, "--minutes", "30");
+  assertEquals([code, stderr], [
+    1,
+    "The other cleanup began over a day ago: look if it hangs\n",
+  ]);
+  assertEquals(directory.list(), ["unused-0000000000"]);
+});
+
+Deno.test("cleanup stops after --max-deletes and --max-seconds, and says so", async () => {
+  using directory = await SessionDirectory.make();
+  for (let n = 0; n < 3; n++) {
+    directory.addSession(`unused-000000000${n}`, 40 * MINUTE);
+  }
+  const late = await cleanup(directory, "--minutes=30", "--max-seconds=0");
+  assertEquals([late.code, late.stdout], [
+    0,
+    "Deleted: 0, Remaining: 0 (stopped early, as told)\n",
+  ]);
+  const some = await cleanup(
+    directory,
+    ...["--minutes=30", "--max-deletes=2", "--json"],
+  );
+  assertEquals(JSON.parse(some.stdout), {
+    deleted: 2,
+    remaining: 0,
+    orphans: 0,
+    isPartial: true,
+    dryRun: false,
+  });
+  const rest = await cleanup(
+    directory,
+    ...["--minutes=30", "--max-deletes=1", "--max-seconds=1000"],
+  );
+  assertEquals(rest.stdout, "Deleted: 1, Remaining: 0\n");
+});
+
+Deno.test("cleanup ends at Ctrl-C in the middle, and leaves the rest", async () => {
+  using directory = await SessionDirectory.make();
+  const most = 3_000;
+  for (let n = 0; n < most; n++) {
+    directory.addSession(`unused-${String(n).padStart(10, "0")}`, 40 * MINUTE);
+  }
   const watcher = Deno.watchFs(directory.path);
   const child = spawn(
     "mod.ts",
     ["cleanup", directory.path, "--minutes", "30"],
     directory,
   );
-  // It listens for Ctrl-C before it tries what the directory can do.
-  for await (const { kind, paths } of watcher) {
-    if (kind === "remove" && paths[0]?.includes("/.tmp-")) break;
+  for await (const { kind } of watcher) {
+    if (kind === "remove") break;
   }
+  // It is stopped, so that it does not end before the signal arrives.
+  child.kill("SIGSTOP");
+  const left = directory.list().length;
+  assert(left > most / 10, `${left} left: it was not in the middle`);
   child.kill("SIGINT");
+  child.kill("SIGCONT");
   const { code, stdout, stderr } = await child.end();
   assertEquals([code, stdout], [130, ""]);
   assertEquals(stderr, "Interrupted: some old sessions may remain\n");
-  assertEquals(directory.list(), ["unused-0000000000"]);
+  assert(directory.list().length > 0);
+  const { stdout: rest } = await cleanup(directory, "--minutes", "30");
+  assert(rest.startsWith("Deleted: "));
+  assertEquals(directory.list(), []);
 });

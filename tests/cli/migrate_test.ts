@@ -1,5 +1,4 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { DatabaseSync } from "node:sqlite";
 import { SqliteSessionStore } from "../../src/engines/sqlite.ts";
 import { MINUTE } from "../constants.ts";
 import { lastAccessOf } from "../contract/contract.ts";
@@ -40,7 +39,7 @@ class Migration implements Disposable {
 
   /** Opens the database. */
   open(): SqliteSessionStore {
-    return new SqliteSessionStore(new DatabaseSync(this.file));
+    return new SqliteSessionStore(this.file);
   }
 
   /** Lists the directory of the database. */
@@ -85,6 +84,25 @@ Deno.test("migrate creates the file for its owner only", async () => {
   migration.directory.addSession("live-000000000000", 0);
   assertEquals((await migration.run()).code, 0);
   assertEquals(Deno.statSync(migration.file).mode! & 0o777, 0o600);
+});
+
+Deno.test("migrate refuses a FILE that SQLite would not take for a file, and moves nothing", async () => {
+  using migration = await Migration.make();
+  const { directory } = migration;
+  directory.addSession("live-000000000000", 0);
+  for (const file of [":memory:", "file::memory:", "file:other.db?mode=ro"]) {
+    const { code, stdout, stderr } = await spawn("mod.ts", [
+      "migrate",
+      directory.path,
+      file,
+    ], { flags: migration.flags }).end();
+    assertEquals([code, stdout], [2, ""]);
+    assertStringIncludes(
+      stderr,
+      `FILE is not a path: ${file} (write ./${file})`,
+    );
+  }
+  assertEquals(directory.list(), ["live-000000000000"]);
 });
 
 Deno.test("migrate keeps the sessions that are already in the file", async () => {

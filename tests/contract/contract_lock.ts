@@ -9,8 +9,9 @@ import {
 } from "@std/assert";
 import { SessionLockTimeoutError } from "../../src/core/errors.ts";
 import type { LockOptions, SessionStore } from "../../src/core/store.ts";
+import { createSessionId } from "../../src/core/token.ts";
 import { MALFORMED_IDS } from "../malformed_ids.ts";
-import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
+import { HOUR, ID, recordOf } from "../constants.ts";
 import { type Declare, entriesOf } from "./contract.ts";
 
 const FLOWS = 100;
@@ -67,8 +68,10 @@ export function testLock(declare: Declare): void {
   });
 
   declareLock("is a different one for each session", async (lock) => {
-    await using _held = await lock(ID);
-    await using _other = await lock(OTHER_ID, { timeout: 0 });
+    await using stack = new AsyncDisposableStack();
+    for (let n = 0; n < FLOWS; n++) {
+      stack.use(await lock(createSessionId(), { timeout: 0 }));
+    }
   });
 
   declareLock("needs no session and makes none", async (lock, store) => {
@@ -146,6 +149,30 @@ export function testLock(declare: Declare): void {
       await gone;
       await held[Symbol.asyncDispose]();
       await using _held = await next;
+    },
+  );
+
+  declareLock(
+    "goes to those that wait in their order, and no newcomer overtakes",
+    async (lock) => {
+      const held = await lock(ID);
+      const order: number[] = [];
+      const waiting = Array.from({ length: 10 }, async (_, n) => {
+        await using _held = await lock(ID);
+        order.push(n);
+        await pause();
+      });
+      await pause();
+      const newcomer = assertRejects(
+        () => {
+          const freed = held[Symbol.asyncDispose]();
+          const taken = lock(ID, { timeout: 0 });
+          return freed.then(() => taken);
+        },
+        SessionLockTimeoutError,
+      );
+      await Promise.all([...waiting, newcomer]);
+      assertEquals(order, Array.from({ length: 10 }, (_, n) => n));
     },
   );
 

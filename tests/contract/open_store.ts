@@ -3,13 +3,14 @@
 import type { SessionStore } from "../../src/core/store.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import type { PostgresPlace } from "../engines/open_postgres.ts";
+import type { SqlitePlace } from "../engines/open_sqlite.ts";
 import type { RedisPlace } from "../engines/open_redis.ts";
 
 /** Where a store is, and of which kind: plain JSON. */
 export type StorePlace =
   | { readonly kind: "directory"; readonly path: string }
   | { readonly kind: "kv"; readonly path: string }
-  | { readonly kind: "sqlite"; readonly path: string }
+  | SqlitePlace
   | MigratingPlace
   | PostgresPlace
   | RedisPlace;
@@ -71,7 +72,7 @@ export async function openStore(
     }
     case "sqlite": {
       const { openSqlite } = await import("../engines/open_sqlite.ts");
-      return openSqlite(place.path, now);
+      return openSqlite(place, now);
     }
     case "redis": {
       const { openRedis } = await import("../engines/open_redis.ts");
@@ -119,7 +120,9 @@ export function flagsFor(place: StorePlace, also: string): string[] {
       break;
     case "kv":
     case "sqlite":
-      paths.push(place.path, `${place.path}-wal`, `${place.path}-shm`);
+      paths.push(
+        ...["", "-wal", "-shm", "-journal"].map((end) => place.path + end),
+      );
       break;
     case "redis":
       // A cluster has more ports; the drivers look into the environment.

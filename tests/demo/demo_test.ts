@@ -1,6 +1,8 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { Demo } from "../../src/demo/demo.ts";
-import { openDemoStore } from "../../src/demo/demo_store.ts";
+import { defaultStoreKind, openDemoStore } from "../../src/demo/demo_store.ts";
+import { ID, recordOf } from "../constants.ts";
+import { replaceSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 
 Deno.test("Demo.visit() answers with 409 when the session ended meanwhile", async () => {
@@ -25,4 +27,30 @@ Deno.test("Demo.visit() answers with 409 when the session ended meanwhile", asyn
   assertEquals(second.status, 409);
   assertStringIncludes(await second.text(), "Nothing was saved");
   assertEquals(second.headers.getSetCookie(), []);
+});
+
+for (const kind of ["sqlite", "kv"] as const) {
+  Deno.test(`openDemoStore() makes files of ${kind} that only their owner may read`, async () => {
+    using directory = new TemporaryDirectory();
+    const path = directory.join("sessions");
+    const names = ["sessions", "sessions-shm", "sessions-wal"];
+    for (let round = 0; round < 2; round++) {
+      await using storage = await openDemoStore(kind, path);
+      await storage.store.save(ID, recordOf({ round }));
+      assertEquals((await storage.view(ID))?.what, "Record");
+      assertEquals(directory.list(), names);
+      for (const name of names) {
+        const { mode } = Deno.statSync(directory.join(name));
+        assertEquals(mode! & 0o777, 0o600, name);
+      }
+    }
+  });
+}
+
+Deno.test("the demo takes SQLite by itself on Windows, and a directory elsewhere", () => {
+  for (const os of ["windows", "linux", "darwin"] as const) {
+    using _replaced = replaceSystem({ os: () => os });
+    const kind = os === "windows" ? "sqlite" : "directory";
+    assertEquals(defaultStoreKind(), kind);
+  }
 });

@@ -6,11 +6,12 @@ import {
   assertRejects,
   assertStrictEquals,
 } from "@std/assert";
-import { SessionLockTimeoutError } from "../../src/core/errors.ts";
-import type { CleanupResult } from "../../src/core/store.ts";
+import { userTag } from "../../src/core/codec.ts";
+import type { CleanupResult, StoreWarning } from "../../src/core/store.ts";
 import { ACCESS_AT } from "../../src/core/codec.ts";
 import { openLocked } from "../../src/directory/file_lock.ts";
-import { temporaryPath } from "../../src/directory/layout.ts";
+import { bucketLockPath, temporaryPath } from "../../src/directory/layout.ts";
+import { describeIndex } from "../index_state.ts";
 import { system } from "../../src/system/system.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import {
@@ -77,12 +78,15 @@ Deno.test("a cleanup that finds a last access half written judges the session ag
   const { read } = system;
   let torn = 0;
   for (const half of ["00000000", "        "]) {
-    // The first read is the one without a lock.
+    // The first read of the session is the one without a lock.
     torn = 0;
     using _replaced = replaceSystem({
       read: (file, into) => {
         const length = read(file, into);
-        if (torn++ === 0) into.set(new TextEncoder().encode(half), ACCESS_AT);
+        const isSession = new TextDecoder().decode(into).startsWith("latchkey");
+        if (isSession && torn++ === 0) {
+          into.set(new TextEncoder().encode(half), ACCESS_AT);
+        }
         return length;
       },
     });
@@ -96,6 +100,9 @@ Deno.test("a cleanup that finds a last access half written judges the session ag
   assertEquals(await store.has(ID), true);
 });
 
+/** The cleaner's lock is taken, and then seen to exclude. */
+const TRIAL = ["tryLock marker", "tryLock marker", "tryLock marker shared"];
+
 Deno.test("a cleanup locks only sessions that are due", async () => {
   using directory = new TemporaryDirectory();
   const store = await openOld(directory);
@@ -105,7 +112,7 @@ Deno.test("a cleanup locks only sessions that are due", async () => {
   using recorded = recordSystem(directory.path);
   assertEquals((await store.deleteOldSessions(30)).remaining, 2);
   const locks = recorded.calls.filter((call) => call.startsWith("tryLock"));
-  assertEquals(locks, ["tryLock marker"]);
+  assertEquals(locks, TRIAL);
 });
 
 /** What may happen to a session that is due after the cleanup has read it. */
@@ -147,8 +154,8 @@ for (const [what, act] of Object.entries(MEANWHILE)) {
           (path, { write }) => path.endsWith(ID) && write === true,
           happen,
         )
-        // The first exclusive lock is the marker's.
-        : actBefore(call, (_file, is) => is && ++exclusive === 2, happen);
+        // The first exclusive locks are the marker's.
+        : actBefore(call, (_file, is) => is && ++exclusive === 3, happen);
       const result = await store.deleteOldSessions(30);
       assert(hook.hasActed);
       assertEquals([result.deleted, result.remaining], [0, 1]);
@@ -250,7 +257,7 @@ Deno.test("orphans that another process removes meanwhile are not an error", asy
   });
 });
 
-Deno.test("a dryRun sets no file aside, and locks no session", async () => {
+Deno.test("a dryRun sets no file aside, opens files to read only, and locks none", async () => {
   using directory = new TemporaryDirectory();
   const store = await openOld(directory);
   Deno.writeTextFileSync(directory.join(OTHER_ID), "junk");
@@ -259,41 +266,139 @@ Deno.test("a dryRun sets no file aside, and locks no session", async () => {
   const result = await store.deleteOldSessions(30, { dryRun: true });
   assertEquals(result, { deleted: 1, remaining: 0, orphans: 0 });
   assertEquals(directory.list(), names);
-  const locks = recorded.calls.filter((call) => call.startsWith("tryLock"));
-  assertEquals(locks, ["tryLock marker"]);
-});
-
-Deno.test("one cleanup runs at a time, and a second one waits", async () => {
-  using directory = new TemporaryDirectory();
-  const store = await openOld(directory, 500);
-  using stack = new DisposableStack();
-  stack.use(openLocked(directory.join(".latchkey"), true) as Disposable);
-  {
-    using _waiting = fakeWaiting();
-    await assertRejects(
-      () => store.deleteOldSessions(30),
-      SessionLockTimeoutError,
-      directory.join(".latchkey"),
-    );
-    assertEquals(await store.has(ID), true);
-  }
-  using waiting = fakeWaiting((count) => {
-    if (count === 4) stack.dispose();
+  const changes = /tryLock|setModified|rename|remove|link|write/;
+  assertEquals(recorded.calls.filter((call) => changes.test(call)), []);
+  const { open } = system;
+  using _readOnly = replaceSystem({
+    open: (path, options) => {
+      assert(!options.write, path);
+      return open(path, options);
+    },
   });
-  assertEquals((await store.deleteOldSessions(30)).deleted, 1);
-  assertEquals(waiting.waits.length, 4);
+  assertEquals(await store.deleteOldSessions(30, { dryRun: true }), result);
 });
 
-Deno.test("a cleanup stops waiting for another when its signal is aborted", async () => {
+Deno.test("one cleanup runs at a time: a second one ends at once, and says when the first began", async () => {
   using directory = new TemporaryDirectory();
-  const store = await openOld(directory, Infinity);
-  using _other = openLocked(directory.join(".latchkey"), true) as Disposable;
-  const controller = new AbortController();
-  const reason = new Error("no longer wanted");
-  using _waiting = fakeWaiting(() => controller.abort(reason));
-  const { signal } = controller;
-  const clean = () => store.deleteOldSessions(30, { signal });
-  assertStrictEquals(await assertRejects(clean), reason);
+  const store = await openOld(directory);
+  const began = Date.now();
+  using _clock = stopClock(began);
+  using waiting = fakeWaiting();
+  const first = store.deleteOldSessions(30);
+  assertEquals(await store.deleteOldSessions(30), {
+    deleted: 0,
+    remaining: 0,
+    orphans: 0,
+    isBusy: true,
+    busySince: began,
+  });
+  // A dry run changes nothing, so it need not be alone.
+  const dry = await store.deleteOldSessions(30, { dryRun: true });
+  assertEquals(dry.isBusy, undefined);
+  assertEquals(await first, { deleted: 1, remaining: 0, orphans: 0 });
+  assertEquals(waiting.waits, []);
+});
+
+Deno.test("a cleanup notes its beginning in the marker's time, but not a dryRun, and goes on if it cannot", async () => {
+  using directory = new TemporaryDirectory();
+  const warnings: StoreWarning[] = [];
+  const store = new DirectorySessionStore(directory.path, {
+    onWarning: (warning) => warnings.push(warning),
+  });
+  await store.save(ID, recordOf({}, { user: "ann", idleTimeout: 2 * DAY }));
+  const paths = [
+    directory.join(".latchkey"),
+    bucketLockPath(directory.path, userTag("ann")),
+  ];
+  const times = () =>
+    paths.map((path) => Deno.lstatSync(path).mtime?.getTime());
+  for (const path of paths) Deno.utimeSync(path, new Date(DAY), new Date(DAY));
+  await store.deleteOldSessions(30, { dryRun: true });
+  assertEquals(times(), [DAY, DAY]);
+  const error = new Error("not the owner");
+  {
+    using _replaced = replaceSystem({
+      setModified: () => {
+        throw error;
+      },
+    });
+    assertEquals((await store.deleteOldSessions(30)).remaining, 1);
+  }
+  assertEquals(times(), [DAY, DAY]);
+  assertEquals(warnings.map(({ type, error }) => [type, error]), [
+    ["unwritten", error],
+  ]);
+  const now = Date.now();
+  using _clock = stopClock(now);
+  await store.deleteOldSessions(30);
+  assertEquals(times(), [now, now]);
+});
+
+Deno.test("maxDeletes and maxSeconds end a cleanup with what is done by then", async () => {
+  using directory = new TemporaryDirectory();
+  const store = await openOld(directory);
+  for (let n = 0; n < 9; n++) {
+    await store.save(`session-number-${n}`, recordOf({}, { expiresAt: 1 }));
+  }
+  for (const dryRun of [true, false]) {
+    assertEquals(await store.deleteOldSessions(30, { maxDeletes: 4, dryRun }), {
+      deleted: 4,
+      remaining: 0,
+      orphans: 0,
+      isPartial: true,
+    });
+  }
+  assertEquals(directory.list().length, 1 + 6);
+  const none = await store.deleteOldSessions(30, { maxSeconds: 0 });
+  assertEquals([none.deleted, none.isPartial], [0, true]);
+  let now = 0;
+  {
+    using _slow = replaceSystem({ monotonic: () => now += 1_000 });
+    const some = await store.deleteOldSessions(30, { maxSeconds: 8 });
+    assert(some.deleted > 0 && some.deleted < 6, `${some.deleted}`);
+    assertEquals(some.isPartial, true);
+  }
+  const rest = await store.deleteOldSessions(30, {
+    maxSeconds: 1e6,
+    maxDeletes: 6,
+  });
+  assertEquals(rest.isPartial, undefined);
+  assertEquals(directory.list(), [".latchkey"]);
+  for (const options of [{ maxSeconds: -1 }, { maxDeletes: NaN }]) {
+    await assertRejects(() => store.deleteOldSessions(30, options));
+  }
+});
+
+Deno.test("a session whose rename finds no block left is removed in place, under its lock", async () => {
+  for (
+    const message of [
+      "No space left on device (os error 28)",
+      "Disk quota exceeded (os error 122)",
+    ]
+  ) {
+    using directory = new TemporaryDirectory();
+    const store = await openOld(directory);
+    await store.save(OTHER_ID, recordOf({}, { expiresAt: 1, user: "ann" }));
+    using recorded = recordSystem(directory.path);
+    using _full = replaceSystem({
+      rename: () => {
+        throw new Error(message);
+      },
+    });
+    assertEquals(await store.deleteOldSessions(30), {
+      deleted: 2,
+      remaining: 0,
+      orphans: 0,
+    });
+    assertEquals(directory.list(), [".latchkey", ".users"]);
+    assertEquals(describeIndex(directory.path), {
+      entries: [],
+      missing: [],
+      stale: [],
+    });
+    const at = recorded.calls.indexOf("remove session");
+    assertEquals(recorded.calls[at + 1], "unlock session");
+  }
 });
 
 Deno.test("a cleanup makes the marker when it is missing", async () => {

@@ -15,7 +15,8 @@ export function contextOf(
     directory,
     durability: "process",
     needsMode: false,
-    isOwner: true,
+    device: 0,
+    owner: 0,
     warnings: new Warnings(),
     ...rest,
   };

@@ -347,3 +347,34 @@ Deno.test({
     assertEquals((await store.load(ID))?.data, { n: 3 });
   },
 });
+
+Deno.test("a relative directory is the one of when the store was made, whatever the current directory", async () => {
+  using place = new TemporaryDirectory();
+  const before = Deno.cwd();
+  const [first, second] = ["first", "second"].map((name) => {
+    const path = place.join(name);
+    Deno.mkdirSync(`${path}/sessions`, { recursive: true, mode: 0o700 });
+    return path;
+  }) as [string, string];
+  try {
+    Deno.chdir(first);
+    const store = new DirectorySessionStore("./sessions");
+    Deno.chdir(second);
+    await store.save(ID, recordOf());
+    assertEquals(store.directory, `${Deno.realPathSync(first)}/sessions`);
+    const other = new DirectorySessionStore("sessions");
+    assertEquals(await other.has(ID), false);
+    assertEquals(await store.load(ID), recordOf());
+  } finally {
+    Deno.chdir(before);
+  }
+});
+
+Deno.test("on Windows a directory store says what it lacks there, and which store to take", () => {
+  using _replaced = replaceSystem({ os: () => "windows" });
+  assertThrows(
+    () => new DirectorySessionStore("sessions"),
+    Deno.errors.NotSupported,
+    "Cannot keep sessions in a directory on Windows, which has no flock and no POSIX modes: take SqliteSessionStore",
+  );
+});

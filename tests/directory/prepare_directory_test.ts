@@ -7,7 +7,6 @@ import {
 import { SessionDirectoryError } from "../../src/core/errors.ts";
 import {
   checkMarked,
-  markDirectory,
   prepareDirectory,
 } from "../../src/directory/prepare_directory.ts";
 import { type System, system } from "../../src/system/system.ts";
@@ -27,9 +26,11 @@ function modeOf(path: string): number {
 
 Deno.test("prepareDirectory() makes the marker, and leaves no other file", () => {
   using directory = new TemporaryDirectory();
+  const { dev, uid } = Deno.statSync(directory.path);
   assertEquals(prepareDirectory(directory.path, false), {
     needsMode: false,
-    isOwner: true,
+    device: dev,
+    owner: uid,
   });
   assertEquals(directory.list(), [".latchkey"]);
   assertEquals(modeOf(directory.join(".latchkey")), 0o600);
@@ -41,15 +42,22 @@ Deno.test("prepareDirectory() makes the marker, and leaves no other file", () =>
 
 const MARKER = "A directory of sessions of @latchkey/session, format 1.\n";
 
-Deno.test("prepareDirectory() leaves an existing marker as it is, also one that was cut off", () => {
+Deno.test("prepareDirectory() leaves a marker as it is, and completes one that is empty or cut off", () => {
   using directory = new TemporaryDirectory();
-  for (const text of [MARKER, "", MARKER.slice(0, 20)]) {
-    Deno.writeTextFileSync(directory.join(".latchkey"), text);
-    prepareDirectory(directory.path, false);
-    prepareDirectory(directory.path, true);
+  const path = directory.join(".latchkey");
+  for (const text of ["", MARKER.slice(0, 20)]) {
+    Deno.writeTextFileSync(path, text);
     checkMarked(directory.path);
-    assertEquals(Deno.readTextFileSync(directory.join(".latchkey")), text);
+    prepareDirectory(directory.path, false);
+    assertEquals(Deno.readTextFileSync(path), MARKER);
   }
+  const { ino } = Deno.lstatSync(path);
+  const old = new Date(0);
+  Deno.utimeSync(path, old, old);
+  prepareDirectory(directory.path, true);
+  const info = Deno.lstatSync(path);
+  assertEquals([info.ino, info.mtime], [ino, old]);
+  assertEquals(directory.list(), [".latchkey"]);
 });
 
 Deno.test("prepareDirectory() and checkMarked() refuse a marker of an unknown format", () => {
@@ -65,6 +73,80 @@ Deno.test("prepareDirectory() and checkMarked() refuse a marker of an unknown fo
     ) assertRefused(refuse, "its file .latchkey is not of format 1");
     assertEquals(Deno.readTextFileSync(directory.join(".latchkey")), text);
   }
+});
+
+Deno.test("prepareDirectory() gives the marker its name when it is whole", () => {
+  using directory = new TemporaryDirectory();
+  const { write } = system;
+  {
+    using _full = replaceSystem({
+      write: (file, bytes) => {
+        assertEquals(directory.list().includes(".latchkey"), false);
+        write(file, bytes.subarray(0, 5));
+        throw new Error("No space left on device (os error 28)");
+      },
+    });
+    assertThrows(() => prepareDirectory(directory.path, false), Error, "28");
+  }
+  assertEquals(directory.list(), []);
+});
+
+Deno.test("prepareDirectory() names the path, mode and owners where something is refused, missing or read-only", () => {
+  using directory = new TemporaryDirectory();
+  const { uid, gid } = Deno.statSync(directory.path);
+  const errors = [
+    new Deno.errors.PermissionDenied("Permission denied (os error 13)"),
+    new Deno.errors.NotFound("No such file or directory (os error 2)"),
+    new Error("Read-only file system (os error 30)"),
+  ];
+  for (const error of errors) {
+    for (const own of [4711, undefined]) {
+      using _replaced = replaceSystem({
+        uid: () => own,
+        open: () => {
+          throw error;
+        },
+      });
+      const refused = assertRefused(
+        () => prepareDirectory(directory.path, false),
+        `${directory.path} has mode 0700, owner uid ${uid}, gid ${gid}${
+          own === undefined ? ")" : "; this process has uid 4711)"
+        }`,
+      );
+      assert(refused.message.includes(error.message));
+      assertStrictEquals(refused.cause, error);
+    }
+  }
+});
+
+Deno.test("prepareDirectory() asks for its user only where that is granted", () => {
+  using directory = new TemporaryDirectory();
+  const { state } = Deno.permissions.querySync({ name: "sys", kind: "uid" });
+  const uid = system.uid();
+  assertEquals(uid === undefined, state !== "granted");
+  prepareDirectory(directory.path, false);
+});
+
+/** A system in which a directory has another owner than new files. */
+function giveAway(directory: string): Disposable {
+  const { stat } = system;
+  return replaceSystem({
+    stat: (path) => ({
+      ...stat(path),
+      ...path === directory && { uid: 33, gid: 34 },
+    }),
+  });
+}
+
+Deno.test("prepareDirectory() refuses a directory whose owner is not that of a new file, and says how to run as the owner", () => {
+  using directory = new TemporaryDirectory();
+  const own = Deno.statSync(directory.path).uid;
+  using _other = giveAway(directory.path);
+  assertRefused(
+    () => prepareDirectory(directory.path, false),
+    `it belongs to uid 33, and the files of this process to uid ${own}; run it as the owner: setpriv --reuid 33 --regid 34 --clear-groups deno …`,
+  );
+  assertEquals(directory.list(), []);
 });
 
 Deno.test("prepareDirectory() makes a missing directory only with create", () => {
@@ -97,7 +179,7 @@ Deno.test("prepareDirectory() refuses a directory that others may write", () => 
     const octal = (mode & 0o777).toString(8);
     assertRefused(
       () => prepareDirectory(directory.path, true),
-      `others than its owner may write it (its mode is 0${octal}; chmod 0700)`,
+      `others than its owner may write it (its mode is 0${octal}; chmod 0700, or use a subdirectory, with \`create: true\`)`,
     );
     assertEquals(directory.list(), []);
   }
@@ -236,10 +318,8 @@ Deno.test("prepareDirectory() checks the mode only where there are modes", () =>
     fstat: (file) => ({ ...fstat(file), mode: null }),
     stat: (path) => ({ ...stat(path), mode: null }),
   });
-  assertEquals(prepareDirectory(directory.path, false), {
-    needsMode: false,
-    isOwner: true,
-  });
+  const { needsMode } = prepareDirectory(directory.path, false);
+  assertEquals(needsMode, false);
 });
 
 const CALLS = [
@@ -283,14 +363,6 @@ Deno.test("prepareDirectory() unlocks and closes every file that it opens", () =
   assertEquals(count("open"), count("close"));
 });
 
-Deno.test("markDirectory() throws the original error when it cannot make the marker", () => {
-  using directory = new TemporaryDirectory();
-  assertThrows(
-    () => markDirectory(directory.join("missing")),
-    Deno.errors.NotFound,
-  );
-});
-
 Deno.test("checkMarked() accepts a directory that prepareDirectory() prepared", () => {
   using directory = new TemporaryDirectory();
   prepareDirectory(directory.path, false);
@@ -300,7 +372,7 @@ Deno.test("checkMarked() accepts a directory that prepareDirectory() prepared", 
     "stat directory",
     "lstat marker",
     "open marker",
-    "fstat marker",
+    "read marker",
     "read marker",
     "close marker",
   ]);

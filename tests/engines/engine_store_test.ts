@@ -131,6 +131,16 @@ async function setUp() {
   return { engine, store, other };
 }
 
+Deno.test("a touch that an engine refuses again does not fail the load", async () => {
+  const { engine, store } = await setUp();
+  const touch = engine.touch.bind(engine);
+  engine.touch = () => Promise.resolve(false);
+  assertEquals((await store.load(ID, { touch: () => true }))?.data, { n: 1 });
+  assertEquals(engine.takeCalls(), ["read", "read"]);
+  engine.touch = touch;
+  assertEquals(await store.touch(ID), true);
+});
+
 Deno.test("a load asks the engine once, and so does the update that follows", async () => {
   const { engine, store } = await setUp();
   await store.load(ID);
@@ -349,7 +359,7 @@ class Pair {
       read: (id) => engine.read(id),
       replace: (...args) => hold(() => engine.replace(...args)),
       touch: (...args) => hold(() => engine.touch(...args)),
-      remove: (...args) => hold(() => engine.remove(...args)),
+      remove: (id, expected) => hold(() => engine.remove(id, expected)),
       rows: (tag) => engine.rows(tag),
     };
     const now = () => this.now;

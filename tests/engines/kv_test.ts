@@ -6,6 +6,7 @@ import {
 import type { SessionRecord } from "../../src/core/record.ts";
 import { userTag } from "../../src/core/codec.ts";
 import { type KvDatabase, KvSessionStore } from "../../src/engines/kv.ts";
+import type { SessionEvent } from "../../src/manager/events.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
 import type { StorePlace } from "../contract/open_store.ts";
@@ -127,6 +128,53 @@ Deno.test("KvSessionStore refuses a larger record also where the manager's limit
   const request = new Request("http://localhost/", { headers });
   assertEquals((await sessions.open(request)).get("text"), "small");
 });
+
+for (const seal of [false, true]) {
+  Deno.test(`KvSessionStore: a session as large as a manager lets it be can be rotated, ${seal ? "sealed" : "in clear"}`, async () => {
+    using watched = await Watched.open();
+    let now = Date.now();
+    const events: SessionEvent[] = [];
+    const sessions = new SessionManager<{ text: string; n: number }>({
+      store: watched.store,
+      seal,
+      rotateEvery: HOUR,
+      idleTimeout: 24 * HOUR,
+      now: () => now,
+      onEvent: (event) => events.push(event),
+    });
+    let cookie = "";
+    const visit = async (act: (session: typeof opened) => void) => {
+      const request = new Request("http://localhost/", { headers: { cookie } });
+      const session = await sessions.open(request);
+      act(session);
+      const headers = new Headers();
+      await sessions.commit(session, headers);
+      const sent = headers.getSetCookie()[0]?.split(";", 1)[0];
+      cookie = sent ?? cookie;
+      return sent !== undefined;
+    };
+    const opened = await sessions.open(new Request("http://localhost/"));
+    const fill = (length: number) => (session: typeof opened) => {
+      session.setUser("ann");
+      session.setLabel("l".repeat(256));
+      session.set("text", "x".repeat(length));
+    };
+    const error = await assertRejects(
+      () => visit(fill(LARGEST)),
+      SessionTooLargeError,
+    );
+    const most = error.maxBytes - (error.bytes - LARGEST);
+    assert(await visit(fill(most)));
+    await assertRejects(() => visit(fill(most + 1)), SessionTooLargeError);
+    const reads = (session: typeof opened) => session.get("n");
+    for (let rotation = 0; rotation < 3; rotation++) {
+      now += HOUR;
+      assert(await visit(reads), "rotated");
+      assertEquals(await visit(reads), false, "confirmed");
+    }
+    assertEquals(events, []);
+  });
+}
 
 Deno.test("KvSessionStore writes three keys, for as long as the session can live", async () => {
   using watched = await Watched.open();

@@ -6,17 +6,32 @@ import {
 import type { OpenedStore } from "../contract/open_store.ts";
 import { Breakable } from "./breakable.ts";
 
+/** A file of SQLite's. */
+export interface SqlitePlace {
+  readonly kind: "sqlite";
+  readonly path: string;
+  /** Whether the store borrows an open database, instead of opening it. */
+  readonly isBorrowed?: boolean;
+}
+
 /**
  * Opens a store in a file of SQLite's.
  *
- * @param path The file.
+ * @param place The file.
  * @param now The store's clock.
  */
 export function openSqlite(
-  path: string,
+  { path, isBorrowed = false }: SqlitePlace,
   now: (() => number) | undefined,
 ): OpenedStore {
-  const database = new DatabaseSync(path);
+  if (!isBorrowed) {
+    const store = new SqliteSessionStore(path, { now });
+    return {
+      store,
+      [Symbol.asyncDispose]: () => Promise.resolve(store[Symbol.dispose]()),
+    };
+  }
+  const database = openFast(path);
   const breakable = new Breakable();
   const watched = watch(database, () => breakable.check());
   return {
@@ -27,6 +42,14 @@ export function openSqlite(
       return Promise.resolve();
     },
   };
+}
+
+/** Opens a database with a rollback journal, which waits for no disk. */
+function openFast(path: string): DatabaseSync {
+  // Setting it reads the file, which another process may have locked.
+  const database = new DatabaseSync(path, { timeout: 5_000 });
+  database.exec("PRAGMA synchronous = OFF; PRAGMA busy_timeout = 0");
+  return database;
 }
 
 /**
@@ -40,6 +63,9 @@ export function watch(
   onRun: (sql: string) => void,
 ): SqliteDatabase {
   return {
+    get isTransaction() {
+      return database.isTransaction;
+    },
     exec: (sql) => {
       onRun(sql);
       database.exec(sql);

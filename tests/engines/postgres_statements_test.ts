@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertMatch, assertNotMatch } from "@std/assert";
+import { PostgresSessionStore } from "../../src/engines/postgres.ts";
 import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
+import { lastAccessOf } from "../contract/contract.ts";
 import {
   PostgresScene,
   type Statement,
@@ -154,4 +156,27 @@ scene.test("touch() a second later changes no index", async (driver) => {
   clock.now += SECOND;
   // One record for the row, and none for the three indices.
   assertMatch(await explainTouch(watched), /WAL: records=1 /);
+});
+
+scene.test("a change that is no access does not take a touch back", async (driver) => {
+  const clock = { now: Date.now() };
+  const now = () => clock.now;
+  await using watched = await scene.open(driver, { now });
+  const { store: other, client, table } = watched;
+  await other.save(ID, recordOf({}, { idleTimeout: HOUR }));
+  clock.now += SECOND;
+  let touches = 0;
+  const store = new PostgresSessionStore({
+    query: async (statement) => {
+      const isChange = statement.text.startsWith("UPDATE");
+      if (isChange && touches++ === 0) await other.touch(ID);
+      return await client.query(statement);
+    },
+  }, { table, now });
+  await store.update(ID, (record) => ({ ...record, data: { n: 2 } }), {
+    lastAccess: "unchanged",
+  });
+  assertEquals(touches, 2);
+  assertEquals(await lastAccessOf(store, ID), clock.now);
+  assertEquals((await store.load(ID))?.data, { n: 2 });
 });

@@ -73,9 +73,10 @@ export class Scene implements AsyncDisposable {
     return this.server.ask(...command);
   }
 
-  /** Names all keys. */
+  /** Names all keys, but not what a removal leaves for a minute. */
   async keys(): Promise<string[]> {
-    return (await this.ask("KEYS", "*") as string[]).sort();
+    const keys = await this.ask("KEYS", "*") as string[];
+    return keys.filter((key) => !key.endsWith(":gone")).sort();
   }
 
   /** Returns the time to live of a key, in ms; -1 without expiry, -2 if missing. */

@@ -89,6 +89,16 @@ export class RedisServer implements AsyncDisposable {
     });
   }
 
+  /** Stops it where it is: it takes connections, and answers nothing. */
+  pause(): void {
+    this.#process!.kill("SIGSTOP");
+  }
+
+  /** Lets it go on. */
+  continue(): void {
+    this.#process!.kill("SIGCONT");
+  }
+
   /** Kills it; its data is lost, unless it is durable. */
   async stop(): Promise<void> {
     await this.#process?.[Symbol.asyncDispose]();

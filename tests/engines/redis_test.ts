@@ -38,7 +38,7 @@ for (const client of ["redis", "ioredis"] as const) {
     spoil: async (place, id, text) => {
       if (place.kind !== "redis") throw new TypeError("not in Redis");
       const head = `00000000000 ${String(Date.now()).padStart(16, "0")} `;
-      await server.ask("SET", `${place.prefix}:{${id}}`, `${head} ${text}`);
+      await server.ask("SET", `${place.prefix}:{${id}}`, `${head}  ${text}`);
     },
   });
 

@@ -4,11 +4,12 @@ import { DatabaseSync } from "node:sqlite";
 import { SqliteSessionStore } from "../../src/engines/sqlite.ts";
 
 const [task, path] = Deno.args;
-const database = new DatabaseSync(path!);
 if (task === "setup") {
-  await new SqliteSessionStore(database).setup();
+  using store = new SqliteSessionStore(path!);
+  await store.setup();
   console.log("done");
 } else {
+  const database = new DatabaseSync(path!);
   database.exec("BEGIN IMMEDIATE; DELETE FROM latchkey_sessions");
   console.log("begun");
   await Deno.stdin.read(new Uint8Array(1));

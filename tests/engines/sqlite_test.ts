@@ -1,125 +1,84 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
-import {
-  SqliteSessionStore,
-  type SqliteSessionStoreOptions,
-} from "../../src/engines/sqlite.ts";
+import { SqliteSessionStore } from "../../src/engines/sqlite.ts";
+import type { SessionRecord } from "../../src/core/record.ts";
 import { revocationId } from "../../src/core/revocation.ts";
-import { system } from "../../src/system/system.ts";
-import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
+import { HOUR, ID, MINUTE, OTHER_ID, recordOf } from "../constants.ts";
+import { lastAccessOf } from "../contract/contract.ts";
 import type { StorePlace } from "../contract/open_store.ts";
-import { type Child, spawn } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { testEngine } from "./engine_suite.ts";
-import { openSqlite, watch } from "./open_sqlite.ts";
+import { skipWaits, SqliteScene } from "./sqlite_scene.ts";
 
-const SCRIPT = new URL("./sqlite_script.ts", import.meta.url);
 const PAGE = 4096;
 
-testEngine("SqliteSessionStore", {
-  isShared: true,
-  countsAll: true,
-  make: () => {
-    const directory = new TemporaryDirectory();
-    return Promise.resolve({
-      place: { kind: "sqlite", path: directory.join("sessions.db") },
-      [Symbol.asyncDispose]: () => Promise.resolve(directory[Symbol.dispose]()),
-    });
-  },
-  spoil: async (place, id, text) => {
-    const { path } = place as Extract<StorePlace, { kind: "sqlite" }>;
-    await using opened = openSqlite(path, undefined);
-    await opened.store.setup();
-    using database = new DatabaseSync(path);
-    database.prepare(
-      "INSERT OR REPLACE INTO latchkey_sessions VALUES (?, 1, ?, NULL, NULL, ?)",
-    ).run(id, Date.now(), text);
-  },
-});
+const TABLE = "latchkey_sessions";
+/** With a rollback journal, a reader keeps a writer out. */
+const OPERATIONS = 2_000;
 
-/** A store in a file of its own. */
-class SqlitePlace implements Disposable {
-  readonly #directory = new TemporaryDirectory();
-  readonly path: string = this.#directory.join("sessions.db");
-  readonly database: DatabaseSync = new DatabaseSync(this.path);
-  readonly store: SqliteSessionStore;
-  /** The statements since it was last emptied. */
-  readonly statements: string[] = [];
-
-  /** @param options The store's. */
-  constructor(options?: SqliteSessionStoreOptions) {
-    const watched = watch(this.database, (sql) => this.statements.push(sql));
-    this.store = new SqliteSessionStore(watched, options);
-  }
-
-  /** Opens the file once more. */
-  open(): DatabaseSync {
-    return new DatabaseSync(this.path);
-  }
-
-  /** Returns the value of a pragma, or of any statement that has one. */
-  ask(sql: string): unknown {
-    return Object.values(this.database.prepare(sql).get()!)[0];
-  }
-
-  /** Starts a task of the script on the file. */
-  start(task: string): Child {
-    const paths = ["", "-wal", "-shm", "-journal"].map((end) =>
-      this.path + end
-    );
-    return spawn(SCRIPT, [task, this.path], { paths });
-  }
-
-  /** Removes it. */
-  [Symbol.dispose](): void {
-    this.database.close();
-    this.#directory[Symbol.dispose]();
-  }
+for (const isBorrowed of [false, true]) {
+  const what = isBorrowed ? ", borrowing a database" : "";
+  testEngine(`SqliteSessionStore${what}`, {
+    isShared: true,
+    countsAll: true,
+    ...(isBorrowed && { operations: OPERATIONS }),
+    make: () => {
+      const directory = new TemporaryDirectory();
+      const path = directory.join("sessions.db");
+      return Promise.resolve({
+        place: { kind: "sqlite", path, isBorrowed },
+        [Symbol.asyncDispose]: () =>
+          Promise.resolve(directory[Symbol.dispose]()),
+      });
+    },
+    spoil: async (place, id, text) => {
+      const { path } = place as Extract<StorePlace, { kind: "sqlite" }>;
+      using store = new SqliteSessionStore(path);
+      await store.setup();
+      using database = new DatabaseSync(path);
+      database.prepare(
+        `INSERT OR REPLACE INTO ${TABLE} VALUES (?, 1, ?, NULL, NULL, ?)`,
+      ).run(id, Date.now(), text);
+    },
+  });
 }
 
 Deno.test("SqliteSessionStore: 8 processes at once set one new file up", async () => {
-  using place = new SqlitePlace();
-  const children = Array.from({ length: 8 }, () => place.start("setup").end());
+  using scene = new SqliteScene();
+  const children = Array.from({ length: 8 }, () => scene.start("setup").end());
   for (const { stdout, stderr } of await Promise.all(children)) {
     assertEquals(stdout, "done\n", stderr);
   }
-  assertEquals(place.ask("PRAGMA journal_mode"), "wal");
+  assertEquals(scene.ask("PRAGMA journal_mode"), "wal");
 });
 
 Deno.test("SqliteSessionStore: setup() waits for another process that writes", async () => {
-  using place = new SqlitePlace();
-  const other = place.open();
+  using scene = new SqliteScene();
+  using other = scene.open();
   other.exec("CREATE TABLE others (n); BEGIN IMMEDIATE");
-  const { wait } = system;
   let waits = 0;
-  try {
-    system.wait = () => {
-      if (++waits === 3) other.exec("COMMIT");
-      return Promise.resolve();
-    };
-    await place.store.setup();
-  } finally {
-    system.wait = wait;
-    other.close();
-  }
+  using _waits = skipWaits(() => {
+    if (++waits === 3) other.exec("COMMIT");
+  });
+  await scene.store.setup();
   assertEquals(waits, 3);
-  assertEquals(place.ask("PRAGMA journal_mode"), "wal");
+  assertEquals(scene.ask("PRAGMA journal_mode"), "wal");
 });
 
 Deno.test("SqliteSessionStore refuses a table of a later version, and leaves it as it is", async () => {
-  using place = new SqlitePlace();
-  place.database.exec(`
+  using scene = new SqliteScene();
+  scene.database.exec(`
     CREATE TABLE latchkey_schema (name TEXT PRIMARY KEY, version INTEGER NOT NULL);
     INSERT INTO latchkey_schema VALUES ('latchkey_sessions', 2);
     CREATE TABLE latchkey_sessions (id TEXT PRIMARY KEY, anything);
   `);
   const schema = "SELECT group_concat(sql) FROM sqlite_schema";
-  const before = place.ask(schema);
-  for (const act of [() => place.store.setup(), () => place.store.load(ID)]) {
+  const before = scene.ask(schema);
+  for (const act of [() => scene.store.setup(), () => scene.store.load(ID)]) {
     await assertRejects(act, TypeError, "of version 2, this code knows 1");
   }
-  assertEquals(place.ask(schema), before);
-  const elsewhere = new SqliteSessionStore(place.database, { table: "mine" });
+  assertEquals(scene.ask(schema), before);
+  using elsewhere = new SqliteSessionStore(scene.path, { table: "mine" });
   await elsewhere.save(ID, recordOf());
   assertEquals(await elsewhere.has(ID), true);
 });
@@ -148,27 +107,21 @@ Deno.test("SqliteSessionStore: two tables of one database are two stores", async
   assertEquals(await one.has(ID), true);
 });
 
-Deno.test("SqliteSessionStore syncs each change for durability power only", async () => {
-  for (const [durability, level] of [["process", 1], ["power", 2]] as const) {
-    using place = new SqlitePlace({ durability });
-    await place.store.setup();
-    assertEquals(place.ask("PRAGMA synchronous"), level);
-  }
-});
-
 Deno.test("SqliteSessionStore: a setup that failed can be tried again", async () => {
-  using place = new SqlitePlace();
-  place.database.exec("PRAGMA max_page_count = 2");
-  await assertRejects(() => place.store.setup(), Error, "full");
-  assertEquals(place.database.isTransaction, false);
-  place.database.exec("PRAGMA max_page_count = 9999");
-  await place.store.save(ID, recordOf());
-  assertEquals(await place.store.has(ID), true);
+  using scene = new SqliteScene();
+  scene.database.exec("PRAGMA max_page_count = 2");
+  const store = scene.borrow();
+  await assertRejects(() => store.setup(), Error, "full");
+  assertEquals(scene.database.isTransaction, false);
+  scene.database.exec("PRAGMA max_page_count = 9999");
+  await store.save(ID, recordOf());
+  assertEquals(await store.has(ID), true);
 });
 
 Deno.test("SqliteSessionStore: one statement an operation, two where it reads first", async () => {
-  using place = new SqlitePlace();
-  const { store, statements } = place;
+  using scene = new SqliteScene();
+  const { statements } = scene;
+  const store = scene.borrow();
   await store.setup();
   const record = recordOf({}, { idleTimeout: HOUR });
   const operations: [count: number, () => Promise<unknown>][] = [
@@ -193,8 +146,8 @@ Deno.test("SqliteSessionStore: one statement an operation, two where it reads fi
 });
 
 Deno.test("SqliteSessionStore: a touch writes a few pages, however large the session", async () => {
-  using place = new SqlitePlace();
-  const { store, database } = place;
+  using scene = new SqliteScene();
+  const { store, database } = scene;
   await store.setup();
   for (let n = 0; n < 200; n++) {
     await store.save(
@@ -206,13 +159,14 @@ Deno.test("SqliteSessionStore: a touch writes a few pages, however large the ses
   await store.save(ID, recordOf({ text }, { idleTimeout: HOUR }));
   database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
   assertEquals(await store.touch(ID), true);
-  const { size } = Deno.statSync(`${place.path}-wal`);
+  const size = scene.logSize;
   assert(size > 0 && size < 6 * PAGE, `${size} bytes`);
 });
 
 Deno.test("SqliteSessionStore: an index finds the sessions of a user, and old ones", async () => {
-  using place = new SqlitePlace();
-  const { store, database, statements } = place;
+  using scene = new SqliteScene();
+  const { database, statements } = scene;
+  const store = scene.borrow();
   await store.setup();
   const plansOf = async (
     operate: () => Promise<unknown>,
@@ -246,8 +200,8 @@ Deno.test("SqliteSessionStore: an index finds the sessions of a user, and old on
 });
 
 Deno.test("SqliteSessionStore: deleteOldSessions() leaves the mark of a revocation that cannot be read", async () => {
-  using place = new SqlitePlace();
-  const { store, database } = place;
+  using scene = new SqliteScene();
+  const { store, database } = scene;
   const expired = recordOf({ generation: 1 }, { expiresAt: 1 });
   const [damaged, cut, whole] = ["ann", "bob", "eve"].map(revocationId);
   for (const id of [damaged!, cut!, whole!, ID]) await store.save(id, expired);
@@ -265,15 +219,12 @@ Deno.test("SqliteSessionStore: deleteOldSessions() leaves the mark of a revocati
 });
 
 Deno.test("SqliteSessionStore: other calls run while it deletes 2,000 sessions", async () => {
-  using place = new SqlitePlace();
-  const { store, database } = place;
-  await store.setup();
-  database.exec("BEGIN");
+  using scene = new SqliteScene();
+  const { store } = scene;
   for (let n = 0; n < 2_000; n++) {
     await store.save(`an-old-session-${n}`, recordOf({}, { expiresAt: 1 }));
   }
   await store.save(ID, recordOf());
-  database.exec("COMMIT");
   let turns = 0;
   let isOver = false;
   const other = async (): Promise<void> => {
@@ -296,11 +247,11 @@ Deno.test("SqliteSessionStore: other calls run while it deletes 2,000 sessions",
 });
 
 Deno.test("SqliteSessionStore: a process killed in a transaction changes nothing", async () => {
-  using place = new SqlitePlace();
-  const { store } = place;
+  using scene = new SqliteScene();
+  const { store } = scene;
   await store.save(ID, recordOf({ n: 1 }));
   {
-    await using child = place.start("transaction");
+    await using child = scene.start("transaction");
     await child.expectLine("begun");
   }
   assertEquals(await store.load(ID), recordOf({ n: 1 }));
@@ -311,7 +262,7 @@ Deno.test("SqliteSessionStore: a process killed in a transaction changes nothing
 Deno.test("SqliteSessionStore: a failure reaches the caller, and nothing is lost", async () => {
   const failures: [
     message: string,
-    begin: (place: SqlitePlace) => Disposable,
+    begin: (scene: SqliteScene) => Disposable,
   ][] = [
     ["database or disk is full", ({ database }) => {
       database.exec("PRAGMA max_page_count = 1");
@@ -325,22 +276,14 @@ Deno.test("SqliteSessionStore: a failure reaches the caller, and nothing is lost
         [Symbol.dispose]: () => database.exec("PRAGMA query_only = 0"),
       };
     }],
-    ["database is locked", (place) => {
-      // Shorter than setup has set it, so that the test need not wait.
-      assertEquals(place.ask("PRAGMA busy_timeout"), 5_000);
-      place.database.exec("PRAGMA busy_timeout = 1");
-      const other = place.open();
-      other.exec("BEGIN IMMEDIATE");
-      return { [Symbol.dispose]: () => other.close() };
-    }],
   ];
   const large = recordOf({ text: "x".repeat(64 * 1024) });
   for (const [message, begin] of failures) {
-    using place = new SqlitePlace();
-    const { store } = place;
+    using scene = new SqliteScene();
+    const store = scene.borrow();
     await store.save(ID, recordOf({ n: 1 }));
     {
-      using _failure = begin(place);
+      using _failure = begin(scene);
       const acts = [
         () => store.save(ID, large),
         () => store.update(ID, () => large),
@@ -368,4 +311,23 @@ Deno.test("SqliteSessionStore: a closed database is the original error", async (
   database.close();
   await assertRejects(() => store.load(ID), Error);
   await assertRejects(() => store.save(ID, recordOf()), Error);
+});
+
+Deno.test("SqliteSessionStore: a change that is no access does not take a touch back", async () => {
+  const clock = { now: Date.now() };
+  using scene = new SqliteScene({ now: () => clock.now });
+  using other = new SqliteSessionStore(scene.path, { now: () => clock.now });
+  const { store } = scene;
+  await store.save(ID, recordOf({}, { idleTimeout: HOUR }));
+  await other.setup();
+  clock.now += MINUTE;
+  let touched: Promise<boolean> | undefined;
+  const change = (record: SessionRecord) => {
+    touched ??= other.touch(ID);
+    return { ...record, data: { n: 2 } };
+  };
+  await store.update(ID, change, { lastAccess: "unchanged" });
+  assertEquals(await touched, true);
+  assertEquals(await lastAccessOf(store, ID), clock.now);
+  assertEquals((await store.load(ID))?.data, { n: 2 });
 });

@@ -95,8 +95,9 @@ async function checkRemains(
   before: DirectoryState["files"],
   step: number,
 ): Promise<void> {
-  const { files, temporaries } = describeDirectory(directory, scene);
+  const { files, temporaries, locks } = describeDirectory(directory, scene);
   assertEquals(findTorn(scene, before, files), []);
+  assert(locks.length <= 1, `left behind: ${locks}`);
   if (!scene.isWithoutIndex) {
     assertEquals(describeIndex(directory).missing, []);
   }
@@ -104,6 +105,7 @@ async function checkRemains(
   const most = isSetup(scene) || durability === "process" ? 2 : 1;
   assert(temporaries.length <= most, `left behind: ${temporaries}`);
   await goOn(openStore(directory, scene), directory, step);
+  assertEquals(describeDirectory(directory, scene).locks, []);
   await cleanUpAfter(directory, temporaries);
 }
 
@@ -114,8 +116,9 @@ function checkAnswered(
   answer: unknown,
 ): void {
   assertEquals(answer, scene.answer);
-  const { files, temporaries } = describeDirectory(directory, scene);
+  const { files, temporaries, locks } = describeDirectory(directory, scene);
   assertEquals(files, scene.after);
+  assertEquals(locks, []);
   const { missing, stale } = describeIndex(directory);
   assertEquals([...missing, ...stale], []);
   const most = durability === "process" ? 1 : 0;

@@ -4,7 +4,11 @@ import { decodeRecord } from "../../src/core/codec.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { isRevocationId } from "../../src/core/revocation.ts";
 import { isSessionId } from "../../src/core/token.ts";
-import { parseEntry, temporaryBirth } from "../../src/directory/layout.ts";
+import {
+  isLockName,
+  parseEntry,
+  temporaryBirth,
+} from "../../src/directory/layout.ts";
 import { recycledFiles } from "../../src/directory/atomic_file.ts";
 import { followRotation } from "../../src/manager/rotation.ts";
 import { openRecord } from "../../src/manager/sealed_record.ts";
@@ -22,6 +26,8 @@ export interface DirectoryState {
    * and without the recycled file that this process keeps.
    */
   readonly temporaries: readonly string[];
+  /** The names of lock files. */
+  readonly locks: readonly string[];
 }
 
 /**
@@ -59,11 +65,14 @@ export function describeDirectory(
 ): DirectoryState {
   const files: Record<string, string> = {};
   const temporaries: string[] = [];
+  const locks: string[] = [];
   for (const { name } of list(directory)) {
-    // The files of setup and of a lock are never removed.
-    const isKept = name === ".latchkey" || name === ".users" ||
-      name.startsWith(".lock-");
-    if (isKept) continue;
+    // The files of setup are never removed.
+    if (name === ".latchkey" || name === ".users") continue;
+    if (isLockName(name)) {
+      locks.push(name);
+      continue;
+    }
     if (`${directory}/${name}` === recycledFiles.get(directory)?.path) continue;
     const isKnown = name in scene.files || name === OTHER_ID ||
       name.replace(/\.bad$/, "") in scene.files || name === ID;
@@ -77,7 +86,7 @@ export function describeDirectory(
       files[shown] = describeFile(`${directory}/${name}`, name);
     }
   }
-  return { files, temporaries };
+  return { files, temporaries, locks };
 }
 
 /**

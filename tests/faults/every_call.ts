@@ -10,7 +10,14 @@ export interface Call {
 }
 
 /** Calls that do not use the disk. */
-const NO_CALLS = new Set(["now", "monotonic", "random", "wait", "pause"]);
+const NO_CALLS = new Set([
+  "now",
+  "monotonic",
+  "random",
+  "wait",
+  "pause",
+  "uid",
+]);
 
 /**
  * Replaces every system call until the end of the block, but not the clocks,

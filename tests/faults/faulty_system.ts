@@ -1,5 +1,5 @@
 import { ACCESS_AT } from "../../src/core/codec.ts";
-import { temporaryBirth } from "../../src/directory/layout.ts";
+import { isLockName, temporaryBirth } from "../../src/directory/layout.ts";
 import { type Call, replaceEveryCall } from "./every_call.ts";
 
 /** How a call fails. */
@@ -157,9 +157,11 @@ export class FaultySystem implements Disposable {
   }
 }
 
-/** Whether a path may be a session's: not a temporary file, and not in the index of users. */
+/** Whether a path may be a session's: not a temporary or a lock file, and not in the index of users. */
 function isSession(path: unknown): boolean {
-  return !isTemporary(path) && !String(path).includes("/.users/");
+  const name = String(path).split("/").at(-1)!;
+  return !isTemporary(path) && !isLockName(name) &&
+    !String(path).includes("/.users/");
 }
 
 function isTemporary(path: unknown): boolean {

@@ -3,7 +3,12 @@
  * not open a file in it.
  */
 
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
 import { userTag } from "../../src/core/codec.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { bucketLockPath } from "../../src/directory/layout.ts";
@@ -96,8 +101,12 @@ Deno.test({
     assertEquals(cleanup, {
       answer: { deleted: 0, remaining: 1, orphans: 0 },
     });
-    const changes = ["save", "create", "update", "delete", "setup"];
-    assertEnds(others, "EACCES", changes);
+    const { setup, ...changed } = others;
+    const { class: name, message } = setup as Record<string, string>;
+    assertEquals(name, "SessionDirectoryError");
+    assertMatch(message!, /Permission denied \(os error 13\)/);
+    const changes = ["save", "create", "update", "delete"];
+    assertEnds(changed, "EACCES", changes);
   },
 });
 

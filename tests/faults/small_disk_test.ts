@@ -1,6 +1,13 @@
 /** A disk that is full, or read-only, for real. */
 
-import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStrictEquals,
+} from "@std/assert";
+import { SessionDirectoryError } from "../../src/core/errors.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import type { StoreWarning } from "../../src/core/store.ts";
@@ -161,7 +168,6 @@ testOnSmallDisk(
         "create",
         "update",
         "delete",
-        "cleanup",
       ] as const
     ) {
       const id = name === "create" ? "no-such-session-0" : ID;
@@ -170,7 +176,21 @@ testOnSmallDisk(
       await assertFails("EROFS", () => callStore(name, call));
     }
     const another = new DirectorySessionStore(disk.path);
-    await assertFails("EROFS", () => another.setup());
+    for (
+      const open of [() => another.setup(), () => store.deleteOldSessions(30)]
+    ) {
+      const error = await assertRejects(open, SessionDirectoryError);
+      assertEquals(
+        describeError(error.cause),
+        describeError(makeError("EROFS")),
+      );
+      assertMatch(error.message, /has mode 0\d00, owner uid \d+/);
+    }
+    assertEquals(await store.deleteOldSessions(30, { dryRun: true }), {
+      deleted: 0,
+      remaining: 1,
+      orphans: 0,
+    });
 
     disk.remount("rw");
     assertEquals(list(disk), names);

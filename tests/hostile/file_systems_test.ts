@@ -18,6 +18,9 @@ const NO_LINKS =
 const NO_MODE =
   "Cannot keep sessions in DIR: its file system does not keep the mode of a file";
 
+const SHARED =
+  "setup: DIR is on FUSE (sshfs, bindfs, virtiofs), whose locks may not reach other mounts and hosts: use it through one mount on one host, or keep sessions in Redis or PostgreSQL";
+
 /** The results of all operations where they work: see `live()` of the script. */
 const KEPT = [
   true,
@@ -44,6 +47,7 @@ const FILE_SYSTEMS: Readonly<Record<string, readonly [FileSystem, string?]>> = {
   "tmpfs": [{ type: "tmpfs" }],
   "ramfs": [{ type: "ramfs" }],
   "an overlay, as containers have it": [{ type: "overlay", isOverlay: true }],
+  "bindfs, which is FUSE": [{ type: "fuse.bindfs", isBind: true }],
   "message queues, which have no links": [{ type: "mqueue" }, NO_LINKS],
   "FAT, which has no links and no modes": [
     { type: "vfat", make: ["mkfs.vfat"], options: "umask=077" },
@@ -94,7 +98,8 @@ for (const [what, [fileSystem, message]] of Object.entries(FILE_SYSTEMS)) {
     if (outcome.is === "missing") {
       console.log(`skipped, not on this machine: ${outcome.why}`);
     } else if (message === undefined) {
-      assertEquals(outcome, { is: "kept", seen: KEPT });
+      const warnings = fileSystem.isBind ? [SHARED] : [];
+      assertEquals(outcome, { is: "kept", seen: KEPT, warnings });
     } else {
       const name = "SessionDirectoryError";
       assertEquals(outcome, { is: "refused", name, message });

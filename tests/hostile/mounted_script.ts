@@ -4,6 +4,7 @@
  * the mount, and it ends with the process.
  */
 
+import type { StoreWarning } from "../../src/core/store.ts";
 import { temporaryBirth } from "../../src/directory/layout.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { ID } from "../constants.ts";
@@ -21,6 +22,8 @@ export interface FileSystem {
   readonly prepare?: readonly string[];
   /** Whether it lies over two directories of another one. */
   readonly isOverlay?: boolean;
+  /** Whether it shows a directory of another one, and is unmounted at the end. */
+  readonly isBind?: boolean;
 }
 
 /** The result. */
@@ -28,7 +31,12 @@ export type Outcome =
   /** The machine has no such file system, or cannot make one. */
   | { readonly is: "missing"; readonly why: string }
   | { readonly is: "refused"; readonly name: string; readonly message: string }
-  | { readonly is: "kept"; readonly seen: readonly unknown[] };
+  | {
+    readonly is: "kept";
+    readonly seen: readonly unknown[];
+    /** What the store warned of. */
+    readonly warnings: readonly string[];
+  };
 
 const IMAGE_SIZE = 16 * 1024 * 1024;
 const RECORD = { data: { n: 1 }, createdAt: 1 };
@@ -48,7 +56,7 @@ function run(command: string, ...args: readonly string[]): void {
 }
 
 function mount(fileSystem: FileSystem, parent: string): string {
-  const { type, options = "", make, prepare, isOverlay } = fileSystem;
+  const { type, options = "", make, prepare, isOverlay, isBind } = fileSystem;
   const point = `${parent}/point`;
   Deno.mkdirSync(point);
   const image = `${parent}/image`;
@@ -66,7 +74,9 @@ function mount(fileSystem: FileSystem, parent: string): string {
     given = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
   }
   const flags = given === "" ? [] : ["-o", given];
-  run("mount", "-t", type, ...flags, make ? image : "none", point);
+  const source = isBind ? `${parent}/source` : make ? image : "none";
+  if (isBind) Deno.mkdirSync(source);
+  run("mount", "-t", type, ...flags, source, point);
   const directory = make || isOverlay ? `${point}/sessions` : point;
   if (directory !== point) Deno.mkdirSync(directory, { mode: 0o700 });
   else Deno.chmodSync(directory, 0o700);
@@ -78,8 +88,11 @@ function mount(fileSystem: FileSystem, parent: string): string {
 }
 
 /** One of everything that a store does. */
-async function live(directory: string): Promise<unknown[]> {
-  const store = new DirectorySessionStore(directory);
+async function live(
+  directory: string,
+  onWarning: (warning: StoreWarning) => void,
+): Promise<unknown[]> {
+  using store = new DirectorySessionStore(directory, { onWarning });
   const seen: unknown[] = [
     await store.create(ID, RECORD),
     await store.create(ID, RECORD),
@@ -95,7 +108,8 @@ async function live(directory: string): Promise<unknown[]> {
     await store.delete(ID),
     await store.has(ID),
     [...Deno.readDirSync(directory)].map(({ name }) => name)
-      .filter((name) => name !== "lost+found")
+      // FUSE keeps a name for a removed file that is open.
+      .filter((name) => name !== "lost+found" && !name.startsWith(".fuse_"))
       .map((name) => temporaryBirth(name) === undefined ? name : "a recycled")
       .sort(),
   );
@@ -114,10 +128,17 @@ async function tryOut(
     return { is: "missing", why: error.message };
   }
   try {
-    return { is: "kept", seen: await live(directory) };
+    const warnings: string[] = [];
+    const seen = await live(directory, ({ type, message }) => {
+      warnings.push(`${type}: ${message.replace(directory, "DIR")}`);
+    });
+    return { is: "kept", seen, warnings };
   } catch (error) {
     const { name, message } = error as Error;
     return { is: "refused", name, message: message.replace(directory, "DIR") };
+  } finally {
+    // Its daemon ends with the mount.
+    if (fileSystem.isBind) run("umount", directory);
   }
 }
 

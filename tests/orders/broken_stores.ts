@@ -4,7 +4,11 @@
  */
 import { isRevocationId, revocationId } from "../../src/core/revocation.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
-import type { EntriesOptions, LoadOptions } from "../../src/core/store.ts";
+import type {
+  EntriesOptions,
+  HeldLock,
+  LoadOptions,
+} from "../../src/core/store.ts";
 import { system } from "../../src/system/system.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { USER } from "../constants.ts";
@@ -203,7 +207,7 @@ export class SparingStore extends DirectorySessionStore {
 
 /** Frees the lock of a session before the request is done. */
 export class UnlockedStore extends DirectorySessionStore {
-  override async lock(id: string): Promise<AsyncDisposable> {
+  override async lock(id: string): Promise<HeldLock> {
     const lock = await super.lock(id);
     await lock[Symbol.asyncDispose]();
     return lock;

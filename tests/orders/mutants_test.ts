@@ -38,7 +38,7 @@ interface Mutant {
   /** Breaks the system calls. */
   readonly mutate?: (calls: System, actor: () => string) => void;
   /** The actors' stores, when it is not the system calls that are broken. */
-  readonly Store?: new (directory: string) => DirectorySessionStore;
+  readonly Store?: typeof DirectorySessionStore;
   /** A play in which some order shows it. */
   readonly play: Play;
   /** A part of the violation's message. */
@@ -47,7 +47,7 @@ interface Mutant {
 
 /** After each lock the name seems to lead to the open file. */
 function dropCheck(calls: System): void {
-  const { fstat, open } = calls;
+  const { fstat, lstat, open } = calls;
   const seen = new Map<string, Deno.FileInfo>();
   const opened = new Map<Deno.FsFile, string>();
   calls.open = (path, options) => {
@@ -60,7 +60,7 @@ function dropCheck(calls: System): void {
     seen.set(opened.get(file)!, info);
     return info;
   };
-  calls.lstat = (path) => seen.get(path)!;
+  calls.lstat = (path) => seen.get(path) ?? lstat(path);
 }
 
 /** The clock seems to stand still from the opening of a file on. */
@@ -184,12 +184,16 @@ const MUTANTS: readonly Mutant[] = [
     mutate: (calls) => {
       const { tryLock, lstat, fstat, open } = calls;
       const files = new Map<string, Deno.FsFile>();
+      const markers = new Set<Deno.FsFile>();
       calls.open = (path, options) => {
         const file = open(path, options);
-        files.set(path, file);
+        if (path.endsWith("/.latchkey")) markers.add(file);
+        else files.set(path, file);
         return file;
       };
-      calls.tryLock = (file) => tryLock(file, false);
+      // A cleaner tries whether the marker's lock excludes.
+      calls.tryLock = (file, exclusive) =>
+        tryLock(file, exclusive && markers.has(file));
       calls.lstat = (path) => {
         const file = files.get(path);
         return file === undefined ? lstat(path) : fstat(file);
@@ -373,7 +377,10 @@ for (const { title, mutate, Store, play, shown } of MUTANTS) {
     using stage = new Stage(directory.path, mutate);
     const stores: Stores = new Map();
     if (Store !== undefined) {
-      for (const name of "ABC") stores.set(name, new Store(directory.path));
+      for (const name of "ABC") {
+        const options = { onWarning: () => {} };
+        stores.set(name, new Store(directory.path, options));
+      }
     }
     const begin = () => SessionPerformance.begin(stage, play, stores);
     const violation = await explore(begin).catch((error) => error);

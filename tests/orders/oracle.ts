@@ -10,6 +10,7 @@ import type { SessionRecord } from "../../src/core/record.ts";
 import { isRevocationId } from "../../src/core/revocation.ts";
 import { hashSecret, parseToken } from "../../src/core/token.ts";
 import { followRotation } from "../../src/manager/rotation.ts";
+import { isLockName } from "../../src/directory/layout.ts";
 import { openRecord } from "../../src/manager/sealed_record.ts";
 import { ID, OTHER_ID, SEALING, SECRET, SECRET_HASH } from "../constants.ts";
 import type { Cast } from "./cast.ts";
@@ -31,7 +32,6 @@ import { lastAccessIn } from "../session_file.ts";
 import { type Actor, showOutcome, type Stage } from "./stage.ts";
 
 const NAMES = [ID, OTHER_ID, STRANGERS_ID, ".latchkey", ".users"];
-const LOCK = /^\.lock-[0-9a-f]{3}$/;
 /** The ID of a session that a request begins. */
 const NEW_ID = /^[0-9a-f]{32}$/;
 
@@ -79,10 +79,13 @@ export async function findViolation(
   // An actor that was killed leaves the file that it was writing, and a second
   // name of the file that it was to replace, or its recycled file.
   if (temporary.length > 2 * deaths) return `left behind: ${temporary}`;
+  // Also the lock file of its session.
+  const locks = files.filter(isLockName);
+  if (locks.length > deaths) return `left behind: ${locks}`;
   const isNew = (name: string) =>
     isPeopled(opening) && !NAMES.includes(name) && NEW_ID.test(name);
   const strange = files.filter((name) =>
-    !NAMES.includes(name) && !name.startsWith(".tmp-") && !LOCK.test(name) &&
+    !NAMES.includes(name) && !name.startsWith(".tmp-") && !isLockName(name) &&
     !(isPeopled(opening) && isRevocationId(name)) && !isNew(name)
   );
   if (strange.length > 0) return `set aside or strange: ${strange}`;

@@ -18,6 +18,8 @@ import {
   type RecycledFile,
   recycledFiles,
 } from "../../src/directory/atomic_file.ts";
+import { thisProcess as locks } from "../../src/directory/request_lock.ts";
+import { LockQueue } from "../../src/system/lock_queue.ts";
 import { type System, system } from "../../src/system/system.ts";
 import { describeIndex } from "../index_state.ts";
 
@@ -271,6 +273,7 @@ export class Stage implements Disposable {
     actor.randoms = 0;
     actor.pending = "";
     this.#active = actor;
+    Object.assign(locks, { turns: new LockQueue(), left: new Map() });
     Object.assign(thisProcess, { id: `process-${actor.name}`, turns: 0 });
     if (actor.firstRecycled !== undefined) {
       recycledFiles.set(this.directory, actor.firstRecycled);
@@ -340,6 +343,8 @@ export class Stage implements Disposable {
           actor.pending = name === "wait" ? name : this.#show(name, args);
           throw SUSPENSION;
         }
+        // What it does after it found a lock held does not free the lock.
+        if (actor.failedLockAt === this.steps) actor.failedLockAt++;
         this.steps++;
       }
       if (actor.cursor === actor.secondAt) {
@@ -366,11 +371,19 @@ export class Stage implements Disposable {
       return (args[0] as string).includes("/.tmp-");
     }
     if (name === "now") return !this.isTicking;
+    if (name === "stat") return true;
     if (name === "exists" || name === "lstat") {
-      return (args[0] as string).endsWith("/.latchkey");
+      return /\/(\.latchkey|\.users|\.users\/..)$/.test(args[0] as string);
     }
+    // The time of a lock file, which no other actor reads.
+    if (name === "setModified") return this.#isLockFile(args[0]);
     if (name === "write") return this.#isFresh(args[0]);
     return name === "changeMode";
+  }
+
+  #isLockFile(file: unknown): boolean {
+    const path = this.#paths.get(file as Deno.FsFile) ?? "";
+    return path.endsWith("/.latchkey") || path.endsWith("/.lock");
   }
 
   /** Whether a file was made by the actor at work: no other can have it open. */

@@ -1,0 +1,202 @@
+/** Servers over stores on engines that stop to answer, over real sockets. */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { SessionStoreTimeoutError } from "../../src/core/errors.ts";
+import type { LoadOptions } from "../../src/core/store.ts";
+import { MemorySessionStore } from "../../src/engines/memory.ts";
+import { RedisSessionStore } from "../../src/engines/redis.ts";
+import { SessionManager } from "../../src/manager/manager.ts";
+import type { SessionManagerOptions } from "../../src/manager/manager_options.ts";
+import { ID, OTHER_ID, recordOf, requestOf, SECRET } from "../constants.ts";
+import { connectRedis } from "../engines/open_redis.ts";
+import {
+  missingRedis,
+  RedisServer,
+  waitUntil,
+} from "../engines/redis_server.ts";
+import {
+  Browser,
+  type Route,
+  serve,
+  type SessionServer,
+} from "./session_server.ts";
+
+const TIMEOUT = 300;
+const TOKEN = `${ID}${SECRET}`;
+const ignore = missingRedis !== undefined;
+
+/** What happens when the handler of `/hung` has run. */
+const MOMENT = { begin: () => {} };
+
+const ROUTES: Record<string, Route> = {
+  "/sign-in": (session) => {
+    session.setUser("ann");
+    return new Response();
+  },
+  "/count": (session) =>
+    new Response(`${session.update("n", (n = 0) => n + 1)}`),
+  "/hung": (session) => {
+    session.update("n", (n = 0) => n + 1);
+    session.regenerate();
+    MOMENT.begin();
+    return new Response();
+  },
+  "/": (session) => new Response(`${session.get("n")}`),
+  "/sign-out": (session) => {
+    session.destroy();
+    return new Response();
+  },
+};
+
+/** Serves sessions in a Redis of its own, and signs a browser in. */
+async function open(
+  client: "redis" | "ioredis",
+  options: Partial<SessionManagerOptions> = {},
+): Promise<
+  AsyncDisposable & {
+    readonly redis: RedisServer;
+    readonly server: SessionServer;
+    readonly browser: Browser;
+  }
+> {
+  await using stack = new AsyncDisposableStack();
+  const redis = stack.use(await RedisServer.start());
+  const { port } = redis;
+  const connected = stack.use(
+    await connectRedis({ port, client, isCluster: false }, () => {}),
+  );
+  const store = new RedisSessionStore(connected.client);
+  const server = stack.use(
+    await serve("memory", ROUTES, { store, storeTimeout: TIMEOUT, ...options }),
+  );
+  const browser = new Browser(server);
+  await browser.get("/sign-in");
+  await browser.get("/count");
+  const opened = stack.move();
+  return {
+    redis,
+    server,
+    browser,
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+}
+
+for (const client of ["redis", "ioredis"] as const) {
+  Deno.test({
+    name:
+      `while npm:${client} gets no answer each request fails in time, and the next one works when it does`,
+    ignore,
+    fn: async () => {
+      await using scene = await open(client);
+      const { redis, server, browser } = scene;
+      const { cookie } = browser;
+      redis.pause();
+      const paths = ["/", "/count", "/sign-out", "/sign-in"];
+      const asked = [...paths, ...paths].map((path) =>
+        server.get(path, cookie)
+      );
+      for (const answer of await Promise.all(asked)) {
+        assertEquals(answer.status, 500);
+        assertEquals(answer.headers.getSetCookie(), []);
+        await answer.body?.cancel();
+      }
+      assertEquals(server.errors.length, asked.length);
+      for (const error of server.errors) {
+        assert(error instanceof SessionStoreTimeoutError, `${error}`);
+        assertEquals([error.timeout, error.outcome], [TIMEOUT, "none"]);
+      }
+      await assertRejects(
+        () => server.store.check({ signal: AbortSignal.timeout(TIMEOUT) }),
+        DOMException,
+      );
+      redis.continue();
+      assertEquals(await browser.get("/count"), "2");
+    },
+  });
+
+  Deno.test({
+    name:
+      `a commit to which npm:${client} gets no answer is not tried again, and sends no cookie`,
+    ignore,
+    fn: async () => {
+      await using scene = await open(client);
+      const { redis, server } = scene;
+      const browser = new Browser(server);
+      await browser.get("/count");
+      const id = browser.cookie!.split("=")[1]!.slice(0, 32);
+      MOMENT.begin = () => redis.pause();
+      const answer = await server.get("/hung", browser.cookie);
+      await answer.body?.cancel();
+      assertEquals(answer.status, 500);
+      assertEquals(answer.headers.getSetCookie(), []);
+      const [error] = server.errors;
+      assert(error instanceof SessionStoreTimeoutError);
+      assertEquals(error.outcome, "unknown");
+      redis.continue();
+      // It was on its way, and lands now: once.
+      await waitUntil(
+        "the write lands",
+        async () => (await server.store.load(id))?.data.n === 2,
+      );
+      assertEquals((await server.store.load(id))?.commits, 1);
+      // Its secret was sent to no browser.
+      assertEquals(await browser.get("/"), "undefined");
+    },
+  });
+}
+
+/** A store whose calls and listings are answered when a test says so. */
+class Unanswered extends MemorySessionStore {
+  isHung = false;
+  readonly signals: (AbortSignal | undefined)[] = [];
+
+  constructor() {
+    super();
+    Object.defineProperty(this, "isBounded", { value: false });
+  }
+
+  override load(id: string, options: LoadOptions = {}) {
+    this.signals.push(options.signal);
+    return this.isHung ? new Promise<never>(() => {}) : super.load(id, options);
+  }
+
+  override async *entries() {
+    yield [ID, recordOf({}, { user: "ann" }), 1] as const;
+    if (this.isHung) await new Promise(() => {});
+    yield [OTHER_ID, recordOf({}, { user: "ann" }), 2] as const;
+  }
+}
+
+Deno.test("a listing is bounded step by step, and a call that gave up is told so", async () => {
+  const store = new Unanswered();
+  const manager = new SessionManager({ store, storeTimeout: 50 });
+  assertEquals((await manager.sessionsOf("ann")).length, 2);
+  store.isHung = true;
+  const calls = [manager.sessionsOf("ann"), manager.hasSession(ID)];
+  for (const call of [manager.open(requestOf(TOKEN)), ...calls]) {
+    await assertRejects(() => call, SessionStoreTimeoutError, "after 50 ms");
+  }
+  assertEquals(store.signals.at(-1)?.aborted, true);
+});
+
+Deno.test("the wait for an exclusive lock is not bounded by storeTimeout", async () => {
+  const store = new Unanswered();
+  const manager = new SessionManager<{ n: number }>({
+    store,
+    storeTimeout: 50,
+    isolation: "exclusive",
+  });
+  const begun = await manager.run(requestOf(), (session) => {
+    session.set("n", 1);
+    return new Response();
+  });
+  const cookie = begun.headers.getSetCookie()[0]!.split(";")[0]!;
+  const request = () =>
+    new Request("http://localhost/", { headers: { cookie } });
+  const first = await manager.open(request());
+  const second = manager.open(request());
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  await manager.close(first);
+  assertEquals((await second).get("n"), 1);
+  await manager.close(await second);
+});
