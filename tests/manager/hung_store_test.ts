@@ -2,12 +2,24 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SessionStoreTimeoutError } from "../../src/core/errors.ts";
-import type { LoadOptions } from "../../src/core/store.ts";
+import type {
+  LoadOptions,
+  RecordChange,
+  UpdateOptions,
+} from "../../src/core/store.ts";
 import { MemorySessionStore } from "../../src/engines/memory.ts";
 import { RedisSessionStore } from "../../src/engines/redis.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import type { SessionManagerOptions } from "../../src/manager/manager_options.ts";
-import { ID, OTHER_ID, recordOf, requestOf, SECRET } from "../constants.ts";
+import type { Session } from "../../src/session/session.ts";
+import {
+  ID,
+  MINUTE,
+  OTHER_ID,
+  recordOf,
+  requestOf,
+  SECRET,
+} from "../constants.ts";
 import { connectRedis } from "../engines/open_redis.ts";
 import {
   missingRedis,
@@ -148,6 +160,8 @@ for (const client of ["redis", "ioredis"] as const) {
 /** A store whose calls and listings are answered when a test says so. */
 class Unanswered extends MemorySessionStore {
   isHung = false;
+  isWriteHung = false;
+  updates = 0;
   readonly signals: (AbortSignal | undefined)[] = [];
 
   constructor() {
@@ -158,6 +172,18 @@ class Unanswered extends MemorySessionStore {
   override load(id: string, options: LoadOptions = {}) {
     this.signals.push(options.signal);
     return this.isHung ? new Promise<never>(() => {}) : super.load(id, options);
+  }
+
+  /** Gets as far as the write, which is not answered. */
+  override async update(
+    id: string,
+    change: RecordChange,
+    options?: UpdateOptions,
+  ) {
+    this.updates++;
+    if (!this.isWriteHung) return await super.update(id, change, options);
+    change((await super.load(id))!);
+    return await new Promise<never>(() => {});
   }
 
   override async *entries() {
@@ -199,4 +225,63 @@ Deno.test("the wait for an exclusive lock is not bounded by storeTimeout", async
   await manager.close(first);
   assertEquals((await second).get("n"), 1);
   await manager.close(await second);
+});
+
+Deno.test("a commit with a step of the rotation that gets no answer is not tried again", async () => {
+  let now = Date.now();
+  const store = new Unanswered();
+  const manager = new SessionManager<{ n: number }>({
+    store,
+    storeTimeout: 50,
+    rotateEvery: MINUTE,
+    now: () => now,
+  });
+  const visit = (
+    cookie: string,
+    act: (session: Session<{ n: number }>) => void,
+  ) =>
+    manager.run(
+      new Request("http://localhost/", { headers: { cookie } }),
+      (session) => {
+        act(session);
+        return new Response();
+      },
+    );
+  const begun = await visit("", (session) => session.set("n", 1));
+  const cookie = begun.headers.getSetCookie()[0]!.split(";")[0]!;
+  now += MINUTE;
+  store.isWriteHung = true;
+  store.updates = 0;
+  await assertRejects(
+    () => visit(cookie, (session) => session.set("n", 2)),
+    SessionStoreTimeoutError,
+  );
+  assertEquals(store.updates, 1);
+  // Upkeep alone fails no request.
+  const answer = await visit(cookie, (session) => session.get("n"));
+  assertEquals([answer.status, answer.headers.getSetCookie()], [200, []]);
+  assertEquals(store.updates, 2);
+});
+
+Deno.test("a storeTimeout of months is not over at once", async () => {
+  const store = new Unanswered();
+  store.load = async (_id, options = {}) => {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    options.signal?.throwIfAborted();
+    return undefined;
+  };
+  const manager = new SessionManager({ store, storeTimeout: 2 ** 32 });
+  assertEquals((await manager.open(requestOf(TOKEN))).isNew, true);
+});
+
+Deno.test("what a store throws before it has begun leaves no timer, and is thrown", async () => {
+  const store = new Unanswered();
+  store.load = () => {
+    throw new TypeError("not now");
+  };
+  const manager = new SessionManager({ store, storeTimeout: 50 });
+  const call = () => manager.open(requestOf(TOKEN));
+  await assertRejects(call, TypeError, "not now");
+  // An error that nothing catches would end the process now.
+  await new Promise((resolve) => setTimeout(resolve, 100));
 });
