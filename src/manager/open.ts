@@ -98,7 +98,8 @@ async function isValid(
  * Finds a session, and marks it accessed when that is due, unless the request is
  * passive.
  *
- * @returns `"unusable"` when the secret is good, and the data is not.
+ * @returns `"unusable"` when the secret is good, and the data or the revocation
+ * of its user is not.
  */
 async function findSession(
   settings: ManagerSettings,
@@ -134,8 +135,9 @@ async function findSession(
   const { match, secret, record: { user } } = verified;
   let generation: number | undefined;
   if (user !== undefined) {
-    generation = await enterGeneration(settings, id, verified.record, user);
-    if (generation === undefined) return undefined;
+    const entered = await enterGeneration(settings, id, verified.record, user);
+    if (typeof entered !== "number") return entered;
+    generation = entered;
   }
 
   let record = verified.record;

@@ -164,22 +164,22 @@ export function isSignedOut(
  * @param record Its record.
  * @param user The record's user.
  * @returns The newest generation, 0 for the first; `undefined` when the session
- * was revoked.
+ * was revoked; `"unusable"` when that cannot be told, because the revocation
+ * cannot be read.
  */
 export async function enterGeneration(
   { store, report }: ManagerSettings,
   id: string,
   record: SessionRecord,
   user: string,
-): Promise<number | undefined> {
+): Promise<number | "unusable" | undefined> {
   const revocation = await loadRevocation(store, user);
   if (!isRevoked(id, record, revocation)) return revocation?.generation ?? 0;
-  // One that cannot be read may be mended.
-  if (revocation !== UNREADABLE) {
-    await deleteRevoked(store, id, user, revocation).catch((error) =>
-      report({ type: "unended", sessionId: id, error })
-    );
-  }
+  // It may be mended.
+  if (revocation === UNREADABLE) return "unusable";
+  await deleteRevoked(store, id, user, revocation).catch((error) =>
+    report({ type: "unended", sessionId: id, error })
+  );
   return undefined;
 }
 
