@@ -21,6 +21,7 @@ import type {
   StoreOptions,
   UpdateOptions,
 } from "../core/store.ts";
+import { SessionUnreadableError } from "../core/errors.ts";
 import {
   checkLastAccess,
   cleanupRule,
@@ -32,7 +33,6 @@ import { checkSessionId } from "../core/token.ts";
 import { Conflicts } from "../system/waiting.ts";
 import {
   changeIf,
-  findSession,
   isFrozen,
   isPlaceholder,
   moveSession,
@@ -225,8 +225,16 @@ export class MigratingSessionStore implements SessionStore {
 
   /** See {@linkcode SessionStore.delete}. */
   async delete(id: string, options: StoreOptions = {}): Promise<boolean> {
+    const { signal } = options;
     const nothing = () => undefined;
-    return await this.update(id, nothing, { signal: options.signal }) === null;
+    if (await this.update(id, nothing, { signal }) === null) return true;
+    // To `update`, a record of a later format is none.
+    let isDeleted = false;
+    for (const store of [this.#from, this.#to]) {
+      if (await isReadable(store, id, signal)) continue;
+      if (await store.delete(id, { signal })) isDeleted = true;
+    }
+    return isDeleted;
   }
 
   /** See {@linkcode SessionStore.has}. */
@@ -301,13 +309,23 @@ export class MigratingSessionStore implements SessionStore {
     copy: SessionRecord,
     options: CreateOptions,
   ): Promise<boolean> {
-    const conflicts = new Conflicts(id, options.signal);
+    const { signal } = options;
+    const conflicts = new Conflicts(id, signal);
     for (;;) {
       const claim = await Placeholder.put(this.#to, id, options);
       if (claim === undefined) return false;
       let isFree = false;
       try {
-        isFree = await findSession(this.#from, id, options) === undefined;
+        const found = await this.#from.load(id, {
+          signal,
+          mustBeReadable: true,
+        });
+        isFree = found === undefined;
+      } catch (error) {
+        if (!(error instanceof SessionUnreadableError)) throw error;
+        // The old store knows whether it may be replaced. That it is gone before
+        // the session is there, no load may see: it may be a revocation.
+        return await this.#createInOld(id, copy, options);
       } finally {
         if (!isFree) await claim.remove();
       }
@@ -357,6 +375,21 @@ export class MigratingSessionStore implements SessionStore {
           isSession(record) && touch(record, lastAccess)),
     });
     return found !== undefined && isSession(found) ? found : undefined;
+  }
+}
+
+/** Tells whether what a store has under an ID, if anything, can be read. */
+async function isReadable(
+  store: SessionStore,
+  id: string,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  try {
+    await store.load(id, { signal, mustBeReadable: true });
+    return true;
+  } catch (error) {
+    if (error instanceof SessionUnreadableError) return false;
+    throw error;
   }
 }
 
