@@ -20,7 +20,9 @@ import {
   requestOf,
   SECRET,
 } from "../constants.ts";
+import { connectByPg } from "../engines/open_postgres.ts";
 import { connectRedis } from "../engines/open_redis.ts";
+import { PostgresScene } from "../engines/postgres_scene.ts";
 import {
   missingRedis,
   RedisServer,
@@ -59,6 +61,17 @@ const ROUTES: Record<string, Route> = {
     return new Response();
   },
 };
+
+/** Lets no statement on a table go on, until it is freed. */
+async function lockTable(
+  port: number,
+  table: string,
+): Promise<AsyncDisposable & { free(): Promise<unknown> }> {
+  const { client, ...rest } = connectByPg(port, { max: 1 });
+  await client.query("BEGIN");
+  await client.query(`LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`);
+  return { ...rest, free: () => client.query("ROLLBACK") };
+}
 
 /** Serves sessions in a Redis of its own, and signs a browser in. */
 async function open(
@@ -156,6 +169,39 @@ for (const client of ["redis", "ioredis"] as const) {
     },
   });
 }
+
+const postgres = new PostgresScene();
+
+postgres.test("under a manager, while the server gets no statement done each request fails in time, and the next one works when it does", async (driver) => {
+  await using opened = await postgres.open(driver);
+  const { store, table } = opened;
+  await using server = await serve("memory", ROUTES, {
+    store,
+    storeTimeout: TIMEOUT,
+  });
+  const browser = new Browser(server);
+  await browser.get("/sign-in");
+  await browser.get("/count");
+  const { cookie } = browser;
+  {
+    // As many as the pool has connections, and more.
+    await using locker = await lockTable(postgres.server.port, table);
+    const paths = ["/", "/count", "/sign-out", "/sign-in"];
+    const asked = [...paths, ...paths].map((path) => server.get(path, cookie));
+    for (const answer of await Promise.all(asked)) {
+      assertEquals(answer.status, 500);
+      assertEquals(answer.headers.getSetCookie(), []);
+      await answer.body?.cancel();
+    }
+    assertEquals(server.errors.length, asked.length);
+    for (const error of server.errors) {
+      assert(error instanceof SessionStoreTimeoutError, `${error}`);
+      assertEquals(error.outcome, "none");
+    }
+    await locker.free();
+  }
+  assertEquals(await browser.get("/count"), "2");
+});
 
 /** A store whose calls and listings are answered when a test says so. */
 class Unanswered extends MemorySessionStore {
