@@ -28,6 +28,7 @@ import {
   RedisServer,
   waitUntil,
 } from "../engines/redis_server.ts";
+import { spawn } from "../spawn.ts";
 import {
   Browser,
   type Route,
@@ -35,6 +36,7 @@ import {
   type SessionServer,
 } from "./session_server.ts";
 
+const HUNG_SERVER = new URL("./hung_server.ts", import.meta.url);
 const TIMEOUT = 300;
 const TOKEN = `${ID}${SECRET}`;
 const ignore = missingRedis !== undefined;
@@ -201,6 +203,37 @@ postgres.test("under a manager, while the server gets no statement done each req
     await locker.free();
   }
   assertEquals(await browser.get("/count"), "2");
+});
+
+Deno.test({
+  name:
+    "a process that is told to end while Redis hangs answers what it was asked, and ends",
+  ignore,
+  fn: async () => {
+    await using redis = await RedisServer.start();
+    await using child = spawn(HUNG_SERVER, [`${redis.port}`, `${TIMEOUT}`], {
+      flags: ["--allow-net=127.0.0.1", "--allow-env", "--allow-read"],
+    });
+    const url = `http://127.0.0.1:${await child.readLine()}/`;
+    const begun = await fetch(url);
+    await begun.body?.cancel();
+    await child.expectLine("asked 1");
+    const cookie = begun.headers.getSetCookie()[0]!.split(";")[0]!;
+    redis.pause();
+    const asked: Promise<string>[] = [];
+    for (let n = 2; n < 50; n++) {
+      const answer = fetch(url, { headers: { cookie } });
+      asked.push(answer.then((response) => response.text()));
+    }
+    for (let n = 2; n < 50; n++) await child.expectLine(`asked ${n}`);
+    child.kill("SIGTERM");
+    assertEquals(
+      new Set(await Promise.all(asked)),
+      new Set(["SessionStoreTimeoutError"]),
+    );
+    assertEquals((await child.end()).code, 0);
+    redis.continue();
+  },
 });
 
 /** A store whose calls and listings are answered when a test says so. */
