@@ -15,7 +15,9 @@ import type {
   CleanupResult,
   CreateOptions,
   EntriesOptions,
+  HeldLock,
   LoadOptions,
+  LockOptions,
   RecordChange,
   SessionStore,
   StoreOptions,
@@ -100,7 +102,11 @@ export class MigratingSessionStore implements SessionStore {
   readonly isThreadSafe: boolean;
   /** What both stores keep. */
   readonly largestRecord: number;
-  /** See {@linkcode SessionStore.lock}: the new store's, if it has locks. */
+  /**
+   * See {@linkcode SessionStore.lock}: the new store's, if it has locks. In the
+   * phase `"ready"` also the old one's, which servers without this store take;
+   * each is waited for.
+   */
   readonly lock?: NonNullable<SessionStore["lock"]>;
 
   readonly #from: SessionStore;
@@ -137,7 +143,9 @@ export class MigratingSessionStore implements SessionStore {
     const { largestRecord: after = Infinity } = to;
     this.largestRecord = Math.min(before, after);
     if (to.lock !== undefined) {
-      this.lock = (id, options) => to.lock!(id, options);
+      this.lock = this.#isReady && from.lock !== undefined
+        ? (id, options) => lockBoth(from, to, id, options)
+        : (id, options) => to.lock!(id, options);
     }
   }
 
@@ -376,6 +384,27 @@ export class MigratingSessionStore implements SessionStore {
     });
     return found !== undefined && isSession(found) ? found : undefined;
   }
+}
+
+/** Takes the locks of both stores, in one order. */
+async function lockBoth(
+  from: SessionStore,
+  to: SessionStore,
+  id: string,
+  options?: LockOptions,
+): Promise<HeldLock> {
+  await using stack = new AsyncDisposableStack();
+  const locks: HeldLock[] = [];
+  for (const store of [from, to]) {
+    locks.push(stack.use(await store.lock!(id, options)));
+  }
+  const held = stack.move();
+  return {
+    get isLost() {
+      return locks.some(({ isLost = false }) => isLost);
+    },
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
 }
 
 /** Tells whether what a store has under an ID, if anything, can be read. */

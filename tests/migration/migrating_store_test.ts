@@ -1,12 +1,15 @@
 import { DatabaseSync } from "node:sqlite";
+import { assertEquals, assertRejects } from "@std/assert";
+import { SessionLockTimeoutError } from "../../src/core/errors.ts";
 import type { SessionStore } from "../../src/core/store.ts";
 import { SqliteSessionStore } from "../../src/engines/sqlite.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { EngineSessionStore } from "../../src/engines/engine_store.ts";
-import { MemoryEngine } from "../../src/engines/memory.ts";
+import { MemoryEngine, MemorySessionStore } from "../../src/engines/memory.ts";
 import { makeNumber } from "../../src/engines/session_engine.ts";
 import { MigratingSessionStore } from "../../src/migration/migrating_store.ts";
 import { moveSession } from "../../src/migration/move_session.ts";
+import { ID } from "../constants.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { beginInOld, findLive } from "./begin_in_old.ts";
 import {
@@ -161,3 +164,31 @@ testContract("MigratingSessionStore from a directory to SQLite", () => {
     },
   });
 }, { readsAhead: true });
+
+Deno.test("MigratingSessionStore: servers of two phases that follow each other exclude each other", async () => {
+  const [from, to] = [new MemorySessionStore(), new MemorySessionStore()];
+  const ready = new MigratingSessionStore(from, to, { phase: "ready" });
+  const moving = new MigratingSessionStore(from, to);
+  const fleets: (readonly [SessionStore, SessionStore])[] = [
+    [from, ready],
+    [ready, new MigratingSessionStore(from, to, { phase: "ready" })],
+    [ready, moving],
+    [moving, to],
+  ];
+  for (const [one, other] of [...fleets, ...fleets.map(swap)]) {
+    {
+      await using lock = await one.lock!(ID);
+      const tried = () => other.lock!(ID, { timeout: 0 });
+      await assertRejects(tried, SessionLockTimeoutError);
+      assertEquals(lock.isLost ?? false, false);
+    }
+    // What it got of the locks before it gave up is free as well.
+    for (const store of [from, to]) {
+      await using _lock = await store.lock!(ID, { timeout: 0 });
+    }
+  }
+});
+
+function swap<T>([one, other]: readonly [T, T]): readonly [T, T] {
+  return [other, one];
+}
