@@ -213,8 +213,10 @@ export class DirectorySessionStore implements SessionStore, Disposable {
       return record;
     } catch (error) {
       if (!(error instanceof SessionUnreadableError)) throw error;
-      const path = sessionPath(this.directory, id);
-      this.#quarantine.report("unreadable", path, id, error.cause);
+      if (error.cause !== undefined) {
+        const path = sessionPath(this.directory, id);
+        this.#quarantine.report("unreadable", path, id, error.cause);
+      }
       throw error;
     }
   }

@@ -28,6 +28,7 @@ import {
 import {
   SessionDirectoryError,
   SessionStoreError,
+  SessionUnreadableError,
 } from "../../src/core/errors.ts";
 import type { Durability } from "../../src/core/store.ts";
 import { recycledFiles } from "../../src/directory/atomic_file.ts";
@@ -195,6 +196,8 @@ function assertThrown(
   if (error instanceof SessionDirectoryError) {
     // What every visitor would meet is explained, at start and by a cleaner.
     assertStrictEquals(error.cause, first);
+  } else if (error instanceof SessionUnreadableError) {
+    assert(isTold, "what is wrong with the revocation was swallowed");
   } else if (error instanceof SessionStoreError) {
     const { cause } = error.cause as Error;
     if (isTold) assert(faulty.thrown.includes(cause as Error));
