@@ -164,19 +164,18 @@ export function isSignedOut(
  * @param record Its record.
  * @param user The record's user.
  * @returns The newest generation, 0 for the first; `undefined` when the session
- * was revoked; `"unusable"` when that cannot be told, because the revocation
- * cannot be read.
+ * was revoked, or that cannot be told.
  */
 export async function enterGeneration(
   { store, report }: ManagerSettings,
   id: string,
   record: SessionRecord,
   user: string,
-): Promise<number | "unusable" | undefined> {
+): Promise<number | undefined> {
   const revocation = await loadRevocation(store, user);
   if (!isRevoked(id, record, revocation)) return revocation?.generation ?? 0;
   // It may be mended.
-  if (revocation === UNREADABLE) return "unusable";
+  if (revocation === UNREADABLE) return undefined;
   await deleteRevoked(store, id, user, revocation).catch((error) =>
     report({ type: "unended", sessionId: id, error })
   );
