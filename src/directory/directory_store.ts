@@ -213,9 +213,12 @@ export class DirectorySessionStore implements SessionStore, Disposable {
       return record;
     } catch (error) {
       if (!(error instanceof SessionUnreadableError)) throw error;
-      if (error.cause !== undefined) {
-        const path = sessionPath(this.directory, id);
-        this.#quarantine.report("unreadable", path, id, error.cause);
+      const { cause } = error;
+      const path = sessionPath(this.directory, id);
+      if (isForbidden(this.directory, path, cause)) {
+        this.#warnings.tell(forbiddenWarning(path, cause, id));
+      } else if (cause !== undefined) {
+        this.#quarantine.report("unreadable", path, id, cause);
       }
       throw error;
     }
