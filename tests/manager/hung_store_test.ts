@@ -13,6 +13,7 @@ import { SessionManager } from "../../src/manager/manager.ts";
 import type { SessionManagerOptions } from "../../src/manager/manager_options.ts";
 import type { Session } from "../../src/session/session.ts";
 import {
+  HOUR,
   ID,
   MINUTE,
   OTHER_ID,
@@ -364,3 +365,51 @@ Deno.test("what a store throws before it has begun leaves no timer, and is throw
   // An error that nothing catches would end the process now.
   await new Promise((resolve) => setTimeout(resolve, 100));
 });
+
+Deno.test("an exclusive request that gets no answer lets the next one have the session", async () => {
+  const store = new Unanswered();
+  const manager = new SessionManager<{ n: number }>({
+    store,
+    storeTimeout: 50,
+    isolation: "exclusive",
+  });
+  const count = (cookie = "") =>
+    manager.run(
+      new Request("http://localhost/", { headers: { cookie } }),
+      (session) => {
+        session.update("n", (n = 0) => n + 1);
+        return new Response();
+      },
+    );
+  const begun = await count();
+  const cookie = begun.headers.getSetCookie()[0]!.split(";")[0]!;
+  store.isWriteHung = true;
+  const waiting = [count(cookie), count(cookie), count(cookie)];
+  for (const { status } of await Promise.allSettled(waiting)) {
+    assertEquals(status, "rejected");
+  }
+  store.isWriteHung = false;
+  assertEquals((await count(cookie)).status, 200);
+});
+
+for (const client of ["redis", "ioredis"] as const) {
+  Deno.test({
+    name: `a manager on npm:${client} leaves no timer and no listener`,
+    ignore,
+    sanitizeOps: true,
+    sanitizeResources: true,
+    fn: async () => {
+      await using scene = await open(client, { storeTimeout: HOUR });
+      const { browser, server } = scene;
+      const { cookie } = browser;
+      const flows = Array.from(
+        { length: 20 },
+        () => new Browser(server, cookie).get("/count"),
+      );
+      await Promise.all(flows);
+      for await (const _entry of server.store.entries({ user: "ann" })) break;
+      assertEquals((await server.manager.sessionsOf("ann")).length, 1);
+      assertEquals(await server.manager.revokeUser("ann"), 1);
+    },
+  });
+}
