@@ -74,6 +74,13 @@ export type {
 } from "./src/manager/standard_schema.ts";
 export type { TypesCodec } from "./src/session/value_format.ts";
 
+// Frameworks
+export {
+  reactRouterSessions,
+  reactRouterSessionStorage,
+} from "./src/frameworks/react_router.ts";
+export type { ReactRouterSession } from "./src/frameworks/react_router.ts";
+
 // Stores
 export { DirectorySessionStore } from "./src/directory/directory_store.ts";
 export { MemorySessionStore } from "./src/engines/memory.ts";

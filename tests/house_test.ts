@@ -53,6 +53,10 @@ const ROOMS: Readonly<Record<string, Room>> = {
     below: ["core", "session", "http"],
     packages: [],
   },
+  frameworks: {
+    below: ["core", "session", "manager", "http"],
+    packages: [],
+  },
   cli: {
     below: ["core", "system", "directory", "engines", "migration"],
     packages: ["@std/cli", "@std/fs"],
@@ -78,6 +82,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
       "http",
       "session",
       "manager",
+      "frameworks",
     ],
     lazily: ["cli"],
     packages: [],

@@ -28,5 +28,7 @@ Deno.test("mod.ts exports these values and no others", () => {
     "SqliteSessionStore",
     "isCrossOrigin",
     "migrateSessions",
+    "reactRouterSessionStorage",
+    "reactRouterSessions",
   ]);
 });
