@@ -74,6 +74,10 @@ export type {
 } from "./src/manager/standard_schema.ts";
 export type { TypesCodec } from "./src/session/value_format.ts";
 
+// Frameworks
+export { honoSessions } from "./src/frameworks/hono.ts";
+export type { SessionOf } from "./src/frameworks/session_of.ts";
+
 // Stores
 export { DirectorySessionStore } from "./src/directory/directory_store.ts";
 export { MemorySessionStore } from "./src/engines/memory.ts";

@@ -53,6 +53,10 @@ const ROOMS: Readonly<Record<string, Room>> = {
     below: ["core", "session", "http"],
     packages: [],
   },
+  frameworks: {
+    below: ["session", "manager"],
+    packages: [],
+  },
   cli: {
     below: ["core", "system", "directory", "engines", "migration"],
     packages: ["@std/cli", "@std/fs"],
@@ -78,6 +82,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
       "http",
       "session",
       "manager",
+      "frameworks",
     ],
     lazily: ["cli"],
     packages: [],
@@ -101,8 +106,12 @@ const OUTSIDE = [
 /** Those of them that are loaded only when they are needed. */
 const LAZY = ["node:sqlite"];
 
-/** Packages of deno.json: the rooms and other directories that import them. */
+/**
+ * Packages of deno.json: the rooms and other directories that import them.
+ * Examples import the package itself by its name.
+ */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  "@latchkey/session": ["tests"],
   "@std/assert": ["tests"],
   "@std/cli": ["bench", "cli"],
   "@std/fs": ["bench", "cli", "tests"],
