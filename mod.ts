@@ -75,11 +75,13 @@ export type {
 export type { TypesCodec } from "./src/session/value_format.ts";
 
 // Frameworks
+export { honoSessions } from "./src/frameworks/hono.ts";
 export {
   reactRouterSessions,
   reactRouterSessionStorage,
 } from "./src/frameworks/react_router.ts";
 export type { ReactRouterSession } from "./src/frameworks/react_router.ts";
+export type { SessionOf } from "./src/frameworks/session_of.ts";
 
 // Stores
 export { DirectorySessionStore } from "./src/directory/directory_store.ts";

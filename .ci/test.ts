@@ -172,7 +172,7 @@ function listRooms(place: Place): Room[] {
     {
       name: "frameworks",
       path: "tests/frameworks",
-      // The frameworks from npm look into the environment.
+      // The packages from npm look into the environment.
       flags: [read, write, children, loopback, "--allow-env"],
     },
     { name: "migration", path: "tests/migration", flags: [read, write] },

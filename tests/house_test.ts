@@ -54,7 +54,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
     packages: [],
   },
   frameworks: {
-    below: ["core", "session", "manager", "http"],
+    below: ["session", "manager"],
     packages: [],
   },
   cli: {
@@ -106,8 +106,12 @@ const OUTSIDE = [
 /** Those of them that are loaded only when they are needed. */
 const LAZY = ["node:sqlite"];
 
-/** Packages of deno.json: the rooms and other directories that import them. */
+/**
+ * Packages of deno.json: the rooms and other directories that import them.
+ * Examples import the package itself by its name.
+ */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  "@latchkey/session": ["tests"],
   "@std/assert": ["tests"],
   "@std/cli": ["bench", "cli"],
   "@std/fs": ["bench", "cli", "tests"],

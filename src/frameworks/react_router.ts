@@ -1,3 +1,4 @@
+import type { OpenOptions } from "../manager/isolation.ts";
 import type { SessionManager } from "../manager/manager.ts";
 import { type Session, stateOf } from "../session/session.ts";
 
@@ -52,7 +53,8 @@ export interface ReactRouterSession<
  * no longer change it.
  *
  * @typeParam Data The keys of the sessions and what they hold.
- * @param sessions The manager of the sessions.
+ * @param sessions The manager.
+ * @param options How the session of each of its requests is opened.
  * @returns The middleware, with its key in `context`. It is for the root route.
  *
  * @example The root route and a loader
@@ -71,6 +73,7 @@ export interface ReactRouterSession<
  */
 export function reactRouterSessions<Data extends object>(
   sessions: SessionManager<Data>,
+  options?: OpenOptions,
 ):
   & ((
     args: {
@@ -96,7 +99,7 @@ export function reactRouterSessions<Data extends object>(
       sessions.run(args.request, async (session) => {
         args.context.set(context, session);
         return await next() as Response;
-      }),
+      }, options),
     { context },
   );
 }
@@ -121,7 +124,7 @@ export function reactRouterSessions<Data extends object>(
  *
  * @typeParam Data The keys of the sessions and what they hold.
  * @typeParam FlashData The keys of flash messages and what they hold.
- * @param sessions The manager of the sessions. If its requests are `exclusive`, a
+ * @param sessions The manager. If its requests are `exclusive`, a
  * session has to be committed before it can be opened again.
  * @returns The three functions, to be exported from `app/sessions.server.ts`.
  *
