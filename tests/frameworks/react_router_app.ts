@@ -2,42 +2,50 @@
 
 import { createElement, type ReactElement } from "npm:react@19.3.1";
 import { renderToString } from "npm:react-dom@19.3.1/server";
-import type * as reactRouter from "npm:react-router@8.5.3";
+import * as version7 from "npm:react-router@7.18.6";
+import * as oldest from "npm:react-router@7.9.0";
+import * as version8 from "npm:react-router@8.5.3";
 
 /** What of a version of React Router makes a server. */
-export type ReactRouter = Pick<
-  typeof reactRouter,
+type ReactRouter = Pick<
+  typeof version8,
   "createRequestHandler" | "Outlet" | "ServerRouter"
 >;
 
+/** The versions that are tested, with the flags that they need. */
+export const VERSIONS: Readonly<
+  Record<string, readonly [router: ReactRouter, future: object]>
+> = {
+  "7.9.0": [oldest as unknown as ReactRouter, { v8_middleware: true }],
+  "7.18.6": [version7 as unknown as ReactRouter, { v8_middleware: true }],
+  "8.5.3": [version8, {}],
+};
+
 /** What a file of `app/routes` exports. */
-export type RouteModule =
-  & Pick<
-    reactRouter.RouteObject,
-    "action" | "loader" | "middleware"
-  >
-  & {
-    /** The page; without it the route answers with what its loader returns. */
-    default?: () => ReactElement | string;
-  };
+export type RouteModule = Pick<version8.RouteObject, "action" | "loader"> & {
+  middleware?: version8.MiddlewareFunction<Response>[];
+
+  /** The page; without it the route answers with what its loader returns. */
+  default?: () => ReactElement | string;
+};
 
 /**
  * Makes a server of routes.
  *
- * @param router React Router.
- * @param root Of the root route, its middlewares.
+ * @param version One of the versions.
+ * @param middleware That of the root route.
  * @param routes By their paths.
- * @param future Flags of version 7.
  */
 export function makeReactRouterApp(
-  { createRequestHandler, Outlet, ServerRouter }: ReactRouter,
-  root: Pick<RouteModule, "middleware">,
+  version: string,
+  middleware: NonNullable<RouteModule["middleware"]>,
   routes: Readonly<Record<string, RouteModule>>,
-  future: object,
 ): (request: Request) => Promise<Response> {
+  const [router, future] = VERSIONS[version]!;
+  const { createRequestHandler, Outlet, ServerRouter } = router;
   const modules: Record<string, [path: string, module: object]> = {
     root: ["", {
-      ...root,
+      middleware,
       default: () => createElement("html", null, createElement(Outlet)),
       ErrorBoundary: () => createElement("html", null, "error boundary"),
     }],

@@ -1,8 +1,8 @@
 /** The middleware in React Router, over real sockets. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import * as version7 from "npm:react-router@7.18.6";
-import * as oldest from "npm:react-router@7.9.0";
+import type * as version7 from "npm:react-router@7.18.6";
+import type * as oldest from "npm:react-router@7.9.0";
 import * as version8 from "npm:react-router@8.5.3";
 import { MemorySessionStore } from "../../src/engines/memory.ts";
 import { reactRouterSessions } from "../../src/frameworks/react_router.ts";
@@ -10,9 +10,10 @@ import { SessionManager } from "../../src/manager/manager.ts";
 import type { Session } from "../../src/session/session.ts";
 import {
   makeReactRouterApp,
-  type ReactRouter,
   type RouteModule,
+  VERSIONS,
 } from "./react_router_app.ts";
+import { serveHandler } from "./scenario.ts";
 
 interface Data {
   visits: number;
@@ -20,14 +21,6 @@ interface Data {
 }
 
 const MAX_BYTES = 1000;
-
-const VERSIONS: Readonly<
-  Record<string, readonly [router: ReactRouter, future: object]>
-> = {
-  "7.9.0": [oldest as unknown as ReactRouter, { v8_middleware: true }],
-  "7.18.6": [version7 as unknown as ReactRouter, { v8_middleware: true }],
-  "8.5.3": [version8, {}],
-};
 
 /** Serves routes behind the middleware, until it is disposed. */
 function serve(
@@ -39,21 +32,15 @@ function serve(
   const store = new MemorySessionStore();
   const sessions = new SessionManager<Data>({ store, maxBytes: MAX_BYTES });
   const middleware = reactRouterSessions(sessions);
-  const [router, future] = VERSIONS[version]!;
-  const handler = makeReactRouterApp(
-    router,
-    { middleware: [middleware] },
+  const server = serveHandler(makeReactRouterApp(
+    version,
+    [middleware],
     makeRoutes(({ context }) => context.get(middleware.context)),
-    future,
-  );
-  const server = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen() {} },
-    handler,
-  );
+  ));
   return {
     async ask(path: string, init?: RequestInit) {
       const response = await fetch(
-        `http://127.0.0.1:${server.addr.port}${path}`,
+        `${server.url}${path}`,
         { ...init, redirect: "manual" },
       );
       const cookies = response.headers.getSetCookie();
@@ -61,7 +48,7 @@ function serve(
     },
     has: async (cookie: string) =>
       await sessions.hasSession(cookie.slice("latchkey=".length).slice(0, 32)),
-    [Symbol.asyncDispose]: () => server.shutdown(),
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
 }
 
