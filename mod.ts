@@ -75,6 +75,7 @@ export type {
 export type { TypesCodec } from "./src/session/value_format.ts";
 
 // Frameworks
+export { expressSessions } from "./src/frameworks/express.ts";
 export { honoSessions } from "./src/frameworks/hono.ts";
 export {
   reactRouterSessions,

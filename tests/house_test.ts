@@ -54,7 +54,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
     packages: [],
   },
   frameworks: {
-    below: ["session", "manager"],
+    below: ["session", "http", "manager"],
     packages: [],
   },
   cli: {
