@@ -15,11 +15,13 @@ export const CONFIG: string = `--config=${
  * @param path The module; it prints its URL when it listens.
  * @param flags Further flags of Deno.
  * @param args The module's arguments.
+ * @param cwd Where the server runs, if that matters.
  */
 export async function startServer(
   path: string,
   flags: readonly string[],
-  args: readonly string[],
+  args: readonly string[] = [],
+  cwd?: string,
 ): Promise<Application> {
   const child = spawnDeno([
     "serve",
@@ -30,7 +32,7 @@ export async function startServer(
     ...flags,
     path,
     ...args,
-  ], { env: { DENO_JOBS: "2" } });
+  ], { env: { DENO_JOBS: "2" }, ...cwd !== undefined && { cwd } });
   const line = await child.readLine();
   const [url] = /http:\/\/127\.0\.0\.1:\d+/.exec(line ?? "") ?? [];
   if (url === undefined) {

@@ -41,6 +41,8 @@ export function addRoutes(
     return await sessions.run(event.req, async () => await next() as Response);
   });
   app.get("/", (event) => describe(sessionOf(event)));
+  // The h3 that is in Nitro 3.0 answers HEAD only where it is asked to.
+  app.head("/", (event) => describe(sessionOf(event)));
   app.get("/public", () => "public");
   app.get(
     "/twice",
