@@ -1,7 +1,9 @@
 /** The scenario in a server that Nitro has built, in a process of its own. */
 
+import type { NitroApp } from "npm:nitro@3.0.0/types";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { startServer } from "./deno_serve.ts";
+import { sessions } from "./examples/sessions.ts";
 import { buildProject } from "./project.ts";
 import { testFramework } from "./scenario.ts";
 
@@ -57,3 +59,12 @@ testFramework("Nitro 3", {
       directory.path,
     ),
 });
+
+/** For the compiler only: the plugin of the project. */
+export function checkTypes(nitro: NitroApp): void {
+  const { fetch } = nitro;
+  nitro.fetch = (request, ...rest) =>
+    request instanceof Request
+      ? sessions.run(request, () => fetch(request, ...rest))
+      : fetch(request, ...rest);
+}
