@@ -76,6 +76,7 @@ export type { TypesCodec } from "./src/session/value_format.ts";
 
 // Frameworks
 export { expressSessions } from "./src/frameworks/express.ts";
+export { fastifySessions } from "./src/frameworks/fastify.ts";
 export { honoSessions } from "./src/frameworks/hono.ts";
 export type { SessionOf } from "./src/frameworks/session_of.ts";
 

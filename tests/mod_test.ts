@@ -27,6 +27,7 @@ Deno.test("mod.ts exports these values and no others", () => {
     "SessionUnreadableError",
     "SqliteSessionStore",
     "expressSessions",
+    "fastifySessions",
     "honoSessions",
     "isCrossOrigin",
     "migrateSessions",
