@@ -78,6 +78,7 @@ export type { TypesCodec } from "./src/session/value_format.ts";
 export { expressSessions } from "./src/frameworks/express.ts";
 export { fastifySessions } from "./src/frameworks/fastify.ts";
 export { honoSessions } from "./src/frameworks/hono.ts";
+export { oakSessions } from "./src/frameworks/oak.ts";
 export type { SessionOf } from "./src/frameworks/session_of.ts";
 
 // Stores

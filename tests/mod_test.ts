@@ -31,5 +31,6 @@ Deno.test("mod.ts exports these values and no others", () => {
     "honoSessions",
     "isCrossOrigin",
     "migrateSessions",
+    "oakSessions",
   ]);
 });
