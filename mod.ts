@@ -76,7 +76,9 @@ export type { TypesCodec } from "./src/session/value_format.ts";
 
 // Frameworks
 export { expressSessions } from "./src/frameworks/express.ts";
+export { fastifySessions } from "./src/frameworks/fastify.ts";
 export { honoSessions } from "./src/frameworks/hono.ts";
+export { oakSessions } from "./src/frameworks/oak.ts";
 export {
   reactRouterSessions,
   reactRouterSessionStorage,

@@ -27,9 +27,11 @@ Deno.test("mod.ts exports these values and no others", () => {
     "SessionUnreadableError",
     "SqliteSessionStore",
     "expressSessions",
+    "fastifySessions",
     "honoSessions",
     "isCrossOrigin",
     "migrateSessions",
+    "oakSessions",
     "reactRouterSessionStorage",
     "reactRouterSessions",
   ]);
