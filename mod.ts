@@ -79,6 +79,11 @@ export { expressSessions } from "./src/frameworks/express.ts";
 export { fastifySessions } from "./src/frameworks/fastify.ts";
 export { honoSessions } from "./src/frameworks/hono.ts";
 export { oakSessions } from "./src/frameworks/oak.ts";
+export {
+  reactRouterSessions,
+  reactRouterSessionStorage,
+} from "./src/frameworks/react_router.ts";
+export type { ReactRouterSession } from "./src/frameworks/react_router.ts";
 export type { SessionOf } from "./src/frameworks/session_of.ts";
 
 // Stores

@@ -173,7 +173,7 @@ function listRooms(place: Place): Room[] {
       name: "frameworks",
       path: "tests/frameworks",
       // The packages from npm look into the environment.
-      flags: [read, loopback, "--allow-env"],
+      flags: [read, write, children, loopback, "--allow-env"],
     },
     { name: "migration", path: "tests/migration", flags: [read, write] },
     {

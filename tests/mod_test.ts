@@ -32,5 +32,7 @@ Deno.test("mod.ts exports these values and no others", () => {
     "isCrossOrigin",
     "migrateSessions",
     "oakSessions",
+    "reactRouterSessionStorage",
+    "reactRouterSessions",
   ]);
 });
