@@ -1,9 +1,9 @@
 /** The scenario without a framework, and in each way in which a server is shipped. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals, assertFalse } from "@std/assert";
 import { spawnDeno } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { CONFIG, startServer } from "./deno_serve.ts";
+import { CONFIG, startServer, testServer } from "./deno_serve.ts";
 import { handler } from "./examples/deno.ts";
 import { sessions } from "./examples/sessions.ts";
 import { makePlainApp } from "./plain_app.ts";
@@ -49,23 +49,26 @@ testFramework("Deno.serve", {
     ),
 });
 
-testShipped("deno serve", SERVER);
-testShipped("deno serve --parallel", SERVER, ["--parallel"]);
+testServer("deno serve", { start: () => startShipped(SERVER) });
+
+testServer("deno serve --parallel", {
+  start: () => startShipped(SERVER, ["--parallel"]),
+});
 
 for (const [bundler, makeArguments] of Object.entries(BUNDLERS)) {
-  const directory = Deno.makeTempDirSync({ prefix: "latchkey-" });
-  const to = `${directory}/server.js`;
-  Deno.test.beforeAll(async () => {
-    const { code, stderr } = await spawnDeno(makeArguments(to)).end();
-    assertEquals(code, 0, stderr);
+  testServer(`a bundle of ${bundler}`, {
+    async start() {
+      using directory = new TemporaryDirectory();
+      const to = directory.join("server.js");
+      const { code, stderr } = await spawnDeno(makeArguments(to)).end();
+      assertEquals(code, 0, stderr);
+      return await startShipped(to);
+    },
   });
-  Deno.test.afterAll(() => Deno.remove(directory, { recursive: true }));
-  testShipped(`a bundle of ${bundler}`, to);
 }
 
 Deno.test("deno serve --parallel: more than one thread answers", async () => {
-  using directory = new TemporaryDirectory();
-  await using application = await start(directory, SERVER, ["--parallel"]);
+  await using application = await startShipped(SERVER, ["--parallel"]);
   const threads = new Set<string | null>();
   // Which thread gets a connection is the system's choice.
   while (threads.size < 2) {
@@ -75,39 +78,28 @@ Deno.test("deno serve --parallel: more than one thread answers", async () => {
     await response.body?.cancel();
     threads.add(response.headers.get("x-thread"));
   }
-  assert(!threads.has(null));
+  assertFalse(threads.has(null));
 });
 
-function testShipped(
-  name: string,
+/** Starts the server, with a directory for its sessions. */
+async function startShipped(
   path: string,
   flags: readonly string[] = [],
-): void {
-  testFramework(name, {
-    async start() {
-      const directory = new TemporaryDirectory();
-      const application = await start(directory, path, flags);
-      return {
-        url: application.url,
-        async [Symbol.asyncDispose]() {
-          await application[Symbol.asyncDispose]();
-          directory[Symbol.dispose]();
-        },
-      };
-    },
-  });
-}
-
-async function start(
-  { path: directory }: TemporaryDirectory,
-  path: string,
-  flags: readonly string[],
 ): Promise<Application> {
-  return await startServer(path, [
-    CONFIG,
-    "--unstable-broadcast-channel",
-    `--allow-read=${directory}`,
-    `--allow-write=${directory}`,
-    ...flags,
-  ], [directory]);
+  await using stack = new AsyncDisposableStack();
+  const { path: sessions } = stack.use(new TemporaryDirectory());
+  const { url } = stack.use(
+    await startServer(path, {
+      flags: [
+        CONFIG,
+        "--unstable-broadcast-channel",
+        `--allow-read=${sessions}`,
+        `--allow-write=${sessions}`,
+        ...flags,
+      ],
+      args: [sessions],
+    }),
+  );
+  const kept = stack.move();
+  return { url, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }

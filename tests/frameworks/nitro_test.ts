@@ -1,11 +1,9 @@
 /** The scenario in a server that Nitro has built, in a process of its own. */
 
 import type { NitroApp } from "npm:nitro@3.0.0/types";
-import { TemporaryDirectory } from "../temporary_directory.ts";
-import { startServer } from "./deno_serve.ts";
+import { testServer } from "./deno_serve.ts";
 import { sessions } from "./examples/sessions.ts";
-import { buildProject } from "./project.ts";
-import { testFramework } from "./scenario.ts";
+import { startProject } from "./project.ts";
 
 const HERE = new URL("./", import.meta.url).pathname;
 
@@ -39,25 +37,14 @@ const FILES = {
     };`,
 };
 
-const directory = new TemporaryDirectory();
-Deno.test.beforeAll(() =>
-  buildProject(directory, {
-    name: "nitro",
-    packages: { nitro: "npm:nitro@3.0.0" },
-    files: FILES,
-    build: ["npm:nitro@3.0.0", "build"],
-  })
-);
-Deno.test.afterAll(() => directory[Symbol.dispose]());
-
-testFramework("Nitro 3", {
+testServer("Nitro 3", {
   start: () =>
-    startServer(
-      "entry.js",
-      ["--allow-env", "--allow-read"],
-      [],
-      directory.path,
-    ),
+    startProject({
+      name: "nitro",
+      packages: { nitro: "npm:nitro@3.0.0" },
+      files: FILES,
+      build: ["npm:nitro@3.0.0", "build"],
+    }),
 });
 
 /** For the compiler only: the plugin of the project. */

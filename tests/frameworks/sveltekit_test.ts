@@ -2,12 +2,10 @@
 
 import * as kit from "npm:@sveltejs/kit@3.2.0";
 import type { Handle } from "npm:@sveltejs/kit@3.2.0/hooks";
-import { TemporaryDirectory } from "../temporary_directory.ts";
-import { startServer } from "./deno_serve.ts";
+import { testServer } from "./deno_serve.ts";
 import { sessions } from "./examples/sessions.ts";
 import type { IsSame, VisitSession } from "./parts.ts";
-import { buildProject } from "./project.ts";
-import { testFramework } from "./scenario.ts";
+import { startProject } from "./project.ts";
 import { makeRoutes } from "./sveltekit_routes.ts";
 
 const HERE = new URL("./", import.meta.url).pathname;
@@ -51,32 +49,22 @@ for (const route of Object.keys(makeRoutes(kit, sessions))) {
     export const ${method} = (event) => routes["${route}"](event);`;
 }
 
-const directory = new TemporaryDirectory();
-Deno.test.beforeAll(() =>
-  buildProject(directory, {
-    name: "sveltekit",
-    packages: {
-      "@sveltejs/kit": "npm:@sveltejs/kit@3.2.0",
-      "@sveltejs/vite-plugin-svelte": "npm:@sveltejs/vite-plugin-svelte@7.3.1",
-      svelte: "npm:svelte@5.57.3",
-      vite: "npm:vite@8.3.8",
-    },
-    files: FILES,
-    build: ["npm:vite@8.3.8", "build"],
-  })
-);
-Deno.test.afterAll(() => directory[Symbol.dispose]());
-
-testFramework("SvelteKit 3", {
+testServer("SvelteKit 3", {
   // A hook gets a response in the place of an error.
   lacks: ["handled error"],
   start: () =>
-    startServer(
-      "entry.js",
-      ["--allow-env", "--allow-read"],
-      [],
-      directory.path,
-    ),
+    startProject({
+      name: "sveltekit",
+      packages: {
+        "@sveltejs/kit": "npm:@sveltejs/kit@3.2.0",
+        "@sveltejs/vite-plugin-svelte":
+          "npm:@sveltejs/vite-plugin-svelte@7.3.1",
+        svelte: "npm:svelte@5.57.3",
+        vite: "npm:vite@8.3.8",
+      },
+      files: FILES,
+      build: ["npm:vite@8.3.8", "build"],
+    }),
 });
 
 /** For the compiler only: the hook of the project. */
