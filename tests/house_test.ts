@@ -118,7 +118,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "@std/path": ["bench", "directory", "engines", "tests"],
 };
 
-/** Built by frameworks, with packages of their own. */
+/** Projects of frameworks that resolve names in their own way. */
 const PROJECTS = "tests/frameworks/projects/";
 
 const VAGUE_NAMES = ["index", "utils", "helpers", "common", "types", "misc"];

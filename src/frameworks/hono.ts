@@ -49,17 +49,23 @@ export function honoSessions<Data extends object>(
   next: () => Promise<void>,
 ) => Promise<void> {
   return async (context, next) => {
+    let failed: Response | undefined;
     const handle = async (session: Session<Data>) => {
       context.set("session", session);
       await next();
       const { error, res } = context;
-      // Hono has made a response of it; only that of an HTTPException is one
-      // that the handler chose.
-      if (error !== undefined && !("getResponse" in error)) session.discard();
       // Else Hono puts the headers of this one over those of the next one.
       context.res = undefined;
-      return res;
+      if (error === undefined || "getResponse" in error) return res;
+      // Hono has made a response of it, which the handler did not choose.
+      failed = res;
+      throw error;
     };
-    context.res = await sessions.run(context.req.raw, handle, options);
+    try {
+      context.res = await sessions.run(context.req.raw, handle, options);
+    } catch (error) {
+      if (failed === undefined || error !== context.error) throw error;
+      context.res = failed;
+    }
   };
 }

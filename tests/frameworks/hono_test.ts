@@ -132,6 +132,20 @@ Deno.test("honoSessions() keeps every header of the answer, once", async () => {
   assertEquals(headers.get("content-type"), "application/json");
 });
 
+Deno.test("honoSessions() leaves the answer to an error as it is", async () => {
+  const app = new Hono<Env>();
+  app.use(honoSessions(sessions, { isolation: "readOnly" }));
+  app.get("/", (c) => {
+    c.header("x-own", "1");
+    throw new Error(`planned for ${c.var.session.user}`);
+  });
+  app.onError((error, c) => c.text(error.message, 400));
+  const response = await app.request("/");
+  assertEquals(response.status, 400);
+  assertEquals(await response.text(), "planned for null");
+  assertEquals(response.headers.get("x-own"), "1");
+});
+
 /** For the compiler only. */
 export function checkTypes(other: SessionManager<{ cart: string[] }>): void {
   const app = new Hono<Env>();
