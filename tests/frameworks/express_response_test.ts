@@ -32,7 +32,9 @@ const SELF = new URL(import.meta.url).pathname;
 const ANSWERS: Readonly<Record<string, Answer>> = {
   "end with a text": (response) => response.end("text"),
   "end with nothing": (response) => response.end(),
-  "end with a callback": (response) => response.end(() => {}),
+  "end with a callback": (response) => {
+    response.end("text", () => response.emit("ended"));
+  },
   "write and end": (response) => {
     response.write("first ");
     response.write(new TextEncoder().encode("second "));
@@ -98,6 +100,10 @@ const ANSWERS: Readonly<Record<string, Answer>> = {
   },
   "an error after a header": (response) => {
     response.set("x-one", "1");
+    throw new Error("planned");
+  },
+  "an error after a part": (response) => {
+    response.write("first");
     throw new Error("planned");
   },
   "an answer of what is no text": (response) => response.write(7 as never),
