@@ -25,7 +25,9 @@ Deno.test("the table in docs/frameworks.md has what each framework lacks", () =>
     .map(([, name, lacks]) => `${name}: ${lacks}`);
   const tests = [...walkSync(ROOM, { match: [/_test\.ts$/] })].flatMap(
     ({ path }) =>
-      Deno.readTextFileSync(path).split(/^ *testFramework\(/m).slice(1)
+      Deno.readTextFileSync(path).split(/^ *test(?:Framework|Server)\(/m).slice(
+        1,
+      )
         .filter((call) => /^["`]/.test(call)).map(describeCall),
   );
   assertEquals(rows.sort(), tests.sort());
@@ -45,5 +47,7 @@ function describeCall(call: string): string {
   const [own = ""] = call.split(/^ *Deno\.test\(|^\S*function /m, 1);
   const [, lacks = ""] = /lacks: \[([^\]]*)\]/.exec(own) ?? [];
   const parts = lacks.replaceAll('"', "").trim().replace(/,$/, "");
-  return `${name.replace(" ${version}", " 7, 8")}: ${parts || "-"}`;
+  const title = name.replace(" ${version}", " 7, 8")
+    .replace("${bundler}", "deno bundle, of esbuild");
+  return `${title}: ${parts || "-"}`;
 }
