@@ -112,8 +112,9 @@ export function reactRouterSessions<Data extends object>(
  * cookie is to be `Secure`, and cannot be forgotten in a loader.
  *
  * - `commitSession` resolves to `""` when no cookie is due. Browsers ignore an
- *   empty `Set-Cookie` header. The options of `commitSession` in React Router do
- *   not exist: lifetime and cookie are options of the manager, and
+ *   empty `Set-Cookie` header.
+ * - The functions take no options of a cookie, and throw a `TypeError` if they get
+ *   some: cookie and lifetime are options of the manager, and
  *   `session.session.setLifetime` is for a single session.
  * - The cookie is `Secure`, unless the manager has `secure: false`, or trusts a
  *   proxy that says `http`.
@@ -178,9 +179,10 @@ export function reactRouterSessionStorage<
       const session = await sessions.open({ headers: { get } });
       return new StoredReactRouterSession<Data, FlashData>(session);
     },
-    commitSession: async (session) => await commit(sessionIn(session)),
-    destroySession: async (session) => {
-      const own = sessionIn<Data>(session);
+    commitSession: async (session: object, ...options: unknown[]) =>
+      await commit(sessionIn(session, options)),
+    destroySession: async (session: object, ...options: unknown[]) => {
+      const own = sessionIn<Data>(session, options);
       own.destroy();
       return await commit(own);
     },
@@ -235,7 +237,16 @@ class StoredReactRouterSession<
   }
 }
 
-function sessionIn<Data extends object>(session: object): Session<Data> {
+function sessionIn<Data extends object>(
+  session: object,
+  [options]: readonly unknown[],
+): Session<Data> {
+  // As of an application that was written for a storage of React Router.
+  if (options !== undefined) {
+    throw new TypeError(
+      "Cannot commit the session with options: set cookie and lifetime in those of the manager, or call session.session.setLifetime",
+    );
+  }
   if (session instanceof StoredReactRouterSession) return session.session;
   throw new TypeError(
     "Cannot commit the session: getSession of this storage did not open it",

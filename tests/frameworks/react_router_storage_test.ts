@@ -103,8 +103,6 @@ Deno.test("reactRouterSessionStorage() is a storage for the types of React Route
   session.set("theme", 1);
   // @ts-expect-error: it is not a flash message
   session.flash("cart", []);
-  // @ts-expect-error: lifetimes are the manager's
-  await storage.commitSession(session, { maxAge: 1 });
 
   const plain = reactRouterSessionStorage(sessions);
   plain satisfies SessionStorage<Data>;
@@ -190,4 +188,25 @@ Deno.test("commitSession() and destroySession() refuse a session that getSession
       );
     }
   }
+});
+
+Deno.test("commitSession() and destroySession() refuse options, instead of ignoring them", async () => {
+  const storage = reactRouterSessionStorage<Data, FlashData>(makeManager());
+  const session = await storage.getSession();
+  session.set("theme", "dark");
+  await assertRejects(
+    // @ts-expect-error: lifetimes are the manager's
+    () => storage.commitSession(session, { maxAge: 1 }),
+    TypeError,
+    "setLifetime",
+  );
+  // An application may say that it is a storage of theirs.
+  const theirs: Storage = storage;
+  await assertRejects(
+    () => theirs.destroySession(session, { path: "/" }),
+    TypeError,
+    "setLifetime",
+  );
+  assertEquals(session.get("theme"), "dark");
+  assert((await theirs.commitSession(session, undefined)) !== "");
 });
