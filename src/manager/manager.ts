@@ -314,9 +314,10 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
   }
 
   /**
-   * Ends the request of a session without a commit, as `run` does by itself: the
-   * request is forgotten, so that to open it again begins anew, what changes the session throws from here on, and an `exclusive` request
-   * lets the next one have it.
+   * Ends the request of a session without a commit, as `run` does by itself, so
+   * not inside of one, which then fails: the request is forgotten, so that to
+   * open it again begins anew; what changes the session throws from here on; and
+   * an `exclusive` request lets the next one have it.
    */
   async close(session: Session<Data>): Promise<void> {
     const visit = Visit.of(session, this.#settings);
