@@ -4,7 +4,7 @@ const MOST_REMEMBERED = 1_000;
 const MINUTE = 60 * 1000;
 
 /** What a store takes to be told of problems that fail no answer. */
-export type OnWarning = (warning: StoreWarning) => void;
+export type OnWarning = (warning: StoreWarning) => unknown;
 
 /**
  * Hands warnings on: of one session once, of what cannot be written once a
@@ -41,10 +41,14 @@ export class Warnings {
       if (this.#told.size >= MOST_REMEMBERED) this.#told.clear();
       this.#told.add(key);
     }
+    const fail = (error: unknown): void => {
+      console.error(`onWarning failed at "${warning.message}":`, error);
+    };
     try {
-      this.#onWarning(warning);
+      // It may be asynchronous, and a rejection would end the process.
+      Promise.resolve(this.#onWarning(warning)).catch(fail);
     } catch (error) {
-      console.error(error);
+      fail(error);
     }
   }
 

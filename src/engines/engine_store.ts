@@ -150,7 +150,7 @@ export abstract class EngineSessionStore implements SessionStore {
     const { signal, touch, mustBeReadable } = options;
     signal?.throwIfAborted();
     if (!isSessionId(id)) return undefined;
-    if (!this.#isSetUp) await untilAborted(this.setup(), signal);
+    if (!this.#isSetUp) await this.#waitForSetup(signal);
     const conflicts = new Conflicts(id, signal);
     for (let isFirst = true;; isFirst = false) {
       const now = this.#now();
@@ -206,7 +206,7 @@ export abstract class EngineSessionStore implements SessionStore {
     signal?.throwIfAborted();
     checkSessionId(id);
     const row = makeRow(record, this.#now());
-    if (!this.#isSetUp) await untilAborted(this.setup(), signal);
+    if (!this.#isSetUp) await this.#waitForSetup(signal);
     const conflicts = new Conflicts(id, signal);
     for (;;) {
       const before = await this.#read(id, signal);
@@ -228,7 +228,7 @@ export abstract class EngineSessionStore implements SessionStore {
     checkSessionId(id);
     checkLastAccess(lastAccess);
     const row = makeRow(record, lastAccess ?? this.#now());
-    if (!this.#isSetUp) await untilAborted(this.setup(), signal);
+    if (!this.#isSetUp) await this.#waitForSetup(signal);
     const conflicts = new Conflicts(id, signal);
     let before: EngineRow | undefined;
     for (;;) {
@@ -272,7 +272,7 @@ export abstract class EngineSessionStore implements SessionStore {
     signal?.throwIfAborted();
     if (lastAccess !== "unchanged") checkLastAccess(lastAccess);
     if (!isSessionId(id)) return undefined;
-    if (!this.#isSetUp) await untilAborted(this.setup(), signal);
+    if (!this.#isSetUp) await this.#waitForSetup(signal);
     await using _turn = this.#isRemote
       ? await this.#turns.lock(id, { signal })
       : undefined;
@@ -332,7 +332,7 @@ export abstract class EngineSessionStore implements SessionStore {
     const { signal } = options;
     signal?.throwIfAborted();
     if (!isSessionId(id)) return false;
-    if (!this.#isSetUp) await untilAborted(this.setup(), signal);
+    if (!this.#isSetUp) await this.#waitForSetup(signal);
     const now = this.#now();
     const removing = this.#engine.remove(id, undefined, makeNumber());
     const removed = await untilAborted(removing, signal);
@@ -358,7 +358,7 @@ export abstract class EngineSessionStore implements SessionStore {
   > {
     const { signal, user } = options;
     signal?.throwIfAborted();
-    if (!this.#isSetUp) await untilAborted(this.setup(), signal);
+    if (!this.#isSetUp) await this.#waitForSetup(signal);
     const tag = user === undefined ? undefined : userTag(user);
     const rows = eachUntilAborted(this.#engine.rows(tag), signal);
     for await (const [id, row] of rows) {
@@ -376,7 +376,7 @@ export abstract class EngineSessionStore implements SessionStore {
     const { signal, grace = 0 } = options;
     const rule = cleanupRule(minutes, grace);
     signal?.throwIfAborted();
-    if (!this.#isSetUp) await untilAborted(this.setup(), signal);
+    if (!this.#isSetUp) await this.#waitForSetup(signal);
     const now = this.#now();
     const { cleaner } = this.#engine;
     if (cleaner === undefined) {
@@ -394,12 +394,19 @@ export abstract class EngineSessionStore implements SessionStore {
    * Reads, writes and removes a row that no session has, for
    * {@linkcode SessionStore.check}.
    *
-   * @param options A signal, which ends the wait.
+   * @param options A signal, which ends the wait; later calls then try anew.
    * @throws {SessionStoreError} If the engine cannot.
    */
-  check(options: StoreOptions = {}): Promise<void> {
-    this.#check ??= this.#try().finally(() => this.#check = undefined);
-    return Promise.resolve(untilAborted(this.#check, options.signal));
+  async check(options: StoreOptions = {}): Promise<void> {
+    const { signal } = options;
+    const check = this.#check ??= this.#try();
+    try {
+      await untilAborted(check, signal);
+    } finally {
+      // It may never be answered, although the engine answers by now.
+      if (this.#check === check) this.#check = undefined;
+      if (!this.#isSetUp) this.#setup = undefined;
+    }
   }
 
   async #try(): Promise<void> {
@@ -429,6 +436,15 @@ export abstract class EngineSessionStore implements SessionStore {
     const reading = untilAborted(this.#engine.read(id), signal);
     this.#isRemote = reading instanceof Promise;
     return reading;
+  }
+
+  /** Sets up; a call that gives up lets later ones try anew. */
+  async #waitForSetup(signal: AbortSignal | undefined): Promise<void> {
+    try {
+      await untilAborted(this.setup(), signal);
+    } finally {
+      if (!this.#isSetUp) this.#setup = undefined;
+    }
   }
 
   #reportUnusable(id: string, type: Unusable): void {

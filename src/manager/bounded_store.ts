@@ -16,6 +16,8 @@ export type ManagedStore = Pick<
 
 /** How much longer than the timeout a call may take, as a part of it. */
 const PRECISION = 1 / 16;
+/** A timer of more than 2 ** 31 ms would fire at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 /**
  * Bounds each call of a store, and each step of a listing, unless the store does
@@ -108,8 +110,10 @@ class BoundedStore implements ManagedStore {
         yield value;
       }
     } finally {
-      // What does not answer would not answer this either.
-      if (!isOver) await entries.return?.();
+      const end = entries.return?.();
+      // While a step is outstanding this may never be answered.
+      if (isOver) end?.catch(() => {});
+      else await end;
     }
   }
 
@@ -141,7 +145,7 @@ class Calls {
   constructor(timeout: number) {
     const width = timeout * PRECISION;
     this.#closesAt = performance.now() + width;
-    this.#timeout = timeout + width;
+    this.#timeout = Math.min(timeout + width, LONGEST_TIMER);
   }
 
   /** Whether more calls may join. */
@@ -157,10 +161,12 @@ class Calls {
     call: (signal: AbortSignal) => Promise<T>,
     makeError: () => Error,
   ): Promise<T> {
+    // Before the timer is set: the call may throw instead.
+    const answering = call(this.#controller.signal);
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const expire = () => reject(makeError());
     this.#add(expire);
-    call(this.#controller.signal).then((answer) => {
+    answering.then((answer) => {
       this.#remove(expire);
       resolve(answer);
     }, (error) => {

@@ -9,7 +9,11 @@
  * What the record may be by then, and what follows, is a table at the class
  * `SessionManager`.
  */
-import { SessionConflictError, SessionGoneError } from "../core/errors.ts";
+import {
+  SessionConflictError,
+  SessionGoneError,
+  SessionStoreTimeoutError,
+} from "../core/errors.ts";
 import type { SessionRecord } from "../core/record.ts";
 import { KEEP } from "../core/store.ts";
 import { createSecret, createSessionId, hashSecret } from "../core/token.ts";
@@ -150,6 +154,7 @@ class Commit {
       // A step of the rotation was all there was to do, and the request goes on.
       if (error instanceof SessionGoneError) return undefined;
       this.#reportUnrotated(credentials!, error);
+      if (error instanceof SessionStoreTimeoutError) return undefined;
       return needsCookie(this.#visit, state.stored!)
         ? await renewCookie(this.#visit, credentials!)
         : undefined;
@@ -260,9 +265,11 @@ class Commit {
     try {
       return await this.#updateOnce(credentials);
     } catch (error) {
-      const isRefused = error instanceof SessionGoneError ||
-        error instanceof SessionConflictError;
-      if (isRefused || !this.#isGrown || !this.#change.isChanged) throw error;
+      // What got no answer may be kept yet: a second try could count twice.
+      const isFinal = error instanceof SessionGoneError ||
+        error instanceof SessionConflictError ||
+        error instanceof SessionStoreTimeoutError;
+      if (isFinal || !this.#isGrown || !this.#change.isChanged) throw error;
       failure = error;
     }
     this.#isGrowthFailed = true;

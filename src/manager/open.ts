@@ -55,15 +55,14 @@ export async function openVisit(
   if (isolation.needsLock && await isValid(settings, credentials)) {
     await isolation.enter(store, credentials.id, request);
   }
-  let found: OpenedSession | "unusable" | undefined;
+  let found: OpenedSession | undefined;
   try {
     found = await findSession(settings, credentials, isPassive);
   } finally {
-    if (typeof found !== "object") await isolation.leave();
+    if (found === undefined) await isolation.leave();
   }
-  return found === "unusable"
-    ? new Visit(settings, request, isolation, isPassive, undefined, fitting)
-    : new Visit(settings, request, isolation, isPassive, found);
+  const others = found === undefined ? fitting : [];
+  return new Visit(settings, request, isolation, isPassive, found, others);
 }
 
 /** Finds those of several tokens that fit; reports what is wrong with them. */
@@ -98,13 +97,14 @@ async function isValid(
  * Finds a session, and marks it accessed when that is due, unless the request is
  * passive.
  *
- * @returns `"unusable"` when the secret is good, and the data is not.
+ * @returns `undefined` also when the secret is good, and the data or the
+ * revocation of its user is not.
  */
 async function findSession(
   settings: ManagerSettings,
   credentials: Credentials,
   isPassive: boolean,
-): Promise<OpenedSession | "unusable" | undefined> {
+): Promise<OpenedSession | undefined> {
   const { store, recordFormat, touchAfter, rotateEvery, now } = settings;
   const { onInvalid, report, counters } = settings;
   const { id, secretHash } = credentials;
@@ -129,7 +129,7 @@ async function findSession(
     if (!isOpening(matched)) return undefined;
     counters.unopenable++;
     report({ type: "unopenable", sessionId: id });
-    return "unusable";
+    return undefined;
   }
   const { match, secret, record: { user } } = verified;
   let generation: number | undefined;
@@ -146,7 +146,7 @@ async function findSession(
       throw error;
     }
     report({ type: "invalid", sessionId: id, error });
-    return "unusable";
+    return undefined;
   }
   const isCurrent = match === "current";
   return {

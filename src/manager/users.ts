@@ -164,7 +164,7 @@ export function isSignedOut(
  * @param record Its record.
  * @param user The record's user.
  * @returns The newest generation, 0 for the first; `undefined` when the session
- * was revoked.
+ * was revoked, or that cannot be told.
  */
 export async function enterGeneration(
   { store, report }: ManagerSettings,
@@ -174,12 +174,11 @@ export async function enterGeneration(
 ): Promise<number | undefined> {
   const revocation = await loadRevocation(store, user);
   if (!isRevoked(id, record, revocation)) return revocation?.generation ?? 0;
-  // One that cannot be read may be mended.
-  if (revocation !== UNREADABLE) {
-    await deleteRevoked(store, id, user, revocation).catch((error) =>
-      report({ type: "unended", sessionId: id, error })
-    );
-  }
+  // It may be mended.
+  if (revocation === UNREADABLE) return undefined;
+  await deleteRevoked(store, id, user, revocation).catch((error) =>
+    report({ type: "unended", sessionId: id, error })
+  );
   return undefined;
 }
 

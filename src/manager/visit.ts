@@ -69,7 +69,7 @@ export class Visit {
   isUpkeepDue: boolean;
   /** The hash of the secret that the browser had at the opening. */
   readonly broughtHash: string | undefined;
-  /** Of sessions that the request did not get, although the secrets are good. */
+  /** Of sessions that the request brought and did not get. */
   others: readonly Credentials[];
   readonly #opening: RevocationMoment;
   /** The user who was signed in then, and the generation that was the newest. */
@@ -226,7 +226,8 @@ export class Visit {
 
   /**
    * Ends the sessions that the request did not get: the browser brought their
-   * secrets, and would bring them again.
+   * secrets, and would bring them again. One that was not found may be elsewhere,
+   * on a volume that went; then this throws what the store does.
    *
    * @returns Whether there was one.
    */

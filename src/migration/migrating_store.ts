@@ -15,12 +15,15 @@ import type {
   CleanupResult,
   CreateOptions,
   EntriesOptions,
+  HeldLock,
   LoadOptions,
+  LockOptions,
   RecordChange,
   SessionStore,
   StoreOptions,
   UpdateOptions,
 } from "../core/store.ts";
+import { SessionUnreadableError } from "../core/errors.ts";
 import {
   checkLastAccess,
   cleanupRule,
@@ -32,7 +35,6 @@ import { checkSessionId } from "../core/token.ts";
 import { Conflicts } from "../system/waiting.ts";
 import {
   changeIf,
-  findSession,
   isFrozen,
   isPlaceholder,
   moveSession,
@@ -100,7 +102,11 @@ export class MigratingSessionStore implements SessionStore {
   readonly isThreadSafe: boolean;
   /** What both stores keep. */
   readonly largestRecord: number;
-  /** See {@linkcode SessionStore.lock}: the new store's, if it has locks. */
+  /**
+   * See {@linkcode SessionStore.lock}: the new store's, if it has locks. In the
+   * phase `"ready"` also the old one's, which servers without this store take;
+   * each is waited for.
+   */
   readonly lock?: NonNullable<SessionStore["lock"]>;
 
   readonly #from: SessionStore;
@@ -137,7 +143,9 @@ export class MigratingSessionStore implements SessionStore {
     const { largestRecord: after = Infinity } = to;
     this.largestRecord = Math.min(before, after);
     if (to.lock !== undefined) {
-      this.lock = (id, options) => to.lock!(id, options);
+      this.lock = this.#isReady && from.lock !== undefined
+        ? (id, options) => lockBoth(from, to, id, options)
+        : (id, options) => to.lock!(id, options);
     }
   }
 
@@ -225,8 +233,16 @@ export class MigratingSessionStore implements SessionStore {
 
   /** See {@linkcode SessionStore.delete}. */
   async delete(id: string, options: StoreOptions = {}): Promise<boolean> {
+    const { signal } = options;
     const nothing = () => undefined;
-    return await this.update(id, nothing, { signal: options.signal }) === null;
+    if (await this.update(id, nothing, { signal }) === null) return true;
+    // To `update`, a record of a later format is none.
+    let isDeleted = false;
+    for (const store of [this.#from, this.#to]) {
+      if (await isReadable(store, id, signal)) continue;
+      if (await store.delete(id, { signal })) isDeleted = true;
+    }
+    return isDeleted;
   }
 
   /** See {@linkcode SessionStore.has}. */
@@ -301,13 +317,23 @@ export class MigratingSessionStore implements SessionStore {
     copy: SessionRecord,
     options: CreateOptions,
   ): Promise<boolean> {
-    const conflicts = new Conflicts(id, options.signal);
+    const { signal } = options;
+    const conflicts = new Conflicts(id, signal);
     for (;;) {
       const claim = await Placeholder.put(this.#to, id, options);
       if (claim === undefined) return false;
       let isFree = false;
       try {
-        isFree = await findSession(this.#from, id, options) === undefined;
+        const found = await this.#from.load(id, {
+          signal,
+          mustBeReadable: true,
+        });
+        isFree = found === undefined;
+      } catch (error) {
+        if (!(error instanceof SessionUnreadableError)) throw error;
+        // The old store knows whether it may be replaced. That it is gone before
+        // the session is there, no load may see: it may be a revocation.
+        return await this.#createInOld(id, copy, options);
       } finally {
         if (!isFree) await claim.remove();
       }
@@ -357,6 +383,42 @@ export class MigratingSessionStore implements SessionStore {
           isSession(record) && touch(record, lastAccess)),
     });
     return found !== undefined && isSession(found) ? found : undefined;
+  }
+}
+
+/** Takes the locks of both stores, in one order. */
+async function lockBoth(
+  from: SessionStore,
+  to: SessionStore,
+  id: string,
+  options?: LockOptions,
+): Promise<HeldLock> {
+  await using stack = new AsyncDisposableStack();
+  const locks: HeldLock[] = [];
+  for (const store of [from, to]) {
+    locks.push(stack.use(await store.lock!(id, options)));
+  }
+  const held = stack.move();
+  return {
+    get isLost() {
+      return locks.some(({ isLost = false }) => isLost);
+    },
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
+}
+
+/** Tells whether what a store has under an ID, if anything, can be read. */
+async function isReadable(
+  store: SessionStore,
+  id: string,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  try {
+    await store.load(id, { signal, mustBeReadable: true });
+    return true;
+  } catch (error) {
+    if (error instanceof SessionUnreadableError) return false;
+    throw error;
   }
 }
 

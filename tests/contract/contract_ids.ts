@@ -215,7 +215,8 @@ export function testIds(declare: Declare, countsAll: boolean): void {
           assertEquals(await store.load(ID), recordOf({ n: 2 }));
           await spoil(ID);
           assertEquals(await store.create(ID, recordOf({ n: 3 })), true);
-          assertEquals(await store.load(ID), recordOf({ n: 3 }));
+          const found = await store.load(ID, { mustBeReadable: true });
+          assertEquals(found, recordOf({ n: 3 }));
         },
       );
     },

@@ -332,6 +332,32 @@ Deno.test("a signal ends the wait for an engine that does not answer", async () 
   }
 });
 
+Deno.test("what an engine never answers keeps no later call from an answer", async () => {
+  for (const unanswered of ["setup", "read", "replace", "touch", "remove"]) {
+    const engine = new RemoteEngine();
+    const store = new AnyEngineStore(engine);
+    const operations: ((signal?: AbortSignal) => Promise<unknown>)[] = [
+      (signal) => store.check({ signal }),
+      (signal) => store.load(ID, { signal, touch: () => true }),
+      (signal) => store.update(ID, increment, { signal }),
+      (signal) => store.save(ID, recordOf({ n: 1 }), { signal }),
+      (signal) => store.delete(ID, { signal }),
+    ];
+    if (unanswered !== "setup") await store.save(ID, recordOf({ n: 1 }));
+    const controller = new AbortController();
+    engine.wait = (call) =>
+      call === unanswered ? new Promise(() => {}) : undefined;
+    const waiting = Promise.allSettled(
+      operations.map((operate) => operate(controller.signal)),
+    );
+    await new Promise((resolve) => setTimeout(resolve));
+    controller.abort(new Error("enough"));
+    await waiting;
+    engine.wait = () => {};
+    for (const operate of operations) await operate();
+  }
+});
+
 Deno.test("setup() is done once, and again after it failed", async () => {
   const engine = new RemoteEngine();
   const store = new AnyEngineStore(engine);

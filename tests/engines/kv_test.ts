@@ -1,9 +1,11 @@
+import { DatabaseSync } from "node:sqlite";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   SessionStoreError,
   SessionTooLargeError,
 } from "../../src/core/errors.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
+import type { StoreWarning } from "../../src/core/store.ts";
 import { userTag } from "../../src/core/codec.ts";
 import { type KvDatabase, KvSessionStore } from "../../src/engines/kv.ts";
 import type { SessionEvent } from "../../src/manager/events.ts";
@@ -12,6 +14,7 @@ import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
 import type { StorePlace } from "../contract/open_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { testEngine } from "./engine_suite.ts";
+import { skipWaits } from "./sqlite_scene.ts";
 
 const LARGEST = 65_536;
 
@@ -309,6 +312,36 @@ Deno.test("KvSessionStore refuses what is not a Deno.Kv", () => {
       "Cannot use kv: it is not what Deno.openKv() returns",
     );
   }
+});
+
+Deno.test("KvSessionStore: while another process writes the file reads are answered, and a change waits five seconds", async () => {
+  using directory = new TemporaryDirectory();
+  const path = directory.join("sessions.kv");
+  using kv = await Deno.openKv(path);
+  const warnings: StoreWarning[] = [];
+  const store = new KvSessionStore(kv, {
+    onWarning: (warning) => void warnings.push(warning),
+  });
+  await store.save(ID, recordOf());
+  using other = new DatabaseSync(path);
+  other.exec("BEGIN IMMEDIATE");
+  {
+    using _waits = skipWaits();
+    assertEquals(await store.load(ID), recordOf());
+    assertEquals(warnings, []);
+    assertEquals(await store.load(ID, { touch: () => true }), recordOf());
+    assertEquals(warnings.map(({ type }) => type), ["unwritten"]);
+    for (
+      const change of [
+        () => store.save(ID, recordOf({ n: 2 })),
+        () => store.update(ID, () => undefined),
+        () => store.delete(ID),
+      ]
+    ) await assertRejects(change, TypeError, "database is locked");
+  }
+  other.exec("ROLLBACK");
+  assertEquals(await store.load(ID), recordOf());
+  assertEquals(await store.delete(ID), true);
 });
 
 Deno.test("KvSessionStore: check() tells that the database is closed", async () => {

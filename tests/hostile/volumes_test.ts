@@ -16,6 +16,7 @@ import {
 import { revocationId } from "../../src/core/revocation.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
+import type { Session } from "../../src/session/session.ts";
 import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
 import { SmallDisk } from "../faults/small_disk.ts";
 import { callStore } from "../operations.ts";
@@ -124,6 +125,50 @@ testOnDisk(
     assertEquals((await store.load(ID))?.user, "ann");
     assertEquals(await manager.revokeUser("ann"), 1);
     assertEquals(await store.delete(ID), false);
+  },
+);
+
+testOnDisk(
+  "while another volume is mounted over the directory a logout fails, and the session is there when the first is back",
+  async () => {
+    using disk = new SmallDisk("size=1m");
+    const directory = `${disk.path}/sessions`;
+    using store = new DirectorySessionStore(directory, { create: true });
+    const manager = new SessionManager<{ n: number }>({ store });
+    const visit = (
+      act: (session: Session<{ n: number }>) => void,
+      cookie = "",
+    ) =>
+      manager.run(
+        new Request("http://localhost/", { headers: { cookie } }),
+        (session) => {
+          act(session);
+          return new Response(session.user);
+        },
+      );
+    const begun = await visit((session) => session.setUser("ann"));
+    const cookie = begun.headers.getSetCookie()[0]!.split(";")[0]!;
+    for (const isMarked of [false, true]) {
+      using _over = disk.mountOver("sessions");
+      if (isMarked) {
+        using other = new DirectorySessionStore(directory);
+        await other.save(OTHER_ID, recordOf());
+      }
+      const read = await visit((session) => session.get("n"), cookie);
+      assertEquals([await read.text(), read.headers.getSetCookie()], ["", []]);
+      for (
+        const act of [
+          (session: Session<{ n: number }>) => session.destroy(),
+          (session: Session<{ n: number }>) => session.setUser("bob"),
+        ]
+      ) {
+        await assertRejects(() => visit(act, cookie), SessionDirectoryError);
+      }
+    }
+    const back = await visit(() => {}, cookie);
+    assertEquals(await back.text(), "ann");
+    await visit((session) => session.destroy(), cookie);
+    assertEquals(await Array.fromAsync(store.entries()), []);
   },
 );
 

@@ -2,18 +2,34 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SessionStoreTimeoutError } from "../../src/core/errors.ts";
-import type { LoadOptions } from "../../src/core/store.ts";
+import type {
+  LoadOptions,
+  RecordChange,
+  UpdateOptions,
+} from "../../src/core/store.ts";
 import { MemorySessionStore } from "../../src/engines/memory.ts";
 import { RedisSessionStore } from "../../src/engines/redis.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import type { SessionManagerOptions } from "../../src/manager/manager_options.ts";
-import { ID, OTHER_ID, recordOf, requestOf, SECRET } from "../constants.ts";
+import type { Session } from "../../src/session/session.ts";
+import {
+  HOUR,
+  ID,
+  MINUTE,
+  OTHER_ID,
+  recordOf,
+  requestOf,
+  SECRET,
+} from "../constants.ts";
+import { connectByPg } from "../engines/open_postgres.ts";
 import { connectRedis } from "../engines/open_redis.ts";
+import { PostgresScene } from "../engines/postgres_scene.ts";
 import {
   missingRedis,
   RedisServer,
   waitUntil,
 } from "../engines/redis_server.ts";
+import { spawn } from "../spawn.ts";
 import {
   Browser,
   type Route,
@@ -21,6 +37,7 @@ import {
   type SessionServer,
 } from "./session_server.ts";
 
+const HUNG_SERVER = new URL("./hung_server.ts", import.meta.url);
 const TIMEOUT = 300;
 const TOKEN = `${ID}${SECRET}`;
 const ignore = missingRedis !== undefined;
@@ -47,6 +64,17 @@ const ROUTES: Record<string, Route> = {
     return new Response();
   },
 };
+
+/** Lets no statement on a table go on, until it is freed. */
+async function lockTable(
+  port: number,
+  table: string,
+): Promise<AsyncDisposable & { free(): Promise<unknown> }> {
+  const { client, ...rest } = connectByPg(port, { max: 1 });
+  await client.query("BEGIN");
+  await client.query(`LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`);
+  return { ...rest, free: () => client.query("ROLLBACK") };
+}
 
 /** Serves sessions in a Redis of its own, and signs a browser in. */
 async function open(
@@ -145,9 +173,75 @@ for (const client of ["redis", "ioredis"] as const) {
   });
 }
 
+const postgres = new PostgresScene();
+
+postgres.test("under a manager, while the server gets no statement done each request fails in time, and the next one works when it does", async (driver) => {
+  await using opened = await postgres.open(driver);
+  const { store, table } = opened;
+  await using server = await serve("memory", ROUTES, {
+    store,
+    storeTimeout: TIMEOUT,
+  });
+  const browser = new Browser(server);
+  await browser.get("/sign-in");
+  await browser.get("/count");
+  const { cookie } = browser;
+  {
+    // As many as the pool has connections, and more.
+    await using locker = await lockTable(postgres.server.port, table);
+    const paths = ["/", "/count", "/sign-out", "/sign-in"];
+    const asked = [...paths, ...paths].map((path) => server.get(path, cookie));
+    for (const answer of await Promise.all(asked)) {
+      assertEquals(answer.status, 500);
+      assertEquals(answer.headers.getSetCookie(), []);
+      await answer.body?.cancel();
+    }
+    assertEquals(server.errors.length, asked.length);
+    for (const error of server.errors) {
+      assert(error instanceof SessionStoreTimeoutError, `${error}`);
+      assertEquals(error.outcome, "none");
+    }
+    await locker.free();
+  }
+  assertEquals(await browser.get("/count"), "2");
+});
+
+Deno.test({
+  name:
+    "a process that is told to end while Redis hangs answers what it was asked, and ends",
+  ignore,
+  fn: async () => {
+    await using redis = await RedisServer.start();
+    await using child = spawn(HUNG_SERVER, [`${redis.port}`, `${TIMEOUT}`], {
+      flags: ["--allow-net=127.0.0.1", "--allow-env", "--allow-read"],
+    });
+    const url = `http://127.0.0.1:${await child.readLine()}/`;
+    const begun = await fetch(url);
+    await begun.body?.cancel();
+    await child.expectLine("asked 1");
+    const cookie = begun.headers.getSetCookie()[0]!.split(";")[0]!;
+    redis.pause();
+    const asked: Promise<string>[] = [];
+    for (let n = 2; n < 50; n++) {
+      const answer = fetch(url, { headers: { cookie } });
+      asked.push(answer.then((response) => response.text()));
+    }
+    for (let n = 2; n < 50; n++) await child.expectLine(`asked ${n}`);
+    child.kill("SIGTERM");
+    assertEquals(
+      new Set(await Promise.all(asked)),
+      new Set(["SessionStoreTimeoutError"]),
+    );
+    assertEquals((await child.end()).code, 0);
+    redis.continue();
+  },
+});
+
 /** A store whose calls and listings are answered when a test says so. */
 class Unanswered extends MemorySessionStore {
   isHung = false;
+  isWriteHung = false;
+  updates = 0;
   readonly signals: (AbortSignal | undefined)[] = [];
 
   constructor() {
@@ -158,6 +252,18 @@ class Unanswered extends MemorySessionStore {
   override load(id: string, options: LoadOptions = {}) {
     this.signals.push(options.signal);
     return this.isHung ? new Promise<never>(() => {}) : super.load(id, options);
+  }
+
+  /** Gets as far as the write, which is not answered. */
+  override async update(
+    id: string,
+    change: RecordChange,
+    options?: UpdateOptions,
+  ) {
+    this.updates++;
+    if (!this.isWriteHung) return await super.update(id, change, options);
+    change((await super.load(id))!);
+    return await new Promise<never>(() => {});
   }
 
   override async *entries() {
@@ -200,3 +306,110 @@ Deno.test("the wait for an exclusive lock is not bounded by storeTimeout", async
   assertEquals((await second).get("n"), 1);
   await manager.close(await second);
 });
+
+Deno.test("a commit with a step of the rotation that gets no answer is not tried again", async () => {
+  let now = Date.now();
+  const store = new Unanswered();
+  const manager = new SessionManager<{ n: number }>({
+    store,
+    storeTimeout: 50,
+    rotateEvery: MINUTE,
+    now: () => now,
+  });
+  const visit = (
+    cookie: string,
+    act: (session: Session<{ n: number }>) => void,
+  ) =>
+    manager.run(
+      new Request("http://localhost/", { headers: { cookie } }),
+      (session) => {
+        act(session);
+        return new Response();
+      },
+    );
+  const begun = await visit("", (session) => session.set("n", 1));
+  const cookie = begun.headers.getSetCookie()[0]!.split(";")[0]!;
+  now += MINUTE;
+  store.isWriteHung = true;
+  store.updates = 0;
+  await assertRejects(
+    () => visit(cookie, (session) => session.set("n", 2)),
+    SessionStoreTimeoutError,
+  );
+  assertEquals(store.updates, 1);
+  // Upkeep alone fails no request.
+  const answer = await visit(cookie, (session) => session.get("n"));
+  assertEquals([answer.status, answer.headers.getSetCookie()], [200, []]);
+  assertEquals(store.updates, 2);
+});
+
+Deno.test("a storeTimeout of months is not over at once", async () => {
+  const store = new Unanswered();
+  store.load = async (_id, options = {}) => {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    options.signal?.throwIfAborted();
+    return undefined;
+  };
+  const manager = new SessionManager({ store, storeTimeout: 2 ** 32 });
+  assertEquals((await manager.open(requestOf(TOKEN))).isNew, true);
+});
+
+Deno.test("what a store throws before it has begun leaves no timer, and is thrown", async () => {
+  const store = new Unanswered();
+  store.load = () => {
+    throw new TypeError("not now");
+  };
+  const manager = new SessionManager({ store, storeTimeout: 50 });
+  const call = () => manager.open(requestOf(TOKEN));
+  await assertRejects(call, TypeError, "not now");
+  // An error that nothing catches would end the process now.
+  await new Promise((resolve) => setTimeout(resolve, 100));
+});
+
+Deno.test("an exclusive request that gets no answer lets the next one have the session", async () => {
+  const store = new Unanswered();
+  const manager = new SessionManager<{ n: number }>({
+    store,
+    storeTimeout: 50,
+    isolation: "exclusive",
+  });
+  const count = (cookie = "") =>
+    manager.run(
+      new Request("http://localhost/", { headers: { cookie } }),
+      (session) => {
+        session.update("n", (n = 0) => n + 1);
+        return new Response();
+      },
+    );
+  const begun = await count();
+  const cookie = begun.headers.getSetCookie()[0]!.split(";")[0]!;
+  store.isWriteHung = true;
+  const waiting = [count(cookie), count(cookie), count(cookie)];
+  for (const { status } of await Promise.allSettled(waiting)) {
+    assertEquals(status, "rejected");
+  }
+  store.isWriteHung = false;
+  assertEquals((await count(cookie)).status, 200);
+});
+
+for (const client of ["redis", "ioredis"] as const) {
+  Deno.test({
+    name: `a manager on npm:${client} leaves no timer and no listener`,
+    ignore,
+    sanitizeOps: true,
+    sanitizeResources: true,
+    fn: async () => {
+      await using scene = await open(client, { storeTimeout: HOUR });
+      const { browser, server } = scene;
+      const { cookie } = browser;
+      const flows = Array.from(
+        { length: 20 },
+        () => new Browser(server, cookie).get("/count"),
+      );
+      await Promise.all(flows);
+      for await (const _entry of server.store.entries({ user: "ann" })) break;
+      assertEquals((await server.manager.sessionsOf("ann")).length, 1);
+      assertEquals(await server.manager.revokeUser("ann"), 1);
+    },
+  });
+}

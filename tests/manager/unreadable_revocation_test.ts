@@ -29,6 +29,8 @@ const ROUTES: Record<string, Route> = {
     return new Response();
   },
   "/": (session) => new Response(session.user ?? "nobody"),
+  "/count": (session) =>
+    new Response(`${session.update("n", (n = 0) => n + 1)}`),
 };
 
 /** A store, and what puts something into the place of the revocation. */
@@ -171,6 +173,39 @@ Deno.test("a logout succeeds where the user's revocation cannot be read", async 
   const sessions = [...await server.records()].filter(([, { user }]) => user);
   assertEquals(sessions, []);
 });
+
+for (const as of ["garbage", "newer"] as const) {
+  Deno.test(`a logout that finds the user's revocation ${as} at its opening ends the session`, async () => {
+    await using medium = MEDIA.memory!();
+    const { store } = medium;
+    await using server = await serve("memory", ROUTES, { store });
+    const browser = new Browser(server);
+    await browser.get("/sign-in?user=ann");
+    await medium.spoil(as);
+    assertEquals(await browser.get("/"), "nobody");
+    assert(browser.cookie !== undefined);
+    await browser.get("/sign-out");
+    assertEquals(browser.cookie, undefined);
+    // Also when the revocation can be read again.
+    await store.delete(MARK);
+    assertEquals(await server.records(), new Map());
+  });
+
+  Deno.test(`what is written where the user's revocation is ${as} goes into a new session, of no user`, async () => {
+    await using medium = MEDIA.memory!();
+    await using server = await serve("memory", ROUTES, medium);
+    const browser = new Browser(server);
+    await browser.get("/sign-in?user=ann");
+    const [id] = (await server.records()).keys();
+    await medium.spoil(as);
+    assertEquals(await browser.get("/count"), "1");
+    const records = await server.records();
+    assertEquals(records.get(id!)?.data, {});
+    records.delete(id!);
+    const [begun] = records.values();
+    assertEquals([begun?.user, begun?.data], [undefined, { n: 1 }]);
+  });
+}
 
 Deno.test("revokeUser() gives up where a store neither finds nor creates the revocation", async () => {
   await using medium = MEDIA.memory!();
