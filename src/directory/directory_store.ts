@@ -53,8 +53,8 @@ import { SessionFile } from "./session_file.ts";
 
 /** How a step that reads is taken. */
 interface ReadingOptions extends LoadOptions {
-  /** Whether it is to remove what is there. */
-  readonly isRemoval?: boolean;
+  /** Whether it is to change or remove what is there. */
+  readonly isChange?: boolean;
 }
 
 /** What `DirectorySessionStore` takes. */
@@ -263,20 +263,21 @@ export class DirectorySessionStore implements SessionStore, Disposable {
         isThere = true;
         return change(record);
       }, lastAccess);
-    const kept = await this.#read(id, step, { signal });
+    const kept = await this.#read(id, step, { signal, isChange: true });
     if (!isThere) this.#noSession(id);
     return kept;
   }
 
   /** See {@linkcode SessionStore.touch}. */
   async touch(id: string, options: StoreOptions = {}): Promise<boolean> {
-    return await this.#read(id, (file) => file.touch(), options) ??
+    const reading = { ...options, isChange: true };
+    return await this.#read(id, (file) => file.touch(), reading) ??
       this.#noSession(id);
   }
 
   /** See {@linkcode SessionStore.delete}. */
   async delete(id: string, options: StoreOptions = {}): Promise<boolean> {
-    const reading = { ...options, isRemoval: true };
+    const reading = { ...options, isChange: true };
     return await this.#read(id, (file) => file.delete(), reading) ??
       this.#noSession(id);
   }
@@ -397,12 +398,13 @@ export class DirectorySessionStore implements SessionStore, Disposable {
 
   /**
    * Takes a step that finds no session for a malformed ID, for a non-file, and for
-   * a file that may not be opened, unless it was to remove that one.
+   * a file that may not be opened. To change that one is an error: a logout would
+   * take a session for ended which a load may still read, or root give back.
    */
   async #read<T>(
     id: string,
     step: (file: SessionFile) => T | undefined | Again,
-    { signal, mustBeReadable, isRemoval }: ReadingOptions,
+    { signal, mustBeReadable, isChange }: ReadingOptions,
   ): Promise<T | undefined> {
     if (!isSessionId(id)) return undefined;
     // Most users have no revocation, and opening a missing file takes long.
@@ -414,7 +416,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
       if (mustBeReadable) throw error;
       const path = sessionPath(this.directory, id);
       if (isNotFile(path)) this.#quarantine.report("not a file", path, id);
-      else if (!isRemoval && isForbidden(this.directory, path, error)) {
+      else if (!isChange && isForbidden(this.directory, path, error)) {
         this.#warnings.tell(forbiddenWarning(path, error, id));
       } else throw error;
       return undefined;
