@@ -244,7 +244,6 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     checkLastAccess(lastAccess);
     const bytes = encodeRecord(id, record);
     signal?.throwIfAborted();
-    this.#checkRevocation(id);
     return await this.#step(id, (it) => it.create(bytes, lastAccess), signal);
   }
 

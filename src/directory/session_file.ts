@@ -58,6 +58,7 @@ import {
   readUnderLock,
 } from "./file_lock.ts";
 import { sessionPath, temporaryPath } from "./layout.ts";
+import { checkStillThere } from "./prepare_directory.ts";
 import type { Quarantine } from "./quarantine.ts";
 import { readHead, readOnce, readRest, readWhole } from "./read_file.ts";
 import { publishIndexed, removeIndexed } from "./user_index.ts";
@@ -335,7 +336,9 @@ export class SessionFile {
     }
   }
 
+  /** It looks at the directory: it may be another one, or have lost its marker. */
   #create(bytes: Uint8Array, lastAccess?: number): boolean | Again {
+    checkStillThere(this.#context);
     return publishIndexed(
       this.#context,
       this.#id,

@@ -283,7 +283,12 @@ Deno.test("a change without a user, or of the same user, makes no call in the in
   await store.delete(ID);
   recorded.take();
   await store.create(ID, ann);
-  assertEquals(recorded.take(), [...SHARE, ...CREATE, ...LET_BUCKET_GO]);
+  assertEquals(recorded.take(), [
+    "stat directory",
+    ...SHARE,
+    ...CREATE,
+    ...LET_BUCKET_GO,
+  ]);
 });
 
 Deno.test("a cleanup locks a bucket for the entries of deleted sessions, and for stale ones", async () => {
@@ -358,6 +363,7 @@ Deno.test("durability power: every change is on the disk before its answer", asy
 
   await store.create(ID, recordOf());
   const creating = [
+    "stat directory",
     ...write,
     "link temporary to session",
     "remove temporary",
