@@ -38,7 +38,7 @@ import {
 import { type DirectoryContext, dropRecycled } from "./atomic_file.ts";
 import { cleanDirectory } from "./cleanup.ts";
 import { warnOfSharing } from "./file_system.ts";
-import { forbiddenWarning, isForbidden } from "./forbidden.ts";
+import { skip } from "./forbidden.ts";
 import { lockPath, markerPath, sessionPath } from "./layout.ts";
 import { directoryEntries } from "./listing.ts";
 import {
@@ -415,9 +415,11 @@ export class DirectorySessionStore implements SessionStore, Disposable {
       if (mustBeReadable) throw error;
       const path = sessionPath(this.directory, id);
       if (isNotFile(path)) this.#quarantine.report("not a file", path, id);
-      else if (!isChange && isForbidden(this.directory, path, error)) {
-        this.#warnings.tell(forbiddenWarning(path, error, id));
-      } else throw error;
+      else if (isChange) throw error;
+      else {
+        const { directory } = this;
+        skip({ directory, warnings: this.#warnings }, path, error, id);
+      }
       return undefined;
     }
   }

@@ -65,7 +65,7 @@ import { system } from "../system/system.ts";
 import { AGAIN, type Again, Pacer } from "../system/waiting.ts";
 import type { DirectoryContext } from "./atomic_file.ts";
 import { type LockedFile, openLocked, underLockOf } from "./file_lock.ts";
-import { skipForbidden } from "./forbidden.ts";
+import { skip, skipForbidden } from "./forbidden.ts";
 import {
   bucketLockPath,
   bucketPath,
@@ -180,11 +180,7 @@ export async function* listTagged(
     }
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) checkStillThere(context);
-    else {
-      skipForbidden(context, bucket, () => {
-        throw error;
-      });
-    }
+    else skip(context, bucket, error);
   }
 }
 
@@ -300,9 +296,7 @@ async function listBuckets(context: DirectoryContext): Promise<string[]> {
       if (isDirectory && isBucketName(name)) buckets.push(name);
     }
   } catch (error) {
-    skipForbidden(context, path, () => {
-      throw error;
-    });
+    skip(context, path, error);
   }
   return buckets.sort();
 }
@@ -336,9 +330,7 @@ async function sweepBucket(
       if (isStale(context, entry)) removeStaleEntries(context, [entry]);
     }
   } catch (error) {
-    skipForbidden(context, path, () => {
-      throw error;
-    });
+    skip(context, path, error);
   }
 }
 
