@@ -319,7 +319,9 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     const isDue = cleanupRule(minutes, grace);
     const { dryRun = false } = options;
     // It would not do without: nothing may be removed where there is none.
-    if (!dryRun && !system.exists(markerPath(this.directory))) this.#mark();
+    if (!dryRun && !system.exists(markerPath(this.directory))) {
+      checkStillThere(this.#ready());
+    }
     return await cleanDirectory(
       this.directory,
       isDue,
@@ -344,8 +346,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
       throw new SessionStoreError("read", error);
     }
     try {
-      if (this.#context === undefined) this.#ready();
-      else checkStillThere(this.#context);
+      checkStillThere(this.#ready());
       tryWriting(directory);
     } catch (error) {
       throw new SessionStoreError("write", error);
@@ -436,12 +437,6 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     if (result !== AGAIN) return result;
     const waitOptions = { path: file.path, timeout: this.#lockTimeout, signal };
     return retryUntilFree(() => step(file), waitOptions);
-  }
-
-  /** Puts the marker into a directory that has none. */
-  #mark(): void {
-    if (this.#context === undefined) this.#ready();
-    else checkStillThere(this.#context);
   }
 
   #ready(): DirectoryContext {
