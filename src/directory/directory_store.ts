@@ -436,7 +436,8 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     const result = step(file);
     if (result !== AGAIN) return result;
     const waitOptions = { path: file.path, timeout: this.#lockTimeout, signal };
-    return retryUntilFree(() => step(file), waitOptions);
+    return retryUntilFree(() => step(file), waitOptions)
+      .catch((error) => file.giveUp(error) as T);
   }
 
   #ready(): DirectoryContext {
