@@ -21,21 +21,17 @@ import {
   requestOf,
   SECRET,
 } from "../constants.ts";
-import { connectByPg } from "../engines/open_postgres.ts";
-import { connectRedis } from "../engines/open_redis.ts";
-import { PostgresScene } from "../engines/postgres_scene.ts";
-import {
-  missingRedis,
-  RedisServer,
-  waitUntil,
-} from "../engines/redis_server.ts";
+import { connectByPg } from "./open_postgres.ts";
+import { connectRedis } from "./open_redis.ts";
+import { PostgresScene } from "./postgres_scene.ts";
+import { missingRedis, RedisServer, waitUntil } from "./redis_server.ts";
 import { spawn } from "../spawn.ts";
 import {
   Browser,
   type Route,
   serve,
   type SessionServer,
-} from "./session_server.ts";
+} from "../manager/session_server.ts";
 
 const HUNG_SERVER = new URL("./hung_server.ts", import.meta.url);
 const TIMEOUT = 300;
