@@ -107,7 +107,7 @@ export async function cleanDirectory(
   const removals = new Removals();
   const entries: UserEntry[] = [];
   const isWithoutIndex = dryRun || isIndexElsewhere(directory);
-  let mayMakeBuckets: boolean | undefined;
+  let mayMakeFiles: boolean | undefined;
   let isEnded = false;
   try {
     for await (const name of listFiles(directory, listing)) {
@@ -167,7 +167,7 @@ export async function cleanDirectory(
       makeMissingEntry(
         context,
         entry,
-        () => mayMakeBuckets ??= isOwner(directory),
+        () => mayMakeFiles ??= isOwner(directory),
       );
     } catch (error) {
       if (!isFull(error)) throw error;

@@ -38,7 +38,7 @@ import {
 import { type DirectoryContext, dropRecycled } from "./atomic_file.ts";
 import { cleanDirectory } from "./cleanup.ts";
 import { warnOfSharing } from "./file_system.ts";
-import { forbiddenWarning, isForbidden } from "./forbidden.ts";
+import { skip } from "./forbidden.ts";
 import { lockPath, markerPath, sessionPath } from "./layout.ts";
 import { directoryEntries } from "./listing.ts";
 import {
@@ -53,8 +53,8 @@ import { SessionFile } from "./session_file.ts";
 
 /** How a step that reads is taken. */
 interface ReadingOptions extends LoadOptions {
-  /** Whether it is to remove what is there. */
-  readonly isRemoval?: boolean;
+  /** Whether it is to change or remove what is there. */
+  readonly isChange?: boolean;
 }
 
 /** What `DirectorySessionStore` takes. */
@@ -247,7 +247,6 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     checkLastAccess(lastAccess);
     const bytes = encodeRecord(id, record);
     signal?.throwIfAborted();
-    this.#checkRevocation(id);
     return await this.#step(id, (it) => it.create(bytes, lastAccess), signal);
   }
 
@@ -266,20 +265,21 @@ export class DirectorySessionStore implements SessionStore, Disposable {
         isThere = true;
         return change(record);
       }, lastAccess);
-    const kept = await this.#read(id, step, { signal });
+    const kept = await this.#read(id, step, { signal, isChange: true });
     if (!isThere) this.#noSession(id);
     return kept;
   }
 
   /** See {@linkcode SessionStore.touch}. */
   async touch(id: string, options: StoreOptions = {}): Promise<boolean> {
-    return await this.#read(id, (file) => file.touch(), options) ??
+    const reading = { ...options, isChange: true };
+    return await this.#read(id, (file) => file.touch(), reading) ??
       this.#noSession(id);
   }
 
   /** See {@linkcode SessionStore.delete}. */
   async delete(id: string, options: StoreOptions = {}): Promise<boolean> {
-    const reading = { ...options, isRemoval: true };
+    const reading = { ...options, isChange: true };
     return await this.#read(id, (file) => file.delete(), reading) ??
       this.#noSession(id);
   }
@@ -322,7 +322,9 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     const isDue = cleanupRule(minutes, grace);
     const { dryRun = false } = options;
     // It would not do without: nothing may be removed where there is none.
-    if (!dryRun && !system.exists(markerPath(this.directory))) this.#mark();
+    if (!dryRun && !system.exists(markerPath(this.directory))) {
+      checkStillThere(this.#ready());
+    }
     return await cleanDirectory(
       this.directory,
       isDue,
@@ -347,8 +349,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
       throw new SessionStoreError("read", error);
     }
     try {
-      if (this.#context === undefined) this.#ready();
-      else checkStillThere(this.#context);
+      checkStillThere(this.#ready());
       tryWriting(directory);
     } catch (error) {
       throw new SessionStoreError("write", error);
@@ -400,12 +401,13 @@ export class DirectorySessionStore implements SessionStore, Disposable {
 
   /**
    * Takes a step that finds no session for a malformed ID, for a non-file, and for
-   * a file that may not be opened, unless it was to remove that one.
+   * a file that may not be opened. To change that one is an error: a logout would
+   * take a session for ended which a load may still read, or root give back.
    */
   async #read<T>(
     id: string,
     step: (file: SessionFile) => T | undefined | Again,
-    { signal, mustBeReadable, isRemoval }: ReadingOptions,
+    { signal, mustBeReadable, isChange }: ReadingOptions,
   ): Promise<T | undefined> {
     if (!isSessionId(id)) return undefined;
     // Most users have no revocation, and opening a missing file takes long.
@@ -417,9 +419,11 @@ export class DirectorySessionStore implements SessionStore, Disposable {
       if (mustBeReadable) throw error;
       const path = sessionPath(this.directory, id);
       if (isNotFile(path)) this.#quarantine.report("not a file", path, id);
-      else if (!isRemoval && isForbidden(this.directory, path, error)) {
-        this.#warnings.tell(forbiddenWarning(path, error, id));
-      } else throw error;
+      else if (isChange) throw error;
+      else {
+        const { directory } = this;
+        skip({ directory, warnings: this.#warnings }, path, error, id);
+      }
       return undefined;
     }
   }
@@ -435,13 +439,8 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     const result = step(file);
     if (result !== AGAIN) return result;
     const waitOptions = { path: file.path, timeout: this.#lockTimeout, signal };
-    return retryUntilFree(() => step(file), waitOptions);
-  }
-
-  /** Puts the marker into a directory that has none. */
-  #mark(): void {
-    if (this.#context === undefined) this.#ready();
-    else checkStillThere(this.#context);
+    return retryUntilFree(() => step(file), waitOptions)
+      .catch((error) => file.giveUp(error) as T);
   }
 
   #ready(): DirectoryContext {

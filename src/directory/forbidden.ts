@@ -3,34 +3,18 @@
  * That is the problem of this file alone, so that no session but its own, and no
  * work on the whole directory, fails by it.
  */
-import type { StoreWarning } from "../core/store.ts";
 import { system } from "../system/system.ts";
 import type { DirectoryContext } from "./atomic_file.ts";
 import { markerPath } from "./layout.ts";
 
-/**
- * Tells whether an error is that a file may not be opened, though the marker of
- * its directory may. Where that may not either, or for any other reason, it is the
- * error of all files.
- *
- * @param directory The directory of sessions.
- * @param path The file, or a directory in it.
- * @param error What was thrown.
- */
-export function isForbidden(
-  directory: string,
-  path: string,
-  error: unknown,
-): boolean {
-  if (!isDenied(error)) return false;
-  const isClosed = isDenied(tryOpen(path, false)) ||
-    isDenied(tryOpen(path, true));
-  return isClosed && tryOpen(markerPath(directory), false) === undefined;
-}
+/** Where a file may be forbidden, and what is told of it. */
+type Surroundings = Pick<
+  DirectoryContext,
+  "directory" | "warnings" | "skipped"
+>;
 
 /**
- * Acts on a file that may be forbidden: tells of one that is, once, with its path
- * and owner.
+ * Acts on a file that may be forbidden, see {@linkcode skip}.
  *
  * @param context The directory.
  * @param path The file, or a directory in it.
@@ -39,7 +23,7 @@ export function isForbidden(
  * @returns What it returned; `undefined` when the file is forbidden.
  */
 export function skipForbidden<T>(
-  context: DirectoryContext,
+  context: Surroundings,
   path: string,
   act: () => T,
   sessionId?: string,
@@ -53,7 +37,9 @@ export function skipForbidden<T>(
 }
 
 /**
- * Tells of a file that may not be opened, once.
+ * Tells of a file that may not be opened though the marker of its directory may,
+ * once, with its path and owner. Where the marker may not either, or for any other
+ * reason, it is the error of all files.
  *
  * @param context The directory.
  * @param path The file, or a directory in it.
@@ -62,29 +48,18 @@ export function skipForbidden<T>(
  * @throws The error, if it is another.
  */
 export function skip(
-  { directory, warnings, skipped }: DirectoryContext,
+  { directory, warnings, skipped }: Surroundings,
   path: string,
   error: unknown,
   sessionId?: string,
 ): void {
-  if (!isForbidden(directory, path, error)) throw error;
+  // To write as well comes first: so opening a pipe does not wait.
+  const isForbidden = isDenied(error) &&
+    (isDenied(tryOpen(path, true)) || isDenied(tryOpen(path, false))) &&
+    tryOpen(markerPath(directory), false) === undefined;
+  if (!isForbidden) throw error;
   skipped?.add(path);
-  warnings.tell(forbiddenWarning(path, error, sessionId));
-}
-
-/**
- * Makes the warning of a file that may not be opened.
- *
- * @param path The file, or a directory.
- * @param error What was thrown.
- * @param sessionId The session, where it is one's.
- */
-export function forbiddenWarning(
-  path: string,
-  error: unknown,
-  sessionId?: string,
-): StoreWarning {
-  return {
+  warnings.tell({
     type: "not permitted",
     ...(sessionId !== undefined && { sessionId }),
     path,
@@ -92,7 +67,7 @@ export function forbiddenWarning(
     message: `Ignoring ${path}: it may not be opened, since it belongs to ${
       ownerOf(path)
     }; give it to the owner of the directory, or remove it`,
-  };
+  });
 }
 
 function isDenied(error: unknown): boolean {

@@ -25,7 +25,6 @@ import {
   explainRefusal,
   isLockable,
   noLocksError,
-  noMarkerFileError,
   OTHERS_MAY_WRITE,
   tryInode,
 } from "./prepare_directory.ts";
@@ -74,12 +73,10 @@ export function lockForCleanup(
  * @throws {SessionDirectoryError} If it or its marker will not do.
  */
 export function checkForCleanup(directory: string): Deno.FileInfo {
-  checkMarked(directory);
+  const info = checkMarked(directory);
   const path = markerPath(directory);
   try {
-    const info = system.stat(directory);
     const marker = system.lstat(path);
-    if (!marker.isFile) throw noMarkerFileError(directory);
     if (marker.uid !== info.uid) {
       throw new SessionDirectoryError(
         directory,

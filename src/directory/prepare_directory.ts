@@ -68,17 +68,16 @@ export function prepareDirectory(directory: string, create: boolean): Findings {
  * Refuses a directory in which sessions were never kept.
  *
  * @param directory The directory.
+ * @returns What `stat` says of it.
  * @throws {SessionDirectoryError} If it or its marker is missing.
  */
-export function checkMarked(directory: string): void {
-  let text: string | undefined;
+export function checkMarked(directory: string): Deno.FileInfo {
   try {
-    checkDirectory(directory, false);
-    text = readMarker(directory);
+    const info = checkDirectory(directory, false);
+    if (readMarker(directory) !== undefined) return info;
   } catch (error) {
     throw explainRefusal(directory, error, markerPath(directory));
   }
-  if (text !== undefined) return;
   throw new SessionDirectoryError(
     directory,
     "no sessions were ever kept there (it has no file .latchkey)",
@@ -143,12 +142,10 @@ export function tryReading(directory: string, create: boolean): void {
  * @param directory The directory.
  */
 export function tryWriting(directory: string): void {
-  const path = temporaryPath(directory, system.now(), system.random());
+  const bytes = new TextEncoder().encode(MARKER);
   try {
-    makeIfMissing(path, new TextEncoder().encode(MARKER));
-    system.remove(path);
+    withTemporary(directory, (_path, file) => writeWhole(file, bytes));
   } catch (error) {
-    discard(path);
     throw explainRefusal(directory, error);
   }
 }
@@ -161,7 +158,7 @@ export function tryWriting(directory: string): void {
  * @param directory The directory.
  * @throws {SessionDirectoryError} If what is there is not a marker of this format.
  */
-export function markDirectory(directory: string): void {
+function markDirectory(directory: string): void {
   const path = markerPath(directory);
   const bytes = new TextEncoder().encode(MARKER);
   const text = readMarker(directory);
@@ -175,7 +172,7 @@ export function markDirectory(directory: string): void {
     }
     return;
   }
-  const temporary = temporaryPath(directory, system.now(), system.random());
+  const temporary = newTemporaryPath(directory);
   try {
     makeIfMissing(temporary, bytes);
     system.link(temporary, path);
@@ -184,18 +181,6 @@ export function markDirectory(directory: string): void {
     discard(temporary);
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
   }
-}
-
-/**
- * Makes the error for a directory whose marker is not a file.
- *
- * @param directory The directory.
- */
-export function noMarkerFileError(directory: string): SessionDirectoryError {
-  return new SessionDirectoryError(
-    directory,
-    "its .latchkey is not a regular file; remove that, and it is made anew",
-  );
 }
 
 /**
@@ -227,7 +212,7 @@ export function explainRefusal(
  *
  * @param path The file.
  */
-export function describeOwner(path: string): string {
+function describeOwner(path: string): string {
   const uid = system.uid();
   const own = typeof uid === "number" ? `; this process has uid ${uid}` : "";
   for (;; path = dirname(path)) {
@@ -251,7 +236,12 @@ function octal(mode: number): string {
 function readMarker(directory: string): string | undefined {
   const path = markerPath(directory);
   try {
-    if (!system.lstat(path).isFile) throw noMarkerFileError(directory);
+    if (!system.lstat(path).isFile) {
+      throw new SessionDirectoryError(
+        directory,
+        "its .latchkey is not a regular file; remove that, and it is made anew",
+      );
+    }
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
@@ -279,7 +269,7 @@ function readMarker(directory: string): string | undefined {
  * @returns What `stat` says of it.
  * @throws {SessionDirectoryError} If it is not one, or not private.
  */
-export function checkDirectory(
+function checkDirectory(
   directory: string,
   create: boolean,
 ): Deno.FileInfo {
@@ -321,28 +311,48 @@ function inspect(directory: string, create: boolean): Deno.FileInfo {
   return system.stat(directory);
 }
 
-/** Tells whether new files need a `chmod`, if all else is as it should be. */
-function tryOut(directory: string, info: Deno.FileInfo): boolean {
-  const first = temporaryPath(directory, system.now(), system.random());
-  const second = temporaryPath(directory, system.now(), system.random());
-  const file = makeFile(first);
+/** Acts on a new file, which is removed again. */
+function withTemporary<T>(
+  directory: string,
+  act: (path: string, file: Deno.FsFile) => T,
+): T {
+  const path = newTemporaryPath(directory);
+  const file = makeFile(path);
   try {
-    const needsMode = tryMode(directory, first, file);
-    tryOwner(directory, info, file);
-    if (!system.tryLock(file, true) || isLockable(first)) {
-      throw noLocksError(directory);
-    }
-    tryInode(directory, first, file);
-    tryNames(directory, first, second, file);
-    removeIfThere(first);
-    return needsMode;
+    const result = act(path, file);
+    removeIfThere(path);
+    return result;
   } catch (error) {
-    discard(first);
-    discard(second);
+    discard(path);
     throw error;
   } finally {
     system.close(file);
   }
+}
+
+function newTemporaryPath(directory: string): string {
+  return temporaryPath(directory, system.now(), system.random());
+}
+
+/** Tells whether new files need a `chmod`, if all else is as it should be. */
+function tryOut(directory: string, info: Deno.FileInfo): boolean {
+  return withTemporary(directory, (path, file) => {
+    // Before the mode: in another user's directory a `chmod` may be led astray.
+    tryOwner(directory, info, file);
+    const needsMode = tryMode(directory, path, file);
+    if (!system.tryLock(file, true) || isLockable(path)) {
+      throw noLocksError(directory);
+    }
+    tryInode(directory, path, file);
+    const second = newTemporaryPath(directory);
+    try {
+      tryNames(directory, path, second, file);
+    } catch (error) {
+      discard(second);
+      throw error;
+    }
+    return needsMode;
+  });
 }
 
 /** Tells whether the umask takes the owner's own rights. */
@@ -368,18 +378,10 @@ function tryMode(
  * @param directory The directory.
  */
 export function isOwner(directory: string): boolean {
-  const path = temporaryPath(directory, system.now(), system.random());
-  const file = makeFile(path);
-  try {
-    const isOwn = system.fstat(file).uid === system.stat(directory).uid;
-    removeIfThere(path);
-    return isOwn;
-  } catch (error) {
-    discard(path);
-    throw error;
-  } finally {
-    system.close(file);
-  }
+  return withTemporary(
+    directory,
+    (_path, file) => system.fstat(file).uid === system.stat(directory).uid,
+  );
 }
 
 /** Refuses a directory of another user: by a file's owner, which is what counts. */

@@ -33,7 +33,11 @@ import {
   readTag,
   type Unusable,
 } from "../core/codec.ts";
-import { SessionFormatError, SessionUnreadableError } from "../core/errors.ts";
+import {
+  SessionFormatError,
+  SessionLockTimeoutError,
+  SessionUnreadableError,
+} from "../core/errors.ts";
 import {
   type CleanupRule,
   isExpired,
@@ -58,6 +62,7 @@ import {
   readUnderLock,
 } from "./file_lock.ts";
 import { sessionPath, temporaryPath } from "./layout.ts";
+import { checkStillThere } from "./prepare_directory.ts";
 import type { Quarantine } from "./quarantine.ts";
 import { readHead, readOnce, readRest, readWhole } from "./read_file.ts";
 import { publishIndexed, removeIndexed } from "./user_index.ts";
@@ -89,6 +94,8 @@ export class SessionFile {
   readonly #id: string;
   readonly #context: DirectoryContext;
   readonly #quarantine: Quarantine;
+  /** What the last load has read, and not marked. */
+  #unmarked: SessionRecord | undefined;
 
   /**
    * @param context The directory, and how to write there.
@@ -133,8 +140,8 @@ export class SessionFile {
   ): SessionRecord | undefined | Again {
     const read = this.#read(touch, isWary);
     const isDue = read instanceof DueTouch;
+    let last = this.#unmarked = isDue ? read.record : undefined;
     if (!isDue && typeof read !== "string") return read;
-    let last = isDue ? read.record : undefined;
     let isAsking = false;
     try {
       return this.#holdRecord(decodeRecord, (found) => {
@@ -153,16 +160,31 @@ export class SessionFile {
     } catch (error) {
       const isUnreadable = error instanceof SessionUnreadableError;
       if (isUnreadable || isAsking || isNotFile(this.path)) throw error;
-      const { warnings } = this.#context;
-      if (last !== undefined) {
-        const about = { sessionId: this.#id, path: this.path };
-        warnings.unwritten(`mark session ${this.#id} accessed`, error, about);
-        return last;
-      }
+      if (last !== undefined) return this.#leaveUnmarked(last, error);
       if (isDue || mustBeReadable) throw error;
       this.#quarantine.report(read, this.path, this.#id, error);
       return undefined;
     }
+  }
+
+  /**
+   * Answers a load that waited too long to mark what it could read: another process
+   * only reads it, for as long.
+   *
+   * @param error Why the wait has ended.
+   * @throws The error, if there is no such record.
+   */
+  giveUp(error: unknown): SessionRecord {
+    const isTimeout = error instanceof SessionLockTimeoutError;
+    if (!isTimeout || this.#unmarked === undefined) throw error;
+    return this.#leaveUnmarked(this.#unmarked, error);
+  }
+
+  #leaveUnmarked(record: SessionRecord, error: unknown): SessionRecord {
+    const about = { sessionId: this.#id, path: this.path };
+    const what = `mark session ${this.#id} accessed`;
+    this.#context.warnings.unwritten(what, error, about);
+    return record;
   }
 
   /** Replaces whatever is there, or creates. */
@@ -335,7 +357,9 @@ export class SessionFile {
     }
   }
 
+  /** It looks at the directory: it may be another one, or have lost its marker. */
   #create(bytes: Uint8Array, lastAccess?: number): boolean | Again {
+    checkStillThere(this.#context);
     return publishIndexed(
       this.#context,
       this.#id,

@@ -45,13 +45,14 @@
  * The rule holds for records that were published by it. After a power loss, in a
  * backup without `.users`, or in a directory from before there was an index, a
  * session may have no entry. The cleaner, which reads the head of every session
- * anyway, makes missing entries; but no buckets where it does not own the
+ * anyway, makes missing entries; but no files where it does not own the
  * directory, because the owner could not use them. It follows no link in the
  * index, and sets the time of its lock files, so that a program that removes old
  * files spares them.
  */
 import { hasOtherTag, readTag } from "../core/codec.ts";
 import {
+  isNotFile,
   listFiles,
   type ListOptions,
   makeIfMissing,
@@ -64,7 +65,7 @@ import { system } from "../system/system.ts";
 import { AGAIN, type Again, Pacer } from "../system/waiting.ts";
 import type { DirectoryContext } from "./atomic_file.ts";
 import { type LockedFile, openLocked, underLockOf } from "./file_lock.ts";
-import { skipForbidden } from "./forbidden.ts";
+import { skip, skipForbidden } from "./forbidden.ts";
 import {
   bucketLockPath,
   bucketPath,
@@ -179,11 +180,7 @@ export async function* listTagged(
     }
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) checkStillThere(context);
-    else {
-      skipForbidden(context, bucket, () => {
-        throw error;
-      });
-    }
+    else skip(context, bucket, error);
   }
 }
 
@@ -202,24 +199,23 @@ export function isIndexElsewhere(directory: string): boolean {
  *
  * @param context Where the session is.
  * @param entry The entry.
- * @param mayMakeBuckets Tells whether a bucket may be made; called if one is needed.
+ * @param mayMakeFiles Tells whether files may be made; called if one is needed.
  */
 export function makeMissingEntry(
   context: DirectoryContext,
   entry: UserEntry,
-  mayMakeBuckets: () => boolean,
+  mayMakeFiles: () => boolean,
 ): void {
   const { directory } = context;
   if (system.exists(entryPath(directory, entry))) return;
-  if (isLink(bucketPath(directory, entry.tag))) return;
+  if (isElsewhere(directory, entry.tag)) return;
   const lock = bucketLockPath(directory, entry.tag);
-  const isMade = system.exists(lock);
-  if (!isMade && !mayMakeBuckets()) return;
+  if (!system.exists(lock) && !mayMakeFiles()) return;
   const open = () => openBucketLock(context, entry.tag);
   const file = skipForbidden(context, lock, open);
   if (file === undefined) return;
   try {
-    linkEntry(directory, entry, file);
+    linkEntry(directory, entry, file, mayMakeFiles);
   } finally {
     system.close(file);
   }
@@ -239,12 +235,13 @@ export async function removeEntries(
   { signal, onPause }: ListOptions,
 ): Promise<void> {
   const pacer = new Pacer(onPause);
+  const { directory } = context;
   const byBucket = Map.groupBy(
     entries,
-    ({ tag }) => bucketPath(context.directory, tag),
+    ({ tag }) => bucketPath(directory, tag),
   );
-  for (const [bucket, shared] of byBucket) {
-    if (isLink(bucket)) continue;
+  for (const shared of byBucket.values()) {
+    if (isElsewhere(directory, shared[0]!.tag)) continue;
     while (shared.length > 0) {
       if (pacer.isDue) await pacer.pause();
       signal?.throwIfAborted();
@@ -270,6 +267,7 @@ export async function sweepUserIndex(
     const first = parseInt(system.random().slice(0, 8), 16);
     for (const n of buckets.keys()) {
       const bucket = buckets[(first + n) % buckets.length]!;
+      if (isElsewhere(context.directory, bucket)) continue;
       if (n < MOST_BUCKETS) await sweepBucket(context, bucket, options);
       refreshLock(context, bucket);
     }
@@ -281,7 +279,6 @@ export async function sweepUserIndex(
 
 function refreshLock(context: DirectoryContext, bucket: string): void {
   const path = bucketLockPath(context.directory, bucket);
-  if (isLink(path)) return;
   const file = skipForbidden(context, path, () => openRegular(path)?.file);
   if (file === undefined) return;
   try {
@@ -299,19 +296,23 @@ async function listBuckets(context: DirectoryContext): Promise<string[]> {
       if (isDirectory && isBucketName(name)) buckets.push(name);
     }
   } catch (error) {
-    skipForbidden(context, path, () => {
-      throw error;
-    });
+    skip(context, path, error);
   }
   return buckets.sort();
+}
+
+/** Tells whether a bucket's name, or its lock's, leads elsewhere, as the index's may. */
+function isElsewhere(directory: string, bucket: string): boolean {
+  return isLink(bucketPath(directory, bucket)) ||
+    isLink(bucketLockPath(directory, bucket));
 }
 
 function isLink(path: string): boolean {
   try {
     return system.lstat(path).isSymlink;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
+  } catch {
+    // It is missing, or in a directory that may not be read: to open it tells.
+    return false;
   }
 }
 
@@ -329,9 +330,7 @@ async function sweepBucket(
       if (isStale(context, entry)) removeStaleEntries(context, [entry]);
     }
   } catch (error) {
-    skipForbidden(context, path, () => {
-      throw error;
-    });
+    skip(context, path, error);
   }
 }
 
@@ -382,7 +381,7 @@ export function isStale(
 ): boolean {
   const path = sessionPath(context.directory, id);
   // To open what is missing takes ten times as long.
-  if (!system.exists(path)) return true;
+  if (!system.exists(path) || isNotFile(path)) return true;
   const found = skipForbidden(context, path, () => [openRegular(path)], id);
   if (found === undefined) return false;
   const [opened] = found;
@@ -424,14 +423,13 @@ function linkEntry(
   directory: string,
   entry: UserEntry,
   lock: Deno.FsFile,
+  mayMakeFiles = () => true,
 ): boolean {
   const path = entryPath(directory, entry);
   try {
     if (system.fstat(lock).nlink! < MOST_LINKS) {
       system.link(bucketLockPath(directory, entry.tag), path);
-    } else {
-      makeIfMissing(path);
-    }
+    } else if (mayMakeFiles()) makeIfMissing(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;

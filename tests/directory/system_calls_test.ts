@@ -226,6 +226,7 @@ Deno.test("a login makes an entry first, and a logout removes one last", async (
     ...HOLD,
     ...replace,
     ...UNLINK,
+    "lstat session",
     "open session",
     "fstat session",
     "read session",
@@ -283,7 +284,12 @@ Deno.test("a change without a user, or of the same user, makes no call in the in
   await store.delete(ID);
   recorded.take();
   await store.create(ID, ann);
-  assertEquals(recorded.take(), [...SHARE, ...CREATE, ...LET_BUCKET_GO]);
+  assertEquals(recorded.take(), [
+    "stat directory",
+    ...SHARE,
+    ...CREATE,
+    ...LET_BUCKET_GO,
+  ]);
 });
 
 Deno.test("a cleanup locks a bucket for the entries of deleted sessions, and for stale ones", async () => {
@@ -295,12 +301,13 @@ Deno.test("a cleanup locks a bucket for the entries of deleted sessions, and for
   await store.save(ID, recordOf({}, ann));
   calls();
   const look = ["lstat users"];
+  const lookAtBucket = ["lstat bucket", "lstat bucket-lock"];
   const sweep = [
     "readDirectory users",
+    ...lookAtBucket,
     "readDirectory bucket",
   ];
   const refresh = [
-    "lstat bucket-lock",
     "open bucket-lock",
     "fstat bucket-lock",
     "setModified bucket-lock",
@@ -317,7 +324,7 @@ Deno.test("a cleanup locks a bucket for the entries of deleted sessions, and for
   await store.deleteOldSessions(30);
   assertEquals(calls(), [
     ...look,
-    "lstat bucket",
+    ...lookAtBucket,
     ...removing,
     ...sweep,
     ...refresh,
@@ -358,6 +365,7 @@ Deno.test("durability power: every change is on the disk before its answer", asy
 
   await store.create(ID, recordOf());
   const creating = [
+    "stat directory",
     ...write,
     "link temporary to session",
     "remove temporary",

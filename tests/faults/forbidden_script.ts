@@ -1,12 +1,15 @@
 /**
  * Runs as a process that has no right to open the files of others: calls a store
- * on a session whose file is another user's, and prints the answers and warnings.
+ * on a session whose file is another user's, and a manager on one whose file it may
+ * only read; prints the answers and warnings.
  */
 
 import { SessionUnreadableError } from "../../src/core/errors.ts";
 import type { StoreWarning } from "../../src/core/store.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
-import { ID, OTHER_ID, USER } from "../constants.ts";
+import { SessionManager } from "../../src/manager/manager.ts";
+import type { Session } from "../../src/session/session.ts";
+import { HOUR, ID, OTHER_ID, USER } from "../constants.ts";
 import { sessionOf } from "./scenes.ts";
 
 /** What the script prints. */
@@ -17,11 +20,21 @@ export interface Report {
 }
 
 if (import.meta.main) {
-  const directory = Deno.args[0]!;
+  const [directory = "", cookie = ""] = Deno.args;
   const warnings: StoreWarning[] = [];
   const store = new DirectorySessionStore(directory, {
     onWarning: (warning) => warnings.push(warning),
   });
+  const options = { store, idleTimeout: HOUR, touchAfter: 0 };
+  const manager = new SessionManager<{ n: number }>(options);
+  const request = async (act: (session: Session<{ n: number }>) => void) => {
+    const brought = new Request("http://localhost/", { headers: { cookie } });
+    const response = await manager.run(brought, (session) => {
+      act(session);
+      return new Response(session.user);
+    });
+    return await response.text();
+  };
   const anns = sessionOf(2, { user: USER });
   const idsOf = async (user?: string) => {
     const entries = await Array.fromAsync(store.entries({ user }));
@@ -42,6 +55,10 @@ if (import.meta.main) {
     login: () => store.update(OTHER_ID, () => anns),
     "logged in": async () => (await store.load(OTHER_ID))?.user,
     logout: () => store.delete(OTHER_ID),
+    "request that reads": () => request(() => {}),
+    "request that changes": () => request((session) => session.set("n", 1)),
+    "request that logs out": () => request((session) => session.destroy()),
+    "request that signs out": () => request((session) => session.setUser(null)),
   };
   const answers: Record<string, unknown> = {};
   for (const [name, call] of Object.entries(calls)) {

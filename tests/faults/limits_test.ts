@@ -12,7 +12,8 @@ import {
 import { userTag } from "../../src/core/codec.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { bucketLockPath } from "../../src/directory/layout.ts";
-import { ID, OTHER_ID, USER } from "../constants.ts";
+import { SessionManager } from "../../src/manager/manager.ts";
+import { HOUR, ID, OTHER_ID, USER } from "../constants.ts";
 import { putEntry } from "../index_state.ts";
 import { runSync, spawn } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
@@ -156,9 +157,10 @@ Deno.test({
       Deno.chownSync(path, NOT_OURS, NOT_OURS);
     }
     const before = Deno.readFileSync(directory.join(ID));
+    const { id, cookie } = await beginReadOnly(store);
     const { code, stdout, stderr } = await spawn(
       "tests/faults/forbidden_script.ts",
-      [directory.path],
+      [directory.path, cookie],
       { paths: [directory.path], through: WITHOUT_RIGHTS },
     ).end();
     assertEquals(code, 0, stderr);
@@ -167,10 +169,10 @@ Deno.test({
       load: null,
       "load and touch": null,
       has: false,
-      touch: false,
-      update: null,
       "must be readable": ["SessionUnreadableError", "PermissionDenied"],
       // In doubt a logout is not acknowledged.
+      touch: "PermissionDenied",
+      update: "PermissionDenied",
       delete: "PermissionDenied",
       save: "PermissionDenied",
       create: "PermissionDenied",
@@ -179,17 +181,40 @@ Deno.test({
       login: { ...sessionOf(2), user: USER },
       "logged in": USER,
       logout: true,
+      "request that reads": USER,
+      "request that changes": "PermissionDenied",
+      "request that logs out": "PermissionDenied",
+      "request that signs out": "PermissionDenied",
     });
     assertEquals(warnings, [
       ["not permitted", directory.join(ID)],
+      ["unreadable", directory.join(ID)],
       ["not permitted", lock],
+      ["not permitted", directory.join(id)],
+      ["unwritten", directory.join(id)],
     ]);
-    for (const message of messages) {
+    for (const [n, message] of messages.entries()) {
+      if (warnings[n]![0] !== "not permitted") continue;
       assertStringIncludes(message, `it belongs to uid ${NOT_OURS}`);
     }
     assertEquals(Deno.readFileSync(directory.join(ID)), before);
   },
 });
+
+/** Begins a session whose file other users may only read. */
+async function beginReadOnly(
+  store: DirectorySessionStore,
+): Promise<{ readonly id: string; readonly cookie: string }> {
+  const manager = new SessionManager({ store, idleTimeout: HOUR });
+  const session = await manager.open(new Request("http://localhost/"));
+  session.setUser(USER);
+  const headers = new Headers();
+  await manager.commit(session, headers);
+  const path = `${store.directory}/${session.id}`;
+  Deno.chmodSync(path, 0o644);
+  Deno.chownSync(path, NOT_OURS, NOT_OURS);
+  return { id: session.id, cookie: headers.get("set-cookie")!.split(";")[0]! };
+}
 
 function canWriteAnyway(): boolean {
   using directory = new TemporaryDirectory();

@@ -14,7 +14,9 @@ import {
   userIndexPath,
 } from "../../src/directory/layout.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import { system } from "../../src/system/system.ts";
 import { HOUR, ID, OTHER_ID, recordOf } from "../constants.ts";
+import { replaceSystem } from "../replaced_system.ts";
 import { makeLinks, makePipe } from "../special_files.ts";
 import { runSync, spawn } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
@@ -178,6 +180,75 @@ testAsRoot(
       .map(({ name }) => name).sort();
     assertEquals(names, [".lock", `${userTag("ann")}-${OTHER_ID}`]);
     assertEquals(ownersOf(directory), new Set([OTHER]));
+  },
+);
+
+testAsRoot(
+  "in another user's index root makes no file and opens no link, whatever leads there",
+  async () => {
+    using elsewhere = new TemporaryDirectory();
+    using directory = new TemporaryDirectory();
+    const missing = "session-number-0";
+    const bucket = bucketPath(directory.path, userTag("ann"));
+    const lock = bucketLockPath(directory.path, userTag("ann"));
+    const entryOf = (id: string) =>
+      entryPath(directory.path, { tag: userTag("ann"), id });
+    {
+      using store = await open(directory);
+      await store.save(ID, recordOf({}, { ...ANN, idleTimeout: HOUR }));
+      await store.save(OTHER_ID, recordOf({}, { ...ANN, ...DUE }));
+    }
+    Deno.removeSync(entryOf(ID));
+    // A stale entry, whose session's name leads elsewhere.
+    Deno.linkSync(lock, entryOf(missing));
+    Deno.writeTextFileSync(elsewhere.join("target"), "root's");
+    makeLinks({ [directory.join(missing)]: elsewhere.join("target") });
+    giveAway(directory.path);
+    const store = new DirectorySessionStore(directory.path);
+    const real = { open: system.open, fstat: system.fstat };
+    using _calls = replaceSystem({
+      open: (path, options) => {
+        assert(options.createNew || !Deno.lstatSync(path).isSymlink, path);
+        return real.open(path, options);
+      },
+      // So many links that a further entry is a file of its own.
+      fstat: (file) => ({ ...real.fstat(file), nlink: 30_000 }),
+    });
+    const counts = { deleted: 1, remaining: 1, orphans: 0 };
+    assertEquals(await store.deleteOldSessions(30), counts);
+    const names = () => [...Deno.readDirSync(bucket)].map(({ name }) => name);
+    assertEquals(names(), [".lock"]);
+    assertEquals(ownersOf(directory), new Set([OTHER]));
+
+    Deno.removeSync(lock);
+    Deno.writeTextFileSync(entryOf(missing), "");
+    makeLinks({ [lock]: elsewhere.join("target") });
+    giveAway(directory.path);
+    assertEquals((await store.deleteOldSessions(30)).remaining, 1);
+    assertEquals(names().length, 2, "without its lock nothing is tidied");
+  },
+);
+
+testAsRoot(
+  "a cleanup skips, counts and names a bucket of the index that it may not open",
+  async () => {
+    using directory = new TemporaryDirectory();
+    {
+      using store = await open(directory);
+      await store.save(ID, recordOf({}, { ...ANN, idleTimeout: HOUR }));
+      await store.save(OTHER_ID, recordOf({}, { ...ANN, ...DUE }));
+    }
+    giveAway(bucketPath(directory.path, userTag("ann")));
+    const args = ["cleanup", directory.path, "--minutes=30", "--json"];
+    const { code, stdout, stderr } = await spawn("mod.ts", args, {
+      paths: [directory.path],
+      through: WITHOUT_RIGHTS,
+    }).end(LONGEST);
+    assertEquals(code, 0, stderr);
+    const { deleted, remaining } = JSON.parse(stdout);
+    assertEquals([deleted, remaining], [1, 1]);
+    const bucket = bucketPath(directory.path, userTag("ann"));
+    assert(stderr.includes(`Ignoring ${bucket}: it may not be opened`), stderr);
   },
 );
 

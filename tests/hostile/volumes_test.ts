@@ -89,7 +89,7 @@ for (const limits of ["size=64k", "size=1m,nr_inodes=20"]) {
 }
 
 testOnDisk(
-  "when another volume is mounted over the directory, what would take a session for missing throws, a revocation too, until the first is back",
+  "when another volume is mounted over the directory, what would take a session for missing or begin one throws, a revocation too, until the first is back",
   async () => {
     using disk = new SmallDisk("size=1m");
     const directory = `${disk.path}/sessions`;
@@ -103,9 +103,10 @@ testOnDisk(
         await other.save(OTHER_ID, recordOf());
       }
       const names = [...Deno.readDirSync(directory)].map(({ name }) => name);
-      for (const name of ["touch", "update", "delete"] as const) {
+      const changes = ["touch", "update", "delete", "save", "create"] as const;
+      for (const name of changes) {
         await assertRejects(
-          () => callStore(name, { store }),
+          () => callStore(name, { store, record: recordOf() }),
           SessionDirectoryError,
           "another volume is there than when it was opened",
           name,
@@ -180,6 +181,8 @@ Deno.test("a directory that is emptied under a running server is marked again, a
     () => store.touch(ID),
     () => store.update(ID, (record) => record),
     () => store.save(OTHER_ID, recordOf({}, ANN)),
+    () => store.save(OTHER_ID, recordOf()),
+    () => store.create(OTHER_ID, recordOf()),
     () => store.deleteOldSessions(30),
     () => store.check(),
   ];
