@@ -91,11 +91,6 @@ export class SessionData {
     };
   }
 
-  /** Whether a value was handed out that can be changed inside. */
-  get isHandedOut(): boolean {
-    return this.#handedOut !== undefined;
-  }
-
   /** Whether no key has a value. */
   get isEmpty(): boolean {
     return this.keys().length === 0;
