@@ -74,6 +74,18 @@ export type {
 } from "./src/manager/standard_schema.ts";
 export type { TypesCodec } from "./src/session/value_format.ts";
 
+// Frameworks
+export { expressSessions } from "./src/frameworks/express.ts";
+export { fastifySessions } from "./src/frameworks/fastify.ts";
+export { honoSessions } from "./src/frameworks/hono.ts";
+export { oakSessions } from "./src/frameworks/oak.ts";
+export {
+  reactRouterSessions,
+  reactRouterSessionStorage,
+} from "./src/frameworks/react_router.ts";
+export type { ReactRouterSession } from "./src/frameworks/react_router.ts";
+export type { SessionOf } from "./src/frameworks/session_of.ts";
+
 // Stores
 export { DirectorySessionStore } from "./src/directory/directory_store.ts";
 export { MemorySessionStore } from "./src/engines/memory.ts";

@@ -169,6 +169,12 @@ function listRooms(place: Place): Room[] {
       flags: [read, write, children, loopback],
       isExhaustive: true,
     },
+    {
+      name: "frameworks",
+      path: "tests/frameworks",
+      // The packages from npm look into the environment.
+      flags: [read, write, children, loopback, "--allow-env"],
+    },
     { name: "migration", path: "tests/migration", flags: [read, write] },
     {
       name: "demo",

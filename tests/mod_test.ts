@@ -26,7 +26,13 @@ Deno.test("mod.ts exports these values and no others", () => {
     "SessionTooLargeError",
     "SessionUnreadableError",
     "SqliteSessionStore",
+    "expressSessions",
+    "fastifySessions",
+    "honoSessions",
     "isCrossOrigin",
     "migrateSessions",
+    "oakSessions",
+    "reactRouterSessionStorage",
+    "reactRouterSessions",
   ]);
 });

@@ -158,7 +158,9 @@ export function decodeLifetime(
 export function encodeLastAccess(
   lastAccess: number,
 ): Uint8Array<ArrayBuffer> {
-  return encoder.encode(digits(lastAccess));
+  const bytes = new Uint8Array(DIGITS);
+  putDigits(lastAccess, bytes, 0);
+  return bytes;
 }
 
 /**
@@ -168,7 +170,22 @@ export function encodeLastAccess(
  * @param lastAccess In whole milliseconds since the epoch.
  */
 export function putLastAccess(bytes: Uint8Array, lastAccess: number): void {
-  bytes.set(encodeLastAccess(lastAccess), ACCESS_AT);
+  putDigits(lastAccess, bytes, ACCESS_AT);
+}
+
+function putDigits(value: number, bytes: Uint8Array, start: number): void {
+  const half = DIGITS / 2;
+  const high = Math.floor(value / 1e8);
+  putHalf(high, bytes, start + half);
+  putHalf(value - high * 1e8, bytes, start + DIGITS);
+}
+
+/** Eight digits fit into the integers that are fast. */
+function putHalf(value: number, bytes: Uint8Array, end: number): void {
+  for (let at = end - 1, rest = value; at >= end - DIGITS / 2; at--) {
+    bytes[at] = ZERO + rest % 10;
+    rest = (rest / 10) | 0;
+  }
 }
 
 /**
@@ -185,7 +202,7 @@ export function readLastAccess(bytes: Uint8Array): number | undefined {
   return Number.isSafeInteger(value) ? value : undefined;
 }
 
-/** Eight digits fit into the integers that are fast; `NaN` for anything else. */
+/** `NaN` for anything but eight digits. */
 function parseHalf(bytes: Uint8Array, start: number): number {
   let value = 0;
   for (let at = start; at < start + DIGITS / 2; at++) {

@@ -181,8 +181,9 @@ export class SessionLockTimeoutError extends SessionError {
 
 /**
  * Reports that a directory cannot hold sessions: it is missing, is not a
- * directory, can be written by others, or lies on a file system that lacks
- * what the store needs. The message says which, and `cause` is the error of the
+ * directory, is another user's, can be written by others, may not be used, or lies
+ * on a file system that lacks what the store needs, or on another volume than at
+ * the start. The message says which, and `cause` is the error of the
  * system where there is one.
  */
 export class SessionDirectoryError extends SessionError {

@@ -1,6 +1,7 @@
 import { loadDriver } from "../cli/driver.ts";
 import type { SessionStore } from "../core/store.ts";
 import { KvSessionStore } from "../engines/kv.ts";
+import { untilUnlocked } from "../engines/locked_database.ts";
 import { PostgresSessionStore } from "../engines/postgres.ts";
 import type { PostgresClient } from "../engines/postgres_client.ts";
 import type { RedisClient } from "../engines/redis_client.ts";
@@ -114,7 +115,8 @@ async function openEngine(
     }
     case "kv": {
       if (!/^(:memory:$|https?:)/.test(where)) makeForOwner(where);
-      const kv = await Deno.openKv(where);
+      // Another process may be making the file at this moment.
+      const kv = await untilUnlocked(() => Deno.openKv(where));
       return { store: new KvSessionStore(kv), close: () => kv.close() };
     }
     case "redis": {

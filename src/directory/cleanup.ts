@@ -63,7 +63,7 @@ type Verdict = "live" | "due" | "missing" | Unusable;
  * milliseconds. A file that may not be opened is skipped, if the marker may.
  *
  * It works where no block and no inode is left, see `prepare_cleanup.ts`. A dry
- * run opens files to read only, takes no lock and changes nothing.
+ * run opens files to read only, locks none of a session's and changes nothing.
  *
  * @param directory The directory, with its marker.
  * @param isDue Tells which sessions to delete, see `cleanupRule`.

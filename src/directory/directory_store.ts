@@ -2,7 +2,7 @@ import { checkDurability, checkNumber } from "../core/checks.ts";
 import { fromFileUrl } from "@std/path/from-file-url";
 import { resolve } from "@std/path/resolve";
 import { encodeRecord } from "../core/codec.ts";
-import { SessionStoreError } from "../core/errors.ts";
+import { SessionStoreError, SessionUnreadableError } from "../core/errors.ts";
 import {
   checkLastAccess,
   cleanupRule,
@@ -120,8 +120,8 @@ export interface DirectorySessionStoreOptions {
  * `--allow-sys=statfs` is granted, `setup` warns of the others.
  *
  * A plain load does not look for links and pipes under a session's name: only the
- * owner can make them, since a directory that others may write is refused. If the directory is removed
- * under a running server, an operation that changes a session throws, and one
+ * owner can make them, since a directory that others may write is refused. If the
+ * directory is removed under a running server, an operation that changes a session throws, and one
  * that reads finds no session until the directory is back.
  *
  * @example A session that survives the process
@@ -216,9 +216,21 @@ export class DirectorySessionStore implements SessionStore, Disposable {
       }
     }
     const load = (file: SessionFile) => file.load(options);
-    const record = await this.#read(id, load, options);
-    if (record === undefined) this.#noSession(id);
-    return record;
+    try {
+      const record = await this.#read(id, load, options);
+      if (record === undefined) this.#noSession(id);
+      return record;
+    } catch (error) {
+      if (!(error instanceof SessionUnreadableError)) throw error;
+      const { cause } = error;
+      const path = sessionPath(this.directory, id);
+      if (isForbidden(this.directory, path, cause)) {
+        this.#warnings.tell(forbiddenWarning(path, cause, id));
+      } else if (cause !== undefined) {
+        this.#quarantine.report("unreadable", path, id, cause);
+      }
+      throw error;
+    }
   }
 
   /** See {@linkcode SessionStore.save}. */
@@ -392,7 +404,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
 
   /** The same for a revocation, which acts on sessions that it does not find. */
   #checkRevocation(id: string): void {
-    if (isSessionId(id) && isRevocationId(id)) checkStillThere(this.#ready());
+    if (isRevocationId(id)) checkStillThere(this.#ready());
   }
 
   /**

@@ -2,7 +2,7 @@
  * A directory of sessions, drawn:
  *
  *   sessions/                                            0700
- *     .latchkey                                          0600  the marker: this is a directory of ours; the cleaner's lock
+ *     .latchkey                                          0600  the marker: this is a directory of ours; the cleaner's lock; its mtime: when one began
  *     0f3c…e1                                            0600  a session, named by its ID
  *     .tmp-001763629200000-5d0a…9b                       0600  being written: birth in ms, a random UUID
  *     0f3c…e1.bad                                        0600  was unreadable, set aside for inspection

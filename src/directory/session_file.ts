@@ -145,9 +145,10 @@ export class SessionFile {
         isAsking = false;
         if (isStillDue) markAccessed(found);
         return last;
-      }, () => {
-        if (mustBeReadable) throw new SessionUnreadableError(this.#id);
-        return undefined;
+      }, (problem) => {
+        if (!mustBeReadable) return undefined;
+        this.#quarantine.report(problem, this.path, this.#id);
+        throw new SessionUnreadableError(this.#id);
       });
     } catch (error) {
       const isUnreadable = error instanceof SessionUnreadableError;

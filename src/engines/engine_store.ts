@@ -150,7 +150,7 @@ export abstract class EngineSessionStore implements SessionStore {
     const { signal, touch, mustBeReadable } = options;
     signal?.throwIfAborted();
     if (!isSessionId(id)) return undefined;
-    if (!this.#isSetUp) await this.setup();
+    if (!this.#isSetUp) await untilAborted(this.setup(), signal);
     const conflicts = new Conflicts(id, signal);
     for (let isFirst = true;; isFirst = false) {
       const now = this.#now();
@@ -158,8 +158,8 @@ export abstract class EngineSessionStore implements SessionStore {
       const row = reading instanceof Promise ? await reading : reading;
       const record = readRow(row, now);
       if (typeof record === "string") {
-        if (mustBeReadable) throw new SessionUnreadableError(id);
         this.#reportUnusable(id, record);
+        if (mustBeReadable) throw new SessionUnreadableError(id);
         return undefined;
       }
       if (record === undefined) {
@@ -206,7 +206,7 @@ export abstract class EngineSessionStore implements SessionStore {
     signal?.throwIfAborted();
     checkSessionId(id);
     const row = makeRow(record, this.#now());
-    if (!this.#isSetUp) await this.setup();
+    if (!this.#isSetUp) await untilAborted(this.setup(), signal);
     const conflicts = new Conflicts(id, signal);
     for (;;) {
       const before = await this.#read(id, signal);
@@ -228,7 +228,7 @@ export abstract class EngineSessionStore implements SessionStore {
     checkSessionId(id);
     checkLastAccess(lastAccess);
     const row = makeRow(record, lastAccess ?? this.#now());
-    if (!this.#isSetUp) await this.setup();
+    if (!this.#isSetUp) await untilAborted(this.setup(), signal);
     const conflicts = new Conflicts(id, signal);
     let before: EngineRow | undefined;
     for (;;) {
@@ -272,7 +272,7 @@ export abstract class EngineSessionStore implements SessionStore {
     signal?.throwIfAborted();
     if (lastAccess !== "unchanged") checkLastAccess(lastAccess);
     if (!isSessionId(id)) return undefined;
-    if (!this.#isSetUp) await this.setup();
+    if (!this.#isSetUp) await untilAborted(this.setup(), signal);
     await using _turn = this.#isRemote
       ? await this.#turns.lock(id, { signal })
       : undefined;
@@ -332,7 +332,7 @@ export abstract class EngineSessionStore implements SessionStore {
     const { signal } = options;
     signal?.throwIfAborted();
     if (!isSessionId(id)) return false;
-    if (!this.#isSetUp) await this.setup();
+    if (!this.#isSetUp) await untilAborted(this.setup(), signal);
     const now = this.#now();
     const removing = this.#engine.remove(id, undefined, makeNumber());
     const removed = await untilAborted(removing, signal);
@@ -358,7 +358,7 @@ export abstract class EngineSessionStore implements SessionStore {
   > {
     const { signal, user } = options;
     signal?.throwIfAborted();
-    if (!this.#isSetUp) await this.setup();
+    if (!this.#isSetUp) await untilAborted(this.setup(), signal);
     const tag = user === undefined ? undefined : userTag(user);
     const rows = eachUntilAborted(this.#engine.rows(tag), signal);
     for await (const [id, row] of rows) {
@@ -376,7 +376,7 @@ export abstract class EngineSessionStore implements SessionStore {
     const { signal, grace = 0 } = options;
     const rule = cleanupRule(minutes, grace);
     signal?.throwIfAborted();
-    if (!this.#isSetUp) await this.setup();
+    if (!this.#isSetUp) await untilAborted(this.setup(), signal);
     const now = this.#now();
     const { cleaner } = this.#engine;
     if (cleaner === undefined) {
@@ -409,6 +409,7 @@ export abstract class EngineSessionStore implements SessionStore {
       await this.setup();
       await this.#engine.read(id);
     } catch (error) {
+      if (error instanceof SessionStoreError) throw error;
       throw new SessionStoreError("read", error);
     }
     try {

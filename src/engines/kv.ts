@@ -78,9 +78,10 @@ export interface KvDatabase {
  *
  * Any number of processes on a machine may open a file. While one of them
  * writes, Deno tells another that the database is locked; the store then tries
- * again, for five seconds. `Deno.openKv` itself can fail in the same way. On
- * Deno Deploy any number of isolates share one database. There are no locks, so
- * a manager on it cannot be `exclusive`.
+ * again, for five seconds. `Deno.openKv` itself throws "database is locked" when
+ * another process is making the file at that moment: call it again. On Deno Deploy
+ * any number of isolates share one database. There are no locks, so a manager on
+ * it cannot be `exclusive`.
  *
  * `Deno.Kv` needs `--unstable-kv`, or `"unstable": ["kv"]` in deno.json.
  *

@@ -35,6 +35,7 @@ import {
   type RedisConnection,
   RedisScript,
 } from "./redis_client.ts";
+import { tryRedis } from "./redis_setup.ts";
 import {
   canKeep,
   lifeOf,
@@ -83,6 +84,18 @@ export interface RedisSessionStoreOptions extends EngineStoreOptions {
  * `appendonly`), and what the replica that takes over had not received. A logout
  * among them is undone. With `maxmemory`, set `maxmemory-policy` to `noeviction`
  * or `volatile-ttl`: the others evict sessions that are in use.
+ *
+ * `setup()` tries every command on each master, and names what fails: a user
+ * without the rights, a version that is too old, a server that is read-only. A
+ * policy that evicts sessions in use is a warning, where the user may ask for it
+ * (`+info`). With the default prefix these rights are enough; the clients of a
+ * cluster need some of `cluster` beside:
+ *
+ * ```text
+ * ACL SETUSER latchkey on >… ~latchkey:* +eval +evalsha +time +get +getrange
+ *   +set +setrange +append +rename +pttl +pexpire +persist +pexpireat +zadd
+ *   +zrem +zrange +zremrangebyscore +zscan +scan +ping
+ * ```
  *
  * While Redis resizes its table of keys, a listing of all may show a session
  * twice. The clocks of the servers may differ by as much as an idle timeout can
@@ -172,6 +185,14 @@ local function has(numbers, number)
   return numbers and string.find(numbers, number, 1, true)
 end`;
 
+const SET = `
+if ARGV[2] == '' then redis.call('SET', KEYS[1], ARGV[3]) else redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[2]) end
+return 1`;
+
+/** ARGV as of {@linkcode WRITE}: the write of nearly every request, in short. */
+const REPLACE = new RedisScript(`
+if redis.call('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) ~= ARGV[1] then return 0 end${SET}`);
+
 /**
  * KEYS: the session; what is gone. ARGV: revision expected, or with it the
  * access; life in ms; the session. Returns 1 when it is written, 0 when it is
@@ -187,17 +208,15 @@ if expected == '' or string.sub(head, 1, #expected) ~= expected then
     local numbers = goneNumbers()
     if has(numbers, number) then return 1 end
     if expected ~= '' then return 0 end
-    session = string.sub(session, 1, ${PAST_AT}) .. string.sub(numbers, 1, ${PAST_LENGTH}) .. string.sub(session, ${
+    ARGV[3] = string.sub(session, 1, ${PAST_AT}) .. string.sub(numbers, 1, ${PAST_LENGTH}) .. string.sub(session, ${
   PAST_AT + 1
 })
   else
     local numbers = numbersOf(KEYS[1])
     if has(numbers, number) then return 1 end
-    if numbers or string.find(string.sub(expected, 1, ${NUMBER_LENGTH}), '${NUMBER.source}') then return 0 end
+    if numbers or expected == '' or string.find(string.sub(expected, 1, ${NUMBER_LENGTH}), '${NUMBER.source}') then return 0 end
   end
-end
-if ARGV[2] == '' then redis.call('SET', KEYS[1], session) else redis.call('SET', KEYS[1], session, 'PX', ARGV[2]) end
-return 1`);
+end${SET}`);
 
 /**
  * ARGV: revision, access that was read, life in ms, access. Returns 0 when it is
@@ -246,8 +265,9 @@ class RedisEngine implements SessionEngine {
     this.#index = new RedisUserIndex(this.#redis, prefix);
   }
 
-  setup(warn: (warning: StoreWarning) => void): void {
+  async setup(warn: (warning: StoreWarning) => void): Promise<void> {
     this.#warn = warn;
+    await tryRedis(this.#redis, this.#prefix, warn);
   }
 
   read(id: string): Promise<EngineRow | undefined> {
@@ -267,10 +287,11 @@ class RedisEngine implements SessionEngine {
       this.#write(id, head, stringOf(row, before, entry), row.expiry);
     if (canKeep(before.entry, row)) {
       // What is in the index already need not be there first.
-      const [isReplaced] = await Promise.all([
+      const [isReplaced, problem] = await Promise.all([
         write(before.entry),
         this.#prolongEntry(id, before.entry, row.expiry),
       ]);
+      if (problem !== undefined) this.#warn(problem);
       return isReplaced;
     }
     const entry = makeEntry(row);
@@ -289,10 +310,11 @@ class RedisEngine implements SessionEngine {
     const { revision, entry } = revisionOf(expected);
     const [read, access] = [expected.lastAccess, lastAccess].map(accessOf);
     const args = [revision, read!, lifeOf(expiry), access!];
-    const [touched] = await Promise.all([
+    const [touched, problem] = await Promise.all([
       TOUCH.run(this.#redis, [this.#keyOf(id)], args),
       this.#prolongEntry(id, entry, expiry),
     ]);
+    if (problem !== undefined) this.#warn(problem);
     return Number(touched) === 1;
   }
 
@@ -336,7 +358,9 @@ class RedisEngine implements SessionEngine {
         const row = await this.read(session.id);
         const entry = row && revisionOf(row).entry;
         if (entry !== session.entry) {
-          await this.#tryOnIndex(session.id, () => this.#index.prune(session));
+          const prune = () => this.#index.prune(session);
+          const problem = await tryOnIndex(session.id, prune);
+          if (problem !== undefined) this.#warn(problem);
         }
         return row;
       }));
@@ -354,7 +378,7 @@ class RedisEngine implements SessionEngine {
     const start = `${this.#redis.keyPrefix}${this.#keyOf("")}`.slice(0, -1);
     const match = `${start.replaceAll(/[\\*?[\]]/g, "\\$&")}*}`;
     const rest = ["MATCH", match, "COUNT", KEYS_AT_A_TIME, "TYPE", "string"];
-    for (const send of await this.#redis.nodes()) {
+    for (const { send } of await this.#redis.nodes()) {
       for (let cursor = "0";;) {
         const [next, keys] = await send(["SCAN", cursor, ...rest]) as [
           string,
@@ -376,6 +400,11 @@ class RedisEngine implements SessionEngine {
     expiry: number | null,
   ): Promise<boolean> {
     const args = [expected, lifeOf(expiry), session];
+    if (expected !== NONE) {
+      const key = this.#keyOf(id);
+      const replaced = await REPLACE.run(this.#redis, [key], args);
+      if (Number(replaced) === 1) return true;
+    }
     const written = await WRITE.run(this.#redis, this.#keysOf(id), args);
     return Number(written) === 1;
   }
@@ -385,28 +414,19 @@ class RedisEngine implements SessionEngine {
     id: string,
     entry: string,
     expiry: number | null,
-  ): Promise<void> {
-    if (entry === NONE) return;
-    await this.#tryOnIndex(id, () => this.#index.put({ id, entry }, expiry));
+  ): Promise<StoreWarning | undefined> {
+    if (entry === NONE) return undefined;
+    return await tryOnIndex(id, () => this.#index.put({ id, entry }, expiry));
   }
 
   /** Removes an entry that the session no longer has from the index. */
   async #removeEntry(id: string, entry: string, kept: string): Promise<void> {
     if (entry === NONE || entry === kept) return;
-    await this.#tryOnIndex(id, () => this.#index.remove({ id, entry }));
-  }
-
-  /**
-   * Changes the index where the answer does not depend on it. In a cluster the
-   * index may be on another node, which may be down.
-   */
-  async #tryOnIndex(id: string, change: () => Promise<void>): Promise<void> {
-    try {
-      await change();
-    } catch (error) {
-      const what = `update the index of session ${id}`;
-      this.#warn(unwritten(what, error, { sessionId: id }));
-    }
+    const problem = await tryOnIndex(
+      id,
+      () => this.#index.remove({ id, entry }),
+    );
+    if (problem !== undefined) this.#warn(problem);
   }
 
   #keyOf(id: string): string {
@@ -417,6 +437,25 @@ class RedisEngine implements SessionEngine {
   #keysOf(id: string): [string, string] {
     const key = this.#keyOf(id);
     return [key, `${key}:gone`];
+  }
+}
+
+/**
+ * Changes the index where the answer does not depend on it. In a cluster the
+ * index may be on another node, which may be down.
+ *
+ * @returns The problem, if it failed.
+ */
+async function tryOnIndex(
+  id: string,
+  change: () => Promise<void>,
+): Promise<StoreWarning | undefined> {
+  try {
+    await change();
+    return undefined;
+  } catch (error) {
+    const what = `update the index of session ${id}`;
+    return unwritten(what, error, { sessionId: id });
   }
 }
 

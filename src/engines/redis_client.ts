@@ -2,12 +2,21 @@ import { createHash } from "node:crypto";
 
 /**
  * What a store uses of a connected client of Redis or Valkey, or of a cluster of
- * theirs: of `npm:redis` 5 or `npm:ioredis` 5.
+ * theirs, or of one that sentinels name: of `npm:redis` 5 or `npm:ioredis` 5.
  */
 export type RedisClient =
   | {
     /** Sends a command, as a client of `npm:redis` does. */
     sendCommand(args: string[]): Promise<unknown>;
+  }
+  | {
+    /** Sends a command to the master, as `createSentinel` of `npm:redis` does. */
+    sendCommand(
+      isReadonly: boolean | undefined,
+      args: string[],
+    ): Promise<unknown>;
+    /** Returns where the master is. */
+    getMasterNode(): unknown;
   }
   | {
     /** The nodes that are written to, of a cluster client of `npm:redis`. */
@@ -35,16 +44,33 @@ export type RedisClient =
     call(command: string, ...args: string[]): Promise<unknown>;
     /** Returns the clients of the nodes that are written to, of a cluster. */
     nodes?(role: "master"): {
+      /** How the client of a node was made. */
+      readonly options?: { readonly keyPrefix?: unknown };
+      /** Sends a command to the node. */
       call(command: string, ...args: string[]): Promise<unknown>;
     }[];
   };
 
 type IoRedisClient = Extract<RedisClient, { call: unknown }>;
 type NodeRedisCluster = Extract<RedisClient, { nodeClient: unknown }>;
-type NodeRedisClient = Exclude<RedisClient, IoRedisClient | NodeRedisCluster>;
+type NodeRedisSentinel = Extract<RedisClient, { getMasterNode: unknown }>;
+type NodeRedisClient = Exclude<
+  RedisClient,
+  IoRedisClient | NodeRedisCluster | NodeRedisSentinel
+>;
 
 /** Sends a command with all of its arguments, and resolves to the answer. */
 type Send = (args: string[]) => Promise<unknown>;
+
+/** A node that has a part of the keys, or all of them. */
+export interface RedisNode {
+  /** Whether it may have a part only. */
+  readonly isCluster: boolean;
+  /** What to put before each key: the client puts it there, but not for nodes. */
+  readonly keyPrefix: string;
+  /** Sends a command to this node. */
+  readonly send: Send;
+}
 
 /** A way to send commands, the same for all clients. */
 export interface RedisConnection {
@@ -58,8 +84,8 @@ export interface RedisConnection {
    */
   send(key: string, args: string[]): Promise<unknown>;
 
-  /** Returns what sends to each node that has a part of the keys. */
-  nodes(): Promise<readonly Send[]>;
+  /** Returns the nodes that are written to. */
+  nodes(): Promise<readonly RedisNode[]>;
 }
 
 /**
@@ -70,17 +96,25 @@ export interface RedisConnection {
 export function connectionOf(client: RedisClient): RedisConnection {
   if (isOf<IoRedisClient>(client, "call")) return ioRedis(client);
   if (isOf<NodeRedisCluster>(client, "nodeClient")) return nodeCluster(client);
+  if (isOf<NodeRedisSentinel>(client, "getMasterNode")) {
+    return oneNode((args) => client.sendCommand(false, args));
+  }
   if (isOf<NodeRedisClient>(client, "sendCommand")) {
-    const send: Send = (args) => client.sendCommand(args);
-    return {
-      keyPrefix: "",
-      send: (_key, args) => send(args),
-      nodes: () => Promise.resolve([send]),
-    };
+    return oneNode((args) => client.sendCommand(args));
   }
   throw new TypeError(
     "Cannot use client: it is neither of npm:redis nor of npm:ioredis",
   );
+}
+
+/** Makes the connection to a server that has all keys. */
+function oneNode(send: Send, keyPrefix = ""): RedisConnection {
+  const node: RedisNode = { isCluster: false, keyPrefix: "", send };
+  return {
+    keyPrefix,
+    send: (_key, args) => send(args),
+    nodes: () => Promise.resolve([node]),
+  };
 }
 
 function ioRedis(client: IoRedisClient): RedisConnection {
@@ -95,13 +129,18 @@ function ioRedis(client: IoRedisClient): RedisConnection {
     [command, ...args],
   ) => node.call(command!, ...args);
   const send = sendBy(client);
+  const prefix = String(keyPrefix);
+  if (client.nodes === undefined) return oneNode(send, prefix);
   return {
-    keyPrefix: String(keyPrefix),
+    keyPrefix: prefix,
     send: (_key, args) => send(args),
     nodes: async () => {
-      if (client.nodes === undefined) return [send];
       await waitForNodes(send);
-      return checkNodes(client.nodes("master")).map(sendBy);
+      return checkNodes(client.nodes!("master")).map((node) => ({
+        isCluster: true,
+        keyPrefix: node.options?.keyPrefix ? "" : prefix,
+        send: sendBy(node),
+      }));
     },
   };
 }
@@ -117,7 +156,11 @@ function nodeCluster(client: NodeRedisCluster): RedisConnection {
           client.nodeClient(node as never)
         ),
       );
-      return nodes.map((node) => (args) => node.sendCommand(args));
+      return nodes.map((node) => ({
+        isCluster: true,
+        keyPrefix: "",
+        send: (args) => node.sendCommand(args),
+      }));
     },
   };
 }
@@ -140,13 +183,13 @@ function isOf<T>(client: unknown, method: keyof T): client is T {
 
 /** A Lua script on keys of one slot, which Redis runs as one step. */
 export class RedisScript {
-  readonly #text: string;
-  readonly #hash: string;
+  readonly text: string;
+  readonly hash: string;
 
   /** @param text The script. */
   constructor(text: string) {
-    this.#text = text;
-    this.#hash = createHash("sha1").update(text).digest("hex");
+    this.text = text;
+    this.hash = createHash("sha1").update(text).digest("hex");
   }
 
   /**
@@ -164,12 +207,12 @@ export class RedisScript {
     const [key] = keys;
     const rest = [String(keys.length), ...keys, ...args];
     try {
-      return await redis.send(key, ["EVALSHA", this.#hash, ...rest]);
+      return await redis.send(key, ["EVALSHA", this.hash, ...rest]);
     } catch (error) {
       const isUnknown = error instanceof Error &&
         error.message.startsWith("NOSCRIPT");
       if (!isUnknown) throw error;
-      return await redis.send(key, ["EVAL", this.#text, ...rest]);
+      return await redis.send(key, ["EVAL", this.text, ...rest]);
     }
   }
 }

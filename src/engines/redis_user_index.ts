@@ -37,13 +37,16 @@ if last == 'inf' then redis.call('PERSIST', KEYS[1])
 elseif last then redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', last)) end
 return 1`;
 
-/** ARGV: life in ms, empty for ever; member. */
+/**
+ * ARGV: life in ms, empty for ever; member. What is added comes first: a full
+ * Redis refuses it, but not after another change in the same script.
+ */
 const PUT = new RedisScript(`
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local goesAt = ARGV[1] == '' and '+inf' or string.format('%.0f', now + ARGV[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('(%.0f', now))
-redis.call('ZADD', KEYS[1], 'GT', goesAt, ARGV[2])${SET_END}`);
+redis.call('ZADD', KEYS[1], 'GT', goesAt, ARGV[2])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('(%.0f', now))${SET_END}`);
 
 /** ARGV: member. */
 const REMOVE = new RedisScript(`

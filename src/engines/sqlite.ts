@@ -14,7 +14,7 @@ import { makeFile } from "../system/files.ts";
 import { system } from "../system/system.ts";
 import { retryCall } from "../system/waiting.ts";
 import { EngineSessionStore, type EngineStoreOptions } from "./engine_store.ts";
-import { isLocked } from "./locked_database.ts";
+import { isLocked, untilUnlocked } from "./locked_database.ts";
 import type {
   EngineAccess,
   EngineCleaner,
@@ -144,6 +144,7 @@ export class SqliteSessionStore extends EngineSessionStore
     this.#engine[Symbol.dispose]();
   }
 }
+
 const IN_MEMORY = ":memory:";
 const DELETED_AT_A_TIME = 200;
 /** How long a call is repeated, in milliseconds, for the error's message. */
@@ -351,19 +352,26 @@ class SqliteEngine implements SessionEngine, Disposable {
 
   /** As {@linkcode #call}, but not inside a transaction of the application. */
   #change<T>(change: () => T): Promise<T> | T {
-    return this.#call(() => {
-      if (this.isBusy) throw new SessionLockTimeoutError(IN_THE_WAY, TIMEOUT);
-      return change();
-    });
+    if (!this.isBusy) {
+      try {
+        return change();
+      } catch (error) {
+        if (!isLocked(error)) throw error;
+      }
+    }
+    return retryCall(() => {
+      if (!this.isBusy) return change();
+      throw new SessionLockTimeoutError(IN_THE_WAY, TIMEOUT);
+    }, isInTheWay);
   }
 
-  /** Calls at once, and again while something is in the way. */
+  /** Calls at once, and again as long as the database is locked. */
   #call<T>(call: () => T): Promise<T> | T {
     try {
       return call();
     } catch (error) {
-      if (!isInTheWay(error)) throw error;
-      return retryCall(call, isInTheWay);
+      if (!isLocked(error)) throw error;
+      return untilUnlocked(call);
     }
   }
 

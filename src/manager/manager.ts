@@ -186,6 +186,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * that upgrades to a WebSocket carries the cookie; since Deno ends a server
    * whose handler upgrades and then fails, `commit` before you upgrade.
    *
+   * @param request A `Request`, or what it is made of.
    * @returns The response, or a copy of it with our headers.
    * @throws {SessionGoneError} If the request called `setUser` for the user who
    * was signed in, and the session is gone. Answer 401.
@@ -203,7 +204,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * throws; the reason why the request was aborted, if it waited then.
    */
   async run(
-    request: Request,
+    request: SessionRequest,
     handle: (session: Session<Data>) => Response | Promise<Response>,
     options?: OpenOptions,
   ): Promise<Response> {
@@ -313,9 +314,10 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
   }
 
   /**
-   * Ends the request of a session without a commit, as `run` does by itself: the
-   * request is forgotten, so that to open it again begins anew, what changes the session throws from here on, and an `exclusive` request
-   * lets the next one have it.
+   * Ends the request of a session without a commit, as `run` does by itself, so
+   * not inside of one, which then fails: the request is forgotten, so that to
+   * open it again begins anew; what changes the session throws from here on; and
+   * an `exclusive` request lets the next one have it.
    */
   async close(session: Session<Data>): Promise<void> {
     const visit = Visit.of(session, this.#settings);

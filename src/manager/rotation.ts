@@ -127,9 +127,10 @@ export function dueRotation(
   // While the secret before is the only one that the browser may have, it must
   // not be replaced.
   if (previous !== undefined && previous.until === undefined) return "confirm";
+  // Nor while requests may still bring it.
+  if (previous !== undefined && now < previous.until!) return undefined;
   if (now - (rotatedAt ?? createdAt) >= rotateEvery) return "rotate";
-  const isOver = previous?.sealed !== undefined && now >= previous.until!;
-  return isOver ? "forget" : undefined;
+  return previous?.sealed === undefined ? undefined : "forget";
 }
 
 /**

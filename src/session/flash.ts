@@ -43,10 +43,13 @@ export class Flash {
       Object.keys(this.#base).every((key) => this.#read.has(key));
   }
 
+  /** Whether there is something to read. */
+  has(key: string): boolean {
+    return Object.hasOwn(this.#base, key) && !this.#read.has(key);
+  }
+
   read(key: string): JsonValue | undefined {
-    if (!Object.hasOwn(this.#base, key) || this.#read.has(key)) {
-      return undefined;
-    }
+    if (!this.has(key)) return undefined;
     const text = this.#format.write(this.#base[key]);
     this.#read.set(key, { text, leftBy: commitOf(this.#baseLeft, key) });
     // A copy: a change inside it must not come back with `discard`.

@@ -401,6 +401,63 @@ Deno.test("a session whose rename finds no block left is removed in place, under
   }
 });
 
+Deno.test("a cleanup stops at an error that concerns all files, and skips a file that may not be opened", async () => {
+  using directory = new TemporaryDirectory();
+  const warnings: StoreWarning[] = [];
+  const store = new DirectorySessionStore(directory.path, {
+    onWarning: (warning) => warnings.push(warning),
+  });
+  await store.save(ID, recordOf({}, { expiresAt: 1 }));
+  await store.save(OTHER_ID, recordOf({}, { expiresAt: 1 }));
+  const path = directory.join(ID);
+  const denied = new Deno.errors.PermissionDenied("(os error 13)");
+  /** Lets the opening of the session fail, and that of the marker. */
+  const failAtOpen = (error: Error, isMarkerToo = false) => {
+    const { open } = system;
+    let isLocked = false;
+    return replaceSystem({
+      open: (name, options) => {
+        if (name === path) isLocked = true;
+        const isIt = name === path || (isMarkerToo && isLocked);
+        if (isIt) throw error;
+        return open(name, options);
+      },
+    });
+  };
+  const stopping: readonly (readonly [Error, boolean?])[] = [
+    [new Error("Read-only file system (os error 30)")],
+    [new Error("Too many open files (os error 24)")],
+    [new Error("Too many open files in system (os error 23)")],
+    [new Error("Input/output error (os error 5)")],
+    [new Deno.errors.NotCapable("Requires write access")],
+    [denied, true],
+  ];
+  for (const dryRun of [true, false]) {
+    for (const [error, isMarkerToo] of stopping) {
+      using _failing = failAtOpen(error, isMarkerToo);
+      const clean = () => store.deleteOldSessions(30, { dryRun });
+      assertStrictEquals(await assertRejects(clean), error);
+    }
+  }
+  assertEquals(warnings, []);
+  assert(directory.list().includes(ID));
+  const count = { deleted: 1, remaining: 0, orphans: 0, skipped: 1 };
+  await store.save(OTHER_ID, recordOf({}, { expiresAt: 1 }));
+  using _failing = failAtOpen(denied);
+  for (const dryRun of [true, false]) {
+    assertEquals(await store.deleteOldSessions(30, { dryRun }), count);
+  }
+  const about = warnings.map(({ type, sessionId, path, error }) => ({
+    type,
+    sessionId,
+    path,
+    error,
+  }));
+  assertEquals(about, [
+    { type: "not permitted", sessionId: ID, path, error: denied },
+  ]);
+});
+
 Deno.test("a cleanup makes the marker when it is missing", async () => {
   using directory = new TemporaryDirectory();
   const store = await openOld(directory);

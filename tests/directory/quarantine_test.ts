@@ -366,7 +366,7 @@ Deno.test("what must be readable and cannot be opened or read is an error with i
     () => store.load(ID, { mustBeReadable: true }),
     SessionUnreadableError,
   );
-  assertEquals(scene.take(), []);
+  assertEquals(scene.take(), ["unreadable"], "told once");
 });
 
 Deno.test("another session's file is not a session, is left, and is reported once", async () => {

@@ -1,8 +1,10 @@
 /** The demo on every engine, as `demo --store` starts it. */
 
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { openDemoStore } from "../../src/demo/demo_store.ts";
 import { CookieJar } from "../demo/cookie_jar.ts";
 import { DemoServer } from "../demo/demo_server.ts";
+import { spawnDeno } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import {
   missing as missingPostgres,
@@ -77,3 +79,26 @@ for (const { kind, missing, start, where } of SERVERS) {
     },
   });
 }
+
+/** Holds the lock of a new database until a line comes. */
+const HOLD = `
+  import { DatabaseSync } from "node:sqlite";
+  const database = new DatabaseSync(Deno.args[0]);
+  database.exec("BEGIN IMMEDIATE");
+  console.log("locked");
+  await Deno.stdin.read(new Uint8Array(1));
+  database.exec("ROLLBACK");
+`;
+
+Deno.test("the demo opens a Deno.Kv that another process is making, when that is done", async () => {
+  using directory = new TemporaryDirectory();
+  const path = directory.join("sessions.kv");
+  await using holder = spawnDeno(["eval", HOLD, path]);
+  await holder.expectLine("locked");
+  await assertRejects(() => Deno.openKv(path), Error, "database is locked");
+  const opening = openDemoStore("kv", path);
+  await holder.writeLine();
+  await using storage = await opening;
+  await storage.store.setup();
+  await holder.end();
+});

@@ -1,6 +1,11 @@
 /** The common behaviour of all stores on engines, on an engine with delayed answers. */
 
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStrictEquals,
+} from "@std/assert";
 import { SessionLockTimeoutError } from "../../src/core/errors.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { KEEP } from "../../src/core/store.ts";
@@ -130,6 +135,31 @@ async function setUp() {
   otherEngine.takeCalls();
   return { engine, store, other };
 }
+
+Deno.test("an aborted signal ends the wait for setup()", async () => {
+  const engine = new RemoteEngine();
+  const store = new AnyEngineStore(engine);
+  const go = Promise.withResolvers<void>();
+  engine.wait = () => go.promise;
+  const reason = new Error("no longer wanted");
+  const asks: ((signal: AbortSignal) => Promise<unknown>)[] = [
+    (signal) => store.load(ID, { signal }),
+    (signal) => store.save(ID, recordOf(), { signal }),
+    (signal) => store.create(ID, recordOf(), { signal }),
+    (signal) => store.update(ID, increment, { signal }),
+    (signal) => store.delete(ID, { signal }),
+    (signal) => Array.fromAsync(store.entries({ signal })),
+    (signal) => store.deleteOldSessions(1, { signal }),
+  ];
+  for (const ask of asks) {
+    const given = new AbortController();
+    const asked = ask(given.signal);
+    given.abort(reason);
+    assertStrictEquals(await assertRejects(() => asked), reason);
+  }
+  go.resolve();
+  assertEquals(await store.load(ID), undefined);
+});
 
 Deno.test("a touch that an engine refuses again does not fail the load", async () => {
   const { engine, store } = await setUp();

@@ -1,4 +1,5 @@
 import { KvSessionStore } from "../../src/engines/kv.ts";
+import { untilUnlocked } from "../../src/engines/locked_database.ts";
 import type { OpenedStore } from "../contract/open_store.ts";
 import { Breakable } from "./breakable.ts";
 
@@ -12,7 +13,8 @@ export async function openKv(
   path: string,
   now: (() => number) | undefined,
 ): Promise<OpenedStore> {
-  const kv = await Deno.openKv(path);
+  // Several clients open a new file at once.
+  const kv = await untilUnlocked(() => Deno.openKv(path));
   const breakable = new Breakable();
   const checked = new Proxy(kv, {
     get: (_, name: "getMany" | "list" | "atomic") => {

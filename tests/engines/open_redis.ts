@@ -1,11 +1,10 @@
 import { Cluster, Redis } from "npm:ioredis@5.11.1";
 import { createClient, createCluster } from "npm:redis@5.12.1";
-import type { RedisClient } from "../../src/engines/redis_client.ts";
 import { RedisSessionStore } from "../../src/engines/redis.ts";
 import type { OpenedStore } from "../contract/open_store.ts";
 import { waitUntil } from "./redis_server.ts";
 import { ask } from "./redis_wire.ts";
-import { watch } from "./watched_redis.ts";
+import { watch, type WatchableClient } from "./watched_redis.ts";
 
 const HOST = "127.0.0.1";
 
@@ -21,7 +20,7 @@ export interface RedisPlace {
 
 /** A connected client, and its end. */
 export interface ConnectedRedis extends AsyncDisposable {
-  readonly client: RedisClient;
+  readonly client: WatchableClient;
 }
 
 /**

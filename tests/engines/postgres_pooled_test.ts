@@ -12,6 +12,7 @@ import { PostgresScene } from "./postgres_scene.ts";
 
 const SESSIONS = 20;
 const CHANGES = 300;
+const FLOWS = 12;
 
 const scene = new PostgresScene();
 
@@ -37,13 +38,16 @@ for (const driver of DRIVERS) {
       );
       const record = recordOf({ n: 0 }, { idleTimeout: HOUR });
       await Promise.all(ids.map((id) => store.save(id, record)));
-      await Promise.all(Array.from({ length: CHANGES }, async (_, n) => {
-        const id = ids[n % SESSIONS]!;
-        await store.load(id, { touch: () => n % 3 === 0 });
-        await store.update(id, (record) => ({
-          ...record,
-          data: { n: Number(record.data.n) + 1 },
-        }));
+      // More at once would wait longer for each other than a store waits.
+      await Promise.all(Array.from({ length: FLOWS }, async (_, flow) => {
+        for (let n = flow; n < CHANGES; n += FLOWS) {
+          const id = ids[n % SESSIONS]!;
+          await store.load(id, { touch: () => n % 3 === 0 });
+          await store.update(id, (record) => ({
+            ...record,
+            data: { n: Number(record.data.n) + 1 },
+          }));
+        }
       }));
       let count = 0;
       for await (const [, { data }] of store.entries()) count += Number(data.n);

@@ -8,6 +8,7 @@ import {
 } from "@std/assert";
 import { Redis } from "npm:ioredis@5.11.1";
 import { createClient } from "npm:redis@5.12.1";
+import { SessionStoreError } from "../../src/core/errors.ts";
 import { RedisSessionStore } from "../../src/engines/redis.ts";
 import { ID, recordOf } from "../constants.ts";
 import { connectRedis } from "./open_redis.ts";
@@ -92,6 +93,9 @@ Deno.test({
         await assertRejects(() => store.save(ID, recordOf()));
         await assertRejects(() => store.update(ID, (record) => record));
         await assertRejects(() => Array.fromAsync(store.entries()));
+        const check = () => store.check();
+        const error = await assertRejects(check, SessionStoreError);
+        assertEquals(error.operation, "read");
       }
       const areBack = [
         new Promise((resolve) => node.once("ready", resolve)),
@@ -102,6 +106,7 @@ Deno.test({
       for (const store of stores) {
         assertEquals(await store.create(ID, recordOf()), true);
         assertEquals(await store.delete(ID), true);
+        await store.check();
       }
     } finally {
       node.destroy();
@@ -130,16 +135,20 @@ class LoadingServer implements AsyncDisposable {
     await Promise.all(connections);
   }
 
-  /** Gives each command of a connection the same answer. */
+  /** Answers as if no command failed, and nothing were there. */
   async #answer(connection: Deno.Conn): Promise<void> {
     const decoder = new TextDecoder();
     const encoder = new TextEncoder();
     for await (const chunk of connection.readable) {
-      const commands = decoder.decode(chunk).match(/^\*\d+\r$/gm) ?? [];
-      const answer = this.isLoading
-        ? "-LOADING Redis is loading the dataset in memory\r\n"
-        : "$-1\r\n";
-      const bytes = encoder.encode(answer.repeat(commands.length));
+      const commands = decoder.decode(chunk)
+        .matchAll(/^\*\d+\r\n\$\d+\r\n(\w+)/gm);
+      const answers = Array.from(commands, ([, name]) => {
+        if (this.isLoading) {
+          return "-LOADING Redis is loading the dataset in memory\r\n";
+        }
+        return name!.startsWith("EVAL") ? "*0\r\n" : "$-1\r\n";
+      });
+      const bytes = encoder.encode(answers.join(""));
       // The client may have closed the connection.
       await connection.write(bytes).catch(ignoreError);
     }

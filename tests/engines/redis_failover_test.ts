@@ -47,6 +47,7 @@ Deno.test({
     for (const [n, id] of ids.entries()) {
       await first.save(id, recordOf({ n }, { user: "ann" }));
     }
+    await other.setup();
     // So that no write is lost that only the master has.
     await masters[0]!.ask("WAIT", 1, 10_000);
 

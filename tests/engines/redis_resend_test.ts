@@ -9,7 +9,6 @@ import { SessionManager } from "../../src/manager/manager.ts";
 import { ID, recordOf } from "../constants.ts";
 import { CutConnection } from "./cut_connection.ts";
 import { type Scene, testScene } from "./redis_scene.ts";
-import type { Answer } from "./redis_wire.ts";
 
 const KEY = `latchkey:{${ID}}`;
 const GONE = `${KEY}:gone`;
@@ -21,79 +20,109 @@ function increment(record: SessionRecord): SessionRecord {
   return { ...record, data: { n: Number(record.data.n) + 1 } };
 }
 
-/** Runs an operation, and returns what sends its script again. */
-async function takeScript(
-  scene: Scene,
-  run: () => Promise<unknown>,
-): Promise<() => Promise<Answer>> {
-  scene.take();
-  await run();
-  const scripts = scene.take().filter(([name]) => name === "EVALSHA");
-  assertEquals(scripts.length, 1);
-  const [[name, ...args]] = scripts as [[string, ...string[]]];
-  return () => scene.ask(name, ...args);
+/** A store whose client sends a script again. */
+interface SendsAgain {
+  readonly again: RedisSessionStore;
+  /** Makes it send the next script again, after something else happened. */
+  sendNext(meanwhile: () => Promise<unknown>): void;
 }
 
-testScene("a write that is sent again takes effect once", async (scene) => {
-  const { store } = scene;
-  await store.save(ID, recordOf({ n: 0 }));
-  const again = await takeScript(scene, () => store.update(ID, increment));
-  for (let n = 1; n <= KEPT; n++) {
-    assertEquals(await again(), 1);
-    assertEquals((await store.load(ID))?.data, { n });
-    await store.update(ID, increment);
-  }
-  // It is forgotten now, and not known for done.
-  assertEquals(await again(), 0);
-  assertEquals((await store.load(ID))?.data, { n: KEPT + 1 });
-  const [, , past] = String(await scene.ask("GET", KEY)).split(" ");
-  assertEquals(past!.length, (KEPT - 1) * 11);
-});
+/** Declares a test with a store that sends again, and another one. */
+function testAgain(
+  title: string,
+  run: (stores: SendsAgain, scene: Scene) => Promise<void>,
+): void {
+  testScene(title, async (scene) => {
+    const io = new Redis({ host: "127.0.0.1", port: scene.server.port });
+    let meanwhile: (() => Promise<unknown>) | undefined;
+    const again = new RedisSessionStore({
+      call: async (command, ...args) => {
+        const answer = await io.call(command, ...args);
+        if (meanwhile === undefined || command !== "EVALSHA") return answer;
+        const happen = meanwhile;
+        meanwhile = undefined;
+        await happen();
+        return await io.call(command, ...args);
+      },
+    });
+    try {
+      await again.setup();
+      await run({ again, sendNext: (next) => meanwhile = next }, scene);
+      assertEquals(meanwhile, undefined);
+    } finally {
+      io.disconnect();
+    }
+  });
+}
 
-testScene(
-  "a write that is sent again after a removal is done, and revives nothing",
-  async (scene) => {
+testAgain(
+  "a write that is sent again takes effect once",
+  async ({ again, sendNext }, scene) => {
     const { store } = scene;
-    const runs: (() => Promise<unknown>)[] = [
-      () => store.create(ID, recordOf({ n: 0 })),
-      () => store.update(ID, increment),
-      () => store.save(ID, recordOf({ n: 5 })),
+    for (let others = 0; others < KEPT; others++) {
+      await store.save(ID, recordOf({ n: 0 }));
+      sendNext(async () => {
+        for (let n = 0; n < others; n++) await store.update(ID, increment);
+      });
+      assertEquals((await again.update(ID, increment))?.data, { n: 1 });
+      assertEquals((await store.load(ID))?.data, { n: 1 + others });
+    }
+    const [, , past] = String(await scene.ask("GET", KEY)).split(" ");
+    assertEquals(past!.length, (KEPT - 1) * 11);
+  },
+);
+
+testAgain(
+  "a write that is sent again after a removal is done, and revives nothing",
+  async ({ again, sendNext }, { store }) => {
+    const writes: (() => Promise<unknown>)[] = [
+      () => again.create(ID, recordOf({ n: 0 })),
+      () => again.update(ID, increment),
+      () => again.save(ID, recordOf({ n: 5 })),
     ];
-    for (const run of runs) {
-      const again = await takeScript(scene, run);
+    const remove = async () => {
       await store.update(ID, increment);
       assertEquals(await store.delete(ID), true);
-      assertEquals(await again(), 1);
-      assertEquals(await store.has(ID), false);
-      assertEquals(await store.create(ID, recordOf({ n: 1 })), true);
-      assertEquals(await again(), 1);
-      assertEquals(await store.load(ID), recordOf({ n: 1 }));
+    };
+    for (const isCreated of [false, true]) {
+      for (const write of writes) {
+        if (write === writes[0]) await store.delete(ID);
+        else await store.save(ID, recordOf({ n: 7 }));
+        sendNext(async () => {
+          await remove();
+          if (isCreated) await store.create(ID, recordOf({ n: 1 }));
+        });
+        assert(await write() !== false);
+        const left = isCreated ? recordOf({ n: 1 }) : undefined;
+        assertEquals(await store.load(ID), left);
+      }
     }
   },
 );
 
-testScene(
+testAgain(
   "a removal that is sent again is answered as before, and removes no other session",
-  async (scene) => {
-    const { store } = scene;
-    const runs: (() => Promise<unknown>)[] = [
-      () => store.delete(ID),
-      () => store.update(ID, () => undefined),
+  async ({ again, sendNext }, { store }) => {
+    const removals: (() => Promise<unknown>)[] = [
+      async () => assertEquals(await again.delete(ID), true),
+      async () => assertEquals(await again.update(ID, () => undefined), null),
     ];
-    for (const run of runs) {
-      assert(await store.create(ID, recordOf({ n: 1 }, { user: "ann" })));
-      await store.update(ID, ({ user: _user, ...rest }) => rest);
-      const removed = await scene.ask("GET", KEY);
-      const again = await takeScript(scene, run);
-      assertEquals(await again(), removed);
+    for (const remove of removals) {
+      await store.save(ID, recordOf({ n: 1 }));
+      sendNext(() => Promise.resolve());
+      await remove();
       assertEquals(await store.has(ID), false);
-      assert(await store.create(ID, recordOf({ n: 2 })));
-      assertEquals(await again(), removed);
+
+      await store.save(ID, recordOf({ n: 1 }));
+      sendNext(() => store.create(ID, recordOf({ n: 2 })));
+      await remove();
       assertEquals(await store.load(ID), recordOf({ n: 2 }));
-      await store.delete(ID);
     }
-    const again = await takeScript(scene, () => store.delete(ID));
-    assertEquals(await again(), null);
+    await store.save(ID, recordOf({}, { expiresAt: 1 }));
+    sendNext(() => Promise.resolve());
+    assertEquals(await again.delete(ID), false);
+    sendNext(() => Promise.resolve());
+    assertEquals(await again.delete(ID), false);
   },
 );
 
@@ -126,9 +155,10 @@ testScene(
     for (const text of texts) {
       await scene.ask("SET", KEY, text);
       assertEquals(await store.load(ID), undefined);
-      const again = await takeScript(scene, () => store.save(ID, recordOf()));
-      assertEquals(await again(), 1);
+      await store.save(ID, recordOf());
       assertEquals(await store.load(ID), recordOf());
+      await scene.ask("SET", KEY, text);
+      assertEquals(await store.create(ID, recordOf()), true);
       await scene.ask("SET", KEY, text);
       assertEquals(await store.delete(ID), false);
       assertEquals(await scene.keys(), []);

@@ -48,6 +48,7 @@ export class Scene implements AsyncDisposable {
     const store = new RedisSessionStore(watched);
     await store.save(OTHER_ID, recordOf({}, { user: "bob" }));
     await store.touch(OTHER_ID);
+    await store.update(OTHER_ID, (record) => record);
     await store.delete(OTHER_ID);
     const scene = new Scene(server, store, sent, stack.move());
     scene.take();

@@ -19,6 +19,8 @@ export interface RedisServerOptions {
   readonly isDurable?: boolean;
   /** Settings beside, each name with its value. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** The file by which it is a sentinel, which watches other servers. */
+  readonly sentinel?: string;
 }
 
 /** A Redis server, empty at first. */
@@ -58,22 +60,25 @@ export class RedisServer implements AsyncDisposable {
 
   /** Starts it again, after it was stopped. */
   async resume(): Promise<void> {
-    const { isDurable = false, settings = {} } = this.#options;
-    const all = {
+    const { isDurable = false, settings = {}, sentinel } = this.#options;
+    const place = {
       port: String(this.port),
       bind: "127.0.0.1",
       dir: this.#directory.path,
       logfile: "log",
+    };
+    const all = {
+      ...place,
       save: "",
       appendonly: isDurable ? "yes" : "no",
       appendfsync: "always",
       "enable-debug-command": "yes",
       ...settings,
     };
-    this.#process = new Child(
-      "redis-server",
-      Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]),
-    );
+    const args = Object.entries(sentinel === undefined ? all : place)
+      .flatMap(([name, value]) => [`--${name}`, value]);
+    if (sentinel !== undefined) args.unshift(sentinel, "--sentinel");
+    this.#process = new Child("redis-server", args);
     let hasEnded = false;
     this.#process.end().then(() => hasEnded = true);
     await waitUntil("the server answers", async () => {

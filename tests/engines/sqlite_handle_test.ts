@@ -215,6 +215,23 @@ Deno.test("SqliteSessionStore: a change waits for the end of a transaction of th
   }
 });
 
+Deno.test("SqliteSessionStore: a change that waits for another process does not slip into a transaction of the application", async () => {
+  using scene = new SqliteScene();
+  const { database } = scene;
+  const store = scene.borrow();
+  await store.save(ID, recordOf());
+  using other = scene.open();
+  other.exec("BEGIN IMMEDIATE");
+  const deleted = store.delete(ID);
+  await pause();
+  database.exec("BEGIN");
+  other.exec("ROLLBACK");
+  for (let turn = 0; turn < 10; turn++) await pause();
+  database.exec("ROLLBACK");
+  assertEquals(await deleted, true);
+  assertEquals(await store.has(ID), false);
+});
+
 Deno.test("SqliteSessionStore: a change waits five seconds for a transaction of the application", async () => {
   using scene = new SqliteScene();
   const store = scene.borrow();

@@ -4,7 +4,13 @@ import type { RedisClient } from "../../src/engines/redis_client.ts";
 
 type IoRedisClient = Extract<RedisClient, { call: unknown }>;
 type NodeRedisCluster = Extract<RedisClient, { nodeClient: unknown }>;
-type NodeRedisClient = Exclude<RedisClient, IoRedisClient | NodeRedisCluster>;
+type NodeRedisClient = Exclude<
+  WatchableClient,
+  IoRedisClient | NodeRedisCluster
+>;
+
+/** A client that can be watched. */
+export type WatchableClient = Exclude<RedisClient, { getMasterNode: unknown }>;
 
 /** Called with a command before it is sent; if it throws, the command fails. */
 export type See = (args: readonly string[]) => void;
@@ -16,7 +22,7 @@ export type See = (args: readonly string[]) => void;
  * @param see Called with each command.
  * @returns A client that does the same.
  */
-export function watch(client: RedisClient, see: See): RedisClient {
+export function watch(client: WatchableClient, see: See): WatchableClient {
   if ("call" in client) {
     const watched = watchIo(client, see);
     if (client.nodes === undefined) return watched;

@@ -152,15 +152,19 @@ function list(directory: string): Deno.DirEntry[] {
  * @param scene The scene that was played.
  * @param before The files before it.
  * @param now The files now.
+ * @param hasThrown Whether it threw: a revocation that cannot be written deletes
+ * what it finds all the same.
  * @returns What is wrong, as text; nothing when all is well.
  */
 export function findTorn(
   { after, between = {}, first }: Scene,
   before: DirectoryState["files"],
   now: DirectoryState["files"],
+  hasThrown = false,
 ): string[] {
   const names = new Set([before, after, now].flatMap(Object.keys));
-  const isBegun = first === undefined || now[first] === after[first];
+  const isBegun = first === undefined || hasThrown ||
+    now[first] === after[first];
   return [...names].filter((name) => {
     if (!isBegun && now[name] !== before[name]) return true;
     const isOneOfThem = [before, between, after].some((state) =>

@@ -1,5 +1,6 @@
 import { ACCESS_AT } from "../../src/core/codec.ts";
-import { isLockName, temporaryBirth } from "../../src/directory/layout.ts";
+import { isSessionId } from "../../src/core/token.ts";
+import { temporaryBirth } from "../../src/directory/layout.ts";
 import { type Call, replaceEveryCall } from "./every_call.ts";
 
 /** How a call fails. */
@@ -157,11 +158,10 @@ export class FaultySystem implements Disposable {
   }
 }
 
-/** Whether a path may be a session's: not a temporary or a lock file, and not in the index of users. */
+/** Whether a path may be a session's: its name is an ID, and it is not in the index of users. */
 function isSession(path: unknown): boolean {
-  const name = String(path).split("/").at(-1)!;
-  return !isTemporary(path) && !isLockName(name) &&
-    !String(path).includes("/.users/");
+  const text = String(path);
+  return isSessionId(text.split("/").at(-1)) && !text.includes("/.users/");
 }
 
 function isTemporary(path: unknown): boolean {

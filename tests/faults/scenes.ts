@@ -208,7 +208,7 @@ async function run(
   handle: (session: Session<{ n: number }>) => void,
   options: Partial<SessionManagerOptions> = {},
 ): Promise<Response> {
-  // A rotation that failed is an event, and fails no request.
+  // A rotation, or a removal, that failed is an event, and fails no request.
   const failures: unknown[] = [];
   const manager = new SessionManager<{ n: number }>({
     store,
@@ -216,7 +216,10 @@ async function run(
     now: () => CREATED,
     absoluteTimeout: FOR_EVER - CREATED,
     onEvent: (event) => {
-      if (event.type === "unrotated") failures.push(event.error);
+      const { type } = event;
+      if (type === "unrotated" || type === "unended") {
+        failures.push(event.error);
+      }
     },
     ...options,
   });

@@ -48,6 +48,27 @@ for (const medium of STORES) {
     assertEquals(record!.data, { n: 1, inner: 1, failed: 1, outer: 1 });
   });
 
+  Deno.test(`a clone of a request is another request, with a session of its own (${medium})`, async () => {
+    await using server = await serve(medium, {
+      "/": async (session, request) => {
+        const { manager } = server;
+        const clone = request.clone();
+        assertEquals(manager.of(clone), undefined);
+        const other = await manager.open(clone);
+        assert(other !== session);
+        session.set("n", 1);
+        assertEquals(other.get("n"), undefined);
+        await manager.close(other);
+        return new Response();
+      },
+    });
+    const response = await server.get("/");
+    await response.body?.cancel();
+    assertEquals(response.status, 200);
+    const [record] = (await server.records()).values();
+    assertEquals(record!.data, { n: 1 });
+  });
+
   Deno.test(`an inner handler that outlives its request cannot write (${medium})`, async () => {
     const released = Promise.withResolvers<void>();
     let inner: Promise<unknown> | undefined;

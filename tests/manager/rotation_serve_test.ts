@@ -226,6 +226,30 @@ for (const medium of STORES) {
   );
 
   Deno.test(
+    name("no secret is replaced while the one before has its grace"),
+    async () => {
+      const { scene, cookie, clock } = await due(medium, {
+        rotateGrace: 3 * EVERY,
+      });
+      await using _scene = scene;
+      const { cookie: after } = await scene.ask(cookie, reads);
+      await scene.ask(after, reads);
+      for (let step = 0; step < 2; step++) {
+        clock.now += EVERY;
+        assertEquals((await scene.ask(after, reads)).cookie, undefined);
+        assertEquals(
+          (await scene.ask(cookie, reads)).result,
+          1,
+          "in its grace",
+        );
+      }
+      clock.now += EVERY;
+      assertNotEquals((await scene.ask(after, reads)).cookie, undefined);
+      assertEquals(scene.server.events, []);
+    },
+  );
+
+  Deno.test(
     name("a change is done once where the store keeps it and then fails"),
     async () => {
       const { scene, cookie } = await due(medium);

@@ -12,7 +12,7 @@ import { revocationId } from "../../src/core/revocation.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { EngineSessionStore } from "../../src/engines/engine_store.ts";
 import { MemoryEngine } from "../../src/engines/memory.ts";
-import type { SessionStore } from "../../src/core/store.ts";
+import type { SessionStore, StoreWarning } from "../../src/core/store.ts";
 import { HOUR } from "../constants.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { Browser, type Route, serve } from "./session_server.ts";
@@ -34,6 +34,8 @@ const ROUTES: Record<string, Route> = {
 /** A store, and what puts something into the place of the revocation. */
 interface Medium extends AsyncDisposable {
   readonly store: SessionStore;
+  /** What the store has told. */
+  readonly warnings: readonly StoreWarning[];
   spoil(as: "garbage" | "newer"): Promise<void>;
 }
 
@@ -45,9 +47,12 @@ class MemoryStore extends EngineSessionStore {
 const MEDIA: Record<string, () => Medium> = {
   memory: () => {
     const engine = new MemoryEngine();
-    const store = new MemoryStore(engine, { onWarning() {} });
+    const warnings: StoreWarning[] = [];
+    const onWarning = (warning: StoreWarning) => void warnings.push(warning);
+    const store = new MemoryStore(engine, { onWarning });
     return {
       store,
+      warnings,
       spoil: (as) => {
         const row = {
           json: as === "newer" ? '{"format":2}' : "junk",
@@ -66,9 +71,12 @@ const MEDIA: Record<string, () => Medium> = {
   directory: () => {
     const directory = new TemporaryDirectory();
     const { path } = directory;
-    const store = new DirectorySessionStore(path, { onWarning() {} });
+    const warnings: StoreWarning[] = [];
+    const onWarning = (warning: StoreWarning) => void warnings.push(warning);
+    const store = new DirectorySessionStore(path, { onWarning });
     return {
       store,
+      warnings,
       spoil: (as) => {
         const text = as === "newer" ? `latchkey/2 ${MARK}\n` : "junk";
         return Deno.writeTextFile(`${path}/${MARK}`, text);
@@ -98,6 +106,8 @@ for (const [name, make] of Object.entries(MEDIA)) {
         assertEquals(await ann!.get("/"), "nobody");
         assertEquals(await bob!.get("/"), "bob");
       }
+      const told = medium.warnings.map(({ sessionId }) => sessionId);
+      assertEquals(told, [MARK], "told once");
       assertEquals(await server.manager.sessionsOf("ann"), []);
       // A login would have to be bound to a generation that cannot be told.
       const refused = await server.get("/sign-in?user=ann");
