@@ -134,7 +134,11 @@ const LIST: Kind = {
   is: (value) => Array.isArray(value) && value.every(TEXT.is),
   otherwise: "is not a list of strings",
 };
-const OBJECT: Kind = { is: isPlainObject, otherwise: "is not an object" };
+/** What has a `toJSON` is not what it seems. */
+const OBJECT: Kind = {
+  is: (value) => isPlainObject(value) && typeof value.toJSON !== "function",
+  otherwise: "is not an object",
+};
 const TIMES: Kind = {
   is: (value) => isPlainObject(value) && Object.values(value).every(isWhole),
   otherwise: "is not an object of times",
@@ -153,7 +157,7 @@ const PREVIOUS: Kind = {
   otherwise: "is not a secret that was replaced",
 };
 
-/** The members of a record, in the order in which JSON has them. */
+/** The members of a record. */
 const MEMBERS: { readonly [Name in keyof Required<SessionRecord>]: Kind } = {
   createdAt: TIME,
   expiresAt: TIME,
@@ -184,10 +188,6 @@ const MEMBERS: { readonly [Name in keyof Required<SessionRecord>]: Kind } = {
 };
 /** By name; a `Map`, because a record may have a member named `toString`. */
 const KINDS: ReadonlyMap<string, Kind> = new Map(Object.entries(MEMBERS));
-/** Members, each with what stands before its value. */
-const WRITING = [...KINDS].map(([name, kind]) =>
-  [name as keyof SessionRecord, kind, `,"${name}":`] as const
-);
 
 /**
  * The most bytes of a record, 16 MiB. More is refused when it is written and
@@ -210,20 +210,17 @@ const WHITE_SPACE = " \t\n\r";
  *
  * @param record Any object at all; members that are not in the table may hold
  * anything.
- * @param unknown Gets the names of those.
  * @returns What is wrong with it, for a message; `undefined` when nothing is.
  */
 export function validateRecord(
   record: SessionRecord,
-  unknown?: string[],
 ): string | undefined {
   if (record.createdAt === undefined) return `createdAt ${TIME.otherwise}`;
   if (record.data === undefined) return `data ${OBJECT.otherwise}`;
   for (const name in record) {
     const kind = KINDS.get(name);
     const value = record[name as keyof SessionRecord];
-    if (kind === undefined) unknown?.push(name);
-    else if (value !== undefined && !kind.is(value)) {
+    if (kind !== undefined && value !== undefined && !kind.is(value)) {
       return `${name} ${kind.otherwise}`;
     }
   }
@@ -269,28 +266,18 @@ export function toJson(
   record: SessionRecord,
   lifetime: Lifetime = record,
 ): string {
-  const unknown: string[] = [];
-  const fault = validateRecord(record, unknown);
+  const fault = validateRecord(record);
   if (fault !== undefined) throw cannotEncode(fault);
   if (isNewer(record)) throw cannotEncode(`format is not ${FORMAT}`);
-  let json = "";
-  for (const [name, kind, start] of WRITING) {
-    const value = name === "expiresAt" || name === "idleTimeout"
-      ? lifetime[name]
-      : record[name];
-    if (value === undefined) continue;
-    const text = kind === OBJECT
-      ? encodeObject(name, value as JsonObject)
-      : typeof value === "number"
-      ? value
-      : JSON.stringify(value);
-    json += start + text;
+  const { expiresAt, idleTimeout } = lifetime;
+  const { createdAt, ...rest } = record;
+  let json: string;
+  try {
+    json = JSON.stringify({ createdAt, ...rest, expiresAt, idleTimeout });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw cannotEncode("it is too deep or too large", { cause: error });
   }
-  for (const name of unknown) {
-    const text = JSON.stringify(record[name as keyof SessionRecord]);
-    if (text !== undefined) json += `,${JSON.stringify(name)}:${text}`;
-  }
-  json = "{" + json.slice(1) + "}";
   if (hasEscapedKey(json)) {
     throw cannotEncode("JSON would have to escape a key");
   }
@@ -365,19 +352,6 @@ export function hasEscapedKey(json: string): boolean {
  */
 export function cannotEncode(fault: string, options?: ErrorOptions): TypeError {
   return new TypeError(`Cannot encode a record: ${fault}`, options);
-}
-
-/** Judges the text, because what has a `toJSON` is not what it seems. */
-function encodeObject(name: string, value: JsonObject): string {
-  let text: string | undefined;
-  try {
-    text = JSON.stringify(value);
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw cannotEncode(`${name} is too deep or too large`, { cause: error });
-  }
-  if (text?.[0] === "{") return text;
-  throw cannotEncode(`${name} is not an object`);
 }
 
 function isWhole(value: unknown): boolean {

@@ -206,6 +206,15 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     id: string,
     options: LoadOptions,
   ): Promise<SessionRecord | undefined> {
+    options.signal?.throwIfAborted();
+    if (isRevocationId(id)) {
+      // Most users have none, and opening a missing file takes long.
+      const context = this.#ready();
+      if (!system.exists(sessionPath(context.directory, id))) {
+        checkStillThere(context);
+        return undefined;
+      }
+    }
     const load = (file: SessionFile) => file.load(options);
     try {
       const record = await this.#read(id, load, options);

@@ -198,8 +198,8 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * @throws {SessionLockTimeoutError} If it is `exclusive`, and other requests
    * hold the session for too long; `handle` has not run.
    * @throws {TypeError} If `handle` answers with anything but a `Response`, or
-   * with one whose body was read or, if the request has changed the session, is
-   * being read; nothing is saved.
+   * with one whose body was read or, if the cookie changes, is being read; nothing
+   * is saved.
    * @throws What else `handle` throws, and nothing is saved; what the store
    * throws; the reason why the request was aborted, if it waited then.
    */
@@ -221,8 +221,8 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
       }
       checkResponse(response);
       if (isInner) return response;
-      // To ask for the body costs as much as half of a request that only reads.
-      if (stateOf(visit.session).mayBeChanged) checkUnlocked(response);
+      // To ask for the body makes a stream of it, which the server sends slowly.
+      if (visit.state.changesCookie) checkUnlocked(response);
       const committing = this.#settings.commitWhen(response)
         ? commitOrReport(visit)
         : undefined;

@@ -33,7 +33,8 @@ export type NoAsyncFunction<Change extends (...args: never[]) => unknown> =
  * A key is any string; a value is what JSON holds without loss, or the manager's
  * `types`, and anything else is refused with a `TypeError` that says where it is
  * (`-0` becomes `0`). A change inside an object that was set, or that `get`,
- * `update` or `entries` returned, counts as setting its key.
+ * `update` or `entries` returned, counts as setting its key, if it changes the
+ * object's JSON: a member that is `undefined` alone is no change.
  *
  * Once `run` has committed the session, every method that changes it throws a
  * `TypeError`, also one that reads a flash. A change inside a value is lost then,

@@ -91,11 +91,6 @@ export class SessionData {
     };
   }
 
-  /** Whether a value was handed out that can be changed inside. */
-  get isHandedOut(): boolean {
-    return this.#handedOut !== undefined;
-  }
-
   /** Whether no key has a value. */
   get isEmpty(): boolean {
     return this.keys().length === 0;
@@ -279,7 +274,17 @@ export class SessionData {
   }
 
   #wasChangedInside({ value, text }: KeyState): boolean {
-    return text !== undefined && this.#format.write(value) !== text;
+    return text !== undefined && !this.#hasText(value, text);
+  }
+
+  /** Tells whether an object still has the text that it was handed out with. */
+  #hasText(value: unknown, text: string): boolean {
+    try {
+      return this.#format.write(value) === text;
+    } catch {
+      // What it was given cannot be written, which `check` says better.
+      return false;
+    }
   }
 
   #takeState(key: string, state: KeyState): KeyChange | undefined {
@@ -287,13 +292,13 @@ export class SessionData {
     const value = this.#isExpired(expiresAt) ? undefined : state.value;
     const isObject = typeof value === "object" && value !== null;
     if (isObject && (change === "set" || before !== undefined)) {
-      const text = this.#write(value, key);
+      // Most were only read, and to compare costs a third of a check.
+      const isRead = before !== undefined && this.#hasText(value, before);
+      const text = isRead ? before : this.#write(value, key);
       this.#texts ??= new Map();
       this.#texts.set(key, text);
       // Parsed here, so that nothing is shared with the store.
-      if (text !== before) {
-        return { value: this.#format.parse(text), expiresAt };
-      }
+      if (!isRead) return { value: this.#format.parse(text), expiresAt };
     } else if (change === "set") {
       return { value, expiresAt };
     }

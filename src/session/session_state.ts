@@ -197,9 +197,10 @@ export class SessionState {
       this.formTokens.isEmpty && this.user === undefined;
   }
 
-  /** Whether a commit may find a change; one inside a value counts as likely. */
-  get mayBeChanged(): boolean {
-    return this.#isWritten || this.data.isHandedOut;
+  /** Whether what the request did changes the cookie, if a commit keeps anything. */
+  get changesCookie(): boolean {
+    return this.#isWritten && (this.isNew || this.#isRegenerated ||
+      this.#changeLifetime !== undefined);
   }
 
   /** Notes that the request looks at the session. */

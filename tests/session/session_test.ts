@@ -225,6 +225,19 @@ Deno.test("a change inside a value that JSON cannot hold is refused at commit", 
   assertEquals(commitData(session, {}), { a: [], b: 2 });
 });
 
+Deno.test("a change inside a value that JSON leaves out is no change, and refused beside another", () => {
+  const session = open({ data: { a: { x: 1 } } });
+  const a = session.get("a") as Record<string, unknown>;
+  a.left = undefined;
+  assertEquals(stateOf(session).begin(), undefined);
+  a.x = 2;
+  assertThrows(
+    () => stateOf(session).begin(),
+    TypeError,
+    'Cannot keep "a" in a session: .left is undefined',
+  );
+});
+
 Deno.test("a commit shares no object with what was set or returned", () => {
   const session = open({ data: { a: [1] } });
   const given = { x: 1 };
