@@ -223,13 +223,20 @@ export class DirectorySessionStore implements SessionStore, Disposable {
     } catch (error) {
       if (!(error instanceof SessionUnreadableError)) throw error;
       const { cause } = error;
-      const path = sessionPath(this.directory, id);
-      if (isForbidden(this.directory, path, cause)) {
-        this.#warnings.tell(forbiddenWarning(path, cause, id));
-      } else if (cause !== undefined) {
-        this.#quarantine.report("unreadable", path, id, cause);
-      }
+      if (cause !== undefined) this.#reportUnreadable(id, cause);
       throw error;
+    }
+  }
+
+  /** Tells of what must be readable, and is not. */
+  #reportUnreadable(id: string, cause: unknown): void {
+    const { directory } = this;
+    const path = sessionPath(directory, id);
+    try {
+      skip({ directory, warnings: this.#warnings }, path, cause, id);
+    } catch (error) {
+      if (error !== cause) throw error;
+      this.#quarantine.report("unreadable", path, id, cause);
     }
   }
 
