@@ -188,7 +188,6 @@ Deno.test({
     });
     assertEquals(warnings, [
       ["not permitted", directory.join(ID)],
-      ["unreadable", directory.join(ID)],
       ["not permitted", lock],
       ["not permitted", directory.join(id)],
       ["unwritten", directory.join(id)],
