@@ -52,7 +52,6 @@
  */
 import { hasOtherTag, readTag } from "../core/codec.ts";
 import {
-  isNotFile,
   listFiles,
   type ListOptions,
   makeIfMissing,
@@ -208,7 +207,7 @@ export function makeMissingEntry(
 ): void {
   const { directory } = context;
   if (system.exists(entryPath(directory, entry))) return;
-  if (isElsewhere(directory, entry.tag)) return;
+  if (isElsewhere(context, entry.tag)) return;
   const lock = bucketLockPath(directory, entry.tag);
   if (!system.exists(lock) && !mayMakeFiles()) return;
   const open = () => openBucketLock(context, entry.tag);
@@ -241,7 +240,7 @@ export async function removeEntries(
     ({ tag }) => bucketPath(directory, tag),
   );
   for (const shared of byBucket.values()) {
-    if (isElsewhere(directory, shared[0]!.tag)) continue;
+    if (isElsewhere(context, shared[0]!.tag)) continue;
     while (shared.length > 0) {
       if (pacer.isDue) await pacer.pause();
       signal?.throwIfAborted();
@@ -267,7 +266,7 @@ export async function sweepUserIndex(
     const first = parseInt(system.random().slice(0, 8), 16);
     for (const n of buckets.keys()) {
       const bucket = buckets[(first + n) % buckets.length]!;
-      if (isElsewhere(context.directory, bucket)) continue;
+      if (isElsewhere(context, bucket)) continue;
       if (n < MOST_BUCKETS) await sweepBucket(context, bucket, options);
       refreshLock(context, bucket);
     }
@@ -301,18 +300,23 @@ async function listBuckets(context: DirectoryContext): Promise<string[]> {
   return buckets.sort();
 }
 
-/** Tells whether a bucket's name, or its lock's, leads elsewhere, as the index's may. */
-function isElsewhere(directory: string, bucket: string): boolean {
-  return isLink(bucketPath(directory, bucket)) ||
-    isLink(bucketLockPath(directory, bucket));
+/**
+ * Tells whether a bucket's name, or its lock's, leads elsewhere, as the index's may,
+ * or the bucket may not be opened.
+ */
+function isElsewhere(context: DirectoryContext, bucket: string): boolean {
+  const { directory } = context;
+  const lock = bucketLockPath(directory, bucket);
+  const look = () => isLink(bucketPath(directory, bucket)) || isLink(lock);
+  return skipForbidden(context, lock, look) ?? true;
 }
 
 function isLink(path: string): boolean {
   try {
     return system.lstat(path).isSymlink;
-  } catch {
-    // It is missing, or in a directory that may not be read: to open it tells.
-    return false;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
   }
 }
 
@@ -381,8 +385,9 @@ export function isStale(
 ): boolean {
   const path = sessionPath(context.directory, id);
   // To open what is missing takes ten times as long.
-  if (!system.exists(path) || isNotFile(path)) return true;
-  const found = skipForbidden(context, path, () => [openRegular(path)], id);
+  if (!system.exists(path)) return true;
+  const open = () => [isLink(path) ? undefined : openRegular(path)];
+  const found = skipForbidden(context, path, open, id);
   if (found === undefined) return false;
   const [opened] = found;
   if (opened === undefined) return true;

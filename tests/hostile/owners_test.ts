@@ -247,8 +247,8 @@ testAsRoot(
     assertEquals(code, 0, stderr);
     const { deleted, remaining } = JSON.parse(stdout);
     assertEquals([deleted, remaining], [1, 1]);
-    const bucket = bucketPath(directory.path, userTag("ann"));
-    assert(stderr.includes(`Ignoring ${bucket}: it may not be opened`), stderr);
+    const lock = bucketLockPath(directory.path, userTag("ann"));
+    assert(stderr.includes(`Ignoring ${lock}: it may not be opened`), stderr);
   },
 );
 
