@@ -1,7 +1,7 @@
 /**
  * Runs as a process that has no right to open the files of others: calls a store
  * on a session whose file is another user's, and a manager on one whose file it may
- * only read; prints the answers and warnings.
+ * only read and on one that it may not; prints the answers and warnings.
  */
 
 import { SessionUnreadableError } from "../../src/core/errors.ts";
@@ -20,15 +20,19 @@ export interface Report {
 }
 
 if (import.meta.main) {
-  const [directory = "", cookie = ""] = Deno.args;
+  const [directory = "", cookie = "", barred = ""] = Deno.args;
   const warnings: StoreWarning[] = [];
   const store = new DirectorySessionStore(directory, {
     onWarning: (warning) => warnings.push(warning),
   });
   const options = { store, idleTimeout: HOUR, touchAfter: 0 };
   const manager = new SessionManager<{ n: number }>(options);
-  const request = async (act: (session: Session<{ n: number }>) => void) => {
-    const brought = new Request("http://localhost/", { headers: { cookie } });
+  const request = async (
+    act: (session: Session<{ n: number }>) => void,
+    token = cookie,
+  ) => {
+    const headers = { cookie: token };
+    const brought = new Request("http://localhost/", { headers });
     const response = await manager.run(brought, (session) => {
       act(session);
       return new Response(session.user);
@@ -59,6 +63,8 @@ if (import.meta.main) {
     "request that changes": () => request((session) => session.set("n", 1)),
     "request that logs out": () => request((session) => session.destroy()),
     "request that signs out": () => request((session) => session.setUser(null)),
+    "barred request": () => request(() => {}, barred),
+    "barred logout": () => request((session) => session.destroy(), barred),
   };
   const answers: Record<string, unknown> = {};
   for (const [name, call] of Object.entries(calls)) {

@@ -157,10 +157,11 @@ Deno.test({
       Deno.chownSync(path, NOT_OURS, NOT_OURS);
     }
     const before = Deno.readFileSync(directory.join(ID));
-    const { id, cookie } = await beginReadOnly(store);
+    const { id, cookie } = await beginForbidden(store, 0o644);
+    const barred = await beginForbidden(store, 0o600);
     const { code, stdout, stderr } = await spawn(
       "tests/faults/forbidden_script.ts",
-      [directory.path, cookie],
+      [directory.path, cookie, barred.cookie],
       { paths: [directory.path], through: WITHOUT_RIGHTS },
     ).end();
     assertEquals(code, 0, stderr);
@@ -185,13 +186,15 @@ Deno.test({
       "request that changes": "PermissionDenied",
       "request that logs out": "PermissionDenied",
       "request that signs out": "PermissionDenied",
+      "barred request": "",
+      "barred logout": "PermissionDenied",
     });
-    assertEquals(warnings, [
-      ["not permitted", directory.join(ID)],
-      ["not permitted", lock],
-      ["not permitted", directory.join(id)],
+    const notPermitted = [ID, id, barred.id].map((id) => directory.join(id));
+    const told = [
+      ...[...notPermitted, lock].map((path) => ["not permitted", path]),
       ["unwritten", directory.join(id)],
-    ]);
+    ];
+    assertEquals(warnings.toSorted(), told.toSorted());
     for (const [n, message] of messages.entries()) {
       if (warnings[n]![0] !== "not permitted") continue;
       assertStringIncludes(message, `it belongs to uid ${NOT_OURS}`);
@@ -200,9 +203,10 @@ Deno.test({
   },
 });
 
-/** Begins a session whose file other users may only read. */
-async function beginReadOnly(
+/** Begins a session whose file is another user's. */
+async function beginForbidden(
   store: DirectorySessionStore,
+  mode: number,
 ): Promise<{ readonly id: string; readonly cookie: string }> {
   const manager = new SessionManager({ store, idleTimeout: HOUR });
   const session = await manager.open(new Request("http://localhost/"));
@@ -210,7 +214,7 @@ async function beginReadOnly(
   const headers = new Headers();
   await manager.commit(session, headers);
   const path = `${store.directory}/${session.id}`;
-  Deno.chmodSync(path, 0o644);
+  Deno.chmodSync(path, mode);
   Deno.chownSync(path, NOT_OURS, NOT_OURS);
   return { id: session.id, cookie: headers.get("set-cookie")!.split(";")[0]! };
 }
