@@ -1,5 +1,7 @@
 /** The scenario in a server that Nitro has built, in a process of its own. */
 
+// The version for packages that would take the newest one.
+import type {} from "npm:vite@8.3.8";
 import type { NitroApp } from "npm:nitro@3.0.0/types";
 import { testServer } from "./deno_serve.ts";
 import { sessions } from "./examples/sessions.ts";

@@ -1,5 +1,7 @@
 /** The routes of the scenario for SvelteKit, by method and path. */
 
+// The version for packages that would take the newest one.
+import type {} from "npm:vite@8.3.8";
 import type * as kit from "npm:@sveltejs/kit@3.2.0";
 import type { SessionManager } from "@latchkey/session";
 import {

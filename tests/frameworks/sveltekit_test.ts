@@ -1,5 +1,7 @@
 /** The scenario in a server that SvelteKit has built, in a process of its own. */
 
+// The version for packages that would take the newest one.
+import type {} from "npm:vite@8.3.8";
 import * as kit from "npm:@sveltejs/kit@3.2.0";
 import type { Handle } from "npm:@sveltejs/kit@3.2.0/hooks";
 import { testServer } from "./deno_serve.ts";
