@@ -34,6 +34,7 @@ const KNOWN: Readonly<
   Partial<Record<OperationName, readonly [small: number, large: number]>>
 > = {
   "load": [0.85, 0.91],
+  "load and touch, not due": [0.85, 0.91],
   "load and touch, due": [0.90, 0.76],
   "save": [0.72, 0.78],
   "update": [0.74, 0.78],
