@@ -4,9 +4,8 @@
  *
  * 2026-11-28, Deno 2.9.6, user and system time of the process, in ms: an empty
  * module 14, the imports 38, the package 59, the package bundled into one file 44.
- * So two thirds of what is ours is what Deno spends on each file of the graph, and
- * another third on `@std`, where it comes from npm; our code itself takes
- * little. Merging files would gain that, and nothing that is imported lazily.
+ * So of the 21 that are ours Deno spends 15 on the files of the graph, one by one,
+ * and 6 on the code. Of the 15, 5 are those of `@std/path`, as a stand-in from npm.
  */
 import { fromFileUrl } from "@std/path/from-file-url";
 import { runProgram } from "./harness/child.ts";
