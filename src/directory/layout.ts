@@ -4,7 +4,7 @@
  *   sessions/                                            0700
  *     .latchkey                                          0600  the marker: this is a directory of ours; the cleaner's lock; its mtime: when one began
  *     0f3c…e1                                            0600  a session, named by its ID
- *     .tmp-001763629200000-5d0a…9b                       0600  being written: birth in ms, a random UUID
+ *     .tmp-001763629200000-5d0a…9b                       0600  being written: birth in ms, 64 random bits
  *     0f3c…e1.bad                                        0600  was unreadable, set aside for inspection
  *     .lock-0f3c…e1                                      0600  empty; there while an exclusive request of that session is at work
  *     .users/                                            0700  the index of users
@@ -19,7 +19,8 @@
 import { TAG_LENGTH } from "../core/codec.ts";
 import { isSessionId } from "../core/token.ts";
 
-const TEMPORARY = /^\.tmp-(\d{15})-[0-9a-f]{32}$/;
+/** Up to 39 bytes the kernel keeps a name in place; earlier versions took 53. */
+const TEMPORARY = /^\.tmp-(\d{15})-[0-9a-f]{16}(?:[0-9a-f]{16})?$/;
 const QUARANTINE = ".bad";
 const LOCK = ".lock-";
 const BUCKET = /^[0-9a-f]{2}$/;
@@ -57,7 +58,7 @@ export function markerPath(directory: string): string {
  *
  * @param directory The directory of sessions: a rename is atomic only within one file system.
  * @param now When it is born, in ms since the epoch.
- * @param random A random UUID as 32 hex characters, without its hyphens.
+ * @param random 64 random bits as 16 hex characters.
  */
 export function temporaryPath(
   directory: string,

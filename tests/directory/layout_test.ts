@@ -18,7 +18,9 @@ import {
 } from "../../src/directory/layout.ts";
 
 const ID = "0123456789abcdef";
-const RANDOM = "0123456789abcdef0123456789abcdef";
+const RANDOM = "0123456789abcdef";
+/** What earlier versions took. */
+const EARLIER = RANDOM.repeat(2);
 
 Deno.test("all names are as the drawing shows", () => {
   assertEquals(sessionPath("sessions", ID), `sessions/${ID}`);
@@ -83,8 +85,10 @@ Deno.test("no name of the layout but a session's is a session ID", () => {
 
 Deno.test("temporaryBirth() reads the birth in a name that temporaryPath() makes", () => {
   for (const birth of [0, 1, 1_763_629_200_000, 999_999_999_999_999]) {
-    const name = temporaryPath("", birth, RANDOM).slice(1);
-    assertEquals(temporaryBirth(name), birth);
+    for (const random of [RANDOM, EARLIER]) {
+      const name = temporaryPath("", birth, random).slice(1);
+      assertEquals(temporaryBirth(name), birth);
+    }
   }
 });
 
