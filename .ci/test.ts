@@ -130,6 +130,24 @@ function listRooms(place: Place): Room[] {
       ],
     },
     {
+      name: "runtimes",
+      path: "tests/runtimes",
+      flags: [
+        read,
+        write,
+        loopback,
+        // Beside children: the engines, as above.
+        [
+          children,
+          "redis-server",
+          "setpriv",
+          ...["initdb", "postgres"].map((name) => `${postgres}/${name}`),
+        ].join(),
+        "--allow-env",
+        "--allow-sys",
+      ],
+    },
+    {
       name: "histories",
       path: "tests/histories",
       flags: [read, write, children],
@@ -391,7 +409,9 @@ async function runOne(
       TEMP: temporary,
       ...(isShown ? {} : { NO_COLOR: "1" }),
       ...(name === "browser" ? { CHROMIUM_PATH: chromium } : {}),
-      ...(name === "engines" ? { POSTGRES_BIN: postgres } : {}),
+      ...(["engines", "runtimes"].includes(name)
+        ? { POSTGRES_BIN: postgres }
+        : {}),
     },
     stdin: "null",
     stdout: "piped",

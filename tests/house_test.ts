@@ -23,7 +23,7 @@ interface Room {
 const ROOMS: Readonly<Record<string, Room>> = {
   core: {
     below: [],
-    packages: ["node:crypto", "node:zlib"],
+    packages: ["node:buffer", "node:crypto", "node:zlib"],
   },
   system: {
     below: ["core"],
@@ -35,7 +35,13 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   engines: {
     below: ["core", "system"],
-    packages: ["@std/path", "node:crypto", "node:sqlite", "node:zlib"],
+    packages: [
+      "@std/path",
+      "node:crypto",
+      "node:fs",
+      "node:sqlite",
+      "node:zlib",
+    ],
   },
   migration: {
     below: ["core", "system"],
@@ -97,6 +103,7 @@ const OUTSIDE = [
   "@std/cli",
   "@std/fs",
   "@std/path",
+  "node:buffer",
   "node:crypto",
   "node:fs",
   "node:sqlite",

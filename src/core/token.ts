@@ -11,6 +11,7 @@
  * split is the selector and verifier of persistent-login cookies; 128 bits of
  * entropy are twice the floor that OWASP's Session Management sheet asks for.
  */
+import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 
 /** What a cookie carries: which session, and the proof that it is yours. */
@@ -26,8 +27,8 @@ const ID_LENGTH = 2 * RANDOM_BYTES;
 const TOKEN = /^[0-9a-f]{32}[A-Za-z0-9_-]{22}$/;
 const SESSION_ID = /^[a-z0-9][a-z0-9_-]{15,63}$/;
 
-function randomBytes(): Uint8Array<ArrayBuffer> {
-  return crypto.getRandomValues(new Uint8Array(RANDOM_BYTES));
+function randomBytes(): Buffer {
+  return crypto.getRandomValues(Buffer.alloc(RANDOM_BYTES));
 }
 
 /**
@@ -36,7 +37,7 @@ function randomBytes(): Uint8Array<ArrayBuffer> {
  * @returns 128 random bits as 32 lower-case hex characters.
  */
 export function createSessionId(): string {
-  return randomBytes().toHex();
+  return randomBytes().toString("hex");
 }
 
 /**
@@ -45,7 +46,7 @@ export function createSessionId(): string {
  * @returns 128 random bits as 22 base64url characters.
  */
 export function createSecret(): string {
-  return randomBytes().toBase64({ alphabet: "base64url", omitPadding: true });
+  return randomBytes().toString("base64url");
 }
 
 /**

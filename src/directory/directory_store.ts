@@ -166,6 +166,7 @@ export class DirectorySessionStore implements SessionStore, Disposable {
    * @throws {TypeError | RangeError} If an argument is invalid.
    * @throws {Deno.errors.NotSupported} On Windows; before Deno 2.8, which cannot
    * try a lock.
+   * @throws {Error} In Node and Bun, which cannot lock a file at all.
    */
   constructor(
     directory: string | URL,
@@ -479,6 +480,10 @@ function checkArguments(
   durability: unknown,
 ): void {
   const what = "Cannot keep sessions in a directory";
+  // As in Node and Bun, which lock no files.
+  if (typeof Deno === "undefined") {
+    throw new Error(`${what}: this needs Deno; take SqliteSessionStore`);
+  }
   if (system.os() === "windows") {
     throw new Deno.errors.NotSupported(
       `${what} on Windows, which has no flock and no POSIX modes: take SqliteSessionStore`,

@@ -170,7 +170,7 @@ class KvEngine implements SessionEngine {
       await isCommitted(change);
       for await (const _row of this.rows(NO_TAG));
     } catch (error) {
-      if (!(error instanceof Deno.errors.BadResource)) throw error;
+      if ((error as Error).name !== "BadResource") throw error;
       throw new TypeError("Cannot keep sessions in Deno.Kv: it is closed", {
         cause: error,
       });

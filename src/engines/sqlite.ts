@@ -6,12 +6,11 @@
  * What a touch changes keeps its size and stands before the JSON, so SQLite
  * overwrites a few bytes of one page in place, and leaves the JSON alone.
  */
+import { closeSync, openSync } from "node:fs";
 import { fromFileUrl } from "@std/path/from-file-url";
 import { checkDurability } from "../core/checks.ts";
 import { SessionLockTimeoutError } from "../core/errors.ts";
 import type { Durability } from "../core/store.ts";
-import { makeFile } from "../system/files.ts";
-import { system } from "../system/system.ts";
 import { retryCall } from "../system/waiting.ts";
 import { EngineSessionStore, type EngineStoreOptions } from "./engine_store.ts";
 import { isLocked, untilUnlocked } from "./locked_database.ts";
@@ -414,14 +413,14 @@ function sourceOf(
  * not opened: to close it would free the locks that SQLite has in this process.
  */
 function makeForOwner(path: string): void {
-  let file: Deno.FsFile;
+  let file: number;
   try {
-    file = makeFile(path);
+    file = openSync(path, "wx", 0o600);
   } catch (error) {
-    if (error instanceof Deno.errors.AlreadyExists) return;
+    if ((error as Error & { code?: unknown }).code === "EEXIST") return;
     throw error;
   }
-  system.close(file);
+  closeSync(file);
 }
 
 /** Tells whether a call has done nothing and is to be repeated. */

@@ -182,16 +182,16 @@ export function isReadOnly(error: unknown): boolean {
 }
 
 /** The numbers where Deno gives an error no code. */
-const NUMBERS = {
-  ENOSPC: 28,
-  EROFS: 30,
-  EDQUOT: Deno.build.os === "linux" ? 122 : 69,
-} as const;
+const NUMBERS = { ENOSPC: 28, EROFS: 30, EDQUOT: 122 } as const;
+const EDQUOT_ELSEWHERE = 69;
 
 function hasCode(error: unknown, code: keyof typeof NUMBERS): boolean {
   if (!(error instanceof Error)) return false;
+  const number = code === "EDQUOT" && Deno.build.os !== "linux"
+    ? EDQUOT_ELSEWHERE
+    : NUMBERS[code];
   return (error as Error & { code?: unknown }).code === code ||
-    error.message.includes(`(os error ${NUMBERS[code]})`);
+    error.message.includes(`(os error ${number})`);
 }
 
 /** What {@linkcode listFiles} takes. */

@@ -67,12 +67,27 @@ export interface ContractOptions {
    * @default {false}
    */
   readonly countsAll?: boolean | undefined;
+  /**
+   * Declares a test, where no `Deno.test` is.
+   *
+   * @default {Deno.test}
+   */
+  readonly test?: DeclareTest | undefined;
 }
+
+/** As `Deno.test`. */
+export type DeclareTest = (
+  title: string,
+  test: (t: Pick<Deno.TestContext, "step">) => Promise<void>,
+) => void;
 
 /** Declares one test of the contract: what the store does, and how to see it. */
 export type Declare = (
   title: string,
-  test: (harness: Harness, t: Deno.TestContext) => Promise<void>,
+  test: (
+    harness: Harness,
+    t: Pick<Deno.TestContext, "step">,
+  ) => Promise<void>,
 ) => void;
 
 /**
@@ -86,8 +101,9 @@ export function testContract(
   open: () => Promise<Harness>,
   options: ContractOptions = {},
 ): void {
+  const declareTest: DeclareTest = options.test ?? Deno.test;
   const declare: Declare = (title, test) => {
-    Deno.test(`${name}: ${title}`, async (t) => {
+    declareTest(`${name}: ${title}`, async (t) => {
       await using harness = await open();
       await test(harness, t);
     });
@@ -128,7 +144,7 @@ export async function entriesOf(
 
 /** Runs a part of a test that some harnesses do not support. */
 export async function runIf<T>(
-  t: Deno.TestContext,
+  t: Pick<Deno.TestContext, "step">,
   means: T | undefined,
   name: string,
   test: (means: T) => Promise<void>,

@@ -97,7 +97,7 @@ export async function settle(place: StorePlace, pid: number): Promise<void> {
     await settlePostgres(place, pid);
   }
   if (place.kind === "redis") {
-    const { settleRedis } = await import("../engines/open_redis.ts");
+    const { settleRedis } = await import("../engines/settle_redis.ts");
     await settleRedis(place, pid);
   }
 }

@@ -2,25 +2,9 @@ import { assert, assertEquals } from "@std/assert";
 import { MemorySessionStore } from "../../src/engines/memory.ts";
 import { ID, recordOf } from "../constants.ts";
 import { testContract } from "../contract/contract.ts";
+import { openMemory } from "./open_memory.ts";
 
-testContract("MemorySessionStore", () => {
-  let now: number | undefined;
-  const store = new MemorySessionStore({ now: () => now ?? Date.now() });
-  const stopClock = (at: number): Disposable => {
-    const before = now;
-    now = at;
-    return { [Symbol.dispose]: () => void (now = before) };
-  };
-  return Promise.resolve({
-    store,
-    stopClock,
-    age: async (id: string, ms: number) => {
-      using _clock = stopClock((now ?? Date.now()) - ms);
-      await store.touch(id);
-    },
-    [Symbol.asyncDispose]: () => Promise.resolve(),
-  });
-});
+testContract("MemorySessionStore", openMemory);
 
 Deno.test("MemorySessionStore: each store has sessions of its own", async () => {
   const store = new MemorySessionStore();

@@ -1,3 +1,4 @@
+import { pid } from "node:process";
 // @ts-types="npm:@types/pg@8.23.1"
 import pg from "npm:pg@8.23.1";
 import postgres from "npm:postgres@3.4.9";
@@ -114,7 +115,7 @@ export function connectByPg(
     port,
     user,
     max,
-    application_name: nameOf(Deno.pid),
+    application_name: nameOf(pid),
   });
   // An idle connection that ends; the pool makes another.
   client.on("error", () => {});
@@ -133,7 +134,7 @@ export function connectByPostgres(
     max,
     prepare,
     onnotice: fail,
-    connection: { application_name: nameOf(Deno.pid) },
+    connection: { application_name: nameOf(pid) },
   });
   return {
     client,

@@ -1,9 +1,9 @@
+import { pid } from "node:process";
 import { Cluster, Redis } from "npm:ioredis@5.11.1";
 import { createClient, createCluster } from "npm:redis@5.12.1";
 import { RedisSessionStore } from "../../src/engines/redis.ts";
+import { connectionOf } from "../../src/engines/redis_client.ts";
 import type { OpenedStore } from "../contract/open_store.ts";
-import { waitUntil } from "./redis_server.ts";
-import { ask } from "./redis_wire.ts";
 import { watch, type WatchableClient } from "./watched_redis.ts";
 
 const HOST = "127.0.0.1";
@@ -35,7 +35,7 @@ export async function connectRedis(
   onError?: (error: unknown) => void,
 ): Promise<ConnectedRedis> {
   const { port, isCluster } = place;
-  const name = nameOf(Deno.pid);
+  const name = nameOf(pid);
   switch (place.client) {
     case "redis": {
       const url = `redis://${HOST}:${port}`;
@@ -71,36 +71,8 @@ export async function connectRedis(
   }
 }
 
-/**
- * Waits until Redis has carried out the commands of a process that was killed.
- *
- * @param place Where.
- * @param pid The process.
- */
-export async function settleRedis(
-  { port, isCluster }: RedisPlace,
-  pid: number,
-): Promise<void> {
-  const ports = isCluster
-    ? (await ask(port, "CLUSTER", "SLOTS") as [
-      number,
-      number,
-      [string, number],
-    ][])
-      .map(([, , [, port]]) => port)
-    : [port];
-  for (const port of ports) {
-    await waitUntil(
-      "the connections of a killed process are closed",
-      async () => {
-        const clients = String(await ask(port, "CLIENT", "LIST"));
-        return !clients.includes(`name=${nameOf(pid)} `);
-      },
-    );
-  }
-}
-
-function nameOf(pid: number): string {
+/** Names the connections of a process, by which the server tells them apart. */
+export function nameOf(pid: number): string {
   return `process-${pid}`;
 }
 
@@ -128,4 +100,20 @@ export async function openRedis(
     },
     [Symbol.asyncDispose]: () => connected[Symbol.asyncDispose](),
   };
+}
+
+/** Stores a text in the place of a record under an ID. */
+export async function spoilRedis(
+  place: RedisPlace,
+  id: string,
+  text: string,
+): Promise<void> {
+  await using connected = await connectRedis(place);
+  const key = `${place.prefix}:{${id}}`;
+  const head = `00000000000 ${String(Date.now()).padStart(16, "0")} `;
+  await connectionOf(connected.client).send(key, [
+    "SET",
+    key,
+    `${head}  ${text}`,
+  ]);
 }

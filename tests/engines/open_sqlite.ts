@@ -44,6 +44,20 @@ export function openSqlite(
   };
 }
 
+/** Stores a text in the place of a record under an ID. */
+export async function spoilSqlite(
+  { path }: SqlitePlace,
+  id: string,
+  text: string,
+): Promise<void> {
+  using store = new SqliteSessionStore(path);
+  await store.setup();
+  using database = new DatabaseSync(path);
+  database.prepare(
+    "INSERT OR REPLACE INTO latchkey_sessions VALUES (?, 1, ?, NULL, NULL, ?)",
+  ).run(id, Date.now(), text);
+}
+
 /** Opens a database with a rollback journal, which waits for no disk. */
 function openFast(path: string): DatabaseSync {
   // Setting it reads the file, which another process may have locked.

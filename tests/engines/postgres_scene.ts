@@ -10,7 +10,7 @@ import {
   queryOf,
 } from "../../src/engines/postgres_client.ts";
 import type { SqlValue } from "../../src/engines/sql.ts";
-import type { EnginePlace } from "./engine_suite.ts";
+import type { EnginePlace } from "./engine_contract.ts";
 import {
   connect,
   type ConnectOptions,

@@ -1,4 +1,6 @@
-import { type EnginePlace, testEngine } from "./engine_suite.ts";
+import type { EnginePlace } from "./engine_contract.ts";
+import { testEngine } from "./engine_suite.ts";
+import { type RedisPlace, spoilRedis } from "./open_redis.ts";
 import { RedisCluster } from "./redis_cluster.ts";
 import { missingRedis, RedisServer } from "./redis_server.ts";
 
@@ -35,11 +37,7 @@ for (const client of ["redis", "ioredis"] as const) {
     missing: missingRedis,
     isShared: true,
     make: () => Promise.resolve(makePlace(client, server.port, false)),
-    spoil: async (place, id, text) => {
-      if (place.kind !== "redis") throw new TypeError("not in Redis");
-      const head = `00000000000 ${String(Date.now()).padStart(16, "0")} `;
-      await server.ask("SET", `${place.prefix}:{${id}}`, `${head}  ${text}`);
-    },
+    spoil: (place, ...rest) => spoilRedis(place as RedisPlace, ...rest),
   });
 
   // The keys of a test are on three nodes.

@@ -5,14 +5,13 @@ import type { SessionRecord } from "../../src/core/record.ts";
 import { revocationId } from "../../src/core/revocation.ts";
 import { HOUR, ID, MINUTE, OTHER_ID, recordOf } from "../constants.ts";
 import { lastAccessOf } from "../contract/contract.ts";
-import type { StorePlace } from "../contract/open_store.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { testEngine } from "./engine_suite.ts";
+import { spoilSqlite, type SqlitePlace } from "./open_sqlite.ts";
 import { skipWaits, SqliteScene } from "./sqlite_scene.ts";
 
 const PAGE = 4096;
 
-const TABLE = "latchkey_sessions";
 /** With a rollback journal, a reader keeps a writer out. */
 const OPERATIONS = 2_000;
 
@@ -31,15 +30,7 @@ for (const isBorrowed of [false, true]) {
           Promise.resolve(directory[Symbol.dispose]()),
       });
     },
-    spoil: async (place, id, text) => {
-      const { path } = place as Extract<StorePlace, { kind: "sqlite" }>;
-      using store = new SqliteSessionStore(path);
-      await store.setup();
-      using database = new DatabaseSync(path);
-      database.prepare(
-        `INSERT OR REPLACE INTO ${TABLE} VALUES (?, 1, ?, NULL, NULL, ?)`,
-      ).run(id, Date.now(), text);
-    },
+    spoil: (place, ...rest) => spoilSqlite(place as SqlitePlace, ...rest),
   });
 }
 

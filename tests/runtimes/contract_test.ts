@@ -1,0 +1,124 @@
+/**
+ * Node and Bun keep the contract of every store but that of directories, with
+ * one bundle of the tests and the package.
+ */
+
+import { assertEquals } from "@std/assert";
+import {
+  missing as missingPostgres,
+  PostgresServer,
+} from "../engines/postgres_server.ts";
+import { missingRedis, RedisServer } from "../engines/redis_server.ts";
+import { spawnDeno } from "../spawn.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
+import { type ContractPlace, testContractAt } from "./contract_at.ts";
+import { missingRuntimes, RUNTIMES, Runtimes } from "./runtimes.ts";
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+
+/** A store, and where it is. */
+interface Case {
+  readonly title: string;
+  readonly missing?: string | undefined;
+  /** Where its sessions are, for tests whose names begin so. */
+  place(name: string): ContractPlace;
+}
+
+let directory: TemporaryDirectory;
+let runtimes: Runtimes;
+let redis: RedisServer;
+let postgres: PostgresServer;
+
+if (missingRuntimes === undefined) {
+  Deno.test.beforeAll(async () => {
+    directory = new TemporaryDirectory();
+    runtimes = await Runtimes.install(directory);
+    await bundle("tests/runtimes/contract_script.ts", "contract.mjs");
+    await bundle("tests/runtimes/server_script.ts", "server.mjs");
+    if (missingRedis === undefined) redis = await RedisServer.start();
+    if (missingPostgres === undefined) postgres = await PostgresServer.start();
+  });
+  Deno.test.afterAll(async () => {
+    if (missingPostgres === undefined) await postgres[Symbol.asyncDispose]();
+    if (missingRedis === undefined) await redis[Symbol.asyncDispose]();
+    directory[Symbol.dispose]();
+  });
+}
+
+const CASES: readonly Case[] = [
+  { title: "MemorySessionStore", place: () => ({ kind: "memory" }) },
+  ...[false, true].map((isBorrowed): Case => ({
+    title: `SqliteSessionStore${isBorrowed ? ", borrowing a database" : ""}`,
+    place: (name) => {
+      const path = directory.join(`${name}-${isBorrowed}-`);
+      return { kind: "sqlite", path, isBorrowed };
+    },
+  })),
+  ...(["redis", "ioredis"] as const).map((client): Case => ({
+    title: `RedisSessionStore, npm:${client}`,
+    missing: missingRedis,
+    place: (name) => {
+      const prefix = `${name}-${client}-`;
+      const { port } = redis;
+      return { kind: "redis", client, port, prefix, isCluster: false };
+    },
+  })),
+  ...(["pg", "postgres"] as const).map((driver): Case => ({
+    title: `PostgresSessionStore on npm:${driver}`,
+    missing: missingPostgres,
+    place: (name) => {
+      const { port } = postgres;
+      return { kind: "postgres", driver, port, table: `${name}_${driver}_` };
+    },
+  })),
+];
+
+for (const name of RUNTIMES) {
+  for (const { title, missing = missingRuntimes, place } of CASES) {
+    Deno.test({
+      name: `${name}: ${title} keeps the contract` +
+        (missing === undefined ? "" : `: ${missing}`),
+      ignore: missing !== undefined,
+      fn: async () => {
+        const at = place(name);
+        const titles: string[] = [];
+        testContractAt(at, (title) => titles.push(title));
+        await using child = runtimes.start(
+          name,
+          "contract.mjs",
+          JSON.stringify(at),
+        );
+        const { code, stdout, stderr } = await child.end();
+        assertEquals(code, 0, `${stdout}${stderr}`);
+        assertEquals(stdout, titles.map((title) => `${title}\n`).join(""));
+      },
+    });
+  }
+
+  Deno.test({
+    name:
+      `${name}: sessions are served, and DirectorySessionStore says that it needs Deno`,
+    ignore: missingRuntimes !== undefined,
+    fn: async () => {
+      await using child = runtimes.start(name, "server.mjs");
+      const { code, stdout, stderr } = await child.end();
+      assertEquals(code, 0, stderr);
+      assertEquals(stdout.trimEnd().split("\n"), [
+        "visits: 1",
+        "visits: 2",
+        "Error: Cannot keep sessions in a directory: this needs Deno; take SqliteSessionStore",
+      ]);
+    },
+  });
+}
+
+async function bundle(from: string, to: string): Promise<void> {
+  const { code, stderr } = await spawnDeno([
+    "bundle",
+    "--quiet",
+    `--config=${ROOT}deno.json`,
+    `--output=${directory.join(to)}`,
+    `${ROOT}${from}`,
+  ]).end();
+  assertEquals(code, 0, stderr);
+}

@@ -1,0 +1,69 @@
+/** Other runtimes than Deno, from npm. */
+
+import { assertEquals } from "@std/assert";
+import { type Child, spawnDeno } from "../spawn.ts";
+import type { TemporaryDirectory } from "../temporary_directory.ts";
+
+/** The names of the runtimes. */
+export const RUNTIMES = ["node", "bun"] as const;
+/** One of them. */
+export type RuntimeName = typeof RUNTIMES[number];
+
+const ARCH = Deno.build.arch === "x86_64" ? "x64" : "arm64";
+const BUN_ARCH = ARCH === "x64" ? ARCH : "aarch64";
+
+/** The packages that have the programs themselves: those of every system install by a script. */
+const PACKAGES: Readonly<
+  Record<RuntimeName, { readonly name: string; readonly version: string }>
+> = {
+  node: { name: `node-linux-${ARCH}`, version: "24.21.0" },
+  bun: { name: `@oven/bun-linux-${BUN_ARCH}`, version: "1.4.5" },
+};
+
+/** What this machine lacks to run them, if anything. */
+export const missingRuntimes: string | undefined = Deno.build.os === "linux"
+  ? undefined
+  : "the runtimes are installed on Linux only";
+
+/** Runtimes in a directory, and how to start them. */
+export class Runtimes {
+  readonly #directory: TemporaryDirectory;
+
+  private constructor(directory: TemporaryDirectory) {
+    this.#directory = directory;
+  }
+
+  /** Installs all of them. */
+  static async install(directory: TemporaryDirectory): Promise<Runtimes> {
+    const packages = Object.values(PACKAGES);
+    directory.writeFiles({
+      "deno.json": JSON.stringify({ nodeModulesDir: "auto" }),
+      "package.json": JSON.stringify({
+        dependencies: Object.fromEntries(
+          packages.map(({ name, version }) => [name, version]),
+        ),
+      }),
+    });
+    const { code, stderr } = await spawnDeno(["install", "--quiet"], {
+      cwd: directory.path,
+    }).end();
+    assertEquals(code, 0, stderr);
+    return new Runtimes(directory);
+  }
+
+  /**
+   * Starts a module of the directory.
+   *
+   * @param runtime By what.
+   * @param module Its name.
+   * @param arg Its argument, without apostrophes.
+   */
+  start(runtime: RuntimeName, module: string, arg = ""): Child {
+    const program = `node_modules/${PACKAGES[runtime].name}/bin/${runtime}`;
+    // A task may run any program, which the tests may not.
+    return spawnDeno(
+      ["task", "--quiet", "--eval", `${program} ${module} '${arg}'`],
+      { cwd: this.#directory.path },
+    );
+  }
+}
