@@ -74,6 +74,9 @@ export type {
 } from "./src/manager/standard_schema.ts";
 export type { TypesCodec } from "./src/session/value_format.ts";
 
+// Tests of applications
+export { signIn } from "./src/manager/sign_in.ts";
+
 // Frameworks
 export { expressSessions } from "./src/frameworks/express.ts";
 export { fastifySessions } from "./src/frameworks/fastify.ts";

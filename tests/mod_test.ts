@@ -34,5 +34,6 @@ Deno.test("mod.ts exports these values and no others", () => {
     "oakSessions",
     "reactRouterSessionStorage",
     "reactRouterSessions",
+    "signIn",
   ]);
 });
