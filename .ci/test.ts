@@ -193,6 +193,19 @@ function listRooms(place: Place): Room[] {
       // The packages from npm look into the environment.
       flags: [read, write, children, loopback, "--allow-env"],
     },
+    {
+      name: "formats",
+      path: "tests/formats",
+      // The drivers look into the environment, and for the system.
+      flags: [
+        read,
+        write,
+        loopback,
+        `${children},redis-server`,
+        "--allow-env",
+        "--allow-sys",
+      ],
+    },
     { name: "migration", path: "tests/migration", flags: [read, write] },
     {
       name: "demo",
