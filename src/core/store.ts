@@ -361,6 +361,19 @@ export interface SessionStore {
    * @returns What session3 called `(n_deleted, n_remaining)`, and more.
    * @throws {TypeError} If `minutes` or the grace is not a number.
    * @throws {RangeError} If either is below 0.
+   *
+   * @example From time to time, as by `Deno.cron`
+   * ```ts
+   * import { MemorySessionStore } from "@latchkey/session";
+   * import { assertEquals } from "@std/assert";
+   *
+   * let now = 0;
+   * const store = new MemorySessionStore({ now: () => now });
+   * await store.save("0123456789abcdef", { data: {}, createdAt: now });
+   * now = 60 * 60 * 1000;
+   * const { deleted } = await store.deleteOldSessions(30);
+   * assertEquals(deleted, 1);
+   * ```
    */
   deleteOldSessions(
     minutes: number,
@@ -373,6 +386,23 @@ export interface SessionStore {
    * one try.
    *
    * @throws {SessionStoreError} If it cannot; `operation` says which of the two.
+   *
+   * @example An address that a load balancer asks
+   * ```ts
+   * import { MemorySessionStore } from "@latchkey/session";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const store = new MemorySessionStore();
+   * async function readiness(): Promise<Response> {
+   *   try {
+   *     await store.check({ signal: AbortSignal.timeout(1_000) });
+   *     return new Response("ready");
+   *   } catch {
+   *     return new Response("the store does not answer", { status: 503 });
+   *   }
+   * }
+   * assertEquals((await readiness()).status, 200);
+   * ```
    */
   check(options?: StoreOptions): Promise<void>;
 

@@ -167,6 +167,18 @@ export class DirectorySessionStore implements SessionStore, Disposable {
    * @throws {Deno.errors.NotSupported} On Windows; before Deno 2.8, which cannot
    * try a lock.
    * @throws {Error} In Node and Bun, which cannot lock a file at all.
+   *
+   * @example A directory that is made when it is missing
+   * ```ts
+   * import { DirectorySessionStore } from "@latchkey/session";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const parent = await Deno.makeTempDir();
+   * const store = new DirectorySessionStore(`${parent}/sessions`, { create: true });
+   * await store.setup(); // throws at start if the directory will not do
+   * assertEquals(store.directory, `${parent}/sessions`);
+   * await Deno.remove(parent, { recursive: true });
+   * ```
    */
   constructor(
     directory: string | URL,

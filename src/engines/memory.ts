@@ -41,6 +41,19 @@ export class MemorySessionStore extends EngineSessionStore {
    * Makes an empty store.
    *
    * @param options The clock.
+   *
+   * @example With a clock of the test
+   * ```ts
+   * import { MemorySessionStore } from "@latchkey/session";
+   * import { assertEquals } from "@std/assert";
+   *
+   * let now = 0;
+   * const store = new MemorySessionStore({ now: () => now });
+   * const id = "0123456789abcdef";
+   * await store.save(id, { data: {}, createdAt: now, idleTimeout: 1_000 });
+   * now = 1_000;
+   * assertEquals(await store.has(id), false);
+   * ```
    */
   constructor(options: EngineStoreOptions = {}) {
     super(new MemoryEngine(), options);

@@ -125,6 +125,16 @@ export class SqliteSessionStore extends EngineSessionStore
    * that is open. `":memory:"` is one in memory.
    * @param options The table, the durability, and the clock.
    * @throws {TypeError} If any of them is invalid.
+   *
+   * @example A database in memory
+   * ```ts
+   * import { SqliteSessionStore } from "@latchkey/session";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using store = new SqliteSessionStore(":memory:");
+   * await store.setup();
+   * assertEquals(await store.has("0123456789abcdef"), false);
+   * ```
    */
   constructor(
     database: string | URL | SqliteDatabase,

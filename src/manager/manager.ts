@@ -128,10 +128,23 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
   /**
    * Makes a manager; it does no I/O.
    *
+   * @param options Where the sessions are kept, and the rest.
    * @throws {TypeError} If the store is missing, an option is not of its type,
    * browsers would refuse such a cookie, or the store cannot isolate like that.
    * @throws {RangeError} If a number is out of bounds, such as a `touchAfter` of
    * more than a tenth of `idleTimeout`.
+   *
+   * @example Sessions that end after half an hour without a request
+   * ```ts
+   * import { MemorySessionStore, SessionManager } from "@latchkey/session";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const sessions = new SessionManager<{ visits: number }>({
+   *   store: new MemorySessionStore(),
+   *   idleTimeout: 30 * 60 * 1000,
+   * });
+   * assertEquals(sessions.counters.merged, 0);
+   * ```
    */
   constructor(
     options: SessionManagerOptions & SchemaOf<Data> & TypesOf<Data>,
@@ -148,6 +161,25 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * Makes a handler for `Deno.serve`. See {@linkcode SessionManager.run}.
    *
    * @typeParam Info What the server says about the connection.
+   * @param handle Answers a request, as of `run`, with what the server says about the
+   * connection.
+   * @param options How the session of each request is opened.
+   * @returns The handler; it throws what `run` throws.
+   * @throws {TypeError} If an option is not what it can be, or the store cannot isolate
+   * like that.
+   *
+   * @example A page for Deno.serve
+   * ```ts
+   * import { MemorySessionStore, SessionManager } from "@latchkey/session";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const sessions = new SessionManager({ store: new MemorySessionStore() });
+   * const handler = sessions.handler<void>((_request, session) =>
+   *   new Response(`signed in: ${session.user !== null}`)
+   * ); // Deno.serve(sessions.handler(…)) takes its info, too
+   * const response = await handler(new Request("http://localhost/"));
+   * assertEquals(await response.text(), "signed in: false");
+   * ```
    */
   handler<Info = Deno.ServeHandlerInfo>(
     handle: (
@@ -202,6 +234,23 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * is saved.
    * @throws What else `handle` throws, and nothing is saved; what the store
    * throws; the reason why the request was aborted, if it waited then.
+   *
+   * @example A login, then a page
+   * ```ts
+   * import { MemorySessionStore, SessionManager } from "@latchkey/session";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const sessions = new SessionManager({ store: new MemorySessionStore() });
+   * const login = await sessions.run(new Request("http://localhost/login"), (session) => {
+   *   session.setUser("ann");
+   *   return new Response(null, { status: 303, headers: { location: "/" } });
+   * });
+   * const cookie = login.headers.getSetCookie()[0]!.split(";")[0]!;
+   *
+   * const request = new Request("http://localhost/", { headers: { cookie } });
+   * const page = await sessions.run(request, (session) => new Response(session.user));
+   * assertEquals(await page.text(), "ann");
+   * ```
    */
   async run(
     request: SessionRequest,
@@ -243,6 +292,20 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * @param request A `Request`, or what it is made of.
    * @returns Its session, or a new one. No cookie can make this throw. Commit or
    * close it if it is `exclusive`.
+   *
+   * @example The parts of `run`, one by one
+   * ```ts
+   * import { MemorySessionStore, SessionManager } from "@latchkey/session";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const sessions = new SessionManager({ store: new MemorySessionStore() });
+   * const session = await sessions.open({ headers: new Headers() });
+   * session.set("theme", "dark");
+   * const headers = new Headers();
+   * await sessions.commit(session, headers);
+   * await sessions.close(session);
+   * assertEquals(headers.getSetCookie().length, 1);
+   * ```
    */
   async open(
     request: SessionRequest,
@@ -265,6 +328,20 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * object: a clone, or what a framework puts in its place, is another request.
    *
    * @returns `undefined` when the request is not open.
+   *
+   * @example In a function that has the request only
+   * ```ts
+   * import { MemorySessionStore, SessionManager } from "@latchkey/session";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const sessions = new SessionManager({ store: new MemorySessionStore() });
+   * const request = new Request("http://localhost/");
+   * await sessions.run(request, (session) => {
+   *   assertEquals(sessions.of(request), session);
+   *   return new Response();
+   * });
+   * assertEquals(sessions.of(request), undefined);
+   * ```
    */
   of(request: SessionRequest): Session<Data> | undefined {
     return this.#ongoing.get(request)?.visit?.session as Session<Data>;
@@ -295,6 +372,20 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * there are no headers for the cookie of a login, a `regenerate` or a new
    * session, or they are immutable, as those of `fetch`. Nothing was written.
    * @throws What the store throws; the cookie is then not in the headers.
+   *
+   * @example Headers that a server of Node sends
+   * ```ts
+   * import { MemorySessionStore, SessionManager } from "@latchkey/session";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const sessions = new SessionManager({ store: new MemorySessionStore() });
+   * const session = await sessions.open({ headers: new Headers() });
+   * session.setUser("ann");
+   * const added = await sessions.commit(session, new Headers());
+   * await sessions.close(session);
+   * const names = added.map(([name]) => name); // response.appendHeader(name, value)
+   * assertEquals(names.includes("set-cookie"), true);
+   * ```
    */
   async commit(
     session: Session<Data>,
@@ -361,6 +452,20 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * @returns `true` for the one request that may act on the form.
    * @throws {SessionConflictError} As of `run`; the token is still good then.
    * @throws {TypeError} If another manager opened it, or it is `readOnly`.
+   *
+   * @example A form that is sent twice
+   * ```ts
+   * import { MemorySessionStore, SessionManager } from "@latchkey/session";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const sessions = new SessionManager({ store: new MemorySessionStore() });
+   * const session = await sessions.open({ headers: new Headers() });
+   * const token = session.createFormToken(); // into a hidden field
+   * await sessions.commit(session, new Headers());
+   *
+   * assertEquals(await sessions.consumeFormToken(session, token), true);
+   * assertEquals(await sessions.consumeFormToken(session, token), false);
+   * ```
    */
   async consumeFormToken(
     session: Session<Data>,
@@ -386,6 +491,21 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * Lists the sessions of a user, the one accessed last first: the devices on
    * which the user is signed in. It costs what `entries` of the store with a
    * `user` costs; the directory store opens the sessions of that user only.
+   *
+   * @example The devices of a user
+   * ```ts
+   * import { MemorySessionStore, SessionManager } from "@latchkey/session";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const sessions = new SessionManager({ store: new MemorySessionStore() });
+   * await sessions.run(new Request("http://localhost/"), (session) => {
+   *   session.setUser("ann");
+   *   session.setLabel("Firefox on Linux");
+   *   return new Response();
+   * });
+   * const devices = await sessions.sessionsOf("ann");
+   * assertEquals(devices.map(({ label }) => label), ["Firefox on Linux"]);
+   * ```
    */
   async sessionsOf(user: string): Promise<UserSession[]> {
     return await listSessionsOf(this.#settings.store, user);
@@ -417,6 +537,23 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * nor a session that this manager opened.
    * @throws What the store throws. Once the revocation is written, the sessions
    * have ended all the same; to call it again deletes what is left of them.
+   *
+   * @example After a change of the password: all other devices are signed out
+   * ```ts
+   * import { MemorySessionStore, SessionManager } from "@latchkey/session";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const sessions = new SessionManager({ store: new MemorySessionStore() });
+   * const signsIn = () =>
+   *   sessions.run(new Request("http://localhost/"), async (session) => {
+   *     session.setUser("ann");
+   *     await sessions.revokeUser("ann", { except: session });
+   *     return new Response();
+   *   });
+   * await signsIn();
+   * await signsIn();
+   * assertEquals((await sessions.sessionsOf("ann")).length, 1);
+   * ```
    */
   async revokeUser(
     user: string,

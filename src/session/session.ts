@@ -241,6 +241,18 @@ export class Session<Data extends object = Record<string, unknown>> {
    *
    * @param user A name that is not empty, or `null`.
    * @throws {TypeError} If it is neither.
+   *
+   * @example Sign in and out
+   * ```ts
+   * import { Session } from "@latchkey/session";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const session = new Session();
+   * session.setUser("ann");
+   * assertEquals(session.user, "ann");
+   * session.setUser(null);
+   * assertEquals(session.user, null);
+   * ```
    */
   setUser(user: string | null): void {
     this.#state.write().setUser(user);
@@ -270,6 +282,23 @@ export class Session<Data extends object = Record<string, unknown>> {
    * @returns What an earlier request left, or `undefined`.
    * @throws {TypeError} If the session was committed by `run`, or is `readOnly`:
    * the next request would read the same again.
+   *
+   * @example A message for the page after a redirect
+   * ```ts
+   * import { MemorySessionStore, SessionManager } from "@latchkey/session";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const sessions = new SessionManager({ store: new MemorySessionStore() });
+   * const saved = await sessions.run(new Request("http://localhost/"), (session) => {
+   *   session.flash("notice", "Saved.");
+   *   return new Response(null, { status: 303, headers: { location: "/" } });
+   * });
+   * const cookie = saved.headers.getSetCookie()[0]!.split(";")[0]!;
+   * const request = new Request("http://localhost/", { headers: { cookie } });
+   * const page = await sessions.run(request, (session) =>
+   *   new Response(`${session.flash("notice")}`));
+   * assertEquals(await page.text(), "Saved.");
+   * ```
    */
   flash(key: string): unknown;
   /**
@@ -320,6 +349,17 @@ export class Session<Data extends object = Record<string, unknown>> {
    * Gives the session a new secret at commit. ID, data and flash stay; form
    * tokens that were created before are no longer valid. The old cookie is
    * invalid at once, also for the commits of requests that came with it.
+   *
+   * @example After a step up, such as a second factor
+   * ```ts
+   * import { Session } from "@latchkey/session";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const session = new Session();
+   * session.set("step", 2);
+   * session.regenerate(); // the commit sends another secret; what it holds stays
+   * assertEquals(session.get("step"), 2);
+   * ```
    */
   regenerate(): void {
     this.#state.write().regenerate();
@@ -335,6 +375,21 @@ export class Session<Data extends object = Record<string, unknown>> {
    * @throws {TypeError} If a duration is not a number, or `untilBrowserCloses`
    * is neither `true` nor `false`.
    * @throws {RangeError} If a duration is not a whole number from 1 up.
+   *
+   * @example "Remember me"
+   * ```ts
+   * import { MemorySessionStore, SessionManager } from "@latchkey/session";
+   * import { assertStringIncludes } from "@std/assert";
+   *
+   * const sessions = new SessionManager({ store: new MemorySessionStore() });
+   * const month = 30 * 24 * 60 * 60 * 1000;
+   * const login = await sessions.run(new Request("http://localhost/"), (session) => {
+   *   session.setUser("ann");
+   *   session.setLifetime({ idleTimeout: month, absoluteTimeout: 12 * month });
+   *   return new Response();
+   * });
+   * assertStringIncludes(login.headers.getSetCookie()[0]!, "Max-Age=2592000");
+   * ```
    */
   setLifetime(lifetime: SessionLifetime): void {
     this.#state.write().setLifetime(lifetime);
