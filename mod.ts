@@ -1,30 +1,63 @@
 /**
- * Server-side HTTP sessions for Deno, one file each, that no request, process
- * or crash can lose, tear, revive or hand to the wrong person.
+ * Server-side HTTP sessions for Deno: the browser holds a random token in a
+ * cookie, the server the data and the user. Parallel requests keep what each of
+ * them changed, and a session that has ended does not come back.
  *
- * A {@linkcode SessionManager} gives each request its {@linkcode Session} and
- * keeps what the request did to it in a {@linkcode SessionStore}:
- * {@linkcode DirectorySessionStore} for any number of processes on a machine
- * ({@linkcode SqliteSessionStore} on Windows), {@linkcode MemorySessionStore} for
- * tests.
+ * Install it with `deno add jsr:@latchkey/session`. It needs `@std` alone: no
+ * driver is loaded but the one that you pass in.
  *
- * Run as a program it is the command line: `cleanup` deletes old sessions,
- * `migrate` moves them from a directory to SQLite.
- *
- * @example A server that counts your visits
+ * @example A server with a login, and sessions in a directory
  * ```ts ignore
  * import { DirectorySessionStore, SessionManager } from "@latchkey/session";
  *
  * const sessions = new SessionManager<{ visits: number }>({
  *   store: new DirectorySessionStore("./sessions", { create: true }),
- *   idleTimeout: 30 * 60 * 1000,
+ *   idleTimeout: 30 * 60 * 1000, // ms
  * });
  *
- * Deno.serve(sessions.handler((_request, session) => {
+ * Deno.serve(sessions.handler((request, session) => {
+ *   const { pathname } = new URL(request.url);
+ *   if (pathname === "/login") session.setUser("ann"); // after the password
+ *   if (pathname === "/logout") session.destroy();
+ *   const user = session.user ?? "not signed in";
+ *   if (pathname !== "/visit") return new Response(user);
  *   const visits = session.update("visits", (n = 0) => n + 1);
- *   return new Response(`Visit ${visits}\n`);
+ *   return new Response(`${user}: visit ${visits}`);
  * }));
  * ```
+ *
+ * `deno run --allow-net --allow-read=sessions --allow-write=sessions server.ts`
+ * starts it. A session does more: {@linkcode Session} has flash messages, form
+ * tokens and lifetimes, {@linkcode SessionManager} lists and revokes the sessions
+ * of a user, and {@linkcode isCrossOrigin} refuses forged requests.
+ *
+ * | store | shared by | for |
+ * | --- | --- | --- |
+ * | {@linkcode DirectorySessionStore} | processes on a machine | most servers; not on Windows, needs Deno |
+ * | {@linkcode SqliteSessionStore} | processes on a machine | Windows, and where a database is at hand |
+ * | {@linkcode RedisSessionStore} | machines | `npm:redis` or `npm:ioredis` |
+ * | {@linkcode PostgresSessionStore} | machines | `npm:pg` or `npm:postgres` |
+ * | {@linkcode KvSessionStore} | processes on a machine | `Deno.Kv` |
+ * | {@linkcode MemorySessionStore} | one process | tests |
+ * | {@linkcode EngineSessionStore} | it depends | a {@linkcode SessionEngine} of your own |
+ *
+ * {@linkcode migrateSessions} and {@linkcode MigratingSessionStore} move sessions
+ * from one to another. In Node 24 and Bun all but the directory and `Deno.Kv` work.
+ *
+ * | framework | to write |
+ * | --- | --- |
+ * | `Deno.serve`, Fresh 2, fetch-router, SvelteKit | `sessions.run(request, (session) => …)` |
+ * | Hono 4 | `app.use(`{@linkcode honoSessions}`(sessions))` |
+ * | Oak 17 | `app.use(`{@linkcode oakSessions}`(sessions))` |
+ * | Express 5, Connect | `app.use(`{@linkcode expressSessions}`(sessions))` |
+ * | Fastify 5 | `app.register(`{@linkcode fastifySessions}`(sessions))` |
+ * | React Router 7 and 8 | {@linkcode reactRouterSessions}, {@linkcode reactRouterSessionStorage} |
+ *
+ * In the tests of an application {@linkcode signIn} gives the cookie of a session
+ * in which a user is signed in.
+ *
+ * Run as a program it is the command line: `cleanup` deletes old sessions,
+ * `migrate` moves them from a directory to SQLite.
  *
  * @module
  */
