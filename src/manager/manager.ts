@@ -219,6 +219,8 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * whose handler upgrades and then fails, `commit` before you upgrade.
    *
    * @param request A `Request`, or what it is made of.
+   * @param handle Answers it; what it does to the session is committed.
+   * @param options How the session is opened.
    * @returns The response, or a copy of it with our headers.
    * @throws {SessionGoneError} If the request called `setUser` for the user who
    * was signed in, and the session is gone. Answer 401.
@@ -290,6 +292,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * isolation or with `merge`, and anything else is a `TypeError`.
    *
    * @param request A `Request`, or what it is made of.
+   * @param options How the session is opened.
    * @returns Its session, or a new one. No cookie can make this throw. Commit or
    * close it if it is `exclusive`.
    *
@@ -327,6 +330,7 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * and before `close`. For code that has the request only. It must be the same
    * object: a clone, or what a framework puts in its place, is another request.
    *
+   * @param request The one that was opened.
    * @returns `undefined` when the request is not open.
    *
    * @example In a function that has the request only
@@ -359,6 +363,8 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * Whether this succeeds or throws, an `exclusive` request then lets the next
    * one have the session. A second commit of it is `strict`.
    *
+   * @param session A session that this manager opened.
+   * @param headers Those of the response, which are added to.
    * @returns The headers that it added, for a framework that has headers of its
    * own: `Set-Cookie` and `Vary` to be appended, others to be set.
    * @throws {SessionGoneError} If the session has ended or was given a new secret
@@ -409,6 +415,9 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * not inside of one, which then fails: the request is forgotten, so that to
    * open it again begins anew; what changes the session throws from here on; and
    * an `exclusive` request lets the next one have it.
+   *
+   * @param session A session that this manager opened.
+   * @throws {TypeError} If another manager opened it.
    */
   async close(session: Session<Data>): Promise<void> {
     const visit = Visit.of(session, this.#settings);
@@ -474,7 +483,12 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     return await Visit.of(session, this.#settings).consumeFormToken(token);
   }
 
-  /** Tells whether there is a session with this ID, which may be any text. */
+  /**
+   * Tells whether there is a session with this ID, which may be any text.
+   *
+   * @param id Any text.
+   * @throws What the store throws.
+   */
   async hasSession(id: string): Promise<boolean> {
     return !isRevocationId(id) && await this.#settings.store.has(id);
   }
@@ -482,6 +496,9 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
   /**
    * Ends a session by its ID, for an administrator; `false` if there is none.
    * A request of it that is still running cannot save any more.
+   *
+   * @param id Any text.
+   * @throws What the store throws.
    */
   async expire(id: string): Promise<boolean> {
     return !isRevocationId(id) && await this.#settings.store.delete(id);
@@ -491,6 +508,11 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * Lists the sessions of a user, the one accessed last first: the devices on
    * which the user is signed in. It costs what `entries` of the store with a
    * `user` costs; the directory store opens the sessions of that user only.
+   *
+   * @param user The user.
+   * @returns A list of them; empty for a user who is not signed in anywhere.
+   * @throws {TypeError} If the user is not a name.
+   * @throws What the store throws.
    *
    * @example The devices of a user
    * ```ts

@@ -156,12 +156,20 @@ export class Session<Data extends object = Record<string, unknown>> {
     this.#state.write().data.set(key, value, options);
   }
 
-  /** Deletes a key; `false` when it had no value. */
+  /**
+   * Deletes a key; `false` when it had no value.
+   *
+   * @param key The key.
+   */
   delete(key: keyof Data & string): boolean {
     return this.#state.write().data.delete(key);
   }
 
-  /** Tells whether a key has a value. */
+  /**
+   * Tells whether a key has a value.
+   *
+   * @param key The key.
+   */
   has(key: keyof Data & string): boolean {
     return this.#state.read().data.has(key);
   }
@@ -340,7 +348,11 @@ export class Session<Data extends object = Record<string, unknown>> {
     return this.#state.read().formTokens.has(token);
   }
 
-  /** Removes a form token; `false` when it was not outstanding. */
+  /**
+   * Removes a form token; `false` when it was not outstanding.
+   *
+   * @param token What the form sent.
+   */
   removeFormToken(token: string): boolean {
     return this.#state.write().formTokens.remove(token);
   }
