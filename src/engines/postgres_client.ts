@@ -1,4 +1,5 @@
 import { crc32 } from "node:zlib";
+import { retryCall } from "../system/waiting.ts";
 import type { SqlValue } from "./sql.ts";
 
 /**
@@ -69,7 +70,7 @@ const NOTHING: PostgresResult = { rows: [], count: 0 };
 
 /**
  * The codes by which the server says that it has undone a statement, or not
- * begun it: where transactions are serializable, one that could not be
+ * begun it, so that it is repeated, for five seconds: where transactions are serializable, one that could not be
  * serialized; a connection that an administrator ended, which `npm:postgres` 3.4
  * also reports to the first statement on the next connection.
  */
@@ -96,20 +97,22 @@ export function queryOf(
 ): PostgresQuery {
   const run = runnerOf(client);
   let isPrepared = true;
-  return async (text, values) => {
-    for (;;) {
+  return (text, values) =>
+    retryCall(async () => {
       const wasPrepared = isPrepared;
       try {
         return await run(text, values, wasPrepared);
       } catch (error) {
-        const { code } = (error ?? {}) as { readonly code?: unknown };
-        if (wasPrepared && UNPREPARED.includes(code)) {
-          if (isPrepared) onUnprepared();
-          isPrepared = false;
-        } else if (!UNDONE.includes(code)) throw error;
+        if (!wasPrepared || !UNPREPARED.includes(codeOf(error))) throw error;
+        if (isPrepared) onUnprepared();
+        isPrepared = false;
+        return await run(text, values, false);
       }
-    }
-  };
+    }, (error) => UNDONE.includes(codeOf(error)));
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as { readonly code?: unknown } | null | undefined)?.code;
 }
 
 /**
