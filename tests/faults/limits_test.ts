@@ -190,7 +190,7 @@ Deno.test({
       "barred logout": "PermissionDenied",
     });
     const notPermitted = [ID, id, barred.id].map((id) => directory.join(id));
-    const told = [
+    const told: (readonly [type: string, path: string])[] = [
       ...[...notPermitted, lock].map((path) => ["not permitted", path]),
       ["unwritten", directory.join(id)],
     ];
