@@ -190,9 +190,11 @@ Deno.test({
       "barred logout": "PermissionDenied",
     });
     const notPermitted = [ID, id, barred.id].map((id) => directory.join(id));
-    const told: (readonly [type: string, path: string])[] = [
-      ...[...notPermitted, lock].map((path) => ["not permitted", path]),
-      ["unwritten", directory.join(id)],
+    const told = [
+      ...[...notPermitted, lock].map((path) =>
+        ["not permitted", path] as const
+      ),
+      ["unwritten", directory.join(id)] as const,
     ];
     assertEquals(warnings.toSorted(), told.toSorted());
     for (const [n, message] of messages.entries()) {
