@@ -2,7 +2,7 @@
 
 // The version for packages that would take the newest one.
 import type {} from "npm:vite@8.3.8";
-import * as kit from "npm:@sveltejs/kit@3.2.0";
+import type * as kit from "npm:@sveltejs/kit@3.2.0";
 import type { Handle } from "npm:@sveltejs/kit@3.2.0/hooks";
 import { testServer } from "./deno_serve.ts";
 import { sessions } from "./examples/sessions.ts";
@@ -43,7 +43,8 @@ const FILES: Record<string, string> = {
       onListen: ({ port }) => console.log("http://127.0.0.1:" + port),
     };`,
 };
-for (const route of Object.keys(makeRoutes(kit, sessions))) {
+// Only their paths matter here.
+for (const route of Object.keys(makeRoutes({} as typeof kit, sessions))) {
   const [method, path] = route.split(" ");
   const [below, up] = path === "/" ? ["", ".."] : [path, "../.."];
   FILES[`src/routes${below}/+server.ts`] = `
