@@ -22,7 +22,7 @@ Options:
   --minutes N        how long a session without a lifetime may lie unused
   --grace-seconds N  how much longer each session is kept, because the clock of
                      another machine may differ (default: ${DEFAULT_GRACE_SECONDS})
-  --max-seconds N    stop after N seconds, with what is done by then
+  --max-seconds N    stop after N seconds, with what it has done
   --max-deletes N    stop after N deleted sessions
   --dry-run          count what would be deleted, and change nothing
   --json             print one line of JSON

@@ -40,7 +40,7 @@ export interface Revocation {
   readonly except?: { readonly id: string; readonly generation: number };
   /** Which process has begun it, by a random ID. */
   readonly by?: string;
-  /** How many revocations that process had begun by then, with this one. */
+  /** How many revocations that process had begun, this one included. */
   readonly turn?: number;
   /** When it began, in ms since the epoch. */
   readonly at?: number;

@@ -41,8 +41,8 @@ export interface LoadOptions extends StoreOptions {
     | ((record: SessionRecord, lastAccess: number) => boolean)
     | undefined;
   /**
-   * Whether what is there must be readable: where "no session" would let
-   * somebody in, as a revocation that cannot be read would.
+   * Whether what is there must be readable: where to take it for nothing would
+   * open a session that was ended, as with a revocation that cannot be read.
    *
    * @default {false}
    */
@@ -119,7 +119,7 @@ export interface CleanupOptions extends StoreOptions {
    */
   readonly dryRun?: boolean | undefined;
   /**
-   * After how many seconds it stops, with what is done by then.
+   * After how many seconds it stops, with what it has done.
    *
    * @default {Infinity}
    */

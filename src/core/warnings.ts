@@ -1,3 +1,4 @@
+import { callListener } from "./listener.ts";
 import type { StoreWarning } from "./store.ts";
 
 const MOST_REMEMBERED = 1_000;
@@ -41,15 +42,10 @@ export class Warnings {
       if (this.#told.size >= MOST_REMEMBERED) this.#told.clear();
       this.#told.add(key);
     }
-    const fail = (error: unknown): void => {
-      console.error(`onWarning failed at "${warning.message}":`, error);
-    };
-    try {
-      // It may be asynchronous, and a rejection would end the process.
-      Promise.resolve(this.#onWarning(warning)).catch(fail);
-    } catch (error) {
-      fail(error);
-    }
+    callListener(
+      () => this.#onWarning(warning),
+      `onWarning failed at "${warning.message}":`,
+    );
   }
 
   /**

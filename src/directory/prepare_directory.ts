@@ -37,7 +37,7 @@ import type { DirectoryContext } from "./atomic_file.ts";
 import { markerPath, temporaryPath } from "./layout.ts";
 import { readHead } from "./read_file.ts";
 
-/** The rights that nobody but a file's owner may have. */
+/** The rights that only the owner of a file may have. */
 export const OTHERS_MAY_WRITE = 0o022;
 const DIRECTORY_MODE = 0o700;
 const MARKER = "A directory of sessions of @latchkey/session, format 1.\n";

@@ -61,7 +61,7 @@ export class RequestLock implements Disposable {
   /**
    * @param held The lock file.
    * @param turn The place of its holder among the flows of this process.
-   * @param warnings Is told if it cannot be removed: the request is done by then.
+   * @param warnings Is told if it cannot be removed: the request is over.
    */
   constructor(held: HeldFile, turn: Disposable, warnings: Warnings) {
     this.#held = held;

@@ -6,7 +6,7 @@
  *   update    the change is done to the record as it is now, in one `update` of
  *             the store
  *
- * What the record may be by then, and what follows, is a table at the class
+ * What the record may be at the commit, and what follows, is a table at the class
  * `SessionManager`.
  */
 import {

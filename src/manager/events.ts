@@ -1,4 +1,5 @@
 import type { SessionDataError, SessionGoneError } from "../core/errors.ts";
+import { callListener } from "../core/listener.ts";
 
 /**
  * Reports that a request brought tokens of different sessions, in cookies of the
@@ -137,15 +138,10 @@ export function reporterOf(
       if (problems.has(event.problem)) return;
       problems.add(event.problem);
     }
-    const fail = (error: unknown): void => {
-      console.error(`onEvent failed at the event "${event.type}":`, error);
-    };
-    try {
-      // It may be asynchronous, and a rejection would end the process.
-      Promise.resolve(onEvent(event)).catch(fail);
-    } catch (error) {
-      fail(error);
-    }
+    callListener(
+      () => onEvent(event),
+      `onEvent failed at the event "${event.type}":`,
+    );
   };
 }
 

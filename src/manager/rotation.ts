@@ -21,11 +21,7 @@
  * or the new one. `regenerate` leaves no such way: after a login the cookie
  * from before it must not lead to the session that it became.
  */
-import {
-  knownMembers,
-  type SessionRecord,
-  unknownMembers,
-} from "../core/record.ts";
+import { knownMembers, type SessionRecord } from "../core/record.ts";
 import { seal, unseal } from "../core/seal.ts";
 import { hashSecret, isSameHash, type Token } from "../core/token.ts";
 import { instantAfter } from "../session/lifetime.ts";
@@ -193,7 +189,7 @@ export function replaceSecret(
   secret: string,
 ): SessionRecord {
   // Of what it does not know, this version cannot tell whose it is.
-  const known = unknownMembers(record) ? knownMembers(record) : record;
+  const known = knownMembers(record);
   const { previous: _previous, rotatedAt: _rotatedAt, ...rest } = known;
   const { renewals = 0 } = record;
   return { ...rest, secretHash: hashSecret(secret), renewals: renewals + 1 };

@@ -71,7 +71,7 @@ export function openRecord(
 }
 
 /**
- * Derives the key of who has a token, and of the server.
+ * Derives the key of a token and of the server.
  *
  * @param purpose What it is for.
  */

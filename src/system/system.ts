@@ -52,7 +52,7 @@ export interface System {
   os(): typeof Deno.build.os;
   /**
    * The type of a path's file system, as Linux numbers them; `undefined` on other
-   * systems, and where `--allow-sys=statfs` is not granted, which asks nobody.
+   * systems, and where `--allow-sys=statfs` is not granted; it never prompts.
    */
   fileSystemType(path: string): number | undefined;
   /**
