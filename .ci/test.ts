@@ -243,6 +243,12 @@ function listRooms(place: Place): Room[] {
       ],
     },
     {
+      name: "endurance",
+      path: "tests/endurance",
+      // Beside children: what lists the descriptors of another process.
+      flags: [read, write, `${children},ls`],
+    },
+    {
       name: "waiting",
       path: "tests/waiting",
       flags: [read, write, children],
