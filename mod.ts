@@ -56,8 +56,8 @@
  * In the tests of an application {@linkcode signIn} gives the cookie of a session
  * in which a user is signed in.
  *
- * Run as a program it is the command line: `cleanup` deletes old sessions,
- * `migrate` moves them from a directory to SQLite.
+ * Run as a program it is the command line, for all of these stores: `cleanup`,
+ * `list`, `show`, `revoke`, `stats`, `migrate`, `export`, `import`.
  *
  * @module
  */

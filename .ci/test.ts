@@ -219,7 +219,19 @@ function listRooms(place: Place): Room[] {
     {
       name: "cli",
       path: "tests/cli",
-      flags: [read, write, children, loopback],
+      flags: [
+        read,
+        write,
+        loopback,
+        // Beside children: the engines, as above, and what plants faults.
+        [
+          children,
+          ...["redis-server", "setpriv", "mount", "umount", "script"],
+          ...["initdb", "postgres"].map((name) => `${postgres}/${name}`),
+        ].join(),
+        "--allow-env",
+        "--allow-sys",
+      ],
     },
     {
       name: "ci",
@@ -432,7 +444,7 @@ async function runOne(
       TEMP: temporary,
       ...(isShown ? {} : { NO_COLOR: "1" }),
       ...(name === "browser" ? { CHROMIUM_PATH: chromium } : {}),
-      ...(["engines", "runtimes"].includes(name)
+      ...(["engines", "runtimes", "cli"].includes(name)
         ? { POSTGRES_BIN: postgres }
         : {}),
     },

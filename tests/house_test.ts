@@ -64,8 +64,15 @@ const ROOMS: Readonly<Record<string, Room>> = {
     packages: [],
   },
   cli: {
-    below: ["core", "system", "directory", "engines", "migration"],
-    packages: ["@std/cli", "@std/fs"],
+    below: [
+      "core",
+      "system",
+      "directory",
+      "engines",
+      "migration",
+      "manager",
+    ],
+    packages: ["@std/cli"],
   },
   demo: {
     below: [
@@ -101,7 +108,6 @@ const ENTRIES = ["mod.ts", "src/demo/main.ts"];
 /** Packages that mod.ts reaches, lazily or not: a server that imports it gets these. */
 const OUTSIDE = [
   "@std/cli",
-  "@std/fs",
   "@std/path",
   "node:buffer",
   "node:crypto",
@@ -121,7 +127,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "@latchkey/session": ["tests"],
   "@std/assert": ["tests"],
   "@std/cli": ["bench", "cli", "tests"],
-  "@std/fs": ["bench", "cli", "tests"],
+  "@std/fs": ["bench", "tests"],
   "@std/path": ["bench", "directory", "engines", "tests"],
 };
 
