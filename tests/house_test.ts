@@ -81,6 +81,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
       "directory",
       "engines",
       "session",
+      "http",
       "manager",
       "cli",
     ],
