@@ -39,6 +39,7 @@ async function startRedis(): Promise<Engine> {
   });
   const [first, second] = cluster.masters as [RedisServer, RedisServer];
   const pair = [first, cluster.replica!];
+  for (const server of pair) await allowFailover(server, false);
   const place = {
     kind: "redis",
     client: "ioredis",
@@ -85,6 +86,7 @@ async function failOver(
     const offsets = await Promise.all(pair.map(offsetOf));
     return offsets[0] === offsets[1];
   });
+  await allowFailover(replica, true);
   const isBack = new Promise((resolve) => setTimeout(resolve, away));
   await master.stop();
   await waitUntil("the replica has taken over", async () => {
@@ -92,12 +94,23 @@ async function failOver(
     const info = String(await replica.ask("CLUSTER", "INFO"));
     return role[0] === "master" && info.includes("cluster_state:ok");
   });
+  await allowFailover(replica, false);
   await isBack;
   await master.resume();
+  await allowFailover(master, false);
   await waitUntil("what was the master is a replica", async () => {
     const role = await master.ask("ROLE") as unknown[];
     return role[0] === "slave" && role[3] === "connected";
   });
+}
+
+/** On a busy machine a replica might take over from a master that is merely slow. */
+async function allowFailover(
+  server: RedisServer,
+  isAllowed: boolean,
+): Promise<void> {
+  const setting = isAllowed ? "no" : "yes";
+  await server.ask("CONFIG", "SET", "cluster-replica-no-failover", setting);
 }
 
 async function offsetOf(server: RedisServer): Promise<string> {
