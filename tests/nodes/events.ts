@@ -7,7 +7,7 @@ import type { Fleet } from "./fleet.ts";
 
 /** The events, each alone; and all of them at once. */
 export const EVENTS = [
-  "a server is killed and started anew",
+  "servers are killed and started anew",
   "the engine fails",
   "the next version is deployed",
   "the secrets are rotated",
@@ -35,6 +35,8 @@ export const AT_FIRST: {
 const LATER_SESSIONS = 10;
 const LATER = JSON.stringify({ format: 2, data: {}, createdAt: 1 });
 
+/** How long a server is away that was killed, in ms; and between other steps. */
+const AWAY = 1_000;
 const PAUSE = 500;
 
 /** What happens in a run; it knows what has happened before. */
@@ -68,12 +70,11 @@ export class Events {
    * @param duration How long it is to take, in ms; it may take longer.
    */
   async happen(name: EventName, duration: number): Promise<void> {
-    const { engine, fleet } = this.#scene;
     switch (name) {
-      case "a server is killed and started anew":
-        return await fleet.kill(this.#killed++, duration);
+      case "servers are killed and started anew":
+        return await this.#killServers(duration);
       case "the engine fails":
-        return await engine.fail(duration);
+        return await this.#scene.engine.fail(duration);
       case "the next version is deployed":
         return await this.#deployVersion();
       case "the secrets are rotated":
@@ -96,6 +97,14 @@ export class Events {
       if (now !== text) overwritten.push(`${id}, of a later format: ${now}`);
     }
     return overwritten;
+  }
+
+  async #killServers(duration: number): Promise<void> {
+    const end = performance.now() + duration;
+    const away = Math.min(AWAY, duration / 4);
+    do await this.#scene.fleet.kill(this.#killed++, away); while (
+      performance.now() < end
+    );
   }
 
   /** Meanwhile some visitors bring the cookies of sessions of a later format. */
