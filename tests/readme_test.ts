@@ -1,34 +1,17 @@
 /** What the pages cite, link to and show is there, and has the right types. */
 
 import { assert, assertEquals } from "@std/assert";
-import { fromFileUrl } from "@std/path/from-file-url";
 import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
+import { listUnrun, PAGES, ROOT } from "./pages.ts";
 import { spawnDeno } from "./spawn.ts";
 import { TemporaryDirectory } from "./temporary_directory.ts";
-
-const ROOT = fromFileUrl(new URL("../", import.meta.url));
-
-/** Text by path. */
-const PAGES: Readonly<Record<string, string>> = Object.fromEntries(
-  [
-    "README.md",
-    "SECURITY.md",
-    "CHANGELOG.md",
-    ...[...Deno.readDirSync(`${ROOT}docs`)]
-      .filter(({ name }) => name.endsWith(".md"))
-      .map(({ name }) => `docs/${name}`),
-  ].map((path) => [path, Deno.readTextFileSync(ROOT + path)]),
-);
 
 /** What a page says of a test: its file and, if any, its titles. */
 const CITATION = /`([a-z0-9_/]+_test\.ts)`(?:: ((?:"[^"]+"(?:, )?)+))?/g;
 
 /** The address of a link or a picture. */
 const LINK = /\]\(([^)\s]+)\)|(?:src|srcset|href)="([^"\s]+)"/g;
-
-/** The examples that are not run: `deno test --doc` leaves them out. */
-const UNRUN = /^ *```tsx? ignore\n(.*?)^ *```$/gms;
 
 for (const [path, text] of Object.entries(PAGES)) {
   Deno.test(`every test that ${path} names is there`, () => {
@@ -78,16 +61,14 @@ Deno.test("every attack that SECURITY.md lists is answered by a test", () => {
 
 Deno.test("every example that is not run has the right types", async () => {
   using directory = new TemporaryDirectory();
-  const files = Object.entries(PAGES)
+  const files = Object.keys(PAGES)
     // What it shows is run by the tests of frameworks.
-    .filter(([path]) => path !== "docs/frameworks.md")
-    .flatMap(([path, text]) =>
-      [...text.matchAll(UNRUN)].map(([, code], index) => {
-        // For others on its page to import it.
-        const [, name = `${index}.ts`] = /^ *\/\/ (\S+\.tsx?)\n/.exec(code!) ??
-          [];
-        return [`${path}/${name}`, `${code}\nexport {};\n`] as const;
-      })
+    .filter((path) => path !== "docs/frameworks.md")
+    .flatMap((path) =>
+      listUnrun(path).map(({ name, code }) =>
+        // Under its name others on its page may import it.
+        [`${path}/${name}`, `${code}\nexport {};\n`] as const
+      )
     );
   directory.writeFiles(Object.fromEntries(files));
   const { code, stderr } = await spawnDeno([
