@@ -265,6 +265,26 @@ function listRooms(place: Place): Room[] {
       flags: [read, write, `${children},ls`],
     },
     {
+      name: "nodes",
+      path: "tests/nodes",
+      flags: [
+        read,
+        write,
+        loopback,
+        // Beside children: the engines, as above.
+        [
+          children,
+          "redis-server",
+          "setpriv",
+          ...["initdb", "postgres"].map((name) => `${postgres}/${name}`),
+        ].join(),
+        "--allow-env",
+        "--allow-sys",
+      ],
+      runsAlone: true,
+      isExhaustive: true,
+    },
+    {
       name: "waiting",
       path: "tests/waiting",
       flags: [read, write, children],
@@ -444,7 +464,7 @@ async function runOne(
       TEMP: temporary,
       ...(isShown ? {} : { NO_COLOR: "1" }),
       ...(name === "browser" ? { CHROMIUM_PATH: chromium } : {}),
-      ...(["engines", "runtimes", "cli"].includes(name)
+      ...(["engines", "nodes", "runtimes", "cli"].includes(name)
         ? { POSTGRES_BIN: postgres }
         : {}),
     },

@@ -5,6 +5,7 @@
 
 import { temporaryPath } from "../../src/directory/layout.ts";
 import { Application } from "../nodes/application.ts";
+import { linesOf } from "../nodes/lines.ts";
 import { Revocations } from "../nodes/revocations.ts";
 import { Visitor } from "../nodes/visitor.ts";
 import {
@@ -108,10 +109,10 @@ async function main(load: Load): Promise<void> {
     if (random.oneIn(REVOKE_EVERY)) {
       const user = `${name} user ${random.below(REVOKED_USERS)}`;
       await application.sessions.sessionsOf(user);
-      await revocations.during(
-        user,
-        () => application.sessions.revokeUser(user),
-      );
+      await revocations.during(user, async () => {
+        await application.sessions.revokeUser(user);
+        return true;
+      });
     }
     if (leak === "heap") leaked.push(new Array(BYTES_LEAKED / 8).fill(0.5));
     if (leak === "descriptors") leaked.push(Deno.openSync(place.path));
@@ -141,7 +142,7 @@ async function main(load: Load): Promise<void> {
   })();
 
   console.log("ready");
-  for await (const line of lines()) {
+  for await (const line of linesOf(Deno.stdin.readable)) {
     if (line === "end") break;
     (globalThis as unknown as { gc(): void }).gc();
     const { rss, heapUsed } = Deno.memoryUsage();
@@ -152,17 +153,6 @@ async function main(load: Load): Promise<void> {
   clearInterval(clean);
   await run;
   await Promise.all(underWay);
-}
-
-async function* lines(): AsyncGenerator<string> {
-  let text = "";
-  for await (
-    const part of Deno.stdin.readable.pipeThrough(new TextDecoderStream())
-  ) {
-    const all = (text + part).split("\n");
-    text = all.pop()!;
-    yield* all;
-  }
 }
 
 if (import.meta.main) await main(JSON.parse(Deno.args[0]!));

@@ -7,6 +7,9 @@ export interface Span {
 /** A login is refused when a revocation came later by the clocks, which may differ. */
 const SLACK = 1_500;
 
+/** How long after it was sent a revocation may be carried out that was not answered. */
+const LONGEST = 30_000;
+
 /** What the visitors know of the users whose sessions were revoked. */
 export class Revocations {
   readonly #spans = new Map<string, Span[]>();
@@ -15,16 +18,19 @@ export class Revocations {
    * Revokes a user's sessions.
    *
    * @param user The user.
-   * @param revoke Does it; resolves when it is acknowledged.
+   * @param revoke Tries it; resolves to whether that was acknowledged. It is
+   * called until it was.
    */
-  async during(user: string, revoke: () => Promise<unknown>): Promise<void> {
+  async during(user: string, revoke: () => Promise<boolean>): Promise<void> {
     const spans = this.#spans.get(user) ?? [];
     this.#spans.set(user, spans);
-    const begin = performance.now();
-    // Until it is acknowledged it may happen at any time.
-    const at = spans.push({ begin, end: Infinity }) - 1;
-    await revoke();
-    spans[at] = { begin, end: performance.now() };
+    for (let isDone = false; !isDone;) {
+      const begin = performance.now();
+      // Until it is acknowledged it may happen at any time.
+      const at = spans.push({ begin, end: Infinity }) - 1;
+      isDone = await revoke();
+      spans[at] = { begin, end: performance.now() + (isDone ? 0 : LONGEST) };
+    }
   }
 
   /**

@@ -77,6 +77,8 @@ const MOST_DEAD = 4;
 
 /** A visitor with a cookie; it makes one request at a time, or two visits at once. */
 export class Visitor {
+  /** How many answers about its session it has got. */
+  answers = 0;
   readonly #options: VisitorOptions;
   #states: readonly State[] = [NOTHING];
   #cookie: string | undefined;
@@ -96,14 +98,14 @@ export class Visitor {
   async act(): Promise<number> {
     const { random } = this.#options;
     if (this.#states.some(({ pending }) => pending.length > MOST_PENDING)) {
-      this.#begin();
+      this.begin();
     }
     if (this.#dead.length > 0 && random.oneIn(10)) return await this.#replay();
     const acts = this.#draw();
     const begin = performance.now();
     const outcomes = await Promise.all(acts.map((act) => this.#ask(act)));
     this.#learn(outcomes, { begin, end: performance.now() });
-    if (acts[0]!.path === "/leave") this.#begin();
+    if (acts[0]!.path === "/leave") this.begin();
     return acts.length;
   }
 
@@ -136,7 +138,7 @@ export class Visitor {
   }
 
   /** Begins anew, without a session. */
-  #begin(): void {
+  begin(): void {
     this.#states = [NOTHING];
     this.#cookie = undefined;
   }
@@ -213,6 +215,8 @@ export class Visitor {
       throw this.#violation(outcomes.map(({ answer }) => answer), act.path);
     }
     this.#states = unique(after);
+    this.answers +=
+      outcomes.filter(({ answer }) => typeof answer === "object").length;
   }
 
   /** The states after a state, if that explains what came back. */
