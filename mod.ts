@@ -131,6 +131,10 @@ export { DirectorySessionStore } from "./src/directory/directory_store.ts";
 export { MemorySessionStore } from "./src/engines/memory.ts";
 export type { DirectorySessionStoreOptions } from "./src/directory/directory_store.ts";
 
+// Cleaning up
+export { cleanUpEvery } from "./src/manager/clean_up_every.ts";
+export type { CleanUpEveryOptions } from "./src/manager/clean_up_every.ts";
+
 // From one store to another
 export { migrateSessions } from "./src/migration/move_session.ts";
 export { MigratingSessionStore } from "./src/migration/migrating_store.ts";

@@ -23,6 +23,7 @@ import type { ManagedStore } from "./bounded_store.ts";
  * | --- | --- |
  * | `open` | `hit`; `none`: no token; `miss`, `expired`, `wrong_secret`, `reused`, `revoked`, `unopenable`, `invalid`, `ambiguous`: a new session, see {@linkcode SessionCounters} |
  * | `commit` | `committed`, `merged`, `unchanged`, `refused`, `conflict`, `revoked` |
+ * | `cleanup` | `done`, `partial`: it took `maxSeconds`; `busy`: another one is at work |
  * | `store load` | `hit`, `touched`, `miss`, `expired` |
  * | `store create` | `created`, `taken` |
  * | `store update` | `updated`, `unchanged`, `deleted`, `miss`, `conflict` |
@@ -88,7 +89,7 @@ export interface ObservationOptions {
 }
 
 /** What is told of. */
-type Name = "open" | "commit" | `store ${keyof ManagedStore}`;
+type Name = "open" | "commit" | "cleanup" | `store ${keyof ManagedStore}`;
 
 /** Does something, and tells what came of it. */
 export type Observe = <T>(
@@ -111,6 +112,7 @@ const BUCKETS = [
 const DESCRIPTIONS = {
   open: "Duration of opening the session of a request.",
   commit: "Duration of committing what a request did to its session.",
+  cleanup: "Duration of a cleanup of the session store.",
   store: "Duration of a call of the session store.",
 };
 const PREFIX = "latchkey.session";
