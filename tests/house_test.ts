@@ -120,7 +120,7 @@ const LAZY = ["node:sqlite"];
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "@latchkey/session": ["tests"],
   "@std/assert": ["tests"],
-  "@std/cli": ["bench", "cli"],
+  "@std/cli": ["bench", "cli", "tests"],
   "@std/fs": ["bench", "cli", "tests"],
   "@std/path": ["bench", "directory", "engines", "tests"],
 };
