@@ -1,4 +1,5 @@
 import { loadDriver } from "../cli/driver.ts";
+import { decodeRecord } from "../core/codec.ts";
 import type { SessionStore } from "../core/store.ts";
 import { KvSessionStore } from "../engines/kv.ts";
 import { untilUnlocked } from "../engines/locked_database.ts";
@@ -22,6 +23,8 @@ export interface StoredView {
   readonly note: string;
   /** All that is stored. */
   readonly content: string;
+  /** The hash of the secret that opens it. */
+  readonly secretHash: string | undefined;
 }
 
 /** An open store of the demo. */
@@ -210,12 +213,15 @@ async function viewFile(
   try {
     const bytes = await Deno.readFile(path);
     const { mode } = await Deno.lstat(path);
+    const record = decodeRecord(id, bytes);
+    if (typeof record === "string") return undefined;
     const octal = ((mode ?? 0) & 0o777).toString(8).padStart(4, "0");
     return {
       what: "File",
       where: path,
       note: `mode ${octal}, ${bytes.length} bytes`,
       content: new TextDecoder().decode(bytes),
+      secretHash: record.secretHash,
     };
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
@@ -233,6 +239,7 @@ async function viewRecord(
     where: id,
     note: "as JSON",
     content: JSON.stringify(record, null, 2),
+    secretHash: record.secretHash,
   };
 }
 

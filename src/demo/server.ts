@@ -1,12 +1,12 @@
-import * as actions from "./actions.ts";
+import { isCrossOrigin } from "../http/cross_origin.ts";
+import { untilAborted } from "../system/waiting.ts";
+import { CARDS } from "./cards.ts";
 import { Demo, type Handler } from "./demo.ts";
 import { type DemoStoreKind, openDemoStore } from "./demo_store.ts";
 import { messagePage, respond } from "./html.ts";
 import { showHome, showOrder } from "./pages.ts";
 import * as session3 from "./session3_endpoints.ts";
 import { ICON, STYLE } from "./style.ts";
-import { untilAborted } from "../system/waiting.ts";
-import { isCrossOrigin } from "../http/cross_origin.ts";
 
 /** What {@linkcode serveDemo} takes. */
 interface DemoOptions {
@@ -45,8 +45,9 @@ export async function serveDemo(options: DemoOptions): Promise<void> {
     port,
     onListen: (address) => {
       const host = hostname.includes(":") ? `[${hostname}]` : hostname;
+      demo.origin = `http://${host}:${address.port}`;
       console.log(
-        `Demo: http://${host}:${address.port}/ (sessions in ${storage.where}, Ctrl-C ends)`,
+        `Demo: ${demo.origin}/ (sessions in ${storage.where}, Ctrl-C ends)`,
       );
     },
     onError: (error) => {
@@ -97,14 +98,11 @@ interface Route {
 const ROUTES: Readonly<Record<string, Route>> = {
   "/": { GET: showHome },
   "/order": { GET: showOrder, changesByGet: true },
-  "/actions/login": { POST: actions.logIn },
-  "/actions/logout": { POST: actions.logOut },
-  "/actions/count": { POST: actions.count },
-  "/actions/add": { POST: actions.addItem },
-  "/actions/remove": { POST: actions.removeItem },
-  "/actions/order": { POST: actions.order },
-  "/actions/regenerate": { POST: actions.regenerate },
-  "/actions/delete_old": { POST: actions.deleteOld },
+  ...Object.fromEntries(
+    CARDS.flatMap(({ actions }) => Object.entries(actions)).map((
+      [name, handler],
+    ) => [`/actions/${name}`, { POST: handler }]),
+  ),
   "/style.css": {
     GET: () => Promise.resolve(respond(STYLE, "text/css; charset=utf-8")),
   },

@@ -1,9 +1,10 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { CARDS } from "../../src/demo/cards.ts";
 import { CookieJar } from "./cookie_jar.ts";
 import { DemoServer, runDemo } from "./demo_server.ts";
 
 /** Requests that change something. */
-const CHANGES: readonly [method: "GET" | "POST", path: string][] = [
+const CHANGES: readonly (readonly ["GET" | "POST", path: string])[] = [
   ["POST", "/login"],
   ["GET", "/logout"],
   ["POST", "/logout"],
@@ -12,14 +13,8 @@ const CHANGES: readonly [method: "GET" | "POST", path: string][] = [
   ["GET", "/delete_old?minutes=0"],
   ["POST", "/delete_old"],
   ["GET", "/order"],
-  ["POST", "/actions/login"],
-  ["POST", "/actions/logout"],
-  ["POST", "/actions/count"],
-  ["POST", "/actions/add"],
-  ["POST", "/actions/remove"],
-  ["POST", "/actions/order"],
-  ["POST", "/actions/regenerate"],
-  ["POST", "/actions/delete_old"],
+  ...CARDS.flatMap(({ actions }) => Object.keys(actions))
+    .map((name) => ["POST", `/actions/${name}`] as const),
 ];
 /** Pages that change nothing. */
 const VIEWS = ["/", "/login", "/check", "/check_token", "/style.css"];

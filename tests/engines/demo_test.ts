@@ -29,7 +29,7 @@ async function tryOut(demo: DemoServer): Promise<void> {
   const { text } = await browser.get("/");
   assertMatch(text, /Hello, ann!/);
   assertMatch(text, /<p class="number">10<\/p>/);
-  assertMatch(text, /<h2>Record<\/h2>/);
+  assertMatch(text, /<p>Record <code/);
   const before = browser.copy();
   await browser.post("/actions/logout", {}, origin);
   assertEquals(browser.cookie, undefined);
