@@ -245,7 +245,7 @@ export const useCopy: Handler = async (demo, request) => {
       return tell(session, outcome, "theft");
     }
     const response = messagePage(
-      "The secret of the copy was replaced before: there are two who have it. The session has ended, for the thief and for you; the terminal shows the event.",
+      "The secret of the copy had been replaced, so there are two copies of the cookie. The session has ended, for the thief and for you; the terminal shows the event.",
     );
     response.headers.append("set-cookie", demoCookie(COPY_COOKIE, ""));
     return response;

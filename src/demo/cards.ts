@@ -50,7 +50,7 @@ export interface View {
 export interface Card {
   /** Its anchor, to which its actions return. */
   readonly id: string;
-  /** Its heading; the first card's says who is there. */
+  /** Its heading. */
   readonly title: string;
   /** Whether it takes the whole width. */
   readonly isWide?: boolean;
@@ -344,8 +344,8 @@ function showTheft({ id, isCopied }: View): Markup {
 </li>`
   );
   return markup`<ol class="steps">${items}</ol>
-<p class="quiet">Before a rotation the copy opens your session. After it, the old secret is seen again: two have
-the cookie, and with <code>endOnReuse</code> the session ends for both.</p>`;
+<p class="quiet">Before a rotation the copy opens your session. After it, the old secret shows that there is
+a copy, and with <code>endOnReuse</code> the session ends, for both.</p>`;
 }
 
 /** What the browser has of the session, and a form to change it. */
@@ -405,8 +405,8 @@ function showOld(_view: View, { storage }: Demo): Markup {
 <input name="minutes" type="number" min="0" max="999999999" value="30" required></label>
 <button>Delete old sessions</button>
 </form>
-<p class="quiet">All visitors' in <code>${storage.where}</code>, with 0 minutes yours too. A session with a lifetime of
-its own, as "remember me" gives it, goes when that is over.</p>`;
+<p class="quiet">Of all visitors in <code>${storage.where}</code>; with 0 minutes, yours too. A session with a lifetime
+of its own, as "remember me" gives it, is deleted when that has passed.</p>`;
 }
 
 function disabledUnless(isReady: boolean): Markup | undefined {
