@@ -150,7 +150,7 @@ export async function showCard(
 <h2>${title}</h2>
 ${content}
 <details>
-<summary>The code</summary>
+<summary aria-label="The code: ${title}">The code</summary>
 <pre class="code"><code>${markCalls(code)}</code></pre>
 </details>
 </section>`;
