@@ -81,6 +81,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
       "directory",
       "engines",
       "session",
+      "http",
       "manager",
       "cli",
     ],
@@ -126,7 +127,7 @@ const LAZY = ["node:sqlite"];
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "@latchkey/session": ["tests"],
   "@std/assert": ["tests"],
-  "@std/cli": ["bench", "cli"],
+  "@std/cli": ["bench", "cli", "tests"],
   "@std/fs": ["bench", "tests"],
   "@std/path": ["bench", "directory", "engines", "tests"],
 };

@@ -154,7 +154,7 @@ export abstract class EngineSessionStore implements SessionStore {
     id: string,
     options: LoadOptions = {},
   ): Promise<SessionRecord | undefined> {
-    const { signal, touch, mustBeReadable } = options;
+    const { signal, touch, mustBeReadable, onExpired } = options;
     signal?.throwIfAborted();
     if (!isSessionId(id)) return undefined;
     if (!this.#isSetUp) await this.#waitForSetup(signal);
@@ -170,6 +170,7 @@ export abstract class EngineSessionStore implements SessionStore {
         return undefined;
       }
       if (record === undefined) {
+        if (row !== undefined) onExpired?.();
         if (await this.#removeExpired(id, row, now, signal)) return undefined;
         await conflicts.wait();
         continue;
