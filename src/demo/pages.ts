@@ -1,5 +1,5 @@
 import { readCookie } from "../http/cookie.ts";
-import { isSameHash } from "../core/token.ts";
+import { isSameHash, parseToken } from "../core/token.ts";
 import { CARDS, showCard, type View } from "./cards.ts";
 import {
   COPY_COOKIE,
@@ -38,7 +38,8 @@ export const showHome: Handler = async (demo, request) => {
       ? undefined
       : await findStored(demo, facts.id, [cookies, ...headers.getSetCookie()]),
     isSealing: isSealing(request.headers),
-    isCopied: readCookie(cookies, COPY_COOKIE).length > 0,
+    isCopied: readCookie(cookies, COPY_COOKIE)
+      .some((copy) => parseToken(copy)?.id === facts.id),
   };
   const response = page("Sessions on disk", await showAll(view, notice, demo));
   for (const [name, value] of headers) response.headers.append(name, value);
