@@ -57,7 +57,8 @@
  * in which a user is signed in.
  *
  * Run as a program it is the command line, for all of these stores: `cleanup`,
- * `list`, `show`, `revoke`, `stats`, `migrate`, `export`, `import`.
+ * `list`, `show`, `revoke`, `stats`, `doctor`, `migrate`, `export`, `import`; see
+ * `docs/commands.md`.
  *
  * @module
  */

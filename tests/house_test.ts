@@ -72,7 +72,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
       "migration",
       "manager",
     ],
-    packages: ["@std/cli"],
+    packages: ["@std/cli", "node:fs"],
   },
   demo: {
     below: [

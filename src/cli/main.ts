@@ -7,6 +7,7 @@
 import { cleanup } from "./cleanup.ts";
 import type { ProgramCommand } from "./command.ts";
 import { type Streams, SYSTEM } from "./console.ts";
+import { doctor } from "./doctor.ts";
 import { DRIVERS_HELP } from "./driver.ts";
 import { exportSessions } from "./export.ts";
 import { importSessions } from "./import.ts";
@@ -28,6 +29,7 @@ const COMMANDS: readonly ProgramCommand[] = [
   show,
   revoke,
   stats,
+  doctor,
   migrate,
   exportSessions,
   importSessions,

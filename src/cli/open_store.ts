@@ -129,8 +129,11 @@ export async function connectStore(
         ...passwordFor(where),
         socket: { reconnectStrategy: false, connectTimeout: CONNECT_TIMEOUT },
       });
-      client.on("error", tell);
+      let isConnected = false;
+      // Before that the call below throws the same.
+      client.on("error", (error) => isConnected && tell(error));
       await client.connect();
+      isConnected = true;
       const store = new RedisSessionStore(client, { prefix, onWarning });
       return opened(address, { kind, client }, store, () => client.destroy());
     }

@@ -342,7 +342,7 @@ function rowOf(columns: readonly string[]): EngineRow {
 }
 
 /** Names the tables that the options mean. */
-function namesFrom(
+export function namesFrom(
   { table = "latchkey_sessions", schema }: Pick<
     PostgresSessionStoreOptions,
     "table" | "schema"

@@ -6,6 +6,7 @@ import { KvSessionStore } from "../../src/engines/kv.ts";
 import { PostgresSessionStore } from "../../src/engines/postgres.ts";
 import { RedisSessionStore } from "../../src/engines/redis.ts";
 import { SqliteSessionStore } from "../../src/engines/sqlite.ts";
+import { makeIfMissing } from "../../src/system/files.ts";
 import { connectByPg } from "../engines/open_postgres.ts";
 import { connectRedis } from "../engines/open_redis.ts";
 import {
@@ -123,6 +124,7 @@ export class Servers {
         return { address: `sqlite:${path}`, store, flags: access };
       }
       case "kv": {
+        makeIfMissing(path);
         const kv = stack.adopt(await Deno.openKv(path), (kv) => kv.close());
         const store = new KvSessionStore(kv);
         const flags = [...access, "--unstable-kv"];
