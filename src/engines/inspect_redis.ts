@@ -45,7 +45,7 @@ async function* inspectNode({ send }: RedisNode): AsyncGenerator<Finding> {
   const info = await send(["INFO"]).catch(refused);
   if (info === undefined) {
     yield skip(
-      "version, role, eviction, persistence",
+      "server",
       "the right +info of Redis",
     );
     return;
