@@ -232,7 +232,19 @@ function listRooms(place: Place): Room[] {
     {
       name: "cli",
       path: "tests/cli",
-      flags: [read, write, children, loopback],
+      flags: [
+        read,
+        write,
+        loopback,
+        // Beside children: the engines, as above, and what plants faults.
+        [
+          children,
+          ...["redis-server", "setpriv", "mount", "umount", "script"],
+          ...["initdb", "postgres"].map((name) => `${postgres}/${name}`),
+        ].join(),
+        "--allow-env",
+        "--allow-sys",
+      ],
     },
     {
       name: "ci",
@@ -258,6 +270,32 @@ function listRooms(place: Place): Room[] {
         "--allow-sys",
         loopback,
       ],
+    },
+    {
+      name: "endurance",
+      path: "tests/endurance",
+      // Beside children: what lists the descriptors of another process.
+      flags: [read, write, `${children},ls`],
+    },
+    {
+      name: "nodes",
+      path: "tests/nodes",
+      flags: [
+        read,
+        write,
+        loopback,
+        // Beside children: the engines, as above.
+        [
+          children,
+          "redis-server",
+          "setpriv",
+          ...["initdb", "postgres"].map((name) => `${postgres}/${name}`),
+        ].join(),
+        "--allow-env",
+        "--allow-sys",
+      ],
+      runsAlone: true,
+      isExhaustive: true,
     },
     {
       name: "waiting",
@@ -439,7 +477,7 @@ async function runOne(
       TEMP: temporary,
       ...(isShown ? {} : { NO_COLOR: "1" }),
       ...(name === "browser" ? { CHROMIUM_PATH: chromium } : {}),
-      ...(["engines", "runtimes"].includes(name)
+      ...(["engines", "nodes", "runtimes", "cli"].includes(name)
         ? { POSTGRES_BIN: postgres }
         : {}),
     },

@@ -11,6 +11,8 @@ export const PAGES: Readonly<Record<string, string>> = Object.fromEntries(
     "README.md",
     "SECURITY.md",
     "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "bench/README.md",
     ...[...Deno.readDirSync(`${ROOT}docs`)]
       .filter(({ name }) => name.endsWith(".md"))
       .map(({ name }) => `docs/${name}`),

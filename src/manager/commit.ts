@@ -72,7 +72,13 @@ export function commitVisit(
   const isEnding = others.length > 0 && (isLogout || login !== undefined);
   const change = state.begin(isUpkeepDue || isEnding);
   if (change !== undefined) {
-    return new Commit(visit, change, isEnding, canSend).run();
+    const commit = new Commit(visit, change, isEnding, canSend);
+    isolation.outcome = "unchanged";
+    return visit.settings.observe(
+      "commit",
+      () => commit.run(),
+      () => isolation.outcome,
+    );
   }
   const isRenewed = canKeepUp && credentials !== undefined &&
     needsCookie(visit, state.stored!);

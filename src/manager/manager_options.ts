@@ -17,6 +17,12 @@ import {
 } from "./isolation.ts";
 import { boundStore, type ManagedStore } from "./bounded_store.ts";
 import { reporterOf, type SessionEvent } from "./events.ts";
+import { ObservedStore } from "./observed_store.ts";
+import {
+  type ObservationOptions,
+  type Observe,
+  observerOf,
+} from "./operations.ts";
 import type { ServerSecret } from "./sealed_record.ts";
 import { RecordFormat } from "./record_format.ts";
 import {
@@ -27,7 +33,11 @@ import {
 
 /** What {@linkcode SessionManager} takes. */
 export interface SessionManagerOptions
-  extends SessionLifetime, SessionDataOptions, IsolationOptions {
+  extends
+    SessionLifetime,
+    SessionDataOptions,
+    IsolationOptions,
+    ObservationOptions {
   /** Where the records are. */
   readonly store: SessionStore;
   /**
@@ -162,6 +172,8 @@ export interface ManagerSettings {
   readonly isolation: IsolationSettings;
   readonly counters: Counters;
   readonly commitWhen: (answer: { readonly status: number }) => boolean;
+  /** Tells what operations come to, if anything listens. */
+  readonly observe: Observe;
   /** Tells `onEvent`; never throws. */
   readonly report: (event: SessionEvent) => void;
   readonly now: () => number;
@@ -214,8 +226,10 @@ export function resolveManagerOptions(
   // What is sealed is encoded as base64.
   const data = resolveDataOptions(options, seal ? room * 3 / 4 : room);
   const report = reporterOf(onEvent);
+  const bounded = boundStore(store, storeTimeout);
+  const observe = observerOf(options);
   return {
-    store: boundStore(store, storeTimeout),
+    store: observe ? new ObservedStore(bounded, observe) : bounded,
     transport: resolveTransport(
       transport,
       cookie,
@@ -234,6 +248,7 @@ export function resolveManagerOptions(
     isolation: resolveIsolation(store, options),
     counters: startCounting(),
     commitWhen,
+    observe: observe ?? ((_name, act) => act()),
     report,
     now,
   };

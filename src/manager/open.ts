@@ -9,7 +9,11 @@ import {
   findTokens,
   MOST_TOKENS,
 } from "./choose_token.ts";
-import { Isolation, type IsolationSettings } from "./isolation.ts";
+import {
+  Isolation,
+  type IsolationSettings,
+  type Unopened,
+} from "./isolation.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import {
   type Credentials,
@@ -29,58 +33,73 @@ import { type OpenedSession, Visit } from "./visit.ts";
  * thrown.
  * @throws The reason of the request's signal, if it is aborted while it waits.
  */
-export async function openVisit(
+export function openVisit(
   settings: ManagerSettings,
   request: SessionRequest,
   isolationSettings: IsolationSettings,
   isPassive: boolean,
 ): Promise<Visit> {
-  const { store, transport, counters } = settings;
-  const isolation = new Isolation(isolationSettings, counters);
-  const tokens = findTokens(transport.read(request));
-  const fitting = tokens.length > 1
-    ? await findFitting(settings, tokens)
-    : tokens.map(credentialsOf);
-  const [credentials] = fitting;
-  if (credentials === undefined || fitting.length > 1) {
-    return new Visit(
-      settings,
-      request,
-      isolation,
-      isPassive,
-      undefined,
-      fitting,
-    );
-  }
-  if (isolation.needsLock && await isValid(settings, credentials)) {
-    await isolation.enter(store, credentials.id, request);
-  }
-  let found: OpenedSession | undefined;
-  try {
-    found = await findSession(settings, credentials, isPassive);
-  } finally {
-    if (found === undefined) await isolation.leave();
-  }
-  const others = found === undefined ? fitting : [];
-  return new Visit(settings, request, isolation, isPassive, found, others);
+  const isolation = new Isolation(isolationSettings, settings.counters);
+  return settings.observe(
+    "open",
+    () => open(settings, request, isolation, isPassive),
+    ({ opening }) => opening,
+  );
 }
 
-/** Finds those of several tokens that fit; reports what is wrong with them. */
+async function open(
+  settings: ManagerSettings,
+  request: SessionRequest,
+  isolation: Isolation,
+  isPassive: boolean,
+): Promise<Visit> {
+  const { store, transport } = settings;
+  const tokens = findTokens(transport.read(request));
+  let fitting: readonly Credentials[] = [];
+  let found: OpenedSession | Unopened = "none";
+  try {
+    if (tokens.length === 1) fitting = tokens.map(credentialsOf);
+    else if (tokens.length > 1) {
+      [fitting, found] = await findFitting(settings, tokens);
+    }
+    const [credentials] = fitting;
+    if (credentials !== undefined && fitting.length === 1) {
+      if (isolation.needsLock && await isValid(settings, credentials)) {
+        await isolation.enter(store, credentials.id, request);
+      }
+      found = await findSession(settings, credentials, isPassive);
+      if (typeof found !== "string") fitting = [];
+      else await isolation.leave();
+    }
+  } catch (error) {
+    isolation.countFailure(error);
+    await isolation.leave();
+    throw error;
+  }
+  return new Visit(settings, request, isolation, isPassive, found, fitting);
+}
+
+/**
+ * Finds those of several tokens that fit; reports what is wrong with them.
+ *
+ * @returns They, and why none opens a session, if it is not one.
+ */
 async function findFitting(
   settings: ManagerSettings,
   tokens: readonly Token[],
-): Promise<readonly Credentials[]> {
+): Promise<[fitting: readonly Credentials[], why: Unopened]> {
   const { report } = settings;
   if (tokens.length > MOST_TOKENS) {
     report({ type: "ambiguous", sessionIds: [] });
-    return [];
+    return [[], "ambiguous"];
   }
   const { fitting, reused } = await compareTokens(settings, tokens);
   for (const credentials of reused) await reportReuse(settings, credentials);
   if (fitting.length > 1) {
     report({ type: "ambiguous", sessionIds: fitting.map(({ id }) => id) });
+    return [fitting, "ambiguous"];
   }
-  return fitting;
+  return [fitting, reused.length > 0 ? "reused" : "miss"];
 }
 
 /** A request without a valid secret neither waits nor makes others wait. */
@@ -97,20 +116,23 @@ async function isValid(
  * Finds a session, and marks it accessed when that is due, unless the request is
  * passive.
  *
- * @returns `undefined` also when the secret is good, and the data or the
- * revocation of its user is not.
+ * @returns Why it is not opened, if it is not.
  */
 async function findSession(
   settings: ManagerSettings,
   credentials: Credentials,
   isPassive: boolean,
-): Promise<OpenedSession | undefined> {
+): Promise<OpenedSession | Unopened> {
   const { store, recordFormat, touchAfter, rotateEvery, now } = settings;
   const { onInvalid, report, counters } = settings;
   const { id, secretHash } = credentials;
   let lastAccess = now();
   let touchedAt: number | undefined;
+  let missing: Unopened = "miss";
   const stored = await store.load(id, {
+    onExpired() {
+      missing = "expired";
+    },
     touch(record, accessedAt) {
       const time = now();
       lastAccess = accessedAt;
@@ -121,21 +143,24 @@ async function findSession(
       return isTouched;
     },
   });
-  if (stored === undefined) return undefined;
+  if (stored === undefined) return missing;
+  if (touchedAt !== undefined) counters.touches++;
   const verified = verify(settings, stored, credentials);
   if (verified === undefined) {
     const matched = matchSecret(stored, secretHash, now());
-    if (matched === "reused") await reportReuse(settings, credentials);
-    if (!isOpening(matched)) return undefined;
-    counters.unopenable++;
+    if (matched === "reused") {
+      await reportReuse(settings, credentials);
+      return "reused";
+    }
+    if (!isOpening(matched)) return "wrong_secret";
     report({ type: "unopenable", sessionId: id });
-    return undefined;
+    return "unopenable";
   }
   const { match, secret, record: { user } } = verified;
   let generation: number | undefined;
   if (user !== undefined) {
     generation = await enterGeneration(settings, id, verified.record, user);
-    if (generation === undefined) return undefined;
+    if (generation === undefined) return "revoked";
   }
 
   let record = verified.record;
@@ -146,7 +171,7 @@ async function findSession(
       throw error;
     }
     report({ type: "invalid", sessionId: id, error });
-    return undefined;
+    return "invalid";
   }
   const isCurrent = match === "current";
   return {

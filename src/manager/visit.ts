@@ -15,7 +15,7 @@ import type {
   SessionState,
   StoredSession,
 } from "../session/session_state.ts";
-import type { Isolation } from "./isolation.ts";
+import type { Isolation, Opening, Unopened } from "./isolation.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import {
   type Credentials,
@@ -56,6 +56,8 @@ type Access = "refused" | "revoked" | Verified;
  */
 export class Visit {
   readonly session: Session;
+  /** What came of the opening. */
+  readonly opening: Opening;
   readonly state: SessionState;
   readonly settings: ManagerSettings;
   readonly request: SessionRequest;
@@ -83,10 +85,13 @@ export class Visit {
     request: SessionRequest,
     isolation: Isolation,
     isPassive: boolean,
-    opened: OpenedSession | undefined,
-    others: readonly Credentials[] = [],
+    found: OpenedSession | Unopened,
+    others: readonly Credentials[],
   ) {
     const { now, types } = settings;
+    const isOpened = typeof found !== "string";
+    const opened = isOpened ? found : undefined;
+    this.opening = isOpened ? "hit" : found;
     this.session = new Session({ stored: opened, now, types });
     this.state = stateOf(this.session);
     this.state.isReadOnly = isolation.isReadOnly;
@@ -99,7 +104,7 @@ export class Visit {
     this.isUpkeepDue = opened?.isUpkeepDue ?? false;
     this.broughtHash = opened?.broughtHash;
     this.others = others;
-    isolation.noteSeen(opened?.record);
+    isolation.noteOpened(this.opening, opened?.record);
     this.state.owner = this;
     this.#opening = { turn: currentTurn(), at: now() };
     this.#openedUser = opened?.record.user;
@@ -197,7 +202,7 @@ export class Visit {
    * @returns Whether the session goes on.
    */
   async keepAlive(): Promise<boolean> {
-    const { store, touchAfter, now } = this.settings;
+    const { store, touchAfter, counters, now } = this.settings;
     const credentials = this.credentials;
     const { stored, storedUser, isNew } = this.state;
     if (credentials === undefined || stored === undefined || isNew) {
@@ -220,7 +225,9 @@ export class Visit {
       },
     });
     if (found === undefined || !goesOn(found)) return false;
-    if (touchedAt !== undefined) this.state.noteTouch(touchedAt);
+    if (touchedAt === undefined) return true;
+    counters.touches++;
+    this.state.noteTouch(touchedAt);
     return true;
   }
 
