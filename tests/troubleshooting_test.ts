@@ -1,6 +1,7 @@
 /** `docs/troubleshooting.md` has an entry for every message that it should. */
 
 import { assert, assertEquals } from "@std/assert";
+import { walkSync } from "@std/fs/walk";
 import type { SessionEvent } from "../src/manager/events.ts";
 import { PAGES, ROOT } from "./pages.ts";
 
@@ -55,12 +56,8 @@ function listStates(source: string): string[] {
 }
 
 Deno.test("docs/troubleshooting.md: every message of a directory that is refused has an entry", () => {
-  const files = [
-    ...[...Deno.readDirSync(`${ROOT}src/directory`)]
-      .map(({ name }) => `src/directory/${name}`),
-    "src/cli/session_directory.ts",
-  ];
-  const states = files.flatMap((path) => listStates(read(path)));
+  const states = [...walkSync(`${ROOT}src`, { exts: [".ts"] })]
+    .flatMap(({ path }) => listStates(Deno.readTextFileSync(path)));
   assert(states.length >= 15, `only ${states.length} were found`);
   assertEquals(states.filter(lacks), []);
 });

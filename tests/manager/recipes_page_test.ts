@@ -26,6 +26,7 @@ Deno.test("docs/recipes.md: a socket ends when its session does", async () => {
   const [example] = listUnrun("docs/recipes.md");
   assertEquals(example!.name, "socket.ts");
   directory.writeFiles({ "socket.ts": example!.code });
+  // deno-lint-ignore house/no-computed-import -- the code of the page
   const { sessions, handler }: Example = await import(
     toFileUrl(directory.join("socket.ts")).href
   );
