@@ -84,8 +84,10 @@ export type { SessionLifetime, SetOptions } from "./src/session/lifetime.ts";
 export type { NoAsyncFunction, NoPromise } from "./src/session/session.ts";
 export type { SessionRequest, TransportOption } from "./src/http/transport.ts";
 export type { RevokeUserOptions, UserSession } from "./src/manager/users.ts";
+export type { DeviceBoundOptions } from "./src/manager/device_options.ts";
 export type { SessionManagerOptions } from "./src/manager/manager_options.ts";
 export type {
+  RefreshSkippedEvent,
   SecretReusedEvent,
   SessionAmbiguousEvent,
   SessionEvent,

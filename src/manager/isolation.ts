@@ -147,6 +147,10 @@ export interface SessionCounters {
   readonly resealed: number;
   /** Requests whose session none of `secrets` opened. */
   readonly unopenable: number;
+  /** Sessions that were bound to a device. */
+  readonly bound: number;
+  /** Proofs of a device by which the cookie of a bound session was renewed. */
+  readonly proven: number;
 }
 
 /** {@linkcode SessionCounters} that can be changed. */
@@ -161,6 +165,8 @@ export function startCounting(): Counters {
     lockWaits: 0,
     resealed: 0,
     unopenable: 0,
+    bound: 0,
+    proven: 0,
   };
 }
 

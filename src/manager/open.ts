@@ -3,8 +3,10 @@ import { KEEP } from "../core/store.ts";
 import type { Token } from "../core/token.ts";
 import { isTouchDue } from "../session/lifetime.ts";
 import type { SessionRequest } from "../http/transport.ts";
+import { readSkipped } from "../device/headers.ts";
 import {
   compareTokens,
+  type Comparison,
   credentialsOf,
   findTokens,
   MOST_TOKENS,
@@ -14,6 +16,7 @@ import type { ManagerSettings } from "./manager_options.ts";
 import {
   type Credentials,
   dueRotation,
+  isBound,
   isOpening,
   matchSecret,
   verify,
@@ -38,9 +41,9 @@ export async function openVisit(
   const { store, transport, counters } = settings;
   const isolation = new Isolation(isolationSettings, counters);
   const tokens = findTokens(transport.read(request));
-  const fitting = tokens.length > 1
+  const { fitting, isUnproven } = tokens.length > 1
     ? await findFitting(settings, tokens)
-    : tokens.map(credentialsOf);
+    : { fitting: tokens.map(credentialsOf), isUnproven: false };
   const [credentials] = fitting;
   if (credentials === undefined || fitting.length > 1) {
     return new Visit(
@@ -50,37 +53,62 @@ export async function openVisit(
       isPassive,
       undefined,
       fitting,
+      isUnproven ? "refused" : findSkipped(settings, request),
     );
   }
   if (isolation.needsLock && await isValid(settings, credentials)) {
     await isolation.enter(store, credentials.id, request);
   }
-  let found: OpenedSession | undefined;
+  let found: OpenedSession | "refused" | undefined;
   try {
     found = await findSession(settings, credentials, isPassive);
   } finally {
-    if (found === undefined) await isolation.leave();
+    if (typeof found !== "object") await isolation.leave();
   }
-  const others = found === undefined ? fitting : [];
-  return new Visit(settings, request, isolation, isPassive, found, others);
+  if (typeof found === "object") {
+    return new Visit(settings, request, isolation, isPassive, found);
+  }
+  return new Visit(
+    settings,
+    request,
+    isolation,
+    isPassive,
+    undefined,
+    fitting,
+    found ?? findSkipped(settings, request),
+  );
+}
+
+/** Finds out, of a request without a session, if the browser has a bound one. */
+function findSkipped(
+  { device, report }: ManagerSettings,
+  { headers }: SessionRequest,
+): "skipped" | undefined {
+  if (device === undefined) return undefined;
+  const header = headers.get("secure-session-skipped");
+  const reason = readSkipped(header, device.cookie);
+  if (reason === undefined) return undefined;
+  report({ type: "skipped", reason });
+  return "skipped";
 }
 
 /** Finds those of several tokens that fit; reports what is wrong with them. */
 async function findFitting(
   settings: ManagerSettings,
   tokens: readonly Token[],
-): Promise<readonly Credentials[]> {
+): Promise<Pick<Comparison, "fitting" | "isUnproven">> {
   const { report } = settings;
   if (tokens.length > MOST_TOKENS) {
     report({ type: "ambiguous", sessionIds: [] });
-    return [];
+    return { fitting: [], isUnproven: false };
   }
-  const { fitting, reused } = await compareTokens(settings, tokens);
+  const compared = await compareTokens(settings, tokens);
+  const { fitting, reused } = compared;
   for (const credentials of reused) await reportReuse(settings, credentials);
   if (fitting.length > 1) {
     report({ type: "ambiguous", sessionIds: fitting.map(({ id }) => id) });
   }
-  return fitting;
+  return compared;
 }
 
 /** A request without a valid secret neither waits nor makes others wait. */
@@ -98,13 +126,14 @@ async function isValid(
  * passive.
  *
  * @returns `undefined` also when the secret is good, and the data or the
- * revocation of its user is not.
+ * revocation of its user is not; `"refused"` when the session is bound to a device,
+ * which has to prove itself.
  */
 async function findSession(
   settings: ManagerSettings,
   credentials: Credentials,
   isPassive: boolean,
-): Promise<OpenedSession | undefined> {
+): Promise<OpenedSession | "refused" | undefined> {
   const { store, recordFormat, touchAfter, rotateEvery, now } = settings;
   const { onInvalid, report, counters } = settings;
   const { id, secretHash } = credentials;
@@ -125,8 +154,9 @@ async function findSession(
   const verified = verify(settings, stored, credentials);
   if (verified === undefined) {
     const matched = matchSecret(stored, secretHash, now());
-    if (matched === "reused") await reportReuse(settings, credentials);
-    if (!isOpening(matched)) return undefined;
+    const isOld = matched === "reused" || matched === "unproven";
+    if (isOld) await reportReuse(settings, credentials);
+    if (!isOpening(matched)) return isBound(stored) ? "refused" : undefined;
     counters.unopenable++;
     report({ type: "unopenable", sessionId: id });
     return undefined;
@@ -148,7 +178,8 @@ async function findSession(
     report({ type: "invalid", sessionId: id, error });
     return undefined;
   }
-  const isCurrent = match === "current";
+  // The secret before that of a bound session leads to no other.
+  const isCurrent = match === "current" || isBound(record);
   return {
     id,
     record,
@@ -173,7 +204,8 @@ async function reportReuse(
   const ending = endOnReuse && store.update(id, (record) => {
     // A login may have replaced the secret meanwhile.
     const isReused = matchSecret(record, secretHash, now()) === "reused";
-    return isReused ? undefined : KEEP;
+    // The browser itself brings one, if it did not get the answer to its proof.
+    return isReused && !isBound(record) ? undefined : KEEP;
   });
   try {
     await ending;

@@ -433,6 +433,8 @@ Deno.test("counters count what happened since the manager was made", async () =>
     lockWaits: 0,
     resealed: 0,
     unopenable: 0,
+    bound: 0,
+    proven: 0,
   };
   const atFirst = manager.counters;
   assertEquals(atFirst, none);
