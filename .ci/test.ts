@@ -11,7 +11,8 @@
  *
  * Of an exhaustive search a share runs, which the commit chooses; see
  * `tests/share.ts`. Task `test:deep` is this script with `--deep` first: it
- * runs the rooms that have such searches, and each search whole.
+ * runs the rooms that have such searches, and each search whole, and those that
+ * are too slow for every day.
  *
  * Every run has a temporary directory of its own as the system's, the only
  * place it can write to; it is removed at the end, whatever the tests left.
@@ -39,6 +40,8 @@ interface Room {
   readonly runsAlone?: boolean;
   /** Has exhaustive searches, of which a share is enough for every day. */
   readonly isExhaustive?: boolean;
+  /** Runs with `test:deep`, or when it is asked for by name, only. */
+  readonly isSlow?: boolean;
 }
 
 /** Where a room's run may look and what it may touch. */
@@ -146,6 +149,7 @@ function listRooms(place: Place): Room[] {
         "--allow-env",
         "--allow-sys",
       ],
+      isSlow: true,
     },
     {
       name: "histories",
@@ -215,7 +219,19 @@ function listRooms(place: Place): Room[] {
     {
       name: "cli",
       path: "tests/cli",
-      flags: [read, write, children, loopback],
+      flags: [
+        read,
+        write,
+        loopback,
+        // Beside children: the engines, as above, and what plants faults.
+        [
+          children,
+          ...["redis-server", "setpriv", "mount", "umount", "script"],
+          ...["initdb", "postgres"].map((name) => `${postgres}/${name}`),
+        ].join(),
+        "--allow-env",
+        "--allow-sys",
+      ],
     },
     {
       name: "ci",
@@ -242,6 +258,32 @@ function listRooms(place: Place): Room[] {
         "--allow-sys",
         loopback,
       ],
+    },
+    {
+      name: "endurance",
+      path: "tests/endurance",
+      // Beside children: what lists the descriptors of another process.
+      flags: [read, write, `${children},ls`],
+    },
+    {
+      name: "nodes",
+      path: "tests/nodes",
+      flags: [
+        read,
+        write,
+        loopback,
+        // Beside children: the engines, as above.
+        [
+          children,
+          "redis-server",
+          "setpriv",
+          ...["initdb", "postgres"].map((name) => `${postgres}/${name}`),
+        ].join(),
+        "--allow-env",
+        "--allow-sys",
+      ],
+      runsAlone: true,
+      isExhaustive: true,
     },
     {
       name: "waiting",
@@ -300,12 +342,12 @@ async function runTests(line: CommandLine, place: Place): Promise<number> {
     listTests(place.root, "tests").sort(),
     (file) => findRoom(rooms, file),
   );
-  const chosen = rooms.filter(({ name, isExhaustive, onDemand }) =>
+  const chosen = rooms.filter(({ name, isExhaustive, isSlow, onDemand }) =>
     line.rooms.length > 0
       ? line.rooms.includes(name)
       : line.isDeep
-      ? isExhaustive
-      : !onDemand
+      ? isExhaustive || isSlow
+      : !onDemand && !isSlow
   );
   const filesOf = (room: Room): string[] => {
     const files = tests.get(room);
@@ -423,7 +465,7 @@ async function runOne(
       TEMP: temporary,
       ...(isShown ? {} : { NO_COLOR: "1" }),
       ...(name === "browser" ? { CHROMIUM_PATH: chromium } : {}),
-      ...(["engines", "runtimes"].includes(name)
+      ...(["engines", "nodes", "runtimes", "cli"].includes(name)
         ? { POSTGRES_BIN: postgres }
         : {}),
     },

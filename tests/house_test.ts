@@ -68,8 +68,15 @@ const ROOMS: Readonly<Record<string, Room>> = {
     packages: [],
   },
   cli: {
-    below: ["core", "system", "directory", "engines", "migration"],
-    packages: ["@std/cli", "@std/fs"],
+    below: [
+      "core",
+      "system",
+      "directory",
+      "engines",
+      "migration",
+      "manager",
+    ],
+    packages: ["@std/cli", "node:fs"],
   },
   demo: {
     below: [
@@ -78,6 +85,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
       "directory",
       "engines",
       "session",
+      "http",
       "manager",
       "cli",
     ],
@@ -105,7 +113,6 @@ const ENTRIES = ["mod.ts", "src/demo/main.ts"];
 /** Packages that mod.ts reaches, lazily or not: a server that imports it gets these. */
 const OUTSIDE = [
   "@std/cli",
-  "@std/fs",
   "@std/path",
   "node:buffer",
   "node:crypto",
@@ -124,8 +131,8 @@ const LAZY = ["node:sqlite"];
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "@latchkey/session": ["tests"],
   "@std/assert": ["tests"],
-  "@std/cli": ["bench", "cli"],
-  "@std/fs": ["bench", "cli", "tests"],
+  "@std/cli": ["bench", "cli", "tests"],
+  "@std/fs": ["bench", "tests"],
   "@std/path": ["bench", "directory", "engines", "tests"],
 };
 

@@ -14,7 +14,7 @@ import { type Credentials, isBound, matchSecret } from "./rotation.ts";
 import { isSignedOut, loadRevocations } from "./users.ts";
 
 /** What the tokens of a request are to the sessions that the store has. */
-export interface Comparison {
+interface Comparison {
   /** Those that fit, one for each session. */
   readonly fitting: readonly Credentials[];
   /** Whether none fits, and one is of a session that is bound to a device. */

@@ -74,13 +74,19 @@ export function commitVisit(
   const isEnding = others.length > 0 && (isLogout || login !== undefined);
   const change = state.begin(isUpkeepDue || isEnding);
   if (change !== undefined) {
-    return new Commit(visit, change, isEnding, canSend).run();
+    const commit = new Commit(visit, change, isEnding, canSend);
+    isolation.outcome = "unchanged";
+    return visit.settings.observe(
+      "commit",
+      () => commit.run(),
+      () => isolation.outcome,
+    );
   }
   const isRenewed = canKeepUp && credentials !== undefined &&
     needsCookie(visit, state.stored!);
   if (isRenewed) return renewCookie(visit, credentials);
-  const isRefused = canSend && isUsed && visit.unproven === "refused";
-  return isRefused ? Promise.resolve(forgetCookie(visit)) : undefined;
+  const isUnproven = canSend && isUsed && visit.opening === "unproven";
+  return isUnproven ? Promise.resolve(forgetCookie(visit)) : undefined;
 }
 
 /** Makes a browser refresh the cookie of its device-bound session. */
@@ -149,9 +155,9 @@ class Commit {
         const isOthersEnded = isEnding && await this.#visit.endOthers();
         if (begun !== undefined) return await this.#create(begun);
         if (isOthersEnded) return this.#forget();
-        const isRefused = this.#canSend &&
-          this.#visit.unproven === "refused";
-        return isRefused ? forgetCookie(this.#visit) : undefined;
+        const isUnproven = this.#canSend &&
+          this.#visit.opening === "unproven";
+        return isUnproven ? forgetCookie(this.#visit) : undefined;
       }
       const header = isEnded
         ? await this.#replace(credentials)
@@ -205,10 +211,11 @@ class Commit {
       this.#visit.generationOf(this.#change, this.#revocations, id),
     ));
     if (isEmptyRecord(begun)) return undefined;
-    // The browser has one already, in whose place it would come.
-    const isInPlace = this.#visit.unproven !== undefined &&
-      this.#change.login === undefined;
-    if (isInPlace) return undefined;
+    // The browser has one already, in whose place it would come: its next request
+    // may have refreshed the cookie.
+    const { opening } = this.#visit;
+    const isInPlace = opening === "unproven" || opening === "skipped";
+    if (isInPlace && this.#change.login === undefined) return undefined;
     this.#checkCanSend();
     const secret = createSecret();
     const secretHash = hashSecret(secret);

@@ -483,8 +483,9 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * does, and an absolute timeout stays.
    *
    * ```ts ignore
-   * const timer = setInterval(async () => {
-   *   if (!await sessions.keepAlive(session)) socket.close();
+   * const timer = setInterval(() => {
+   *   sessions.keepAlive(session)
+   *     .then((isAlive) => isAlive || socket.close(), console.error);
    * }, 60_000);
    * ```
    *

@@ -22,6 +22,12 @@ import {
 } from "./device_options.ts";
 import { boundStore, type ManagedStore } from "./bounded_store.ts";
 import { reporterOf, type SessionEvent } from "./events.ts";
+import { ObservedStore } from "./observed_store.ts";
+import {
+  type ObservationOptions,
+  type Observe,
+  observerOf,
+} from "./operations.ts";
 import type { ServerSecret } from "./sealed_record.ts";
 import { RecordFormat } from "./record_format.ts";
 import {
@@ -32,7 +38,11 @@ import {
 
 /** What {@linkcode SessionManager} takes. */
 export interface SessionManagerOptions
-  extends SessionLifetime, SessionDataOptions, IsolationOptions {
+  extends
+    SessionLifetime,
+    SessionDataOptions,
+    IsolationOptions,
+    ObservationOptions {
   /** Where the records are. */
   readonly store: SessionStore;
   /**
@@ -186,6 +196,8 @@ export interface ManagerSettings {
   readonly isolation: IsolationSettings;
   readonly counters: Counters;
   readonly commitWhen: (answer: { readonly status: number }) => boolean;
+  /** Tells what operations come to, if anything listens. */
+  readonly observe: Observe;
   /** Tells `onEvent`; never throws. */
   readonly report: (event: SessionEvent) => void;
   readonly now: () => number;
@@ -239,6 +251,8 @@ export function resolveManagerOptions(
   // What is sealed is encoded as base64.
   const data = resolveDataOptions(options, seal ? room * 3 / 4 : room);
   const report = reporterOf(onEvent);
+  const bounded = boundStore(store, storeTimeout);
+  const observe = observerOf(options);
   const resolved = resolveTransport(
     transport,
     cookie,
@@ -246,7 +260,7 @@ export function resolveManagerOptions(
     (problem) => report({ type: "misconfigured", problem }),
   );
   return {
-    store: boundStore(store, storeTimeout),
+    store: observe ? new ObservedStore(bounded, observe) : bounded,
     transport: resolved,
     device: deviceBound && resolveDeviceBound(deviceBound, {
       transport: resolved,
@@ -266,6 +280,7 @@ export function resolveManagerOptions(
     isolation: resolveIsolation(store, options),
     counters: startCounting(),
     commitWhen,
+    observe: observe ?? ((_name, act) => act()),
     report,
     now,
   };

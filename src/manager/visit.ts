@@ -16,7 +16,7 @@ import type {
   SessionState,
   StoredSession,
 } from "../session/session_state.ts";
-import type { Isolation } from "./isolation.ts";
+import type { Isolation, Opening, Unopened } from "./isolation.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import {
   type Credentials,
@@ -57,6 +57,8 @@ type Access = "refused" | "revoked" | Verified;
  */
 export class Visit {
   readonly session: Session;
+  /** What came of the opening. */
+  readonly opening: Opening;
   readonly state: SessionState;
   readonly settings: ManagerSettings;
   readonly request: SessionRequest;
@@ -72,13 +74,6 @@ export class Visit {
   readonly broughtHash: string | undefined;
   /** Of sessions that the request brought and did not get. */
   others: readonly Credentials[];
-  /**
-   * Why there is no session although the browser has one that is bound to its
-   * device: a cookie that opens nothing without another proof, or none at all.
-   * Another session must not take its place; the browser's next request may have
-   * refreshed the cookie.
-   */
-  readonly unproven: "refused" | "skipped" | undefined;
   /** What offers to the browser to register a key, with the next cookie. */
   #offer: Header | undefined;
   readonly #opening: RevocationMoment;
@@ -93,11 +88,13 @@ export class Visit {
     request: SessionRequest,
     isolation: Isolation,
     isPassive: boolean,
-    opened: OpenedSession | undefined,
-    others: readonly Credentials[] = [],
-    unproven?: "refused" | "skipped",
+    found: OpenedSession | Unopened,
+    others: readonly Credentials[],
   ) {
     const { now, types } = settings;
+    const isOpened = typeof found !== "string";
+    const opened = isOpened ? found : undefined;
+    this.opening = isOpened ? "hit" : found;
     this.session = new Session({ stored: opened, now, types });
     this.state = stateOf(this.session);
     this.state.isReadOnly = isolation.isReadOnly;
@@ -110,8 +107,7 @@ export class Visit {
     this.isUpkeepDue = opened?.isUpkeepDue ?? false;
     this.broughtHash = opened?.broughtHash;
     this.others = others;
-    this.unproven = unproven;
-    isolation.noteSeen(opened?.record);
+    isolation.noteOpened(this.opening, opened?.record);
     this.state.owner = this;
     this.#opening = { turn: currentTurn(), at: now() };
     this.#openedUser = opened?.record.user;
@@ -209,7 +205,7 @@ export class Visit {
    * @returns Whether the session goes on.
    */
   async keepAlive(): Promise<boolean> {
-    const { store, touchAfter, now } = this.settings;
+    const { store, touchAfter, counters, now } = this.settings;
     const credentials = this.credentials;
     const { stored, storedUser, isNew } = this.state;
     if (credentials === undefined || stored === undefined || isNew) {
@@ -232,7 +228,9 @@ export class Visit {
       },
     });
     if (found === undefined || !goesOn(found)) return false;
-    if (touchedAt !== undefined) this.state.noteTouch(touchedAt);
+    if (touchedAt === undefined) return true;
+    counters.touches++;
+    this.state.noteTouch(touchedAt);
     return true;
   }
 

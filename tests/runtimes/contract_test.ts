@@ -9,12 +9,9 @@ import {
   PostgresServer,
 } from "../engines/postgres_server.ts";
 import { missingRedis, RedisServer } from "../engines/redis_server.ts";
-import { spawnDeno } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { type ContractPlace, testContractAt } from "./contract_at.ts";
 import { missingRuntimes, RUNTIMES, Runtimes } from "./runtimes.ts";
-
-const ROOT = new URL("../../", import.meta.url).pathname;
 
 /** A store, and where it is. */
 interface Case {
@@ -33,8 +30,8 @@ if (missingRuntimes === undefined) {
   Deno.test.beforeAll(async () => {
     directory = new TemporaryDirectory();
     runtimes = await Runtimes.install(directory);
-    await bundle("tests/runtimes/contract_script.ts", "contract.mjs");
-    await bundle("tests/runtimes/server_script.ts", "server.mjs");
+    await runtimes.bundle("contract_script.ts", "contract.mjs");
+    await runtimes.bundle("server_script.ts", "server.mjs");
     if (missingRedis === undefined) redis = await RedisServer.start();
     if (missingPostgres === undefined) postgres = await PostgresServer.start();
   });
@@ -110,15 +107,4 @@ for (const name of RUNTIMES) {
       ]);
     },
   });
-}
-
-async function bundle(from: string, to: string): Promise<void> {
-  const { code, stderr } = await spawnDeno([
-    "bundle",
-    "--quiet",
-    `--config=${ROOT}deno.json`,
-    `--output=${directory.join(to)}`,
-    `${ROOT}${from}`,
-  ]).end();
-  assertEquals(code, 0, stderr);
 }

@@ -9,6 +9,7 @@ export const RUNTIMES = ["node", "bun"] as const;
 /** One of them. */
 export type RuntimeName = typeof RUNTIMES[number];
 
+const HERE = new URL("./", import.meta.url).pathname;
 const ARCH = Deno.build.arch === "x86_64" ? "x64" : "arm64";
 const BUN_ARCH = ARCH === "x64" ? ARCH : "aarch64";
 
@@ -49,6 +50,23 @@ export class Runtimes {
     }).end();
     assertEquals(code, 0, stderr);
     return new Runtimes(directory);
+  }
+
+  /**
+   * Bundles a script of this room with its packages.
+   *
+   * @param script Its file name.
+   * @param to The module's.
+   */
+  async bundle(script: string, to: string): Promise<void> {
+    const { code, stderr } = await spawnDeno([
+      "bundle",
+      "--quiet",
+      `--config=${HERE}../../deno.json`,
+      `--output=${this.#directory.join(to)}`,
+      `${HERE}${script}`,
+    ]).end();
+    assertEquals(code, 0, stderr);
   }
 
   /**
