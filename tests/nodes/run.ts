@@ -43,8 +43,8 @@ export interface NodesResult {
   readonly compared: number;
   /** What must not be. */
   readonly violations: readonly string[];
-  /** What the servers answered with 500, by the name of the error. */
-  readonly errors: Readonly<Record<string, number>>;
+  /** How often a request failed, by the reason. */
+  readonly failures: ReadonlyMap<string, number>;
 }
 
 /** The rate of the visitors, in requests a second; it may not fall below 200. */
@@ -89,11 +89,11 @@ export async function runNodes(options: NodesOptions): Promise<NodesResult> {
       found.push(...await happening.findOverwritten());
     }
   }
-  const { unopenable, dropped, errors } = await fleet.count();
+  const { unopenable, dropped } = await fleet.count();
   if (unopenable > 0) found.push(`${unopenable} sessions were not opened`);
   if (dropped > 0) found.push(`${dropped} changes dropped a member`);
-  const { compared, violations } = crowd;
-  return { phases, compared, violations: [...violations, ...found], errors };
+  const { compared, failures, violations } = crowd;
+  return { phases, compared, failures, violations: [...violations, ...found] };
 }
 
 function sumUp(all: readonly Timing[], begin: number, end: number): Waits {
