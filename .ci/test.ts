@@ -205,7 +205,13 @@ function listRooms(place: Place): Room[] {
         read,
         write,
         loopback,
-        `${children},redis-server`,
+        // Beside children: the engines, as above.
+        [
+          children,
+          "redis-server",
+          "setpriv",
+          ...["initdb", "postgres"].map((name) => `${postgres}/${name}`),
+        ].join(),
         "--allow-env",
         "--allow-sys",
       ],
@@ -253,7 +259,6 @@ function listRooms(place: Place): Room[] {
     },
     { name: "system", path: "tests/system", flags: [read, write, children] },
     { name: "http", path: "tests/http", flags: [] },
-    { name: "device", path: "tests/device", flags: [] },
     { name: "session", path: "tests/session", flags: [] },
     { name: "core", path: "tests/core", flags: [] },
     { name: "house", path: "tests", flags: [read, write, children] },
@@ -478,7 +483,7 @@ async function runOne(
       TEMP: temporary,
       ...(isShown ? {} : { NO_COLOR: "1" }),
       ...(name === "browser" ? { CHROMIUM_PATH: chromium } : {}),
-      ...(["engines", "nodes", "runtimes", "cli"].includes(name)
+      ...(["engines", "formats", "nodes", "runtimes", "cli"].includes(name)
         ? { POSTGRES_BIN: postgres }
         : {}),
     },
