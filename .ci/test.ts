@@ -210,6 +210,19 @@ function listRooms(place: Place): Room[] {
         "--allow-sys",
       ],
     },
+    {
+      name: "deploy",
+      path: "tests/deploy",
+      // Beside children: what docs/deploy.md has configurations for, and what
+      // the tests need for that. Where one is not installed its tests are
+      // skipped.
+      flags: [
+        read,
+        write,
+        loopback,
+        `${children},nginx,caddy,openssl,systemd-analyze,tar`,
+      ],
+    },
     { name: "migration", path: "tests/migration", flags: [read, write] },
     {
       name: "demo",
@@ -219,7 +232,19 @@ function listRooms(place: Place): Room[] {
     {
       name: "cli",
       path: "tests/cli",
-      flags: [read, write, children, loopback],
+      flags: [
+        read,
+        write,
+        loopback,
+        // Beside children: the engines, as above, and what plants faults.
+        [
+          children,
+          ...["redis-server", "setpriv", "mount", "umount", "script"],
+          ...["initdb", "postgres"].map((name) => `${postgres}/${name}`),
+        ].join(),
+        "--allow-env",
+        "--allow-sys",
+      ],
     },
     {
       name: "ci",
@@ -228,6 +253,7 @@ function listRooms(place: Place): Room[] {
     },
     { name: "system", path: "tests/system", flags: [read, write, children] },
     { name: "http", path: "tests/http", flags: [] },
+    { name: "device", path: "tests/device", flags: [] },
     { name: "session", path: "tests/session", flags: [] },
     { name: "core", path: "tests/core", flags: [] },
     { name: "house", path: "tests", flags: [read, write, children] },
@@ -452,7 +478,7 @@ async function runOne(
       TEMP: temporary,
       ...(isShown ? {} : { NO_COLOR: "1" }),
       ...(name === "browser" ? { CHROMIUM_PATH: chromium } : {}),
-      ...(["engines", "nodes", "runtimes"].includes(name)
+      ...(["engines", "nodes", "runtimes", "cli"].includes(name)
         ? { POSTGRES_BIN: postgres }
         : {}),
     },

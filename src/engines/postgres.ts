@@ -317,6 +317,24 @@ class PostgresEngine implements SessionEngine {
   }
 }
 
+/**
+ * Tells whether a database has a table of sessions, whatever columns that has.
+ *
+ * @param client A pool, or `sql`.
+ * @param options The table and its schema, as the store gets them.
+ */
+export async function hasPostgresTable(
+  client: PostgresClient,
+  options: Pick<PostgresSessionStoreOptions, "table" | "schema">,
+): Promise<boolean> {
+  const { table } = namesFrom(options);
+  const { rows: [found] } = await queryOf(client)(
+    "SELECT to_regclass($1) IS NOT NULL",
+    [table],
+  );
+  return found![0] === "t";
+}
+
 /** Reads the columns of a row after the ID. */
 function rowOf(columns: readonly string[]): EngineRow {
   const [json, lastAccess, revision] = columns as [string, string, string];
@@ -324,7 +342,7 @@ function rowOf(columns: readonly string[]): EngineRow {
 }
 
 /** Names the tables that the options mean. */
-function namesFrom(
+export function namesFrom(
   { table = "latchkey_sessions", schema }: Pick<
     PostgresSessionStoreOptions,
     "table" | "schema"

@@ -160,12 +160,13 @@ export class MigratingSessionStore implements SessionStore {
     id: string,
     options: LoadOptions = {},
   ): Promise<SessionRecord | undefined> {
-    const { signal, touch, mustBeReadable } = options;
+    const { signal, touch, mustBeReadable, onExpired } = options;
     let isDue = false;
     // In the other order, a session that moves in between would be missed.
     const old = await this.#from.load(id, {
       signal,
       mustBeReadable,
+      onExpired,
       touch: touch && ((record, lastAccess) => {
         isDue = touch(thaw(record), lastAccess);
         // Where it stays, it is marked accessed; else it moves for that.
@@ -373,11 +374,12 @@ export class MigratingSessionStore implements SessionStore {
   /** Loads from the new store, and never marks a placeholder accessed. */
   async #loadMoved(
     id: string,
-    { signal, touch, mustBeReadable }: LoadOptions,
+    { signal, touch, mustBeReadable, onExpired }: LoadOptions,
   ): Promise<SessionRecord | undefined> {
     const found = await this.#to.load(id, {
       signal,
       mustBeReadable,
+      onExpired,
       touch: touch &&
         ((record, lastAccess) =>
           isSession(record) && touch(record, lastAccess)),

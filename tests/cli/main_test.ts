@@ -6,9 +6,9 @@ Deno.test("main() prints its help, and the help of each command, without any per
     const [args, start] of [
       [["--help"], "@latchkey/session "],
       [["-h"], "@latchkey/session "],
-      [["cleanup", "--help"], "Usage: cleanup DIR --minutes N"],
-      [["cleanup", "-h"], "Usage: cleanup DIR --minutes N"],
-      [["migrate", "--help"], "Usage: migrate DIR FILE"],
+      [["cleanup", "--help"], "Usage: cleanup STORE [--minutes N]"],
+      [["cleanup", "-h"], "Usage: cleanup STORE [--minutes N]"],
+      [["migrate", "--help"], "Usage: migrate FROM TO"],
     ] as const
   ) {
     const { code, stdout, stderr } = await spawn("mod.ts", args).end();
@@ -33,8 +33,7 @@ Deno.test("main() refuses invalid arguments with code 2, a reason and the usage"
       ["clean", "Unknown command clean"],
       ["constructor", "Unknown command constructor"],
       ["--verbose", "Unknown option --verbose"],
-      ["cleanup", "DIR is missing"],
-      ["cleanup .", "--minutes is missing"],
+      ["cleanup", "STORE is missing"],
       ["cleanup . --minutes", "--minutes needs a value"],
       ["cleanup . --minutes soon", "--minutes is not a number from 0 up: soon"],
       ["cleanup . --minutes=-1", "--minutes is not a number from 0 up: -1"],
@@ -50,8 +49,8 @@ Deno.test("main() refuses invalid arguments with code 2, a reason and the usage"
       ["cleanup . --minutes 1 --force", "Unknown option --force"],
       ["cleanup . --minutes 1 -x", "Unknown option -x"],
       ["cleanup . --minutes 1 more", "One argument too many: more"],
-      ["migrate", "DIR is missing"],
-      ["migrate .", "FILE is missing"],
+      ["migrate", "FROM is missing"],
+      ["migrate .", "TO is missing"],
       ["migrate . file.db more", "One argument too many: more"],
       ["migrate . file.db --minutes 1", "Unknown option --minutes"],
     ] as const
