@@ -210,6 +210,19 @@ function listRooms(place: Place): Room[] {
         "--allow-sys",
       ],
     },
+    {
+      name: "deploy",
+      path: "tests/deploy",
+      // Beside children: what docs/deploy.md has configurations for, and what
+      // the tests need for that. Where one is not installed its tests are
+      // skipped.
+      flags: [
+        read,
+        write,
+        loopback,
+        `${children},nginx,caddy,openssl,systemd-analyze,tar`,
+      ],
+    },
     { name: "migration", path: "tests/migration", flags: [read, write] },
     {
       name: "demo",
