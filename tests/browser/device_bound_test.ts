@@ -334,6 +334,30 @@ deviceTest(
   },
 );
 
+deviceTest(
+  "two hosts of one site keep a session each, with cookies of the same name",
+  async (browser, server) => {
+    const page = await (await browser.newContext()).newPage();
+    const device = await Device.watch(page);
+    const hosts = ["one", "two"].map((name) =>
+      `https://${name}.site.localhost:${server.port}`
+    );
+    for (const [at, host] of hosts.entries()) {
+      await page.goto(`${host}/login?user=user${at}`);
+      await device.until("creation true", at + 1);
+    }
+    for (let times = 0; times < 2; times++) {
+      await device.expire();
+      for (const [at, host] of hosts.entries()) {
+        await page.goto(`${host}/`);
+        assertEquals(await page.textContent("h1"), `user${at}`);
+      }
+    }
+    server.takeProofs();
+    assertEquals(server.manager.counters.bound, 2);
+  },
+);
+
 /** Declares a test that gets a browser and a server of its own. */
 function deviceTest(
   name: string,
