@@ -205,9 +205,28 @@ function listRooms(place: Place): Room[] {
         read,
         write,
         loopback,
-        `${children},redis-server`,
+        // Beside children: the engines, as above.
+        [
+          children,
+          "redis-server",
+          "setpriv",
+          ...["initdb", "postgres"].map((name) => `${postgres}/${name}`),
+        ].join(),
         "--allow-env",
         "--allow-sys",
+      ],
+    },
+    {
+      name: "deploy",
+      path: "tests/deploy",
+      // Beside children: what docs/deploy.md has configurations for, and what
+      // the tests need for that. Where one is not installed its tests are
+      // skipped.
+      flags: [
+        read,
+        write,
+        loopback,
+        `${children},nginx,caddy,openssl,systemd-analyze,tar`,
       ],
     },
     { name: "migration", path: "tests/migration", flags: [read, write] },
@@ -246,6 +265,21 @@ function listRooms(place: Place): Room[] {
     {
       name: "browser",
       path: "tests/demo/browser_test.ts",
+      onDemand: true,
+      flags: [
+        "--allow-read",
+        // Else playwright-core, which looks there, would need --allow-all.
+        "--ignore-read=/proc",
+        write,
+        `--allow-run=${deno},${chromium}`,
+        "--allow-env",
+        "--allow-sys",
+        loopback,
+      ],
+    },
+    {
+      name: "devices",
+      path: "tests/browser",
       onDemand: true,
       flags: [
         "--allow-read",
@@ -463,8 +497,10 @@ async function runOne(
       TMP: temporary,
       TEMP: temporary,
       ...(isShown ? {} : { NO_COLOR: "1" }),
-      ...(name === "browser" ? { CHROMIUM_PATH: chromium } : {}),
-      ...(["engines", "nodes", "runtimes", "cli"].includes(name)
+      ...(["browser", "devices"].includes(name)
+        ? { CHROMIUM_PATH: chromium }
+        : {}),
+      ...(["engines", "formats", "nodes", "runtimes", "cli"].includes(name)
         ? { POSTGRES_BIN: postgres }
         : {}),
     },

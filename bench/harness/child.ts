@@ -4,6 +4,8 @@ import { fromFileUrl } from "@std/path/from-file-url";
 export type Command = readonly [program: string, ...args: string[]];
 
 const TROUBLE_LENGTH = 2_000;
+/** How Linux counts processor time, in milliseconds. */
+const TICK = 10;
 
 /**
  * A process that answers with lines of stdout: "@" and JSON, either `{"done":…}`
@@ -73,6 +75,18 @@ export class Child implements AsyncDisposable {
     ]);
     const [kibibytes] = text?.match(/\d+/) ?? [];
     return kibibytes === undefined ? undefined : Number(kibibytes) * 1_024;
+  }
+
+  /**
+   * Returns the processor time that it has taken, in milliseconds; `undefined` where
+   * that cannot be told, as outside of Linux.
+   */
+  async processorTime(): Promise<number | undefined> {
+    const text = await readProgram("cat", [`/proc/${this.#process.pid}/stat`]);
+    // The program's name may hold blanks, and stands in brackets.
+    const fields = text?.slice(text.lastIndexOf(")") + 2).split(" ");
+    const [user, system] = [fields?.[11], fields?.[12]].map(Number);
+    return fields && TICK * (user! + system!);
   }
 
   /** Ends its stdin. */

@@ -92,7 +92,8 @@ export const CONTESTANTS: readonly Contestant[] = [
     ...DENO,
     name: "@latchkey/session",
     kind: "ours",
-    note: "`SessionManager.handler` over `DirectorySessionStore`, defaults",
+    note: "`SessionManager.handler` over `DirectorySessionStore`, an " +
+      "`idleTimeout` of 30 minutes as in the README, else defaults",
     module: "latchkey.ts",
   },
   {

@@ -16,29 +16,23 @@
  * fast as one with fresh files, and 1.1 times as hono-sessions, which writes in
  * place without a lock and loses updates.
  *
- *   --rounds 5          how many rounds count; one more warms up
+ *   --rounds 8          how many rounds count; one more warms up
  *   --seconds 3         how long a turn lasts, in whole seconds
  *   --connections 32    how many connections wrk keeps open
+ *   --half              then asks us and the floors at half of our speed, too, so
+ *                       that to be faster than wrk gains nothing
  *   --only TEXT         peers whose name contains it, beside us and the floors
  *   --directory, --output, --render: see runBenchmark()
  */
-import { fromFileUrl } from "@std/path/from-file-url";
 import { makeDataSet } from "../data_set.ts";
-import { Child, denoCommand, readProgram } from "../harness/child.ts";
-import { installForNode } from "../harness/install_for_node.ts";
-import {
-  makePrivate,
-  runBenchmark,
-  say,
-  settle,
-} from "../harness/benchmark.ts";
+import { type Child, readProgram } from "../harness/child.ts";
+import { runBenchmark, say } from "../harness/benchmark.ts";
 import { takeTurns } from "../harness/turns.ts";
 import {
   type Action,
   ACTIONS,
   type Contestant,
   CONTESTANTS,
-  type Visit,
 } from "./contestants.ts";
 import {
   type Changes,
@@ -46,13 +40,15 @@ import {
   toCell,
   toMarkdown,
   toPlots,
-  toRatios,
-  type WrkRun,
+  type Turn,
 } from "./results.ts";
-import { ownerOf, type Ports, Visitors } from "./visitors.ts";
+import { prepareServer } from "./servers.ts";
+import { makeVisits, type Ports, SIZE, Visitors } from "./visitors.ts";
+import { runWrk, type WrkOptions } from "./wrk.ts";
 
 /** A contestant that runs. */
 interface Competitor extends Contestant {
+  readonly process: Child;
   readonly ports: Ports;
   /** None for the one that answers a constant. */
   readonly visitors: Visitors | undefined;
@@ -67,8 +63,6 @@ interface Options {
   readonly connections: number;
 }
 
-const SIZE = 500;
-const SCRIPT = fromFileUrl(new URL("requests.lua", import.meta.url));
 /** How many changes are made and awaited, on how many sessions. */
 const AWAITED = 4_000;
 const CROWDED = 100;
@@ -76,9 +70,9 @@ const CROWDED = 100;
 if (import.meta.main) {
   await runBenchmark({
     name: "http",
-    options: { rounds: 5, seconds: 3, connections: 32, only: "" },
+    options: { rounds: 8, seconds: 3, connections: 32, half: false, only: "" },
     async measure(base, options, skip) {
-      const { rounds, seconds, connections, only } = options;
+      const { rounds, seconds, connections, half, only } = options;
       const runtimes = new Set<string>();
       const wrk = await wrkVersion();
       await using stack = new AsyncDisposableStack();
@@ -87,8 +81,8 @@ if (import.meta.main) {
         const { kind, name } = contestant;
         if (kind === "peer" && !name.includes(only)) continue;
         try {
-          const { process, node } = await start(contestant, base);
-          stack.use(process);
+          const { start, node } = await prepareServer(contestant, base);
+          const process = stack.use(start());
           if (node !== undefined) runtimes.add(node);
           competitors.push(await enter(contestant, process, base));
           say(`started ${name}`);
@@ -100,13 +94,16 @@ if (import.meta.main) {
         await measureAction(competitors, action, options);
         say(`measured: ${action}`);
       }
+      for (const action of half ? ACTIONS : []) {
+        await measureHalf(competitors, action, options);
+        say(`measured at half the speed: ${action}`);
+      }
       const results = competitors.map(({ result }) => result);
       return {
         rounds,
         seconds,
         connections,
         sessions: makeVisits().length,
-        ratios: toRatios(results),
         results,
         runtimes: [...runtimes, wrk],
       };
@@ -124,28 +121,6 @@ async function wrkVersion(): Promise<string> {
   throw new Error("Cannot measure: wrk is missing (apt-get install wrk)");
 }
 
-/** Starts a contestant; its packages are installed before. */
-async function start(
-  { module, runtime, packages, directory }: Contestant,
-  base: string,
-): Promise<{ process: Child; node?: string }> {
-  const sessions = await makePrivate(`${base}/${directory}`);
-  const env = { NODE_ENV: "production" };
-  if (runtime === "Deno") {
-    const serve = new URL("serve.ts", import.meta.url);
-    // As in Node, all permissions: with any list of them Deno looks up each
-    // part of a path at each call, which is dearer than some calls.
-    const command = denoCommand(serve, [module, sessions]);
-    return { process: new Child(command, env) };
-  }
-  const place = `${base}/node`;
-  await Deno.mkdir(place);
-  const server = new URL(`servers/${module}`, import.meta.url);
-  const node = await installForNode(place, packages, [server]);
-  const command = ["node", `${place}/express.mjs`, sessions] as const;
-  return { process: new Child(command, env), node };
-}
-
 async function enter(
   contestant: Contestant,
   process: Child,
@@ -159,12 +134,24 @@ async function enter(
   const visitors = isBare ? undefined : new Visitors(ports);
   await visitors?.arrive(makeVisits(), cookies);
   const result = { name, kind, runtime, note, packages, cells: {} };
-  return { ...contestant, ports, visitors, cookies, result };
+  return { ...contestant, process, ports, visitors, cookies, result };
 }
 
-function makeVisits(): Visit[] {
-  const { ids, record } = makeDataSet(SIZE);
-  return ids.map((_, n) => ({ ...record.data, owner: ownerOf(n), count: 0 }));
+/** Lets all that can take turns at one action; the first turn warms up. */
+async function askAll(
+  competitors: readonly Competitor[],
+  action: Action,
+  rounds: number,
+  options: WrkOptions,
+): Promise<Map<Competitor, Turn[]>> {
+  const able = competitors.filter(({ actions }) => actions.includes(action));
+  return await takeTurns(able, rounds + 1, async (each) => {
+    const { cookies, ports, process } = each;
+    const before = await process.processorTime();
+    const run = await runWrk(ports[action], cookies, options);
+    const after = await process.processorTime();
+    return { ...run, processor: after! - before! };
+  });
 }
 
 /** Lets all take turns at one action, and counts what is left of it. */
@@ -173,20 +160,8 @@ async function measureAction(
   action: Action,
   { rounds, seconds, connections }: Options,
 ): Promise<void> {
-  const able = competitors.filter(({ actions }) => actions.includes(action));
-  const runs = await takeTurns(able, rounds + 1, async (each) => {
-    const { cookies, ports } = each;
-    await settle(cookies);
-    const url = `http://127.0.0.1:${ports[action]}/`;
-    await using wrk = new Child([
-      "wrk",
-      "-t1",
-      `-c${connections}`,
-      `-d${seconds}s`,
-      ...["--latency", "-s", SCRIPT, url, "--", cookies],
-    ]);
-    return await wrk.next<WrkRun>();
-  });
+  const options = { seconds, connections };
+  const runs = await askAll(competitors, action, rounds, options);
   for (const [{ result, visitors }, all] of runs) {
     result.cells[action] = toCell(all.slice(1));
     if (action !== "change" || visitors === undefined) continue;
@@ -195,6 +170,23 @@ async function measureAction(
       0,
     );
     result.changes = { acknowledged, ...await countChanges(visitors) };
+  }
+}
+
+/** Lets us and the floors be asked at half of our speed; no peer reaches it. */
+async function measureHalf(
+  competitors: readonly Competitor[],
+  action: Action,
+  { rounds, seconds, connections }: Options,
+): Promise<void> {
+  const ours = competitors.find(({ kind }) => kind === "ours")!;
+  const able = competitors.filter(({ kind }) => kind !== "peer");
+  const speed = ours.result.cells[action]!.median / 2;
+  const options = { seconds, connections, pause: 1_000 * connections / speed };
+  const runs = await askAll(able, action, rounds, options);
+  for (const [{ result }, all] of runs) {
+    result.half ??= {};
+    result.half[action] = toCell(all.slice(1));
   }
 }
 

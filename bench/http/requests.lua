@@ -1,7 +1,9 @@
 -- What wrk asks for: each request with one of the cookies of a file, drawn at
 -- random, the same draws in every run. Ends with one line, an answer for Child.
 --
---   wrk … -s requests.lua URL -- COOKIES
+--   wrk … -s requests.lua URL -- COOKIES [PAUSE]
+--
+-- A connection asks again at once; with PAUSE, after so many ms on average.
 
 local SEED = 0x5e55
 local threads = 0
@@ -16,6 +18,12 @@ function init(args)
   math.randomseed(SEED + number)
   for cookie in io.lines(args[1]) do
     table.insert(requests, wrk.format("GET", "/", { ["Cookie"] = cookie }))
+  end
+  local pause = tonumber(args[2])
+  if pause then
+    function delay()
+      return math.floor(2 * pause * math.random() + 0.5)
+    end
   end
 end
 

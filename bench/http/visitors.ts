@@ -1,9 +1,13 @@
+import { makeDataSet } from "../data_set.ts";
 import { inFlows } from "../harness/turns.ts";
 import type { Action, Visit } from "./contestants.ts";
 import type { Changes } from "./results.ts";
 
 /** The ports of a contestant's handlers. */
 export type Ports = Readonly<Record<Action | "make", number>>;
+
+/** How large a session is, in bytes. */
+export const SIZE = 500;
 
 const FLOWS = 32;
 
@@ -87,7 +91,13 @@ export class Visitors {
   }
 }
 
+/** Makes what the sessions hold. */
+export function makeVisits(): Visit[] {
+  const { ids, record } = makeDataSet(SIZE);
+  return ids.map((_, n) => ({ ...record.data, owner: ownerOf(n), count: 0 }));
+}
+
 /** Names the owner of a session. */
-export function ownerOf(n: number): string {
+function ownerOf(n: number): string {
   return `owner-${n}`;
 }

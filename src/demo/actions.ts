@@ -224,13 +224,19 @@ export const rotate: Handler = async (demo, request) => {
 export const useCopy: Handler = async (demo, request) => {
   const [copy] = readCookie(request.headers.get("cookie"), COPY_COOKIE);
   if (copy === undefined) return messagePage("There is no copy yet.", 409);
-  const headers = { cookie: `${COOKIE}=${copy}` };
-  const thief = new Request(request.url, { headers });
-  let isIn = false;
-  await demo.sessions(request).run(thief, (session) => {
-    isIn = !session.isNew;
-    return new Response();
-  });
+  const opens = async (cookie: string): Promise<boolean> => {
+    let isOpen = false;
+    const other = new Request(request.url, { headers: { cookie } });
+    await demo.sessions(request).run(other, (session) => {
+      isOpen = !session.isNew;
+      return new Response();
+    });
+    return isOpen;
+  };
+  if (!await opens(request.headers.get("cookie")!)) {
+    return messagePage("There is no session to steal any more.", 409);
+  }
+  const isIn = await opens(`${COOKIE}=${copy}`);
   return await demo.visit(request, (session) => {
     if (!session.isNew) {
       const outcome = isIn
@@ -239,7 +245,7 @@ export const useCopy: Handler = async (demo, request) => {
       return tell(session, outcome, "theft");
     }
     const response = messagePage(
-      "The secret of the copy was replaced before: there are two who have it. The session has ended, for the thief and for you; the terminal shows the event.",
+      "The secret of the copy had been replaced, so there are two copies of the cookie. The session has ended, for the thief and for you; the terminal shows the event.",
     );
     response.headers.append("set-cookie", demoCookie(COPY_COOKIE, ""));
     return response;

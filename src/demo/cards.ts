@@ -42,7 +42,7 @@ export interface View {
   readonly stored: StoredView | undefined;
   /** Whether the visitor wants it sealed. */
   readonly isSealing: boolean;
-  /** Whether a thief has a copy of the cookie. */
+  /** Whether a thief has a copy of the session's cookie. */
   readonly isCopied: boolean;
 }
 
@@ -50,7 +50,7 @@ export interface View {
 export interface Card {
   /** Its anchor, to which its actions return. */
   readonly id: string;
-  /** Its heading; the first card's says who is there. */
+  /** Its heading. */
   readonly title: string;
   /** Whether it takes the whole width. */
   readonly isWide?: boolean;
@@ -150,7 +150,7 @@ export async function showCard(
 <h2>${title}</h2>
 ${content}
 <details>
-<summary>The code</summary>
+<summary aria-label="The code: ${title}">The code</summary>
 <pre class="code"><code>${markCalls(code)}</code></pre>
 </details>
 </section>`;
@@ -304,24 +304,46 @@ ${end}
   });
   return markup`<ul class="list">${items}</ul>
 <form method="post" action="/actions/sign_out_others"><button>Sign out all others</button></form>
-<p class="quiet">Log in with the same name in another browser or a private window. What is signed out here
-is out at its next request, also one that is under way: it saves nothing any more.</p>`;
+<p class="quiet">Log in with the same name in another browser or a private window, and reload this page. What is
+signed out here is out at its next request; one that is under way saves nothing any more.</p>`;
 }
 
 /** A copy of the cookie, before and after the secret is replaced. */
 function showTheft({ id, isCopied }: View): Markup {
-  return markup`<ol class="steps">
-<li><form method="post" action="/actions/copy"><button>Copy the cookie</button></form>
-<span class="quiet">${
-    isCopied && id ? "A thief has a copy." : "As malware does, or a stranger."
-  }</span></li>
-<li><form method="post" action="/actions/rotate"><button>Rotate the secret</button></form>
-<span class="quiet">As <code>rotateEvery</code> does by itself.</span></li>
-<li><form method="post" action="/actions/use_copy"><button>Use the copy</button></form>
-<span class="quiet">As the thief does.</span></li>
-</ol>
-<p class="quiet">Before a rotation the copy opens your session. After it, the old secret is seen again: two have
-the cookie, and with <code>endOnReuse</code> the session ends for both.</p>`;
+  const isThere = id !== undefined;
+  const steps = [
+    {
+      path: "copy",
+      name: "Copy the cookie",
+      note: isCopied
+        ? "A thief has a copy."
+        : "As malware does, or a stranger.",
+      isReady: isThere,
+    },
+    {
+      path: "rotate",
+      name: "Rotate the secret",
+      note: markup`As <code>rotateEvery</code> does by itself.`,
+      isReady: isThere,
+    },
+    {
+      path: "use_copy",
+      name: "Use the copy",
+      note: "As the thief does.",
+      isReady: isCopied,
+    },
+  ];
+  const items = steps.map(({ path, name, note, isReady }) =>
+    markup`<li>
+<form method="post" action="/actions/${path}"><button${
+      isReady ? "" : " disabled"
+    }>${name}</button></form>
+<span class="quiet">${note}</span>
+</li>`
+  );
+  return markup`<ol class="steps">${items}</ol>
+<p class="quiet">Before a rotation the copy opens your session. After it, the old secret shows that there is
+a copy, and with <code>endOnReuse</code> the session ends, for both.</p>`;
 }
 
 /** What the browser has of the session, and a form to change it. */
@@ -381,8 +403,8 @@ function showOld(_view: View, { storage }: Demo): Markup {
 <input name="minutes" type="number" min="0" max="999999999" value="30" required></label>
 <button>Delete old sessions</button>
 </form>
-<p class="quiet">All visitors' in <code>${storage.where}</code>, with 0 minutes yours too. A session with a lifetime of
-its own, as "remember me" gives it, goes when that is over.</p>`;
+<p class="quiet">Of all visitors in <code>${storage.where}</code>; with 0 minutes, yours too. A session with a lifetime
+of its own, as "remember me" gives it, is deleted when that has passed.</p>`;
 }
 
 function showTime(at: number): Markup {

@@ -1,5 +1,5 @@
 import { readCookie } from "../http/cookie.ts";
-import { isSameHash } from "../core/token.ts";
+import { isSameHash, parseToken } from "../core/token.ts";
 import { CARDS, showCard, type View } from "./cards.ts";
 import {
   COPY_COOKIE,
@@ -38,7 +38,8 @@ export const showHome: Handler = async (demo, request) => {
       ? undefined
       : await findStored(demo, facts.id, [cookies, ...headers.getSetCookie()]),
     isSealing: isSealing(request.headers),
-    isCopied: readCookie(cookies, COPY_COOKIE).length > 0,
+    isCopied: readCookie(cookies, COPY_COOKIE)
+      .some((copy) => parseToken(copy)?.id === facts.id),
   };
   const response = page("Sessions on disk", await showAll(view, notice, demo));
   for (const [name, value] of headers) response.headers.append(name, value);
@@ -95,7 +96,7 @@ ${cards}
 </main>
 ${notice && markup`<p class="notice" role="status">${notice}</p>`}
 <p class="notice" id="goodbye">Goodbye! Your session has ended, its file and its cookie are deleted.</p>
-${FOOTER}`;
+${showFooter(demo)}`;
 }
 
 /** The addresses of session3's test server, and what each is for. */
@@ -109,24 +110,26 @@ const SESSION3 = [
   ["/delete_old?minutes=30", "deletes sessions unused for so long"],
 ] as const;
 
-const FOOTER = markup`<footer>
+function showFooter({ origin }: Demo): Markup {
+  return markup`<footer>
 <section class="card">
 <h2>In the words of session3</h2>
 <p>The directory of sessions is the idea of session3, a Python package. Its test server has these addresses,
 which answer here with its texts: to compare both, and for curl, such as
-<code>curl -b jar -c jar localhost:8080/counter</code>.</p>
+<code>curl -b jar -c jar ${origin.replace("http://", "")}/counter</code>.</p>
 <dl>${
-  SESSION3.map(([path, what]) =>
-    markup`<dt>${
-      // These change something, which a link should not.
-      /^.(?:logout|delete)/.test(path)
-        ? markup`<code>${path}</code>`
-        : markup`<a href="${path}"><code>${path}</code></a>`}</dt><dd>${what}</dd>`
-  )
-}</dl>
+    SESSION3.map(([path, what]) =>
+      markup`<dt>${
+        // These end sessions, which a click by mistake should not.
+        /^.(?:logout|delete)/.test(path)
+          ? markup`<code>${path}</code>`
+          : markup`<a href="${path}"><code>${path}</code></a>`}</dt><dd>${what}</dd>`
+    )
+  }</dl>
 </section>
 <p>All of this works without scripts, because there are none.</p>
 </footer>`;
+}
 
 /**
  * Shows what would be ordered, with a form that works once: the first

@@ -106,7 +106,9 @@ const ROUTES: Readonly<Record<string, Route>> = {
   "/style.css": {
     GET: () => Promise.resolve(respond(STYLE, "text/css; charset=utf-8")),
   },
-  "/icon.svg": { GET: () => Promise.resolve(respond(ICON, "image/svg+xml")) },
+  "/icon.svg": { GET: showIcon },
+  // What browsers ask for beside a page of plain text.
+  "/favicon.ico": { GET: showIcon },
 
   "/login": { GET: session3.showLogin, POST: session3.login },
   "/logout": {
@@ -135,6 +137,10 @@ const HEADERS: Readonly<Record<string, string>> = {
   "referrer-policy": "same-origin",
   "x-content-type-options": "nosniff",
 };
+
+function showIcon(): Promise<Response> {
+  return Promise.resolve(respond(ICON, "image/svg+xml"));
+}
 
 /** Answers a request of the demo. */
 async function answer(

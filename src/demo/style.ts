@@ -23,8 +23,6 @@ export const STYLE = `:root {
   --mono: ui-monospace, "SF Mono", "JetBrains Mono", Menlo, Consolas, monospace;
   accent-color: var(--strong);
 }
-@view-transition { navigation: auto; }
-@media (prefers-reduced-motion: reduce) { @view-transition { navigation: none; } }
 *, *::before, *::after { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; }
 body {
@@ -163,7 +161,8 @@ button, .button {
   white-space: nowrap;
   cursor: pointer;
 }
-button:hover, .button:hover { border-color: var(--strong); }
+:disabled { opacity: .5; cursor: default; }
+button:enabled:hover, .button:hover { border-color: var(--strong); }
 .strong { border-color: var(--strong); background: var(--strong); color: var(--on-strong); }
 .strong:hover { filter: brightness(1.08); }
 .plain {

@@ -33,6 +33,24 @@ Deno.test("every card is on the page, with code that belongs to one of its actio
   }
 });
 
+Deno.test("every action of a card has a form that leads to it", async () => {
+  await using server = await DemoServer.start();
+  const [jar, other] = [1, 2].map(() => new CookieJar(server.url)) as [
+    CookieJar,
+    CookieJar,
+  ];
+  const pages = [(await jar.get("/")).text];
+  await other.post("/actions/login", { name: "Visitor" });
+  await jar.post("/actions/login", { name: "Visitor" });
+  await jar.post("/actions/add", { item: "tea" });
+  for (const path of ["/", "/order"]) pages.push((await jar.get(path)).text);
+  const forms = pages.flatMap((page) => [
+    ...page.matchAll(/<form[^>]* action="\/actions\/(\w+)"/g),
+  ]).map(([, name]) => name!);
+  const actions = CARDS.flatMap(({ actions }) => Object.keys(actions));
+  assertEquals([...new Set(forms)].sort(), actions.sort());
+});
+
 Deno.test("cards have names of their own, and so have their actions", () => {
   const ids = CARDS.map(({ id }) => id);
   const paths = CARDS.flatMap(({ actions }) => Object.keys(actions));

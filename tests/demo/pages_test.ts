@@ -190,6 +190,10 @@ Deno.test("a copied cookie opens nothing after regenerate, and ends nothing", as
   const page = await submit(jar, "/actions/use_copy");
   assertStringIncludes(page, "The copy opens nothing any more");
   assertStringIncludes(page, "Hello, Visitor!");
+  await jar.post("/actions/logout");
+  assertEquals((await jar.post("/actions/use_copy")).status, 409);
+  const anew = await submit(jar, "/actions/count");
+  assertEquals(anew.includes("A thief has a copy"), false);
 });
 
 Deno.test("sealing hides the data in the file, and the page shows both", async () => {

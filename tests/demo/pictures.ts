@@ -15,7 +15,7 @@ const PICTURES = [
     name: "light",
     user: "Ann",
     card: "body",
-    look: { colorScheme: "light", viewport: { width: 1040, height: 1110 } },
+    look: { colorScheme: "light", viewport: { width: 1040, height: 1088 } },
   },
   {
     name: "dark",

@@ -17,7 +17,14 @@ const CHANGES: readonly (readonly ["GET" | "POST", path: string])[] = [
     .map((name) => ["POST", `/actions/${name}`] as const),
 ];
 /** Pages that change nothing. */
-const VIEWS = ["/", "/login", "/check", "/check_token", "/style.css"];
+const VIEWS = [
+  "/",
+  "/login",
+  "/check",
+  "/check_token",
+  "/style.css",
+  "/favicon.ico",
+];
 
 Deno.test("the demo ends with code 0 at Ctrl-C and SIGTERM", async () => {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {

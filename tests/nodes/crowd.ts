@@ -28,6 +28,7 @@ const USERS = 40;
 /** A request that has no answer by then gets none. */
 const LONGEST = 15_000;
 const MOST_VIOLATIONS = 20;
+const MOST_CHARACTERS = 60;
 
 /** Visitors that act at a steady rate, until the crowd is disposed of. */
 export class Crowd implements AsyncDisposable {
@@ -35,6 +36,8 @@ export class Crowd implements AsyncDisposable {
   readonly timings: Timing[] = [];
   /** What no state explains. */
   readonly violations: string[] = [];
+  /** How often a request had no answer, or 5xx, by the beginning of the reason. */
+  readonly failures: Map<string, number> = new Map();
   /** How many answers were compared. */
   compared = 0;
   readonly #options: CrowdOptions;
@@ -117,7 +120,8 @@ export class Crowd implements AsyncDisposable {
     const [visitor] = this.#idle.splice(random.below(this.#idle.length), 1);
     if (visitor === undefined) return; // all of them wait for an answer
     try {
-      this.compared += await visitor.act();
+      const made = await visitor.act();
+      this.compared += made;
     } catch (error) {
       if (!(error instanceof Violation)) throw error;
       if (this.violations.length < MOST_VIOLATIONS) {
@@ -154,9 +158,18 @@ export class Crowd implements AsyncDisposable {
       const response = await fetch(url, { headers, signal });
       const body = await response.text();
       ({ status } = response);
+      if (status >= 500) this.#noteFailure(body);
       return new Response(body, { status, headers: response.headers });
+    } catch (error) {
+      this.#noteFailure(String(error));
+      throw error;
     } finally {
       this.timings.push({ begin, wait: performance.now() - begin, status });
     }
+  }
+
+  #noteFailure(reason: string): void {
+    const beginning = reason.replace(/\d+.*/s, "…").slice(0, MOST_CHARACTERS);
+    this.failures.set(beginning, (this.failures.get(beginning) ?? 0) + 1);
   }
 }

@@ -95,17 +95,10 @@ export class Fleet implements AsyncDisposable {
     const all = [...this.#ended, ...running];
     const sumOf = (name: "resealed" | "unopenable" | "dropped") =>
       all.reduce((sum, counts) => sum + counts[name], 0);
-    const errors: Record<string, number> = {};
-    for (const counts of all) {
-      for (const [name, count] of Object.entries(counts.errors)) {
-        errors[name] = (errors[name] ?? 0) + count;
-      }
-    }
     return {
       resealed: sumOf("resealed"),
       unopenable: sumOf("unopenable"),
       dropped: sumOf("dropped"),
-      errors,
     };
   }
 

@@ -53,7 +53,7 @@ async function main(): Promise<void> {
         if (!String(cause).includes("client error (Connect)")) break;
       }
     }
-    return new Response(null, { status: 502 });
+    return new Response("no answer of a server", { status: 502 });
   });
   for await (const line of linesOf(Deno.stdin.readable)) {
     ports = JSON.parse(line);

@@ -3,7 +3,7 @@
 import { quantile } from "../../bench/harness/statistics.ts";
 import { Crowd, type Timing } from "./crowd.ts";
 import { type EngineName, startEngine } from "./engines.ts";
-import { AT_FIRST, type EventName, Events } from "./events.ts";
+import { AT_FIRST, type EventName, Events, putLater } from "./events.ts";
 import { Fleet } from "./fleet.ts";
 
 /** What {@linkcode runNodes} takes. */
@@ -43,8 +43,8 @@ export interface NodesResult {
   readonly compared: number;
   /** What must not be. */
   readonly violations: readonly string[];
-  /** What the servers answered with 500, by the name of the error. */
-  readonly errors: Readonly<Record<string, number>>;
+  /** How often a request failed, by the reason. */
+  readonly failures: ReadonlyMap<string, number>;
 }
 
 /** The rate of the visitors, in requests a second; it may not fall below 200. */
@@ -60,13 +60,14 @@ export async function runNodes(options: NodesOptions): Promise<NodesResult> {
     place: engine.place,
     rotateEvery: third,
   });
+  const later = await putLater(engine);
   const phases: Phase[] = [];
   const crowd = new Crowd({ port: fleet.port, visitors, rate: RATE });
   const found: string[] = [];
   {
     await using stack = new AsyncDisposableStack();
     stack.use(crowd);
-    const happening = await Events.prepare({ engine, fleet, crowd });
+    const happening = new Events({ engine, fleet, crowd }, later);
     for (const event of events) {
       const times = [performance.now()];
       await pause(third);
@@ -89,11 +90,11 @@ export async function runNodes(options: NodesOptions): Promise<NodesResult> {
       found.push(...await happening.findOverwritten());
     }
   }
-  const { unopenable, dropped, errors } = await fleet.count();
+  const { unopenable, dropped } = await fleet.count();
   if (unopenable > 0) found.push(`${unopenable} sessions were not opened`);
   if (dropped > 0) found.push(`${dropped} changes dropped a member`);
-  const { compared, violations } = crowd;
-  return { phases, compared, violations: [...violations, ...found], errors };
+  const { compared, failures, violations } = crowd;
+  return { phases, compared, failures, violations: [...violations, ...found] };
 }
 
 function sumUp(all: readonly Timing[], begin: number, end: number): Waits {

@@ -21,17 +21,16 @@ export function tabulate(phases: readonly Phase[]): string {
   );
 }
 
-/** Says what was compared, and what was wrong. */
+/** Says what was compared, what was wrong, and why requests failed. */
 export function describe(
-  { compared, violations, errors }: NodesResult,
+  { compared, violations, failures }: NodesResult,
 ): string {
-  const failures = Object.entries(errors).map(([name, count]) =>
-    `${name} ${exact(count)}`
-  );
   return [
     `${exact(compared)} answers compared, ${violations.length} wrong`,
-    `answered with 500: ${failures.join(", ") || "none"}`,
     ...violations,
+    ...failures.entries().map(([reason, count]) =>
+      `failed: ${exact(count)}, ${reason}`
+    ),
   ].join("\n");
 }
 

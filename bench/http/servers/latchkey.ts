@@ -1,11 +1,11 @@
-import { SessionManager } from "../../../src/manager/manager.ts";
-import { DirectorySessionStore } from "../../../src/directory/directory_store.ts";
+import { DirectorySessionStore, SessionManager } from "../../../mod.ts";
 import type { Open, Visit } from "../contestants.ts";
 
 /** Ours, as the README shows it. */
 export const open: Open = (directory) => {
   const sessions = new SessionManager<Visit>({
     store: new DirectorySessionStore(directory),
+    idleTimeout: 30 * 60 * 1000,
   });
   const info = {} as Deno.ServeHandlerInfo;
   const make = sessions.handler(async (request, session) => {
