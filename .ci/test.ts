@@ -205,7 +205,13 @@ function listRooms(place: Place): Room[] {
         read,
         write,
         loopback,
-        `${children},redis-server`,
+        // Beside children: the engines, as above.
+        [
+          children,
+          "redis-server",
+          "setpriv",
+          ...["initdb", "postgres"].map((name) => `${postgres}/${name}`),
+        ].join(),
         "--allow-env",
         "--allow-sys",
       ],
@@ -253,13 +259,27 @@ function listRooms(place: Place): Room[] {
     },
     { name: "system", path: "tests/system", flags: [read, write, children] },
     { name: "http", path: "tests/http", flags: [] },
-    { name: "device", path: "tests/device", flags: [] },
     { name: "session", path: "tests/session", flags: [] },
     { name: "core", path: "tests/core", flags: [] },
     { name: "house", path: "tests", flags: [read, write, children] },
     {
       name: "browser",
       path: "tests/demo/browser_test.ts",
+      onDemand: true,
+      flags: [
+        "--allow-read",
+        // Else playwright-core, which looks there, would need --allow-all.
+        "--ignore-read=/proc",
+        write,
+        `--allow-run=${deno},${chromium}`,
+        "--allow-env",
+        "--allow-sys",
+        loopback,
+      ],
+    },
+    {
+      name: "devices",
+      path: "tests/browser",
       onDemand: true,
       flags: [
         "--allow-read",
@@ -477,8 +497,10 @@ async function runOne(
       TMP: temporary,
       TEMP: temporary,
       ...(isShown ? {} : { NO_COLOR: "1" }),
-      ...(name === "browser" ? { CHROMIUM_PATH: chromium } : {}),
-      ...(["engines", "nodes", "runtimes", "cli"].includes(name)
+      ...(["browser", "devices"].includes(name)
+        ? { CHROMIUM_PATH: chromium }
+        : {}),
+      ...(["engines", "formats", "nodes", "runtimes", "cli"].includes(name)
         ? { POSTGRES_BIN: postgres }
         : {}),
     },

@@ -51,16 +51,12 @@ const ROOMS: Readonly<Record<string, Room>> = {
     below: ["core"],
     packages: [],
   },
-  device: {
-    below: ["core"],
-    packages: ["node:buffer"],
-  },
   http: {
     below: [],
     packages: [],
   },
   manager: {
-    below: ["core", "device", "session", "http"],
+    below: ["core", "session", "http"],
     packages: [],
   },
   frameworks: {

@@ -30,7 +30,6 @@ const UNRUN = /^ *```tsx? ignore\n(.*?)^ *```$/gms;
 const NAME = /^ *\/\/ (\S+\.tsx?)\n/;
 /** Versions are exact where they are run. */
 const PACKAGES = [
-  "npm:@opentelemetry/api@1.10.0",
   "npm:ioredis@5.11.1",
   "npm:pg@8.23.1",
   "npm:postgres@3.4.9",
@@ -39,7 +38,12 @@ const PACKAGES = [
 
 /** Returns the examples of a page that are marked `ignore`. */
 export function listUnrun(path: string): Example[] {
-  return [...PAGES[path]!.matchAll(UNRUN)].map(([, code = ""], index) => ({
+  return listUnrunIn(PAGES[path]!);
+}
+
+/** Returns the examples of a text that are marked `ignore`. */
+export function listUnrunIn(text: string): Example[] {
+  return [...text.matchAll(UNRUN)].map(([, code = ""], index) => ({
     name: NAME.exec(code)?.[1] ?? `${index}.ts`,
     code: PACKAGES.reduce(
       (text, name) =>

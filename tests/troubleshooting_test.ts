@@ -79,6 +79,7 @@ Deno.test("docs/troubleshooting.md: every event has a row", () => {
     misconfigured: true,
     refused: true,
     reused: true,
+    skipped: true,
     unended: true,
     unopenable: true,
     unrotated: true,

@@ -23,8 +23,7 @@ import { refuseUsage, runCommand } from "./usage.ts";
 /** The version in deno.json; a test compares them. */
 const VERSION = "0.1.0";
 
-/** The commands, in the order of the help. */
-export const COMMANDS: readonly ProgramCommand[] = [
+const COMMANDS: readonly ProgramCommand[] = [
   cleanup,
   list,
   show,

@@ -32,16 +32,11 @@ export class ProgressLine implements Disposable {
     this.#now = now;
   }
 
-  /** Whether a text would be shown: there is a terminal, and 0.1 s have passed. */
-  get isDue(): boolean {
-    return this.#terminal !== undefined &&
-      this.#now() - this.#shownAt >= SHORTEST_PAUSE;
-  }
-
   /** Shows a text, unless another was shown less than 0.1 s ago. */
   show(text: string): void {
-    if (!this.isDue) return;
-    this.#shownAt = this.#now();
+    const now = this.#now();
+    if (now - this.#shownAt < SHORTEST_PAUSE) return;
+    this.#shownAt = now;
     this.#write(`${START_OF_LINE}${text}`);
   }
 

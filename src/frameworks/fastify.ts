@@ -66,7 +66,6 @@ export function fastifySessions<Data extends object>(
             readonly headers: Readonly<
               Record<string, string | string[] | undefined>
             >;
-            readonly method?: string | undefined;
             readonly url?: string | undefined;
             readonly socket: object;
           };
@@ -76,9 +75,8 @@ export function fastifySessions<Data extends object>(
           readonly raw: {
             once(event: "close", listener: () => void): unknown;
           };
-          send(payload: unknown): unknown;
         },
-      ) => Promise<unknown>,
+      ) => Promise<void>,
     ): unknown;
     addHook(
       name: "onSend",
@@ -121,10 +119,7 @@ export function fastifySessions<Data extends object>(
       );
       // Later, `onSend` has it.
       running.catch(opened.reject);
-      const first = await Promise.race([opened.promise, running]);
-      // Without a call of the handler it is the manager's own.
-      if (first instanceof Response) return reply.send(first);
-      request.session = first;
+      request.session = await opened.promise;
       requests.set(request, { answered, running });
     });
     instance.addHook("onSend", async (request, reply, payload) => {

@@ -6,7 +6,6 @@ import {
   type LoadOptions,
   type RecordChange,
   type SessionStore,
-  type UpdateOptions,
 } from "../core/store.ts";
 import type { ManagedStore } from "./bounded_store.ts";
 import type { Observe } from "./operations.ts";
@@ -67,7 +66,6 @@ export class ObservedStore implements ManagedStore {
   update(
     id: string,
     change: RecordChange,
-    options?: UpdateOptions,
   ): Promise<SessionRecord | null | undefined> {
     let kept = "updated";
     const watched: RecordChange = (record) => {
@@ -77,7 +75,7 @@ export class ObservedStore implements ManagedStore {
     };
     return this.#observe(
       "store update",
-      () => this.#store.update(id, watched, options),
+      () => this.#store.update(id, watched),
       (record) => record ? kept : record === null ? "deleted" : "miss",
     );
   }

@@ -437,14 +437,7 @@ function withUser(
   signedInAt: number,
   generation: number | undefined,
 ): SessionRecord {
-  // The device of an earlier login proves nothing about this one.
-  const {
-    userGeneration: _userGeneration,
-    login: _login,
-    device: _device,
-    deviceOffer: _deviceOffer,
-    ...rest
-  } = record;
+  const { userGeneration: _userGeneration, login: _login, ...rest } = record;
   const userGeneration = generation !== undefined &&
     { userGeneration: generation };
   return { ...rest, user, signedInAt, ...userGeneration };
