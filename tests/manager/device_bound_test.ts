@@ -305,7 +305,7 @@ for (const medium of MEDIA) {
       assertEquals(ageOf(await browser.visit("/write")), undefined);
     }
     assertEquals(browser.pair, pair);
-    for (const path of ["/lifetime", "/regenerate"]) {
+    for (const path of ["/lifetime", "/until closed", "/regenerate"]) {
       const answer = await browser.visit(path);
       assertEquals(ageOf(answer), (until - scene.clock.now) / 1_000);
       assertEquals(browser.cookie!.until, until);
