@@ -47,10 +47,10 @@
  * | framework | to write |
  * | --- | --- |
  * | `Deno.serve`, Fresh 2, fetch-router, SvelteKit | `sessions.run(request, (session) => …)` |
- * | Hono 4 | `app.use(`{@linkcode honoSessions}`(sessions))` |
- * | Oak 17 | `app.use(`{@linkcode oakSessions}`(sessions))` |
- * | Express 5, Connect | `app.use(`{@linkcode expressSessions}`(sessions))` |
- * | Fastify 5 | `app.register(`{@linkcode fastifySessions}`(sessions))` |
+ * | Hono 4 | `app.use(honoSessions(sessions))`, see {@linkcode honoSessions} |
+ * | Oak 17 | `app.use(oakSessions(sessions))`, see {@linkcode oakSessions} |
+ * | Express 5, Connect | `app.use(expressSessions(sessions))`, see {@linkcode expressSessions} |
+ * | Fastify 5 | `app.register(fastifySessions(sessions))`, see {@linkcode fastifySessions} |
  * | React Router 7 and 8 | {@linkcode reactRouterSessions}, {@linkcode reactRouterSessionStorage} |
  *
  * In the tests of an application {@linkcode signIn} gives the cookie of a session

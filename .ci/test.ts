@@ -205,7 +205,13 @@ function listRooms(place: Place): Room[] {
         read,
         write,
         loopback,
-        `${children},redis-server`,
+        // Beside children: the engines, as above.
+        [
+          children,
+          "redis-server",
+          "setpriv",
+          ...["initdb", "postgres"].map((name) => `${postgres}/${name}`),
+        ].join(),
         "--allow-env",
         "--allow-sys",
       ],
@@ -495,7 +501,7 @@ async function runOne(
       ...(["browser", "devices"].includes(name)
         ? { CHROMIUM_PATH: chromium }
         : {}),
-      ...(["engines", "nodes", "runtimes", "cli"].includes(name)
+      ...(["engines", "formats", "nodes", "runtimes", "cli"].includes(name)
         ? { POSTGRES_BIN: postgres }
         : {}),
     },

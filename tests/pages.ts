@@ -39,7 +39,12 @@ const PACKAGES = [
 
 /** Returns the examples of a page that are marked `ignore`. */
 export function listUnrun(path: string): Example[] {
-  return [...PAGES[path]!.matchAll(UNRUN)].map(([, code = ""], index) => ({
+  return listUnrunIn(PAGES[path]!);
+}
+
+/** Returns the examples of a text that are marked `ignore`. */
+export function listUnrunIn(text: string): Example[] {
+  return [...text.matchAll(UNRUN)].map(([, code = ""], index) => ({
     name: NAME.exec(code)?.[1] ?? `${index}.ts`,
     code: PACKAGES.reduce(
       (text, name) =>

@@ -107,6 +107,19 @@ export class PostgresSessionStore extends EngineSessionStore {
    * @param client A pool, or `sql`.
    * @param options The table, its schema, and the clock.
    * @throws {TypeError} If the client, the table or the schema is invalid.
+   *
+   * @example With `npm:postgres`, and a schema of its own
+   * ```ts ignore
+   * import { PostgresSessionStore } from "@latchkey/session";
+   * import { assertEquals } from "@std/assert";
+   * import postgres from "npm:postgres@3";
+   *
+   * const sql = postgres("postgres://localhost/app", { connect_timeout: 2 });
+   * const store = new PostgresSessionStore(sql, { schema: "web" });
+   * await store.setup(); // throws at the start if a right is missing
+   * assertEquals(await store.has("0123456789abcdef"), false);
+   * await sql.end();
+   * ```
    */
   constructor(
     client: PostgresClient,

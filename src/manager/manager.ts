@@ -629,8 +629,9 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    */
   async revokeUser(
     user: string,
-    { except }: RevokeUserOptions<Data> = {},
+    options: RevokeUserOptions<Data> = {},
   ): Promise<number> {
+    const { except } = options;
     const isSession = except instanceof Session;
     const visit = isSession ? Visit.of(except, this.#settings) : undefined;
     const id = isSession ? stateOf(except).id : except;
