@@ -278,6 +278,21 @@ function listRooms(place: Place): Room[] {
       ],
     },
     {
+      name: "devices",
+      path: "tests/browser",
+      onDemand: true,
+      flags: [
+        "--allow-read",
+        // Else playwright-core, which looks there, would need --allow-all.
+        "--ignore-read=/proc",
+        write,
+        `--allow-run=${deno},${chromium}`,
+        "--allow-env",
+        "--allow-sys",
+        loopback,
+      ],
+    },
+    {
       name: "endurance",
       path: "tests/endurance",
       // Beside children: what lists the descriptors of another process.
@@ -482,7 +497,9 @@ async function runOne(
       TMP: temporary,
       TEMP: temporary,
       ...(isShown ? {} : { NO_COLOR: "1" }),
-      ...(name === "browser" ? { CHROMIUM_PATH: chromium } : {}),
+      ...(["browser", "devices"].includes(name)
+        ? { CHROMIUM_PATH: chromium }
+        : {}),
       ...(["engines", "formats", "nodes", "runtimes", "cli"].includes(name)
         ? { POSTGRES_BIN: postgres }
         : {}),

@@ -303,11 +303,9 @@ ${end}
 </li>`;
   });
   return markup`<ul class="list">${items}</ul>
-<form method="post" action="/actions/sign_out_others"><button${
-    disabledUnless(devices.length > 1)
-  }>Sign out all others</button></form>
-<p class="quiet">Log in with the same name in another browser or a private window. What is signed out here
-is out at its next request, also one that is under way: it saves nothing any more.</p>`;
+<form method="post" action="/actions/sign_out_others"><button>Sign out all others</button></form>
+<p class="quiet">Log in with the same name in another browser or a private window, and reload this page. What is
+signed out here is out at its next request; one that is under way saves nothing any more.</p>`;
 }
 
 /** A copy of the cookie, before and after the secret is replaced. */
@@ -338,7 +336,7 @@ function showTheft({ id, isCopied }: View): Markup {
   const items = steps.map(({ path, name, note, isReady }) =>
     markup`<li>
 <form method="post" action="/actions/${path}"><button${
-      disabledUnless(isReady)
+      isReady ? "" : " disabled"
     }>${name}</button></form>
 <span class="quiet">${note}</span>
 </li>`
@@ -407,10 +405,6 @@ function showOld(_view: View, { storage }: Demo): Markup {
 </form>
 <p class="quiet">Of all visitors in <code>${storage.where}</code>; with 0 minutes, yours too. A session with a lifetime
 of its own, as "remember me" gives it, is deleted when that has passed.</p>`;
-}
-
-function disabledUnless(isReady: boolean): Markup | undefined {
-  return isReady ? undefined : markup` disabled`;
 }
 
 function showTime(at: number): Markup {

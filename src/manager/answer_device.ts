@@ -56,7 +56,7 @@ import { instantAfter } from "../session/lifetime.ts";
 import { compareTokens, findTokens, MOST_TOKENS } from "./choose_token.ts";
 import type { DeviceSettings } from "./device_options.ts";
 import type { ManagerSettings } from "./manager_options.ts";
-import { isSignedOut, loadRevocations } from "./users.ts";
+import { isSignedOut, loadRevocations, type Revocations } from "./users.ts";
 
 const HEADERS: readonly Header[] = [
   ["cache-control", "no-store"],
@@ -136,8 +136,9 @@ class Exchange {
     if (!await verifyProof(proof, key)) return respond(400);
     const tokens = transport.read(this.#request);
     if (await this.#opensAnother(tokens)) return respond(204);
-    const kept = await this.#keep(found, key, isOffered);
-    if (kept === undefined) return respond(404);
+    const revocations = await loadRevocations(store, found.user);
+    const isKept = await this.#keep(found, revocations, key, isOffered);
+    if (!isKept) return respond(404);
     counters.bound++;
     const { hostname = "" } = URL.parse(this.#request.url ?? "") ?? {};
     return this.#renew(makeIdentifier(this.#device.cookie, hostname));
@@ -154,9 +155,9 @@ class Exchange {
     );
     if (identifier === undefined) return respond(404);
     const found = await store.load(id);
-    if (found === undefined || await this.#isSignedOut(found)) {
-      return respond(404);
-    }
+    if (found === undefined) return respond(404);
+    const revocations = await loadRevocations(store, found.user);
+    if (isSignedOut(id, found, revocations)) return respond(404);
     const { device: bound, deviceOffer } = found;
     if (bound === undefined) {
       const isOpen = deviceOffer !== undefined && now() < deviceOffer.until;
@@ -171,8 +172,7 @@ class Exchange {
       challenges.includes(proof.challenge) && await verifyProof(proof, key);
     if (!isProven) return ask(challenges[0], identifier);
     const isStill = ({ device }: SessionRecord) => device?.nonce === nonce;
-    const kept = await this.#keep(found, key, isStill);
-    if (kept !== undefined) {
+    if (await this.#keep(found, revocations, key, isStill)) {
       counters.proven++;
       return this.#renew(identifier);
     }
@@ -185,12 +185,6 @@ class Exchange {
 
   #readProof(): Proof | undefined {
     return readProof(this.#request.headers.get("secure-session-response"));
-  }
-
-  async #isSignedOut(record: SessionRecord): Promise<boolean> {
-    const { store } = this.#settings;
-    const revocations = await loadRevocations(store, record.user);
-    return isSignedOut(this.id, record, revocations);
   }
 
   /** Tells whether the request brings the cookie of another live session. */
@@ -206,28 +200,28 @@ class Exchange {
    * access, and is no commit.
    *
    * @param known The record that the proof was looked at for.
+   * @param revocations With that of its user.
    * @param isStill Tells whether the proof is good for the record as it is now.
-   * @returns `undefined` when nothing was kept.
+   * @returns Whether anything was kept.
    */
   async #keep(
     known: SessionRecord,
+    revocations: Revocations,
     key: DeviceKey,
     isStill: (record: SessionRecord) => boolean,
-  ): Promise<SessionRecord | undefined> {
+  ): Promise<boolean> {
     const { store, rotateGrace, now } = this.#settings;
     const { refreshEvery } = this.#device;
     const { id } = this;
-    const revocations = await loadRevocations(store, known.user);
-    let kept: SessionRecord | undefined;
+    let isGood = false;
     const stored = await store.update(id, (found) => {
-      kept = undefined;
       // What is sealed opens with the secret that it has, and no other.
-      const isGood = isStill(found) && found.user === known.user &&
+      isGood = isStill(found) && found.user === known.user &&
         found.sealed === undefined && !isSignedOut(id, found, revocations);
       if (!isGood) return KEEP;
       const provenAt = now();
       const { deviceOffer: _deviceOffer, ...rest } = found;
-      kept = {
+      return {
         ...rest,
         secretHash: hashSecret(this.#secret),
         previous: {
@@ -241,9 +235,8 @@ class Exchange {
           until: instantAfter(provenAt, refreshEvery + rotateGrace),
         },
       };
-      return kept;
     }, { lastAccess: "unchanged" });
-    return stored ? kept : undefined;
+    return isGood && stored !== undefined;
   }
 
   #renew(identifier: string): Response {

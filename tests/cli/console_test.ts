@@ -5,33 +5,11 @@ import {
   printable,
   reasonOf,
 } from "../../src/cli/console.ts";
-
-class Screen {
-  text = "";
-  readonly #isTerminal: boolean;
-
-  constructor(isTerminal: boolean) {
-    this.#isTerminal = isTerminal;
-  }
-
-  isTerminal(): boolean {
-    return this.#isTerminal;
-  }
-
-  writeSync(bytes: Uint8Array): number {
-    this.text += new TextDecoder().decode(bytes);
-    return bytes.length;
-  }
-}
+import { makeScreens } from "./screen.ts";
 
 function makeConsole(isTerminal: boolean, now?: () => number) {
-  const [stdout, stderr] = [new Screen(isTerminal), new Screen(isTerminal)];
-  const stdin = ReadableStream.from<Uint8Array>([]);
-  return {
-    console: new Console({ stdin, stdout, stderr }, now),
-    stdout,
-    stderr,
-  };
+  const screens = makeScreens(isTerminal);
+  return { ...screens, console: new Console(screens, now) };
 }
 
 Deno.test("printable() escapes what moves the cursor or turns the writing", () => {

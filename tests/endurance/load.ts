@@ -104,7 +104,8 @@ async function main(load: Load): Promise<void> {
   const act = async (): Promise<void> => {
     const [visitor] = idle.splice(random.below(idle.length), 1);
     if (visitor === undefined) return; // all are under way: the store is slow
-    requests += await visitor.act();
+    const made = await visitor.act();
+    requests += made;
     idle.push(visitor);
     if (random.oneIn(REVOKE_EVERY)) {
       const user = `${name} user ${random.below(REVOKED_USERS)}`;

@@ -1,6 +1,8 @@
 /** The server of `docs/observability.md`, with the permissions that the page names. */
 
 import { assert, assertEquals } from "@std/assert";
+import { MemorySessionStore } from "../../src/engines/memory.ts";
+import { SessionManager } from "../../src/manager/manager.ts";
 import { listUnrun, PAGES, ROOT } from "../pages.ts";
 import { type Child, spawnDeno } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
@@ -10,9 +12,8 @@ import { RawClient } from "./raw_client.ts";
 const NAME = "server.ts";
 const CODE = listUnrun("docs/observability.md")
   .find(({ name }) => name === NAME)!.code;
-const [, FLAGS = ""] = /^Permissions: `(.*?)`$/m.exec(
-  PAGES["docs/observability.md"]!,
-)!;
+const PAGE = PAGES["docs/observability.md"]!;
+const [, FLAGS = ""] = /^Permissions: `(.*?)`$/m.exec(PAGE)!;
 const ENDING = "Ending: a second signal does not wait for requests";
 
 /** A server on the sessions in a directory. */
@@ -84,6 +85,19 @@ class Server implements AsyncDisposable {
 }
 
 const BODY = new TextEncoder().encode("ann");
+
+Deno.test("docs/observability.md has every counter and every outcome", () => {
+  const { counters } = new SessionManager({ store: new MemorySessionStore() });
+  const source = Deno.readTextFileSync(`${ROOT}src/manager/operations.ts`);
+  const [table = ""] = /^ \* \| name.*?^ \*\n/ms.exec(source)!;
+  const outcomes = [...table.matchAll(/`([a-z_ ]+)`/g)].map(([, word]) =>
+    word!
+  );
+  assert(outcomes.includes("hit") && outcomes.includes("timeout"));
+  const lacking = [...Object.keys(counters), ...outcomes]
+    .filter((word) => !PAGE.includes(`\`${word}\``));
+  assertEquals(lacking, []);
+});
 
 Deno.test("SIGTERM: requests under way are answered and committed, and the exit code is 0", async () => {
   using directory = new TemporaryDirectory();

@@ -120,7 +120,8 @@ export class Crowd implements AsyncDisposable {
     const [visitor] = this.#idle.splice(random.below(this.#idle.length), 1);
     if (visitor === undefined) return; // all of them wait for an answer
     try {
-      this.compared += await visitor.act();
+      const made = await visitor.act();
+      this.compared += made;
     } catch (error) {
       if (!(error instanceof Violation)) throw error;
       if (this.violations.length < MOST_VIOLATIONS) {

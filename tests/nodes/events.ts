@@ -31,7 +31,9 @@ export const AT_FIRST: {
   readonly version: number;
 } = { secrets: [secretOf(1)], version: 1 };
 
-/** Sessions of a later format: this version neither reads nor writes them. */
+/** The texts of sessions of a later format, by ID. */
+export type LaterSessions = ReadonlyMap<string, string | undefined>;
+
 const LATER_SESSIONS = 10;
 const LATER = JSON.stringify({ format: 2, data: {}, createdAt: 1 });
 
@@ -39,29 +41,32 @@ const LATER = JSON.stringify({ format: 2, data: {}, createdAt: 1 });
 const AWAY = 1_000;
 const PAUSE = 500;
 
+/** Puts sessions of a later format there: this version neither reads nor writes them. */
+export async function putLater(engine: Engine): Promise<LaterSessions> {
+  const later = new Map<string, string | undefined>();
+  for (let n = 0; n < LATER_SESSIONS; n++) {
+    const id = createSessionId();
+    await engine.spoil(id, LATER);
+    later.set(id, await engine.read(id));
+  }
+  return later;
+}
+
 /** What happens in a run; it knows what has happened before. */
 export class Events {
   readonly #scene: Scene;
-  /** The texts of the sessions of a later format, by ID. */
-  readonly #later = new Map<string, string | undefined>();
+  readonly #later: LaterSessions;
   #version = AT_FIRST.version;
   #secret = 1;
   #killed = 0;
 
-  private constructor(scene: Scene) {
+  /**
+   * @param scene What it happens to.
+   * @param later What {@linkcode putLater} has put there.
+   */
+  constructor(scene: Scene, later: LaterSessions) {
     this.#scene = scene;
-  }
-
-  /** Prepares what must be there before. */
-  static async prepare(scene: Scene): Promise<Events> {
-    const events = new Events(scene);
-    const { engine } = scene;
-    for (let n = 0; n < LATER_SESSIONS; n++) {
-      const id = createSessionId();
-      await engine.spoil(id, LATER);
-      events.#later.set(id, await engine.read(id));
-    }
-    return events;
+    this.#later = later;
   }
 
   /**

@@ -3,7 +3,7 @@
 import { quantile } from "../../bench/harness/statistics.ts";
 import { Crowd, type Timing } from "./crowd.ts";
 import { type EngineName, startEngine } from "./engines.ts";
-import { AT_FIRST, type EventName, Events } from "./events.ts";
+import { AT_FIRST, type EventName, Events, putLater } from "./events.ts";
 import { Fleet } from "./fleet.ts";
 
 /** What {@linkcode runNodes} takes. */
@@ -60,13 +60,14 @@ export async function runNodes(options: NodesOptions): Promise<NodesResult> {
     place: engine.place,
     rotateEvery: third,
   });
+  const later = await putLater(engine);
   const phases: Phase[] = [];
   const crowd = new Crowd({ port: fleet.port, visitors, rate: RATE });
   const found: string[] = [];
   {
     await using stack = new AsyncDisposableStack();
     stack.use(crowd);
-    const happening = await Events.prepare({ engine, fleet, crowd });
+    const happening = new Events({ engine, fleet, crowd }, later);
     for (const event of events) {
       const times = [performance.now()];
       await pause(third);

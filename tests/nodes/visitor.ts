@@ -74,6 +74,8 @@ const NOTHING: State = {
 const MOST_PENDING = 3;
 /** Cookies of sessions that have ended, which are tried again. */
 const MOST_DEAD = 4;
+/** Requests that a message tells of. */
+const MOST_LATEST = 10;
 
 /** A visitor with a cookie; it makes one request at a time, or two visits at once. */
 export class Visitor {
@@ -82,6 +84,8 @@ export class Visitor {
   readonly #options: VisitorOptions;
   #states: readonly State[] = [NOTHING];
   #cookie: string | undefined;
+  /** What it did last, for a message. */
+  readonly #latest: string[] = [];
   /** Cookies that open nothing any more. */
   readonly #dead: string[] = [];
 
@@ -104,7 +108,13 @@ export class Visitor {
     const acts = this.#draw();
     const begin = performance.now();
     const outcomes = await Promise.all(acts.map((act) => this.#ask(act)));
-    this.#learn(outcomes, { begin, end: performance.now() });
+    const end = performance.now();
+    for (const { act, answer } of outcomes) {
+      const span = [begin, end].map(Math.round).join("–");
+      this.#latest.push(`${span} ${JSON.stringify([act, answer])}`);
+    }
+    this.#latest.splice(0, this.#latest.length - MOST_LATEST);
+    this.#learn(outcomes, { begin, end });
     if (acts[0]!.path === "/leave") this.begin();
     return acts.length;
   }
@@ -263,7 +273,14 @@ export class Visitor {
   ): readonly State[] {
     if (answer.owner !== null && answer.owner !== this.#options.name) return [];
     if (!seen.some((one) => matches(one, act, answer))) return [];
-    const applied = states.map((state) => apply(state, act, span));
+    // Some of what is pending may have been kept just before; with a new secret
+    // the rest is refused.
+    const found = hasNewSecret(act.path)
+      ? states.flatMap((state) =>
+        unfold(state).filter(({ isLive }) => isLive === state.isLive)
+      )
+      : states;
+    const applied = found.map((state) => apply(state, act, span));
     // The session may have ended under a login, which then has one of its own.
     return act.path === "/login" && seen.some(({ isLive }) => !isLive)
       ? [...applied, apply(NOTHING, act, span)]
@@ -274,7 +291,8 @@ export class Visitor {
     const { name } = this.#options;
     return new Violation(
       `${name}: ${what} was answered ${JSON.stringify(answer)};` +
-        ` possible before: ${JSON.stringify(this.#states)}`,
+        ` possible before: ${JSON.stringify(this.#states)};` +
+        ` it did: ${this.#latest.join(", ")}`,
     );
   }
 }

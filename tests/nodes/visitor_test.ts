@@ -35,7 +35,10 @@ async function findViolation(
     },
   });
   const application = new Application({ store, idleTimeout: 3_600_000 });
-  const answer: Send = (request) => application.answer(request);
+  const answer: Send = (request) =>
+    application.answer(request).catch(() =>
+      new Response(null, { status: 500 })
+    );
   const send = damageSend?.(answer, random) ?? answer;
   const revocations = new Revocations();
   const visitors = Array.from({ length: VISITORS }, (_, n) =>
@@ -84,6 +87,27 @@ Deno.test("a request without an answer may have been carried out, or be yet, or 
       else if (random.oneIn(2)) late.push(() => send(request));
       return new Response(null, { status: 502 });
     },
+  });
+  assertEquals(violation, undefined);
+});
+
+Deno.test("a commit without an answer may be kept while another request is under way", async () => {
+  const late = new Map<string, () => Promise<unknown>>();
+  const violation = await findViolation({
+    store: (store, random) => ({
+      update: async (id, change, options) => {
+        const before = late.get(id);
+        if (before === undefined && random.oneIn(10)) {
+          late.set(id, () => store.update(id, change, options));
+          throw new Error("it takes too long");
+        }
+        if (before !== undefined && random.oneIn(2)) {
+          late.delete(id);
+          await before();
+        }
+        return await store.update(id, change, options);
+      },
+    }),
   });
   assertEquals(violation, undefined);
 });
