@@ -89,8 +89,10 @@ export type {
   SessionOperation,
 } from "./src/manager/operations.ts";
 export type { RevokeUserOptions, UserSession } from "./src/manager/users.ts";
+export type { DeviceBoundOptions } from "./src/manager/device_options.ts";
 export type { SessionManagerOptions } from "./src/manager/manager_options.ts";
 export type {
+  RefreshSkippedEvent,
   SecretReusedEvent,
   SessionAmbiguousEvent,
   SessionEvent,

@@ -260,6 +260,7 @@ function listRooms(place: Place): Room[] {
     },
     { name: "system", path: "tests/system", flags: [read, write, children] },
     { name: "http", path: "tests/http", flags: [] },
+    { name: "device", path: "tests/device", flags: [] },
     { name: "session", path: "tests/session", flags: [] },
     { name: "core", path: "tests/core", flags: [] },
     { name: "house", path: "tests", flags: [read, write, children] },

@@ -102,14 +102,8 @@ async function check(base: string, options: TurnOptions): Promise<number> {
 }
 
 async function measureStart(): Promise<number> {
-  const sides = [importPackage, importNode].map((run) => ({
-    operations: 1,
-    batch: async () => {
-      const start = performance.now();
-      await run();
-      return performance.now() - start;
-    },
-  }));
+  const sides = [importPackage, importNode]
+    .map((batch) => ({ operations: 1, batch }));
   const options = { rounds: STARTS, turn: 0 };
   const [ours, bare] = await measureSpeeds(sides, options);
   return medianRatio(ours!, bare!);

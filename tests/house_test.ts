@@ -51,12 +51,16 @@ const ROOMS: Readonly<Record<string, Room>> = {
     below: ["core"],
     packages: [],
   },
+  device: {
+    below: ["core"],
+    packages: ["node:buffer"],
+  },
   http: {
     below: [],
     packages: [],
   },
   manager: {
-    below: ["core", "session", "http"],
+    below: ["core", "device", "session", "http"],
     packages: [],
   },
   frameworks: {

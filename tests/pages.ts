@@ -30,6 +30,7 @@ const UNRUN = /^ *```tsx? ignore\n(.*?)^ *```$/gms;
 const NAME = /^ *\/\/ (\S+\.tsx?)\n/;
 /** Versions are exact where they are run. */
 const PACKAGES = [
+  "npm:@opentelemetry/api@1.10.0",
   "npm:ioredis@5.11.1",
   "npm:pg@8.23.1",
   "npm:postgres@3.4.9",

@@ -39,11 +39,7 @@ interface EnginesResults extends Results {
 const COLUMNS: readonly (readonly [string, (point: Point) => string])[] = [
   ["sessions", ({ sessions }) => exact(sessions)],
   ["bytes each", ({ bytes }) => count(bytes)],
-  [
-    "load",
-    ({ load, loadShare, loadShareOfParsed }) =>
-      share(load, loadShare, loadShareOfParsed),
-  ],
+  ["load", ({ load, loadShare }) => share(load, loadShare)],
   [
     "load, 32 flows",
     ({ loadOfMany, loadOfManyShare }) => share(loadOfMany, loadOfManyShare),
@@ -97,7 +93,7 @@ function toMarkdown(results: EnginesResults): string {
     }; engine and client on this machine. Sessions of ` +
     "500 B, each with a user of its own. Operations per second, the middle " +
     "of the rounds; in brackets in units of the engine's own get of the same " +
-    "bytes by the same client, then of that with `JSON.parse`.",
+    "bytes by the same client, with `JSON.parse`.",
     table(
       ["store", ...COLUMNS.map(([title]) => title)],
       engines.flatMap(({ label, points }) =>
@@ -111,7 +107,6 @@ function toMarkdown(results: EnginesResults): string {
   ]);
 }
 
-function share(speed: number, ...ratios: number[]): string {
-  const shares = ratios.map((ratio) => ratio.toFixed(2)).join("; ");
-  return `${count(speed)} (${shares})`;
+function share(speed: number, ratio: number): string {
+  return `${count(speed)} (${ratio.toFixed(2)})`;
 }

@@ -102,9 +102,9 @@ export class Console implements Disposable {
    * @param total How many there were at the beginning, where that is known.
    */
   showProgress(done: number, what: string, total?: number): void {
-    if (!this.showsProgress) return;
     const now = this.#now();
     this.#progressSince ??= now;
+    if (!this.#line.isDue) return;
     const seconds = (now - this.#progressSince) / MS_PER_SECOND;
     const rate = seconds < 1
       ? ""
@@ -135,9 +135,11 @@ export class Console implements Disposable {
   }
 }
 
+const COMMAS = new Intl.NumberFormat("en-US");
+
 /** Writes a number as 12,345. */
 export function withCommas(count: number): string {
-  return count.toLocaleString("en-US");
+  return COMMAS.format(count);
 }
 
 /**

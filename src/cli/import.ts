@@ -65,11 +65,12 @@ ${ADDRESS_HELP}`,
     try {
       for await (const text of linesOf(console.stdin, signal)) {
         const object = objectOf(text);
-        if (++line === 1) checkHeader(object);
+        if (line === 0) checkHeader(object);
         else if ("sessions" in object) isWhole = true;
         else count[await importLine(opened.store, object, signal)]++;
-        console.showProgress(line, "lines read");
+        console.showProgress(++line, "lines read");
       }
+      signal.throwIfAborted();
       if (line === 0) throw new TypeError("there is none");
     } catch (error) {
       if (!(error instanceof TypeError)) throw error;

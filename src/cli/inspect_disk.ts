@@ -37,7 +37,7 @@ export function* inspectDisk(path: string): Generator<Finding> {
   }
   const asked = { name: "sys", kind: "statfs" } as const;
   if (Deno.permissions.querySync(asked).state !== "granted") {
-    yield skip("file system, room", "--allow-sys=statfs");
+    yield skip("disk", "--allow-sys=statfs");
   } else {
     const { type, bsize, blocks, bavail, files, ffree } = statfsSync(path);
     yield judgeType(type >>> 0);

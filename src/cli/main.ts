@@ -23,7 +23,8 @@ import { refuseUsage, runCommand } from "./usage.ts";
 /** The version in deno.json; a test compares them. */
 const VERSION = "0.1.0";
 
-const COMMANDS: readonly ProgramCommand[] = [
+/** The commands, in the order of the help. */
+export const COMMANDS: readonly ProgramCommand[] = [
   cleanup,
   list,
   show,

@@ -123,17 +123,7 @@ export async function connectStore(
       return opened(address, { kind }, store, () => kv.close());
     }
     case "redis": {
-      const { createClient } = await loadDriver<RedisDriver>("redis");
-      const client = createClient({
-        url: where,
-        ...passwordFor(where),
-        socket: { reconnectStrategy: false, connectTimeout: CONNECT_TIMEOUT },
-      });
-      let isConnected = false;
-      // Before that the call below throws the same.
-      client.on("error", (error) => isConnected && tell(error));
-      await client.connect();
-      isConnected = true;
+      const client = await connectRedis(where, tell);
       const store = new RedisSessionStore(client, { prefix, onWarning });
       return opened(address, { kind, client }, store, () => client.destroy());
     }
@@ -214,30 +204,105 @@ async function openKv(where: string): Promise<Deno.Kv> {
   return await untilUnlocked(() => Deno.openKv(where));
 }
 
+/**
+ * Connects to a server of Redis, or to the cluster that it belongs to.
+ *
+ * @param url Its address.
+ * @param tell Takes the errors of a connection that was there.
+ */
+async function connectRedis(
+  url: string,
+  tell: (error: Error) => void,
+): Promise<RedisDriverClient> {
+  const { createClient, createCluster } = await loadDriver<RedisDriver>(
+    "redis",
+  );
+  const { href, username, password } = withPassword(url);
+  const socket = {
+    reconnectStrategy: false,
+    connectTimeout: CONNECT_TIMEOUT,
+  } as const;
+  const node = createClient({ url: href, socket });
+  await connect(node, tell);
+  if (!await isOfCluster(node)) return node;
+  node.destroy();
+  const cluster = createCluster({
+    rootNodes: [{ url: href }],
+    defaults: {
+      ...username !== "" && { username: decodeURIComponent(username) },
+      ...password !== "" && { password: decodeURIComponent(password) },
+      socket,
+    },
+  });
+  await connect(cluster, tell);
+  return cluster;
+}
+
+async function connect(
+  client: RedisDriverClient,
+  tell: (error: Error) => void,
+): Promise<void> {
+  let isConnected = false;
+  // Before that the call below throws the same.
+  client.on("error", (error) => isConnected && tell(error));
+  await client.connect();
+  isConnected = true;
+}
+
+async function isOfCluster(node: RedisNodeClient): Promise<boolean> {
+  try {
+    const info = await node.sendCommand(["INFO", "cluster"]);
+    return String(info).includes("cluster_enabled:1");
+  } catch (error) {
+    // The user may not ask. In a cluster the first answer tells.
+    if (error instanceof Error && /^NOPERM/.test(error.message)) return false;
+    throw error;
+  }
+}
+
 const PASSWORD_VARIABLE = "REDISCLI_AUTH";
 
-/** The password of the environment, where the URL has none. */
-function passwordFor(url: string): { readonly password?: string } {
-  if (new URL(url).password !== "") return {};
+/** Adds the password of the environment to a URL that has none. */
+function withPassword(text: string): URL {
+  const url = new URL(text);
   const { state } = Deno.permissions.querySync({
     name: "env",
     variable: PASSWORD_VARIABLE,
   });
-  if (state !== "granted") return {};
-  const password = Deno.env.get(PASSWORD_VARIABLE);
-  return password === undefined ? {} : { password };
+  if (url.password !== "" || state !== "granted") return url;
+  url.password = encodeURIComponent(Deno.env.get(PASSWORD_VARIABLE) ?? "");
+  return url;
+}
+
+/** What both clients of `npm:redis` have. */
+type RedisDriverClient = RedisClient & ErrorEmitter & {
+  connect(): Promise<unknown>;
+  destroy(): void;
+};
+
+/** The client of one server. */
+type RedisNodeClient = RedisDriverClient & {
+  sendCommand(args: string[]): Promise<unknown>;
+};
+
+interface RedisConnectOptions {
+  readonly username?: string;
+  readonly password?: string;
+  readonly socket: {
+    readonly reconnectStrategy: false;
+    readonly connectTimeout: number;
+  };
 }
 
 /** The part of `npm:redis` that is used. */
 interface RedisDriver {
-  createClient(options: {
-    url: string;
-    password?: string;
-    socket: { reconnectStrategy: false; connectTimeout: number };
-  }): RedisClient & ErrorEmitter & {
-    connect(): Promise<unknown>;
-    destroy(): void;
-  };
+  createClient(
+    options: RedisConnectOptions & { readonly url: string },
+  ): RedisNodeClient;
+  createCluster(options: {
+    readonly rootNodes: readonly { readonly url: string }[];
+    readonly defaults: RedisConnectOptions;
+  }): RedisDriverClient;
 }
 
 /** The part of `npm:pg` that is used. */

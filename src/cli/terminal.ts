@@ -32,11 +32,16 @@ export class ProgressLine implements Disposable {
     this.#now = now;
   }
 
+  /** Whether a text would be shown: there is a terminal, and 0.1 s have passed. */
+  get isDue(): boolean {
+    return this.#terminal !== undefined &&
+      this.#now() - this.#shownAt >= SHORTEST_PAUSE;
+  }
+
   /** Shows a text, unless another was shown less than 0.1 s ago. */
   show(text: string): void {
-    const now = this.#now();
-    if (now - this.#shownAt < SHORTEST_PAUSE) return;
-    this.#shownAt = now;
+    if (!this.isDue) return;
+    this.#shownAt = this.#now();
     this.#write(`${START_OF_LINE}${text}`);
   }
 

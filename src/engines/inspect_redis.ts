@@ -17,13 +17,19 @@ import { HARMLESS, REFUSED } from "./redis_setup.ts";
 const OLDEST = [6, 2] as const;
 
 /**
- * Inspects each master of a Redis server or cluster.
+ * Inspects a Redis server, or each master of a cluster, with its number.
  *
  * @param client A connected client.
  */
 export async function* inspectRedis(client: RedisClient): Inspection {
-  for (const node of await connectionOf(client).nodes()) {
-    yield* inspectNode(node);
+  const nodes = await connectionOf(client).nodes();
+  for (const [n, node] of nodes.entries()) {
+    for await (const finding of inspectNode(node)) {
+      const { check } = finding;
+      yield nodes.length === 1
+        ? finding
+        : { ...finding, check: `${check} ${n + 1}` };
+    }
   }
   return true;
 }
@@ -39,7 +45,7 @@ async function* inspectNode({ send }: RedisNode): AsyncGenerator<Finding> {
   const info = await send(["INFO"]).catch(refused);
   if (info === undefined) {
     yield skip(
-      "version, role, eviction, persistence",
+      "server",
       "the right +info of Redis",
     );
     return;

@@ -170,6 +170,17 @@ export interface SessionCounters {
    * refusal or a conflict, as a rule because the store did.
    */
   readonly failures: number;
+  /**
+   * Requests whose cookie opens its session, which is bound to a device, only
+   * after another proof; the cookie was cleared.
+   */
+  readonly unproven: number;
+  /** Requests without the cookie of a bound session; event `"skipped"`. */
+  readonly skipped: number;
+  /** Sessions that were bound to a device. */
+  readonly bound: number;
+  /** Proofs of a device by which the cookie of a bound session was renewed. */
+  readonly proven: number;
 }
 
 /** What came of the opening of a session. */
@@ -183,7 +194,9 @@ export type Opening =
   | "revoked"
   | "unopenable"
   | "invalid"
-  | "ambiguous";
+  | "ambiguous"
+  | "unproven"
+  | "skipped";
 
 /** Why a request got a new session. */
 export type Unopened = Exclude<Opening, "hit">;
@@ -199,6 +212,8 @@ const OPENINGS: Readonly<Record<Opening, keyof SessionCounters | undefined>> = {
   unopenable: "unopenable",
   invalid: "invalid",
   ambiguous: "ambiguous",
+  unproven: "unproven",
+  skipped: "skipped",
 };
 
 /** {@linkcode SessionCounters} that can be changed. */
@@ -223,6 +238,10 @@ export function startCounting(): Counters {
     ambiguous: 0,
     touches: 0,
     failures: 0,
+    unproven: 0,
+    skipped: 0,
+    bound: 0,
+    proven: 0,
   };
 }
 

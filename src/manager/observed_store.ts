@@ -6,6 +6,7 @@ import {
   type LoadOptions,
   type RecordChange,
   type SessionStore,
+  type UpdateOptions,
 } from "../core/store.ts";
 import type { ManagedStore } from "./bounded_store.ts";
 import type { Observe } from "./operations.ts";
@@ -66,6 +67,7 @@ export class ObservedStore implements ManagedStore {
   update(
     id: string,
     change: RecordChange,
+    options?: UpdateOptions,
   ): Promise<SessionRecord | null | undefined> {
     let kept = "updated";
     const watched: RecordChange = (record) => {
@@ -75,7 +77,7 @@ export class ObservedStore implements ManagedStore {
     };
     return this.#observe(
       "store update",
-      () => this.#store.update(id, watched),
+      () => this.#store.update(id, watched, options),
       (record) => record ? kept : record === null ? "deleted" : "miss",
     );
   }

@@ -3,6 +3,7 @@ import { KEEP } from "../core/store.ts";
 import type { Token } from "../core/token.ts";
 import { isTouchDue } from "../session/lifetime.ts";
 import type { SessionRequest } from "../http/transport.ts";
+import { readSkipped } from "../device/headers.ts";
 import {
   compareTokens,
   credentialsOf,
@@ -18,6 +19,7 @@ import type { ManagerSettings } from "./manager_options.ts";
 import {
   type Credentials,
   dueRotation,
+  isBound,
   isOpening,
   matchSecret,
   verify,
@@ -76,7 +78,23 @@ async function open(
     await isolation.leave();
     throw error;
   }
+  if (found === "none" || found === "miss") {
+    found = findSkipped(settings, request) ?? found;
+  }
   return new Visit(settings, request, isolation, isPassive, found, fitting);
+}
+
+/** Finds out, of a request without a session, if the browser has a bound one. */
+function findSkipped(
+  { device, report }: ManagerSettings,
+  { headers }: SessionRequest,
+): "skipped" | undefined {
+  if (device === undefined) return undefined;
+  const header = headers.get("secure-session-skipped");
+  const reason = readSkipped(header, device.cookie);
+  if (reason === undefined) return undefined;
+  report({ type: "skipped", reason });
+  return "skipped";
 }
 
 /**
@@ -93,12 +111,14 @@ async function findFitting(
     report({ type: "ambiguous", sessionIds: [] });
     return [[], "ambiguous"];
   }
-  const { fitting, reused } = await compareTokens(settings, tokens);
+  const compared = await compareTokens(settings, tokens);
+  const { fitting, reused, isUnproven } = compared;
   for (const credentials of reused) await reportReuse(settings, credentials);
   if (fitting.length > 1) {
     report({ type: "ambiguous", sessionIds: fitting.map(({ id }) => id) });
     return [fitting, "ambiguous"];
   }
+  if (isUnproven) return [fitting, "unproven"];
   return [fitting, reused.length > 0 ? "reused" : "miss"];
 }
 
@@ -148,11 +168,12 @@ async function findSession(
   const verified = verify(settings, stored, credentials);
   if (verified === undefined) {
     const matched = matchSecret(stored, secretHash, now());
-    if (matched === "reused") {
-      await reportReuse(settings, credentials);
-      return "reused";
+    if (!isOpening(matched)) {
+      const isOld = matched === "reused" || matched === "unproven";
+      if (isOld) await reportReuse(settings, credentials);
+      if (isBound(stored)) return "unproven";
+      return isOld ? "reused" : "wrong_secret";
     }
-    if (!isOpening(matched)) return "wrong_secret";
     report({ type: "unopenable", sessionId: id });
     return "unopenable";
   }
@@ -173,7 +194,8 @@ async function findSession(
     report({ type: "invalid", sessionId: id, error });
     return "invalid";
   }
-  const isCurrent = match === "current";
+  // The secret before that of a bound session leads to no other.
+  const isCurrent = match === "current" || isBound(record);
   return {
     id,
     record,
@@ -198,7 +220,8 @@ async function reportReuse(
   const ending = endOnReuse && store.update(id, (record) => {
     // A login may have replaced the secret meanwhile.
     const isReused = matchSecret(record, secretHash, now()) === "reused";
-    return isReused ? undefined : KEEP;
+    // The browser itself brings one, if it did not get the answer to its proof.
+    return isReused && !isBound(record) ? undefined : KEEP;
   });
   try {
     await ending;

@@ -21,7 +21,7 @@ import type { ManagedStore } from "./bounded_store.ts";
  *
  * | name | outcome |
  * | --- | --- |
- * | `open` | `hit`; `none`: no token; `miss`, `expired`, `wrong_secret`, `reused`, `revoked`, `unopenable`, `invalid`, `ambiguous`: a new session, see {@linkcode SessionCounters} |
+ * | `open` | `hit`; `none`: no token; `miss`, `expired`, `wrong_secret`, `reused`, `revoked`, `unopenable`, `invalid`, `ambiguous`, `unproven`, `skipped`: a new session, see {@linkcode SessionCounters} |
  * | `commit` | `committed`, `merged`, `unchanged`, `refused`, `conflict`, `revoked` |
  * | `cleanup` | `done`, `partial`: it took `maxSeconds`; `busy`: another one is at work |
  * | `store load` | `hit`, `touched`, `miss`, `expired` |

@@ -7,6 +7,7 @@ import {
   type RevocationMoment,
 } from "../core/revocation.ts";
 import { KEEP } from "../core/store.ts";
+import { makeOffer } from "../device/headers.ts";
 import type { Header, SessionRequest } from "../http/transport.ts";
 import { cookieAge, isTouchDue } from "../session/lifetime.ts";
 import { Session, stateOf } from "../session/session.ts";
@@ -73,6 +74,8 @@ export class Visit {
   readonly broughtHash: string | undefined;
   /** Of sessions that the request brought and did not get. */
   others: readonly Credentials[];
+  /** What offers to the browser to register a key, with the next cookie. */
+  #offer: Header | undefined;
   readonly #opening: RevocationMoment;
   /** The user who was signed in then, and the generation that was the newest. */
   readonly #openedUser: string | undefined;
@@ -303,6 +306,13 @@ export class Visit {
     this.state.finish(kept);
   }
 
+  /** The offer to register a key that goes with the token, once. */
+  takeOffer(): Header | undefined {
+    const offer = this.#offer;
+    this.#offer = undefined;
+    return offer;
+  }
+
   /** Decides whether the request may write to the record as it is now. */
   verifyWriter(
     record: SessionRecord,
@@ -315,11 +325,24 @@ export class Visit {
     return isRevoked ? "revoked" : verified;
   }
 
-  /** Makes the header that gives the client its token. */
-  issue(record: SessionRecord): Header {
-    const { transport, now } = this.settings;
+  /**
+   * Makes the header that gives the client its token.
+   *
+   * @param record The record, as it was kept.
+   * @param offerSecret The secret of the offer to register a key, if there is one.
+   */
+  issue(record: SessionRecord, offerSecret?: string): Header {
+    const { transport, rotateGrace, now } = this.settings;
     const { id, secret } = this.credentials!;
-    const maxAge = cookieAge(record, now());
+    if (record.deviceOffer !== undefined && offerSecret !== undefined) {
+      const { algorithms, path } = this.settings.device!;
+      this.#offer = makeOffer(algorithms, path, id + offerSecret);
+    }
+    const { device } = record;
+    // Nothing but a proof prolongs the cookie of a bound session.
+    const maxAge = device === undefined
+      ? cookieAge(record, now())
+      : device.until - rotateGrace - now();
     return transport.issue(this.request, id + secret, maxAge);
   }
 }

@@ -99,9 +99,9 @@ function testOn(
 }
 
 const PERMISSIONS: Readonly<Record<string, string[]>> = {
-  directory: ["skip file system, room", "skip mount", "skip user"],
-  sqlite: ["skip file system, room", "skip mount", "skip user", "skip log"],
-  kv: ["skip file system, room", "skip mount", "skip user"],
+  directory: ["skip disk", "skip mount", "skip user"],
+  sqlite: ["skip disk", "skip mount", "skip user", "skip log"],
+  kv: ["skip disk", "skip mount", "skip user"],
   redis: ["warn persistence"],
   postgres: ["warn durability"],
 };
@@ -454,7 +454,7 @@ testOn("redis", "a user of Redis without rights", async (place) => {
   diagnosis.assertFound("bad", "setup", "SETRANGE");
   diagnosis.assertFound(
     "skip",
-    "version, role, eviction, persistence",
+    "server",
     "the right +info",
   );
   const wrong = place.address.replace("operator", "stranger");

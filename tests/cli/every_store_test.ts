@@ -3,7 +3,9 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { SessionRevokedError } from "../../src/core/errors.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
+import { RedisSessionStore } from "../../src/engines/redis.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
+import { connectRedis } from "../engines/open_redis.ts";
 import {
   HOUR,
   ID,
@@ -13,10 +15,13 @@ import {
   SECRET_HASH,
 } from "../constants.ts";
 import { lastAccessOf } from "../contract/contract.ts";
+import { missingRedis } from "../engines/redis_server.ts";
+import { RedisCluster } from "../engines/redis_cluster.ts";
 import { type Ending, spawn } from "../spawn.ts";
 import {
   type Kind,
   KINDS,
+  PASSWORD,
   runOn,
   Servers,
   type StorePlace,
@@ -302,3 +307,56 @@ for (const kind of KINDS) {
     },
   );
 }
+
+const skipped = missingRedis === undefined ? "" : ` (skipped: ${missingRedis})`;
+
+Deno.test({
+  name: `redis: a command finds the sessions of a whole cluster${skipped}`,
+  ignore: missingRedis !== undefined,
+  fn: async () => {
+    await using cluster = await RedisCluster.start();
+    const { port } = cluster.masters[0]!;
+    await using connected = await connectRedis({
+      port,
+      client: "redis",
+      isCluster: true,
+    });
+    const store = new RedisSessionStore(connected.client);
+    const ids = Array.from({ length: 20 }, (_, n) => `${n}`.padStart(32, "0"));
+    for (const id of ids) await store.save(id, recordOf({}, { user: "ann" }));
+    const run = (...args: string[]) =>
+      spawn(
+        "mod.ts",
+        [args[0]!, `redis://127.0.0.1:${port}`, ...args.slice(1)],
+        {
+          flags: ["--allow-net=127.0.0.1"],
+        },
+      ).end();
+    const { stdout } = await run("list", "--json");
+    const listed = stdout.trimEnd().split("\n").map((line) =>
+      JSON.parse(line).id
+    );
+    assertEquals(listed.sort(), ids);
+    assertEquals((await run("revoke", "--user=ann")).stdout, "Revoked: 20\n");
+  },
+});
+
+Deno.test({
+  name: `redis: a password may come from REDISCLI_AUTH${skipped}`,
+  ignore: missingRedis !== undefined,
+  fn: async () => {
+    await using place = await servers.open("redis");
+    const address = place.address.replace(`:${PASSWORD}@`, "@");
+    const args = ["list", address, ...place.options];
+    const env = { REDISCLI_AUTH: PASSWORD };
+    const [flag = ""] = place.flags;
+    const granted = await spawn("mod.ts", args, {
+      flags: [flag, "--allow-env=REDISCLI_AUTH"],
+      env,
+    }).end();
+    assertEquals([granted.code, granted.stderr], [0, ""]);
+    const without = await spawn("mod.ts", args, { flags: [flag], env }).end();
+    assertEquals(without.code, 1);
+    assert(!without.stderr.includes(PASSWORD));
+  },
+});

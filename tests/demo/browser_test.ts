@@ -300,9 +300,9 @@ browserTest(
 
 browserTest(
   "the pictures of the page are made anew, and small",
-  async (browser, server) => {
+  async (browser) => {
     using directory = new TemporaryDirectory();
-    await takePictures(browser, server.url, directory.path);
+    await takePictures(browser, directory.path);
     const made = directory.list();
     const kept = [...Deno.readDirSync("docs/images")].map(({ name }) => name);
     assertEquals(made, kept.filter((name) => name.startsWith("demo-")).sort());

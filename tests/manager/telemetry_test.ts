@@ -1,128 +1,9 @@
 /** Spans and metrics, as Deno exports them to a collector. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { spawn } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-
-interface Attribute {
-  readonly key: string;
-  readonly value: { readonly stringValue?: string };
-}
-
-/** What is read here of OTLP as JSON. */
-interface Span {
-  readonly spanId: string;
-  readonly parentSpanId: string;
-  readonly traceId: string;
-  readonly name: string;
-  readonly kind: number;
-  readonly startTimeUnixNano: string;
-  readonly attributes: readonly Attribute[];
-  readonly status: { readonly code: number; readonly message: string };
-}
-
-interface Metric {
-  readonly name: string;
-  readonly unit: string;
-  readonly histogram?: {
-    readonly dataPoints: readonly {
-      readonly attributes: readonly Attribute[];
-      readonly count: string;
-    }[];
-  };
-}
-
-const SERVER = 2;
-const OURS = "latchkey.session.";
-
-/** Takes what is exported by OTLP over HTTP, as JSON. */
-class Collector implements AsyncDisposable {
-  /** All that came, as text. */
-  readonly bodies: string[] = [];
-  readonly spans: Span[] = [];
-  readonly metrics = new Map<string, Metric>();
-  readonly #server: Deno.HttpServer<Deno.NetAddr>;
-
-  constructor() {
-    this.#server = Deno.serve(
-      { hostname: "127.0.0.1", port: 0, onListen: () => {} },
-      async (request) => {
-        const body = await request.text();
-        this.bodies.push(body);
-        const { resourceSpans = [], resourceMetrics = [] } = JSON.parse(body);
-        for (const { scopeSpans } of resourceSpans) {
-          for (const { spans } of scopeSpans) this.spans.push(...spans);
-        }
-        for (const { scopeMetrics } of resourceMetrics) {
-          for (const { metrics } of scopeMetrics) {
-            // Each time all since the start.
-            for (const one of metrics) this.metrics.set(one.name, one);
-          }
-        }
-        return Response.json({});
-      },
-    );
-  }
-
-  get env(): Record<string, string> {
-    return {
-      OTEL_DENO: "true",
-      OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
-      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${this.#server.addr.port}`,
-    };
-  }
-
-  /** Says what was done for a path, each span with those below it. */
-  describe(path: string): unknown {
-    const root = this.spans.find((span) =>
-      span.kind === SERVER && attributeOf(span, "url.path") === path
-    );
-    assert(root !== undefined, `no span of ${path}`);
-    return this.#below(root);
-  }
-
-  /** How often operations came to what, by the attributes of a histogram. */
-  countsOf(name: string): Record<string, number> {
-    const { histogram, unit } = this.metrics.get(OURS + name)!;
-    assertEquals(unit, "s");
-    return Object.fromEntries(
-      histogram!.dataPoints.map((point) => [
-        ["store.operation", "outcome"].map((key) =>
-          attributeOf(point, OURS + key)
-        ).filter(Boolean).join(" "),
-        Number(point.count),
-      ]),
-    );
-  }
-
-  #below(parent: Span): unknown[] {
-    return this.spans.filter(({ parentSpanId }) =>
-      parentSpanId === parent.spanId
-    )
-      .sort((one, other) =>
-        Number(
-          BigInt(one.startTimeUnixNano) - BigInt(other.startTimeUnixNano),
-        )
-      )
-      .map((span) => {
-        assertEquals(span.traceId, parent.traceId);
-        const text = `${span.name}: ${attributeOf(span, `${OURS}outcome`)}`;
-        const below = this.#below(span);
-        return below.length === 0 ? text : [text, ...below];
-      });
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#server.shutdown();
-  }
-}
-
-function attributeOf(
-  { attributes }: { readonly attributes: readonly Attribute[] },
-  name: string,
-): string | undefined {
-  return attributes.find(({ key }) => key === name)?.value.stringValue;
-}
+import { attributeOf, Collector } from "./collector.ts";
 
 Deno.test("a collector sees the trace of each request, and how often what happened", async () => {
   await using collector = new Collector();
@@ -137,6 +18,7 @@ Deno.test("a collector sees the trace of each request, and how often what happen
     },
   );
   const port = await server.readLine();
+  const did = (path: string) => collector.describe(path)[0];
   const visit = async (path: string, cookie = "") => {
     const url = `http://127.0.0.1:${port}${path}`;
     const response = await fetch(url, { headers: { cookie } });
@@ -154,24 +36,24 @@ Deno.test("a collector sees the trace of each request, and how often what happen
   assertEquals([code, stderr], [0, ""]);
 
   const create = ["session commit: committed", "session store create: created"];
-  assertEquals(collector.describe("/begin"), ["session open: none", create]);
-  assertEquals(collector.describe("/visit"), [
+  assertEquals(did("/begin"), ["session open: none", create]);
+  assertEquals(did("/visit"), [
     ["session open: hit", "session store load: hit"],
     ["session commit: committed", "session store update: updated"],
   ]);
-  assertEquals(collector.describe("/look"), [
+  assertEquals(did("/look"), [
     ["session open: hit", "session store load: hit"],
   ]);
-  assertEquals(collector.describe("/wrong"), [
+  assertEquals(did("/wrong"), [
     ["session open: wrong_secret", "session store load: hit"],
     create,
   ]);
-  assertEquals(collector.describe("/gone"), [
+  assertEquals(did("/gone"), [
     ["session open: hit", "session store load: hit"],
     "session store delete: deleted",
     ["session commit: refused", "session store update: miss"],
   ]);
-  assertEquals(collector.describe("/ended"), [
+  assertEquals(did("/ended"), [
     ["session open: miss", "session store load: miss"],
     create,
   ]);
