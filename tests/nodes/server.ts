@@ -76,14 +76,17 @@ function asVersion(
   version: number,
   onDropped: () => void,
 ): SessionStore {
-  const added = version > 1
-    ? { [`addedIn${version}`]: { keys: ["one", "two"] } }
-    : {};
+  const name = `addedIn${version}`;
+  const added = version > 1 ? { [name]: { keys: ["one", "two"] } } : {};
   const methods: Pick<SessionStore, "create" | "update"> = {
     create: (id, record, options) =>
       store.create(id, { ...record, ...added }, options),
     update: (id, change, options) =>
-      store.update(id, (before) => {
+      store.update(id, (found) => {
+        // The manager finds what it has written.
+        const before = Object.fromEntries(
+          Object.entries(found).filter(([member]) => member !== name),
+        ) as unknown as SessionRecord;
         const after = change(before);
         if (after === undefined || after === KEEP) return after;
         // A revocation begins anew each time.
