@@ -147,15 +147,18 @@ async function main(options: ServerOptions): Promise<void> {
     onListen: ({ port }) => console.log(port),
     onError: (error) => new Response(String(error), { status: 500 }),
   }, (request) => application.answer(request));
-  Deno.addSignalListener("SIGTERM", async () => {
-    await server.shutdown();
-    Deno.exit();
-  });
+  Deno.addSignalListener("SIGTERM", () => void server.shutdown());
   for await (const _line of linesOf(Deno.stdin.readable)) {
     const { resealed } = application.sessions.counters;
     const counts: ServerCounts = { resealed, unopenable, dropped };
     console.log(JSON.stringify(counts));
   }
+  // It was told to end, or what has started it is gone. The store is closed
+  // after the last request.
+  await server.shutdown();
 }
 
-if (import.meta.main) await main(JSON.parse(Deno.args[0]!));
+if (import.meta.main) {
+  await main(JSON.parse(Deno.args[0]!));
+  Deno.exit();
+}
