@@ -137,7 +137,7 @@ class Exchange {
     const tokens = transport.read(this.#request);
     if (await this.#opensAnother(tokens)) return respond(204);
     const revocations = await loadRevocations(store, found.user);
-    const isKept = await this.#keep(found, revocations, key, isOffered);
+    const isKept = await this.#keep(revocations, key, isOffered);
     if (!isKept) return respond(404);
     counters.bound++;
     const { hostname = "" } = URL.parse(this.#request.url ?? "") ?? {};
@@ -172,7 +172,7 @@ class Exchange {
       challenges.includes(proof.challenge) && await verifyProof(proof, key);
     if (!isProven) return ask(challenges[0], identifier);
     const isStill = ({ device }: SessionRecord) => device?.nonce === nonce;
-    if (await this.#keep(found, revocations, key, isStill)) {
+    if (await this.#keep(revocations, key, isStill)) {
       counters.proven++;
       return this.#renew(identifier);
     }
@@ -199,13 +199,12 @@ class Exchange {
    * Gives the session a new secret and its device another nonce; it marks no
    * access, and is no commit.
    *
-   * @param known The record that the proof was looked at for.
    * @param revocations With that of its user.
-   * @param isStill Tells whether the proof is good for the record as it is now.
+   * @param isStill Tells whether the proof is good for the record as it is now: it
+   * is not after a login, of whichever user.
    * @returns Whether anything was kept.
    */
   async #keep(
-    known: SessionRecord,
     revocations: Revocations,
     key: DeviceKey,
     isStill: (record: SessionRecord) => boolean,
@@ -216,8 +215,8 @@ class Exchange {
     let isGood = false;
     const stored = await store.update(id, (found) => {
       // What is sealed opens with the secret that it has, and no other.
-      isGood = isStill(found) && found.user === known.user &&
-        found.sealed === undefined && !isSignedOut(id, found, revocations);
+      isGood = isStill(found) && found.sealed === undefined &&
+        !isSignedOut(id, found, revocations);
       if (!isGood) return KEEP;
       const provenAt = now();
       const { deviceOffer: _deviceOffer, ...rest } = found;

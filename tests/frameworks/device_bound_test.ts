@@ -13,6 +13,7 @@ import {
   MemorySessionStore,
   oakSessions,
   reactRouterSessions,
+  reactRouterSessionStorage,
   SessionManager,
   type SessionOf,
 } from "../../mod.ts";
@@ -20,7 +21,8 @@ import { DeviceBrowser } from "../manager/device_browser.ts";
 import { serveNode } from "./node_application.ts";
 import type { VisitSession } from "./parts.ts";
 import { makeReactRouterApp } from "./react_router_app.ts";
-import { type Application, serveHandler } from "./scenario.ts";
+import { makePlainApp } from "./plain_app.ts";
+import { type Application, serveHandler, testFramework } from "./scenario.ts";
 
 const EVERY = 600_000;
 const clock = { now: Date.now() };
@@ -156,3 +158,34 @@ for (const [name, start] of Object.entries(FRAMEWORKS)) {
     ]);
   });
 }
+
+// As a browser sees it that knows nothing of devices: it notices nothing.
+testFramework("Deno, with sessions that can be bound", {
+  start: () => serveOverHttps(makePlainApp(sessions)),
+});
+
+/** Serves a handler as if a proxy in front of it spoke https. */
+function serveOverHttps(
+  handler: (request: Request) => Promise<Response>,
+): Application {
+  return serveHandler((request) => {
+    const { method, body } = request;
+    const headers = new Headers(request.headers);
+    headers.set("x-forwarded-proto", "https");
+    // An upgrade works on the request of the server alone.
+    return headers.has("upgrade")
+      ? handler(request)
+      : handler(new Request(request.url, { method, headers, body }));
+  });
+}
+
+Deno.test("a storage of React Router cannot carry the offer, and the session goes on", async () => {
+  const storage = reactRouterSessionStorage(sessions);
+  const session = await storage.getSession(null);
+  session.session.setUser("ann");
+  const line = await storage.commitSession(session);
+  assertEquals(line.includes("latchkey="), true);
+  clock.now += 2 * EVERY;
+  const next = await storage.getSession(line.split(";", 1)[0]);
+  assertEquals(next.session.user, "ann");
+});

@@ -5,6 +5,7 @@
  */
 
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { SessionManager } from "../../src/manager/manager.ts";
 import type { SessionStore } from "../../src/core/store.ts";
 import { SoftKey } from "../device/soft_key.ts";
 import { MINUTE } from "../constants.ts";
@@ -405,6 +406,29 @@ for (const medium of MEDIA) {
     assertEquals(scene.events, []);
   });
 }
+
+Deno.test("a session that another server has sealed is not bound: its data would be lost", async () => {
+  await using scene = deviceScene("memory");
+  const browser = scene.browser();
+  const login = await browser.send("/login");
+  const sealing = new SessionManager({
+    store: scene.store,
+    now: () => scene.clock.now,
+    seal: true,
+  });
+  const headers = { cookie: browser.pair! };
+  await sealing.run(new Request("https://app.example/", { headers }), (it) => {
+    it.set("n", 7);
+    return new Response();
+  });
+  const before = await scene.records();
+  assertEquals((await browser.answer(offerOf(login)))?.status, 404);
+  assertEquals(await scene.records(), before);
+  assertEquals(await (await browser.visit("/")).json(), {
+    user: "ann",
+    n: 7,
+  });
+});
 
 Deno.test("secrets, offers and proofs are in no record, event, error or log", async () => {
   const written: unknown[] = [];

@@ -305,7 +305,7 @@ for (const medium of MEDIA) {
       assertEquals(ageOf(await browser.visit("/write")), undefined);
     }
     assertEquals(browser.pair, pair);
-    for (const path of ["/lifetime", "/regenerate"]) {
+    for (const path of ["/lifetime", "/until closed", "/regenerate"]) {
       const answer = await browser.visit(path);
       assertEquals(ageOf(answer), (until - scene.clock.now) / 1_000);
       assertEquals(browser.cookie!.until, until);
@@ -566,6 +566,29 @@ Deno.test("a manager without deviceBound makes no offer, answers nothing, and ke
     return new Response();
   });
   assertEquals(offerOf(login), undefined);
+});
+
+Deno.test("a session from before the option stays as it was, until its next login", async () => {
+  await using scene = deviceScene("memory");
+  const before = new SessionManager({
+    store: scene.store,
+    now: () => scene.clock.now,
+    idleTimeout: 24 * 60 * MINUTE,
+  });
+  const browser = scene.browser();
+  const login = await before.run(new Request(HTTPS), (session) => {
+    session.setUser("ann");
+    return new Response();
+  });
+  browser.take(login);
+  for (let hour = 0; hour < 20; hour++) {
+    scene.clock.now += 3 * 60 * MINUTE;
+    assertEquals(await userOf(browser.visit("/write")), "ann");
+  }
+  assertEquals(browser.session, undefined);
+  await browser.visit("/login");
+  assert(browser.session !== undefined);
+  assertEquals((await scene.record(browser)).data, { n: 20 });
 });
 
 Deno.test("answers of the endpoint are for no cache and no other site", async () => {

@@ -38,6 +38,8 @@ const PAGES: Readonly<Record<string, Page>> = {
     session.setUser("ann");
     session.setLifetime({ idleTimeout: DAY, untilBrowserCloses: true });
   },
+  "/until closed": (session) =>
+    session.setLifetime({ untilBrowserCloses: true }),
   "/logout": (session) => session.setUser(null),
   "/destroy": (session) => session.destroy(),
   "/write": (session) => session.update("n", (n = 0) => n + 1),
@@ -88,7 +90,8 @@ export function deviceScene(
   const handle = manager.handler<void>(async (request, session) => {
     const { pathname, searchParams } = new URL(request.url);
     if (pathname === "/image") return new Response("an image");
-    const result = await PAGES[pathname]!(session, searchParams, manager);
+    const page = PAGES[decodeURI(pathname)]!;
+    const result = await page(session, searchParams, manager);
     const { user } = session;
     return Response.json({ user, n: session.get("n") ?? null, result });
   });
