@@ -144,6 +144,7 @@ function listRooms(place: Place): Room[] {
           children,
           "redis-server",
           "setpriv",
+          "tar",
           ...["initdb", "postgres"].map((name) => `${postgres}/${name}`),
         ].join(),
         "--allow-env",

@@ -1,4 +1,5 @@
 import { isRevocationId } from "../core/revocation.ts";
+import { thaw } from "../migration/move_session.ts";
 import { defineCommand, type ProgramCommand } from "./command.ts";
 import { allOf } from "./list.ts";
 import { checkStoreOptions, openStore, STORE_OPTIONS } from "./open_store.ts";
@@ -59,7 +60,9 @@ ${ADDRESS_HELP}`,
       for await (const entry of allOf(store, { signal })) {
         const [id, record, lastAccess] = entry;
         if (isRevocationId(id) !== isOfMarks) continue;
-        print(data ? { id, lastAccess, record } : viewOf(entry));
+        // What a migration has marked there would stay shut.
+        const whole = { id, lastAccess, record: thaw(record) };
+        print(data ? whole : viewOf(entry));
         if (isOfMarks) continue;
         written++;
         if (!console.isTerminal) {

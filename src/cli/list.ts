@@ -1,5 +1,6 @@
 import { isRevocationId } from "../core/revocation.ts";
 import type { SessionStore, StoreOptions } from "../core/store.ts";
+import { isPlaceholder } from "../migration/move_session.ts";
 import { Pacer } from "../system/waiting.ts";
 import { defineCommand, type ProgramCommand } from "./command.ts";
 import { printable } from "./console.ts";
@@ -81,7 +82,8 @@ export async function* allOf(
   for await (const entry of store.entries(options)) {
     if (pacer.isDue) await pacer.pause();
     signal?.throwIfAborted();
-    yield entry;
+    // It stands for a session that is still in another store.
+    if (!isPlaceholder(entry[1])) yield entry;
   }
 }
 

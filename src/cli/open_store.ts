@@ -118,7 +118,7 @@ export async function connectStore(
       return opened(address, { kind }, store, () => store[Symbol.dispose]());
     }
     case "kv": {
-      const kv = await openKv(where);
+      const kv = await openKv(where, create);
       const store = new KvSessionStore(kv, { prefix, onWarning });
       return opened(address, { kind }, store, () => kv.close());
     }
@@ -192,14 +192,22 @@ function opened(
   return { address, medium, store, [Symbol.asyncDispose]: dispose };
 }
 
-async function openKv(where: string): Promise<Deno.Kv> {
+async function openKv(where: string, create: boolean): Promise<Deno.Kv> {
   if (typeof Deno.openKv !== "function") {
     throw new Error(
       `Cannot open kv:${where}: Deno.Kv needs --unstable-kv, after \`deno run\``,
     );
   }
-  // SQLite would let others read it.
-  if (!isRemote(where)) makeIfMissing(where);
+  if (!isRemote(where)) {
+    // SQLite would let others read it.
+    if (create) makeIfMissing(where);
+    // It would make its tables in any database.
+    else if (!await hasSqliteTable(where, "kv")) {
+      throw new Error(
+        `no sessions were ever kept in kv:${where}: it is not a Deno.Kv`,
+      );
+    }
+  }
   // Another process may be making the file at this moment.
   return await untilUnlocked(() => Deno.openKv(where));
 }

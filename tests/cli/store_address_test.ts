@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Console, SYSTEM } from "../../src/cli/console.ts";
-import { connectStore } from "../../src/cli/open_store.ts";
+import { connectStore, openStore } from "../../src/cli/open_store.ts";
 import { readAddress } from "../../src/cli/store_address.ts";
 import { UsageError } from "../../src/cli/usage.ts";
 import { SqliteSessionStore } from "../../src/engines/sqlite.ts";
@@ -101,4 +101,36 @@ Deno.test("a Deno.Kv without --unstable-kv says that it needs the flag", async (
   } finally {
     Deno.openKv = openKv;
   }
+});
+
+Deno.test("a store that is opened as another kind, or as any database, stays as it is", async () => {
+  using place = new TemporaryDirectory();
+  {
+    using store = new SqliteSessionStore(place.join("ours.db"));
+    await store.setup();
+    using other = new SqliteSessionStore(place.join("other.db"), {
+      table: "other",
+    });
+    await other.setup();
+  }
+  const files = ["ours.db", "other.db"].map((name) => place.join(name));
+  const read = () => files.map((path) => Deno.readFileSync(path));
+  const before = read();
+  const directory = place.join("directory");
+  Deno.mkdirSync(directory);
+  for (
+    const [address, reason] of [
+      [`kv:${files[0]}`, "it is not a Deno.Kv"],
+      [files[1]!, "it has no table latchkey_sessions (a Deno.Kv is written"],
+      [directory, "no sessions were ever kept there"],
+    ] as const
+  ) {
+    await assertRejects(
+      () => openStore(readAddress(address, "STORE"), {}, console),
+      Error,
+      reason,
+    );
+  }
+  assertEquals(read(), before);
+  assertEquals([...Deno.readDirSync(directory)], []);
 });

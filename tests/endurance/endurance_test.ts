@@ -23,12 +23,19 @@ const { minutes } = parseArgs(Deno.args, {
 const MINUTES = Number(minutes);
 const IS_LONG = MINUTES > 0;
 
-const BRIEF: Endurance = { seconds: 4, samples: 8, rate: 100, visitors: 20 };
+const BRIEF: Endurance = {
+  seconds: 4,
+  samples: 8,
+  rate: 100,
+  visitors: 20,
+  leastRequests: 20,
+};
 const LONG: Endurance = {
   seconds: MINUTES * 60,
   samples: Math.max(8, Math.round(MINUTES)),
   rate: 150,
   visitors: 300,
+  leastRequests: 0,
 };
 /** In seconds a process does not even have all its code in memory. */
 const LONG_ONLY = "RSS, MiB: ";

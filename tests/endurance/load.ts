@@ -49,7 +49,7 @@ export interface ProcessSample {
 const REVOKED_USERS = 20;
 /** A revocation and a listing of all sessions come once in so many requests. */
 const REVOKE_EVERY = 500;
-const BYTES_LEAKED = 100_000;
+const BYTES_LEAKED = 200_000;
 
 /** Starts one; it is ready when the promise resolves. */
 export async function startLoad(load: Load, directory: string): Promise<Child> {

@@ -9,7 +9,13 @@ import {
 } from "../../src/directory/layout.ts";
 import { type Child, runSync } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { type Leak, type Load, sample, startLoad } from "./load.ts";
+import {
+  type Leak,
+  type Load,
+  type ProcessSample,
+  sample,
+  startLoad,
+} from "./load.ts";
 import { riseOf } from "./trend.ts";
 
 /** How long and how hard a store is used. */
@@ -19,6 +25,8 @@ export interface Endurance {
   /** Requests a second, of each of two processes. */
   readonly rate: number;
   readonly visitors: number;
+  /** A sample is not taken before so many requests more, however slow they are. */
+  readonly leastRequests: number;
   readonly leak?: Leak | undefined;
 }
 
@@ -26,6 +34,7 @@ export interface Endurance {
 export type Sample = Readonly<Record<string, number>>;
 
 const PROCESSES = 2;
+const PAUSE = 50;
 const MIB = 2 ** 20;
 
 /**
@@ -59,7 +68,7 @@ export const STORES = ["directory", "sqlite"] as const;
  */
 export async function watch(
   kind: typeof STORES[number],
-  { seconds, samples, rate, visitors, leak }: Endurance,
+  { seconds, samples, rate, visitors, leastRequests, leak }: Endurance,
   onSample: (sample: Sample) => void = () => {},
 ): Promise<Sample[]> {
   using root = new TemporaryDirectory();
@@ -85,14 +94,16 @@ export async function watch(
   for (let n = 1; n <= samples; n++) {
     const wait = begin + n * pause - performance.now();
     await new Promise((resolve) => setTimeout(resolve, Math.max(0, wait)));
-    const own = await Promise.all(children.map(sample));
+    let own = await Promise.all(children.map(sample));
+    while (sumOf(own, "requests") < n * leastRequests) {
+      await new Promise((resolve) => setTimeout(resolve, PAUSE));
+      own = await Promise.all(children.map(sample));
+    }
     const descriptors = children.map(({ pid }) => countDescriptors(pid));
-    const sumOf = (name: "requests" | "rss" | "heap") =>
-      own.reduce((sum, one) => sum + one[name], 0);
     const one: Sample = {
-      "requests": sumOf("requests"),
-      "RSS, MiB": sumOf("rss") / MIB,
-      "heap, MiB": sumOf("heap") / MIB,
+      "requests": sumOf(own, "requests"),
+      "RSS, MiB": sumOf(own, "rss") / MIB,
+      "heap, MiB": sumOf(own, "heap") / MIB,
       "descriptors": descriptors.reduce((sum, count) => sum + count),
       ...kind === "directory" ? countFiles(path) : measureFiles(path),
     };
@@ -121,6 +132,13 @@ export function findGrowth(samples: readonly Sample[]): string[] {
       ? [`${name}: +${rise.toFixed(1)} in the second half`]
       : [];
   });
+}
+
+function sumOf(
+  samples: readonly ProcessSample[],
+  name: keyof ProcessSample,
+): number {
+  return samples.reduce((sum, one) => sum + one[name], 0);
 }
 
 function countDescriptors(pid: number): number {
@@ -152,7 +170,10 @@ function countFiles(directory: string): Sample {
 
 function measureFiles(path: string): Sample {
   const sizeOf = (end: string) => Deno.statSync(path + end).size / MIB;
-  using database = new DatabaseSync(path, { readOnly: true });
+  using database = new DatabaseSync(path, {
+    readOnly: true,
+    timeout: 5_000,
+  });
   const sessions = database.prepare("SELECT id FROM latchkey_sessions").all();
   return {
     "sessions": sessions.length,

@@ -41,6 +41,7 @@ async function main(): Promise<void> {
     const shuffled = ports.map((port) => [Math.random(), port] as const)
       .sort(([one], [other]) => one - other);
     const body = request.body === null ? null : await request.bytes();
+    let reason = "no server";
     for (const [, port] of shuffled) {
       const url = new URL(request.url);
       url.port = String(port);
@@ -49,11 +50,13 @@ async function main(): Promise<void> {
         return await fetch(url, { method, headers, body, redirect: "manual" });
       } catch (error) {
         // Where no connection was made, no server has seen the request.
-        const { cause } = error as Error;
-        if (!String(cause).includes("client error (Connect)")) break;
+        reason = String((error as Error).cause ?? error);
+        if (!reason.includes("client error (Connect)")) break;
       }
     }
-    return new Response("no answer of a server", { status: 502 });
+    // Without the addresses, which are different each time.
+    reason = reason.replace(/^.*\): /, "");
+    return new Response(`No answer: ${reason}`, { status: 502 });
   });
   for await (const line of linesOf(Deno.stdin.readable)) {
     ports = JSON.parse(line);

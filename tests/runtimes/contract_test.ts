@@ -21,6 +21,11 @@ interface Case {
   place(name: string): ContractPlace;
 }
 
+/** The same server, with the package by its name. */
+const PACKAGE_SERVER = Deno.readTextFileSync(
+  new URL("server_script.ts", import.meta.url),
+).replace("../../mod.ts", "@latchkey/session");
+
 let directory: TemporaryDirectory;
 let runtimes: Runtimes;
 let redis: RedisServer;
@@ -32,6 +37,8 @@ if (missingRuntimes === undefined) {
     runtimes = await Runtimes.install(directory);
     await runtimes.bundle("contract_script.ts", "contract.mjs");
     await runtimes.bundle("server_script.ts", "server.mjs");
+    await runtimes.installPackage();
+    directory.writeFiles({ "package_server.ts": PACKAGE_SERVER });
     if (missingRedis === undefined) redis = await RedisServer.start();
     if (missingPostgres === undefined) postgres = await PostgresServer.start();
   });
@@ -92,19 +99,26 @@ for (const name of RUNTIMES) {
     });
   }
 
-  Deno.test({
-    name:
-      `${name}: sessions are served, and DirectorySessionStore says that it needs Deno`,
-    ignore: missingRuntimes !== undefined,
-    fn: async () => {
-      await using child = runtimes.start(name, "server.mjs");
-      const { code, stdout, stderr } = await child.end();
-      assertEquals(code, 0, stderr);
-      assertEquals(stdout.trimEnd().split("\n"), [
-        "visits: 1",
-        "visits: 2",
-        "Error: Cannot keep sessions in a directory: this needs Deno; take SqliteSessionStore",
-      ]);
-    },
-  });
+  for (
+    const [how, module] of [
+      ["", "server.mjs"],
+      [", from the package that deno pack makes", "package_server.ts"],
+    ] as const
+  ) {
+    Deno.test({
+      name:
+        `${name}: sessions are served, and DirectorySessionStore says that it needs Deno${how}`,
+      ignore: missingRuntimes !== undefined,
+      fn: async () => {
+        await using child = runtimes.start(name, module);
+        const { code, stdout, stderr } = await child.end();
+        assertEquals(code, 0, stderr);
+        assertEquals(stdout.trimEnd().split("\n"), [
+          "visits: 1",
+          "visits: 2",
+          "Error: Cannot keep sessions in a directory: this needs Deno; take SqliteSessionStore",
+        ]);
+      },
+    });
+  }
 }
