@@ -69,13 +69,13 @@ const BASE = "https://localhost/";
 /**
  * Answers a request of a browser about its device.
  *
- * @returns `undefined` for any other request.
+ * @returns `undefined` for any other request, at once.
  */
-export async function answerDevice(
+export function answerDevice(
   settings: ManagerSettings,
   request: SessionRequest,
-): Promise<Response | undefined> {
-  const { device, report } = settings;
+): Promise<Response> | undefined {
+  const { device } = settings;
   if (device === undefined || request.method !== "POST") return undefined;
   const path = URL.parse(request.url ?? "", BASE)?.pathname ?? "";
   const isRegistration = path === device.path;
@@ -84,16 +84,13 @@ export async function answerDevice(
     !isRevocationId(id);
   if (!isRegistration && !isRefresh) return undefined;
   const exchange = new Exchange(settings, device, request);
-  try {
-    return isRegistration
-      ? await exchange.register()
-      : await exchange.refresh(id);
-  } catch (error) {
+  const answering = isRegistration ? exchange.register() : exchange.refresh(id);
+  return answering.catch((error) => {
     // Whatever the application made of the error, the browser might take it for
     // the end of the session.
-    report({ type: "unrotated", sessionId: exchange.id, error });
+    settings.report({ type: "unrotated", sessionId: exchange.id, error });
     return respond(503);
-  }
+  });
 }
 
 /** One request of a browser about its device. */

@@ -263,10 +263,8 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     handle: (session: Session<Data>) => Response | Promise<Response>,
     options?: OpenOptions,
   ): Promise<Response> {
-    if (this.#settings.device !== undefined) {
-      const answer = await this.answerDevice(request);
-      if (answer !== undefined) return answer;
-    }
+    const answering = answerDevice(this.#settings, request);
+    if (answering !== undefined) return await answering;
     const ongoing = this.#enter(request, options);
     const isInner = ongoing.isRunning;
     ongoing.isRunning = true;

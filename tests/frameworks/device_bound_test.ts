@@ -159,8 +159,10 @@ for (const [name, start] of Object.entries(FRAMEWORKS)) {
   });
 }
 
+const SCENARIO = "Deno, with sessions that can be bound";
+
 // As a browser sees it that knows nothing of devices: it notices nothing.
-testFramework("Deno, with sessions that can be bound", {
+testFramework(SCENARIO, {
   start: () => serveOverHttps(makePlainApp(sessions)),
 });
 
