@@ -47,17 +47,18 @@
  * | framework | to write |
  * | --- | --- |
  * | `Deno.serve`, Fresh 2, fetch-router, SvelteKit | `sessions.run(request, (session) => …)` |
- * | Hono 4 | `app.use(`{@linkcode honoSessions}`(sessions))` |
- * | Oak 17 | `app.use(`{@linkcode oakSessions}`(sessions))` |
- * | Express 5, Connect | `app.use(`{@linkcode expressSessions}`(sessions))` |
- * | Fastify 5 | `app.register(`{@linkcode fastifySessions}`(sessions))` |
+ * | Hono 4 | `app.use(honoSessions(sessions))`, see {@linkcode honoSessions} |
+ * | Oak 17 | `app.use(oakSessions(sessions))`, see {@linkcode oakSessions} |
+ * | Express 5, Connect | `app.use(expressSessions(sessions))`, see {@linkcode expressSessions} |
+ * | Fastify 5 | `app.register(fastifySessions(sessions))`, see {@linkcode fastifySessions} |
  * | React Router 7 and 8 | {@linkcode reactRouterSessions}, {@linkcode reactRouterSessionStorage} |
  *
  * In the tests of an application {@linkcode signIn} gives the cookie of a session
  * in which a user is signed in.
  *
- * Run as a program it is the command line: `cleanup` deletes old sessions,
- * `migrate` moves them from a directory to SQLite.
+ * Run as a program it is the command line, for all of these stores: `cleanup`,
+ * `list`, `show`, `revoke`, `stats`, `doctor`, `migrate`, `export`, `import`; see
+ * `docs/commands.md`.
  *
  * @module
  */
@@ -83,9 +84,15 @@ export type {
 export type { SessionLifetime, SetOptions } from "./src/session/lifetime.ts";
 export type { NoAsyncFunction, NoPromise } from "./src/session/session.ts";
 export type { SessionRequest, TransportOption } from "./src/http/transport.ts";
+export type {
+  ObservationOptions,
+  SessionOperation,
+} from "./src/manager/operations.ts";
 export type { RevokeUserOptions, UserSession } from "./src/manager/users.ts";
+export type { DeviceBoundOptions } from "./src/manager/device_options.ts";
 export type { SessionManagerOptions } from "./src/manager/manager_options.ts";
 export type {
+  RefreshSkippedEvent,
   SecretReusedEvent,
   SessionAmbiguousEvent,
   SessionEvent,
@@ -126,6 +133,10 @@ export type { SessionOf } from "./src/frameworks/session_of.ts";
 export { DirectorySessionStore } from "./src/directory/directory_store.ts";
 export { MemorySessionStore } from "./src/engines/memory.ts";
 export type { DirectorySessionStoreOptions } from "./src/directory/directory_store.ts";
+
+// Cleaning up
+export { cleanUpEvery } from "./src/manager/clean_up_every.ts";
+export type { CleanUpEveryOptions } from "./src/manager/clean_up_every.ts";
 
 // From one store to another
 export { migrateSessions } from "./src/migration/move_session.ts";

@@ -11,7 +11,8 @@
  *
  * Of an exhaustive search a share runs, which the commit chooses; see
  * `tests/share.ts`. Task `test:deep` is this script with `--deep` first: it
- * runs the rooms that have such searches, and each search whole.
+ * runs the rooms that have such searches, and each search whole, and those that
+ * are too slow for every day.
  *
  * Every run has a temporary directory of its own as the system's, the only
  * place it can write to; it is removed at the end, whatever the tests left.
@@ -39,6 +40,8 @@ interface Room {
   readonly runsAlone?: boolean;
   /** Has exhaustive searches, of which a share is enough for every day. */
   readonly isExhaustive?: boolean;
+  /** Runs with `test:deep`, or when it is asked for by name, only. */
+  readonly isSlow?: boolean;
 }
 
 /** Where a room's run may look and what it may touch. */
@@ -141,11 +144,13 @@ function listRooms(place: Place): Room[] {
           children,
           "redis-server",
           "setpriv",
+          "tar",
           ...["initdb", "postgres"].map((name) => `${postgres}/${name}`),
         ].join(),
         "--allow-env",
         "--allow-sys",
       ],
+      isSlow: true,
     },
     {
       name: "histories",
@@ -201,9 +206,28 @@ function listRooms(place: Place): Room[] {
         read,
         write,
         loopback,
-        `${children},redis-server`,
+        // Beside children: the engines, as above.
+        [
+          children,
+          "redis-server",
+          "setpriv",
+          ...["initdb", "postgres"].map((name) => `${postgres}/${name}`),
+        ].join(),
         "--allow-env",
         "--allow-sys",
+      ],
+    },
+    {
+      name: "deploy",
+      path: "tests/deploy",
+      // Beside children: what docs/deploy.md has configurations for, and what
+      // the tests need for that. Where one is not installed its tests are
+      // skipped.
+      flags: [
+        read,
+        write,
+        loopback,
+        `${children},nginx,caddy,openssl,systemd-analyze,tar`,
       ],
     },
     { name: "migration", path: "tests/migration", flags: [read, write] },
@@ -215,7 +239,19 @@ function listRooms(place: Place): Room[] {
     {
       name: "cli",
       path: "tests/cli",
-      flags: [read, write, children, loopback],
+      flags: [
+        read,
+        write,
+        loopback,
+        // Beside children: the engines, as above, and what plants faults.
+        [
+          children,
+          ...["redis-server", "setpriv", "mount", "umount", "script"],
+          ...["initdb", "postgres"].map((name) => `${postgres}/${name}`),
+        ].join(),
+        "--allow-env",
+        "--allow-sys",
+      ],
     },
     {
       name: "ci",
@@ -224,6 +260,7 @@ function listRooms(place: Place): Room[] {
     },
     { name: "system", path: "tests/system", flags: [read, write, children] },
     { name: "http", path: "tests/http", flags: [] },
+    { name: "device", path: "tests/device", flags: [] },
     { name: "session", path: "tests/session", flags: [] },
     { name: "core", path: "tests/core", flags: [] },
     { name: "house", path: "tests", flags: [read, write, children] },
@@ -241,6 +278,47 @@ function listRooms(place: Place): Room[] {
         "--allow-sys",
         loopback,
       ],
+    },
+    {
+      name: "devices",
+      path: "tests/browser",
+      onDemand: true,
+      flags: [
+        "--allow-read",
+        // Else playwright-core, which looks there, would need --allow-all.
+        "--ignore-read=/proc",
+        write,
+        `--allow-run=${deno},${chromium}`,
+        "--allow-env",
+        "--allow-sys",
+        loopback,
+      ],
+    },
+    {
+      name: "endurance",
+      path: "tests/endurance",
+      // Beside children: what lists the descriptors of another process.
+      flags: [read, write, `${children},ls`],
+    },
+    {
+      name: "nodes",
+      path: "tests/nodes",
+      flags: [
+        read,
+        write,
+        loopback,
+        // Beside children: the engines, as above.
+        [
+          children,
+          "redis-server",
+          "setpriv",
+          ...["initdb", "postgres"].map((name) => `${postgres}/${name}`),
+        ].join(),
+        "--allow-env",
+        "--allow-sys",
+      ],
+      runsAlone: true,
+      isExhaustive: true,
     },
     {
       name: "waiting",
@@ -299,12 +377,12 @@ async function runTests(line: CommandLine, place: Place): Promise<number> {
     listTests(place.root, "tests").sort(),
     (file) => findRoom(rooms, file),
   );
-  const chosen = rooms.filter(({ name, isExhaustive, onDemand }) =>
+  const chosen = rooms.filter(({ name, isExhaustive, isSlow, onDemand }) =>
     line.rooms.length > 0
       ? line.rooms.includes(name)
       : line.isDeep
-      ? isExhaustive
-      : !onDemand
+      ? isExhaustive || isSlow
+      : !onDemand && !isSlow
   );
   const filesOf = (room: Room): string[] => {
     const files = tests.get(room);
@@ -421,8 +499,10 @@ async function runOne(
       TMP: temporary,
       TEMP: temporary,
       ...(isShown ? {} : { NO_COLOR: "1" }),
-      ...(name === "browser" ? { CHROMIUM_PATH: chromium } : {}),
-      ...(["engines", "runtimes"].includes(name)
+      ...(["browser", "devices"].includes(name)
+        ? { CHROMIUM_PATH: chromium }
+        : {}),
+      ...(["engines", "formats", "nodes", "runtimes", "cli"].includes(name)
         ? { POSTGRES_BIN: postgres }
         : {}),
     },

@@ -1,9 +1,11 @@
 /** What `deno doc` knows of the methods that people call, beyond its own lint. */
 
 import { assertEquals } from "@std/assert";
+import { listUnrunIn, ROOT } from "./pages.ts";
 import { spawnDeno } from "./spawn.ts";
+import { TemporaryDirectory } from "./temporary_directory.ts";
 
-/** Methods with an example; a class has one of its own or of its constructor. */
+/** Methods with an example; each store's class and its constructor have one. */
 const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   SessionManager: [
     "commit",
@@ -80,7 +82,7 @@ Deno.test("every function, and every method of the manager and the session, docu
   assertEquals(lacking, []);
 });
 
-Deno.test("the methods that people call have an example, and so has each store that is ready to use", () => {
+Deno.test("the methods that people call have an example, and so have each store that is ready to use and its constructor", () => {
   const lacking = declarations.flatMap((declaration) => {
     const { name, def } = declaration;
     const wanted = EXAMPLES[name] ?? [];
@@ -91,8 +93,34 @@ Deno.test("the methods that people call have an example, and so has each store t
     ).map((method) => `${name}.${method}`);
     const isStore = /SessionStore$/.test(name) &&
       declaration.kind === "class" && def.isAbstract !== true;
-    if (isStore && count(declaration, "example") === 0) lacking.push(name);
+    const [constructor] = def.constructors ?? [];
+    for (const one of isStore ? [declaration, constructor!] : []) {
+      if (count(one, "example") === 0) lacking.push(`${name}: ${one.name}`);
+    }
     return lacking;
   });
   assertEquals(lacking, []);
+});
+
+Deno.test("the examples of stores that need a server have the right types", async () => {
+  using directory = new TemporaryDirectory();
+  const files = ["redis", "postgres"].flatMap((name) => {
+    const source = Deno.readTextFileSync(`${ROOT}src/engines/${name}.ts`);
+    const examples = listUnrunIn(source.replace(/^ *\* ?/gm, ""));
+    assertEquals(
+      examples.length,
+      2,
+      "one of the class, one of its constructor",
+    );
+    return examples.map(({ code }, at) =>
+      [`${name}_${at}.ts`, `${code}\nexport {};\n`] as const
+    );
+  });
+  directory.writeFiles(Object.fromEntries(files));
+  const { code, stderr } = await spawnDeno([
+    "check",
+    `--config=${ROOT}deno.json`,
+    ...files.map(([path]) => directory.join(path)),
+  ]).end();
+  assertEquals(code, 0, stderr);
 });

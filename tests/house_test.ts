@@ -51,12 +51,16 @@ const ROOMS: Readonly<Record<string, Room>> = {
     below: ["core"],
     packages: [],
   },
+  device: {
+    below: ["core"],
+    packages: ["node:buffer"],
+  },
   http: {
     below: [],
     packages: [],
   },
   manager: {
-    below: ["core", "session", "http"],
+    below: ["core", "device", "session", "http"],
     packages: [],
   },
   frameworks: {
@@ -64,8 +68,15 @@ const ROOMS: Readonly<Record<string, Room>> = {
     packages: [],
   },
   cli: {
-    below: ["core", "system", "directory", "engines", "migration"],
-    packages: ["@std/cli", "@std/fs"],
+    below: [
+      "core",
+      "system",
+      "directory",
+      "engines",
+      "migration",
+      "manager",
+    ],
+    packages: ["@std/cli", "node:fs"],
   },
   demo: {
     below: [
@@ -74,6 +85,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
       "directory",
       "engines",
       "session",
+      "http",
       "manager",
       "cli",
     ],
@@ -101,7 +113,6 @@ const ENTRIES = ["mod.ts", "src/demo/main.ts"];
 /** Packages that mod.ts reaches, lazily or not: a server that imports it gets these. */
 const OUTSIDE = [
   "@std/cli",
-  "@std/fs",
   "@std/path",
   "node:buffer",
   "node:crypto",
@@ -120,8 +131,8 @@ const LAZY = ["node:sqlite"];
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "@latchkey/session": ["tests"],
   "@std/assert": ["tests"],
-  "@std/cli": ["bench", "cli"],
-  "@std/fs": ["bench", "cli", "tests"],
+  "@std/cli": ["bench", "cli", "tests"],
+  "@std/fs": ["bench", "tests"],
   "@std/path": ["bench", "directory", "engines", "tests"],
 };
 

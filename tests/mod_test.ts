@@ -26,6 +26,7 @@ Deno.test("mod.ts exports these values and no others", () => {
     "SessionTooLargeError",
     "SessionUnreadableError",
     "SqliteSessionStore",
+    "cleanUpEvery",
     "expressSessions",
     "fastifySessions",
     "honoSessions",

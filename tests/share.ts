@@ -18,6 +18,15 @@ export function takeShare<T>(all: readonly T[]): readonly T[] {
 }
 
 /**
+ * Tells how many inputs of a random search this run tries.
+ *
+ * @param count How many the whole search tries.
+ */
+export function takeShareOf(count: number): number {
+  return WORD === undefined ? count : Math.ceil(count / MOST_SHARES);
+}
+
+/**
  * Takes one share of a list: at least an eighth, and never nothing. Each member
  * is in exactly one of the shares, and neighbours are in different ones.
  *

@@ -1,73 +1,95 @@
-import { SqliteSessionStore } from "../engines/sqlite.ts";
+import { createSessionId } from "../core/token.ts";
+import type { SessionStore } from "../core/store.ts";
 import { migrateSessions } from "../migration/move_session.ts";
-import { openSessionDirectory } from "./session_directory.ts";
-import { Interruption, ProgressLine } from "./terminal.ts";
-import { readArguments, UsageError } from "./usage.ts";
+import { defineCommand, type ProgramCommand } from "./command.ts";
+import {
+  checkStoreOptions,
+  connectStore,
+  countSessions,
+  openStore,
+  STORE_OPTIONS,
+} from "./open_store.ts";
+import {
+  ADDRESS_HELP,
+  PERMISSIONS_HELP,
+  readAddress,
+} from "./store_address.ts";
+import { UsageError } from "./usage.ts";
 
-/** How the command is called, in one line. */
-export const MIGRATE_USAGE = "migrate DIR FILE [--json]";
+/** How long a trial session stays if this process is killed, in ms. */
+const TRIAL_LIFE = 60_000;
 
-const HELP = `Usage: ${MIGRATE_USAGE}
-
-Moves all sessions from the directory DIR to the SQLite database FILE, with
-their lifetimes and last accesses, until DIR has none. FILE is created if it is
-missing. After an interruption, the same command moves what is left.
+/** Moves sessions from one store to another: `migrate FROM TO`. */
+export const migrate: ProgramCommand = defineCommand({
+  name: "migrate",
+  summary: "moves sessions from one store to another",
+  positionals: ["FROM", "TO"],
+  options: { json: { help: "print one line of JSON" }, ...STORE_OPTIONS },
+  about:
+    `Moves all sessions from one store to another, with their lifetimes and last
+accesses, until the first has none. After an interruption, the same command
+moves what is left; with the two in the other order it moves them back.
 
 Servers may run meanwhile if each of them keeps its sessions in a
 MigratingSessionStore of the two; other servers would miss sessions that moved.
 
-Options:
-  --json      print one line of JSON
-  -h, --help  print this
+FROM and TO are each a STORE. TO is made if it is missing; it is written as
+directory:PATH, sqlite:FILE or kv:FILE then. --prefix, --table and --schema are
+those of both, of whichever has them.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
-Permissions: --allow-read=DIR,FILE --allow-write=DIR,FILE`;
-
-/**
- * Moves sessions from a directory to SQLite: `migrate DIR FILE`.
- *
- * @param args The arguments after the command.
- * @returns The exit code.
- * @throws {UsageError} If the arguments are invalid.
- * @throws {SessionDirectoryError} If no sessions were ever kept in DIR; FILE is
- * not created then.
- */
-export async function migrate(args: readonly string[]): Promise<number> {
-  const given = readArguments(args, {
-    options: [],
-    flags: ["json"],
-    positionals: ["DIR", "FILE"],
-  });
-  if (given === "help") {
-    console.log(HELP);
-    return 0;
-  }
-  const { flags, positionals: [directory = "", file = ""] } = given;
-  if (directory === "") throw new UsageError("DIR is missing");
-  if (file === "") throw new UsageError("FILE is missing");
-  // SQLite would take it for a database in memory, or for a URL with settings.
-  if (/^(:memory:$|file:)/.test(file)) {
-    throw new UsageError(`FILE is not a path: ${file} (write ./${file})`);
-  }
-
-  using interruption = new Interruption();
-  let moved = 0;
-  try {
-    using line = new ProgressLine(Deno.stderr);
-    using from = openSessionDirectory(directory, line);
-    using to = new SqliteSessionStore(file);
-    await migrateSessions(from, to, {
-      signal: interruption.signal,
+${ADDRESS_HELP}`,
+  permissions: PERMISSIONS_HELP,
+  run: async ({ options, flags, positionals, console, ...call }) => {
+    const { signal } = call;
+    const [fromText = "", toText = ""] = positionals;
+    const fromAddress = readAddress(fromText, "FROM");
+    const toAddress = readAddress(toText, "TO", true);
+    checkStoreOptions(options, fromAddress, toAddress);
+    let moved = 0;
+    call.onInterruption(() => `${moved} sessions moved, others may remain`);
+    await using from = await openStore(fromAddress, options, console);
+    await using to = await connectStore(toAddress, options, {
+      console,
+      create: true,
+    });
+    await to.store.setup();
+    if (await isSameStore(from.store, to.store)) {
+      throw new UsageError("FROM and TO are the same store");
+    }
+    const total = console.showsProgress
+      ? await countSessions(from, signal)
+      : undefined;
+    await migrateSessions(from.store, to.store, {
+      signal,
       onProgress: (soFar) => {
         moved = soFar;
-        line.show(`${moved} sessions moved`);
+        console.showProgress(moved, "sessions moved", total);
       },
     });
-  } catch (error) {
-    const exitCode = interruption.exitCodeOf(error);
-    console.error(`Interrupted: ${moved} sessions moved, others may remain`);
-    return exitCode;
+    console.endProgress();
+    console.printResult(flags.json, { moved }, `Moved: ${moved}`);
+    return 0;
+  },
+});
+
+/**
+ * Tells whether two stores are one, by a session that is there for a moment: a
+ * session that moves there would be taken for moved, and deleted.
+ */
+async function isSameStore(
+  one: SessionStore,
+  other: SessionStore,
+): Promise<boolean> {
+  const id = createSessionId();
+  const trial = {
+    data: {},
+    createdAt: Date.now(),
+    idleTimeout: TRIAL_LIFE,
+  };
+  await other.create(id, trial);
+  try {
+    return await one.has(id);
+  } finally {
+    await other.delete(id);
   }
-  console.log(flags.json ? JSON.stringify({ moved }) : `Moved: ${moved}`);
-  return 0;
 }

@@ -2,8 +2,8 @@ const SHORTEST_PAUSE = 100;
 const START_OF_LINE = "\r\x1b[K";
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 
-/** Where a {@linkcode ProgressLine} is written. */
-interface Terminal {
+/** Where text is written: stdout or stderr. */
+export interface TextOutput {
   /** Whether it is a terminal, and not a file or a pipe. */
   isTerminal(): boolean;
   /** Writes at least one byte and returns how many. */
@@ -16,7 +16,7 @@ interface Terminal {
  * Disposing erases the line.
  */
 export class ProgressLine implements Disposable {
-  readonly #terminal: Terminal | undefined;
+  readonly #terminal: TextOutput | undefined;
   readonly #now: () => number;
   #shownAt = -Infinity;
 
@@ -24,22 +24,32 @@ export class ProgressLine implements Disposable {
    * @param terminal Where to write.
    * @param now Tells the time, in ms from any start.
    */
-  constructor(terminal: Terminal, now: () => number = () => performance.now()) {
+  constructor(
+    terminal: TextOutput,
+    now: () => number = () => performance.now(),
+  ) {
     this.#terminal = terminal.isTerminal() ? terminal : undefined;
     this.#now = now;
   }
 
+  /** Whether a text would be shown: there is a terminal, and 0.1 s have passed. */
+  get isDue(): boolean {
+    return this.#terminal !== undefined &&
+      this.#now() - this.#shownAt >= SHORTEST_PAUSE;
+  }
+
   /** Shows a text, unless another was shown less than 0.1 s ago. */
   show(text: string): void {
-    const now = this.#now();
-    if (now - this.#shownAt < SHORTEST_PAUSE) return;
-    this.#shownAt = now;
+    if (!this.isDue) return;
+    this.#shownAt = this.#now();
     this.#write(`${START_OF_LINE}${text}`);
   }
 
   /** Erases the line, so that other output can be written there. */
   erase(): void {
-    if (this.#shownAt > -Infinity) this.#write(START_OF_LINE);
+    if (this.#shownAt === -Infinity) return;
+    this.#write(START_OF_LINE);
+    this.#shownAt = -Infinity;
   }
 
   /** Erases the line. */
@@ -48,11 +58,18 @@ export class ProgressLine implements Disposable {
   }
 
   #write(text: string): void {
-    let rest = new TextEncoder().encode(text);
-    while (this.#terminal !== undefined && rest.length > 0) {
-      rest = rest.subarray(this.#terminal.writeSync(rest));
-    }
+    if (this.#terminal !== undefined) writeText(this.#terminal, text);
   }
+}
+
+/**
+ * Writes a text.
+ *
+ * @throws {Deno.errors.BrokenPipe} If nothing reads it any more.
+ */
+export function writeText(output: TextOutput, text: string): void {
+  let rest = new TextEncoder().encode(text);
+  while (rest.length > 0) rest = rest.subarray(output.writeSync(rest));
 }
 
 /**

@@ -1,4 +1,12 @@
 import { parseArgs } from "@std/cli/parse-args";
+import {
+  hidePasswords,
+  printable,
+  reasonOf,
+  type Streams,
+  SYSTEM,
+} from "./console.ts";
+import { writeText } from "./terminal.ts";
 
 /** Reports an invalid command line; {@linkcode runCommand} adds the usage. */
 export class UsageError extends Error {
@@ -13,15 +21,17 @@ export interface Usage<Option extends string, Flag extends string> {
   readonly flags: readonly Flag[];
   /** The arguments without a name, in order, as the usage calls them. */
   readonly positionals: readonly string[];
+  /** Whether any number of arguments may follow. */
+  readonly isOpen?: boolean | undefined;
 }
 
 /** The arguments that a command was given. */
-interface Given<Option extends string, Flag extends string> {
+export interface Given<Option extends string, Flag extends string> {
   /** The values of the options, as written. */
   readonly options: Readonly<Partial<Record<Option, string>>>;
   /** Whether each flag was given. */
   readonly flags: Readonly<Record<Flag, boolean>>;
-  /** As many as the usage names. */
+  /** As many as the usage names, and any that may follow. */
   readonly positionals: readonly string[];
 }
 
@@ -64,7 +74,7 @@ export function readArguments<Option extends string, Flag extends string>(
   const positionals = parsed._ as string[];
   const missing = usage.positionals[positionals.length];
   if (missing !== undefined) throw new UsageError(`${missing} is missing`);
-  if (positionals.length > usage.positionals.length) {
+  if (positionals.length > usage.positionals.length && !usage.isOpen) {
     const extra = positionals[usage.positionals.length];
     throw new UsageError(`One argument too many: ${extra}`);
   }
@@ -92,9 +102,13 @@ export interface Command {
    * Runs it.
    *
    * @param args The arguments after the command.
+   * @param streams What it reads and writes.
    * @returns The exit code.
    */
-  readonly run: (args: readonly string[]) => Promise<number>;
+  readonly run: (
+    args: readonly string[],
+    streams: Streams,
+  ) => Promise<number>;
 }
 
 /**
@@ -102,19 +116,21 @@ export interface Command {
  *
  * @param command The command.
  * @param args The arguments after the command.
+ * @param streams What it reads and writes.
  * @returns The exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
  */
 export async function runCommand(
   command: Command,
   args: readonly string[],
+  streams: Streams = SYSTEM,
 ): Promise<number> {
   try {
-    return await command.run(args);
+    return await command.run(args, streams);
   } catch (error) {
     if (error instanceof UsageError) {
-      return refuseUsage(error.message, [command]);
+      return refuseUsage(error.message, [command], streams);
     }
-    console.error(error instanceof Error ? error.message : String(error));
+    writeText(streams.stderr, `${reasonOf(error)}\n`);
     return 1;
   }
 }
@@ -122,10 +138,14 @@ export async function runCommand(
 /** Prints on stderr what is wrong with a command line; returns the exit code. */
 export function refuseUsage(
   problem: string,
-  commands: readonly Command[],
+  commands: readonly Pick<Command, "usage">[],
+  { stderr }: Streams,
 ): number {
-  console.error(problem);
-  for (const { usage } of commands) console.error(`Usage: ${usage}`);
-  console.error("Try --help");
+  const lines = [
+    problem,
+    ...commands.map(({ usage }) => `Usage: ${usage}`),
+    "Try --help",
+  ];
+  writeText(stderr, `${printable(hidePasswords(lines.join("\n")), "\n")}\n`);
   return 2;
 }

@@ -77,6 +77,24 @@ export interface SessionRecord {
   readonly label?: string;
   /** Whether the browser is to forget the cookie when it closes. */
   readonly untilBrowserCloses?: boolean;
+  /** The browser may register a key of its device, which it does once. */
+  readonly deviceOffer?: {
+    /** The SHA-256 of the secret in the offer, hex. */
+    readonly hash: string;
+    /** Until when, in whole ms since the epoch. */
+    readonly until: number;
+  };
+  /** The key of the browser's device, without which the cookie lives minutes. */
+  readonly device?: {
+    /** The public key as a JWK, and its `alg`. */
+    readonly key: { readonly [member: string]: string };
+    /** What the next challenges are made of; each proof replaces it. */
+    readonly nonce: string;
+    /** When the browser last proved that it has the key, in whole ms. */
+    readonly provenAt: number;
+    /** Until when the secret is good without another proof, in whole ms. */
+    readonly until: number;
+  };
   /** When the browser was last sent its cookie, in whole ms since the epoch. */
   readonly cookieSentAt?: number;
   /** How many logins and `regenerate`s have replaced its secret, if any has. */
@@ -157,6 +175,19 @@ const PREVIOUS: Kind = {
   otherwise: "is not a secret that was replaced",
 };
 
+const DEVICE_OFFER: Kind = {
+  is: (value) =>
+    isPlainObject(value) && TEXT.is(value.hash) && isWhole(value.until),
+  otherwise: "is not an offer to register a key",
+};
+const DEVICE: Kind = {
+  is: (value) =>
+    isPlainObject(value) && isPlainObject(value.key) &&
+    Object.values(value.key).every(TEXT.is) && TEXT.is(value.nonce) &&
+    isWhole(value.provenAt) && isWhole(value.until),
+  otherwise: "is not a device that a session is bound to",
+};
+
 /** The members of a record. */
 const MEMBERS: { readonly [Name in keyof Required<SessionRecord>]: Kind } = {
   createdAt: TIME,
@@ -172,6 +203,8 @@ const MEMBERS: { readonly [Name in keyof Required<SessionRecord>]: Kind } = {
   formTokens: LIST,
   untilBrowserCloses: FLAG,
   cookieSentAt: TIME,
+  deviceOffer: DEVICE_OFFER,
+  device: DEVICE,
   rotatedAt: TIME,
   previous: PREVIOUS,
   sealed: TEXT,

@@ -47,6 +47,13 @@ export interface LoadOptions extends StoreOptions {
    * @default {false}
    */
   readonly mustBeReadable?: boolean | undefined;
+  /**
+   * Is called when there is no session because it has expired, for what counts
+   * that apart; maybe more than once. What was cleaned up is not there to tell.
+   *
+   * @default {undefined}
+   */
+  readonly onExpired?: (() => void) | undefined;
 }
 
 /** What {@linkcode SessionStore.create} takes. */

@@ -1,31 +1,37 @@
 /*
- * What the forms of the page do. Each redirects to the page, so that a reload
- * does not repeat the action, and leaves a message that the page shows once. A
- * visitor without a session gets the message as the response: a message alone
- * is no reason to create a session.
+ * What the forms of the page do, and the code that its cards show. Each
+ * redirects to its card, so that a reload does not repeat the action, and leaves
+ * a message that the page shows once. A visitor without a session gets the
+ * message as the response: a message alone is no reason to create a session.
  */
 import { createSessionId } from "../core/token.ts";
+import { readCookie } from "../http/cookie.ts";
 import {
   type CartItem,
+  COOKIE,
+  COPY_COOKIE,
+  demoCookie,
   type Handler,
+  isSealing,
+  manage,
   MAX_ITEM_LENGTH,
   MAX_ITEMS,
   MAX_NAME_LENGTH,
   NOTICE,
   readLine,
   readMinutes,
+  SEAL_COOKIE,
   type VisitorSession,
 } from "./demo.ts";
 import { messagePage, seeOther } from "./html.ts";
 
-const HOME = "/";
+const MONTH = 30 * 24 * 60 * 60 * 1000;
+/** How many requests the counter sends at once. */
+export const MANY = 50;
+/** How long a request to count takes, as if it asked a database, in ms. */
+const QUERY = 20;
 /** How long the slow button takes, in ms. */
 const SLOWLY = 3_000;
-
-function tell(session: VisitorSession, message: string): Response {
-  session.flash(NOTICE, message);
-  return seeOther(HOME);
-}
 
 /** Logs in; data from before the login, such as the cart, stays. */
 export const logIn: Handler = async (demo, request, form) => {
@@ -33,9 +39,12 @@ export const logIn: Handler = async (demo, request, form) => {
   if (name === undefined) {
     return messagePage(`A name has 1 to ${MAX_NAME_LENGTH} characters.`, 400);
   }
+  const isRemembered = form.get("remember") === "on";
   return await demo.visit(request, (session) => {
     session.setUser(name);
-    return tell(session, `Welcome! ${name}`);
+    session.setLabel(nameBrowser(request));
+    session.setLifetime(isRemembered ? { idleTimeout: MONTH } : {});
+    return tell(session, `Welcome! ${name}`, "visitor");
   });
 };
 
@@ -43,15 +52,56 @@ export const logIn: Handler = async (demo, request, form) => {
 export const logOut: Handler = async (demo, request) =>
   await demo.visit(request, (session) => {
     session.destroy();
-    return seeOther(`${HOME}#goodbye`);
+    return seeOther("/#goodbye");
   });
 
-/** Counts; no count is lost, however many requests count at once. */
+/** Counts, right with `update` and wrong with `get` and `set`. */
 export const count: Handler = async (demo, request) =>
-  await demo.visit(request, (session) => {
+  await demo.visit(request, async (session) => {
     const counter = session.update("counter", (n = 0) => n + 1);
-    return tell(session, `Counter: ${counter}`);
+    session.set("careless", (session.get("careless") ?? 0) + 1);
+    await wait(QUERY);
+    return tell(session, `Counter: ${counter}`, "counter");
   });
+
+/** Counts by many requests of this visitor at once, over sockets. */
+export const countMany: Handler = async (demo, request) => {
+  let before = 0;
+  const first = await demo.visit(request, (session) => {
+    before = session.update("counter", (n = 0) => n);
+    session.set("careless", before);
+    return new Response();
+  });
+  if (!first.ok) return first;
+  const [given] = first.headers.getSetCookie();
+  const cookies = request.headers.get("cookie") ?? "";
+  const cookie = given ? `${given.split(";", 1)}; ${cookies}` : cookies;
+
+  const start = performance.now();
+  const url = `${demo.origin}/actions/count`;
+  const answers = await Promise.all(Array.from({ length: MANY }, async () => {
+    const init = { method: "POST", headers: { cookie } };
+    const answer = await fetch(url, { ...init, redirect: "manual" });
+    await answer.body?.cancel();
+    return answer.status === 303;
+  }));
+  const took = Math.round(performance.now() - start);
+
+  const last = new Request(request.url, { headers: { cookie } });
+  const response = await demo.visit(last, (session) => {
+    const after = session.get("counter") ?? 0;
+    const careless = session.get("careless") ?? 0;
+    session.set("flood", { before, after, careless, took });
+    const counted = answers.filter((isCounted) => isCounted).length;
+    return tell(
+      session,
+      `${counted} requests at once were answered`,
+      "counter",
+    );
+  });
+  if (given) response.headers.append("set-cookie", given);
+  return response;
+};
 
 /**
  * Adds an item to the cart. With the slow button, the request takes a while
@@ -70,11 +120,13 @@ export const addItem: Handler = async (demo, request, form) => {
       (cart = []) => cart.length < MAX_ITEMS ? [...cart, item] : cart,
     );
     if (!cart.some(({ id }) => id === item.id)) {
-      return tell(session, `The cart is full: it holds ${MAX_ITEMS} items`);
+      return tell(session, `The cart is full: ${MAX_ITEMS} items`, "cart");
     }
-    if (form.get("pace") !== "slow") return tell(session, `Added: ${name}`);
-    await new Promise((resolve) => setTimeout(resolve, SLOWLY));
-    return tell(session, `Added slowly: ${name}`);
+    if (form.get("pace") !== "slow") {
+      return tell(session, `Added: ${name}`, "cart");
+    }
+    await wait(SLOWLY);
+    return tell(session, `Added slowly: ${name}`, "cart");
   });
 };
 
@@ -88,14 +140,15 @@ export const removeItem: Handler = async (demo, request, form) =>
       "cart",
       (cart = []) => cart.filter((item) => item.id !== id),
     );
-    return tell(session, `Removed: ${item.name}`);
+    return tell(session, `Removed: ${item.name}`, "cart");
   });
 
 /** Orders what is in the cart, once for each form that was sent out. */
 export const order: Handler = async (demo, request, form) =>
   await demo.visit(request, async (session) => {
     const token = form.get("token") ?? "";
-    if (!await demo.manager.consumeFormToken(session, token)) {
+    const sessions = demo.sessions(request);
+    if (!await sessions.consumeFormToken(session, token)) {
       return messagePage(
         "This form was used before, or is too old. Nothing was ordered a second time.",
         409,
@@ -113,8 +166,91 @@ export const order: Handler = async (demo, request, form) =>
     return tell(
       session,
       `Ordered: ${names}. Now go back and submit that form again.`,
+      "cart",
     );
   });
+
+/** Ends the session of another device of the same user. */
+export const signOut: Handler = async (demo, request, form) =>
+  await demo.visit(request, async (session) => {
+    const sessions = demo.sessions(request);
+    const { user, id } = session;
+    const devices = user === null ? [] : await sessions.sessionsOf(user);
+    const others = devices.filter((device) => device.id !== id);
+    const device = others.find((device) => device.id === form.get("id"));
+    if (device === undefined) {
+      return messagePage("That is not another device of yours.", 409);
+    }
+    await sessions.expire(device.id);
+    return tell(session, `Signed out: ${device.label}`, "devices");
+  });
+
+/** Ends the sessions of the user on all other devices. */
+export const signOutOthers: Handler = async (demo, request) =>
+  await demo.visit(request, async (session) => {
+    const { user } = session;
+    if (user === null) return messagePage("You are not logged in.", 409);
+    const sessions = demo.sessions(request);
+    const ended = await sessions.revokeUser(user, { except: session });
+    return tell(session, `Other devices signed out: ${ended}`, "devices");
+  });
+
+/** Copies the cookie, as malware does, or a stranger at an open laptop. */
+export const copyCookie: Handler = async (demo, request) =>
+  await demo.visit(request, (session) => {
+    if (session.isNew) return messagePage("There is no cookie to copy.", 409);
+    const response = tell(
+      session,
+      "A thief has a copy of your cookie",
+      "theft",
+    );
+    const token = readCookie(request.headers.get("cookie"), COOKIE)
+      .find((token) => token.startsWith(session.id)) ?? "";
+    response.headers.append("set-cookie", demoCookie(COPY_COOKIE, token));
+    return response;
+  });
+
+/** Gives the session its next secret, as `rotateEvery` does when it is due. */
+export const rotate: Handler = async (demo, request) => {
+  const seal = isSealing(request.headers);
+  const rotating = manage(demo.storage.store, { seal, rotateEvery: 1 });
+  return await demo.visit(request, (session) => {
+    if (session.isNew) return messagePage("There is no session yet.", 409);
+    return tell(session, "Same session, another secret", "theft");
+  }, rotating);
+};
+
+/** Sends a request with the copied cookie, and no other. */
+export const useCopy: Handler = async (demo, request) => {
+  const [copy] = readCookie(request.headers.get("cookie"), COPY_COOKIE);
+  if (copy === undefined) return messagePage("There is no copy yet.", 409);
+  const opens = async (cookie: string): Promise<boolean> => {
+    let isOpen = false;
+    const other = new Request(request.url, { headers: { cookie } });
+    await demo.sessions(request).run(other, (session) => {
+      isOpen = !session.isNew;
+      return new Response();
+    });
+    return isOpen;
+  };
+  if (!await opens(request.headers.get("cookie")!)) {
+    return messagePage("There is no session to steal any more.", 409);
+  }
+  const isIn = await opens(`${COOKIE}=${copy}`);
+  return await demo.visit(request, (session) => {
+    if (!session.isNew) {
+      const outcome = isIn
+        ? "The thief is in: until the secret is replaced, the copy is as good as the cookie"
+        : "The copy opens nothing any more";
+      return tell(session, outcome, "theft");
+    }
+    const response = messagePage(
+      "The secret of the copy had been replaced, so there are two copies of the cookie. The session has ended, for the thief and for you; the terminal shows the event.",
+    );
+    response.headers.append("set-cookie", demoCookie(COPY_COOKIE, ""));
+    return response;
+  });
+};
 
 /** Gives the session another secret, and so the browser another cookie. */
 export const regenerate: Handler = async (demo, request) =>
@@ -125,8 +261,25 @@ export const regenerate: Handler = async (demo, request) =>
     return tell(
       session,
       `The cookie has another secret, the session still its ID. The secret with the hash ${record?.secretHash} opens nothing any more.`,
+      "cookie",
     );
   });
+
+/** Stores the session sealed from now on, or no longer. */
+export const setSealing: Handler = async (demo, request, form) => {
+  const seal = form.get("seal") === "on";
+  const sessions = demo.sessions(seal);
+  return await demo.visit(request, (session) => {
+    if (session.isNew) return messagePage("There is no session yet.", 409);
+    const outcome = seal
+      ? "Sealed: only your cookie opens it"
+      : "Stored in clear";
+    const response = tell(session, outcome, "stored");
+    const cookie = demoCookie(SEAL_COOKIE, seal ? "on" : "");
+    response.headers.append("set-cookie", cookie);
+    return response;
+  }, sessions);
+};
 
 /** Deletes old sessions, possibly the visitor's own. */
 export const deleteOld: Handler = async (demo, request, form) => {
@@ -140,6 +293,48 @@ export const deleteOld: Handler = async (demo, request, form) => {
   const message = `Deleted: ${deleted}, Remaining: ${remaining}`;
   return await demo.visit(
     request,
-    (session) => session.isNew ? messagePage(message) : tell(session, message),
+    (session) =>
+      session.isNew ? messagePage(message) : tell(session, message, "old"),
   );
 };
+
+/** Leaves a message, and shows the page at a card. */
+function tell(
+  session: VisitorSession,
+  message: string,
+  card: string,
+): Response {
+  session.flash(NOTICE, message);
+  return seeOther(`/#${card}`);
+}
+
+// Each browser and system also says the names that follow its own.
+const BROWSERS = [
+  ["Firefox", "Firefox"],
+  ["Edg/", "Edge"],
+  ["OPR/", "Opera"],
+  ["Chrome", "Chrome"],
+  ["Safari", "Safari"],
+  ["curl", "curl"],
+] as const;
+const SYSTEMS = [
+  "Android",
+  "iPhone",
+  "iPad",
+  "Windows",
+  "Mac",
+  "CrOS",
+  "Linux",
+];
+
+/** Names the browser of a request, such as "Firefox on Linux". */
+function nameBrowser({ headers }: Request): string {
+  const agent = headers.get("user-agent") ?? "";
+  const browser = BROWSERS.find(([mark]) => agent.includes(mark))?.[1];
+  const system = SYSTEMS.find((mark) => agent.includes(mark));
+  return `${browser ?? "A browser"} on ${system ?? "an unknown system"}`;
+}
+
+async function wait(time: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, time));
+}

@@ -1,4 +1,7 @@
 import { SessionGoneError } from "../core/errors.ts";
+import type { SessionStore } from "../core/store.ts";
+import { hashSecret, parseToken } from "../core/token.ts";
+import { readCookie } from "../http/cookie.ts";
 import { SessionManager } from "../manager/manager.ts";
 import type { Session } from "../session/session.ts";
 import type { DemoStore } from "./demo_store.ts";
@@ -12,10 +15,26 @@ export interface CartItem {
   readonly name: string;
 }
 
+/** What came of many requests at once. */
+export interface Flood {
+  /** The counter before them. */
+  readonly before: number;
+  /** The counter after them. */
+  readonly after: number;
+  /** The same, counted as it should not be. */
+  readonly careless: number;
+  /** How long all of them took, in ms. */
+  readonly took: number;
+}
+
 /** What the demo keeps in a session. */
 interface VisitorData {
   /** How often the counter was pressed. */
   counter: number;
+  /** The same, counted as it should not be: with `get` and `set`. */
+  careless: number;
+  /** Many requests at once, if they were tried. */
+  flood: Flood;
   /** What is in the cart, oldest first. */
   cart: readonly CartItem[];
 }
@@ -40,23 +59,54 @@ export const MAX_ITEM_LENGTH = 60;
 /** How many items a cart may hold. */
 export const MAX_ITEMS = 20;
 
-const ACCESS_TIME_RESOLUTION = 1000;
+/** The cookie of the session. */
+export const COOKIE = "latchkey";
+/** The cookie of a visitor who wants a sealed session. */
+export const SEAL_COOKIE = "demo-seal";
+/** The cookie that plays the thief's copy of the session's. */
+export const COPY_COOKIE = "demo-copy";
+
+/** The manager of the demo; without timeouts, so that "delete old" decides. */
+export function manage(
+  store: SessionStore,
+  options: { readonly seal: boolean; readonly rotateEvery?: number },
+): SessionManager<VisitorData> {
+  return new SessionManager<VisitorData>({
+    store,
+    ...options,
+    cookie: { name: COOKIE },
+    touchAfter: 1_000,
+    rotateGrace: 0, // an application leaves it at 30 seconds
+    endOnReuse: true,
+    onEvent: (event) => console.warn("Session event:", event),
+  });
+}
 
 /** What every handler of the demo works with. */
 export class Demo {
   /** Where the sessions are kept. */
   readonly storage: DemoStore;
-  /** Opens and commits the session of a request. */
-  readonly manager: SessionManager<VisitorData>;
+  /** Where the demo listens; empty until it does. */
+  origin = "";
+
+  readonly #plain: SessionManager<VisitorData>;
+  readonly #sealing: SessionManager<VisitorData>;
 
   /** @param storage Where the sessions are kept. */
   constructor(storage: DemoStore) {
     this.storage = storage;
-    // Without timeouts, so that "delete old sessions" decides.
-    this.manager = new SessionManager({
-      store: storage.store,
-      touchAfter: ACCESS_TIME_RESOLUTION,
-    });
+    this.#plain = manage(storage.store, { seal: false });
+    this.#sealing = manage(storage.store, { seal: true });
+  }
+
+  /**
+   * Finds the manager for a visitor, who chooses whether the session is sealed.
+   *
+   * @param by The choice, or a request that carries it.
+   */
+  sessions(by: Request | boolean): SessionManager<VisitorData> {
+    const seal = typeof by === "boolean" ? by : isSealing(by.headers);
+    return seal ? this.#sealing : this.#plain;
   }
 
   /**
@@ -65,15 +115,17 @@ export class Demo {
    *
    * @param request The request.
    * @param answer Returns a new response.
+   * @param sessions The manager.
    */
   async visit(
     request: Request,
     answer: (session: VisitorSession) => Response | Promise<Response>,
+    sessions: SessionManager<VisitorData> = this.sessions(request),
   ): Promise<Response> {
-    const session = await this.manager.open(request);
+    const session = await sessions.open(request);
     const response = await answer(session);
     try {
-      await this.manager.commit(session, response.headers);
+      await sessions.commit(session, response.headers);
     } catch (error) {
       if (!(error instanceof SessionGoneError)) throw error;
       return messagePage(
@@ -83,6 +135,28 @@ export class Demo {
     }
     return response;
   }
+}
+
+/** Tells whether a visitor wants a sealed session. */
+export function isSealing(headers: Headers): boolean {
+  return readCookie(headers.get("cookie"), SEAL_COOKIE).includes("on");
+}
+
+/** Finds the hashes of the secrets with which a client opens a session. */
+export function secretHashes(
+  id: string,
+  cookies: readonly (string | null)[],
+): string[] {
+  return cookies.flatMap((header) => readCookie(header, COOKIE))
+    .map(parseToken)
+    .filter((token) => token?.id === id)
+    .map((token) => hashSecret(token!.secret));
+}
+
+/** Writes a cookie of the demo's own; `""` deletes it. */
+export function demoCookie(name: string, value: string): string {
+  const age = value === "" ? "; Max-Age=0" : "";
+  return `${name}=${value}; Path=/; HttpOnly; SameSite=Lax${age}`;
 }
 
 /**

@@ -1,4 +1,5 @@
 import { loadDriver } from "../cli/driver.ts";
+import { decodeRecord } from "../core/codec.ts";
 import type { SessionStore } from "../core/store.ts";
 import { KvSessionStore } from "../engines/kv.ts";
 import { untilUnlocked } from "../engines/locked_database.ts";
@@ -10,6 +11,7 @@ import { SqliteSessionStore } from "../engines/sqlite.ts";
 import { DirectorySessionStore } from "../directory/directory_store.ts";
 import { sessionPath } from "../directory/layout.ts";
 import { system } from "../system/system.ts";
+import { untilAborted } from "../system/waiting.ts";
 
 /** A session as it is stored, to be shown on the page. */
 export interface StoredView {
@@ -21,6 +23,8 @@ export interface StoredView {
   readonly note: string;
   /** All that is stored. */
   readonly content: string;
+  /** The hash of the secret that opens it. */
+  readonly secretHash: string | undefined;
 }
 
 /** An open store of the demo. */
@@ -82,21 +86,33 @@ export async function openDemoStore(
   };
 }
 
+/** How long a server has to answer the first time, in ms. */
+const LONGEST_CONNECT = 10_000;
+/** How long to wait before the client tries again to connect, in ms. */
+const RECONNECT = 500;
+
 /** The part of `npm:redis` that is used. */
 interface RedisDriver {
-  createClient(options: { url: string }): RedisClient & ErrorEmitter & {
+  createClient(options: {
+    readonly url: string;
+    readonly disableOfflineQueue: boolean;
+    readonly socket: { readonly reconnectStrategy: () => number | false };
+  }): RedisClient & ErrorEmitter & {
     connect(): Promise<unknown>;
-    close(): unknown;
+    destroy(): void;
   };
 }
 
 /** The part of `npm:pg` that is used. */
 interface PostgresDriver {
   readonly default: {
-    readonly Pool: new (options: { connectionString: string }) =>
+    readonly Pool: new (options: {
+      readonly connectionString: string;
+      readonly connectionTimeoutMillis: number;
+    }) =>
       & PostgresClient
       & ErrorEmitter
-      & { end(): Promise<unknown> };
+      & { query(text: string): Promise<unknown>; end(): Promise<unknown> };
   };
 }
 
@@ -121,21 +137,66 @@ async function openEngine(
     }
     case "redis": {
       const { createClient } = await loadDriver<RedisDriver>("redis");
-      const client = createClient({ url: where });
-      client.on("error", (error) => console.error(error.message));
-      await client.connect();
+      let isUp = false;
+      const client = createClient({
+        url: where,
+        // A command fails while the server is away, rather than wait for it.
+        disableOfflineQueue: true,
+        socket: { reconnectStrategy: () => isUp && RECONNECT },
+      });
+      const report = reporter();
+      // What keeps it from connecting the first time is thrown as well.
+      client.on("error", (error) => isUp && report(error));
+      await reach(where, () => client.connect());
+      isUp = true;
       return {
         store: new RedisSessionStore(client),
-        close: () => client.close(),
+        close: () => client.destroy(),
       };
     }
     case "postgres": {
       const { default: pg } = await loadDriver<PostgresDriver>("postgres");
-      const pool = new pg.Pool({ connectionString: where });
-      pool.on("error", (error) => console.error(error.message));
+      const pool = new pg.Pool({
+        connectionString: where,
+        connectionTimeoutMillis: LONGEST_CONNECT,
+      });
+      pool.on("error", reporter());
+      await reach(where, () => pool.query("SELECT 1"));
       return { store: new PostgresSessionStore(pool), close: () => pool.end() };
     }
   }
+}
+
+/** Waits for the first answer of a server, or says that it is away. */
+async function reach(
+  where: string,
+  connect: () => Promise<unknown>,
+): Promise<void> {
+  const timeout = AbortSignal.timeout(LONGEST_CONNECT);
+  try {
+    await untilAborted(connect(), timeout);
+  } catch (cause) {
+    const reason = timeout.aborted
+      ? `no answer in ${LONGEST_CONNECT / 1000} seconds`
+      : cause instanceof Error
+      ? cause.message
+      : String(cause);
+    throw new Error(
+      `Cannot reach ${
+        withoutPassword(where)
+      }: ${reason} (start that server, or name another with --at URL)`,
+      { cause },
+    );
+  }
+}
+
+/** Makes a listener that prints an error once, however often it comes. */
+function reporter(): (error: Error) => void {
+  let last: string | undefined;
+  return ({ message }) => {
+    if (message !== last) console.error(message);
+    last = message;
+  };
 }
 
 /** Makes the file of a database, which SQLite would let others read. */
@@ -152,12 +213,15 @@ async function viewFile(
   try {
     const bytes = await Deno.readFile(path);
     const { mode } = await Deno.lstat(path);
+    const record = decodeRecord(id, bytes);
+    if (typeof record === "string") return undefined;
     const octal = ((mode ?? 0) & 0o777).toString(8).padStart(4, "0");
     return {
       what: "File",
       where: path,
       note: `mode ${octal}, ${bytes.length} bytes`,
       content: new TextDecoder().decode(bytes),
+      secretHash: record.secretHash,
     };
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
@@ -175,6 +239,7 @@ async function viewRecord(
     where: id,
     note: "as JSON",
     content: JSON.stringify(record, null, 2),
+    secretHash: record.secretHash,
   };
 }
 

@@ -23,6 +23,8 @@ const USAGE =
 const DEFAULT_PORT = 8080;
 const DEFAULT_HOSTNAME = "localhost";
 const HIGHEST_PORT = 65_535;
+/** How long requests that are under way at the end may take, in ms. */
+const LONGEST_END = 5_000;
 
 const HELP = `Usage: ${USAGE}
 
@@ -44,7 +46,10 @@ needs --unstable-kv, redis and postgres --allow-env and their server in --allow-
 
 ${DRIVERS_HELP}`;
 
-/** Serves the demo until it is interrupted; returns the exit code. */
+/**
+ * Serves the demo until it is interrupted, and returns the exit code: 0, or what
+ * a shell expects when that was before the demo had begun to listen.
+ */
 async function demo(args: readonly string[]): Promise<number> {
   const given = readArguments(args, {
     options: ["port", "hostname", "store", "at"],
@@ -72,8 +77,18 @@ async function demo(args: readonly string[]): Promise<number> {
 
   using interruption = new Interruption();
   const { signal } = interruption;
-  await serveDemo({ hostname, port, kind, where, signal });
+  signal.addEventListener("abort", () => void setTimeout(giveUp, LONGEST_END));
+  try {
+    await serveDemo({ hostname, port, kind, where, signal });
+  } catch (error) {
+    return interruption.exitCodeOf(error);
+  }
   return 0;
+}
+
+function giveUp(): never {
+  console.error("Ended without an answer to requests that take too long.");
+  Deno.exit(1);
 }
 
 if (import.meta.main) {

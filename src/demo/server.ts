@@ -1,4 +1,6 @@
-import * as actions from "./actions.ts";
+import { isCrossOrigin } from "../http/cross_origin.ts";
+import { untilAborted } from "../system/waiting.ts";
+import { CARDS } from "./cards.ts";
 import { Demo, type Handler } from "./demo.ts";
 import { type DemoStoreKind, openDemoStore } from "./demo_store.ts";
 import { messagePage, respond } from "./html.ts";
@@ -24,13 +26,17 @@ interface DemoOptions {
  * Serves the demo until the signal is aborted, and prints one line when it is
  * ready. Requests that are under way at the end are answered.
  *
+ * @throws The signal's reason, when it is aborted before that.
  * @throws {SessionDirectoryError} If the directory cannot keep sessions.
  * @throws {Deno.errors.AddrInUse} If the port is taken.
  */
 export async function serveDemo(options: DemoOptions): Promise<void> {
   const { hostname, port, kind, signal } = options;
-  await using storage = await openDemoStore(kind, options.where);
-  await storage.store.setup();
+  await using storage = await untilAborted(
+    openDemoStore(kind, options.where),
+    signal,
+  );
+  await untilAborted(storage.store.setup(), signal);
   const demo = new Demo(storage);
 
   const underWay = new Set<Promise<Response>>();
@@ -39,8 +45,9 @@ export async function serveDemo(options: DemoOptions): Promise<void> {
     port,
     onListen: (address) => {
       const host = hostname.includes(":") ? `[${hostname}]` : hostname;
+      demo.origin = `http://${host}:${address.port}`;
       console.log(
-        `Demo: http://${host}:${address.port}/ (sessions in ${storage.where}, Ctrl-C ends)`,
+        `Demo: ${demo.origin}/ (sessions in ${storage.where}, Ctrl-C ends)`,
       );
     },
     onError: (error) => {
@@ -49,7 +56,7 @@ export async function serveDemo(options: DemoOptions): Promise<void> {
     },
   }, (request) => {
     if (signal.aborted) return messagePage("The demo is about to end.", 503);
-    const answered = answer(demo, request);
+    const answered = answer(demo, request, hostname);
     underWay.add(answered);
     // The server handles a rejection.
     const forget = () => void underWay.delete(answered);
@@ -91,18 +98,17 @@ interface Route {
 const ROUTES: Readonly<Record<string, Route>> = {
   "/": { GET: showHome },
   "/order": { GET: showOrder, changesByGet: true },
-  "/actions/login": { POST: actions.logIn },
-  "/actions/logout": { POST: actions.logOut },
-  "/actions/count": { POST: actions.count },
-  "/actions/add": { POST: actions.addItem },
-  "/actions/remove": { POST: actions.removeItem },
-  "/actions/order": { POST: actions.order },
-  "/actions/regenerate": { POST: actions.regenerate },
-  "/actions/delete_old": { POST: actions.deleteOld },
+  ...Object.fromEntries(
+    CARDS.flatMap(({ actions }) => Object.entries(actions)).map((
+      [name, handler],
+    ) => [`/actions/${name}`, { POST: handler }]),
+  ),
   "/style.css": {
     GET: () => Promise.resolve(respond(STYLE, "text/css; charset=utf-8")),
   },
-  "/icon.svg": { GET: () => Promise.resolve(respond(ICON, "image/svg+xml")) },
+  "/icon.svg": { GET: showIcon },
+  // What browsers ask for beside a page of plain text.
+  "/favicon.ico": { GET: showIcon },
 
   "/login": { GET: session3.showLogin, POST: session3.login },
   "/logout": {
@@ -132,9 +138,22 @@ const HEADERS: Readonly<Record<string, string>> = {
   "x-content-type-options": "nosniff",
 };
 
+function showIcon(): Promise<Response> {
+  return Promise.resolve(respond(ICON, "image/svg+xml"));
+}
+
 /** Answers a request of the demo. */
-async function answer(demo: Demo, request: Request): Promise<Response> {
-  const response = await route(demo, request);
+async function answer(
+  demo: Demo,
+  request: Request,
+  hostname: string,
+): Promise<Response> {
+  const response = isForUs(request, hostname)
+    ? await route(demo, request)
+    : messagePage(
+      `Refused: this server answers at ${hostname}, localhost and IP addresses only. Another name is for --hostname to say.`,
+      421,
+    );
   for (const [name, value] of Object.entries(HEADERS)) {
     if (!response.headers.has(name)) response.headers.set(name, value);
   }
@@ -158,7 +177,9 @@ async function route(demo: Demo, request: Request): Promise<Response> {
     return response;
   }
   const mayChange = method === "POST" || target.changesByGet;
-  if (mayChange && isFromElsewhere(request)) {
+  const { headers, url } = request;
+  // As a POST, since ours by GET may change something too.
+  if (mayChange && isCrossOrigin({ method: "POST", headers, url })) {
     return messagePage("Refused: this request comes from another site.", 403);
   }
   const fields = method === "POST"
@@ -172,22 +193,16 @@ async function route(demo: Demo, request: Request): Promise<Response> {
 const LONGEST_FORM = 16 * 1024;
 
 /**
- * Tells whether a browser sends a request on behalf of another site. Browsers
- * say so in `Sec-Fetch-Site` (over https and on localhost) or in `Origin` (of
- * every POST). A client that sends neither, such as curl, is not a browser, and
- * no site can make it send a request. Go's `http.CrossOriginProtection` has the
- * same rule. A page of another port counts as another site.
- *
- * @returns `true` when the request must not change anything.
+ * Tells whether a request asks for a host that is this server's. A site may let
+ * its own name lead here (DNS rebinding): then its pages have the same origin as
+ * ours, and to the browser nothing about their requests is foreign but the host.
+ * It cannot do so with `localhost` or an address.
  */
-function isFromElsewhere(request: Request): boolean {
-  const site = request.headers.get("sec-fetch-site");
-  if (site !== null) return site !== "same-origin" && site !== "none";
-  const origin = request.headers.get("origin");
-  if (origin === null) return false;
-  // Not the whole origin: a proxy may use https where the demo does not.
-  return !URL.canParse(origin) ||
-    new URL(origin).host !== new URL(request.url).host;
+function isForUs({ headers, url }: Request, hostname: string): boolean {
+  const host = headers.get("host") ?? new URL(url).host;
+  const name = URL.parse(`http://${host}`)?.hostname ?? "";
+  return name === "localhost" || name === hostname.toLowerCase() ||
+    /^(?:[\d.]+|\[.+\])$/.test(name);
 }
 
 /**

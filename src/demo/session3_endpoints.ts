@@ -32,7 +32,7 @@ export const login: Handler = async (demo, request, fields) => {
   if (name === undefined) {
     return messagePage(`A name has 1 to ${MAX_NAME_LENGTH} characters.`, 400);
   }
-  return await demo.manager.run(request, (session) => {
+  return await demo.sessions(request).run(request, (session) => {
     session.setUser(name);
     session.set("counter", 0);
     return messagePage(`Welcome! ${name}`);
@@ -41,28 +41,28 @@ export const login: Handler = async (demo, request, fields) => {
 
 /** `/logout`: ends the session. */
 export const logout: Handler = async (demo, request) =>
-  await demo.manager.run(request, (session) => {
+  await demo.sessions(request).run(request, (session) => {
     session.destroy();
     return messagePage("Goodbye!");
   });
 
 /** `/counter`: counts from 1, and creates a session if there is none. */
 export const counter: Handler = async (demo, request) =>
-  await demo.manager.run(request, (session) => {
+  await demo.sessions(request).run(request, (session) => {
     const counter = session.update("counter", (n = 0) => n + 1);
     return messagePage(`Counter: ${counter}`);
   });
 
 /** `/create_token`: creates a form token, and shows how it begins. */
 export const createToken: Handler = async (demo, request) =>
-  await demo.manager.run(request, (session) => {
+  await demo.sessions(request).run(request, (session) => {
     const token = session.createFormToken();
     return messagePage(`Token created: ${token.slice(0, 16)}…`);
   });
 
 /** `/check_token`: tells whether form tokens are outstanding. */
 export const checkToken: Handler = async (demo, request) =>
-  await demo.manager.run(request, async (session) => {
+  await demo.sessions(request).run(request, async (session) => {
     const tokens = await countFormTokens(demo, session);
     return textPage([
       ...describeOwner(session),
@@ -74,7 +74,7 @@ export const checkToken: Handler = async (demo, request) =>
 
 /** `/check`: tells what the session holds. */
 export const check: Handler = async (demo, request) =>
-  await demo.manager.run(request, async (session) => {
+  await demo.sessions(request).run(request, async (session) => {
     const tokens = await countFormTokens(demo, session);
     return textPage([
       ...describeOwner(session),

@@ -270,8 +270,9 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   async create(
     id: string,
     record: SessionRecord,
-    { lastAccess, signal }: CreateOptions = {},
+    options: CreateOptions = {},
   ): Promise<boolean> {
+    const { lastAccess, signal } = options;
     checkSessionId(id);
     checkLastAccess(lastAccess);
     const bytes = encodeRecord(id, record);
@@ -283,8 +284,9 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   async update(
     id: string,
     change: RecordChange,
-    { lastAccess, signal }: UpdateOptions = {},
+    options: UpdateOptions = {},
   ): Promise<SessionRecord | null | undefined> {
+    const { lastAccess, signal } = options;
     if (lastAccess !== "unchanged") checkLastAccess(lastAccess);
     signal?.throwIfAborted();
     this.#checkRevocation(id);
@@ -314,7 +316,8 @@ export class DirectorySessionStore implements SessionStore, Disposable {
   }
 
   /** See {@linkcode SessionStore.has}. */
-  async has(id: string, { signal }: StoreOptions = {}): Promise<boolean> {
+  async has(id: string, options: StoreOptions = {}): Promise<boolean> {
+    const { signal } = options;
     signal?.throwIfAborted();
     if (isSessionId(id) && this.#isMissing(id)) return false;
     return await this.load(id, { signal }) !== undefined;

@@ -16,6 +16,11 @@ const SHARED: ReadonlyMap<number, string> = new Map([
   [0x786f4256, "a shared folder of VirtualBox"],
 ]);
 
+/** Names a type of file system that may be mounted more than once. */
+export function sharedFileSystem(type: number): string | undefined {
+  return SHARED.get(type);
+}
+
 /**
  * Warns of a directory on a file system whose locks may exclude only those that
  * use the same mount. Trying them does not show it: there is one mount here.
@@ -25,7 +30,7 @@ const SHARED: ReadonlyMap<number, string> = new Map([
  */
 export function warnOfSharing(directory: string, warnings: Warnings): void {
   const type = system.fileSystemType(directory);
-  const name = type !== undefined && SHARED.get(type);
+  const name = type !== undefined && sharedFileSystem(type);
   if (!name) return;
   warnings.tell({
     type: "setup",

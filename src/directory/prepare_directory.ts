@@ -384,6 +384,19 @@ export function isOwner(directory: string): boolean {
   );
 }
 
+/**
+ * Tells by how much the clock of a directory's file system is ahead of that of this
+ * process, in ms. It makes a file, and removes it.
+ *
+ * @param directory The directory.
+ */
+export function clockDifference(directory: string): number {
+  return withTemporary(
+    directory,
+    (_path, file) => system.fstat(file).mtime!.getTime() - system.now(),
+  );
+}
+
 /** Refuses a directory of another user: by a file's owner, which is what counts. */
 function tryOwner(
   directory: string,

@@ -135,17 +135,17 @@ export class SessionFile {
    * read. Where it then cannot be marked, what was read last is the answer.
    */
   #load(
-    { touch, mustBeReadable }: LoadOptions,
+    { touch, mustBeReadable, onExpired }: LoadOptions,
     isWary: boolean,
   ): SessionRecord | undefined | Again {
-    const read = this.#read(touch, isWary);
+    const read = this.#read(touch, onExpired, isWary);
     const isDue = read instanceof DueTouch;
     let last = this.#unmarked = isDue ? read.record : undefined;
     if (!isDue && typeof read !== "string") return read;
     let isAsking = false;
     try {
       return this.#holdRecord(decodeRecord, (found) => {
-        if (!isLive(found)) return undefined;
+        if (!isLive(found)) return void onExpired?.();
         last = found.record;
         isAsking = true;
         const isStillDue = touch?.(last, found.lastAccess);
@@ -295,6 +295,7 @@ export class SessionFile {
 
   #read(
     touch: LoadOptions["touch"],
+    onExpired: LoadOptions["onExpired"],
     isWary: boolean,
   ): SessionRecord | undefined | Again | DueTouch | Unusable {
     return readUnderLock(this.path, isWary, (file) => {
@@ -314,7 +315,7 @@ export class SessionFile {
         const info = wary ?? system.fstat(file);
         if (!leadsTo(this.path, info)) return AGAIN;
       }
-      if (hasExpired) return undefined;
+      if (hasExpired) return void onExpired?.();
       return touch?.(found, lastAccess) ? new DueTouch(found) : found;
     });
   }

@@ -276,6 +276,43 @@ export async function sweepUserIndex(
   }
 }
 
+/**
+ * Streams the stale entries of all buckets, see {@linkcode isStale}.
+ *
+ * @param context The directory of sessions.
+ * @param options Ends the listing early.
+ */
+export async function* listStaleEntries(
+  context: DirectoryContext,
+  options: ListOptions,
+): AsyncGenerator<UserEntry> {
+  const { directory } = context;
+  if (!system.exists(userIndexPath(directory))) return;
+  for (const bucket of await listBuckets(context)) {
+    if (isElsewhere(context, bucket)) continue;
+    try {
+      for await (const entry of listBucket(context, bucket, options)) {
+        if (isStale(context, entry)) yield entry;
+      }
+    } catch (error) {
+      skip(context, bucketPath(directory, bucket), error);
+    }
+  }
+}
+
+/** Streams the entries of a bucket. */
+async function* listBucket(
+  { directory }: DirectoryContext,
+  bucket: string,
+  options: ListOptions,
+): AsyncGenerator<UserEntry> {
+  for await (const name of listFiles(bucketPath(directory, bucket), options)) {
+    const entry = parseEntry(name);
+    // A name that is not in the bucket of its tag is not an entry.
+    if (entry?.tag.startsWith(bucket)) yield entry;
+  }
+}
+
 function refreshLock(context: DirectoryContext, bucket: string): void {
   const path = bucketLockPath(context.directory, bucket);
   const file = skipForbidden(context, path, () => openRegular(path)?.file);
@@ -325,16 +362,12 @@ async function sweepBucket(
   bucket: string,
   options: ListOptions,
 ): Promise<void> {
-  const path = bucketPath(context.directory, bucket);
   try {
-    for await (const name of listFiles(path, options)) {
-      const entry = parseEntry(name);
-      // A name that is not in the bucket of its tag is not an entry.
-      if (!entry?.tag.startsWith(bucket)) continue;
+    for await (const entry of listBucket(context, bucket, options)) {
       if (isStale(context, entry)) removeStaleEntries(context, [entry]);
     }
   } catch (error) {
-    skip(context, path, error);
+    skip(context, bucketPath(context.directory, bucket), error);
   }
 }
 

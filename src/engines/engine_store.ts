@@ -77,6 +77,9 @@ const MOST_ROWS = 1_000;
 const MOST_CHARACTERS = 4 * 1024 * 1024;
 const MS_PER_MINUTE = 60 * 1000;
 
+/** Returns the engine of a store, for an inspection. */
+export let engineOf: (store: EngineSessionStore) => SessionEngine;
+
 /** What every store on an engine takes. */
 export interface EngineStoreOptions {
   /**
@@ -102,6 +105,10 @@ export interface EngineStoreOptions {
 export abstract class EngineSessionStore implements SessionStore {
   abstract readonly isMultiprocessSafe: boolean;
   abstract readonly isThreadSafe: boolean;
+
+  static {
+    engineOf = (store) => store.#engine;
+  }
 
   readonly #engine: SessionEngine;
   readonly #now: () => number;
@@ -147,7 +154,7 @@ export abstract class EngineSessionStore implements SessionStore {
     id: string,
     options: LoadOptions = {},
   ): Promise<SessionRecord | undefined> {
-    const { signal, touch, mustBeReadable } = options;
+    const { signal, touch, mustBeReadable, onExpired } = options;
     signal?.throwIfAborted();
     if (!isSessionId(id)) return undefined;
     if (!this.#isSetUp) await this.#waitForSetup(signal);
@@ -163,6 +170,7 @@ export abstract class EngineSessionStore implements SessionStore {
         return undefined;
       }
       if (record === undefined) {
+        if (row !== undefined) onExpired?.();
         if (await this.#removeExpired(id, row, now, signal)) return undefined;
         await conflicts.wait();
         continue;

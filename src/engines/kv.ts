@@ -86,11 +86,15 @@ export interface KvDatabase {
  * `Deno.Kv` needs `--unstable-kv`, or `"unstable": ["kv"]` in deno.json.
  *
  * @example A session in memory
- * ```ts ignore
- * import { KvSessionStore, SessionManager } from "@latchkey/session";
+ * ```ts
+ * import { KvSessionStore, SessionManager, signIn } from "@latchkey/session";
+ * import { assertEquals } from "@std/assert";
  *
- * const store = new KvSessionStore(await Deno.openKv(":memory:"));
+ * using kv = await Deno.openKv(":memory:");
+ * const store = new KvSessionStore(kv);
  * const sessions = new SessionManager({ store, absoluteTimeout: 86_400_000 });
+ * await signIn(sessions, "ann");
+ * assertEquals((await sessions.sessionsOf("ann")).length, 1);
  * ```
  */
 export class KvSessionStore extends EngineSessionStore {
@@ -108,6 +112,21 @@ export class KvSessionStore extends EngineSessionStore {
    * @param options The prefix of the keys, and the clock.
    * @throws {TypeError} If the prefix is not a string, or empty, or what is given
    * is not a `Deno.Kv`.
+   *
+   * @example A prefix of its own
+   * ```ts
+   * import { KvSessionStore } from "@latchkey/session";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kv = await Deno.openKv(":memory:"); // or the path of a file
+   * const [customers, staff] = ["customers", "staff"].map((prefix) =>
+   *   new KvSessionStore(kv, { prefix })
+   * );
+   * const id = "0123456789abcdef";
+   * await customers!.save(id, { data: {}, createdAt: Date.now() });
+   * assertEquals(await customers!.has(id), true);
+   * assertEquals(await staff!.has(id), false);
+   * ```
    */
   constructor(kv: KvDatabase, options: KvSessionStoreOptions = {}) {
     const { prefix = "latchkey" } = options;

@@ -107,6 +107,19 @@ export class PostgresSessionStore extends EngineSessionStore {
    * @param client A pool, or `sql`.
    * @param options The table, its schema, and the clock.
    * @throws {TypeError} If the client, the table or the schema is invalid.
+   *
+   * @example With `npm:postgres`, and a schema of its own
+   * ```ts ignore
+   * import { PostgresSessionStore } from "@latchkey/session";
+   * import { assertEquals } from "@std/assert";
+   * import postgres from "npm:postgres@3";
+   *
+   * const sql = postgres("postgres://localhost/app", { connect_timeout: 2 });
+   * const store = new PostgresSessionStore(sql, { schema: "web" });
+   * await store.setup(); // throws at the start if a right is missing
+   * assertEquals(await store.has("0123456789abcdef"), false);
+   * await sql.end();
+   * ```
    */
   constructor(
     client: PostgresClient,
@@ -317,6 +330,24 @@ class PostgresEngine implements SessionEngine {
   }
 }
 
+/**
+ * Tells whether a database has a table of sessions, whatever columns that has.
+ *
+ * @param client A pool, or `sql`.
+ * @param options The table and its schema, as the store gets them.
+ */
+export async function hasPostgresTable(
+  client: PostgresClient,
+  options: Pick<PostgresSessionStoreOptions, "table" | "schema">,
+): Promise<boolean> {
+  const { table } = namesFrom(options);
+  const { rows: [found] } = await queryOf(client)(
+    "SELECT to_regclass($1) IS NOT NULL",
+    [table],
+  );
+  return found![0] === "t";
+}
+
 /** Reads the columns of a row after the ID. */
 function rowOf(columns: readonly string[]): EngineRow {
   const [json, lastAccess, revision] = columns as [string, string, string];
@@ -324,7 +355,7 @@ function rowOf(columns: readonly string[]): EngineRow {
 }
 
 /** Names the tables that the options mean. */
-function namesFrom(
+export function namesFrom(
   { table = "latchkey_sessions", schema }: Pick<
     PostgresSessionStoreOptions,
     "table" | "schema"

@@ -127,6 +127,20 @@ export class RedisSessionStore extends EngineSessionStore {
    * @param options The prefix of the keys, and the clock.
    * @throws {TypeError} If the client is invalid, or reads from replicas of a
    * cluster (`scaleReads`), or the prefix is invalid.
+   *
+   * @example With `npm:ioredis`, and a prefix of its own
+   * ```ts ignore
+   * import { RedisSessionStore } from "@latchkey/session";
+   * import { assertEquals } from "@std/assert";
+   * import { Redis } from "npm:ioredis@5";
+   *
+   * const client = new Redis("redis://localhost", { maxRetriesPerRequest: 1 });
+   * client.on("error", console.error);
+   * const store = new RedisSessionStore(client, { prefix: "staff" });
+   * await store.setup(); // throws at the start if a right is missing
+   * assertEquals(await store.has("0123456789abcdef"), false);
+   * await client.quit();
+   * ```
    */
   constructor(client: RedisClient, options: RedisSessionStoreOptions = {}) {
     const { prefix = "latchkey" } = options;

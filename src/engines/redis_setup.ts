@@ -38,11 +38,11 @@ try('SCAN', 0, 'COUNT', 1, 'TYPE', 'string')
 return failed`);
 
 /** How an error begins that Redis gives for a command it does not carry out. */
-const REFUSED = /^(NOPERM|ERR unknown command)/;
+export const REFUSED: RegExp = /^(NOPERM|ERR unknown command)/;
 /** Commands without which nothing can be read. */
 const READING = /^(GET|SCAN|ZSCAN): /;
 /** Policies of eviction that take no session before its time, or hardly one. */
-const HARMLESS = ["noeviction", "volatile-ttl"];
+export const HARMLESS: readonly string[] = ["noeviction", "volatile-ttl"];
 /** Keys to try for one that a node of a cluster has: with 1 slot of 100. */
 const MOST_TRIES = 1_000;
 

@@ -402,6 +402,27 @@ class SqliteEngine implements SessionEngine, Disposable {
   }
 }
 
+/**
+ * Tells whether a file has a table of sessions; it opens it to read only.
+ *
+ * @param path The file, which exists.
+ * @param table The table.
+ * @throws {TypeError} If the table is not a name.
+ */
+export async function hasSqliteTable(
+  path: string,
+  table: string,
+): Promise<boolean> {
+  const { name } = namesOf(table);
+  const { DatabaseSync } = await import("node:sqlite");
+  using database = new DatabaseSync(path, { readOnly: true });
+  return await untilUnlocked(() =>
+    database.prepare(
+      "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?",
+    ).get(name) !== undefined
+  );
+}
+
 /** Returns the path of a database that is to be opened, or one that is open. */
 function sourceOf(
   database: string | URL | SqliteDatabase,

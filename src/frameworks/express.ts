@@ -69,7 +69,9 @@ export function expressSessions<Data extends object>(
 ): (
   request: {
     readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+    readonly method?: string | undefined;
     readonly url?: string | undefined;
+    readonly originalUrl?: string | undefined;
     readonly socket: object;
     session?: Session<Data>;
   },
@@ -104,12 +106,24 @@ export function expressSessions<Data extends object>(
       return held.head;
     };
     sessions.run(sessionRequestOf(request, response), handle, options)
-      .then((answer) => held!.release(answer))
+      .then((answer) => {
+        // Without a call of `handle` it is the manager's own.
+        return held === undefined
+          ? send(response, answer)
+          : held.release(answer);
+      })
       .catch((error) => {
         held?.giveUp();
         next(error);
       });
   };
+}
+
+/** Sends what the manager itself has answered. */
+async function send(response: NodeResponse, answer: Response): Promise<void> {
+  response.statusCode = answer.status;
+  response.setHeaders(answer.headers);
+  Reflect.apply(response.end, response, [await answer.text()]);
 }
 
 /** Calls a method of a response as it was, with the same arguments or others. */

@@ -66,6 +66,7 @@ export function fastifySessions<Data extends object>(
             readonly headers: Readonly<
               Record<string, string | string[] | undefined>
             >;
+            readonly method?: string | undefined;
             readonly url?: string | undefined;
             readonly socket: object;
           };
@@ -75,8 +76,9 @@ export function fastifySessions<Data extends object>(
           readonly raw: {
             once(event: "close", listener: () => void): unknown;
           };
+          send(payload: unknown): unknown;
         },
-      ) => Promise<void>,
+      ) => Promise<unknown>,
     ): unknown;
     addHook(
       name: "onSend",
@@ -119,7 +121,10 @@ export function fastifySessions<Data extends object>(
       );
       // Later, `onSend` has it.
       running.catch(opened.reject);
-      request.session = await opened.promise;
+      const first = await Promise.race([opened.promise, running]);
+      // Without a call of the handler it is the manager's own.
+      if (first instanceof Response) return reply.send(first);
+      request.session = first;
       requests.set(request, { answered, running });
     });
     instance.addHook("onSend", async (request, reply, payload) => {

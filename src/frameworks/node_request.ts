@@ -12,7 +12,10 @@ const known = new WeakMap<object, SessionRequest>();
 export function sessionRequestOf(
   request: {
     readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+    readonly method?: string | undefined;
     readonly url?: string | undefined;
+    /** The same, where a framework has cut off where it is mounted. */
+    readonly originalUrl?: string | undefined;
     readonly socket: object;
   },
   response: { once(event: "close", listener: () => void): unknown },
@@ -27,9 +30,11 @@ export function sessionRequestOf(
   const host = get("host") ?? "localhost";
   const closing = new AbortController();
   response.once("close", () => closing.abort());
+  const { method, url = "/", originalUrl = url } = request;
   const made = {
     headers: { get },
-    url: `${isHttps ? "https" : "http"}://${host}${request.url ?? "/"}`,
+    method,
+    url: `${isHttps ? "https" : "http"}://${host}${originalUrl}`,
     signal: closing.signal,
   };
   known.set(request, made);

@@ -47,6 +47,7 @@ export function oakSessions<Data extends object>(
   context: {
     readonly request: {
       readonly headers: Pick<Headers, "get">;
+      readonly method?: string;
       readonly url: { readonly href: string };
     };
     readonly response: {
@@ -61,7 +62,11 @@ export function oakSessions<Data extends object>(
   return async (context, next) => {
     const { request, response, state } = context;
     const opened = known.get(request) ??
-      { headers: request.headers, url: request.url.href };
+      {
+        headers: request.headers,
+        method: request.method,
+        url: request.url.href,
+      };
     known.set(request, opened);
     let head: ResponseHead | undefined;
     let thrown: AnsweringError | undefined;
@@ -80,7 +85,14 @@ export function oakSessions<Data extends object>(
       return head.response;
     };
     const answer = await sessions.run(opened, handle, options);
-    const added = head!.added(answer);
+    if (head === undefined) {
+      // Without a call of `handle` it is the manager's own.
+      const { status, headers } = answer;
+      Object.assign(response, { status, body: await answer.text() });
+      addTo(response.headers, [...headers]);
+      return;
+    }
+    const added = head.added(answer);
     addTo(response.headers, added);
     if (thrown === undefined) return;
     if (added.length > 0) {

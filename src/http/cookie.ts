@@ -62,6 +62,10 @@ export interface CookieOptions {
 export interface Cookie {
   /** Its name. */
   readonly name: string;
+  /** The path from which on the browser sends it. */
+  readonly path: string;
+  /** The domain whose hosts all get it, if it has one. */
+  readonly domain: string | undefined;
   /** Whether it gets `Secure`; `"auto"`, when the request came over https. */
   readonly secure: boolean | "auto";
   /** The attributes that every `Set-Cookie` repeats. */
@@ -130,6 +134,8 @@ export function resolveCookie(options: CookieOptions = {}): Cookie {
   const scope = domain === undefined ? "" : `; Domain=${domain}`;
   return {
     name,
+    path,
+    domain,
     secure,
     attributes: `; Path=${path}${scope}; HttpOnly; SameSite=${sameSite}${
       partitioned ? "; Partitioned" : ""

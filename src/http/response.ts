@@ -15,6 +15,7 @@ const PRIVATE = /(?:^|,)\s*(?:no-store|private)\s*(?:,|$)/i;
  * @param headers The headers of the response; they are changed.
  * @param header What issues or revokes the client's token, if anything does.
  * @param vary The request header that the response depends on, if it does.
+ * @param offer What goes with the token, if anything does.
  * @returns What was added, a header each.
  * @throws {TypeError} If the headers are immutable; nothing was added.
  */
@@ -22,6 +23,7 @@ export function addHeaders(
   headers: Headers,
   header: Header | undefined,
   vary: string | undefined,
+  offer?: Header,
 ): Header[] {
   const added: Header[] = [];
   if (vary !== undefined && varyOn(headers, vary)) added.push(["vary", vary]);
@@ -30,6 +32,11 @@ export function addHeaders(
   if (name === "set-cookie") headers.append(name, value);
   else headers.set(name, value);
   added.push(header);
+  if (offer !== undefined) {
+    // Another manager may have added one of its own.
+    headers.append(...offer);
+    added.push(offer);
+  }
   if (!PRIVATE.test(headers.get("cache-control") ?? "")) {
     headers.set("cache-control", "no-store");
     added.push(["cache-control", "no-store"]);
@@ -47,12 +54,14 @@ export function addHeaders(
  * @param response The application's response.
  * @param header What issues or revokes the client's token, if anything does.
  * @param vary The request header that the response depends on, if it does.
+ * @param offer What goes with the token, if anything does.
  * @returns The response to send: the same one, or a copy that took its body.
  */
 export function completeResponse(
   response: Response,
   header: Header | undefined,
   vary: string | undefined,
+  offer?: Header,
 ): Response {
   if (header === undefined && vary === undefined) return response;
   // An error response has no headers, and the server cannot send it.
@@ -60,7 +69,7 @@ export function completeResponse(
 
   if (header === undefined || response.status === 101) {
     try {
-      addHeaders(response.headers, header, vary);
+      addHeaders(response.headers, header, vary, offer);
       return response;
     } catch (error) {
       // The headers of `Response.redirect` and of `fetch` are immutable.
@@ -69,7 +78,7 @@ export function completeResponse(
   }
   const { body, status, statusText, headers } = response;
   const copy = new Response(body, { status, statusText, headers });
-  addHeaders(copy.headers, header, vary);
+  addHeaders(copy.headers, header, vary, offer);
   return copy;
 }
 

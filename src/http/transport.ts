@@ -18,6 +18,13 @@ export interface SessionRequest {
   /** The headers. */
   readonly headers: Pick<Headers, "get">;
   /**
+   * The method, which tells a browser that proves its device from a page; see
+   * `deviceBound`.
+   *
+   * @default {undefined} it is not known, and such a request is not answered
+   */
+  readonly method?: string | undefined;
+  /**
    * The URL. Where it is missing, or is a path only, a cookie with
    * `secure: "auto"` is `Secure`, unless a trusted `X-Forwarded-Proto` says
    * `http`.
@@ -59,6 +66,10 @@ export interface Transport {
   ): Header;
   /** Makes the header with which a client forgets its token. */
   revoke(request: SessionRequest): Header;
+  /** The cookie; missing where a header carries the token. */
+  readonly cookie?: Cookie;
+  /** Tells whether a request came over https, where a cookie carries the token. */
+  isHttps?(request: SessionRequest): boolean;
 }
 
 /**
@@ -138,6 +149,8 @@ function cookieTransport(
   };
   return {
     vary: "Cookie",
+    cookie,
+    isHttps,
     read: (request) => {
       const { headers } = request;
       if (trustProxy) forwarded.set(request, forwardedProtocol(headers) ?? "");

@@ -6,6 +6,7 @@ import type {
   LoadOptions,
   RecordChange,
   SessionStore,
+  UpdateOptions,
 } from "../core/store.ts";
 
 /** What a manager asks of a store. */
@@ -69,11 +70,12 @@ class BoundedStore implements ManagedStore {
   update(
     id: string,
     change: RecordChange,
+    options?: UpdateOptions,
   ): Promise<SessionRecord | null | undefined> {
     return this.#bound(
       "write",
       "unknown",
-      (signal) => this.#store.update(id, change, { signal }),
+      (signal) => this.#store.update(id, change, { ...options, signal }),
     );
   }
 

@@ -10,13 +10,15 @@
  */
 import { hashSecret, parseToken, type Token } from "../core/token.ts";
 import type { ManagerSettings } from "./manager_options.ts";
-import { type Credentials, matchSecret } from "./rotation.ts";
+import { type Credentials, isBound, matchSecret } from "./rotation.ts";
 import { isSignedOut, loadRevocations } from "./users.ts";
 
 /** What the tokens of a request are to the sessions that the store has. */
 interface Comparison {
   /** Those that fit, one for each session. */
   readonly fitting: readonly Credentials[];
+  /** Whether none fits, and one is of a session that is bound to a device. */
+  readonly isUnproven: boolean;
   /** Those whose secret was rotated away; none, if another one fits. */
   readonly reused: readonly Credentials[];
 }
@@ -57,6 +59,7 @@ export async function compareTokens(
 ): Promise<Comparison> {
   const fitting: Credentials[] = [];
   const reused: Credentials[] = [];
+  let isAnyBound = false;
   for (const [id, same] of Map.groupBy(tokens, ({ id }) => id)) {
     const record = await store.load(id);
     if (record === undefined) continue;
@@ -67,7 +70,8 @@ export async function compareTokens(
         matchSecret(record, secretHash, time) === match
       );
     const fit = find("current") ?? find("previous");
-    const old = find("reused");
+    const old = find("reused") ?? find("unproven");
+    isAnyBound ||= isBound(record);
     if (fit !== undefined) {
       const revocations = await loadRevocations(store, record.user);
       if (!isSignedOut(id, record, revocations)) fitting.push(fit);
@@ -75,5 +79,10 @@ export async function compareTokens(
       reused.push(old);
     }
   }
-  return { fitting, reused: fitting.length > 0 ? [] : reused };
+  const isAny = fitting.length > 0;
+  return {
+    fitting,
+    isUnproven: isAnyBound && !isAny,
+    reused: isAny ? [] : reused,
+  };
 }

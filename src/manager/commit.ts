@@ -24,8 +24,10 @@ import {
   type SessionChange,
   type SessionContent,
 } from "../session/session_state.ts";
+import { offerDevice } from "./device_options.ts";
 import {
   type Credentials,
+  isBound,
   isOpening,
   matchSecret,
   replaceSecret,
@@ -72,11 +74,24 @@ export function commitVisit(
   const isEnding = others.length > 0 && (isLogout || login !== undefined);
   const change = state.begin(isUpkeepDue || isEnding);
   if (change !== undefined) {
-    return new Commit(visit, change, isEnding, canSend).run();
+    const commit = new Commit(visit, change, isEnding, canSend);
+    isolation.outcome = "unchanged";
+    return visit.settings.observe(
+      "commit",
+      () => commit.run(),
+      () => isolation.outcome,
+    );
   }
   const isRenewed = canKeepUp && credentials !== undefined &&
     needsCookie(visit, state.stored!);
-  return isRenewed ? renewCookie(visit, credentials) : undefined;
+  if (isRenewed) return renewCookie(visit, credentials);
+  const isUnproven = canSend && isUsed && visit.opening === "unproven";
+  return isUnproven ? Promise.resolve(forgetCookie(visit)) : undefined;
+}
+
+/** Makes a browser refresh the cookie of its device-bound session. */
+function forgetCookie({ settings, request }: Visit): Header {
+  return settings.transport.revoke(request);
 }
 
 /** Commits; a refusal is reported and not thrown. */
@@ -101,8 +116,9 @@ class Commit {
   readonly #isEnding: boolean;
   readonly #canSend: boolean;
   #revocations!: Revocations;
-  /** One, however often the store calls. */
+  /** One each, however often the store calls. */
   #newSecret: string | undefined;
+  #offerSecret: string | undefined;
   /** Whether a step of the rotation made the record larger. */
   #isGrown = false;
   /** Whether the store has failed with that, so that it is left out. */
@@ -138,7 +154,10 @@ class Commit {
         const begun = this.#begin(state.id, state.createdAt);
         const isOthersEnded = isEnding && await this.#visit.endOthers();
         if (begun !== undefined) return await this.#create(begun);
-        return isOthersEnded ? this.#forget() : undefined;
+        if (isOthersEnded) return this.#forget();
+        const isUnproven = this.#canSend &&
+          this.#visit.opening === "unproven";
+        return isUnproven ? forgetCookie(this.#visit) : undefined;
       }
       const header = isEnded
         ? await this.#replace(credentials)
@@ -187,11 +206,16 @@ class Commit {
   ): NewSession | undefined {
     const { recordFormat, lifetime, now } = this.#visit.settings;
     const begin = changeLifetime(lifetime, createdAt);
-    const begun = this.#change.apply(
+    const begun = this.#offer(this.#change.apply(
       begin({ ...content, createdAt }),
       this.#visit.generationOf(this.#change, this.#revocations, id),
-    );
+    ));
     if (isEmptyRecord(begun)) return undefined;
+    // The browser has one already, in whose place it would come: its next request
+    // may have refreshed the cookie.
+    const { opening } = this.#visit;
+    const isInPlace = opening === "unproven" || opening === "skipped";
+    if (isInPlace && this.#change.login === undefined) return undefined;
     this.#checkCanSend();
     const secret = createSecret();
     const secretHash = hashSecret(secret);
@@ -213,7 +237,16 @@ class Commit {
     }
     isolation.noteBegun(record);
     this.#visit.finish({ id, record, touchedAt }, credentials);
-    return this.#visit.issue(record);
+    return this.#visit.issue(record, this.#offerSecret);
+  }
+
+  /** Offers to the browser of a user who signs in to register a key. */
+  #offer(record: SessionRecord): SessionRecord {
+    const { settings: { device, now }, request } = this.#visit;
+    const isAny = device !== undefined && this.#change.login !== undefined;
+    if (!isAny) return record;
+    this.#offerSecret ??= createSecret();
+    return offerDevice(device, request, record, this.#offerSecret, now());
   }
 
   /**
@@ -305,11 +338,16 @@ class Commit {
     const { record, secret, touchedAt, wasSealOld } = outcome;
     isolation.noteCommitted(record, true);
     if (wasSealOld) settings.counters.resealed++;
-    const secretHash = record.secretHash!;
+    // Of a bound session a request may go on with the secret before.
+    const secretHash = secret === credentials.secret
+      ? credentials.secretHash
+      : record.secretHash!;
     const { isUpkeepDue, isHandedOn } = this.#visit;
     this.#visit.finish({ id, record, touchedAt }, { id, secret, secretHash });
     if (this.#canSend) {
-      return outcome.isCookieDue ? this.#visit.issue(record) : undefined;
+      return outcome.isCookieDue
+        ? this.#visit.issue(record, this.#offerSecret)
+        : undefined;
     }
     // A later commit can send it.
     this.#visit.isUpkeepDue = isUpkeepDue;
@@ -357,11 +395,13 @@ class Commit {
     if (step !== undefined) {
       next = takeStep(step, visit.settings, changed, credentials, secret);
     } else if (isRegenerated) {
-      next = replaceSecret(changed, secret);
+      next = this.#offer(replaceSecret(changed, secret));
       if (rotateEvery !== Infinity) next = { ...next, rotatedAt: touchedAt };
     }
-    const isCookieDue = isLifetimeChanged || secret !== credentials.secret ||
-      needsCookie(visit, changed);
+    // What has the secret before of a bound session is not given the new one.
+    const isBehind = isBound(changed) && access.match === "previous";
+    const isCookieDue = isLifetimeChanged && !isBehind ||
+      secret !== credentials.secret || needsCookie(visit, changed);
     const isSent = isCookieDue && this.#canSend;
     const record = isSent
       ? noteCookie(next, touchedAt)

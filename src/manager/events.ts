@@ -30,12 +30,34 @@ export interface SessionRefusedEvent {
  * Reports that a request brought a secret that was replaced by rotation, after
  * its grace, which begins when the new one was brought: there is a copy of the
  * cookie. The request gets a new session.
+ *
+ * Of a session that is bound to a device it reports also a cookie that is older
+ * than browsers keep it. A browser brings one too that did not get the answer to
+ * its proof.
  */
 export interface SecretReusedEvent {
   /** Tells the events apart. */
   readonly type: "reused";
   /** The session ID; it opens nothing, so it may be logged. */
   readonly sessionId: string;
+}
+
+/**
+ * Reports that a browser sent a request without the cookie of its device-bound
+ * session, because it could not or would not refresh it; the request has a new
+ * session, of which nothing is kept unless it signs a user in. Any client can
+ * send the header that says so.
+ *
+ * @experimental As `deviceBound` is.
+ */
+export interface RefreshSkippedEvent {
+  /** Tells the events apart. */
+  readonly type: "skipped";
+  /**
+   * Why: this server failed to answer, could not be reached, or the browser has
+   * signed too often of late.
+   */
+  readonly reason: "server_error" | "unreachable" | "quota_exceeded";
 }
 
 /**
@@ -70,7 +92,9 @@ export interface SessionMisconfiguredEvent {
  * Reports that what a request does for its session without being asked failed,
  * as when the record is nearly as large as the store can hold: a rotation of the
  * secret, a step of it, sealing the session anew, or sending its cookie again.
- * The request went on without; the next one tries again.
+ * The request went on without; the next one tries again. Where a browser was
+ * about to bind the session to its device, or to prove that it has the key, it
+ * was answered with 503.
  */
 export interface SessionUnrotatedEvent {
   /** Tells the events apart. */
@@ -118,6 +142,7 @@ export interface SessionUnendedEvent {
 export type SessionEvent =
   | SessionAmbiguousEvent
   | SessionRefusedEvent
+  | RefreshSkippedEvent
   | SecretReusedEvent
   | SessionInvalidEvent
   | SessionMisconfiguredEvent

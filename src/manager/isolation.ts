@@ -145,9 +145,76 @@ export interface SessionCounters {
    * sealed anew; when it no longer grows, the others can be dropped.
    */
   readonly resealed: number;
-  /** Requests whose session none of `secrets` opened. */
+  /** Requests whose token opened its session. */
+  readonly hits: number;
+  /** Requests with a token whose session is not there. */
+  readonly misses: number;
+  /** Requests whose session had expired, if the store still had it. */
+  readonly expired: number;
+  /** Requests with an ID that is there, and a secret that never was its own. */
+  readonly wrongSecrets: number;
+  /** Requests with a secret that was replaced; event `"reused"`. */
+  readonly reused: number;
+  /** Requests whose session was revoked with the others of its user. */
+  readonly revoked: number;
+  /** Requests whose session none of `secrets` opened; event `"unopenable"`. */
   readonly unopenable: number;
+  /** Requests whose session's data could not be used; event `"invalid"`. */
+  readonly invalid: number;
+  /** Requests with tokens of several sessions; event `"ambiguous"`. */
+  readonly ambiguous: number;
+  /** Sessions that were marked accessed, where nothing else was written. */
+  readonly touches: number;
+  /**
+   * Openings, commits and uses of form tokens that failed with anything but a
+   * refusal or a conflict, as a rule because the store did.
+   */
+  readonly failures: number;
+  /**
+   * Requests whose cookie opens its session, which is bound to a device, only
+   * after another proof; the cookie was cleared.
+   */
+  readonly unproven: number;
+  /** Requests without the cookie of a bound session; event `"skipped"`. */
+  readonly skipped: number;
+  /** Sessions that were bound to a device. */
+  readonly bound: number;
+  /** Proofs of a device by which the cookie of a bound session was renewed. */
+  readonly proven: number;
 }
+
+/** What came of the opening of a session. */
+export type Opening =
+  | "hit"
+  | "none"
+  | "miss"
+  | "expired"
+  | "wrong_secret"
+  | "reused"
+  | "revoked"
+  | "unopenable"
+  | "invalid"
+  | "ambiguous"
+  | "unproven"
+  | "skipped";
+
+/** Why a request got a new session. */
+export type Unopened = Exclude<Opening, "hit">;
+
+const OPENINGS: Readonly<Record<Opening, keyof SessionCounters | undefined>> = {
+  hit: "hits",
+  none: undefined,
+  miss: "misses",
+  expired: "expired",
+  wrong_secret: "wrongSecrets",
+  reused: "reused",
+  revoked: "revoked",
+  unopenable: "unopenable",
+  invalid: "invalid",
+  ambiguous: "ambiguous",
+  unproven: "unproven",
+  skipped: "skipped",
+};
 
 /** {@linkcode SessionCounters} that can be changed. */
 export type Counters = { -readonly [Name in keyof SessionCounters]: number };
@@ -160,7 +227,21 @@ export function startCounting(): Counters {
     conflicts: 0,
     lockWaits: 0,
     resealed: 0,
+    hits: 0,
+    misses: 0,
+    expired: 0,
+    wrongSecrets: 0,
+    reused: 0,
+    revoked: 0,
     unopenable: 0,
+    invalid: 0,
+    ambiguous: 0,
+    touches: 0,
+    failures: 0,
+    unproven: 0,
+    skipped: 0,
+    bound: 0,
+    proven: 0,
   };
 }
 
@@ -216,6 +297,8 @@ export function isPassive({ passive = false }: OpenOptions): boolean {
 export class Isolation {
   readonly #settings: IsolationSettings;
   readonly #counters: Counters;
+  /** What came of the commit that was the last to begin. */
+  outcome: "unchanged" | "committed" | "merged" = "unchanged";
   #lock: HeldLock | undefined;
   /** The number of commits in the record that the request has seen. */
   #seen = 0;
@@ -264,8 +347,15 @@ export class Isolation {
     return lock?.[Symbol.asyncDispose]();
   }
 
+  /** Notes what came of the opening. */
+  noteOpened(opening: Opening, record: SessionRecord | undefined): void {
+    const counter = OPENINGS[opening];
+    if (counter !== undefined) this.#counters[counter]++;
+    this.#noteSeen(record);
+  }
+
   /** Notes which state of the session the request knows. */
-  noteSeen(record: SessionRecord | undefined): void {
+  #noteSeen(record: SessionRecord | undefined): void {
     this.#seen = record?.commits ?? 0;
   }
 
@@ -299,7 +389,8 @@ export class Isolation {
   /** Notes that the store has begun a new session, or ended the one so far. */
   noteBegun(record: SessionRecord | undefined): void {
     this.#counters.commits++;
-    this.noteSeen(record);
+    this.outcome = "committed";
+    this.#noteSeen(record);
   }
 
   /**
@@ -311,18 +402,25 @@ export class Isolation {
   noteCommitted(kept: SessionRecord | undefined, isSeen: boolean): void {
     const follows = this.#follows;
     this.#follows = undefined;
-    if (follows !== undefined) this.#counters.commits++;
-    if (follows === "later" && kept !== undefined) this.#counters.merged++;
-    if (isSeen || follows === "seen") this.noteSeen(kept);
+    if (follows !== undefined) {
+      this.#counters.commits++;
+      this.outcome = "committed";
+    }
+    if (follows === "later" && kept !== undefined) {
+      this.#counters.merged++;
+      this.outcome = "merged";
+    }
+    if (isSeen || follows === "seen") this.#noteSeen(kept);
   }
 
   /**
-   * Counts a commit that failed. Not within `update` of a store, which may call
+   * Counts what failed. Not within `update` of a store, which may call
    * several times.
    */
   countFailure(error: unknown): void {
     if (error instanceof SessionGoneError) this.#counters.refused++;
-    if (error instanceof SessionConflictError) this.#counters.conflicts++;
+    else if (error instanceof SessionConflictError) this.#counters.conflicts++;
+    else this.#counters.failures++;
   }
 
   /**

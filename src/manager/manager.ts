@@ -8,6 +8,7 @@ import {
 } from "../http/response.ts";
 import { Session, stateOf } from "../session/session.ts";
 import type { SessionRequest } from "../http/transport.ts";
+import { answerDevice } from "./answer_device.ts";
 import { commitOrReport, commitVisit } from "./commit.ts";
 import type { TypesOf } from "./data_options.ts";
 import {
@@ -218,6 +219,9 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * that upgrades to a WebSocket carries the cookie; since Deno ends a server
    * whose handler upgrades and then fails, `commit` before you upgrade.
    *
+   * Where `deviceBound` is set it answers what browsers ask of the manager itself,
+   * and `handle` is not called.
+   *
    * @param request A `Request`, or what it is made of.
    * @param handle Answers it; what it does to the session is committed.
    * @param options How the session is opened.
@@ -259,6 +263,10 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
     handle: (session: Session<Data>) => Response | Promise<Response>,
     options?: OpenOptions,
   ): Promise<Response> {
+    if (this.#settings.device !== undefined) {
+      const answer = await this.answerDevice(request);
+      if (answer !== undefined) return answer;
+    }
     const ongoing = this.#enter(request, options);
     const isInner = ongoing.isRunning;
     ongoing.isRunning = true;
@@ -278,11 +286,49 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
         ? commitOrReport(visit)
         : undefined;
       const header = committing && await committing;
-      return completeResponse(response, header, visit.vary);
+      const offer = visit.takeOffer();
+      return completeResponse(response, header, visit.vary, offer);
     } finally {
       const closing = isInner ? undefined : this.#end(request, ongoing);
       if (closing !== undefined) await closing;
     }
+  }
+
+  /**
+   * Answers a browser that binds a session to its device, or proves that it has the
+   * key; see `deviceBound`. It is for servers that `open` and `commit`, before
+   * they open: `run` and `handler` do it by themselves. It opens no session.
+   *
+   * @param request A `Request`, or what it is made of, with its method and URL.
+   * @returns The answer; `undefined` for any other request, and where
+   * `deviceBound` is not set.
+   * @experimental As `deviceBound` is.
+   *
+   * @example A server that opens and commits
+   * ```ts
+   * import { MemorySessionStore, SessionManager } from "@latchkey/session";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const sessions = new SessionManager({
+   *   store: new MemorySessionStore(),
+   *   idleTimeout: 30 * 60 * 1000,
+   *   deviceBound: {},
+   * });
+   * async function serve(request: Request): Promise<Response> {
+   *   const answer = await sessions.answerDevice(request);
+   *   if (answer !== undefined) return answer;
+   *   const session = await sessions.open(request);
+   *   const headers = new Headers();
+   *   await sessions.commit(session, headers);
+   *   await sessions.close(session);
+   *   return new Response("a page", { headers });
+   * }
+   * const page = await serve(new Request("https://localhost/"));
+   * assertEquals(await page.text(), "a page");
+   * ```
+   */
+  async answerDevice(request: SessionRequest): Promise<Response | undefined> {
+    return await answerDevice(this.#settings, request);
   }
 
   /**
@@ -403,7 +449,10 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
       const varied = canSend ? addHeaders(headers, undefined, visit.vary) : [];
       const header = await commitVisit(visit, canSend);
       return canSend
-        ? [...varied, ...addHeaders(headers, header, undefined)]
+        ? [
+          ...varied,
+          ...addHeaders(headers, header, undefined, visit.takeOffer()),
+        ]
         : [];
     } finally {
       await visit.leave();
@@ -434,8 +483,9 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    * does, and an absolute timeout stays.
    *
    * ```ts ignore
-   * const timer = setInterval(async () => {
-   *   if (!await sessions.keepAlive(session)) socket.close();
+   * const timer = setInterval(() => {
+   *   sessions.keepAlive(session)
+   *     .then((isAlive) => isAlive || socket.close(), console.error);
    * }, 60_000);
    * ```
    *
@@ -579,8 +629,9 @@ export class SessionManager<Data extends object = Record<string, unknown>> {
    */
   async revokeUser(
     user: string,
-    { except }: RevokeUserOptions<Data> = {},
+    options: RevokeUserOptions<Data> = {},
   ): Promise<number> {
+    const { except } = options;
     const isSession = except instanceof Session;
     const visit = isSession ? Visit.of(except, this.#settings) : undefined;
     const id = isSession ? stateOf(except).id : except;

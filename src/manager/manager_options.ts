@@ -15,8 +15,19 @@ import {
   resolveIsolation,
   startCounting,
 } from "./isolation.ts";
+import {
+  type DeviceBoundOptions,
+  type DeviceSettings,
+  resolveDeviceBound,
+} from "./device_options.ts";
 import { boundStore, type ManagedStore } from "./bounded_store.ts";
 import { reporterOf, type SessionEvent } from "./events.ts";
+import { ObservedStore } from "./observed_store.ts";
+import {
+  type ObservationOptions,
+  type Observe,
+  observerOf,
+} from "./operations.ts";
 import type { ServerSecret } from "./sealed_record.ts";
 import { RecordFormat } from "./record_format.ts";
 import {
@@ -27,7 +38,11 @@ import {
 
 /** What {@linkcode SessionManager} takes. */
 export interface SessionManagerOptions
-  extends SessionLifetime, SessionDataOptions, IsolationOptions {
+  extends
+    SessionLifetime,
+    SessionDataOptions,
+    IsolationOptions,
+    ObservationOptions {
   /** Where the records are. */
   readonly store: SessionStore;
   /**
@@ -75,6 +90,23 @@ export interface SessionManagerOptions
    * @default {false}
    */
   readonly endOnReuse?: boolean | undefined;
+  /**
+   * Binds the session of a user who signs in to the browser's device, where the
+   * browser can do that: Chromium from 145 on, over https. The browser makes a
+   * key that does not leave the device, and the cookie is then good for minutes,
+   * unless the browser proves that it has the key. So a copy of the cookie is
+   * worth minutes. Browsers that cannot do it notice nothing.
+   * `docs/device_bound.md` tells what it protects from, and what is different for
+   * a session that is bound.
+   *
+   * It needs the transport `"cookie"`, `idleTimeout` or `absoluteTimeout`, and
+   * neither `seal`, `partitioned` nor `secure: false`.
+   *
+   * @default {undefined} sessions are not bound; one that is already expires with
+   * its cookie
+   * @experimental The specification is a draft, and may change in browsers.
+   */
+  readonly deviceBound?: DeviceBoundOptions | undefined;
   /**
    * Whether the store gets data, flash and form tokens encrypted (AES-256-GCM),
    * under a key that comes from the secret in the cookie and the first of
@@ -153,6 +185,8 @@ export interface ManagerSettings {
   readonly rotateEvery: number;
   readonly rotateGrace: number;
   readonly endOnReuse: boolean;
+  /** Missing where sessions are not bound to devices. */
+  readonly device: DeviceSettings | undefined;
   /** The server's, one at least. */
   readonly secrets: readonly ServerSecret[];
   readonly recordFormat: RecordFormat;
@@ -162,6 +196,8 @@ export interface ManagerSettings {
   readonly isolation: IsolationSettings;
   readonly counters: Counters;
   readonly commitWhen: (answer: { readonly status: number }) => boolean;
+  /** Tells what operations come to, if anything listens. */
+  readonly observe: Observe;
   /** Tells `onEvent`; never throws. */
   readonly report: (event: SessionEvent) => void;
   readonly now: () => number;
@@ -189,6 +225,7 @@ export function resolveManagerOptions(
   const { rotateEvery = Infinity, rotateGrace = 30_000 } = options;
   const { endOnReuse = false, seal = false, secrets = [] } = options;
   const { types, onInvalid = "new", onEvent, now = Date.now } = options;
+  const { deviceBound } = options;
   const { commitWhen = isSuccess, storeTimeout = 10_000 } = options;
   if (typeof store?.load !== "function") {
     throw new TypeError(`${ACT} the store is missing`);
@@ -214,14 +251,23 @@ export function resolveManagerOptions(
   // What is sealed is encoded as base64.
   const data = resolveDataOptions(options, seal ? room * 3 / 4 : room);
   const report = reporterOf(onEvent);
+  const bounded = boundStore(store, storeTimeout);
+  const observe = observerOf(options);
+  const resolved = resolveTransport(
+    transport,
+    cookie,
+    trustProxy,
+    (problem) => report({ type: "misconfigured", problem }),
+  );
   return {
-    store: boundStore(store, storeTimeout),
-    transport: resolveTransport(
-      transport,
-      cookie,
-      trustProxy,
-      (problem) => report({ type: "misconfigured", problem }),
-    ),
+    store: observe ? new ObservedStore(bounded, observe) : bounded,
+    transport: resolved,
+    device: deviceBound && resolveDeviceBound(deviceBound, {
+      transport: resolved,
+      isPartitioned: cookie?.partitioned ?? false,
+      isSealed: seal,
+      isLimited: (idleTimeout ?? absoluteTimeout) !== undefined,
+    }),
     lifetime,
     touchAfter,
     rotateEvery,
@@ -234,6 +280,7 @@ export function resolveManagerOptions(
     isolation: resolveIsolation(store, options),
     counters: startCounting(),
     commitWhen,
+    observe: observe ?? ((_name, act) => act()),
     report,
     now,
   };

@@ -3,17 +3,23 @@ import { KEEP } from "../core/store.ts";
 import type { Token } from "../core/token.ts";
 import { isTouchDue } from "../session/lifetime.ts";
 import type { SessionRequest } from "../http/transport.ts";
+import { readSkipped } from "../device/headers.ts";
 import {
   compareTokens,
   credentialsOf,
   findTokens,
   MOST_TOKENS,
 } from "./choose_token.ts";
-import { Isolation, type IsolationSettings } from "./isolation.ts";
+import {
+  Isolation,
+  type IsolationSettings,
+  type Unopened,
+} from "./isolation.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import {
   type Credentials,
   dueRotation,
+  isBound,
   isOpening,
   matchSecret,
   verify,
@@ -29,58 +35,91 @@ import { type OpenedSession, Visit } from "./visit.ts";
  * thrown.
  * @throws The reason of the request's signal, if it is aborted while it waits.
  */
-export async function openVisit(
+export function openVisit(
   settings: ManagerSettings,
   request: SessionRequest,
   isolationSettings: IsolationSettings,
   isPassive: boolean,
 ): Promise<Visit> {
-  const { store, transport, counters } = settings;
-  const isolation = new Isolation(isolationSettings, counters);
-  const tokens = findTokens(transport.read(request));
-  const fitting = tokens.length > 1
-    ? await findFitting(settings, tokens)
-    : tokens.map(credentialsOf);
-  const [credentials] = fitting;
-  if (credentials === undefined || fitting.length > 1) {
-    return new Visit(
-      settings,
-      request,
-      isolation,
-      isPassive,
-      undefined,
-      fitting,
-    );
-  }
-  if (isolation.needsLock && await isValid(settings, credentials)) {
-    await isolation.enter(store, credentials.id, request);
-  }
-  let found: OpenedSession | undefined;
-  try {
-    found = await findSession(settings, credentials, isPassive);
-  } finally {
-    if (found === undefined) await isolation.leave();
-  }
-  const others = found === undefined ? fitting : [];
-  return new Visit(settings, request, isolation, isPassive, found, others);
+  const isolation = new Isolation(isolationSettings, settings.counters);
+  return settings.observe(
+    "open",
+    () => open(settings, request, isolation, isPassive),
+    ({ opening }) => opening,
+  );
 }
 
-/** Finds those of several tokens that fit; reports what is wrong with them. */
+async function open(
+  settings: ManagerSettings,
+  request: SessionRequest,
+  isolation: Isolation,
+  isPassive: boolean,
+): Promise<Visit> {
+  const { store, transport } = settings;
+  const tokens = findTokens(transport.read(request));
+  let fitting: readonly Credentials[] = [];
+  let found: OpenedSession | Unopened = "none";
+  try {
+    if (tokens.length === 1) fitting = tokens.map(credentialsOf);
+    else if (tokens.length > 1) {
+      [fitting, found] = await findFitting(settings, tokens);
+    }
+    const [credentials] = fitting;
+    if (credentials !== undefined && fitting.length === 1) {
+      if (isolation.needsLock && await isValid(settings, credentials)) {
+        await isolation.enter(store, credentials.id, request);
+      }
+      found = await findSession(settings, credentials, isPassive);
+      if (typeof found !== "string") fitting = [];
+      else await isolation.leave();
+    }
+  } catch (error) {
+    isolation.countFailure(error);
+    await isolation.leave();
+    throw error;
+  }
+  if (found === "none" || found === "miss") {
+    found = findSkipped(settings, request) ?? found;
+  }
+  return new Visit(settings, request, isolation, isPassive, found, fitting);
+}
+
+/** Finds out, of a request without a session, if the browser has a bound one. */
+function findSkipped(
+  { device, report }: ManagerSettings,
+  { headers }: SessionRequest,
+): "skipped" | undefined {
+  if (device === undefined) return undefined;
+  const header = headers.get("secure-session-skipped");
+  const reason = readSkipped(header, device.cookie);
+  if (reason === undefined) return undefined;
+  report({ type: "skipped", reason });
+  return "skipped";
+}
+
+/**
+ * Finds those of several tokens that fit; reports what is wrong with them.
+ *
+ * @returns They, and why none opens a session, if it is not one.
+ */
 async function findFitting(
   settings: ManagerSettings,
   tokens: readonly Token[],
-): Promise<readonly Credentials[]> {
+): Promise<[fitting: readonly Credentials[], why: Unopened]> {
   const { report } = settings;
   if (tokens.length > MOST_TOKENS) {
     report({ type: "ambiguous", sessionIds: [] });
-    return [];
+    return [[], "ambiguous"];
   }
-  const { fitting, reused } = await compareTokens(settings, tokens);
+  const compared = await compareTokens(settings, tokens);
+  const { fitting, reused, isUnproven } = compared;
   for (const credentials of reused) await reportReuse(settings, credentials);
   if (fitting.length > 1) {
     report({ type: "ambiguous", sessionIds: fitting.map(({ id }) => id) });
+    return [fitting, "ambiguous"];
   }
-  return fitting;
+  if (isUnproven) return [fitting, "unproven"];
+  return [fitting, reused.length > 0 ? "reused" : "miss"];
 }
 
 /** A request without a valid secret neither waits nor makes others wait. */
@@ -97,20 +136,23 @@ async function isValid(
  * Finds a session, and marks it accessed when that is due, unless the request is
  * passive.
  *
- * @returns `undefined` also when the secret is good, and the data or the
- * revocation of its user is not.
+ * @returns Why it is not opened, if it is not.
  */
 async function findSession(
   settings: ManagerSettings,
   credentials: Credentials,
   isPassive: boolean,
-): Promise<OpenedSession | undefined> {
+): Promise<OpenedSession | Unopened> {
   const { store, recordFormat, touchAfter, rotateEvery, now } = settings;
   const { onInvalid, report, counters } = settings;
   const { id, secretHash } = credentials;
   let lastAccess = now();
   let touchedAt: number | undefined;
+  let missing: Unopened = "miss";
   const stored = await store.load(id, {
+    onExpired() {
+      missing = "expired";
+    },
     touch(record, accessedAt) {
       const time = now();
       lastAccess = accessedAt;
@@ -121,21 +163,25 @@ async function findSession(
       return isTouched;
     },
   });
-  if (stored === undefined) return undefined;
+  if (stored === undefined) return missing;
+  if (touchedAt !== undefined) counters.touches++;
   const verified = verify(settings, stored, credentials);
   if (verified === undefined) {
     const matched = matchSecret(stored, secretHash, now());
-    if (matched === "reused") await reportReuse(settings, credentials);
-    if (!isOpening(matched)) return undefined;
-    counters.unopenable++;
+    if (!isOpening(matched)) {
+      const isOld = matched === "reused" || matched === "unproven";
+      if (isOld) await reportReuse(settings, credentials);
+      if (isBound(stored)) return "unproven";
+      return isOld ? "reused" : "wrong_secret";
+    }
     report({ type: "unopenable", sessionId: id });
-    return undefined;
+    return "unopenable";
   }
   const { match, secret, record: { user } } = verified;
   let generation: number | undefined;
   if (user !== undefined) {
     generation = await enterGeneration(settings, id, verified.record, user);
-    if (generation === undefined) return undefined;
+    if (generation === undefined) return "revoked";
   }
 
   let record = verified.record;
@@ -146,9 +192,10 @@ async function findSession(
       throw error;
     }
     report({ type: "invalid", sessionId: id, error });
-    return undefined;
+    return "invalid";
   }
-  const isCurrent = match === "current";
+  // The secret before that of a bound session leads to no other.
+  const isCurrent = match === "current" || isBound(record);
   return {
     id,
     record,
@@ -173,7 +220,8 @@ async function reportReuse(
   const ending = endOnReuse && store.update(id, (record) => {
     // A login may have replaced the secret meanwhile.
     const isReused = matchSecret(record, secretHash, now()) === "reused";
-    return isReused ? undefined : KEEP;
+    // The browser itself brings one, if it did not get the answer to its proof.
+    return isReused && !isBound(record) ? undefined : KEEP;
   });
   try {
     await ending;

@@ -17,6 +17,11 @@
  *   confirm   hash, sealed, until   good until then; the new secret was brought
  *   forget    hash, until           no longer good, and still recognised
  *
+ * The secret of a session that is bound to a device is replaced by each proof of
+ * the device, and in no other way without being asked; see answer_device.ts:
+ *
+ *   prove     hash, until           good until then, and leads nowhere
+ *
  * It is one record and one `update` of it, so that a crash leaves the old state
  * or the new one. `regenerate` leaves no such way: after a login the cookie
  * from before it must not lead to the session that it became.
@@ -48,12 +53,13 @@ export interface Verified {
 
 /**
  * How a secret matches a record: it is the record's; it was, until a moment
- * ago; it was, and its grace has expired; it never was.
+ * ago; it was, and its grace has expired; it is, and the device that it is bound
+ * to has not proved itself in time; it never was.
  */
-type SecretMatch = "current" | "previous" | "reused" | "unknown";
+type SecretMatch = "current" | "previous" | "reused" | "unproven" | "unknown";
 
 /** How a secret matches that opens its session. */
-type OpeningMatch = Exclude<SecretMatch, "reused" | "unknown">;
+type OpeningMatch = "current" | "previous";
 
 /** What a commit does to the secret of a record that it keeps. */
 export type RotationStep = "rotate" | "confirm" | "forget";
@@ -76,7 +82,7 @@ export function verify(
   const { id, secretHash } = credentials;
   const match = matchSecret(record, secretHash, now());
   if (!isOpening(match)) return undefined;
-  const secret = match === "current"
+  const secret = match === "current" || isBound(record)
     ? credentials.secret
     : followRotation(record, credentials, secrets);
   if (secret === undefined) return undefined;
@@ -96,11 +102,22 @@ export function matchSecret(
   secretHash: string,
   now: number,
 ): SecretMatch {
-  if (isSameHash(secretHash, record.secretHash)) return "current";
-  const { previous } = record;
+  const { previous, device } = record;
+  if (isSameHash(secretHash, record.secretHash)) {
+    return device !== undefined && now >= device.until ? "unproven" : "current";
+  }
   if (!isSameHash(secretHash, previous?.hash)) return "unknown";
   const { sealed, until = Infinity } = previous!;
-  return sealed !== undefined && now < until ? "previous" : "reused";
+  const isKept = sealed !== undefined || isBound(record);
+  return isKept && now < until ? "previous" : "reused";
+}
+
+/**
+ * Tells whether the session is bound to a device: a proof gives it each new
+ * secret, and the secret before does not lead to it.
+ */
+export function isBound({ device }: SessionRecord): boolean {
+  return device !== undefined;
 }
 
 /** Tells whether a secret that matches like that opens its session. */
@@ -116,10 +133,12 @@ export function isOpening(match: SecretMatch): match is OpeningMatch {
  * @param now In ms since the epoch.
  */
 export function dueRotation(
-  { rotatedAt, createdAt, previous }: SessionRecord,
+  record: SessionRecord,
   rotateEvery: number,
   now: number,
 ): RotationStep | undefined {
+  if (isBound(record)) return undefined;
+  const { rotatedAt, createdAt, previous } = record;
   // While the secret before is the only one that the browser may have, it must
   // not be replaced.
   if (previous !== undefined && previous.until === undefined) return "confirm";

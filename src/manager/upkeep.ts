@@ -22,6 +22,7 @@ import {
   type Credentials,
   dueRotation,
   forgetRotation,
+  isBound,
   rotateSecret,
   type RotationStep,
 } from "./rotation.ts";
@@ -30,7 +31,9 @@ import type { Visit } from "./visit.ts";
 
 /** Tells whether the browser needs the cookie of a record again. */
 export function needsCookie(visit: Visit, record: SessionRecord): boolean {
-  return visit.isHandedOn || isCookieStale(record, visit.settings.now());
+  // Only a proof of the device brings the cookie of a bound session.
+  return !isBound(record) &&
+    (visit.isHandedOn || isCookieStale(record, visit.settings.now()));
 }
 
 /**

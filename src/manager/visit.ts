@@ -7,6 +7,7 @@ import {
   type RevocationMoment,
 } from "../core/revocation.ts";
 import { KEEP } from "../core/store.ts";
+import { makeOffer } from "../device/headers.ts";
 import type { Header, SessionRequest } from "../http/transport.ts";
 import { cookieAge, isTouchDue } from "../session/lifetime.ts";
 import { Session, stateOf } from "../session/session.ts";
@@ -15,7 +16,7 @@ import type {
   SessionState,
   StoredSession,
 } from "../session/session_state.ts";
-import type { Isolation } from "./isolation.ts";
+import type { Isolation, Opening, Unopened } from "./isolation.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import {
   type Credentials,
@@ -56,6 +57,8 @@ type Access = "refused" | "revoked" | Verified;
  */
 export class Visit {
   readonly session: Session;
+  /** What came of the opening. */
+  readonly opening: Opening;
   readonly state: SessionState;
   readonly settings: ManagerSettings;
   readonly request: SessionRequest;
@@ -71,6 +74,8 @@ export class Visit {
   readonly broughtHash: string | undefined;
   /** Of sessions that the request brought and did not get. */
   others: readonly Credentials[];
+  /** What offers to the browser to register a key, with the next cookie. */
+  #offer: Header | undefined;
   readonly #opening: RevocationMoment;
   /** The user who was signed in then, and the generation that was the newest. */
   readonly #openedUser: string | undefined;
@@ -83,10 +88,13 @@ export class Visit {
     request: SessionRequest,
     isolation: Isolation,
     isPassive: boolean,
-    opened: OpenedSession | undefined,
-    others: readonly Credentials[] = [],
+    found: OpenedSession | Unopened,
+    others: readonly Credentials[],
   ) {
     const { now, types } = settings;
+    const isOpened = typeof found !== "string";
+    const opened = isOpened ? found : undefined;
+    this.opening = isOpened ? "hit" : found;
     this.session = new Session({ stored: opened, now, types });
     this.state = stateOf(this.session);
     this.state.isReadOnly = isolation.isReadOnly;
@@ -99,7 +107,7 @@ export class Visit {
     this.isUpkeepDue = opened?.isUpkeepDue ?? false;
     this.broughtHash = opened?.broughtHash;
     this.others = others;
-    isolation.noteSeen(opened?.record);
+    isolation.noteOpened(this.opening, opened?.record);
     this.state.owner = this;
     this.#opening = { turn: currentTurn(), at: now() };
     this.#openedUser = opened?.record.user;
@@ -197,7 +205,7 @@ export class Visit {
    * @returns Whether the session goes on.
    */
   async keepAlive(): Promise<boolean> {
-    const { store, touchAfter, now } = this.settings;
+    const { store, touchAfter, counters, now } = this.settings;
     const credentials = this.credentials;
     const { stored, storedUser, isNew } = this.state;
     if (credentials === undefined || stored === undefined || isNew) {
@@ -220,7 +228,9 @@ export class Visit {
       },
     });
     if (found === undefined || !goesOn(found)) return false;
-    if (touchedAt !== undefined) this.state.noteTouch(touchedAt);
+    if (touchedAt === undefined) return true;
+    counters.touches++;
+    this.state.noteTouch(touchedAt);
     return true;
   }
 
@@ -296,6 +306,13 @@ export class Visit {
     this.state.finish(kept);
   }
 
+  /** The offer to register a key that goes with the token, once. */
+  takeOffer(): Header | undefined {
+    const offer = this.#offer;
+    this.#offer = undefined;
+    return offer;
+  }
+
   /** Decides whether the request may write to the record as it is now. */
   verifyWriter(
     record: SessionRecord,
@@ -308,11 +325,24 @@ export class Visit {
     return isRevoked ? "revoked" : verified;
   }
 
-  /** Makes the header that gives the client its token. */
-  issue(record: SessionRecord): Header {
-    const { transport, now } = this.settings;
+  /**
+   * Makes the header that gives the client its token.
+   *
+   * @param record The record, as it was kept.
+   * @param offerSecret The secret of the offer to register a key, if there is one.
+   */
+  issue(record: SessionRecord, offerSecret?: string): Header {
+    const { transport, rotateGrace, now } = this.settings;
     const { id, secret } = this.credentials!;
-    const maxAge = cookieAge(record, now());
+    if (record.deviceOffer !== undefined && offerSecret !== undefined) {
+      const { algorithms, path } = this.settings.device!;
+      this.#offer = makeOffer(algorithms, path, id + offerSecret);
+    }
+    const { device } = record;
+    // Nothing but a proof prolongs the cookie of a bound session.
+    const maxAge = device === undefined
+      ? cookieAge(record, now())
+      : device.until - rotateGrace - now();
     return transport.issue(this.request, id + secret, maxAge);
   }
 }

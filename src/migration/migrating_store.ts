@@ -77,7 +77,7 @@ export interface MigratingStoreOptions {
  * A load costs a load of each store. So does a call that writes, besides the
  * write itself; the first call that writes a session moves it.
  *
- * @example
+ * @example A session that is moved
  * ```ts
  * import {
  *   MemorySessionStore,
@@ -121,6 +121,18 @@ export class MigratingSessionStore implements SessionStore {
    * @param to The new store.
    * @param options The phase, and the clock.
    * @throws {TypeError} If the phase is neither of the two.
+   *
+   * @example The first step, where servers change one after the other
+   * ```ts
+   * import { MemorySessionStore, MigratingSessionStore } from "@latchkey/session";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const [from, to] = [new MemorySessionStore(), new MemorySessionStore()];
+   * const store = new MigratingSessionStore(from, to, { phase: "ready" });
+   * const id = "0123456789abcdef";
+   * await store.save(id, { data: {}, createdAt: Date.now() });
+   * assertEquals([await from.has(id), await to.has(id)], [true, false]);
+   * ```
    */
   constructor(
     from: SessionStore,
@@ -160,12 +172,13 @@ export class MigratingSessionStore implements SessionStore {
     id: string,
     options: LoadOptions = {},
   ): Promise<SessionRecord | undefined> {
-    const { signal, touch, mustBeReadable } = options;
+    const { signal, touch, mustBeReadable, onExpired } = options;
     let isDue = false;
     // In the other order, a session that moves in between would be missed.
     const old = await this.#from.load(id, {
       signal,
       mustBeReadable,
+      onExpired,
       touch: touch && ((record, lastAccess) => {
         isDue = touch(thaw(record), lastAccess);
         // Where it stays, it is marked accessed; else it moves for that.
@@ -373,11 +386,12 @@ export class MigratingSessionStore implements SessionStore {
   /** Loads from the new store, and never marks a placeholder accessed. */
   async #loadMoved(
     id: string,
-    { signal, touch, mustBeReadable }: LoadOptions,
+    { signal, touch, mustBeReadable, onExpired }: LoadOptions,
   ): Promise<SessionRecord | undefined> {
     const found = await this.#to.load(id, {
       signal,
       mustBeReadable,
+      onExpired,
       touch: touch &&
         ((record, lastAccess) =>
           isSession(record) && touch(record, lastAccess)),

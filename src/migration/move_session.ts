@@ -33,7 +33,7 @@ import {
   type StoreOptions,
   type UpdateOptions,
 } from "../core/store.ts";
-import { Conflicts } from "../system/waiting.ts";
+import { Conflicts, Pacer } from "../system/waiting.ts";
 
 /** In place of the hash of a secret: no cookie opens it, as no hash is so short. */
 const PLACEHOLDER = "placeholder";
@@ -91,10 +91,14 @@ export async function migrateSessions(
   const { signal, onProgress } = options;
   await to.setup();
   let moved = 0;
+  // Between two stores that answer at once no other flow would run.
+  const pacer = new Pacer();
   for (;;) {
     let found = 0;
     // One listing may miss some.
     for await (const [id] of from.entries({ signal })) {
+      if (pacer.isDue) await pacer.pause();
+      signal?.throwIfAborted();
       found++;
       if (!await moveSession(from, to, id, { signal })) continue;
       moved++;

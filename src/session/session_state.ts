@@ -437,7 +437,14 @@ function withUser(
   signedInAt: number,
   generation: number | undefined,
 ): SessionRecord {
-  const { userGeneration: _userGeneration, login: _login, ...rest } = record;
+  // The device of an earlier login proves nothing about this one.
+  const {
+    userGeneration: _userGeneration,
+    login: _login,
+    device: _device,
+    deviceOffer: _deviceOffer,
+    ...rest
+  } = record;
   const userGeneration = generation !== undefined &&
     { userGeneration: generation };
   return { ...rest, user, signedInAt, ...userGeneration };

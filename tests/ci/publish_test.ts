@@ -13,8 +13,14 @@ const commands = [...workflow.matchAll(/^ .*?\bdeno ((?:task )?[a-z:]+)$/gm)]
   .map(([, command]) => command);
 
 Deno.test("publish.yml publishes after check, tests and dry run, all of which are tasks", () => {
-  assertEquals(commands, ["task deps", "task ok", "task test", "publish"]);
-  for (const name of ["deps", "ok", "test"]) assert(name in tasks);
+  assertEquals(commands, [
+    "task deps",
+    "task ok",
+    "task test",
+    "task test:deep",
+    "publish",
+  ]);
+  for (const name of ["deps", "ok", "test", "test:deep"]) assert(name in tasks);
   assert(tasks.ok.command.includes("ok:publish"));
   assert(tasks["ok:publish"].command.includes("--dry-run"));
 });

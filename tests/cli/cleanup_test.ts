@@ -211,9 +211,12 @@ Deno.test("cleanup refuses a path that is missing, not a directory, or without s
   Deno.writeTextFileSync(`${directory.path}/file`, "");
   for (
     const [path, reason] of [
-      [`${directory.path}/missing`, "it is missing"],
+      [
+        `${directory.path}/missing`,
+        `(write directory:${directory.path}/missing or sqlite:`,
+      ],
       [directory.path, "no sessions were ever kept there"],
-      [`${directory.path}/file`, "it is not a directory"],
+      [`${directory.path}/file`, "neither a directory nor an SQLite file"],
     ] as const
   ) {
     const { code, stdout, stderr } = await spawn(

@@ -30,7 +30,7 @@ class Migration implements Disposable {
   }
 
   get args(): string[] {
-    return ["migrate", this.directory.path, this.file];
+    return ["migrate", this.directory.path, `sqlite:${this.file}`];
   }
 
   run(...more: string[]): Promise<Ending> {
@@ -86,22 +86,41 @@ Deno.test("migrate creates the file for its owner only", async () => {
   assertEquals(Deno.statSync(migration.file).mode! & 0o777, 0o600);
 });
 
-Deno.test("migrate refuses a FILE that SQLite would not take for a file, and moves nothing", async () => {
+Deno.test("migrate refuses a TO that does not say what it is to be, or is not a path, and moves nothing", async () => {
   using migration = await Migration.make();
-  const { directory } = migration;
+  const { directory, file } = migration;
   directory.addSession("live-000000000000", 0);
-  for (const file of [":memory:", "file::memory:", "file:other.db?mode=ro"]) {
+  for (
+    const [to, reason] of [
+      [file, `TO is missing: ${file} (write directory:${file} or sqlite:`],
+      ["sqlite::memory:", "TO is not a path: :memory: (write sqlite:./"],
+      ["sqlite:file:a.db?mode=ro", "TO is not a path: file:a.db?mode=ro"],
+      ["mysql://u:secret@h/d", "TO has an unknown scheme: mysql://u:***@h/d"],
+    ] as const
+  ) {
     const { code, stdout, stderr } = await spawn("mod.ts", [
       "migrate",
       directory.path,
-      file,
+      to,
     ], { flags: migration.flags }).end();
     assertEquals([code, stdout], [2, ""]);
-    assertStringIncludes(
-      stderr,
-      `FILE is not a path: ${file} (write ./${file})`,
-    );
+    assertStringIncludes(stderr, reason);
   }
+  assertEquals(directory.list(), ["live-000000000000"]);
+  assertEquals(migration.listTarget(), []);
+});
+
+Deno.test("migrate refuses two addresses of one store, which would lose its sessions", async () => {
+  using migration = await Migration.make();
+  const { directory } = migration;
+  directory.addSession("live-000000000000", 0);
+  const { code, stderr } = await spawn("mod.ts", [
+    "migrate",
+    directory.path,
+    `directory:${directory.path}/.`,
+  ], { flags: migration.flags }).end();
+  assertEquals(code, 2);
+  assertStringIncludes(stderr, "FROM and TO are the same store");
   assertEquals(directory.list(), ["live-000000000000"]);
 });
 
@@ -136,9 +155,9 @@ Deno.test("migrate refuses a path that is not a directory of sessions, and creat
   Deno.writeTextFileSync(`${other.path}/file`, "");
   for (
     const [path, reason] of [
-      [`${other.path}/missing`, "it is missing"],
+      [`${other.path}/missing`, "FROM is missing"],
       [other.path, "no sessions were ever kept there"],
-      [`${other.path}/file`, "it is not a directory"],
+      [`${other.path}/file`, "neither a directory nor an SQLite file"],
     ] as const
   ) {
     const flags = [
@@ -147,7 +166,7 @@ Deno.test("migrate refuses a path that is not a directory of sessions, and creat
     ];
     const { code, stdout, stderr } = await spawn(
       "mod.ts",
-      ["migrate", path, migration.file],
+      ["migrate", path, `sqlite:${migration.file}`],
       { flags },
     ).end();
     assertEquals([code, stdout], [1, ""]);

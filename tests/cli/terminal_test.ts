@@ -1,25 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { ProgressLine } from "../../src/cli/terminal.ts";
-
-class Screen {
-  text = "";
-  readonly #isTerminal: boolean;
-
-  constructor(isTerminal: boolean) {
-    this.#isTerminal = isTerminal;
-  }
-
-  isTerminal(): boolean {
-    return this.#isTerminal;
-  }
-
-  /** Takes a few bytes at a time, as a terminal may. */
-  writeSync(bytes: Uint8Array): number {
-    const taken = bytes.subarray(0, 7);
-    this.text += new TextDecoder().decode(taken);
-    return taken.length;
-  }
-}
+import { Screen } from "./screen.ts";
 
 const SO_FAR = "12 sessions seen, 3 old";
 

@@ -1,6 +1,6 @@
 /** The contract: a missing session gives the same answer for any reason, and never an exception. */
 
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { SessionRecord } from "../../src/core/record.ts";
 import type { SessionStore } from "../../src/core/store.ts";
 import { MALFORMED_IDS } from "../malformed_ids.ts";
@@ -57,6 +57,26 @@ export function testIds(declare: Declare, countsAll: boolean): void {
       await store.save(ID, recordOf({}, { idleTimeout: HOUR }));
       await age(ID, HOUR);
       await assertNoSession(store, ID);
+    },
+  );
+
+  declare(
+    "load() tells that there is no session because it has expired",
+    async (h, t) => {
+      let told = 0;
+      const onExpired = () => void told++;
+      await runIf(t, h.stopClock, "onExpired", async (stopClock) => {
+        const expiresAt = Date.now() + HOUR;
+        await h.store.save(ID, recordOf({}, { expiresAt }));
+        await h.store.load(ID, { onExpired });
+        await h.store.load(OTHER_ID, { onExpired });
+        await h.store.load("not an ID", { onExpired });
+        assertEquals(told, 0);
+        using _clock = stopClock(expiresAt);
+        const touch = () => true;
+        assertEquals(await h.store.load(ID, { onExpired, touch }), undefined);
+        assert(told > 0);
+      });
     },
   );
 

@@ -211,6 +211,13 @@ export function testRecords(declare: Declare, longestString: number): void {
       login: { user: "bob", generation: 1_763_629_200_007 },
       label: "Firefox \ud800 🍪",
       untilBrowserCloses: true,
+      deviceOffer: { hash: "hash", until: 1_763_629_200_008 },
+      device: {
+        key: { alg: "ES256", kty: "EC", crv: "P-256", x: "x", y: "y" },
+        nonce: "text",
+        provenAt: 1_763_629_200_009,
+        until: 1_763_629_200_010,
+      },
       cookieSentAt: 1_763_629_200_004,
       renewals: 2,
       commits: 4,

@@ -92,3 +92,28 @@ Deno.test("fromJson() accepts unknown members of any name", () => {
     assertEquals(fromJson(JSON.stringify(record)), record);
   }
 });
+
+Deno.test("fromJson() refuses a device, or the offer to bind one, of another shape", () => {
+  const device = { key: { alg: "ES256" }, nonce: "n", provenAt: 1, until: 2 };
+  const offer = { hash: "h", until: 1 };
+  const read = (members: object) =>
+    fromJson(JSON.stringify({ data: {}, createdAt: 0, ...members }));
+  assertEquals(typeof read({ device, deviceOffer: offer }), "object");
+  const misfits = [
+    null,
+    "device",
+    [],
+    {},
+    { ...device, key: { alg: 7 } },
+    { ...device, key: "key" },
+    { ...device, nonce: undefined },
+    { ...device, provenAt: -1 },
+    { ...device, until: "2" },
+  ];
+  for (const misfit of misfits) {
+    assertEquals(read({ device: misfit }), "unreadable");
+  }
+  for (const misfit of [null, {}, { hash: "h" }, { ...offer, until: 0.5 }]) {
+    assertEquals(read({ deviceOffer: misfit }), "unreadable");
+  }
+});

@@ -7,8 +7,7 @@ export interface Answer {
 
 /** Sends requests as curl does with a cookie jar; it follows no redirects. */
 export class CookieJar {
-  /** The value of the `Cookie` header, if any. */
-  cookie: string | undefined;
+  readonly #cookies = new Map<string, string>();
   /** Where the server listens, without a slash at the end. */
   url: string;
 
@@ -16,10 +15,16 @@ export class CookieJar {
     this.url = url;
   }
 
-  /** Returns another jar with the same cookie. */
+  /** The value of the `Cookie` header, if any. */
+  get cookie(): string | undefined {
+    const pairs = [...this.#cookies].map((pair) => pair.join("="));
+    return pairs.length === 0 ? undefined : pairs.join("; ");
+  }
+
+  /** Returns another jar with the same cookies. */
   copy(): CookieJar {
     const copy = new CookieJar(this.url);
-    copy.cookie = this.cookie;
+    for (const pair of this.#cookies) copy.#cookies.set(...pair);
     return copy;
   }
 
@@ -48,8 +53,10 @@ export class CookieJar {
       headers,
     });
     for (const line of response.headers.getSetCookie()) {
+      const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(line) ?? [];
       const isCleared = /;\s*max-age=0\b/i.test(line);
-      this.cookie = isCleared ? undefined : line.split(";")[0]!;
+      if (isCleared) this.#cookies.delete(name);
+      else this.#cookies.set(name, value);
     }
     const text = await response.text();
     return { status: response.status, headers: response.headers, text };

@@ -1,6 +1,8 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import * as actions from "../../src/demo/actions.ts";
 import { Demo } from "../../src/demo/demo.ts";
 import { defaultStoreKind, openDemoStore } from "../../src/demo/demo_store.ts";
+import { showHome } from "../../src/demo/pages.ts";
 import { ID, recordOf } from "../constants.ts";
 import { replaceSystem } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
@@ -28,6 +30,42 @@ Deno.test("Demo.visit() answers with 409 when the session ended meanwhile", asyn
   assertStringIncludes(await second.text(), "Nothing was saved");
   assertEquals(second.headers.getSetCookie(), []);
 });
+
+for (const kind of ["directory", "sqlite"] as const) {
+  Deno.test(`the page shows what ${kind} stores only to the visitor whose it is by then`, async () => {
+    using directory = new TemporaryDirectory();
+    const path = directory.join("sessions");
+    await using storage = await openDemoStore(kind, path);
+    await storage.store.setup();
+    const logIn = async (demo: Demo, name: string, cookie = "") => {
+      const form = new URLSearchParams({ name });
+      const headers = { cookie };
+      const request = new Request("http://localhost/", { headers });
+      const response = await actions.logIn(demo, request, form);
+      return response.headers.getSetCookie()[0]!.split(";")[0]!;
+    };
+    const plain = new Demo(storage);
+    const cookie = await logIn(plain, "ann");
+    const look = async (demo: Demo): Promise<string> => {
+      const headers = { cookie };
+      const request = new Request("http://localhost/", { headers });
+      const page = await showHome(demo, request, new URLSearchParams());
+      return await page.text();
+    };
+    assertStringIncludes(await look(plain), '<pre id="file">');
+    // The cookie is copied; its owner logs in anew while the copy is used.
+    const racing = new Demo({
+      ...storage,
+      view: async (id) => {
+        await logIn(plain, "ann", cookie);
+        return await storage.view(id);
+      },
+    });
+    const page = await look(racing);
+    assertEquals(page.includes('<pre id="file">'), false);
+    assertStringIncludes(page, "is yours");
+  });
+}
 
 for (const kind of ["sqlite", "kv"] as const) {
   Deno.test(`openDemoStore() makes files of ${kind} that only their owner may read`, async () => {

@@ -17,7 +17,8 @@ function find(text: string, pattern: RegExp): string {
 }
 
 function listItems(text: string): string[] {
-  return [...text.matchAll(/<li>\s*<span>(.*?)<\/span>/g)]
+  const [, cart = ""] = /<section id="cart"([^]*?)<\/section>/.exec(text) ?? [];
+  return [...cart.matchAll(/<li>\s*<span>(.*?)<\/span>/g)]
     .map(([, name]) => name!);
 }
 
@@ -53,7 +54,7 @@ Deno.test("the page greets, counts, and says goodbye", async () => {
   const welcome = await submit(jar, "/actions/login", { name: " Visitor " });
   assertStringIncludes(welcome, "Hello, Visitor!");
   assertStringIncludes(welcome, "Welcome! Visitor");
-  assertEquals((await jar.get("/")).text.includes("Welcome!"), false);
+  assertEquals((await jar.get("/")).text.includes("Welcome! V"), false);
 
   assertStringIncludes(await submit(jar, "/actions/count"), "Counter: 1");
   assertStringIncludes(await submit(jar, "/actions/count"), "Counter: 2");
@@ -75,6 +76,148 @@ Deno.test("ten requests at once that add and count lose nothing", async () => {
   const { text } = await jar.get("/");
   assertEquals(listItems(text).toSorted(), names);
   assertStringIncludes((await jar.get("/check")).text, "\ncounter: 10\n");
+});
+
+Deno.test("50 requests at once are all counted, and the page shows it before and after", async () => {
+  await using server = await DemoServer.start();
+  const jar = new CookieJar(server.url);
+  for (const [before, after] of [[0, 50], [51, 101]] as const) {
+    const page = await submit(jar, "/actions/count_many");
+    assertStringIncludes(page, "50 requests at once were answered");
+    const row = `<td>${before}</td><td>${after}</td><td>0</td>`;
+    assertStringIncludes(page, `<code>update</code></th>${row}`);
+    assertStringIncludes(
+      await submit(jar, "/actions/count"),
+      `: ${after + 1}<`,
+    );
+  }
+  assertEquals(server.list().length, 1);
+});
+
+Deno.test("a user's devices are listed, and each can be signed out from another one", async () => {
+  await using server = await DemoServer.start();
+  const devices = ["Firefox/140.0 (X11; Linux)", "Edg/140 Chrome (Windows)"];
+  const [one, other] = devices.map(() => new CookieJar(server.url)) as [
+    CookieJar,
+    CookieJar,
+  ];
+  const logIn = async (jar: CookieJar, agent: string) =>
+    await jar.post("/actions/login", { name: "Visitor" }, {
+      "user-agent": agent,
+    });
+  await logIn(one, devices[0]!);
+  await logIn(other, devices[1]!);
+  const page = (await one.get("/")).text;
+  assertStringIncludes(page, "Firefox on Linux");
+  assertStringIncludes(page, 'aria-label="Sign out Edge on Windows"');
+  const id = find(page, /name="id" value="([^"]+)"/);
+
+  const stranger = new CookieJar(server.url);
+  assertEquals((await stranger.post("/actions/sign_out", { id })).status, 409);
+  await stranger.post("/actions/login", { name: "Stranger" });
+  assertEquals((await stranger.post("/actions/sign_out", { id })).status, 409);
+  // Its own is what "Log out" is for.
+  assertEquals((await other.post("/actions/sign_out", { id })).status, 409);
+  assertStringIncludes((await other.get("/")).text, "Hello, Visitor!");
+
+  const after = await submit(one, "/actions/sign_out", { id });
+  assertStringIncludes(after, "Signed out: Edge on Windows");
+  assertStringIncludes((await other.get("/")).text, "Not logged in");
+
+  await logIn(other, devices[1]!);
+  const alone = await submit(one, "/actions/sign_out_others");
+  assertStringIncludes(alone, "Other devices signed out: 1");
+  assertStringIncludes(alone, "Hello, Visitor!");
+  assertStringIncludes((await other.get("/")).text, "Not logged in");
+  assertStringIncludes((await stranger.get("/")).text, "Hello, Stranger!");
+});
+
+Deno.test("remember me keeps the session and its cookie for a month, a plain login does not", async () => {
+  await using server = await DemoServer.start();
+  const jar = new CookieJar(server.url);
+  const logIn = async (remember: string): Promise<string> => {
+    const fields = { name: "Visitor", remember };
+    const { headers } = await jar.post("/actions/login", fields);
+    return headers.getSetCookie()[0]!;
+  };
+  assertStringIncludes(await logIn("on"), "; Max-Age=2592000");
+  assertStringIncludes((await jar.get("/")).text, "Remembered until ");
+  await jar.post("/actions/delete_old", { minutes: "0" });
+  assertStringIncludes((await jar.get("/")).text, "Hello, Visitor!");
+
+  assertEquals((await logIn("")).includes("Max-Age"), false);
+  assertStringIncludes((await jar.get("/")).text, "until it closes");
+});
+
+Deno.test("a copied cookie opens the session until the secret is rotated, then ends it", async () => {
+  await using server = await DemoServer.start();
+  const jar = new CookieJar(server.url);
+  for (const path of ["copy", "rotate", "use_copy"]) {
+    assertEquals((await jar.post(`/actions/${path}`)).status, 409, path);
+  }
+  const before = await submit(jar, "/actions/login", { name: "Visitor" });
+  const copied = await submit(jar, "/actions/copy");
+  assertStringIncludes(copied, "A thief has a copy");
+  assertStringIncludes(
+    await submit(jar, "/actions/use_copy"),
+    "The thief is in",
+  );
+
+  const after = await submit(jar, "/actions/rotate");
+  const id = /id="session-id">([^<]+)/;
+  const hash = /id="secret-hash">([^<]+)/;
+  assertEquals(find(after, id), find(before, id));
+  assertNotEquals(find(after, hash), find(before, hash));
+  assertStringIncludes(after, "Hello, Visitor!");
+
+  const end = await jar.post("/actions/use_copy");
+  assertEquals(end.status, 200);
+  assertStringIncludes(end.text, "The session has ended");
+  assertEquals(server.list(), []);
+  assertStringIncludes((await jar.get("/")).text, "Not logged in");
+  server.signal("SIGTERM");
+  const { stderr } = await server.end();
+  assertStringIncludes(stderr, `type: "reused"`);
+  assertStringIncludes(stderr, find(before, id));
+});
+
+Deno.test("a copied cookie opens nothing after regenerate, and ends nothing", async () => {
+  await using server = await DemoServer.start();
+  const jar = new CookieJar(server.url);
+  await submit(jar, "/actions/login", { name: "Visitor" });
+  await submit(jar, "/actions/copy");
+  await submit(jar, "/actions/regenerate");
+  const page = await submit(jar, "/actions/use_copy");
+  assertStringIncludes(page, "The copy opens nothing any more");
+  assertStringIncludes(page, "Hello, Visitor!");
+  await jar.post("/actions/logout");
+  assertEquals((await jar.post("/actions/use_copy")).status, 409);
+  const anew = await submit(jar, "/actions/count");
+  assertEquals(anew.includes("A thief has a copy"), false);
+});
+
+Deno.test("sealing hides the data in the file, and the page shows both", async () => {
+  await using server = await DemoServer.start();
+  const jar = new CookieJar(server.url);
+  const never = await jar.post("/actions/seal", { seal: "on" });
+  assertEquals([never.status, jar.cookie], [409, undefined]);
+
+  await submit(jar, "/actions/add", { item: "tea for two" });
+  const [id] = server.list() as [string];
+  for (const seal of ["on", "off"]) {
+    const isSealed = seal === "on";
+    await submit(jar, "/actions/seal", { seal });
+    const page = await submit(jar, "/actions/count");
+    const file = server.read(id);
+    assertEquals(file.includes("tea for two"), !isSealed);
+    assertEquals(file.includes('"sealed"'), isSealed);
+    const shown = (name: string): string =>
+      find(page, new RegExp(`<pre id="${name}">([^]*?)</pre>`))
+        .replaceAll("&quot;", '"');
+    assertEquals(shown("file"), file);
+    assertStringIncludes(shown("data"), "tea for two");
+    await submit(jar, "/actions/rotate");
+  }
 });
 
 Deno.test("an item can be removed once", async () => {

@@ -1,9 +1,10 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { CARDS } from "../../src/demo/cards.ts";
 import { CookieJar } from "./cookie_jar.ts";
 import { DemoServer, runDemo } from "./demo_server.ts";
 
 /** Requests that change something. */
-const CHANGES: readonly [method: "GET" | "POST", path: string][] = [
+const CHANGES: readonly (readonly ["GET" | "POST", path: string])[] = [
   ["POST", "/login"],
   ["GET", "/logout"],
   ["POST", "/logout"],
@@ -12,17 +13,18 @@ const CHANGES: readonly [method: "GET" | "POST", path: string][] = [
   ["GET", "/delete_old?minutes=0"],
   ["POST", "/delete_old"],
   ["GET", "/order"],
-  ["POST", "/actions/login"],
-  ["POST", "/actions/logout"],
-  ["POST", "/actions/count"],
-  ["POST", "/actions/add"],
-  ["POST", "/actions/remove"],
-  ["POST", "/actions/order"],
-  ["POST", "/actions/regenerate"],
-  ["POST", "/actions/delete_old"],
+  ...CARDS.flatMap(({ actions }) => Object.keys(actions))
+    .map((name) => ["POST", `/actions/${name}`] as const),
 ];
 /** Pages that change nothing. */
-const VIEWS = ["/", "/login", "/check", "/check_token", "/style.css"];
+const VIEWS = [
+  "/",
+  "/login",
+  "/check",
+  "/check_token",
+  "/style.css",
+  "/favicon.ico",
+];
 
 Deno.test("the demo ends with code 0 at Ctrl-C and SIGTERM", async () => {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -60,6 +62,71 @@ Deno.test("the demo answers a request that is under way at Ctrl-C", async () => 
   assertStringIncludes(answer, "Welcome! Visitor");
   assertEquals((await server.end()).code, 0);
   assertEquals(server.list().length, 1);
+});
+
+Deno.test("the demo ends at the first SIGTERM, also when a request never ends", async () => {
+  await using server = await DemoServer.start();
+  const { hostname, port } = new URL(server.url);
+  using connection = await Deno.connect({ hostname, port: Number(port) });
+  await send(
+    connection,
+    `POST /login HTTP/1.1\r\nHost: ${hostname}:${port}\r\n` +
+      "Content-Length: 12\r\nExpect: 100-continue\r\n\r\n",
+  );
+  assertStringIncludes(await readText(connection), "100 Continue");
+  server.signal("SIGTERM");
+  const { code, signal, stderr } = await server.end();
+  assertEquals([code, signal], [1, undefined]);
+  assertStringIncludes(stderr, "requests that take too long");
+});
+
+Deno.test("the demo answers its own host, localhost and addresses, and refuses any other name", async () => {
+  await using server = await DemoServer.start();
+  const jar = new CookieJar(server.url);
+  await jar.post("/login", { name: "Visitor" });
+  const { hostname, port } = new URL(server.url);
+  const ask = async (method: string, path: string, host: string) => {
+    using connection = await Deno.connect({ hostname, port: Number(port) });
+    const body = "minutes=0";
+    await send(
+      connection,
+      `${method} ${path} HTTP/1.1\r\n${host}Connection: close\r\n` +
+        `Cookie: ${jar.cookie}\r\nContent-Length: ${body.length}\r\n` +
+        "Content-Type: application/x-www-form-urlencoded\r\n" +
+        // As a browser says of a page of the name that leads here.
+        `Sec-Fetch-Site: same-origin\r\n\r\n${body}`,
+    );
+    return /^HTTP\/1.1 (\d+)/.exec(await readText(connection))?.[1];
+  };
+  for (
+    const host of [
+      `rebound.example:${port}`,
+      "rebound.example",
+      `localhost.rebound.example:${port}`,
+      `127.0.0.1.rebound.example:${port}`,
+      `localhost.:${port}`,
+      "[localhost]",
+      "",
+    ]
+  ) {
+    for (const path of ["/", "/delete_old?minutes=0", "/style.css"]) {
+      const status = await ask("GET", path, `Host: ${host}\r\n`);
+      assertEquals(status?.startsWith("4"), true, `${host}${path}: ${status}`);
+    }
+    await ask("POST", "/actions/delete_old", `Host: ${host}\r\n`);
+    assertEquals(server.list().length, 1, host);
+  }
+  for (
+    const host of [
+      `localhost:${port}`,
+      "LOCALHOST",
+      `127.0.0.1:${port}`,
+      "10.0.0.1",
+      "[::1]:8080",
+    ]
+  ) {
+    assertEquals(await ask("GET", "/", `Host: ${host}\r\n`), "200", host);
+  }
 });
 
 Deno.test("a session outlives the server", async () => {
@@ -223,4 +290,11 @@ async function send(connection: Deno.Conn, text: string): Promise<void> {
   const writer = connection.writable.getWriter();
   await writer.write(new TextEncoder().encode(text));
   writer.releaseLock();
+}
+
+/** Reads what a connection brings next. */
+async function readText(connection: Deno.Conn): Promise<string> {
+  const bytes = new Uint8Array(64 * 1024);
+  const length = await connection.read(bytes);
+  return new TextDecoder().decode(bytes.subarray(0, length ?? 0));
 }

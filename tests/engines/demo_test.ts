@@ -1,10 +1,15 @@
 /** The demo on every engine, as `demo --store` starts it. */
 
-import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import {
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { openDemoStore } from "../../src/demo/demo_store.ts";
 import { CookieJar } from "../demo/cookie_jar.ts";
-import { DemoServer } from "../demo/demo_server.ts";
-import { spawnDeno } from "../spawn.ts";
+import { DemoServer, runDemo } from "../demo/demo_server.ts";
+import { spawn, spawnDeno } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import {
   missing as missingPostgres,
@@ -24,7 +29,7 @@ async function tryOut(demo: DemoServer): Promise<void> {
   const { text } = await browser.get("/");
   assertMatch(text, /Hello, ann!/);
   assertMatch(text, /<p class="number">10<\/p>/);
-  assertMatch(text, /<h2>Record<\/h2>/);
+  assertMatch(text, /<p>Record <code/);
   const before = browser.copy();
   await browser.post("/actions/logout", {}, origin);
   assertEquals(browser.cookie, undefined);
@@ -79,6 +84,59 @@ for (const { kind, missing, start, where } of SERVERS) {
     },
   });
 }
+
+const ON_A_SERVER = ["--allow-net=localhost,127.0.0.1", "--allow-env"];
+
+for (const [kind, user] of [["redis", ":secret@"], ["postgres", "ann@"]]) {
+  const argsFor = (
+    where: string,
+  ) => ["--store", kind!, "--at", where, "--port", "0"];
+
+  Deno.test(`the demo gives up, and says why, when there is no ${kind}`, async () => {
+    const where = `${kind}://${user}127.0.0.1:1/0`; // where nothing listens
+    const { code, stdout, stderr } = await runDemo(argsFor(where), ON_A_SERVER);
+    assertEquals([code, stdout], [1, ""]);
+    assertEquals(
+      stderr,
+      `Cannot reach ${where.replace("secret", "***")}: connect ECONNREFUSED ` +
+        "127.0.0.1:1 (start that server, or name another with --at URL)\n",
+    );
+  });
+
+  Deno.test(`the demo ends at the first SIGTERM while it waits for ${kind}`, async () => {
+    using hung = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const where = `${kind}://${user}127.0.0.1:${hung.addr.port}/0`;
+    const flags = ON_A_SERVER;
+    await using demo = spawn("src/demo/main.ts", argsFor(where), { flags });
+    using _connection = await hung.accept();
+    demo.kill("SIGTERM");
+    const { code, signal, stdout, stderr } = await demo.end();
+    assertEquals([code, signal, stdout, stderr], [143, undefined, "", ""]);
+  });
+}
+
+Deno.test({
+  name:
+    "the demo fails requests while its redis is away, goes on with it, and ends at the first SIGTERM",
+  ignore: missingRedis !== undefined,
+  fn: async () => {
+    await using server = await RedisServer.start();
+    const where = `redis://127.0.0.1:${server.port}`;
+    await using demo = await DemoServer.startOn("redis", where, ON_A_SERVER);
+    const browser = new CookieJar(demo.url);
+    await browser.post("/login", { name: "ann" });
+    await server.stop();
+    const { status, text } = await browser.get("/");
+    assertEquals(status, 500);
+    assertStringIncludes(text, "the terminal says what");
+    await server.resume();
+    // It connects again by itself.
+    while ((await browser.post("/login", { name: "ann" })).status !== 200);
+    await server.stop();
+    demo.signal("SIGTERM");
+    assertEquals((await demo.end()).code, 0);
+  },
+});
 
 /** Holds the lock of a new database until a line comes. */
 const HOLD = `

@@ -75,9 +75,13 @@ export class PostgresServer implements AsyncDisposable {
     throw new Error("Cannot restart PostgreSQL: its port is taken");
   }
 
-  /** Ends it, and all connections with it. */
-  async stop(): Promise<void> {
-    this.#process?.kill("SIGINT");
+  /**
+   * Ends it, and all connections with it.
+   *
+   * @param signal `SIGQUIT` to let it recover from its log when it starts again.
+   */
+  async stop(signal: "SIGINT" | "SIGQUIT" = "SIGINT"): Promise<void> {
+    this.#process?.kill(signal);
     await this.#process?.status;
     await this.#logged;
     this.#process = undefined;

@@ -71,12 +71,20 @@ export class RedisCluster implements AsyncDisposable {
         return Array.isArray(role) && role[3] === "connected";
       });
     }
-    await waitUntil("the cluster is up", async () => {
-      const infos = await Promise.all(
-        nodes.map((node) => node.ask("CLUSTER", "INFO")),
-      );
-      return infos.every((info) => String(info).includes("cluster_state:ok"));
-    });
+    await waitUntil(
+      "each node is up and knows where each slot is",
+      async () => {
+        const infos = await Promise.all(
+          nodes.map((node) => node.ask("CLUSTER", "INFO")),
+        );
+        return infos.every((info) => {
+          const lines = String(info).split("\r\n");
+          // Of a cluster that serves what it can, the state is ok before.
+          return lines.includes("cluster_state:ok") &&
+            lines.includes(`cluster_slots_assigned:${SLOTS}`);
+        });
+      },
+    );
     return new RedisCluster(nodes, stack.move());
   }
 

@@ -6,6 +6,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Durability } from "../../src/core/store.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import { takeShare } from "../share.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { cleanUpAfter, goOn } from "./aftermath.ts";
 import { type Death, startDeath } from "./death_script.ts";
@@ -165,9 +166,11 @@ const TITLE =
 
 for (const durability of ["process", "power"] as const) {
   Deno.test(`${TITLE}; durability ${durability}`, async () => {
+    const scenes = SCENES.filter((scene) =>
+      durability === "process" || isForPower(scene)
+    );
     let kills = 0;
-    for (const scene of SCENES) {
-      if (durability === "power" && !isForPower(scene)) continue;
+    for (const scene of takeShare(scenes)) {
       using graveyard = new Graveyard(scene, durability);
       const survived = await dieAtEveryStep(graveyard);
       assert(survived > 0, `${scene.title} makes no call`);

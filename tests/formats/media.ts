@@ -6,13 +6,20 @@ import { DatabaseSync } from "node:sqlite";
 import type { SessionStore } from "../../src/core/store.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { KvSessionStore } from "../../src/engines/kv.ts";
+import { PostgresSessionStore } from "../../src/engines/postgres.ts";
+import {
+  type PostgresQuery,
+  queryOf,
+} from "../../src/engines/postgres_client.ts";
 import { RedisSessionStore } from "../../src/engines/redis.ts";
 import { SqliteSessionStore } from "../../src/engines/sqlite.ts";
 import {
   connectionOf,
   type RedisConnection,
 } from "../../src/engines/redis_client.ts";
+import { connect } from "../engines/open_postgres.ts";
 import { connectRedis } from "../engines/open_redis.ts";
+import type { PostgresServer } from "../engines/postgres_server.ts";
 import type { RedisServer } from "../engines/redis_server.ts";
 import { stopClock } from "../replaced_system.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
@@ -155,6 +162,81 @@ async function dumpRedis(redis: RedisConnection): Promise<string> {
   return write(commands);
 }
 
+/** Statements that make the tables and their rows. */
+function postgresMedium(server: () => PostgresServer): Medium {
+  return {
+    file: "postgres.sql",
+    open: async (text = "", now) => {
+      const { port } = server();
+      const connected = connect({ driver: "pg", port });
+      const { client } = connected;
+      const query = queryOf(client);
+      await query(`SET client_min_messages = warning;
+        DROP SCHEMA public CASCADE; CREATE SCHEMA public;
+        ${text}`);
+      return {
+        store: new PostgresSessionStore(client, { now: () => now }),
+        dump: () => dumpPostgres(query),
+        [Symbol.asyncDispose]: () => connected[Symbol.asyncDispose](),
+      };
+    },
+  };
+}
+
+/** Their tables, then keys and indexes, as statements. */
+const MADE = `
+SELECT 1, relname, 'CREATE TABLE ' || relname || ' (' || string_agg(
+    attname || ' ' || format_type(atttypid, atttypmod) ||
+    CASE WHEN attcollation <> typcollation
+      THEN ' COLLATE ' || quote_ident(collname) ELSE '' END ||
+    CASE WHEN attgenerated = 's'
+      THEN ' GENERATED ALWAYS AS (' || pg_get_expr(adbin, adrelid) || ') STORED'
+      ELSE '' END ||
+    CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END,
+    ', ' ORDER BY attnum) || ')' ||
+  coalesce(' WITH (' || array_to_string(reloptions, ', ') || ')', '')
+FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
+  JOIN pg_type ON pg_type.oid = atttypid
+  LEFT JOIN pg_collation ON pg_collation.oid = attcollation
+  LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+  AND attnum > 0 AND NOT attisdropped
+GROUP BY relname, reloptions
+UNION ALL
+SELECT 2, conname, 'ALTER TABLE ' || conrelid::regclass || ' ADD ' ||
+  pg_get_constraintdef(oid)
+FROM pg_constraint
+WHERE contype = 'p' AND connamespace = 'public'::regnamespace
+UNION ALL
+SELECT 3, indexname, indexdef FROM pg_indexes
+WHERE schemaname = 'public' AND indexname NOT IN (SELECT conname FROM pg_constraint)
+ORDER BY 1, 2`;
+
+/** The columns of each table that are not computed. */
+const COLUMNS = `
+SELECT relname, string_agg(attname, ', ' ORDER BY attnum),
+  string_agg('quote_nullable(' || attname || ')', ', ' ORDER BY attnum)
+FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
+WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+  AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+GROUP BY relname ORDER BY relname`;
+
+async function dumpPostgres(query: PostgresQuery): Promise<string> {
+  const lines = (await query(MADE, [])).rows.map(([, , sql]) => `${sql};`);
+  for (const [table, names, values] of (await query(COLUMNS, [])).rows) {
+    const { rows } = await query(
+      `SELECT concat_ws(', ', ${values}) FROM ${table} ORDER BY 1`,
+      [],
+    );
+    lines.push(
+      ...rows.map(([row]) =>
+        `INSERT INTO ${table} (${names}) VALUES (${row});`
+      ),
+    );
+  }
+  return `${lines.join("\n")}\n`;
+}
+
 /** Entries: a key and its value; bytes are an object with their text. */
 const kvMedium: Medium = {
   file: "kv.json",
@@ -185,8 +267,14 @@ const kvMedium: Medium = {
 };
 
 /** Returns all media. */
-export function listMedia(redis: () => RedisServer): Medium[] {
-  return [directoryMedium, sqliteMedium, kvMedium, redisMedium(redis)];
+export function listMedia(
+  redis: () => RedisServer,
+  postgres: () => PostgresServer,
+): Medium[] {
+  return [
+    ...[directoryMedium, sqliteMedium, kvMedium],
+    ...[redisMedium(redis), postgresMedium(postgres)],
+  ];
 }
 
 function write(value: unknown): string {

@@ -248,7 +248,10 @@ export function testFramework(name: string, framework: Framework): void {
     const closed = Promise.withResolvers<void>();
     socket.onmessage = ({ data }) => resolve(data);
     socket.onerror = () => reject(new Error("Cannot open the WebSocket"));
-    socket.onclose = () => closed.resolve();
+    socket.onclose = () => {
+      reject(new Error("The WebSocket was closed"));
+      closed.resolve();
+    };
     assertEquals(await promise, "ann, 1 visits, no notice");
     socket.close();
     await closed.promise;

@@ -1,5 +1,5 @@
 /**
- * What the table of the README says of a directory whose medium is not well: the
+ * What the table of docs/stores.md says of a directory whose medium is not well: the
  * answers to a request that reads, one that changes its session, and a logout.
  */
 

@@ -4,7 +4,7 @@ import { assertEquals } from "@std/assert";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { Browser, type Route, serve, STORES } from "./session_server.ts";
 
-const UNKNOWN = { elevatedUntil: 7, device: { keys: ["one"] } };
+const UNKNOWN = { elevatedUntil: 7, badge: { keys: ["one"] } };
 
 const ROUTES: Record<string, Route> = {
   "/sign-in": (session, request) => {
@@ -44,10 +44,10 @@ for (const medium of STORES) {
           | SessionRecord & Partial<typeof UNKNOWN>
           | undefined;
         if (record === undefined) return undefined;
-        const { elevatedUntil, device } = record;
-        return { elevatedUntil, device };
+        const { elevatedUntil, badge } = record;
+        return { elevatedUntil, badge };
       };
-      const gone = { elevatedUntil: undefined, device: undefined };
+      const gone = { elevatedUntil: undefined, badge: undefined };
       await add();
       await browser.get("/count");
       assertEquals(await found(), UNKNOWN, "a change");

@@ -1,6 +1,6 @@
 import fc from "npm:fast-check@4.11.0";
 import { searchSlowly } from "../search.ts";
-import { takeShare } from "../share.ts";
+import { takeShare, takeShareOf } from "../share.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { explore, type Performance, sample } from "./explore.ts";
 import {
@@ -51,7 +51,7 @@ export async function exploreIn<Play>(
   );
 }
 
-/** Performs plays at random, and prints how many. */
+/** Performs plays at random, or the first of them, and prints how many. */
 export async function sampleIn<Play>(
   house: House<Play>,
   title: string,
@@ -62,9 +62,14 @@ export async function sampleIn<Play>(
   const number = fc.noBias(fc.nat(419));
   const numbers = fc.array(number, { minLength: 120, maxLength: 120 });
   const inputs = fc.tuple(plays, numbers);
-  await searchSlowly(title, count, inputs, async ([play, numbers]) => {
-    await sample(() => house.begin(play), numbers);
-  });
+  await searchSlowly(
+    title,
+    takeShareOf(count),
+    inputs,
+    async ([play, numbers]) => {
+      await sample(() => house.begin(play), numbers);
+    },
+  );
 }
 
 /** Explores plays of sessions. */

@@ -149,7 +149,7 @@ function heardIn({ revocations, revocationsOfIt, revokedAt }: Moment): Heard {
   return { revocations, revocationsOfIt, revokedAt };
 }
 
-/** How far the clocks of two processes may differ: the README says it. */
+/** How far the clocks of two processes may differ: docs/security.md says it. */
 const SLACK = 1_000;
 
 /**

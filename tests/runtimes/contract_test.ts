@@ -9,12 +9,9 @@ import {
   PostgresServer,
 } from "../engines/postgres_server.ts";
 import { missingRedis, RedisServer } from "../engines/redis_server.ts";
-import { spawnDeno } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { type ContractPlace, testContractAt } from "./contract_at.ts";
 import { missingRuntimes, RUNTIMES, Runtimes } from "./runtimes.ts";
-
-const ROOT = new URL("../../", import.meta.url).pathname;
 
 /** A store, and where it is. */
 interface Case {
@@ -23,6 +20,11 @@ interface Case {
   /** Where its sessions are, for tests whose names begin so. */
   place(name: string): ContractPlace;
 }
+
+/** The same server, with the package by its name. */
+const PACKAGE_SERVER = Deno.readTextFileSync(
+  new URL("server_script.ts", import.meta.url),
+).replace("../../mod.ts", "@latchkey/session");
 
 let directory: TemporaryDirectory;
 let runtimes: Runtimes;
@@ -33,8 +35,10 @@ if (missingRuntimes === undefined) {
   Deno.test.beforeAll(async () => {
     directory = new TemporaryDirectory();
     runtimes = await Runtimes.install(directory);
-    await bundle("tests/runtimes/contract_script.ts", "contract.mjs");
-    await bundle("tests/runtimes/server_script.ts", "server.mjs");
+    await runtimes.bundle("contract_script.ts", "contract.mjs");
+    await runtimes.bundle("server_script.ts", "server.mjs");
+    await runtimes.installPackage();
+    directory.writeFiles({ "package_server.ts": PACKAGE_SERVER });
     if (missingRedis === undefined) redis = await RedisServer.start();
     if (missingPostgres === undefined) postgres = await PostgresServer.start();
   });
@@ -95,30 +99,26 @@ for (const name of RUNTIMES) {
     });
   }
 
-  Deno.test({
-    name:
-      `${name}: sessions are served, and DirectorySessionStore says that it needs Deno`,
-    ignore: missingRuntimes !== undefined,
-    fn: async () => {
-      await using child = runtimes.start(name, "server.mjs");
-      const { code, stdout, stderr } = await child.end();
-      assertEquals(code, 0, stderr);
-      assertEquals(stdout.trimEnd().split("\n"), [
-        "visits: 1",
-        "visits: 2",
-        "Error: Cannot keep sessions in a directory: this needs Deno; take SqliteSessionStore",
-      ]);
-    },
-  });
-}
-
-async function bundle(from: string, to: string): Promise<void> {
-  const { code, stderr } = await spawnDeno([
-    "bundle",
-    "--quiet",
-    `--config=${ROOT}deno.json`,
-    `--output=${directory.join(to)}`,
-    `${ROOT}${from}`,
-  ]).end();
-  assertEquals(code, 0, stderr);
+  for (
+    const [how, module] of [
+      ["", "server.mjs"],
+      [", from the package that deno pack makes", "package_server.ts"],
+    ] as const
+  ) {
+    Deno.test({
+      name:
+        `${name}: sessions are served, and DirectorySessionStore says that it needs Deno${how}`,
+      ignore: missingRuntimes !== undefined,
+      fn: async () => {
+        await using child = runtimes.start(name, module);
+        const { code, stdout, stderr } = await child.end();
+        assertEquals(code, 0, stderr);
+        assertEquals(stdout.trimEnd().split("\n"), [
+          "visits: 1",
+          "visits: 2",
+          "Error: Cannot keep sessions in a directory: this needs Deno; take SqliteSessionStore",
+        ]);
+      },
+    });
+  }
 }

@@ -1,7 +1,8 @@
 /** Other runtimes than Deno, from npm. */
 
-import { assertEquals } from "@std/assert";
-import { type Child, spawnDeno } from "../spawn.ts";
+import { assert, assertEquals } from "@std/assert";
+import { walkSync } from "@std/fs/walk";
+import { type Child, runSync, spawnDeno } from "../spawn.ts";
 import type { TemporaryDirectory } from "../temporary_directory.ts";
 
 /** The names of the runtimes. */
@@ -9,6 +10,7 @@ export const RUNTIMES = ["node", "bun"] as const;
 /** One of them. */
 export type RuntimeName = typeof RUNTIMES[number];
 
+const HERE = new URL("./", import.meta.url).pathname;
 const ARCH = Deno.build.arch === "x86_64" ? "x64" : "arm64";
 const BUN_ARCH = ARCH === "x64" ? ARCH : "aarch64";
 
@@ -19,6 +21,11 @@ const PACKAGES: Readonly<
   node: { name: `node-linux-${ARCH}`, version: "24.21.0" },
   bun: { name: `@oven/bun-linux-${BUN_ARCH}`, version: "1.4.5" },
 };
+
+/** Has what the modules of @std have, under other names. */
+const STD = { name: "deno-std", version: "1.3.1" };
+/** An import of a module of @std, by its name on JSR or on npm. */
+const STD_IMPORT = /\bfrom "(@std\/|@jsr\/std__)(\w+)\/([\w-]+)"/g;
 
 /** What this machine lacks to run them, if anything. */
 export const missingRuntimes: string | undefined = Deno.build.os === "linux"
@@ -35,7 +42,7 @@ export class Runtimes {
 
   /** Installs all of them. */
   static async install(directory: TemporaryDirectory): Promise<Runtimes> {
-    const packages = Object.values(PACKAGES);
+    const packages = [...Object.values(PACKAGES), STD];
     directory.writeFiles({
       "deno.json": JSON.stringify({ nodeModulesDir: "auto" }),
       "package.json": JSON.stringify({
@@ -49,6 +56,55 @@ export class Runtimes {
     }).end();
     assertEquals(code, 0, stderr);
     return new Runtimes(directory);
+  }
+
+  /**
+   * Bundles a script of this room with its packages.
+   *
+   * @param script Its file name.
+   * @param to The module's.
+   */
+  async bundle(script: string, to: string): Promise<void> {
+    const { code, stderr } = await spawnDeno([
+      "bundle",
+      "--quiet",
+      `--config=${HERE}../../deno.json`,
+      `--output=${this.#directory.join(to)}`,
+      `${HERE}${script}`,
+    ]).end();
+    assertEquals(code, 0, stderr);
+  }
+
+  /**
+   * Installs the package in JavaScript, as npm would get it. JSR makes a package
+   * of the same kind; @std is there under the name that this one imports.
+   */
+  async installPackage(): Promise<void> {
+    const file = this.#directory.join("package.tgz");
+    const { code, stderr } = await spawnDeno([
+      ...["pack", "--quiet", "--allow-dirty", `--output=${file}`],
+    ], { cwd: `${HERE}../..` }).end();
+    assertEquals(code, 0, stderr);
+    const modules = this.#directory.join("node_modules");
+    const place = `${modules}/@latchkey/session`;
+    Deno.mkdirSync(place, { recursive: true });
+    const args = ["-C", place, "--strip-components=1", "-xzf", file];
+    assertEquals(runSync("tar", args).code, 0);
+    const sources = [...walkSync(place, { exts: [".js"] })]
+      .map(({ path }) => Deno.readTextFileSync(path));
+    const imports = sources.flatMap((text) => [...text.matchAll(STD_IMPORT)]);
+    assert(imports.length > 0, "nothing of @std is imported");
+    for (const [, scope, part, name] of imports) {
+      const module = name!.replaceAll("-", "_");
+      this.#directory.writeFiles({
+        [`node_modules/${scope}${part}/package.json`]: JSON.stringify({
+          type: "module",
+          exports: { "./*": "./*.js" },
+        }),
+        [`node_modules/${scope}${part}/${name}.js`]:
+          `export * from "${STD.name}/${part}/${module}.js";`,
+      });
+    }
   }
 
   /**

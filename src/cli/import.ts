@@ -1,0 +1,172 @@
+import {
+  isExpired,
+  isPlainObject,
+  LARGEST_RECORD,
+  parseJson,
+  type SessionRecord,
+  validateRecord,
+} from "../core/record.ts";
+import { isRevocationId, readRevocation } from "../core/revocation.ts";
+import { KEEP, type SessionStore } from "../core/store.ts";
+import { isSessionId } from "../core/token.ts";
+import { eachUntilAborted } from "../system/waiting.ts";
+import { defineCommand, type ProgramCommand } from "./command.ts";
+import { EXPORT_TYPE } from "./export.ts";
+import {
+  checkStoreOptions,
+  connectStore,
+  STORE_OPTIONS,
+} from "./open_store.ts";
+import type { StoredEntry } from "./session_view.ts";
+import {
+  ADDRESS_HELP,
+  PERMISSIONS_HELP,
+  readAddress,
+} from "./store_address.ts";
+
+/** The longest line: a record, and what is around it. */
+const LONGEST_LINE = LARGEST_RECORD + 1024;
+
+/** Reads sessions from stdin: `import STORE`. */
+export const importSessions: ProgramCommand = defineCommand({
+  name: "import",
+  summary: "reads from stdin what `export --data` wrote",
+  positionals: ["STORE"],
+  options: { json: { help: "print one line of JSON" }, ...STORE_OPTIONS },
+  about:
+    `Reads from stdin what \`export STORE --data\` wrote, and adds it to a store. A
+session that is there already stays as it is, so after an interruption the same
+command goes on. Of the revocations of a user, the latest counts.
+
+  … import STORE < sessions.ndjson
+
+Sessions that ended after the export live again: their cookies are good again. So
+revoke what must stay ended, before servers use the store.
+
+STORE is made if it is missing; it is written as directory:PATH, sqlite:FILE or
+kv:FILE then.
+
+${ADDRESS_HELP}`,
+  permissions: PERMISSIONS_HELP,
+  run: async ({ options, flags, positionals, console, ...call }) => {
+    const { signal } = call;
+    const address = readAddress(positionals[0]!, "STORE", true);
+    checkStoreOptions(options, address);
+    const count = { imported: 0, present: 0, expired: 0 };
+    const describe = () => `${count.imported} sessions imported`;
+    call.onInterruption(() => `${describe()}, others were not`);
+    await using opened = await connectStore(address, options, {
+      console,
+      create: true,
+    });
+    await opened.store.setup();
+    let line = 0;
+    let isWhole = false;
+    try {
+      for await (const text of linesOf(console.stdin, signal)) {
+        const object = objectOf(text);
+        if (line === 0) checkHeader(object);
+        else if ("sessions" in object) isWhole = true;
+        else count[await importLine(opened.store, object, signal)]++;
+        console.showProgress(++line, "lines read");
+      }
+      signal.throwIfAborted();
+      if (line === 0) throw new TypeError("there is none");
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+      throw new Error(
+        `Cannot import line ${line + 1}: ${error.message} (${describe()})`,
+        { cause: error },
+      );
+    }
+    console.endProgress();
+    const { imported, present, expired } = count;
+    console.printResult(
+      flags.json,
+      count,
+      `Imported: ${imported}, Already there: ${present}, Expired: ${expired}`,
+    );
+    if (isWhole) return 0;
+    console.tell("The export was cut off: its last line is missing");
+    return 1;
+  },
+});
+
+/** Adds a session; says what became of it. */
+async function importLine(
+  store: SessionStore,
+  line: LineObject,
+  signal: AbortSignal,
+): Promise<"imported" | "present" | "expired"> {
+  const [id, record, lastAccess] = entryOf(line);
+  if (isExpired(record, lastAccess, Date.now())) return "expired";
+  if (await store.create(id, record, { lastAccess, signal })) return "imported";
+  if (isRevocationId(id)) await keepLatest(store, id, record, signal);
+  return "present";
+}
+
+/** Puts a revocation in place of an earlier one. */
+async function keepLatest(
+  store: SessionStore,
+  id: string,
+  record: SessionRecord,
+  signal: AbortSignal,
+): Promise<void> {
+  const generationOf = (mark: SessionRecord) =>
+    readRevocation(mark)?.generation ?? 0;
+  await store.update(
+    id,
+    (there) => generationOf(there) < generationOf(record) ? record : KEEP,
+    { signal },
+  );
+}
+
+/** What a line holds, unchecked. */
+type LineObject = Readonly<Record<string, unknown>>;
+
+/** Refuses what is not the first line of a complete export. */
+function checkHeader({ type, data }: LineObject): void {
+  if (type !== EXPORT_TYPE) {
+    throw new TypeError("it is not the first line of an export");
+  }
+  if (data !== true) {
+    throw new TypeError("the export has no data: it was made without --data");
+  }
+}
+
+function entryOf({ id, lastAccess, record }: LineObject): StoredEntry {
+  const isEntry = isSessionId(id) && Number.isSafeInteger(lastAccess) &&
+    (lastAccess as number) >= 0 && isPlainObject(record);
+  if (!isEntry) throw new TypeError("it is not a session");
+  const entry = record as unknown as SessionRecord;
+  const fault = validateRecord(entry);
+  if (fault !== undefined) throw new TypeError(`of its record ${fault}`);
+  return [id, entry, lastAccess as number];
+}
+
+function objectOf(text: string): LineObject {
+  const value: unknown = parseJson(text);
+  if (isPlainObject(value)) return value;
+  throw new TypeError("it is not a JSON object");
+}
+
+/** Streams the lines of a text, and refuses one that no export has. */
+async function* linesOf(
+  stream: ReadableStream<Uint8Array>,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  let rest = "";
+  for await (const bytes of eachUntilAborted(stream, signal)) {
+    rest += decoder.decode(bytes, { stream: true });
+    if (!rest.includes("\n")) {
+      if (rest.length > LONGEST_LINE) throw new TypeError("it is too long");
+      continue;
+    }
+    const lines = rest.split("\n");
+    rest = lines.pop()!;
+    yield* lines;
+  }
+  rest += decoder.decode();
+  if (rest !== "") yield rest;
+}

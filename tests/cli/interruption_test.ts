@@ -1,0 +1,214 @@
+/** What a command leaves that is ended in the middle, and what it says. */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { SqliteSessionStore } from "../../src/engines/sqlite.ts";
+import { recordOf } from "../constants.ts";
+import { type Child, spawn } from "../spawn.ts";
+import { TemporaryDirectory } from "../temporary_directory.ts";
+
+const MOST = 3_000;
+
+/** A database with sessions, and a directory that they may move to. */
+class Scene implements AsyncDisposable {
+  readonly #place = new TemporaryDirectory();
+  readonly file: string = this.#place.join("sessions.db");
+  readonly directory: string = this.#place.join("sessions");
+  readonly store: SqliteSessionStore = new SqliteSessionStore(this.file);
+
+  static async make(): Promise<Scene> {
+    const scene = new Scene();
+    const name = "x".repeat(100);
+    for (let n = 0; n < MOST; n++) {
+      const id = String(n).padStart(32, "0");
+      await scene.store.create(id, recordOf({}, { user: `${name}${n}` }));
+    }
+    return scene;
+  }
+
+  /** Starts a command on the database. */
+  run(...[command, ...args]: [string, ...string[]]): Child {
+    return spawn("mod.ts", [command, this.file, ...args], {
+      paths: [this.#place.path],
+    });
+  }
+
+  /** Counts the sessions that are still in the database. */
+  async count(): Promise<number> {
+    return (await Array.fromAsync(this.store.entries())).length;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.store[Symbol.dispose]();
+    this.#place[Symbol.dispose]();
+    return Promise.resolve();
+  }
+}
+
+Deno.test("migrate between two stores that answer at once ends at Ctrl-C, says how far it came, and goes on when called again", async () => {
+  await using scene = await Scene.make();
+  const to = `directory:${scene.directory}`;
+  await using child = scene.run("migrate", to);
+  while (await scene.count() === MOST) {
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  // It is stopped, so that it does not end before the signal arrives.
+  child.kill("SIGSTOP");
+  assert(await scene.count() > 0, "it was not in the middle");
+  child.kill("SIGINT");
+  child.kill("SIGCONT");
+  const { code, stdout, stderr } = await child.end();
+  assertEquals([code, stdout], [130, ""]);
+  assertMatch(
+    stderr,
+    /^Interrupted: \d+ sessions moved, others may remain\n$/,
+  );
+  const moved = Number(/\d+/.exec(stderr)![0]);
+  const left = await scene.count();
+  assert(moved + left === MOST || moved + left === MOST - 1, `${left}`);
+  const rest = await scene.run("migrate", to).end();
+  assertEquals(rest.stdout, `Moved: ${left}\n`, rest.stderr);
+  const listed = await spawn("mod.ts", ["list", to, "--json"], {
+    paths: [scene.directory],
+  }).end();
+  assertEquals(listed.stdout.trimEnd().split("\n").length, MOST);
+});
+
+Deno.test("list and export end without a word when nothing reads their output", async () => {
+  await using scene = await Scene.make();
+  for (const args of [["list"], ["export", "--data"]] as const) {
+    const [command, ...rest] = args;
+    const process = new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", "--quiet", "--no-prompt"],
+        ...[`--allow-read=${scene.file}`, `--allow-write=${scene.file}`],
+        new URL("../../mod.ts", import.meta.url).href,
+        ...[command, scene.file, ...rest],
+      ],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const reader = process.stdout.getReader();
+    await reader.read();
+    await reader.cancel();
+    const stderr = await process.stderr.text();
+    assertEquals([(await process.status).code, stderr], [141, ""]);
+  }
+});
+
+Deno.test("import ends at Ctrl-C while it waits for more, and says what it has added", async () => {
+  await using scene = await Scene.make();
+  const exported = await scene.run("export", "--data").end();
+  const [head = "", ...lines] = exported.stdout.split("\n");
+  using place = new TemporaryDirectory();
+  const to = `sqlite:${place.join("new.db")}`;
+  await using child = spawn("mod.ts", ["import", to], { paths: [place.path] });
+  await child.writeLine(head);
+  await child.writeLine(lines.slice(0, 10).join("\n"));
+  {
+    using store = new SqliteSessionStore(place.join("new.db"));
+    while ((await Array.fromAsync(store.entries())).length < 10) {
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+  }
+  child.kill("SIGINT");
+  // Its end, and not that of what it reads.
+  assertEquals(await child.readLine(), undefined);
+  const { code, stderr } = await child.end();
+  assertEquals([code, stderr], [
+    130,
+    "Interrupted: 10 sessions imported, others were not\n",
+  ]);
+  // The same again, whole; and cut off.
+  const again = spawn("mod.ts", ["import", to], { paths: [place.path] });
+  await again.writeLine(exported.stdout.trimEnd());
+  assertEquals(
+    (await again.end()).stdout,
+    `Imported: ${MOST - 10}, Already there: 10, Expired: 0\n`,
+  );
+  const cut = spawn("mod.ts", ["import", to], { paths: [place.path] });
+  await cut.writeLine([head, ...lines.slice(0, 10)].join("\n"));
+  const ended = await cut.end();
+  assertEquals([ended.code, ended.stderr], [
+    1,
+    "The export was cut off: its last line is missing\n",
+  ]);
+});
+
+Deno.test("import refuses what no export wrote, and names the line", async () => {
+  using place = new TemporaryDirectory();
+  const to = `sqlite:${place.join("new.db")}`;
+  const head = '{"type":"latchkey export 1","data":true}';
+  const id = "a".repeat(32);
+  for (
+    const [text, reason] of [
+      ["", "line 1: there is none"],
+      ["nonsense", "line 1: it is not a JSON object"],
+      ['{"type":"other"}', "line 1: it is not the first line of an export"],
+      [`${head}\n{}`, "line 2: it is not a session"],
+      [
+        `${head}\n{"id":"../x","lastAccess":1,"record":{}}`,
+        "line 2: it is not",
+      ],
+      [
+        `${head}\n{"id":"${id}","lastAccess":1,"record":{"createdAt":-1,"data":{}}}`,
+        "line 2: of its record createdAt is not whole milliseconds",
+      ],
+      [
+        `${head}\n{"id":"${id}","lastAccess":1,"record":{"format":2,"createdAt":1,"data":{}}}`,
+        "format is not 1",
+      ],
+    ] as const
+  ) {
+    const child = spawn("mod.ts", ["import", to], { paths: [place.path] });
+    if (text !== "") await child.writeLine(text);
+    const { code, stderr } = await child.end();
+    assertEquals(code, 1, text);
+    assert(stderr.includes(reason), stderr);
+  }
+});
+
+/** Runs a command in a terminal. */
+const SCRIPT = ["script", "--quiet", "--return", "--command"];
+const hasScript = await canRun("script");
+
+Deno.test({
+  name: `a label cannot move the cursor of a terminal${
+    hasScript ? "" : " (skipped: no script here)"
+  }`,
+  ignore: !hasScript,
+  fn: async () => {
+    using place = new TemporaryDirectory();
+    const path = place.join("sessions.db");
+    using store = new SqliteSessionStore(path);
+    const label = "\u001b[2J\u009b2J\u202e\r\n";
+    await store.save("a".repeat(32), recordOf({}, { user: "ann", label }));
+    const mod = new URL("../../mod.ts", import.meta.url).pathname;
+    for (
+      const words of [`list ${path}`, `list ${path} --json`, `export ${path}`]
+    ) {
+      const command =
+        `${Deno.execPath()} run --quiet --allow-read=${path} --allow-write=${path} ${mod} ${words}`;
+      const { stdout } = await new Deno.Command(SCRIPT[0]!, {
+        args: [...SCRIPT.slice(1), command, "/dev/null"],
+        stdin: "null",
+        env: { NO_COLOR: "1" },
+      }).output();
+      const text = new TextDecoder().decode(stdout).replaceAll("\r\n", "\n");
+      assert(text.includes("\\u001b[2J\\u009b2J\\u202e"), text);
+      // deno-lint-ignore no-control-regex
+      assert(!/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/.test(text));
+    }
+  },
+});
+
+async function canRun(program: string): Promise<boolean> {
+  try {
+    await new Deno.Command(program, { args: ["--version"], stdout: "null" })
+      .output();
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
