@@ -104,7 +104,7 @@ testAsRoot(
     const file = directory.join("sessions.db");
     const { code, stderr } = await spawn(
       "mod.ts",
-      ["migrate", directory.path, file],
+      ["migrate", directory.path, `sqlite:${file}`],
       { paths: [directory.path] },
     ).end(LONGEST);
     assertEquals(code, 1);
