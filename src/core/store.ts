@@ -365,7 +365,7 @@ export interface SessionStore {
    * that is in use, or was accessed a moment ago, stays.
    *
    * @param minutes How long a session without a lifetime may lie unused.
-   * @returns What session3 called `(n_deleted, n_remaining)`, and more.
+   * @returns How many were deleted, how many remain, and more.
    * @throws {TypeError} If `minutes` or the grace is not a number.
    * @throws {RangeError} If either is below 0.
    *

@@ -61,8 +61,7 @@ interface ReadingOptions extends LoadOptions {
 export interface DirectorySessionStoreOptions {
   /**
    * Makes the directory, mode 0700, when it is missing. Without it a missing
-   * directory is an error, as in session3: a mistyped path would sign out every
-   * user.
+   * directory is an error: a mistyped path would sign out every user.
    *
    * @default {false}
    */

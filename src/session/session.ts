@@ -420,7 +420,7 @@ export class Session<Data extends object = Record<string, unknown>> {
   /**
    * Forgets what was done to the session since it was opened or last committed,
    * also `destroy` and `setUser`. What follows counts. Form tokens that were
-   * consumed stay so. (`forget_changes` of session3.)
+   * consumed stay so.
    */
   discard(): void {
     this.#state.write().discard();
