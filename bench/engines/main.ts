@@ -6,10 +6,11 @@
  * documentation says, and asked by the same client for the same bytes: store
  * and bare get take turns, A B A B. Writes engines.md and engines.json.
  *
- * 2026-11-20, Deno 2.9.6, ext4, 2 cores for engine and client: with 10,000
- * sessions a load has of the speed of the engine's own get 0.58 (directory),
- * 0.69 (SQLite), 0.71 (Deno KV), 0.84 (Redis), 0.99 (PostgreSQL). SQLite does the
- * most loads and changes a second, Redis the most changes in 32 flows.
+ * 2026-11-28, Deno 2.9.6, ext4, 2 cores for engine and client: a load has of the
+ * speed of the engine's own get with `JSON.parse`, alone and in 32 flows, 0.75 and
+ * 0.78 (SQLite), 0.62 (Deno KV), 0.93 and 0.91 (Redis), 0.84 and 0.89 (PostgreSQL).
+ * SQLite does the most loads and changes a second, Redis the most changes in 32
+ * flows.
  *
  *   --sessions 1000,100000  how many there are, in ascending order
  *   --rounds 5              how many rounds count; one more warms up
@@ -39,10 +40,11 @@ interface EnginesResults extends Results {
 const COLUMNS: readonly (readonly [string, (point: Point) => string])[] = [
   ["sessions", ({ sessions }) => exact(sessions)],
   ["bytes each", ({ bytes }) => count(bytes)],
-  ["load", ({ load, loadShare }) => share(load, loadShare)],
+  ["load", ({ load, loadShareOfParsed }) => share(load, loadShareOfParsed)],
   [
     "load, 32 flows",
-    ({ loadOfMany, loadOfManyShare }) => share(loadOfMany, loadOfManyShare),
+    ({ loadOfMany, loadOfManyShareOfParsed }) =>
+      share(loadOfMany, loadOfManyShareOfParsed),
   ],
   ["load and touch", ({ touch }) => count(touch)],
   ["save", ({ save }) => count(save)],
@@ -107,6 +109,8 @@ function toMarkdown(results: EnginesResults): string {
   ]);
 }
 
-function share(speed: number, ratio: number): string {
-  return `${count(speed)} (${ratio.toFixed(2)})`;
+function share(speed: number, ratio: number | undefined): string {
+  return ratio === undefined
+    ? count(speed)
+    : `${count(speed)} (${ratio.toFixed(2)})`;
 }

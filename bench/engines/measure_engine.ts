@@ -39,10 +39,11 @@ export interface Point {
   /** Loads per second, one after the other. */
   readonly load: number;
   /** In units of the engine's own get with `JSON.parse`. */
-  readonly loadShare: number;
+  readonly loadShareOfParsed: number;
   /** The same of 32 flows at once. */
   readonly loadOfMany: number;
-  readonly loadOfManyShare: number;
+  /** Missing in what was measured before 2026-11-28. */
+  readonly loadOfManyShareOfParsed?: number;
   /** Loads with a touch that is due, per second. */
   readonly touch: number;
   readonly save: number;
@@ -106,9 +107,9 @@ export async function measureEngine(
       sessions: count,
       bytes: size,
       load: median(loads!),
-      loadShare: medianRatio(loads!, bare!),
+      loadShareOfParsed: medianRatio(loads!, bare!),
       loadOfMany: median(loadsOfMany!),
-      loadOfManyShare: medianRatio(loadsOfMany!, bareOfMany!),
+      loadOfManyShareOfParsed: medianRatio(loadsOfMany!, bareOfMany!),
       touch: median(touches!),
       save: median(saves!),
       change: median(changes!),

@@ -5,7 +5,7 @@
  * sample counts for the system call that it is in; or else for the function of
  * JavaScript that runs, or has called what of V8 and Deno runs; what no function has
  * called is the server, the event loop and the garbage collection. Other threads
- * compile and collect garbage. A function that V8 has put into its caller counts for
+ * compile and collect garbage; other processes are an engine's server. A function that V8 has put into its caller counts for
  * the caller. Prints a table for each
  * workload; bench/README.md tells what was found.
  *
@@ -24,6 +24,7 @@ type Costs = ReadonlyMap<string, number>;
 
 const ROOT = import.meta.resolve("../../");
 const SYSTEM_CALL = /^(?:__x64_sys|__do_sys|ksys)_(\w+)$/;
+const HEAD = /^\s*(.*?)\s+(\d+)\/(\d+)\s+(\d+)/;
 const FRAME = /^\s+[0-9a-f]+ (.*) \((.*)\)$/;
 const FUNCTION = /^JS:(?:o?[*+~^']+)?(.*?) ?(\S+):\d+:\d+$/;
 
@@ -75,19 +76,18 @@ async function sample(
   const text = await runProgram("perf", [
     "script",
     `--input=${file}`,
-    "--fields=pid,tid,period,ip,sym,dso",
+    "--fields=comm,pid,tid,period,ip,sym,dso",
   ]);
   const costs = new Map<string, number>();
   const processes = new Set<string>();
   for (const block of text.split("\n\n")) {
     const [head, ...frames] = block.split("\n");
-    const [ids, period] = head!.trim().split(/\s+/) as [string, string];
-    const [pid, tid] = ids.split("/") as [string, string];
-    processes.add(pid);
-    const name = pid === tid
+    const [, program, pid, tid, period] = HEAD.exec(head!)!;
+    processes.add(pid!);
+    const name = program === "deno" && pid === tid
       ? nameOf(frames.map((each) => FRAME.exec(each)!.slice(1)))
-      : "other threads";
-    const spent = parseInt(period) / 1_000 / operations;
+      : "other threads and processes";
+    const spent = Number(period) / 1_000 / operations;
     costs.set(name, (costs.get(name) ?? 0) + spent);
   }
   // V8 writes them for perf, and leaves them.

@@ -76,14 +76,17 @@ function asVersion(
   version: number,
   onDropped: () => void,
 ): SessionStore {
-  const added = version > 1
-    ? { [`addedIn${version}`]: { keys: ["one", "two"] } }
-    : {};
+  const name = `addedIn${version}`;
+  const added = version > 1 ? { [name]: { keys: ["one", "two"] } } : {};
   const methods: Pick<SessionStore, "create" | "update"> = {
     create: (id, record, options) =>
       store.create(id, { ...record, ...added }, options),
     update: (id, change, options) =>
-      store.update(id, (before) => {
+      store.update(id, (found) => {
+        // The manager finds what it has written.
+        const before = Object.fromEntries(
+          Object.entries(found).filter(([member]) => member !== name),
+        ) as unknown as SessionRecord;
         const after = change(before);
         if (after === undefined || after === KEEP) return after;
         // A revocation begins anew each time.
@@ -144,15 +147,18 @@ async function main(options: ServerOptions): Promise<void> {
     onListen: ({ port }) => console.log(port),
     onError: (error) => new Response(String(error), { status: 500 }),
   }, (request) => application.answer(request));
-  Deno.addSignalListener("SIGTERM", async () => {
-    await server.shutdown();
-    Deno.exit();
-  });
+  Deno.addSignalListener("SIGTERM", () => void server.shutdown());
   for await (const _line of linesOf(Deno.stdin.readable)) {
     const { resealed } = application.sessions.counters;
     const counts: ServerCounts = { resealed, unopenable, dropped };
     console.log(JSON.stringify(counts));
   }
+  // It was told to end, or what has started it is gone. The store is closed
+  // after the last request.
+  await server.shutdown();
 }
 
-if (import.meta.main) await main(JSON.parse(Deno.args[0]!));
+if (import.meta.main) {
+  await main(JSON.parse(Deno.args[0]!));
+  Deno.exit();
+}
