@@ -127,22 +127,23 @@ for (const medium of MEDIA) {
     assertEquals(await refuseRegistration(scene, revokedProof), 404);
   });
 
-  Deno.test(`a registration whose user was revoked meanwhile binds nothing (${medium})`, async () => {
+  Deno.test(`a revocation whose listing has missed the session shuts it to both legs (${medium})`, async () => {
     await using scene = deviceScene(medium);
     const browser = scene.browser();
     const login = await browser.send("/login");
-    const id = idOf(browser.pair!);
-    // The revocation is written, and its listing has missed the session.
+    const bound = await scene.bound();
+    const ids = [idOf(browser.pair!), idOf(bound.pair!)];
     const { update } = scene.store;
     scene.store.update = async (which, ...rest) => {
-      if (which === id) return undefined;
+      if (ids.includes(which)) return undefined;
       return await update.call(scene.store, which, ...rest);
     };
     await scene.manager.revokeUser("ann");
     scene.store.update = update;
     const before = await scene.records();
-    assert(before.has(id));
+    for (const id of ids) assert(before.has(id));
     assertEquals((await browser.answer(offerOf(login)))?.status, 404);
+    assertEquals((await bound.prove(bound.session!)).status, 404);
     assertEquals(await scene.records(), before);
   });
 
