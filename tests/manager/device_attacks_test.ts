@@ -376,6 +376,22 @@ for (const medium of MEDIA) {
     assertEquals(await userOf(browser.send("/")), "ann");
   });
 
+  Deno.test(`a cookie that is past its deadline gets no grace from the browser's next refresh (${medium})`, async () => {
+    await using scene = deviceScene(medium);
+    const browser = await scene.bound();
+    // The browser comes back, a moment before the deadline of its cookie or after.
+    for (const late of [GRACE - 1, GRACE, 60 * MINUTE]) {
+      const stolen = browser.pair!;
+      scene.clock.now += EVERY + late;
+      assertEquals(await userOf(browser.visit("/")), "ann");
+      const isIn = late < GRACE;
+      const user = isIn ? "ann" : null;
+      assertEquals(await userOf(browser.ask("/", {}, stolen)), user);
+      scene.clock.now += 1;
+      assertEquals(await userOf(browser.ask("/", {}, stolen)), null);
+    }
+  });
+
   Deno.test(`the cookie of the login, stolen before the registration, is worth the grace (${medium})`, async () => {
     await using scene = deviceScene(medium);
     const browser = scene.browser();
