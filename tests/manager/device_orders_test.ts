@@ -284,7 +284,8 @@ for (const [medium, name] of takeShare(CASES)) {
       await using ending = await playOnce(medium, name, choose);
       await CHECKS[name](ending);
     });
-    assert(orders > 4, `${orders}`);
+    // A refresh calls the store three times, the other request once at least.
+    assert(orders >= 4, `${orders}`);
   });
 }
 
