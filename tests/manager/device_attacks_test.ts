@@ -341,23 +341,55 @@ for (const medium of MEDIA) {
     const later = browser.pair!;
     await browser.refresh(browser.session!);
     assertEquals((await tries(later)).user, "ann");
-    // `regenerate` in the grace: good until the deadline, and no longer.
-    const { line } = await tries(later, "/regenerate");
-    const grabbed = line!.split(";", 1)[0]!;
-    assertEquals((await tries(grabbed)).user, "ann");
-    // The browser finds its cookie cleared, and heals by a refresh.
-    const cleared = await browser.send("/");
-    assertEquals([await userOf(cleared), ageOf(cleared)], [null, 0]);
-    assertEquals(await userOf(browser.visit("/")), "ann");
-    scene.clock.now += GRACE;
-    assertEquals((await tries(grabbed)).user, null);
+    // `regenerate` in the grace gives it nothing, and ends the grace.
+    assertEquals(await tries(later, "/regenerate"), {
+      user: "ann",
+      line: undefined,
+    });
+    assertEquals((await tries(later)).user, null);
+    assertEquals(await userOf(browser.send("/")), "ann");
     // Unless it is closed: then until the deadline.
     const last = browser.pair!;
-    scene.clock.now += EVERY - 1;
+    scene.clock.now += EVERY + GRACE - 1;
     assertEquals((await tries(last)).user, "ann");
     assertEquals((await tries(last)).line, undefined);
     scene.clock.now += 1;
     assertEquals((await tries(last)).user, null);
+  });
+
+  Deno.test(`a thief who calls regenerate all the time is out with the browser's next refresh (${medium})`, async () => {
+    await using scene = deviceScene(medium);
+    const browser = await scene.bound();
+    const first = await browser.ask("/regenerate", {}, browser.pair);
+    const grabbed = cookieOf(first.headers);
+    // The browser finds its cookie cleared, and heals by a refresh.
+    const cleared = await browser.send("/");
+    assertEquals([await userOf(cleared), ageOf(cleared)], [null, 0]);
+    assertEquals(await userOf(browser.visit("/")), "ann");
+    // The thief is in its grace, and makes no more of it.
+    const answer = await browser.ask("/regenerate", {}, grabbed);
+    assertEquals([await userOf(answer), answer.headers.getSetCookie()], [
+      "ann",
+      [],
+    ]);
+    assertEquals(await userOf(browser.ask("/", {}, grabbed)), null);
+    assertEquals(await userOf(browser.send("/")), "ann");
+  });
+
+  Deno.test(`a cookie that is past its deadline gets no grace from the browser's next refresh (${medium})`, async () => {
+    await using scene = deviceScene(medium);
+    const browser = await scene.bound();
+    // The browser comes back, a moment before the deadline of its cookie or after.
+    for (const late of [GRACE - 1, GRACE, 60 * MINUTE]) {
+      const stolen = browser.pair!;
+      scene.clock.now += EVERY + late;
+      assertEquals(await userOf(browser.visit("/")), "ann");
+      const isIn = late < GRACE;
+      const user = isIn ? "ann" : null;
+      assertEquals(await userOf(browser.ask("/", {}, stolen)), user);
+      scene.clock.now += 1;
+      assertEquals(await userOf(browser.ask("/", {}, stolen)), null);
+    }
   });
 
   Deno.test(`the cookie of the login, stolen before the registration, is worth the grace (${medium})`, async () => {
