@@ -14,7 +14,12 @@ import { RedisSessionStore } from "../../src/engines/redis.ts";
 import { ID, OTHER_ID, recordOf } from "../constants.ts";
 import { connectRedis } from "./open_redis.ts";
 import { RedisCluster } from "./redis_cluster.ts";
-import { missingRedis, RedisServer, waitUntil } from "./redis_server.ts";
+import {
+  missingRedis,
+  RedisServer,
+  waitForReplica,
+  waitUntil,
+} from "./redis_server.ts";
 import { ask } from "./redis_wire.ts";
 
 const HOST = "127.0.0.1";
@@ -49,7 +54,7 @@ Deno.test({
     }
     await other.setup();
     // So that no write is lost that only the master has.
-    await masters[0]!.ask("WAIT", 1, 10_000);
+    await waitForReplica(masters[0]!, replica!);
 
     await masters[0]!.stop();
     const left = [...masters.slice(1), replica!];

@@ -7,7 +7,12 @@ import type { RedisClient } from "../../src/engines/redis_client.ts";
 import { RedisSessionStore } from "../../src/engines/redis.ts";
 import { ID, OTHER_ID, recordOf } from "../constants.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { missingRedis, RedisServer, waitUntil } from "./redis_server.ts";
+import {
+  missingRedis,
+  RedisServer,
+  waitForReplica,
+  waitUntil,
+} from "./redis_server.ts";
 
 const HOST = "127.0.0.1";
 const NAME = "sessions";
@@ -56,7 +61,7 @@ sentinel failover-timeout ${NAME} 2000
         await useAll(store);
         await store.save(ID, recordOf({ n: 1 }, { user: "ann" }));
       }
-      await master.ask("WAIT", 1, 10_000);
+      await waitForReplica(master, replica);
       await master.stop();
       await waitUntil("the replica is the master", async () => {
         const role = await replica.ask("ROLE");

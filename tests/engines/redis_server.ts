@@ -128,6 +128,27 @@ export class RedisServer implements AsyncDisposable {
 }
 
 /**
+ * Waits until a replica has all that was written to its master before; `WAIT`
+ * would tell that of its own connection only.
+ */
+export async function waitForReplica(
+  master: RedisServer,
+  replica: RedisServer,
+): Promise<void> {
+  const written = await offsetOf(master);
+  await waitUntil(
+    "the replica has received all",
+    async () => await offsetOf(replica) >= written,
+  );
+}
+
+/** How much it has written, or received of its master's. */
+async function offsetOf(server: RedisServer): Promise<number> {
+  const info = String(await server.ask("INFO", "replication"));
+  return Number(/^master_repl_offset:(\d+)/m.exec(info)![1]);
+}
+
+/**
  * Polls until a condition is true.
  *
  * @param what The condition, for the error.

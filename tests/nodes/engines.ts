@@ -1,7 +1,11 @@
 /** The engines of the servers, and how each comes to fail. */
 
 import { RedisCluster } from "../engines/redis_cluster.ts";
-import { type RedisServer, waitUntil } from "../engines/redis_server.ts";
+import {
+  type RedisServer,
+  waitForReplica,
+  waitUntil,
+} from "../engines/redis_server.ts";
 import { PostgresServer } from "../engines/postgres_server.ts";
 import { connect, spoilPostgres } from "../engines/open_postgres.ts";
 import { spoilRedis } from "../engines/open_redis.ts";
@@ -82,10 +86,7 @@ async function failOver(
   const at = roles.findIndex((role) => (role as unknown[])[0] === "master");
   const [master, replica] = [pair[at]!, pair[1 - at]!];
   await master.ask("CLIENT", "PAUSE", 60_000, "WRITE");
-  await waitUntil("the replica has received all", async () => {
-    const offsets = await Promise.all(pair.map(offsetOf));
-    return offsets[0] === offsets[1];
-  });
+  await waitForReplica(master, replica);
   await allowFailover(replica, true);
   const isBack = new Promise((resolve) => setTimeout(resolve, away));
   await master.stop();
@@ -111,11 +112,6 @@ async function allowFailover(
 ): Promise<void> {
   const setting = isAllowed ? "no" : "yes";
   await server.ask("CONFIG", "SET", "cluster-replica-no-failover", setting);
-}
-
-async function offsetOf(server: RedisServer): Promise<string> {
-  const info = String(await server.ask("INFO", "replication"));
-  return /^master_repl_offset:(\d+)/m.exec(info)![1]!;
 }
 
 async function startPostgres(): Promise<Engine> {
