@@ -61,13 +61,18 @@ ${ADDRESS_HELP}`,
     });
     await opened.store.setup();
     let line = 0;
-    let isWhole = false;
+    let seen = 0;
+    let written: unknown;
     try {
       for await (const text of linesOf(console.stdin, signal)) {
         const object = objectOf(text);
         if (line === 0) checkHeader(object);
-        else if ("sessions" in object) isWhole = true;
-        else count[await importLine(opened.store, object, signal)]++;
+        else if ("sessions" in object) written = object.sessions;
+        else {
+          const entry = entryOf(object);
+          count[await importEntry(opened.store, entry, signal)]++;
+          if (!isRevocationId(entry[0])) seen++;
+        }
         console.showProgress(++line, "lines read");
       }
       signal.throwIfAborted();
@@ -86,19 +91,22 @@ ${ADDRESS_HELP}`,
       count,
       `Imported: ${imported}, Already there: ${present}, Expired: ${expired}`,
     );
-    if (isWhole) return 0;
-    console.tell("The export was cut off: its last line is missing");
+    if (seen === written) return 0;
+    console.tell(
+      written === undefined
+        ? "The export was cut off: its last line is missing"
+        : `The export is not as it was written: it says ${written} sessions, and has ${seen}`,
+    );
     return 1;
   },
 });
 
 /** Adds a session; says what became of it. */
-async function importLine(
+async function importEntry(
   store: SessionStore,
-  line: LineObject,
+  [id, record, lastAccess]: StoredEntry,
   signal: AbortSignal,
 ): Promise<"imported" | "present" | "expired"> {
-  const [id, record, lastAccess] = entryOf(line);
   if (isExpired(record, lastAccess, Date.now())) return "expired";
   if (await store.create(id, record, { lastAccess, signal })) return "imported";
   if (isRevocationId(id)) await keepLatest(store, id, record, signal);

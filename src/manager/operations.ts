@@ -167,11 +167,20 @@ export function observerOf(
     return result;
   };
   if (!tracer) return observe;
-  return (name, act, outcomeOf) =>
-    tracer.startActiveSpan(
-      `session ${name}`,
-      (span) => observe(name, act, outcomeOf, span),
-    );
+  return <T>(
+    name: Name,
+    act: () => Promise<T>,
+    outcomeOf: (result: T) => string,
+  ): Promise<T> => {
+    let observed: Promise<T> | undefined;
+    callListener(() => {
+      tracer.startActiveSpan(
+        `session ${name}`,
+        (span) => observed = observe(name, act, outcomeOf, span),
+      );
+    }, `Cannot trace the operation "${name}":`);
+    return observed ?? observe(name, act, outcomeOf);
+  };
 }
 
 /** A lock that was only tried for may be held. */

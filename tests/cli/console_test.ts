@@ -29,6 +29,10 @@ Deno.test("hidePasswords() hides those of all URLs, whatever they hold", () => {
       ["at redis://u:a@b:c/d@h:1/0 now", "at redis://u:***@h:1/0 now"],
       ["redis://:secret@h", "redis://:***@h"],
       ["postgres://u@h/d", "postgres://u@h/d"],
+      ["redis://u@x:secret@h", "redis://u@x:***@h"],
+      ["redis://u:a secret@h", "redis://u:***@h"],
+      ["redis:u:secret@h", "redis:u:***@h"],
+      ["redis:/u:secret@h", "redis:/u:***@h"],
       ["?x=1&password=secret&y=2", "?x=1&password=***&y=2"],
       ["a path: a:b", "a path: a:b"],
     ] as const

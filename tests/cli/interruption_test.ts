@@ -133,6 +133,15 @@ Deno.test("import ends at Ctrl-C while it waits for more, and says what it has a
     1,
     "The export was cut off: its last line is missing\n",
   ]);
+  const torn = spawn("mod.ts", ["import", to], { paths: [place.path] });
+  await torn.writeLine([head, ...lines.slice(1).filter(Boolean)].join("\n"));
+  const tornEnd = await torn.end();
+  assertEquals([tornEnd.code, tornEnd.stderr], [
+    1,
+    `The export is not as it was written: it says ${MOST} sessions, and has ${
+      MOST - 1
+    }\n`,
+  ]);
 });
 
 Deno.test("import refuses what no export wrote, and names the line", async () => {

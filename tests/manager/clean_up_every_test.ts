@@ -106,6 +106,25 @@ Deno.test("cleanUpEvery() tells a failure, and tries again", async () => {
   );
 });
 
+Deno.test("cleanUpEvery() cleans up though its tracer and its meter throw", async () => {
+  using timers = new ReplacedTimers();
+  using errors = new ReplacedConsole("error");
+  const fail = (): never => {
+    throw FAILURE;
+  };
+  const store = new AnsweredStore();
+  const results: PromiseSettledResult<CleanupResult>[] = [];
+  using _cleanups = cleanUpEvery(store, MINUTE, {
+    tracer: { startActiveSpan: fail },
+    meter: { createHistogram: fail },
+    onResult: (result) => results.push(result),
+  });
+  await timers.end();
+  await timers.end();
+  assertEquals(results.map(({ status }) => status), Array(2).fill("fulfilled"));
+  assertEquals(errors.calls.length, 4);
+});
+
 for (const by of ["disposing", "its signal"]) {
   Deno.test(`cleanUpEvery() ends by ${by}, also while it cleans`, async () => {
     using timers = new ReplacedTimers();

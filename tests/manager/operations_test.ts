@@ -252,6 +252,37 @@ Deno.test("a tracer or meter that throws at the end of an operation changes noth
   assert(errors.calls.every(([, error]) => error === FAILURE));
 });
 
+for (
+  const [when, startActiveSpan] of [
+    ["before", () => {
+      throw FAILURE;
+    }],
+    ["after", (_name, act) => {
+      act({ setAttributes() {}, setStatus() {}, end() {} });
+      throw FAILURE;
+    }],
+  ] as const satisfies readonly (readonly [
+    string,
+    NonNullable<ObservationOptions["tracer"]>["startActiveSpan"],
+  ])[]
+) {
+  Deno.test(`a tracer that throws ${when} it begins an operation changes nothing: it is done once`, async () => {
+    using errors = new ReplacedConsole("error");
+    const scene = observed({ tracer: { startActiveSpan } });
+    const { cookie } = await scene.begin({ n: 1 });
+    const session = await scene.open(cookie);
+    session.update("n", (n = 0) => n + 1);
+    await scene.commit(session);
+    assertEquals((await scene.open(cookie)).get("n"), 2);
+    assertEquals(
+      scene.take().filter((line) => line.startsWith("store update")),
+      ["store update: updated"],
+    );
+    assert(errors.calls.every(([, error]) => error === FAILURE));
+    assert(errors.calls.length > 0);
+  });
+}
+
 Deno.test("spans and metrics hold no ID, secret, user or data, nor what a driver says", async () => {
   const seen: string[] = [];
   const see = (...values: unknown[]) => void seen.push(JSON.stringify(values));
