@@ -54,6 +54,8 @@ interface Surroundings {
   readonly isSealed: boolean;
   /** Whether sessions expire. */
   readonly isLimited: boolean;
+  /** How long the secret before stays good, in milliseconds. */
+  readonly rotateGrace: number;
 }
 
 const ACT = "Cannot bind sessions to devices:";
@@ -68,12 +70,13 @@ const OFFER_LASTS = 300_000;
  *
  * @throws {TypeError} If an option is not of its type, or the others leave no
  * cookie that a browser could refresh.
- * @throws {RangeError} If `refreshEvery` is too short.
+ * @throws {RangeError} If `refreshEvery` is too short, or the grace longer.
  */
 export function resolveDeviceBound(
   options: DeviceBoundOptions,
-  { transport, isPartitioned, isSealed, isLimited }: Surroundings,
+  surroundings: Surroundings,
 ): DeviceSettings {
+  const { transport, isPartitioned, isSealed, isLimited } = surroundings;
   const { path = "/device-session", refreshEvery = 600_000 } = options;
   const { algorithms = ALGORITHMS } = options;
   const { cookie, isHttps } = transport;
@@ -101,6 +104,10 @@ export function resolveDeviceBound(
   checkNumber(refreshEvery, `${ACT} refreshEvery`, {
     least: SHORTEST,
     isWhole: true,
+  });
+  // A stolen cookie is good for the sum of both.
+  checkNumber(surroundings.rotateGrace, `${ACT} rotateGrace`, {
+    most: refreshEvery,
   });
   const { name, domain, path: cookiePath, attributes } = cookie;
   return {

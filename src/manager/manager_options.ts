@@ -100,7 +100,8 @@ export interface SessionManagerOptions
    * a session that is bound.
    *
    * It needs the transport `"cookie"`, `idleTimeout` or `absoluteTimeout`, and
-   * neither `seal`, `partitioned` nor `secure: false`.
+   * neither `seal`, `partitioned` nor `secure: false`; `rotateGrace` is at most
+   * its `refreshEvery`.
    *
    * @default {undefined} sessions are not bound; one that is already expires with
    * its cookie
@@ -267,6 +268,7 @@ export function resolveManagerOptions(
       isPartitioned: cookie?.partitioned ?? false,
       isSealed: seal,
       isLimited: (idleTimeout ?? absoluteTimeout) !== undefined,
+      rotateGrace,
     }),
     lifetime,
     touchAfter,

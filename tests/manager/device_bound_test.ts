@@ -681,6 +681,10 @@ Deno.test("SessionManager() refuses deviceBound where no browser could refresh t
   for (const refreshEvery of [0, 299_999, 300_000.5, Infinity, NaN]) {
     assertThrows(make({ deviceBound: { refreshEvery } }), RangeError);
   }
+  for (const rotateGrace of [600_001, Number.MAX_SAFE_INTEGER]) {
+    assertThrows(make({ rotateGrace }), RangeError, "rotateGrace");
+  }
+  make({ rotateGrace: 600_000 })();
   make({})();
   make({ idleTimeout: undefined, absoluteTimeout: MINUTE })();
   make({ cookie: { path: "/app" }, deviceBound: { path: "/app/device" } })();

@@ -41,19 +41,20 @@ Deno.test("the server in the comment of mod.ts runs, and is short", async () => 
   ], { cwd: directory.path });
   const port = await child.readLine();
   let cookie = "";
-  const ask = async (path: string) => {
+  const ask = async (method: string, path: string) => {
     const response = await fetch(`http://127.0.0.1:${port}${path}`, {
+      method,
       headers: { cookie },
     });
     cookie = response.headers.getSetCookie()[0]?.split(";")[0] ?? cookie;
     return await response.text();
   };
-  assertEquals(await ask("/"), "not signed in");
-  assertEquals(await ask("/login"), "ann");
-  assertEquals(await ask("/visit"), "ann: visit 1");
-  assertEquals(await ask("/visit"), "ann: visit 2");
-  await ask("/logout");
-  assertEquals(await ask("/"), "not signed in");
+  assertEquals(await ask("GET", "/"), "not signed in");
+  assertEquals(await ask("POST", "/login"), "ann");
+  assertEquals(await ask("POST", "/visit"), "ann: visit 1");
+  assertEquals(await ask("POST", "/visit"), "ann: visit 2");
+  await ask("POST", "/logout");
+  assertEquals(await ask("GET", "/"), "not signed in");
 });
 
 Deno.test("the comment of mod.ts links to every store and adapter, and to nothing that is not there on JSR", () => {
