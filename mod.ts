@@ -16,11 +16,11 @@
  * });
  *
  * Deno.serve(sessions.handler((request, session) => {
- *   const { pathname } = new URL(request.url);
- *   if (pathname === "/login") session.setUser("ann"); // after the password
- *   if (pathname === "/logout") session.destroy();
+ *   const route = `${request.method} ${new URL(request.url).pathname}`;
+ *   if (route === "POST /login") session.setUser("ann"); // after the password
+ *   if (route === "POST /logout") session.destroy();
  *   const user = session.user ?? "not signed in";
- *   if (pathname !== "/visit") return new Response(user);
+ *   if (route !== "POST /visit") return new Response(user);
  *   const visits = session.update("visits", (n = 0) => n + 1);
  *   return new Response(`${user}: visit ${visits}`);
  * }));
@@ -46,7 +46,7 @@
  *
  * | framework | to write |
  * | --- | --- |
- * | `Deno.serve`, Fresh 2, fetch-router, SvelteKit | `sessions.run(request, (session) => …)` |
+ * | `Deno.serve`, Elysia, fetch-router, Fresh 2, h3 2, itty-router, Nitro 3, SvelteKit | `sessions.run(request, (session) => …)` |
  * | Hono 4 | `app.use(honoSessions(sessions))`, see {@linkcode honoSessions} |
  * | Oak 17 | `app.use(oakSessions(sessions))`, see {@linkcode oakSessions} |
  * | Express 5, Connect | `app.use(expressSessions(sessions))`, see {@linkcode expressSessions} |

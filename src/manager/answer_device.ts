@@ -217,12 +217,15 @@ class Exchange {
       if (!isGood) return KEEP;
       const provenAt = now();
       const { deviceOffer: _deviceOffer, ...rest } = found;
+      const grace = instantAfter(provenAt, rotateGrace);
+      // A proof prolongs no secret that the browser had before.
+      const deadline = found.device?.until ?? Infinity;
       return {
         ...rest,
         secretHash: hashSecret(this.#secret),
         previous: {
           hash: found.secretHash!,
-          until: instantAfter(provenAt, rotateGrace),
+          until: Math.min(grace, deadline),
         },
         device: {
           key,

@@ -27,6 +27,7 @@ import {
 import { offerDevice } from "./device_options.ts";
 import {
   type Credentials,
+  endGrace,
   isBound,
   isOpening,
   matchSecret,
@@ -388,18 +389,20 @@ class Commit {
     const canRotate = this.#canSend && !isRegenerated && !this.#isGrowthFailed;
     const step = canRotate ? dueStep(visit, changed) : undefined;
     this.#isGrown = step === "rotate" || step === "confirm";
-    if (isRegenerated || step === "rotate") {
+    // What has the secret before of a bound session is given no other.
+    const isBehind = isBound(changed) && access.match === "previous";
+    if (isRegenerated && !isBehind || step === "rotate") {
       secret = this.#newSecret ??= createSecret();
     }
     let next = changed;
     if (step !== undefined) {
       next = takeStep(step, visit.settings, changed, credentials, secret);
+    } else if (isRegenerated && isBehind) {
+      next = endGrace(changed);
     } else if (isRegenerated) {
       next = this.#offer(replaceSecret(changed, secret));
       if (rotateEvery !== Infinity) next = { ...next, rotatedAt: touchedAt };
     }
-    // What has the secret before of a bound session is not given the new one.
-    const isBehind = isBound(changed) && access.match === "previous";
     const isCookieDue = isLifetimeChanged && !isBehind ||
       secret !== credentials.secret || needsCookie(visit, changed);
     const isSent = isCookieDue && this.#canSend;

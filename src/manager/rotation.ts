@@ -20,7 +20,8 @@
  * The secret of a session that is bound to a device is replaced by each proof of
  * the device, and in no other way without being asked; see answer_device.ts:
  *
- *   prove     hash, until           good until then, and leads nowhere
+ *   prove     hash, until           good until then, and leads nowhere; not to a
+ *                                   new secret either: `regenerate` ends it
  *
  * It is one record and one `update` of it, so that a crash leaves the old state
  * or the new one. `regenerate` leaves no such way: after a login the cookie
@@ -207,11 +208,19 @@ export function replaceSecret(
   record: SessionRecord,
   secret: string,
 ): SessionRecord {
+  return { ...endGrace(record), secretHash: hashSecret(secret) };
+}
+
+/**
+ * Leaves a record no secret but the one that it has, and counts that as
+ * `replaceSecret` does.
+ */
+export function endGrace(record: SessionRecord): SessionRecord {
   // Of what it does not know, this version cannot tell whose it is.
   const known = knownMembers(record);
   const { previous: _previous, rotatedAt: _rotatedAt, ...rest } = known;
   const { renewals = 0 } = record;
-  return { ...rest, secretHash: hashSecret(secret), renewals: renewals + 1 };
+  return { ...rest, renewals: renewals + 1 };
 }
 
 /**

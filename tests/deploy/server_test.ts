@@ -1,6 +1,7 @@
 /** The server of `docs/deploy.md`: its flags, health, stop signal and backup. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import type { SessionRecord } from "../../src/core/record.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { ID, recordOf } from "../constants.ts";
 import { listUnrun, ROOT } from "../pages.ts";
@@ -98,37 +99,106 @@ Deno.test("the cleanup on the page has the permissions that it needs", async () 
 });
 
 Deno.test("a backup that is made while a server writes is restored", async () => {
-  using directory = new TemporaryDirectory();
-  const sessions = directory.join("sessions");
-  using store = new DirectorySessionStore(sessions, { create: true });
-  const ids = Array.from({ length: 200 }, (_, n) => `session-${n}-of-a-backup`);
-  for (const id of ids) await store.save(id, recordOf({ n: 0 }));
-
+  using scene = await writingScene();
   const [backup = "", restore = ""] = listBlocks("sh").map((command) =>
-    replace(command.trim(), { "sessions.tgz": directory.join("backup.tgz") })
+    replace(command.trim(), { "jsr:@latchkey/session": `${ROOT}mod.ts` })
   );
-  const [tar, ...args] = replace(backup, { "/var/lib/app": directory.path })
-    .split(" ");
-  let isDone = false;
-  const copying = new Deno.Command(tar!, { args }).output()
-    .finally(() => isDone = true);
-  let changes = 0;
-  while (!isDone) {
-    const id = ids[changes++ % ids.length]!;
-    await store.update(id, (record) => ({ ...record, data: { n: changes } }));
-    if (changes % 50 === 0) await new Promise((done) => setTimeout(done));
-  }
-  // 1: a file was replaced while it was read.
-  assert([0, 1].includes((await copying).code));
-  assert(changes > 0);
-  await store.delete(ids[0]!); // signed out since
+  const exported = await scene.whileWriting(
+    run(replace(backup, { "/var/lib/app": scene.directory.path })).end(),
+  );
+  assertEquals(exported.code, 0, exported.stderr);
+  await scene.store.delete(scene.ids[0]!); // signed out since
 
-  const place = directory.join("restored");
+  const place = scene.directory.join("restored");
   Deno.mkdirSync(place);
-  const [, ...more] = replace(restore, { "/var/lib/app": place }).split(" ");
-  const { code, stderr } = runSync("tar", more);
+  await using importing = run(replace(restore, { "/var/lib/app": place }));
+  for (const line of exported.stdout.trimEnd().split("\n")) {
+    await importing.writeLine(line);
+  }
+  const { code, stderr } = await importing.end();
   assertEquals(code, 0, stderr);
   using restored = new DirectorySessionStore(`${place}/sessions`);
   await restored.setup();
-  for (const id of ids) assert(await restored.has(id), id);
+  for (const id of scene.ids) assert(isState(id, await restored.load(id)), id);
 });
+
+Deno.test("a plain copy that is made while a server writes has no state that never was", async () => {
+  using scene = await writingScene();
+  const { path } = scene.directory;
+  const copy = `${path}/copy.tar`;
+  const args = ["-C", path, "-cf", copy, "sessions"];
+  const { code } = await scene.whileWriting(
+    new Deno.Command("tar", { args, stderr: "null" }).output(),
+  );
+  // 1: a file was replaced while it was read.
+  assert([0, 1].includes(code));
+
+  const place = scene.directory.join("restored");
+  Deno.mkdirSync(place);
+  assertEquals(runSync("tar", ["-C", place, "-xpf", copy]).code, 0);
+  using restored = new DirectorySessionStore(`${place}/sessions`, {
+    onWarning: ({ type }) => assertEquals(type, "unreadable"),
+  });
+  await restored.setup();
+  for (const id of scene.ids) {
+    const record = await restored.load(id);
+    assert(record === undefined || isState(id, record), id);
+  }
+});
+
+/** Runs a command of the page that is Deno's, without its redirection. */
+function run(command: string): Child {
+  const [words = ""] = command.split(/ [<>] /);
+  const [, , ...args] = words.split(" ");
+  return spawnDeno([
+    "run",
+    "--quiet",
+    "--no-prompt",
+    "--no-check",
+    CONFIG,
+    ...args,
+  ]);
+}
+
+/** Tells whether a session has a state that {@linkcode writingScene} gave it. */
+function isState(id: string, record: SessionRecord | undefined): boolean {
+  const { n, text } = record?.data ?? {};
+  return text === `${id} ${n} `.repeat(40);
+}
+
+/** A store with sessions, and what changes all of them, again and again. */
+async function writingScene() {
+  const directory = new TemporaryDirectory();
+  const store = new DirectorySessionStore(directory.join("sessions"), {
+    create: true,
+  });
+  const ids = Array.from({ length: 200 }, (_, n) => `session-${n}-of-a-backup`);
+  const stateOf = (id: string, n: number) => ({
+    n,
+    text: `${id} ${n} `.repeat(40),
+  });
+  for (const id of ids) await store.save(id, recordOf(stateOf(id, 0)));
+  return {
+    directory,
+    store,
+    ids,
+    /** Changes sessions until something else is done. */
+    async whileWriting<T>(other: Promise<T>): Promise<T> {
+      let isDone = false;
+      const result = other.finally(() => isDone = true);
+      let changes = 0;
+      while (!isDone) {
+        const id = ids[changes++ % ids.length]!;
+        const data = stateOf(id, changes);
+        await store.update(id, (record) => ({ ...record, data }));
+        if (changes % 50 === 0) await new Promise((done) => setTimeout(done));
+      }
+      assert(changes > 0);
+      return await result;
+    },
+    [Symbol.dispose](): void {
+      store[Symbol.dispose]();
+      directory[Symbol.dispose]();
+    },
+  };
+}

@@ -127,22 +127,23 @@ for (const medium of MEDIA) {
     assertEquals(await refuseRegistration(scene, revokedProof), 404);
   });
 
-  Deno.test(`a registration whose user was revoked meanwhile binds nothing (${medium})`, async () => {
+  Deno.test(`a revocation whose listing has missed the session shuts it to both legs (${medium})`, async () => {
     await using scene = deviceScene(medium);
     const browser = scene.browser();
     const login = await browser.send("/login");
-    const id = idOf(browser.pair!);
-    // The revocation is written, and its listing has missed the session.
+    const bound = await scene.bound();
+    const ids = [idOf(browser.pair!), idOf(bound.pair!)];
     const { update } = scene.store;
     scene.store.update = async (which, ...rest) => {
-      if (which === id) return undefined;
+      if (ids.includes(which)) return undefined;
       return await update.call(scene.store, which, ...rest);
     };
     await scene.manager.revokeUser("ann");
     scene.store.update = update;
     const before = await scene.records();
-    assert(before.has(id));
+    for (const id of ids) assert(before.has(id));
     assertEquals((await browser.answer(offerOf(login)))?.status, 404);
+    assertEquals((await bound.prove(bound.session!)).status, 404);
     assertEquals(await scene.records(), before);
   });
 
@@ -340,23 +341,55 @@ for (const medium of MEDIA) {
     const later = browser.pair!;
     await browser.refresh(browser.session!);
     assertEquals((await tries(later)).user, "ann");
-    // `regenerate` in the grace: good until the deadline, and no longer.
-    const { line } = await tries(later, "/regenerate");
-    const grabbed = line!.split(";", 1)[0]!;
-    assertEquals((await tries(grabbed)).user, "ann");
-    // The browser finds its cookie cleared, and heals by a refresh.
-    const cleared = await browser.send("/");
-    assertEquals([await userOf(cleared), ageOf(cleared)], [null, 0]);
-    assertEquals(await userOf(browser.visit("/")), "ann");
-    scene.clock.now += GRACE;
-    assertEquals((await tries(grabbed)).user, null);
+    // `regenerate` in the grace gives it nothing, and ends the grace.
+    assertEquals(await tries(later, "/regenerate"), {
+      user: "ann",
+      line: undefined,
+    });
+    assertEquals((await tries(later)).user, null);
+    assertEquals(await userOf(browser.send("/")), "ann");
     // Unless it is closed: then until the deadline.
     const last = browser.pair!;
-    scene.clock.now += EVERY - 1;
+    scene.clock.now += EVERY + GRACE - 1;
     assertEquals((await tries(last)).user, "ann");
     assertEquals((await tries(last)).line, undefined);
     scene.clock.now += 1;
     assertEquals((await tries(last)).user, null);
+  });
+
+  Deno.test(`a thief who calls regenerate all the time is out with the browser's next refresh (${medium})`, async () => {
+    await using scene = deviceScene(medium);
+    const browser = await scene.bound();
+    const first = await browser.ask("/regenerate", {}, browser.pair);
+    const grabbed = cookieOf(first.headers);
+    // The browser finds its cookie cleared, and heals by a refresh.
+    const cleared = await browser.send("/");
+    assertEquals([await userOf(cleared), ageOf(cleared)], [null, 0]);
+    assertEquals(await userOf(browser.visit("/")), "ann");
+    // The thief is in its grace, and makes no more of it.
+    const answer = await browser.ask("/regenerate", {}, grabbed);
+    assertEquals([await userOf(answer), answer.headers.getSetCookie()], [
+      "ann",
+      [],
+    ]);
+    assertEquals(await userOf(browser.ask("/", {}, grabbed)), null);
+    assertEquals(await userOf(browser.send("/")), "ann");
+  });
+
+  Deno.test(`a cookie that is past its deadline gets no grace from the browser's next refresh (${medium})`, async () => {
+    await using scene = deviceScene(medium);
+    const browser = await scene.bound();
+    // The browser comes back, a moment before the deadline of its cookie or after.
+    for (const late of [GRACE - 1, GRACE, 60 * MINUTE]) {
+      const stolen = browser.pair!;
+      scene.clock.now += EVERY + late;
+      assertEquals(await userOf(browser.visit("/")), "ann");
+      const isIn = late < GRACE;
+      const user = isIn ? "ann" : null;
+      assertEquals(await userOf(browser.ask("/", {}, stolen)), user);
+      scene.clock.now += 1;
+      assertEquals(await userOf(browser.ask("/", {}, stolen)), null);
+    }
   });
 
   Deno.test(`the cookie of the login, stolen before the registration, is worth the grace (${medium})`, async () => {

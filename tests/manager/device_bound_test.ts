@@ -89,7 +89,8 @@ for (const medium of MEDIA) {
     const { refreshUrl } = browser.session!;
     browser.trace.length = 0;
     scene.clock.now += 5 * 60 * MINUTE;
-    assertEquals(await userOf(browser.visit("/")), "ann");
+    const answer = await browser.visit("/");
+    assertEquals([await userOf(answer), ageOf(answer)], ["ann", undefined]);
     assertEquals(browser.trace, [
       `POST ${refreshUrl} 403`,
       `POST ${refreshUrl} 200`,
@@ -292,6 +293,23 @@ for (const medium of MEDIA) {
       SessionGoneError,
     );
     assertEquals((await scene.record(browser)).data, {});
+  });
+
+  Deno.test(`a request with the secret before commits in the grace, and not after it (${medium})`, async () => {
+    await using scene = deviceScene(medium);
+    const browser = await scene.bound();
+    const request = new Request(HTTPS, { headers: { cookie: browser.pair! } });
+    await browser.refresh(browser.session!);
+    const session = await scene.manager.open(request);
+    session.set("n", 1);
+    await scene.manager.commit(session, new Headers());
+    scene.clock.now += GRACE;
+    session.set("n", 2);
+    await assertRejects(
+      () => scene.manager.commit(session, new Headers()),
+      SessionGoneError,
+    );
+    assertEquals((await scene.record(browser)).data, { n: 1 });
   });
 
   Deno.test(`no request renews the cookie, and each Set-Cookie has the time that is left (${medium})`, async () => {

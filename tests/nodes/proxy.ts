@@ -41,11 +41,15 @@ async function main(): Promise<void> {
     const shuffled = ports.map((port) => [Math.random(), port] as const)
       .sort(([one], [other]) => one - other);
     const body = request.body === null ? null : await request.bytes();
+    const headers = new Headers(request.headers);
+    // When a connection that is used again breaks, fetch sends the request again,
+    // also one that a server has carried out, whatever its method.
+    headers.set("connection", "close");
     let reason = "no server";
     for (const [, port] of shuffled) {
       const url = new URL(request.url);
       url.port = String(port);
-      const { method, headers } = request;
+      const { method } = request;
       try {
         return await fetch(url, { method, headers, body, redirect: "manual" });
       } catch (error) {
