@@ -68,8 +68,6 @@ export interface ProgramCommand extends Command {
 
 const HELP_OPTION = ["-h, --help", "print this"] as const;
 const EXIT_CODES = "0 done; 1 failed; 2 wrong usage; 130 interrupted.";
-/** What a shell gives for a program whose output nothing reads. */
-const BROKEN_PIPE = 141;
 
 /** Makes a command of its definition. */
 export function defineCommand<Name extends string>(
@@ -135,7 +133,6 @@ async function runUntilInterrupted(
       onInterruption: (describeIt) => describe = describeIt,
     });
   } catch (error) {
-    if (error instanceof Deno.errors.BrokenPipe) return BROKEN_PIPE;
     const exitCode = interruption.exitCodeOf(error);
     const done = describe();
     writeText(

@@ -11,6 +11,7 @@ import { KEEP, type SessionStore } from "../core/store.ts";
 import { isSessionId } from "../core/token.ts";
 import { eachUntilAborted } from "../system/waiting.ts";
 import { defineCommand, type ProgramCommand } from "./command.ts";
+import { reasonOf } from "./console.ts";
 import { EXPORT_TYPE } from "./export.ts";
 import {
   checkStoreOptions,
@@ -78,9 +79,9 @@ ${ADDRESS_HELP}`,
       signal.throwIfAborted();
       if (line === 0) throw new TypeError("there is none");
     } catch (error) {
-      if (!(error instanceof TypeError)) throw error;
+      if (signal.aborted) throw error;
       throw new Error(
-        `Cannot import line ${line + 1}: ${error.message} (${describe()})`,
+        `Cannot import line ${line + 1}: ${reasonOf(error)} (${describe()})`,
         { cause: error },
       );
     }

@@ -69,7 +69,11 @@ function judgeRoom(what: string, free: number, all: number): Finding {
   const state = `${withCommas(free)} ${what} of ${withCommas(all)} are free`;
   const check = `free ${what}`;
   if (free === 0) {
-    return bad(check, state, "make room: `cleanup` works on a full disk");
+    return bad(
+      check,
+      state,
+      "make room; of a directory, `cleanup` works on a full disk",
+    );
   }
   return free / all < LITTLE
     ? warn(check, state, "call `cleanup`, and look what else is there")

@@ -60,16 +60,18 @@ ${DRIVERS_HELP}`;
  *
  * @param args The arguments after the module.
  * @param streams What it reads and writes.
- * @returns The exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted. It
- * never throws; what went wrong is printed on stderr.
+ * @returns The exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted,
+ * 141 when nothing reads the output. It never throws; what went wrong is printed on stderr.
  */
 export async function main(
   args: readonly string[],
   streams: Streams = SYSTEM,
 ): Promise<number> {
   const [name, ...rest] = args;
-  if (/^(-h|--help)(=.*)?$/.test(name ?? "")) return print(HELP, streams);
-  if (name === "--version" || name === "-V") return print(VERSION, streams);
+  if (/^(-h|--help)(=.*)?$/.test(name ?? "")) return await print(HELP, streams);
+  if (name === "--version" || name === "-V") {
+    return await print(VERSION, streams);
+  }
   const command = COMMANDS.find((command) => command.name === name);
   if (command === undefined) {
     return refuseUsage(
@@ -83,7 +85,10 @@ export async function main(
   return await runCommand(command, rest, streams);
 }
 
-function print(text: string, { stdout }: Streams): number {
-  writeText(stdout, `${text}\n`);
-  return 0;
+function print(text: string, streams: Streams): Promise<number> {
+  const run = (): Promise<number> => {
+    writeText(streams.stdout, `${text}\n`);
+    return Promise.resolve(0);
+  };
+  return runCommand({ usage: "", run }, [], streams);
 }

@@ -2,6 +2,7 @@ import { createSessionId } from "../core/token.ts";
 import type { SessionStore } from "../core/store.ts";
 import { migrateSessions } from "../migration/move_session.ts";
 import { defineCommand, type ProgramCommand } from "./command.ts";
+import { reasonOf } from "./console.ts";
 import {
   checkStoreOptions,
   connectStore,
@@ -46,7 +47,8 @@ ${ADDRESS_HELP}`,
     const toAddress = readAddress(toText, "TO", true);
     checkStoreOptions(options, fromAddress, toAddress);
     let moved = 0;
-    call.onInterruption(() => `${moved} sessions moved, others may remain`);
+    const describe = () => `${moved} sessions moved, others may remain`;
+    call.onInterruption(describe);
     await using from = await openStore(fromAddress, options, console);
     await using to = await connectStore(toAddress, options, {
       console,
@@ -59,13 +61,18 @@ ${ADDRESS_HELP}`,
     const total = console.showsProgress
       ? await countSessions(from, signal)
       : undefined;
-    await migrateSessions(from.store, to.store, {
-      signal,
-      onProgress: (soFar) => {
-        moved = soFar;
-        console.showProgress(moved, "sessions moved", total);
-      },
-    });
+    try {
+      await migrateSessions(from.store, to.store, {
+        signal,
+        onProgress: (soFar) => {
+          moved = soFar;
+          console.showProgress(moved, "sessions moved", total);
+        },
+      });
+    } catch (error) {
+      if (signal.aborted) throw error;
+      throw new Error(`${reasonOf(error)} (${describe()})`, { cause: error });
+    }
     console.endProgress();
     console.printResult(flags.json, { moved }, `Moved: ${moved}`);
     return 0;

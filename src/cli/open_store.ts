@@ -10,6 +10,7 @@ import type { RedisClient } from "../engines/redis_client.ts";
 import { hasSqliteTable, SqliteSessionStore } from "../engines/sqlite.ts";
 import { isSessionId } from "../core/token.ts";
 import { listFiles, makeIfMissing } from "../system/files.ts";
+import { untilAborted } from "../system/waiting.ts";
 import type { Console } from "./console.ts";
 import { loadDriver } from "./driver.ts";
 import {
@@ -61,6 +62,7 @@ const TAKES: Readonly<
 };
 /** How long a server may take to answer the first call, in ms. */
 const CONNECT_TIMEOUT = 10_000;
+const MS_PER_SECOND = 1000;
 
 /**
  * Opens a store in which sessions were kept before. Nothing is made: a mistyped
@@ -253,7 +255,18 @@ async function connect(
   let isConnected = false;
   // Before that the call below throws the same.
   client.on("error", (error) => isConnected && tell(error));
-  await client.connect();
+  // The driver's own timeout ends when the server has accepted the connection.
+  const late = AbortSignal.timeout(CONNECT_TIMEOUT);
+  try {
+    await untilAborted(client.connect(), late);
+  } catch (error) {
+    if (!late.aborted) throw error;
+    client.destroy();
+    const seconds = CONNECT_TIMEOUT / MS_PER_SECOND;
+    throw new Error(`the server does not answer: waited ${seconds} s`, {
+      cause: error,
+    });
+  }
   isConnected = true;
 }
 

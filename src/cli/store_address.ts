@@ -84,8 +84,16 @@ export function readAddress(
       `${what} is not a path: ${where} (write ${scheme}:./${where})`,
     );
   }
-  if (!mayBeMissing && !isRemote(where) && !isThere(where)) {
-    throw new Error(`${what} is missing: ${where}`);
+  if (!isRemote(where)) {
+    const info = statIfThere(where);
+    if (info === undefined && !mayBeMissing) {
+      throw new Error(`${what} is missing: ${where}`);
+    }
+    if (info?.isDirectory && kind !== "directory") {
+      throw new Error(
+        `${what} is a directory: ${where} (write directory:${where})`,
+      );
+    }
   }
   return { kind, where, name: text };
 }
@@ -102,11 +110,8 @@ function kindOf(
   mayBeMissing: boolean,
 ): StoreKind {
   const ways = `write directory:${path} or sqlite:${path}`;
-  let info: Deno.FileInfo;
-  try {
-    info = system.stat(path);
-  } catch (error) {
-    if (!isMissing(error)) throw error;
+  const info = statIfThere(path);
+  if (info === undefined) {
     const message = `${what} is missing: ${path} (${ways})`;
     throw mayBeMissing ? new UsageError(message) : new Error(message);
   }
@@ -117,19 +122,15 @@ function kindOf(
   );
 }
 
-function isThere(path: string): boolean {
+function statIfThere(path: string): Deno.FileInfo | undefined {
   try {
-    system.stat(path);
-    return true;
+    return system.stat(path);
   } catch (error) {
-    if (isMissing(error)) return false;
+    const isMissing = error instanceof Deno.errors.NotFound ||
+      error instanceof Deno.errors.NotADirectory;
+    if (isMissing) return undefined;
     throw error;
   }
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Deno.errors.NotFound ||
-    error instanceof Deno.errors.NotADirectory;
 }
 
 function isSqlite(path: string): boolean {

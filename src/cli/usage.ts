@@ -94,6 +94,9 @@ export function readNumber(name: string, text: string): number {
   throw new UsageError(`--${name} is not a number from 0 up: ${text}`);
 }
 
+/** What a shell gives for a program whose output nothing reads. */
+const BROKEN_PIPE = 141;
+
 /** A command of a command line. */
 export interface Command {
   /** How it is called, in one line. */
@@ -117,7 +120,8 @@ export interface Command {
  * @param command The command.
  * @param args The arguments after the command.
  * @param streams What it reads and writes.
- * @returns The exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+ * @returns The exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 141
+ * when nothing reads the output.
  */
 export async function runCommand(
   command: Command,
@@ -130,6 +134,7 @@ export async function runCommand(
     if (error instanceof UsageError) {
       return refuseUsage(error.message, [command], streams);
     }
+    if (error instanceof Deno.errors.BrokenPipe) return BROKEN_PIPE;
     writeText(streams.stderr, `${reasonOf(error)}\n`);
     return 1;
   }

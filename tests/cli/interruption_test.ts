@@ -1,6 +1,7 @@
 /** What a command leaves that is ended in the middle, and what it says. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { main } from "../../src/cli/main.ts";
 import { SqliteSessionStore } from "../../src/engines/sqlite.ts";
 import { recordOf } from "../constants.ts";
 import { type Child, spawn } from "../spawn.ts";
@@ -94,6 +95,64 @@ Deno.test("list and export end without a word when nothing reads their output", 
     const stderr = await process.stderr.text();
     assertEquals([(await process.status).code, stderr], [141, ""]);
   }
+});
+
+Deno.test("a help ends without a word when nothing reads it, and says why it cannot be written", async () => {
+  for (
+    const [error, code, said] of [
+      [new Deno.errors.BrokenPipe("Broken pipe"), 141, ""],
+      [new Error("No space left"), 1, "No space left\n"],
+    ] as const
+  ) {
+    for (const args of [["--help"], ["--version"], ["list", "--help"]]) {
+      let stderr = "";
+      const isTerminal = () => false;
+      const result = await main(args, {
+        stdin: new ReadableStream(),
+        stdout: {
+          isTerminal,
+          writeSync() {
+            throw error;
+          },
+        },
+        stderr: {
+          isTerminal,
+          writeSync(bytes) {
+            stderr += new TextDecoder().decode(bytes);
+            return bytes.length;
+          },
+        },
+      });
+      assertEquals([result, stderr], [code, said], args.join(" "));
+    }
+  }
+});
+
+Deno.test("migrate and import that fail in the middle say where, and what is done", async () => {
+  using place = new TemporaryDirectory();
+  const [file, kv] = [place.join("sessions.db"), `kv:${place.join("kv")}`];
+  {
+    using store = new SqliteSessionStore(file);
+    await store.save("a".repeat(32), recordOf({}));
+    await store.save("b".repeat(32), recordOf({ large: "x".repeat(70_000) }));
+  }
+  const run = (...args: string[]) =>
+    spawn("mod.ts", args, { paths: [place.path] });
+  const exported = await run("export", file, "--data").end();
+  await using importing = run("import", kv);
+  await importing.writeLine(exported.stdout.trimEnd());
+  const imported = await importing.end();
+  assertEquals(imported.code, 1);
+  assertMatch(
+    imported.stderr,
+    /^Cannot import line [23]: .* more than 65536 \([01] sessions imported\)\n$/,
+  );
+  const { code, stderr } = await run("migrate", file, kv).end();
+  assertEquals(code, 1);
+  assertMatch(
+    stderr,
+    /more than 65536 \([01] sessions moved, others may remain\)\n$/,
+  );
 });
 
 Deno.test("import ends at Ctrl-C while it waits for more, and says what it has added", async () => {

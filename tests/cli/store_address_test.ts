@@ -1,9 +1,15 @@
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { Console, SYSTEM } from "../../src/cli/console.ts";
 import { connectStore, openStore } from "../../src/cli/open_store.ts";
 import { readAddress } from "../../src/cli/store_address.ts";
 import { UsageError } from "../../src/cli/usage.ts";
 import { SqliteSessionStore } from "../../src/engines/sqlite.ts";
+import { spawn } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 
 const console = new Console(SYSTEM);
@@ -39,10 +45,12 @@ Deno.test("readAddress() reads each scheme, and hides a password", () => {
   using place = new TemporaryDirectory();
   const { path } = place;
   const missing = `${path}/missing`;
+  const file = place.join("kv");
+  place.writeFiles({ kv: "" });
   for (
     const [text, kind, where, name] of [
       [`directory:${path}`, "directory", path, `directory:${path}`],
-      [`kv:${path}`, "kv", path, `kv:${path}`],
+      [`kv:${file}`, "kv", file, `kv:${file}`],
       ["redis://h:1/2", "redis", "redis://h:1/2", "redis://h:1/2"],
       ["rediss://u:p@h", "redis", "rediss://u:p@h", "rediss://u:***@h"],
       ["redis://:p@h", "redis", "redis://:p@h", "redis://:***@h"],
@@ -79,6 +87,39 @@ Deno.test("readAddress() refuses what is no address, without its password", () =
       ["kv:file:a", "write kv:./file:a"],
     ] as const
   ) assertThrows(() => readAddress(text, "STORE"), UsageError, reason);
+});
+
+Deno.test("readAddress() refuses a directory for a database", () => {
+  using place = new TemporaryDirectory();
+  const { path } = place;
+  for (const kind of ["sqlite", "kv"]) {
+    for (const mayBeMissing of [false, true]) {
+      assertThrows(
+        () => readAddress(`${kind}:${path}`, "TO", mayBeMissing),
+        Error,
+        `TO is a directory: ${path} (write directory:${path})`,
+      );
+    }
+  }
+});
+
+Deno.test("a server that accepts a connection and says nothing does not hold a command", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const connections: Deno.Conn[] = [];
+  const accepting = (async () => {
+    for await (const connection of listener) connections.push(connection);
+  })();
+  const { port } = listener.addr;
+  const child = spawn("mod.ts", ["doctor", `redis://127.0.0.1:${port}`], {
+    flags: [`--allow-net=127.0.0.1:${port}`],
+  });
+  const { code, stdout } = await child.end();
+  assertEquals(code, 1);
+  assertStringIncludes(stdout, "the server does not answer: waited 10 s");
+  assertStringIncludes(stdout, "look whether the server runs");
+  listener.close();
+  await accepting;
+  for (const connection of connections) connection.close();
 });
 
 Deno.test("readAddress() takes one letter before a colon for a drive of Windows", () => {
