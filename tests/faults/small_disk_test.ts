@@ -6,10 +6,12 @@ import {
   assertMatch,
   assertRejects,
   assertStrictEquals,
+  assertThrows,
 } from "@std/assert";
 import { SessionDirectoryError } from "../../src/core/errors.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
+import { SqliteSessionStore } from "../../src/engines/sqlite.ts";
 import type { StoreWarning } from "../../src/core/store.ts";
 import { ID, OTHER_ID } from "../constants.ts";
 import { callStore } from "../operations.ts";
@@ -196,5 +198,44 @@ testOnSmallDisk(
     assertEquals(list(disk), names);
     assertEquals(await store.load(ID), sessionOf(1));
     await goOn(store, disk.path, 0);
+  },
+);
+
+testOnSmallDisk(
+  "a full disk, and sessions in SQLite: each is read, nothing is changed, and room mends it",
+  async () => {
+    using disk = new SmallDisk("size=400k");
+    const warnings: StoreWarning[] = [];
+    using store = new SqliteSessionStore(`${disk.path}/sessions.db`, {
+      onWarning: (warning) => warnings.push(warning),
+    });
+    const old = { expiresAt: 1 };
+    await store.save(ID, sessionOf(0));
+    await store.save(OTHER_ID, sessionOf(0, old));
+    const path = `${disk.path}/stuffing`;
+    assertThrows(() => Deno.writeFileSync(path, new Uint8Array(500_000)));
+    const change = (record: SessionRecord) => ({
+      ...record,
+      data: { text: "x".repeat(5_000) },
+    });
+    const isFull = "database or disk is full";
+
+    assertEquals(
+      (await store.load(ID, { touch: () => true }))?.data,
+      sessionOf(0).data,
+    );
+    assertEquals(warnings.map(({ type }) => type), ["unwritten"]);
+    for (
+      const operate of [
+        () => store.update(ID, change),
+        () => store.delete(ID),
+        () => store.deleteOldSessions(0),
+      ]
+    ) await assertRejects(operate, Error, isFull);
+    assertEquals((await store.load(ID))?.data, sessionOf(0).data);
+
+    Deno.removeSync(path);
+    assertEquals((await store.deleteOldSessions(0)).deleted, 1);
+    assertEquals(await store.delete(ID), true);
   },
 );
