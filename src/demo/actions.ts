@@ -7,6 +7,7 @@
 import { createSessionId } from "../core/token.ts";
 import { readCookie } from "../http/cookie.ts";
 import {
+  BOUND_COOKIE,
   type CartItem,
   COOKIE,
   COPY_COOKIE,
@@ -17,15 +18,15 @@ import {
   MAX_ITEM_LENGTH,
   MAX_ITEMS,
   MAX_NAME_LENGTH,
+  MONTH,
   NOTICE,
   readLine,
   readMinutes,
   SEAL_COOKIE,
   type VisitorSession,
 } from "./demo.ts";
-import { messagePage, seeOther } from "./html.ts";
+import { markup, messagePage, page, seeOther } from "./html.ts";
 
-const MONTH = 30 * 24 * 60 * 60 * 1000;
 /** How many requests the counter sends at once. */
 export const MANY = 50;
 /** How long a request to count takes, as if it asked a database, in ms. */
@@ -39,7 +40,8 @@ export const logIn: Handler = async (demo, request, form) => {
   if (name === undefined) {
     return messagePage(`A name has 1 to ${MAX_NAME_LENGTH} characters.`, 400);
   }
-  const isRemembered = form.get("remember") === "on";
+  // A cookie that ends with the browser is not bound to the device.
+  const isRemembered = demo.isBound || form.get("remember") === "on";
   return await demo.visit(request, (session) => {
     session.setUser(name);
     session.setLabel(nameBrowser(request));
@@ -64,7 +66,10 @@ export const count: Handler = async (demo, request) =>
     return tell(session, `Counter: ${counter}`, "counter");
   });
 
-/** Counts by many requests of this visitor at once, over sockets. */
+/**
+ * Counts by many requests of this visitor at once: over sockets, but where the
+ * demo might not trust its own certificate.
+ */
 export const countMany: Handler = async (demo, request) => {
   let before = 0;
   const first = await demo.visit(request, (session) => {
@@ -81,7 +86,9 @@ export const countMany: Handler = async (demo, request) => {
   const url = `${demo.origin}/actions/count`;
   const answers = await Promise.all(Array.from({ length: MANY }, async () => {
     const init = { method: "POST", headers: { cookie } };
-    const answer = await fetch(url, { ...init, redirect: "manual" });
+    const answer = demo.isBound
+      ? await count(demo, new Request(url, init), new URLSearchParams())
+      : await fetch(url, { ...init, redirect: "manual" });
     await answer.body?.cancel();
     return answer.status === 303;
   }));
@@ -252,6 +259,27 @@ export const useCopy: Handler = async (demo, request) => {
   });
 };
 
+/** Shows the cookie of a bound session, as malware reads it, and how to use it. */
+export const stealCookie: Handler = async (demo, request) =>
+  await demo.visit(request, (session) => {
+    const token = readCookie(request.headers.get("cookie"), BOUND_COOKIE)
+      .find((token) => token.startsWith(session.id));
+    if (token === undefined) {
+      return messagePage("There is no bound session to steal.", 409);
+    }
+    const main = markup`<main class="message">
+<h1>The cookie, stolen</h1>
+<pre id="stolen">curl -k -b '${BOUND_COOKIE}=${token}' ${demo.origin}/check</pre>
+<p>Run it: it names you. It stops working 30 seconds after this browser's next
+refresh, and at once after two.</p>
+<p class="quiet">The browser refreshes when the cookie is missing or has less
+than two minutes left: to see it now, delete the cookie in the developer tools,
+and open the page.</p>
+<p><a href="/">Back to the page</a></p>
+</main>`;
+    return page("The cookie, stolen", main);
+  });
+
 /** Gives the session another secret, and so the browser another cookie. */
 export const regenerate: Handler = async (demo, request) =>
   await demo.visit(request, async (session) => {
@@ -267,6 +295,7 @@ export const regenerate: Handler = async (demo, request) =>
 
 /** Stores the session sealed from now on, or no longer. */
 export const setSealing: Handler = async (demo, request, form) => {
+  if (demo.isBound) return messagePage("What is bound is never sealed.", 409);
   const seal = form.get("seal") === "on";
   const sessions = demo.sessions(seal);
   return await demo.visit(request, (session) => {

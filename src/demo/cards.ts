@@ -10,6 +10,7 @@ import {
   type Flood,
   type Handler,
   manage,
+  manageBound,
   MAX_ITEM_LENGTH,
   MAX_ITEMS,
   MAX_NAME_LENGTH,
@@ -112,6 +113,14 @@ export const CARDS: readonly Card[] = [
     show: showTheft,
   },
   {
+    id: "bound",
+    title: "Bound to this device",
+    isWide: true,
+    actions: { steal: actions.stealCookie },
+    code: [manageBound, actions.stealCookie],
+    show: showBound,
+  },
+  {
     id: "cookie",
     title: "The cookie",
     isWide: true,
@@ -182,7 +191,10 @@ function markCalls(code: string): (Markup | string)[] {
 }
 
 /** The user, with a form to log in or out. */
-function showVisitor({ user, id, expiresAt }: View): Markup {
+function showVisitor(
+  { user, id, expiresAt }: View,
+  { isBound }: Demo,
+): Markup {
   if (user !== null) {
     const how = expiresAt === null
       ? "This browser forgets you when it closes."
@@ -203,6 +215,9 @@ function showVisitor({ user, id, expiresAt }: View): Markup {
   const end = id && markup`<form method="post" action="/actions/logout">
 <button class="plain">End the session</button>
 </form>`;
+  const choice = isBound
+    ? undefined
+    : markup`<label class="check"><input type="checkbox" name="remember"> Remember me for 30 days</label>`;
   return markup`<div class="hero">
 <div>
 <h1>Not logged in</h1>
@@ -213,7 +228,7 @@ ${end}
 <label>Your name
 <input name="name" required maxlength="${MAX_NAME_LENGTH}" autocomplete="username"></label>
 <button class="strong">Log in</button>
-<label class="check"><input type="checkbox" name="remember"> Remember me for 30 days</label>
+${choice}
 </form>
 </div>`;
 }
@@ -309,7 +324,11 @@ signed out here is out at its next request; one that is under way saves nothing 
 }
 
 /** A copy of the cookie, before and after the secret is replaced. */
-function showTheft({ id, isCopied }: View): Markup {
+function showTheft({ id, isCopied }: View, { isBound }: Demo): Markup {
+  if (isBound) {
+    return markup`<p class="quiet">Over https, what protects the cookie is that it is bound to this device; see below.
+This card is for the demo over http.</p>`;
+  }
   const isThere = id !== undefined;
   const steps = [
     {
@@ -346,13 +365,41 @@ function showTheft({ id, isCopied }: View): Markup {
 a copy, and with <code>endOnReuse</code> the session ends, for both.</p>`;
 }
 
+/** Whether the session is bound to the device, and a form to steal its cookie. */
+function showBound({ id, stored }: View, { isBound }: Demo): Markup {
+  if (!isBound) {
+    return markup`<p class="quiet">To see how a stolen cookie stops working, start
+<code>deno task demo --cert FILE --key FILE</code> with a certificate that your browser trusts, and log in over https
+with Chromium 145 or later.</p>`;
+  }
+  const device = stored?.device;
+  if (device === undefined) {
+    const why = id === undefined
+      ? "Log in: a browser that can do it binds the session right after."
+      : "A browser that can do it, and trusts the certificate, binds the session right after a login: reload this page.";
+    return markup`<p id="binding">Not bound.</p>
+<p class="quiet">${why}</p>`;
+  }
+  return markup`<p id="binding">Bound: the browser has a key that does not leave this device.</p>
+<dl>
+<dt>Last proof of the key</dt><dd id="proven">${showTime(device.provenAt)}</dd>
+<dt>Cookie good until</dt><dd>${showTime(device.until)}</dd>
+</dl>
+<form class="row centred" method="post" action="/actions/steal">
+<button>Steal this cookie</button>
+<span class="quiet">Shows it in a <code>curl</code> line, which stops working after the browser's next refresh.</span>
+</form>`;
+}
+
 /** What the browser has of the session, and a form to change it. */
 function showCookie(view: View): Markup {
   const { id, stored, createdAt, lastAccess, expiresAt } = view;
   if (id === undefined) {
     return markup`<p>None. It comes with the first thing worth keeping: an ID, which is public, and a secret.</p>`;
   }
-  const kept = expiresAt === null
+  const kept = stored?.device !== undefined
+    ? markup`until ${showTime(stored.device.until)}, and longer with each proof`
+    : expiresAt === null
     ? "until it closes"
     : markup`until ${showTime(expiresAt)}, and again 30 days at each visit`;
   return markup`<dl>
@@ -377,6 +424,13 @@ function showStored({ stored, data, isSealing }: View, demo: Demo): Markup {
   const explanation = isSealing
     ? "Sealed with a key that comes from your cookie: without it, what is stored shows nothing of your data. User, label and times stay in clear."
     : "The secret is not in it, only its SHA-256: a copy of the file, a backup or a log is no use to sign in.";
+  const seal =
+    markup`<form class="row centred" method="post" action="/actions/seal">
+<button name="seal" value="${isSealing ? "off" : "on"}">${
+      isSealing ? "Store it in clear" : "Seal it"
+    }</button>
+<span class="quiet">${explanation}</span>
+</form>`;
   return markup`<p>${what} <code id="file-path">${where}</code> <span class="quiet">${note}</span></p>
 <div class="pair">
 <div>
@@ -388,12 +442,7 @@ function showStored({ stored, data, isSealing }: View, demo: Demo): Markup {
 <pre id="data">${JSON.stringify(data, null, 2)}</pre>
 </div>
 </div>
-<form class="row centred" method="post" action="/actions/seal">
-<button name="seal" value="${isSealing ? "off" : "on"}">${
-    isSealing ? "Store it in clear" : "Seal it"
-  }</button>
-<span class="quiet">${explanation}</span>
-</form>`;
+${demo.isBound ? markup`<p class="quiet">${explanation}</p>` : seal}`;
 }
 
 /** A form to clean up. */

@@ -59,8 +59,13 @@ export const MAX_ITEM_LENGTH = 60;
 /** How many items a cart may hold. */
 export const MAX_ITEMS = 20;
 
+/** How long a session lasts that remembers its user, in ms. */
+export const MONTH: number = 30 * 24 * 60 * 60 * 1000;
+
 /** The cookie of the session. */
 export const COOKIE = "latchkey";
+/** The same over https: over http, browsers would not replace its cookie. */
+export const BOUND_COOKIE = "__Host-latchkey";
 /** The cookie of a visitor who wants a sealed session. */
 export const SEAL_COOKIE = "demo-seal";
 /** The cookie that plays the thief's copy of the session's. */
@@ -82,21 +87,41 @@ export function manage(
   });
 }
 
+/** The manager of the demo over https, which binds sessions to the device. */
+export function manageBound(store: SessionStore): SessionManager<VisitorData> {
+  return new SessionManager<VisitorData>({
+    store,
+    idleTimeout: MONTH,
+    cookie: { name: BOUND_COOKIE },
+    touchAfter: 1_000,
+    deviceBound: { refreshEvery: 300_000 }, // by default every 10 minutes
+    onEvent: (event) => console.warn("Session event:", event),
+  });
+}
+
 /** What every handler of the demo works with. */
 export class Demo {
   /** Where the sessions are kept. */
   readonly storage: DemoStore;
   /** Where the demo listens; empty until it does. */
   origin = "";
+  /** Whether it is over https, and binds sessions to devices. */
+  readonly isBound: boolean;
 
   readonly #plain: SessionManager<VisitorData>;
   readonly #sealing: SessionManager<VisitorData>;
 
-  /** @param storage Where the sessions are kept. */
-  constructor(storage: DemoStore) {
+  /**
+   * @param storage Where the sessions are kept.
+   * @param isBound Whether it is over https, and binds sessions to devices. It
+   * seals none then.
+   */
+  constructor(storage: DemoStore, isBound: boolean) {
+    const { store } = storage;
     this.storage = storage;
-    this.#plain = manage(storage.store, { seal: false });
-    this.#sealing = manage(storage.store, { seal: true });
+    this.isBound = isBound;
+    this.#plain = isBound ? manageBound(store) : manage(store, { seal: false });
+    this.#sealing = isBound ? this.#plain : manage(store, { seal: true });
   }
 
   /**
@@ -147,7 +172,8 @@ export function secretHashes(
   id: string,
   cookies: readonly (string | null)[],
 ): string[] {
-  return cookies.flatMap((header) => readCookie(header, COOKIE))
+  return [COOKIE, BOUND_COOKIE]
+    .flatMap((name) => cookies.flatMap((header) => readCookie(header, name)))
     .map(parseToken)
     .filter((token) => token?.id === id)
     .map((token) => hashSecret(token!.secret));

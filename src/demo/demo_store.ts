@@ -1,5 +1,6 @@
 import { loadDriver } from "../cli/driver.ts";
 import { decodeRecord } from "../core/codec.ts";
+import type { SessionRecord } from "../core/record.ts";
 import type { SessionStore } from "../core/store.ts";
 import { KvSessionStore } from "../engines/kv.ts";
 import { untilUnlocked } from "../engines/locked_database.ts";
@@ -25,6 +26,8 @@ export interface StoredView {
   readonly content: string;
   /** The hash of the secret that opens it. */
   readonly secretHash: string | undefined;
+  /** The device that it is bound to, if it is. */
+  readonly device: SessionRecord["device"];
 }
 
 /** An open store of the demo. */
@@ -222,6 +225,7 @@ async function viewFile(
       note: `mode ${octal}, ${bytes.length} bytes`,
       content: new TextDecoder().decode(bytes),
       secretHash: record.secretHash,
+      device: record.device,
     };
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
@@ -240,6 +244,7 @@ async function viewRecord(
     note: "as JSON",
     content: JSON.stringify(record, null, 2),
     secretHash: record.secretHash,
+    device: record.device,
   };
 }
 

@@ -18,7 +18,7 @@ import {
 import { serveDemo } from "./server.ts";
 
 const USAGE =
-  "deno task demo [--port N] [--hostname NAME] [--store KIND] [--at WHERE]";
+  "deno task demo [--port N] [--hostname NAME] [--store KIND] [--at WHERE] [--cert FILE --key FILE]";
 
 const DEFAULT_PORT = 8080;
 const DEFAULT_HOSTNAME = "localhost";
@@ -39,6 +39,9 @@ Options:
                    if it is missing, or the URL of a server
                    (default: ./sessions, ./sessions.db, ./sessions.kv,
                    redis://localhost:6379, postgres://localhost/postgres)
+  --cert FILE      certificate for https, as PEM: sessions are bound to the
+                   device, where the browser can do it and trusts it
+  --key FILE       its key, as PEM
   -h, --help       print this
 
 Permissions: --allow-net=HOSTNAME --allow-read=DIR --allow-write=DIR; kv also
@@ -52,7 +55,7 @@ ${DRIVERS_HELP}`;
  */
 async function demo(args: readonly string[]): Promise<number> {
   const given = readArguments(args, {
-    options: ["port", "hostname", "store", "at"],
+    options: ["port", "hostname", "store", "at", "cert", "key"],
     flags: [],
     positionals: [],
   });
@@ -73,13 +76,20 @@ async function demo(args: readonly string[]): Promise<number> {
     const kinds = Object.keys(DEMO_STORES).join(", ");
     throw new UsageError(`--store is not one of ${kinds}: ${kind}`);
   }
-  const { at: where = DEMO_STORES[kind] } = given.options;
+  const { at: where = DEMO_STORES[kind], cert, key } = given.options;
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new UsageError("--cert and --key are given both, or neither");
+  }
+  const tls = cert === undefined || key === undefined ? undefined : {
+    cert: await Deno.readTextFile(cert),
+    key: await Deno.readTextFile(key),
+  };
 
   using interruption = new Interruption();
   const { signal } = interruption;
   signal.addEventListener("abort", () => void setTimeout(giveUp, LONGEST_END));
   try {
-    await serveDemo({ hostname, port, kind, where, signal });
+    await serveDemo({ hostname, port, kind, where, tls, signal });
   } catch (error) {
     return interruption.exitCodeOf(error);
   }

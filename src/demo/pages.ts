@@ -37,7 +37,7 @@ export const showHome: Handler = async (demo, request) => {
     stored: facts.id === undefined
       ? undefined
       : await findStored(demo, facts.id, [cookies, ...headers.getSetCookie()]),
-    isSealing: isSealing(request.headers),
+    isSealing: !demo.isBound && isSealing(request.headers),
     isCopied: readCookie(cookies, COPY_COOKIE)
       .some((copy) => parseToken(copy)?.id === facts.id),
   };
@@ -110,13 +110,15 @@ const SESSION3 = [
   ["/delete_old?minutes=30", "deletes sessions unused for so long"],
 ] as const;
 
-function showFooter({ origin }: Demo): Markup {
+function showFooter({ origin, isBound }: Demo): Markup {
   return markup`<footer>
 <section class="card">
 <h2>In the words of session3</h2>
 <p>The directory of sessions is the idea of session3, a Python package. Its test server has these addresses,
 which answer here with its texts: to compare both, and for curl, such as
-<code>curl -b jar -c jar ${origin.replace("http://", "")}/counter</code>.</p>
+<code>curl${isBound ? " -k" : ""} -b jar -c jar ${
+    origin.replace("http://", "")
+  }/counter</code>.</p>
 <dl>${
     SESSION3.map(([path, what]) =>
       markup`<dt>${

@@ -18,6 +18,8 @@ interface DemoOptions {
   readonly kind: DemoStoreKind;
   /** Where the sessions are kept: a path, or the URL of a server. */
   readonly where: string;
+  /** The certificate for https and its key, as PEM; without them it is http. */
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
   /** Ends the server. */
   readonly signal: AbortSignal;
 }
@@ -31,21 +33,24 @@ interface DemoOptions {
  * @throws {Deno.errors.AddrInUse} If the port is taken.
  */
 export async function serveDemo(options: DemoOptions): Promise<void> {
-  const { hostname, port, kind, signal } = options;
+  const { hostname, port, kind, tls, signal } = options;
   await using storage = await untilAborted(
     openDemoStore(kind, options.where),
     signal,
   );
   await untilAborted(storage.store.setup(), signal);
-  const demo = new Demo(storage);
+  const demo = new Demo(storage, tls !== undefined);
 
   const underWay = new Set<Promise<Response>>();
   const server = listen({
     hostname,
     port,
+    ...tls,
     onListen: (address) => {
       const host = hostname.includes(":") ? `[${hostname}]` : hostname;
-      demo.origin = `http://${host}:${address.port}`;
+      demo.origin = `${
+        tls === undefined ? "http" : "https"
+      }://${host}:${address.port}`;
       console.log(
         `Demo: ${demo.origin}/ (sessions in ${storage.where}, Ctrl-C ends)`,
       );
@@ -74,12 +79,17 @@ export async function serveDemo(options: DemoOptions): Promise<void> {
 }
 
 function listen(
-  options: Deno.ServeTcpOptions,
+  options: Deno.ServeTcpOptions & Partial<Deno.TlsCertifiedKeyPem>,
   handler: Deno.ServeHandler<Deno.NetAddr>,
 ): Deno.HttpServer<Deno.NetAddr> {
   try {
     return Deno.serve(options, handler);
   } catch (error) {
+    if (error instanceof Deno.errors.InvalidData) {
+      throw new Deno.errors.InvalidData(
+        `Cannot listen over https: ${error.message} (--cert and --key name files in PEM)`,
+      );
+    }
     if (!(error instanceof Deno.errors.AddrInUse)) throw error;
     throw new Deno.errors.AddrInUse(
       `Cannot listen at ${options.hostname}:${options.port}: the port is taken (--port 0 finds a free one)`,
@@ -161,6 +171,8 @@ async function answer(
 }
 
 async function route(demo: Demo, request: Request): Promise<Response> {
+  const answered = await demo.sessions(request).answerDevice(request);
+  if (answered !== undefined) return answered;
   const { pathname } = new URL(request.url);
   if (!Object.hasOwn(ROUTES, pathname)) {
     return messagePage("There is no such page.", 404);

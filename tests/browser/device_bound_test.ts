@@ -4,8 +4,15 @@
  * it and says in `CHROMIUM_PATH` where Chromium is; otherwise these are ignored.
  */
 
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+  assertStringIncludes,
+} from "@std/assert";
 import type { Browser, BrowserContext, Page } from "npm:playwright-core@1.65.1";
+import { DemoServer } from "../demo/demo_server.ts";
 import { DeviceServer, hashOfKey } from "./device_server.ts";
 
 const NAME = "__Host-latchkey";
@@ -361,6 +368,30 @@ deviceTest(
     assertEquals(server.manager.counters.bound, 2);
   },
 );
+
+deviceTest("the demo shows the proofs of a bound session", async (browser) => {
+  await using demo = await DemoServer.startBound();
+  const page = await (await browser.newContext()).newPage();
+  const device = await Device.watch(page);
+  await page.goto(demo.url);
+  await page.fill("input[name=name]", "Visitor");
+  await page.getByRole("button", { name: "Log in" }).click();
+  await device.until("creation true");
+  await page.goto(demo.url);
+  assertMatch(await page.innerText("#binding"), /^Bound: /);
+  await page.getByRole("button", { name: "Steal this cookie" }).click();
+  const line = await page.innerText("#stolen");
+  assertStringIncludes(line, `${NAME}=${await device.cookie()}`);
+
+  const proven = async () =>
+    await page.getAttribute("#proven time", "datetime");
+  await page.goto(demo.url);
+  const first = await proven();
+  await device.expire();
+  await page.goto(demo.url);
+  assertNotEquals(await proven(), first);
+  assertEquals(await page.textContent("h1"), "Hello, Visitor!");
+});
 
 /** Declares a test that gets a browser and a server of its own. */
 function deviceTest(

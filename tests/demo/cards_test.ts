@@ -2,6 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { CARDS, sourceOf } from "../../src/demo/cards.ts";
 import { markup } from "../../src/demo/html.ts";
 import { CookieJar } from "./cookie_jar.ts";
+import { BoundVisitor } from "./bound_visitor.ts";
 import { DemoServer } from "./demo_server.ts";
 
 const SOURCES = ["actions.ts", "demo.ts"].map((name) =>
@@ -44,6 +45,10 @@ Deno.test("every action of a card has a form that leads to it", async () => {
   await jar.post("/actions/login", { name: "Visitor" });
   await jar.post("/actions/add", { item: "tea" });
   for (const path of ["/", "/order"]) pages.push((await jar.get(path)).text);
+  await using bound = await DemoServer.startBound();
+  using visitor = new BoundVisitor(bound.url);
+  await visitor.post("/actions/login", { name: "Visitor" });
+  pages.push(await visitor.get("/"));
   const forms = pages.flatMap((page) => [
     ...page.matchAll(/<form[^>]* action="\/actions\/(\w+)"/g),
   ]).map(([, name]) => name!);

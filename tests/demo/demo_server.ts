@@ -1,7 +1,17 @@
+import { fromFileUrl } from "@std/path";
 import { type Child, type Ending, spawn } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 
 const MAIN = "src/demo/main.ts";
+
+/** The certificate of a demo over https. */
+export const CERT: string = pathOf("localhost.crt");
+/** The key of the certificate. */
+export const KEY: string = pathOf("localhost.key");
+
+function pathOf(name: string): string {
+  return fromFileUrl(new URL(`../browser/${name}`, import.meta.url));
+}
 
 /**
  * The demo, as `deno task demo` runs it: a process of its own with only the
@@ -32,18 +42,28 @@ export class DemoServer implements AsyncDisposable {
    * Starts the demo on a directory.
    *
    * @param other Another server, whose sessions it shares.
+   * @param isBound Whether it is over https, and binds sessions to devices.
    */
-  static async start(other?: DemoServer): Promise<DemoServer> {
+  static async start(
+    other?: DemoServer,
+    isBound = false,
+  ): Promise<DemoServer> {
     const temporary = other === undefined
       ? new TemporaryDirectory()
       : undefined;
     const directory = other?.directory ?? temporary!.join("sessions");
-    const { child, url } = await startDemo(["--at", directory], [
+    const args = isBound ? ["--cert", CERT, "--key", KEY] : [];
+    const { child, url } = await startDemo(["--at", directory, ...args], [
       "--allow-net=localhost",
-      `--allow-read=${directory}`,
+      `--allow-read=${[directory, ...isBound ? [CERT, KEY] : []]}`,
       `--allow-write=${directory}`,
     ]);
     return new DemoServer(child, url, directory, temporary);
+  }
+
+  /** Starts the demo over https, where it binds sessions to devices. */
+  static async startBound(): Promise<DemoServer> {
+    return await DemoServer.start(undefined, true);
   }
 
   /** Starts the demo on another store; its sessions are left there. */
@@ -99,7 +119,7 @@ async function startDemo(
 ): Promise<{ child: Child; url: string }> {
   const child = spawn(MAIN, ["--port", "0", ...args], { flags });
   const line = await child.readLine();
-  const [, url] = /(http:\/\/localhost:\d+)\//.exec(line ?? "") ?? [];
+  const [, url] = /(https?:\/\/localhost:\d+)\//.exec(line ?? "") ?? [];
   if (url === undefined) throw new Error(`Cannot start the demo: ${line}`);
   return { child, url };
 }

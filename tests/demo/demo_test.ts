@@ -10,7 +10,7 @@ import { TemporaryDirectory } from "../temporary_directory.ts";
 Deno.test("Demo.visit() answers with 409 when the session ended meanwhile", async () => {
   using directory = new TemporaryDirectory();
   await using storage = await openDemoStore("directory", directory.path);
-  const demo = new Demo(storage);
+  const demo = new Demo(storage, false);
   const first = await demo.visit(
     new Request("http://localhost/"),
     (session) => {
@@ -44,7 +44,7 @@ for (const kind of ["directory", "sqlite"] as const) {
       const response = await actions.logIn(demo, request, form);
       return response.headers.getSetCookie()[0]!.split(";")[0]!;
     };
-    const plain = new Demo(storage);
+    const plain = new Demo(storage, false);
     const cookie = await logIn(plain, "ann");
     const look = async (demo: Demo): Promise<string> => {
       const headers = { cookie };
@@ -60,7 +60,7 @@ for (const kind of ["directory", "sqlite"] as const) {
         await logIn(plain, "ann", cookie);
         return await storage.view(id);
       },
-    });
+    }, false);
     const page = await look(racing);
     assertEquals(page.includes('<pre id="file">'), false);
     assertStringIncludes(page, "is yours");

@@ -19,6 +19,7 @@ Deno.test("demo refuses invalid arguments with code 2, a reason and the usage", 
       ["--port 65536", "--port is not a port: 65536"],
       ["--port 80.5", "--port is not a port: 80.5"],
       ["here", "One argument too many: here"],
+      ["--cert c.pem", "--cert and --key are given both, or neither"],
       [
         "--store disk",
         "--store is not one of directory, sqlite, kv, redis, postgres: disk",

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { CARDS } from "../../src/demo/cards.ts";
 import { CookieJar } from "./cookie_jar.ts";
-import { DemoServer, runDemo } from "./demo_server.ts";
+import { CERT, DemoServer, KEY, runDemo } from "./demo_server.ts";
 
 /** Requests that change something. */
 const CHANGES: readonly (readonly ["GET" | "POST", path: string])[] = [
@@ -181,6 +181,22 @@ Deno.test("the demo reports why it cannot start", async () => {
   ]);
   assertEquals([noDirectory.code, noDirectory.stdout], [1, ""]);
   assertStringIncludes(noDirectory.stderr, "it is not a directory");
+
+  // The other way round.
+  const noCertificate = await runDemo([
+    ...["--port", "0", "--at", server.directory],
+    ...["--cert", KEY, "--key", CERT],
+  ], [
+    "--allow-net=localhost",
+    `--allow-read=${[server.directory, CERT, KEY]}`,
+    `--allow-write=${server.directory}`,
+  ]);
+  assertEquals(noCertificate, {
+    code: 1,
+    stdout: "",
+    stderr:
+      "Cannot listen over https: No certificates found in certificate data (--cert and --key name files in PEM)\n",
+  });
 });
 
 Deno.test("a request from another site changes nothing", async () => {
