@@ -164,7 +164,8 @@ function escaped(character: string): string {
 }
 
 /** What comes before a password in a URL, also in a mistyped one, and in its query. */
-const PASSWORD = /([a-z][a-z0-9+.-]*:\/{0,2}[^\s:/]*):.*@/gi;
+const PASSWORD =
+  /\b(?!(?:npm|jsr|node):)([a-z][a-z0-9+.-]*:\/{0,2}[^\s:/]*):.*@/gi;
 const PASSWORD_PARAMETER = /([?&]password=)[^\s&]*/gi;
 
 /** Returns a text without the passwords in its URLs. */

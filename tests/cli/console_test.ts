@@ -35,6 +35,10 @@ Deno.test("hidePasswords() hides those of all URLs, whatever they hold", () => {
       ["redis:/u:secret@h", "redis:/u:***@h"],
       ["?x=1&password=secret&y=2", "?x=1&password=***&y=2"],
       ["a path: a:b", "a path: a:b"],
+      [
+        "npm:redis@^5.1.0: not npm:redis@4",
+        "npm:redis@^5.1.0: not npm:redis@4",
+      ],
     ] as const
   ) assertEquals(hidePasswords(text), shown);
 });
