@@ -111,45 +111,32 @@ function listRooms(place: Place): Room[] {
   const children = `--allow-run=${deno}`;
   // For Deno.umask(), which no narrower flag grants.
   const umask = "--allow-sys";
+  // Beside children: the engines, and what starts one as another user. The drivers
+  // from npm look into the environment, and for the system.
+  const withEngines = (...others: string[]) => [
+    read,
+    write,
+    loopback,
+    [
+      children,
+      "redis-server",
+      "setpriv",
+      ...["initdb", "postgres"].map((name) => `${postgres}/${name}`),
+      ...others,
+    ].join(),
+    "--allow-env",
+    "--allow-sys",
+  ];
   return [
     {
       name: "engines",
       path: "tests/engines",
-      flags: [
-        read,
-        write,
-        loopback,
-        // Beside children: the engines, and what starts one as another user.
-        [
-          children,
-          "redis-server",
-          "redis-cli",
-          "setpriv",
-          ...["initdb", "postgres"].map((name) => `${postgres}/${name}`),
-        ].join(),
-        // The drivers from npm look into the environment, and for the system.
-        "--allow-env",
-        "--allow-sys",
-      ],
+      flags: withEngines("redis-cli"),
     },
     {
       name: "runtimes",
       path: "tests/runtimes",
-      flags: [
-        read,
-        write,
-        loopback,
-        // Beside children: the engines, as above.
-        [
-          children,
-          "redis-server",
-          "setpriv",
-          "tar",
-          ...["initdb", "postgres"].map((name) => `${postgres}/${name}`),
-        ].join(),
-        "--allow-env",
-        "--allow-sys",
-      ],
+      flags: withEngines("tar"),
       isSlow: true,
     },
     {
@@ -201,21 +188,7 @@ function listRooms(place: Place): Room[] {
     {
       name: "formats",
       path: "tests/formats",
-      // The drivers look into the environment, and for the system.
-      flags: [
-        read,
-        write,
-        loopback,
-        // Beside children: the engines, as above.
-        [
-          children,
-          "redis-server",
-          "setpriv",
-          ...["initdb", "postgres"].map((name) => `${postgres}/${name}`),
-        ].join(),
-        "--allow-env",
-        "--allow-sys",
-      ],
+      flags: withEngines(),
     },
     {
       name: "deploy",
@@ -239,19 +212,8 @@ function listRooms(place: Place): Room[] {
     {
       name: "cli",
       path: "tests/cli",
-      flags: [
-        read,
-        write,
-        loopback,
-        // Beside children: the engines, as above, and what plants faults.
-        [
-          children,
-          ...["redis-server", "setpriv", "mount", "umount", "script"],
-          ...["initdb", "postgres"].map((name) => `${postgres}/${name}`),
-        ].join(),
-        "--allow-env",
-        "--allow-sys",
-      ],
+      // The others plant faults.
+      flags: withEngines("mount", "umount", "script"),
     },
     {
       name: "ci",
@@ -303,22 +265,10 @@ function listRooms(place: Place): Room[] {
     {
       name: "nodes",
       path: "tests/nodes",
-      flags: [
-        read,
-        write,
-        loopback,
-        // Beside children: the engines, as above.
-        [
-          children,
-          "redis-server",
-          "setpriv",
-          ...["initdb", "postgres"].map((name) => `${postgres}/${name}`),
-        ].join(),
-        "--allow-env",
-        "--allow-sys",
-      ],
+      flags: withEngines(),
       runsAlone: true,
       isExhaustive: true,
+      isSlow: true,
     },
     {
       name: "waiting",
