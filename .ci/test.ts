@@ -140,6 +140,12 @@ function listRooms(place: Place): Room[] {
       isSlow: true,
     },
     {
+      name: "cli",
+      path: "tests/cli",
+      // The others plant faults.
+      flags: withEngines("mount", "umount", "script"),
+    },
+    {
       name: "histories",
       path: "tests/histories",
       flags: [read, write, children],
@@ -208,12 +214,6 @@ function listRooms(place: Place): Room[] {
       name: "demo",
       path: "tests/demo",
       flags: [read, write, children, loopback],
-    },
-    {
-      name: "cli",
-      path: "tests/cli",
-      // The others plant faults.
-      flags: withEngines("mount", "umount", "script"),
     },
     {
       name: "ci",
