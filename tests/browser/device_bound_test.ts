@@ -129,8 +129,8 @@ deviceTest(
     // Many requests in two tabs wait for one refresh.
     const other = await context.newPage();
     await other.goto(`${server.url}/`);
-    await device.expire();
     server.takeProofs();
+    await device.expire();
     const fetches = () =>
       Promise.all(
         Array.from(
@@ -160,20 +160,20 @@ deviceTest(
   async (browser, server) => {
     const page = await (await browser.newContext()).newPage();
     const device = await bind(page, server);
+    server.takeProofs();
     await page.goto(`${server.url}/logout`);
     assertEquals(await device.cookie(), undefined);
-    server.takeProofs();
     assertEquals(await show(page, server), "null");
     assertEquals(await show(page, server), "null");
-    // It asked once more, and forgot the session.
+    // It asked once more, for a page or for the icon of one, and forgot the session.
     assertEquals(server.takeProofs(), [404]);
 
     await page.goto(`${server.url}/login`);
     await device.until("creation true", 2);
+    server.takeProofs();
     await server.manager.revokeUser("ann");
     assertEquals(await show(page, server), "null");
     await device.expire();
-    server.takeProofs();
     assertEquals(await show(page, server), "null");
     assertEquals(server.takeProofs(), [404]);
     assertEquals(await show(page, server), "null");
