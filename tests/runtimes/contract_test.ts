@@ -26,6 +26,16 @@ const PACKAGE_SERVER = Deno.readTextFileSync(
   new URL("server_script.ts", import.meta.url),
 ).replace("../../mod.ts", "@latchkey/session");
 
+/** Loads all of the package, as bundlers do that make one file of it. */
+const LOADER = `
+import { readdirSync } from "node:fs";
+const root = import.meta.dirname + "/node_modules/@latchkey/session/";
+const modules = readdirSync(root, { recursive: true })
+  .filter((path) => path.startsWith("src/") && path.endsWith(".js"));
+for (const path of modules) await import(root + path);
+console.log(modules.includes("src/cli/main.js"));
+`;
+
 let directory: TemporaryDirectory;
 let runtimes: Runtimes;
 let redis: RedisServer;
@@ -38,7 +48,10 @@ if (missingRuntimes === undefined) {
     await runtimes.bundle("contract_script.ts", "contract.mjs");
     await runtimes.bundle("server_script.ts", "server.mjs");
     await runtimes.installPackage();
-    directory.writeFiles({ "package_server.ts": PACKAGE_SERVER });
+    directory.writeFiles({
+      "package_server.ts": PACKAGE_SERVER,
+      "loader.mjs": LOADER,
+    });
     if (missingRedis === undefined) redis = await RedisServer.start();
     if (missingPostgres === undefined) postgres = await PostgresServer.start();
   });
@@ -121,4 +134,15 @@ for (const name of RUNTIMES) {
       },
     });
   }
+
+  Deno.test({
+    name: `${name}: no module of the package needs Deno where it is loaded`,
+    ignore: missingRuntimes !== undefined,
+    fn: async () => {
+      await using child = runtimes.start(name, "loader.mjs");
+      const { code, stdout, stderr } = await child.end();
+      assertEquals(code, 0, stderr);
+      assertEquals(stdout, "true\n");
+    },
+  });
 }
