@@ -3,7 +3,7 @@
  * one bundle of the tests and the package.
  */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import {
   missing as missingPostgres,
   PostgresServer,
@@ -36,6 +36,13 @@ for (const path of modules) await import(root + path);
 console.log(modules.includes("src/cli/main.js"));
 `;
 
+/** What checks types for Node. */
+const TYPESCRIPT = {
+  "typescript": "5.9.3",
+  "@types/node": "24.19.4",
+  "@types/deno": "2.7.0",
+};
+
 let directory: TemporaryDirectory;
 let runtimes: Runtimes;
 let redis: RedisServer;
@@ -44,7 +51,7 @@ let postgres: PostgresServer;
 if (missingRuntimes === undefined) {
   Deno.test.beforeAll(async () => {
     directory = new TemporaryDirectory();
-    runtimes = await Runtimes.install(directory);
+    runtimes = await Runtimes.install(directory, TYPESCRIPT);
     await runtimes.bundle("contract_script.ts", "contract.mjs");
     await runtimes.bundle("server_script.ts", "server.mjs");
     await runtimes.installPackage();
@@ -146,3 +153,33 @@ for (const name of RUNTIMES) {
     },
   });
 }
+
+Deno.test({
+  name:
+    "docs/frameworks.md: tsc misses the namespace Deno, and has it from @types/deno",
+  ignore: missingRuntimes !== undefined,
+  fn: async () => {
+    const check = async (...types: string[]) => {
+      directory.writeFiles({
+        "tsconfig.json": JSON.stringify({
+          compilerOptions: {
+            noEmit: true,
+            allowImportingTsExtensions: true,
+            strict: true,
+            module: "nodenext",
+            target: "esnext",
+            types,
+          },
+          files: ["package_server.ts"],
+        }),
+      });
+      const tsc = "node_modules/typescript/bin/tsc --project";
+      await using child = runtimes.start("node", tsc, "tsconfig.json");
+      return (await child.end()).stdout;
+    };
+    assertEquals(await check("node", "deno"), "");
+    const lacking = (await check("node")).trimEnd().split("\n");
+    assertEquals(lacking.length, 1, lacking.join("\n"));
+    assertStringIncludes(lacking[0]!, "Cannot find namespace 'Deno'");
+  },
+});
