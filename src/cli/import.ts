@@ -56,19 +56,29 @@ ${ADDRESS_HELP}`,
     const count = { imported: 0, present: 0, expired: 0 };
     const describe = () => `${count.imported} sessions imported`;
     call.onInterruption(() => `${describe()}, others were not`);
+    let line = 0;
+    const sayWhere = (error: unknown) => {
+      if (signal.aborted) throw error;
+      throw new Error(
+        `Cannot import line ${line + 1}: ${reasonOf(error)} (${describe()})`,
+        { cause: error },
+      );
+    };
+    await using lines = linesOf(console.stdin, signal);
+    // Before there is a store: what is no export makes none.
+    await readHeader(lines, signal).catch(sayWhere);
+    line++;
     await using opened = await connectStore(address, options, {
       console,
       create: true,
     });
     await opened.store.setup();
-    let line = 0;
     let seen = 0;
     let written: unknown;
     try {
-      for await (const text of linesOf(console.stdin, signal)) {
+      for await (const text of lines) {
         const object = objectOf(text);
-        if (line === 0) checkHeader(object);
-        else if ("sessions" in object) written = object.sessions;
+        if ("sessions" in object) written = object.sessions;
         else {
           const entry = entryOf(object);
           count[await importEntry(opened.store, entry, signal)]++;
@@ -77,13 +87,8 @@ ${ADDRESS_HELP}`,
         console.showProgress(++line, "lines read");
       }
       signal.throwIfAborted();
-      if (line === 0) throw new TypeError("there is none");
     } catch (error) {
-      if (signal.aborted) throw error;
-      throw new Error(
-        `Cannot import line ${line + 1}: ${reasonOf(error)} (${describe()})`,
-        { cause: error },
-      );
+      sayWhere(error);
     }
     console.endProgress();
     const { imported, present, expired } = count;
@@ -133,8 +138,15 @@ async function keepLatest(
 /** What a line holds, unchecked. */
 type LineObject = Readonly<Record<string, unknown>>;
 
-/** Refuses what is not the first line of a complete export. */
-function checkHeader({ type, data }: LineObject): void {
+/** Reads the first line, and refuses what is not that of a complete export. */
+async function readHeader(
+  lines: AsyncGenerator<string>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { done, value } = await lines.next();
+  signal.throwIfAborted();
+  if (done) throw new TypeError("there is none");
+  const { type, data } = objectOf(value);
   if (type !== EXPORT_TYPE) {
     throw new TypeError("it is not the first line of an export");
   }

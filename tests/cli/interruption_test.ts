@@ -1,6 +1,11 @@
 /** What a command leaves that is ended in the middle, and what it says. */
 
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
 import { main } from "../../src/cli/main.ts";
 import { SqliteSessionStore } from "../../src/engines/sqlite.ts";
 import { recordOf } from "../constants.ts";
@@ -8,6 +13,8 @@ import { type Child, spawn } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 
 const MOST = 3_000;
+/** The first line of an export. */
+const HEAD = '{"type":"latchkey export 1","data":true}';
 
 /** A database with sessions, and a directory that they may move to. */
 class Scene implements AsyncDisposable {
@@ -128,7 +135,55 @@ Deno.test("a help ends without a word when nothing reads it, and says why it can
   }
 });
 
-Deno.test("migrate and import that fail in the middle say where, and what is done", async () => {
+Deno.test("import into a store that fails in the middle says where, and what is done", async () => {
+  using place = new TemporaryDirectory();
+  const directory = place.join("sessions");
+  const lineOf = (id: string) =>
+    JSON.stringify({ id, lastAccess: Date.now(), record: recordOf() });
+  const steps = [
+    () => `${HEAD}\n${lineOf("a".repeat(32))}\n`,
+    () => {
+      // What came before is imported when more is read.
+      Deno.removeSync(directory, { recursive: true });
+      return `${lineOf("b".repeat(32))}\n${lineOf("c".repeat(32))}\n`;
+    },
+  ];
+  const { code, stdout, stderr } = await importInto(
+    `directory:${directory}`,
+    () => steps.shift()?.(),
+  );
+  assertEquals([code, stdout], [1, ""]);
+  assertMatch(
+    stderr,
+    /^Cannot import line 3: .*: it was removed .* \(1 sessions imported\)\n$/,
+  );
+});
+
+Deno.test("import makes no store where the first line is not that of an export", async () => {
+  using place = new TemporaryDirectory();
+  for (const kind of ["directory", "sqlite"]) {
+    for (
+      const [text, reason] of [
+        ["", "there is none"],
+        ["nonsense\n", "it is not a JSON object"],
+        ['{"type":"other"}\n', "it is not the first line of an export"],
+        [HEAD.replace("true", "false"), "it was made without --data"],
+      ] as const
+    ) {
+      const texts = [text];
+      const { code, stdout, stderr } = await importInto(
+        `${kind}:${place.join("new")}`,
+        () => texts.shift(),
+      );
+      assertEquals([code, stdout], [1, ""]);
+      assertStringIncludes(stderr, "Cannot import line 1: ");
+      assertStringIncludes(stderr, reason);
+      assertEquals(place.list(), []);
+    }
+  }
+});
+
+Deno.test("migrate that fails in the middle says what is done", async () => {
   using place = new TemporaryDirectory();
   const [file, kv] = [place.join("sessions.db"), `kv:${place.join("kv")}`];
   {
@@ -136,18 +191,9 @@ Deno.test("migrate and import that fail in the middle say where, and what is don
     await store.save("a".repeat(32), recordOf({}));
     await store.save("b".repeat(32), recordOf({ large: "x".repeat(70_000) }));
   }
-  const run = (...args: string[]) =>
-    spawn("mod.ts", args, { paths: [place.path] });
-  const exported = await run("export", file, "--data").end();
-  await using importing = run("import", kv);
-  await importing.writeLine(exported.stdout.trimEnd());
-  const imported = await importing.end();
-  assertEquals(imported.code, 1);
-  assertMatch(
-    imported.stderr,
-    /^Cannot import line [23]: .* more than 65536 \([01] sessions imported\)\n$/,
-  );
-  const { code, stderr } = await run("migrate", file, kv).end();
+  const { code, stderr } = await spawn("mod.ts", ["migrate", file, kv], {
+    paths: [place.path],
+  }).end();
   assertEquals(code, 1);
   assertMatch(
     stderr,
@@ -206,24 +252,23 @@ Deno.test("import ends at Ctrl-C while it waits for more, and says what it has a
 Deno.test("import refuses what no export wrote, and names the line", async () => {
   using place = new TemporaryDirectory();
   const to = `sqlite:${place.join("new.db")}`;
-  const head = '{"type":"latchkey export 1","data":true}';
   const id = "a".repeat(32);
   for (
     const [text, reason] of [
       ["", "line 1: there is none"],
       ["nonsense", "line 1: it is not a JSON object"],
       ['{"type":"other"}', "line 1: it is not the first line of an export"],
-      [`${head}\n{}`, "line 2: it is not a session"],
+      [`${HEAD}\n{}`, "line 2: it is not a session"],
       [
-        `${head}\n{"id":"../x","lastAccess":1,"record":{}}`,
+        `${HEAD}\n{"id":"../x","lastAccess":1,"record":{}}`,
         "line 2: it is not",
       ],
       [
-        `${head}\n{"id":"${id}","lastAccess":1,"record":{"createdAt":-1,"data":{}}}`,
+        `${HEAD}\n{"id":"${id}","lastAccess":1,"record":{"createdAt":-1,"data":{}}}`,
         "line 2: of its record createdAt is not whole milliseconds",
       ],
       [
-        `${head}\n{"id":"${id}","lastAccess":1,"record":{"format":2,"createdAt":1,"data":{}}}`,
+        `${HEAD}\n{"id":"${id}","lastAccess":1,"record":{"format":2,"createdAt":1,"data":{}}}`,
         "format is not 1",
       ],
     ] as const
@@ -235,6 +280,34 @@ Deno.test("import refuses what no export wrote, and names the line", async () =>
     assert(stderr.includes(reason), stderr);
   }
 });
+
+/** Imports what is read piece by piece, in this process. */
+async function importInto(
+  to: string,
+  read: () => string | undefined,
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const said = { stdout: "", stderr: "" };
+  const outputTo = (name: keyof typeof said) => ({
+    isTerminal: () => false,
+    writeSync(bytes: Uint8Array) {
+      said[name] += new TextDecoder().decode(bytes);
+      return bytes.length;
+    },
+  });
+  const stdin = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      const text = read();
+      if (text === undefined) controller.close();
+      else controller.enqueue(new TextEncoder().encode(text));
+    },
+  }, { highWaterMark: 0 });
+  const code = await main(["import", to], {
+    stdin,
+    stdout: outputTo("stdout"),
+    stderr: outputTo("stderr"),
+  });
+  return { code, ...said };
+}
 
 /** Runs a command in a terminal. */
 const SCRIPT = ["script", "--quiet", "--return", "--command"];
