@@ -37,7 +37,9 @@ export const importSessions: ProgramCommand = defineCommand({
   about:
     `Reads from stdin what \`export STORE --data\` wrote, and adds it to a store. A
 session that is there already stays as it is, so after an interruption the same
-command goes on. Of the revocations of a user, the latest counts.
+command goes on. Of the revocations of a user, the latest counts. A session that
+the store refuses, as one that is too large for it, is named, and left out; the
+exit code is 1 then.
 
   … import STORE < sessions.ndjson
 
@@ -53,7 +55,7 @@ ${ADDRESS_HELP}`,
     const { signal } = call;
     const address = readAddress(positionals[0]!, "STORE", true);
     checkStoreOptions(options, address);
-    const count = { imported: 0, present: 0, expired: 0 };
+    const count = { imported: 0, present: 0, expired: 0, refused: 0 };
     const describe = () => `${count.imported} sessions imported`;
     call.onInterruption(() => `${describe()}, others were not`);
     let line = 0;
@@ -81,8 +83,20 @@ ${ADDRESS_HELP}`,
         if ("sessions" in object) written = object.sessions;
         else {
           const entry = entryOf(object);
-          count[await importEntry(opened.store, entry, signal)]++;
           if (!isRevocationId(entry[0])) seen++;
+          try {
+            count[await importEntry(opened.store, entry, signal)]++;
+          } catch (error) {
+            signal.throwIfAborted();
+            // Where that fails, too, the others would be refused as well.
+            await opened.store.check({ signal });
+            count.refused++;
+            console.tell(
+              `Cannot import line ${line + 1}, session ${entry[0]}: ${
+                reasonOf(error)
+              }`,
+            );
+          }
         }
         console.showProgress(++line, "lines read");
       }
@@ -91,13 +105,15 @@ ${ADDRESS_HELP}`,
       sayWhere(error);
     }
     console.endProgress();
-    const { imported, present, expired } = count;
+    const { imported, present, expired, refused } = count;
+    const text =
+      `Imported: ${imported}, Already there: ${present}, Expired: ${expired}`;
     console.printResult(
       flags.json,
       count,
-      `Imported: ${imported}, Already there: ${present}, Expired: ${expired}`,
+      refused > 0 ? `${text}, Refused: ${refused}` : text,
     );
-    if (seen === written) return 0;
+    if (seen === written) return refused > 0 ? 1 : 0;
     console.tell(
       written === undefined
         ? "The export was cut off: its last line is missing"

@@ -135,6 +135,38 @@ Deno.test("a help ends without a word when nothing reads it, and says why it can
   }
 });
 
+Deno.test("import names each session that the store refuses, takes the others, and ends with 1", async () => {
+  using place = new TemporaryDirectory();
+  const [file, kv] = [place.join("sessions.db"), `kv:${place.join("kv")}`];
+  {
+    using store = new SqliteSessionStore(file);
+    for (const name of "abcd") {
+      const large = "bd".includes(name) ? "x".repeat(70_000) : "";
+      await store.save(name.repeat(32), recordOf({ large }));
+    }
+  }
+  const run = (...args: string[]) =>
+    spawn("mod.ts", args, { paths: [place.path] });
+  const exported = await run("export", file, "--data").end();
+  await using importing = run("import", kv);
+  await importing.writeLine(exported.stdout.trimEnd());
+  const { code, stdout, stderr } = await importing.end();
+  assertEquals([code, stdout], [
+    1,
+    "Imported: 2, Already there: 0, Expired: 0, Refused: 2\n",
+  ]);
+  const said = stderr.trimEnd().split("\n").sort();
+  assertEquals(said.length, 2);
+  assertMatch(
+    said[0]!,
+    /^Cannot import line [2-5], session b{32}: .* more than 65536/,
+  );
+  assertMatch(
+    said[1]!,
+    /^Cannot import line [2-5], session d{32}: .* more than 65536/,
+  );
+});
+
 Deno.test("import into a store that fails in the middle says where, and what is done", async () => {
   using place = new TemporaryDirectory();
   const directory = place.join("sessions");
