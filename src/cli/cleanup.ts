@@ -1,17 +1,8 @@
 import type { CleanupResult } from "../core/store.ts";
 import { defineCommand, type ProgramCommand } from "./command.ts";
 import { withCommas } from "./console.ts";
-import {
-  checkStoreOptions,
-  countSessions,
-  openStore,
-  STORE_OPTIONS,
-} from "./open_store.ts";
-import {
-  ADDRESS_HELP,
-  PERMISSIONS_HELP,
-  readAddress,
-} from "./store_address.ts";
+import { countSessions, openStore, STORE_OPTIONS } from "./open_store.ts";
+import { ADDRESS_HELP, PERMISSIONS_HELP } from "./store_address.ts";
 import { readNumber } from "./usage.ts";
 
 const DEFAULT_GRACE_SECONDS = 120;
@@ -67,11 +58,9 @@ began over a day ago; 2 wrong usage; 130 interrupted.`,
       signal: call.signal,
     };
     const dryRun = flags["dry-run"];
-    const address = readAddress(positionals[0]!, "STORE");
-    checkStoreOptions(options, address);
     call.onInterruption(() => "some old sessions may remain");
-    await using opened = await openStore(address, options, console);
-    const { store } = opened;
+    await using opened = await openStore(positionals[0]!, options, console);
+    const { address, store } = opened;
     // By an index, what is not old is not seen.
     const isIndexed = address.kind === "sqlite" || address.kind === "postgres";
     let total: number | undefined;

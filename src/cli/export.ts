@@ -2,13 +2,9 @@ import { isRevocationId } from "../core/revocation.ts";
 import { thaw } from "../migration/move_session.ts";
 import { defineCommand, type ProgramCommand } from "./command.ts";
 import { allOf } from "./list.ts";
-import { checkStoreOptions, openStore, STORE_OPTIONS } from "./open_store.ts";
+import { openStore, STORE_OPTIONS } from "./open_store.ts";
 import { viewOf } from "./session_view.ts";
-import {
-  ADDRESS_HELP,
-  PERMISSIONS_HELP,
-  readAddress,
-} from "./store_address.ts";
+import { ADDRESS_HELP, PERMISSIONS_HELP } from "./store_address.ts";
 
 /** What the first line of an export says that it is. */
 export const EXPORT_TYPE = "latchkey export 1";
@@ -40,13 +36,11 @@ ${ADDRESS_HELP}`,
   run: async ({ options, flags, positionals, console, ...call }) => {
     const { signal } = call;
     const { data } = flags;
-    const address = readAddress(positionals[0]!, "STORE");
-    checkStoreOptions(options, address);
     let written = 0;
     call.onInterruption(() =>
       `${written} sessions written, the others are missing`
     );
-    await using opened = await openStore(address, options, console);
+    await using opened = await openStore(positionals[0]!, options, console);
     const { store } = opened;
     // An escaped key could not be imported.
     const print = (line: object) => {

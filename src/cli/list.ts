@@ -4,18 +4,14 @@ import { isPlaceholder } from "../migration/move_session.ts";
 import { Pacer } from "../system/waiting.ts";
 import { defineCommand, type ProgramCommand } from "./command.ts";
 import { printable } from "./console.ts";
-import { checkStoreOptions, openStore, STORE_OPTIONS } from "./open_store.ts";
+import { openStore, STORE_OPTIONS } from "./open_store.ts";
 import {
   type SessionView,
   type StoredEntry,
   timeOf,
   viewOf,
 } from "./session_view.ts";
-import {
-  ADDRESS_HELP,
-  PERMISSIONS_HELP,
-  readAddress,
-} from "./store_address.ts";
+import { ADDRESS_HELP, PERMISSIONS_HELP } from "./store_address.ts";
 
 const ID_LENGTH = 32;
 const BYTES_LENGTH = 8;
@@ -39,11 +35,9 @@ ${ADDRESS_HELP}`,
   permissions: PERMISSIONS_HELP,
   run: async ({ options, flags, positionals, console, ...call }) => {
     const { signal } = call;
-    const address = readAddress(positionals[0]!, "STORE");
-    checkStoreOptions(options, address);
     let listed = 0;
     call.onInterruption(() => `${listed} sessions listed, there may be others`);
-    await using opened = await openStore(address, options, console);
+    await using opened = await openStore(positionals[0]!, options, console);
     const { user } = options;
     if (!flags.json) console.print(HEAD);
     for await (const entry of sessionsOf(opened.store, { signal, user })) {

@@ -7,7 +7,7 @@ import {
   checkStoreOptions,
   connectStore,
   countSessions,
-  openStore,
+  openKeptStore,
   STORE_OPTIONS,
 } from "./open_store.ts";
 import {
@@ -52,7 +52,7 @@ ${ADDRESS_HELP}`,
     let refused = 0;
     const describe = () => `${moved} sessions moved, others may remain`;
     call.onInterruption(describe);
-    await using from = await openStore(fromAddress, options, console);
+    await using from = await openKeptStore(fromAddress, options, console);
     await using to = await connectStore(toAddress, options, {
       console,
       create: true,

@@ -15,6 +15,7 @@ import type { Console } from "./console.ts";
 import { loadDriver } from "./driver.ts";
 import {
   isRemote,
+  readAddress,
   type StoreAddress,
   type StoreKind,
 } from "./store_address.ts";
@@ -65,6 +66,26 @@ const CONNECT_TIMEOUT = 10_000;
 const MS_PER_SECOND = 1000;
 
 /**
+ * Opens the store that the STORE of a command names; see
+ * {@linkcode openKeptStore}.
+ *
+ * @param text The address, as it was given.
+ * @param options How it is opened.
+ * @param console Takes warnings.
+ * @throws {UsageError} If it is no address, or an option is not one of its store.
+ * @throws {Error} If no sessions were ever kept there.
+ */
+export async function openStore(
+  text: string,
+  options: StoreOptionValues,
+  console: Console,
+): Promise<OpenedStore> {
+  const address = readAddress(text, "STORE");
+  checkStoreOptions(options, address);
+  return await openKeptStore(address, options, console);
+}
+
+/**
  * Opens a store in which sessions were kept before. Nothing is made: a mistyped
  * address neither loses nor gains anything.
  *
@@ -73,7 +94,7 @@ const MS_PER_SECOND = 1000;
  * @param console Takes warnings.
  * @throws {Error} If no sessions were ever kept there.
  */
-export async function openStore(
+export async function openKeptStore(
   address: StoreAddress,
   options: StoreOptionValues,
   console: Console,

@@ -3,12 +3,8 @@ import { isSessionId } from "../core/token.ts";
 import { SessionManager } from "../manager/manager.ts";
 import { untilAborted } from "../system/waiting.ts";
 import { defineCommand, type ProgramCommand } from "./command.ts";
-import { checkStoreOptions, openStore, STORE_OPTIONS } from "./open_store.ts";
-import {
-  ADDRESS_HELP,
-  PERMISSIONS_HELP,
-  readAddress,
-} from "./store_address.ts";
+import { openStore, STORE_OPTIONS } from "./open_store.ts";
+import { ADDRESS_HELP, PERMISSIONS_HELP } from "./store_address.ts";
 import { UsageError } from "./usage.ts";
 
 /** Ends sessions: `revoke STORE --user U`, `revoke STORE ID…`. */
@@ -43,15 +39,13 @@ ${ADDRESS_HELP}`,
         throw new UsageError(`ID is not a session ID: ${id}`);
       }
     }
-    const address = readAddress(store, "STORE");
-    checkStoreOptions(options, address);
     let revoked = 0;
     call.onInterruption(() =>
       user === undefined
         ? `${revoked} sessions ended, others were not`
         : "the sessions may be shut already; call it again to be sure"
     );
-    await using opened = await openStore(address, options, console);
+    await using opened = await openStore(store, options, console);
     const missing: string[] = [];
     if (user !== undefined) {
       const manager = new SessionManager({ store: opened.store });

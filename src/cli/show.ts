@@ -3,13 +3,9 @@ import { isSessionId } from "../core/token.ts";
 import { findSession } from "../migration/move_session.ts";
 import { defineCommand, type ProgramCommand } from "./command.ts";
 import { printable } from "./console.ts";
-import { checkStoreOptions, openStore, STORE_OPTIONS } from "./open_store.ts";
+import { openStore, STORE_OPTIONS } from "./open_store.ts";
 import { timeOf, viewOf } from "./session_view.ts";
-import {
-  ADDRESS_HELP,
-  PERMISSIONS_HELP,
-  readAddress,
-} from "./store_address.ts";
+import { ADDRESS_HELP, PERMISSIONS_HELP } from "./store_address.ts";
 import { UsageError } from "./usage.ts";
 
 /** Shows one session: `show STORE ID`. */
@@ -32,12 +28,10 @@ ${ADDRESS_HELP}`,
   run: async ({ options, flags, positionals, console, signal }) => {
     const [store = "", id = ""] = positionals;
     if (!isSessionId(id)) throw new UsageError(`ID is not a session ID: ${id}`);
-    const address = readAddress(store, "STORE");
-    checkStoreOptions(options, address);
-    await using opened = await openStore(address, options, console);
+    await using opened = await openStore(store, options, console);
     const found = await findSession(opened.store, id, { signal });
     if (found === undefined) {
-      console.tell(`There is no session ${id} in ${address.name}`);
+      console.tell(`There is no session ${id} in ${opened.address.name}`);
       return 1;
     }
     const { record, lastAccess } = found;

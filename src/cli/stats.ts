@@ -4,18 +4,9 @@ import { listFiles } from "../system/files.ts";
 import { defineCommand, type ProgramCommand } from "./command.ts";
 import { withCommas } from "./console.ts";
 import { allOf } from "./list.ts";
-import {
-  checkStoreOptions,
-  type OpenedStore,
-  openStore,
-  STORE_OPTIONS,
-} from "./open_store.ts";
+import { type OpenedStore, openStore, STORE_OPTIONS } from "./open_store.ts";
 import { bytesOf, timeOf } from "./session_view.ts";
-import {
-  ADDRESS_HELP,
-  PERMISSIONS_HELP,
-  readAddress,
-} from "./store_address.ts";
+import { ADDRESS_HELP, PERMISSIONS_HELP } from "./store_address.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -54,9 +45,7 @@ ${ADDRESS_HELP}`,
   permissions: PERMISSIONS_HELP,
   run: async ({ options, flags, positionals, console, ...call }) => {
     const { signal } = call;
-    const address = readAddress(positionals[0]!, "STORE");
-    checkStoreOptions(options, address);
-    await using opened = await openStore(address, options, console);
+    await using opened = await openStore(positionals[0]!, options, console);
     const { store } = opened;
     const now = Date.now();
     const users = new Set<string>();

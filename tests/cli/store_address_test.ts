@@ -167,7 +167,7 @@ Deno.test("a store that is opened as another kind, or as any database, stays as 
     ] as const
   ) {
     await assertRejects(
-      () => openStore(readAddress(address, "STORE"), {}, console),
+      () => openStore(address, {}, console),
       Error,
       reason,
     );

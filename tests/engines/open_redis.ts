@@ -1,6 +1,4 @@
 import { pid } from "node:process";
-import { Cluster, Redis } from "npm:ioredis@5.11.1";
-import { createClient, createCluster } from "npm:redis@5.12.1";
 import { RedisSessionStore } from "../../src/engines/redis.ts";
 import { connectionOf } from "../../src/engines/redis_client.ts";
 import type { OpenedStore } from "../contract/open_store.ts";
@@ -38,6 +36,7 @@ export async function connectRedis(
   const name = nameOf(pid);
   switch (place.client) {
     case "redis": {
+      const { createClient, createCluster } = await import("npm:redis@5.12.1");
       const url = `redis://${HOST}:${port}`;
       const client = isCluster
         ? createCluster({ rootNodes: [{ url }], defaults: { name } })
@@ -50,6 +49,7 @@ export async function connectRedis(
       };
     }
     case "ioredis": {
+      const { Cluster, Redis } = await import("npm:ioredis@5.11.1");
       const client = isCluster
         ? new Cluster([{ host: HOST, port }], {
           redisOptions: { connectionName: name },

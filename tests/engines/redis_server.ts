@@ -73,6 +73,8 @@ export class RedisServer implements AsyncDisposable {
       appendonly: isDurable ? "yes" : "no",
       appendfsync: "always",
       "enable-debug-command": "yes",
+      // By default it waits 5 s for further replicas.
+      "repl-diskless-sync-delay": "0",
       ...settings,
     };
     const args = Object.entries(sentinel === undefined ? all : place)

@@ -45,7 +45,6 @@ for (const client of ["redis", "ioredis"] as const) {
     missing: missingRedis,
     // With one client only: it is slow, and the scripts are the same.
     isShared: client === "ioredis",
-    operations: 4_000,
     make: () => {
       const { port } = cluster.masters[0]!;
       return Promise.resolve(makePlace(client, port, true));

@@ -12,15 +12,11 @@ import { skipWaits, SqliteScene } from "./sqlite_scene.ts";
 
 const PAGE = 4096;
 
-/** With a rollback journal, a reader keeps a writer out. */
-const OPERATIONS = 2_000;
-
 for (const isBorrowed of [false, true]) {
   const what = isBorrowed ? ", borrowing a database" : "";
   testEngine(`SqliteSessionStore${what}`, {
     isShared: true,
     countsAll: true,
-    ...(isBorrowed && { operations: OPERATIONS }),
     make: () => {
       const directory = new TemporaryDirectory();
       const path = directory.join("sessions.db");
