@@ -57,7 +57,7 @@ class Device {
           JSON.stringify(this.log)
         }: its feature for keys in software may have changed`,
       );
-    }, 20_000);
+    }, 60_000);
     while (this.log.filter((each) => each === what).length < count) {
       await new Promise<void>((resolve) => {
         const go = () => {
@@ -165,7 +165,7 @@ deviceTest(
     assertEquals(await device.cookie(), undefined);
     assertEquals(await show(page, server), "null");
     assertEquals(await show(page, server), "null");
-    // It asked once more, for a page or for the icon of one, and forgot the session.
+    // It asked once more, and forgot the session.
     assertEquals(server.takeProofs(), [404]);
 
     await page.goto(`${server.url}/login`);
@@ -186,8 +186,8 @@ deviceTest(
   async (browser, server) => {
     const page = await (await browser.newContext()).newPage();
     const device = await bind(page, server);
-    await device.expire();
     server.failure = 503;
+    await device.expire();
     await page.goto(`${server.url}/count`);
     assertEquals(await page.textContent("h1"), "null");
     assertEquals(await device.cookie(), undefined);
