@@ -49,7 +49,7 @@ class Device {
     return device;
   }
 
-  /** Waits until so many of these have happened, since the watch began. */
+  /** Waits until so many of what begins so have happened, since the watch began. */
   async until(what: string, count = 1): Promise<void> {
     const problem = setTimeout(() => {
       throw new Error(
@@ -58,7 +58,7 @@ class Device {
         }: its feature for keys in software may have changed`,
       );
     }, 60_000);
-    while (this.log.filter((each) => each === what).length < count) {
+    while (this.log.filter((each) => each.startsWith(what)).length < count) {
       await new Promise<void>((resolve) => {
         const go = () => {
           this.#waiting.delete(go);
@@ -311,7 +311,9 @@ deviceTest(
       one.goto(`${server.url}/login?user=ann`),
       other.goto(`${server.url}/login?user=ben`),
     ]);
-    await device.until("creation true");
+    // What registers later replaces the other, or fails.
+    await device.until("creation ", 2);
+    assert(device.log.includes("creation true"));
     const user = await show(one, server);
     assertEquals(["ann", "ben"].includes(user), true);
     for (let times = 0; times < 3; times++) {
