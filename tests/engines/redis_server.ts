@@ -8,7 +8,7 @@ import { type Answer, ask } from "./redis_wire.ts";
 const FIRST_PORT = 10_000;
 const PORTS = 12_000;
 const PAUSE = 20;
-const TIMEOUT = 30_000;
+const TIMEOUT = 60_000;
 
 /** What this machine lacks to run Redis, if anything. */
 export const missingRedis: string | undefined = findRedis();
@@ -153,7 +153,7 @@ async function offsetOf(server: RedisServer): Promise<number> {
  *
  * @param what The condition, for the error.
  * @param isSo Tests the condition.
- * @throws {Error} If it is not true within half a minute.
+ * @throws {Error} If it is not true within a minute.
  */
 export async function waitUntil(
   what: string,
