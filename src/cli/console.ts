@@ -10,13 +10,17 @@ export interface Streams {
   readonly stderr: TextOutput;
 }
 
-/** The streams of this process. */
+/** The streams of this process; a bundler may load this module in Node, too. */
 export const SYSTEM: Streams = {
   get stdin() {
     return Deno.stdin.readable;
   },
-  stdout: Deno.stdout,
-  stderr: Deno.stderr,
+  get stdout() {
+    return Deno.stdout;
+  },
+  get stderr() {
+    return Deno.stderr;
+  },
 };
 
 const FULL = 32 * 1024;

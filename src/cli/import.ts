@@ -37,7 +37,9 @@ export const importSessions: ProgramCommand = defineCommand({
   about:
     `Reads from stdin what \`export STORE --data\` wrote, and adds it to a store. A
 session that is there already stays as it is, so after an interruption the same
-command goes on. Of the revocations of a user, the latest counts.
+command goes on. Of the revocations of a user, the latest counts. A session that
+the store refuses, as one that is too large for it, is named, and left out; the
+exit code is 1 then.
 
   … import STORE < sessions.ndjson
 
@@ -53,46 +55,65 @@ ${ADDRESS_HELP}`,
     const { signal } = call;
     const address = readAddress(positionals[0]!, "STORE", true);
     checkStoreOptions(options, address);
-    const count = { imported: 0, present: 0, expired: 0 };
+    const count = { imported: 0, present: 0, expired: 0, refused: 0 };
     const describe = () => `${count.imported} sessions imported`;
     call.onInterruption(() => `${describe()}, others were not`);
-    await using opened = await connectStore(address, options, {
-      console,
-      create: true,
-    });
-    await opened.store.setup();
     let line = 0;
-    let seen = 0;
-    let written: unknown;
-    try {
-      for await (const text of linesOf(console.stdin, signal)) {
-        const object = objectOf(text);
-        if (line === 0) checkHeader(object);
-        else if ("sessions" in object) written = object.sessions;
-        else {
-          const entry = entryOf(object);
-          count[await importEntry(opened.store, entry, signal)]++;
-          if (!isRevocationId(entry[0])) seen++;
-        }
-        console.showProgress(++line, "lines read");
-      }
-      signal.throwIfAborted();
-      if (line === 0) throw new TypeError("there is none");
-    } catch (error) {
+    const sayWhere = (error: unknown) => {
       if (signal.aborted) throw error;
       throw new Error(
         `Cannot import line ${line + 1}: ${reasonOf(error)} (${describe()})`,
         { cause: error },
       );
+    };
+    await using lines = linesOf(console.stdin, signal);
+    // Before there is a store: what is no export makes none.
+    await readHeader(lines, signal).catch(sayWhere);
+    line++;
+    await using opened = await connectStore(address, options, {
+      console,
+      create: true,
+    });
+    await opened.store.setup();
+    let seen = 0;
+    let written: unknown;
+    try {
+      for await (const text of lines) {
+        const object = objectOf(text);
+        if ("sessions" in object) written = object.sessions;
+        else {
+          const entry = entryOf(object);
+          if (!isRevocationId(entry[0])) seen++;
+          try {
+            count[await importEntry(opened.store, entry, signal)]++;
+          } catch (error) {
+            signal.throwIfAborted();
+            // Where that fails, too, the others would be refused as well.
+            await opened.store.check({ signal });
+            count.refused++;
+            console.tell(
+              `Cannot import line ${line + 1}, session ${entry[0]}: ${
+                reasonOf(error)
+              }`,
+            );
+          }
+        }
+        console.showProgress(++line, "lines read");
+      }
+      signal.throwIfAborted();
+    } catch (error) {
+      sayWhere(error);
     }
     console.endProgress();
-    const { imported, present, expired } = count;
+    const { imported, present, expired, refused } = count;
+    const text =
+      `Imported: ${imported}, Already there: ${present}, Expired: ${expired}`;
     console.printResult(
       flags.json,
       count,
-      `Imported: ${imported}, Already there: ${present}, Expired: ${expired}`,
+      refused > 0 ? `${text}, Refused: ${refused}` : text,
     );
-    if (seen === written) return 0;
+    if (seen === written) return refused > 0 ? 1 : 0;
     console.tell(
       written === undefined
         ? "The export was cut off: its last line is missing"
@@ -133,8 +154,15 @@ async function keepLatest(
 /** What a line holds, unchecked. */
 type LineObject = Readonly<Record<string, unknown>>;
 
-/** Refuses what is not the first line of a complete export. */
-function checkHeader({ type, data }: LineObject): void {
+/** Reads the first line, and refuses what is not that of a complete export. */
+async function readHeader(
+  lines: AsyncGenerator<string>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { done, value } = await lines.next();
+  signal.throwIfAborted();
+  if (done) throw new TypeError("there is none");
+  const { type, data } = objectOf(value);
   if (type !== EXPORT_TYPE) {
     throw new TypeError("it is not the first line of an export");
   }

@@ -25,11 +25,15 @@
  * process that both happened in, which is exact; or else by the clocks, which may
  * differ by SLACK. A revocation from the far future is one of a wrong clock.
  *
+ * `data` is made anew by each revocation, in an older version too: what belongs to
+ * one revocation, such as the session that it spares, does not outlive it. What a
+ * later version adds beside `data` is kept, so what only restricts belongs there.
+ *
  * The record lives 400 days, which is how long browsers keep a cookie at most
  * (draft-ietf-httpbis-rfc6265bis, section 5.5).
  */
 import { createHash } from "node:crypto";
-import type { SessionRecord } from "./record.ts";
+import { type SessionRecord, unknownMembers } from "./record.ts";
 import { createSessionId, isSessionId } from "./token.ts";
 
 /** What a user's revocation says. */
@@ -136,6 +140,7 @@ export function renewRevocation(
   const isBeforeLater = by !== undefined && !isOwn && isPlausible &&
     atBefore > now;
   return {
+    ...before && unknownMembers(before),
     data: {
       generation,
       ...spared,

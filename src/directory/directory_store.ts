@@ -43,6 +43,7 @@ import { lockPath, markerPath, sessionPath } from "./layout.ts";
 import { directoryEntries } from "./listing.ts";
 import {
   checkStillThere,
+  inspectOpened,
   prepareDirectory,
   tryReading,
   tryWriting,
@@ -374,8 +375,10 @@ export class DirectorySessionStore implements SessionStore, Disposable {
 
   #try(): void {
     const { directory } = this;
+    const isOpened = this.#context !== undefined;
     try {
-      tryReading(directory, this.#create && this.#context === undefined);
+      if (isOpened) inspectOpened(directory);
+      tryReading(directory, this.#create && !isOpened);
     } catch (error) {
       throw new SessionStoreError("read", error);
     }

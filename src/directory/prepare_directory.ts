@@ -96,15 +96,7 @@ export function checkMarked(directory: string): Deno.FileInfo {
  */
 export function checkStillThere(context: DirectoryContext): void {
   const { directory, device, owner } = context;
-  let info: Deno.FileInfo;
-  try {
-    info = system.stat(directory);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new SessionDirectoryError(directory, "it was removed or replaced", {
-      cause: error,
-    });
-  }
+  const info = inspectOpened(directory);
   if (info.dev !== device) {
     throw new SessionDirectoryError(
       directory,
@@ -118,6 +110,25 @@ export function checkStillThere(context: DirectoryContext): void {
     );
   }
   if (!system.exists(markerPath(directory))) prepareDirectory(directory, false);
+}
+
+/**
+ * Looks at a directory in which sessions were kept.
+ *
+ * @param directory The directory.
+ * @throws {SessionDirectoryError} If it is missing.
+ */
+export function inspectOpened(directory: string): Deno.FileInfo {
+  try {
+    return system.stat(directory);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new SessionDirectoryError(
+      directory,
+      "it was removed or replaced since it was opened; bring it back, or make it anew with mode 0700, and the server goes on",
+      { cause: error },
+    );
+  }
 }
 
 /**

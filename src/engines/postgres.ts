@@ -236,7 +236,7 @@ class PostgresEngine implements SessionEngine {
       const { code, message } = error as Error & { readonly code?: unknown };
       if (!NOT_ALLOWED.includes(code)) throw error;
       throw new Error(
-        `Cannot set up ${this.#names.table}: ${message}; let a role that may create run what PostgresSessionStore.setupSql() returns`,
+        `Cannot set up ${this.#names.table}: ${message}; let a role that may create run what the command \`schema postgres\` prints, or PostgresSessionStore.setupSql() returns`,
         { cause: error },
       );
     }

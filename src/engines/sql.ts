@@ -83,6 +83,17 @@ export function namesOf(table: unknown, schema?: string): SqlNames {
   };
 }
 
+/** Makes the row of what `read` selects, in the order of its columns. */
+export function rowOf(
+  [json, lastAccess, revision]: readonly unknown[],
+): EngineRow {
+  return {
+    json: json as string,
+    lastAccess: lastAccess as number,
+    revision: revision as SqlValue,
+  };
+}
+
 /** Writes the statements on a table. */
 export function statementsFor(
   { name, table, versions }: SqlNames,

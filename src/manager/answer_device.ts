@@ -15,7 +15,7 @@
  *                        another live session
  *                  403   with a challenge: no proof, a wrong or an old one
  *                  404   the session has ended, or is not bound
- *   both           503   the store failed
+ *   both           503   the store failed, or the user's revocation cannot be read
  *
  * What a browser makes of them: 400 and 404 at a registration leave it as it was;
  * after 403 it signs and tries again, four times in all; after 404 it forgets the
@@ -56,7 +56,12 @@ import { instantAfter } from "../session/lifetime.ts";
 import { compareTokens, findTokens, MOST_TOKENS } from "./choose_token.ts";
 import type { DeviceSettings } from "./device_options.ts";
 import type { ManagerSettings } from "./manager_options.ts";
-import { isSignedOut, loadRevocations, type Revocations } from "./users.ts";
+import {
+  isSignedOut,
+  loadRevocations,
+  readable,
+  type Revocations,
+} from "./users.ts";
 
 const HEADERS: readonly Header[] = [
   ["cache-control", "no-store"],
@@ -133,7 +138,7 @@ class Exchange {
     if (!await verifyProof(proof, key)) return respond(400);
     const tokens = transport.read(this.#request);
     if (await this.#opensAnother(tokens)) return respond(204);
-    const revocations = await loadRevocations(store, found.user);
+    const revocations = await this.#loadRevocation(found);
     const isKept = await this.#keep(revocations, key, isOffered);
     if (!isKept) return respond(404);
     counters.bound++;
@@ -153,7 +158,7 @@ class Exchange {
     if (identifier === undefined) return respond(404);
     const found = await store.load(id);
     if (found === undefined) return respond(404);
-    const revocations = await loadRevocations(store, found.user);
+    const revocations = await this.#loadRevocation(found);
     if (isSignedOut(id, found, revocations)) return respond(404);
     const { device: bound, deviceOffer } = found;
     if (bound === undefined) {
@@ -182,6 +187,18 @@ class Exchange {
 
   #readProof(): Proof | undefined {
     return readProof(this.#request.headers.get("secure-session-response"));
+  }
+
+  /**
+   * Loads the revocation of a session's user.
+   *
+   * @throws {SessionUnreadableError} If there is one that cannot be read: neither
+   * a new secret nor the end of the session may rest on it.
+   */
+  async #loadRevocation({ user }: SessionRecord): Promise<Revocations> {
+    const revocations = await loadRevocations(this.#settings.store, user);
+    if (user !== undefined) readable(revocations.get(user), user);
+    return revocations;
   }
 
   /** Tells whether the request brings the cookie of another live session. */

@@ -127,7 +127,8 @@ function shutUnreadable(error: unknown): Revocation {
 }
 
 /**
- * Returns the revocation of a user who signs in.
+ * Returns the revocation of a user who signs in, or whose session is about to get
+ * a new secret.
  *
  * @throws {SessionUnreadableError} If there is one that cannot be read.
  */

@@ -262,6 +262,7 @@ for (const kind of KINDS) {
         imported: 0,
         present: 4,
         expired: 0,
+        refused: 0,
       });
     },
   );

@@ -1,6 +1,11 @@
 /** What a command leaves that is ended in the middle, and what it says. */
 
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
 import { main } from "../../src/cli/main.ts";
 import { SqliteSessionStore } from "../../src/engines/sqlite.ts";
 import { recordOf } from "../constants.ts";
@@ -8,6 +13,8 @@ import { type Child, spawn } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 
 const MOST = 3_000;
+/** The first line of an export. */
+const HEAD = '{"type":"latchkey export 1","data":true}';
 
 /** A database with sessions, and a directory that they may move to. */
 class Scene implements AsyncDisposable {
@@ -128,31 +135,91 @@ Deno.test("a help ends without a word when nothing reads it, and says why it can
   }
 });
 
-Deno.test("migrate and import that fail in the middle say where, and what is done", async () => {
+Deno.test("import and migrate name each session that the store refuses, take the others, and end with 1", async () => {
   using place = new TemporaryDirectory();
-  const [file, kv] = [place.join("sessions.db"), `kv:${place.join("kv")}`];
-  {
-    using store = new SqliteSessionStore(file);
-    await store.save("a".repeat(32), recordOf({}));
-    await store.save("b".repeat(32), recordOf({ large: "x".repeat(70_000) }));
+  const file = place.join("sessions.db");
+  const pathOf = (name: string) => `kv:${place.join(name)}`;
+  using store = new SqliteSessionStore(file);
+  for (const name of "abcd") {
+    const large = "bd".includes(name) ? "x".repeat(70_000) : "";
+    await store.save(name.repeat(32), recordOf({ large }));
   }
   const run = (...args: string[]) =>
     spawn("mod.ts", args, { paths: [place.path] });
+  /** What is said of each, in the order of the sessions. */
+  const refusals = (stderr: string) =>
+    stderr.trimEnd().split("\n").sort().map((line) =>
+      line.replace(/line [2-5]/, "line N").replace(/: .* more than .*/, "")
+    );
   const exported = await run("export", file, "--data").end();
-  await using importing = run("import", kv);
+  await using importing = run("import", pathOf("imported"));
   await importing.writeLine(exported.stdout.trimEnd());
   const imported = await importing.end();
-  assertEquals(imported.code, 1);
-  assertMatch(
-    imported.stderr,
-    /^Cannot import line [23]: .* more than 65536 \([01] sessions imported\)\n$/,
+  assertEquals([imported.code, imported.stdout], [
+    1,
+    "Imported: 2, Already there: 0, Expired: 0, Refused: 2\n",
+  ]);
+  assertEquals(refusals(imported.stderr), [
+    `Cannot import line N, session ${"b".repeat(32)}`,
+    `Cannot import line N, session ${"d".repeat(32)}`,
+  ]);
+
+  const migrated = await run("migrate", file, pathOf("migrated")).end();
+  assertEquals([migrated.code, migrated.stdout], [1, "Moved: 2, Refused: 2\n"]);
+  assertEquals(refusals(migrated.stderr), [
+    `Cannot move session ${"b".repeat(32)}`,
+    `Cannot move session ${"d".repeat(32)}`,
+  ]);
+  const left = await Array.fromAsync(store.entries(), ([id]) => id[0]);
+  assertEquals(left.sort(), ["b", "d"]);
+});
+
+Deno.test("import into a store that fails in the middle says where, and what is done", async () => {
+  using place = new TemporaryDirectory();
+  const directory = place.join("sessions");
+  const lineOf = (id: string) =>
+    JSON.stringify({ id, lastAccess: Date.now(), record: recordOf() });
+  const steps = [
+    () => `${HEAD}\n${lineOf("a".repeat(32))}\n`,
+    () => {
+      // What came before is imported when more is read.
+      Deno.removeSync(directory, { recursive: true });
+      return `${lineOf("b".repeat(32))}\n${lineOf("c".repeat(32))}\n`;
+    },
+  ];
+  const { code, stdout, stderr } = await importInto(
+    `directory:${directory}`,
+    () => steps.shift()?.(),
   );
-  const { code, stderr } = await run("migrate", file, kv).end();
-  assertEquals(code, 1);
+  assertEquals([code, stdout], [1, ""]);
   assertMatch(
     stderr,
-    /more than 65536 \([01] sessions moved, others may remain\)\n$/,
+    /^Cannot import line 3: .*: it was removed .* \(1 sessions imported\)\n$/,
   );
+});
+
+Deno.test("import makes no store where the first line is not that of an export", async () => {
+  using place = new TemporaryDirectory();
+  for (const kind of ["directory", "sqlite"]) {
+    for (
+      const [text, reason] of [
+        ["", "there is none"],
+        ["nonsense\n", "it is not a JSON object"],
+        ['{"type":"other"}\n', "it is not the first line of an export"],
+        [HEAD.replace("true", "false"), "it was made without --data"],
+      ] as const
+    ) {
+      const texts = [text];
+      const { code, stdout, stderr } = await importInto(
+        `${kind}:${place.join("new")}`,
+        () => texts.shift(),
+      );
+      assertEquals([code, stdout], [1, ""]);
+      assertStringIncludes(stderr, "Cannot import line 1: ");
+      assertStringIncludes(stderr, reason);
+      assertEquals(place.list(), []);
+    }
+  }
 });
 
 Deno.test("import ends at Ctrl-C while it waits for more, and says what it has added", async () => {
@@ -206,24 +273,23 @@ Deno.test("import ends at Ctrl-C while it waits for more, and says what it has a
 Deno.test("import refuses what no export wrote, and names the line", async () => {
   using place = new TemporaryDirectory();
   const to = `sqlite:${place.join("new.db")}`;
-  const head = '{"type":"latchkey export 1","data":true}';
   const id = "a".repeat(32);
   for (
     const [text, reason] of [
       ["", "line 1: there is none"],
       ["nonsense", "line 1: it is not a JSON object"],
       ['{"type":"other"}', "line 1: it is not the first line of an export"],
-      [`${head}\n{}`, "line 2: it is not a session"],
+      [`${HEAD}\n{}`, "line 2: it is not a session"],
       [
-        `${head}\n{"id":"../x","lastAccess":1,"record":{}}`,
+        `${HEAD}\n{"id":"../x","lastAccess":1,"record":{}}`,
         "line 2: it is not",
       ],
       [
-        `${head}\n{"id":"${id}","lastAccess":1,"record":{"createdAt":-1,"data":{}}}`,
+        `${HEAD}\n{"id":"${id}","lastAccess":1,"record":{"createdAt":-1,"data":{}}}`,
         "line 2: of its record createdAt is not whole milliseconds",
       ],
       [
-        `${head}\n{"id":"${id}","lastAccess":1,"record":{"format":2,"createdAt":1,"data":{}}}`,
+        `${HEAD}\n{"id":"${id}","lastAccess":1,"record":{"format":2,"createdAt":1,"data":{}}}`,
         "format is not 1",
       ],
     ] as const
@@ -235,6 +301,34 @@ Deno.test("import refuses what no export wrote, and names the line", async () =>
     assert(stderr.includes(reason), stderr);
   }
 });
+
+/** Imports what is read piece by piece, in this process. */
+async function importInto(
+  to: string,
+  read: () => string | undefined,
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const said = { stdout: "", stderr: "" };
+  const outputTo = (name: keyof typeof said) => ({
+    isTerminal: () => false,
+    writeSync(bytes: Uint8Array) {
+      said[name] += new TextDecoder().decode(bytes);
+      return bytes.length;
+    },
+  });
+  const stdin = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      const text = read();
+      if (text === undefined) controller.close();
+      else controller.enqueue(new TextEncoder().encode(text));
+    },
+  }, { highWaterMark: 0 });
+  const code = await main(["import", to], {
+    stdin,
+    stdout: outputTo("stdout"),
+    stderr: outputTo("stderr"),
+  });
+  return { code, ...said };
+}
 
 /** Runs a command in a terminal. */
 const SCRIPT = ["script", "--quiet", "--return", "--command"];

@@ -136,7 +136,10 @@ Deno.test("migrate keeps the sessions that are already in the file", async () =>
 Deno.test("migrate --json prints one line of JSON", async () => {
   using migration = await Migration.make();
   migration.directory.addSession("live-000000000000", 0);
-  assertEquals((await migration.run("--json")).stdout, '{"moved":1}\n');
+  assertEquals(
+    (await migration.run("--json")).stdout,
+    '{"moved":1,"refused":0}\n',
+  );
 });
 
 Deno.test("migrate reports unreadable sessions, and moves the others", async () => {

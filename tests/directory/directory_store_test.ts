@@ -3,10 +3,14 @@ import {
   assertEquals,
   assertRejects,
   assertStrictEquals,
+  assertStringIncludes,
   assertThrows,
 } from "@std/assert";
 import { toFileUrl } from "@std/path/to-file-url";
-import { SessionDirectoryError } from "../../src/core/errors.ts";
+import {
+  SessionDirectoryError,
+  SessionStoreError,
+} from "../../src/core/errors.ts";
 import { revocationId } from "../../src/core/revocation.ts";
 import type { SessionStore } from "../../src/core/store.ts";
 import { system } from "../../src/system/system.ts";
@@ -312,6 +316,37 @@ Deno.test("after the directory was removed, operations that change a session thr
     assertEquals(await store.load(id), undefined);
   }
 });
+
+for (const create of [false, true]) {
+  Deno.test(`check() says that the directory was removed, and not that it was never there, with create ${create}`, async () => {
+    using parent = new TemporaryDirectory();
+    const path = parent.join("sessions");
+    const store = new DirectorySessionStore(path, { create });
+    if (create) {
+      await store.check();
+    } else {
+      const never = await assertRejects(() => store.check(), SessionStoreError);
+      assertStringIncludes(never.message, "it is missing (the option `create`");
+      Deno.mkdirSync(path, { mode: 0o700 });
+      await store.check();
+    }
+    Deno.removeSync(path, { recursive: true });
+    for (let again = 0; again < 2; again++) {
+      const error = await assertRejects(() => store.check(), SessionStoreError);
+      assertEquals(
+        [error.operation, error.message],
+        [
+          "read",
+          `Cannot read sessions: Cannot keep sessions in ${path}: it was removed or replaced since it was opened; bring it back, or make it anew with mode 0700, and the server goes on`,
+        ],
+      );
+    }
+    assertEquals(parent.list(), []);
+    Deno.mkdirSync(path, { mode: 0o700 });
+    await store.check();
+    await store.save(ID, recordOf());
+  });
+}
 
 Deno.test("a missing permission is the original error", async () => {
   using directory = new TemporaryDirectory();

@@ -136,6 +136,29 @@ Deno.test("SqliteSessionStore changes no setting of a database that it borrows",
   assertEquals(before.slice(0, 3), [3, 77, "delete"]);
 });
 
+Deno.test("SqliteSessionStore works where a statement returns objects only, as before Node 22.16", async () => {
+  using database = new DatabaseSync(":memory:");
+  const old: SqliteDatabase = {
+    get isTransaction() {
+      return database.isTransaction;
+    },
+    exec: (sql) => database.exec(sql),
+    prepare(sql) {
+      const statement = database.prepare(sql);
+      return {
+        get: (...values) => statement.get(...values),
+        all: (...values) => statement.all(...values),
+        run: (...values) => statement.run(...values),
+      };
+    },
+  };
+  const store = new SqliteSessionStore(old);
+  await store.save(ID, recordOf());
+  await store.update(ID, (record) => ({ ...record, data: { n: 1 } }));
+  assertEquals((await store.load(ID))?.data, { n: 1 });
+  assertEquals(await store.load(OTHER_ID), undefined);
+});
+
 Deno.test("SqliteSessionStore refuses to borrow a database that it cannot work with", async () => {
   using scene = new SqliteScene();
   const open = (options: object) => new DatabaseSync(scene.path, options);

@@ -266,7 +266,7 @@ testOnDisk(
     fill(disk.path);
     await fails("write", "No space left on device");
     empty(disk.path);
-    await fails("read", "it is missing");
+    await fails("read", "it was removed or replaced since it was opened");
     Deno.mkdirSync(directory, { mode: 0o777 });
     Deno.chmodSync(directory, 0o777);
     await fails("read", "others than its owner may write it");

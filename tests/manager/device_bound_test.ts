@@ -8,7 +8,11 @@ import {
   assertThrows,
 } from "@std/assert";
 import { revocationId } from "../../src/core/revocation.ts";
-import { SessionGoneError } from "../../src/core/errors.ts";
+import {
+  SessionGoneError,
+  SessionUnreadableError,
+} from "../../src/core/errors.ts";
+import type { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import { isCrossOrigin } from "../../src/http/cross_origin.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import type { SessionManagerOptions } from "../../src/manager/manager_options.ts";
@@ -414,6 +418,49 @@ for (const medium of MEDIA) {
     scene.clock.now += EVERY + GRACE;
     assertEquals(await userOf(browser.ask("/", {}, cookieIn(old))), null);
     assertEquals(await userOf(browser.visit("/")), "ann");
+  });
+}
+
+const SPOILED = {
+  garbage: "junk",
+  newer: `latchkey/2 ${revocationId("ann")}\n`,
+};
+for (const [as, spoiled] of Object.entries(SPOILED)) {
+  Deno.test(`while the user's revocation is ${as} a proof is answered with 503: no secret is given, and the browser keeps the session`, async () => {
+    await using scene = deviceScene("directory");
+    const { directory } = scene.store as DirectorySessionStore;
+    const mark = `${directory}/${revocationId("ann")}`;
+    const browser = await scene.bound();
+    const unbound = scene.browser();
+    const offer = offerOf(await unbound.send("/login"));
+    await Deno.writeTextFile(mark, spoiled);
+    const before = await scene.records();
+    const { session } = browser;
+    const assertUnavailable = (answer: Response | undefined, pair: string) => {
+      const { status, headers } = answer!;
+      assertEquals([status, headers.getSetCookie()], [503, []]);
+      assertEquals(challengeOf(answer!), undefined);
+      const event = scene.events.pop();
+      assert(event?.type === "unrotated");
+      assertEquals(event.sessionId, idOf(pair));
+      assert(event.error instanceof SessionUnreadableError);
+    };
+    assertUnavailable(await browser.prove(session!), browser.pair!);
+    const unproven = { ...session!, challenge: undefined };
+    assertUnavailable(await browser.prove(unproven), browser.pair!);
+    assertUnavailable(await unbound.answer(offer), unbound.pair!);
+    assertEquals(await scene.records(), before);
+
+    assertEquals(await userOf(browser.visit("/")), null);
+    browser.cookie = undefined;
+    assertEquals(await userOf(browser.visit("/write")), null);
+    assertEquals(browser.session, session);
+    assertEquals(await scene.records(), before);
+
+    await Deno.remove(mark);
+    assertEquals(await userOf(browser.visit("/")), "ann");
+    assertEquals((await unbound.answer(offer))!.status, 200);
+    assertEquals(await userOf(unbound.visit("/")), "ann");
   });
 }
 

@@ -1,7 +1,8 @@
 /** Members of a record that a later version has added, over real sockets. */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertGreater } from "@std/assert";
 import type { SessionRecord } from "../../src/core/record.ts";
+import { revocationId } from "../../src/core/revocation.ts";
 import { Browser, type Route, serve, STORES } from "./session_server.ts";
 
 const UNKNOWN = { elevatedUntil: 7, badge: { keys: ["one"] } };
@@ -73,4 +74,26 @@ for (const medium of STORES) {
       assertEquals(await found(), undefined, "another user");
     });
   }
+}
+
+for (const medium of STORES) {
+  Deno.test(`the next revocation keeps what a later version has added beside data, and nothing in it (${medium})`, async () => {
+    await using server = await serve(medium, ROUTES);
+    const { store, manager } = server;
+    const mark = revocationId("ann");
+    await manager.revokeUser("ann");
+    const before = await store.update(mark, (record) => ({
+      ...record,
+      ...UNKNOWN,
+      data: { ...record.data, alsoExcept: { id: "0".repeat(32) } },
+    }));
+    const browser = new Browser(server);
+    await browser.get("/sign-in?user=ann");
+    assertEquals(await manager.revokeUser("ann"), 1);
+    const after = await store.load(mark);
+    const { data, createdAt: _createdAt, expiresAt: _, ...others } = after!;
+    assertEquals(others, UNKNOWN);
+    assertEquals(Object.keys(data), ["generation", "by", "turn", "at"]);
+    assertGreater(data.generation, before!.data.generation);
+  });
 }

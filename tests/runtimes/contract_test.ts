@@ -3,7 +3,7 @@
  * one bundle of the tests and the package.
  */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import {
   missing as missingPostgres,
   PostgresServer,
@@ -26,6 +26,23 @@ const PACKAGE_SERVER = Deno.readTextFileSync(
   new URL("server_script.ts", import.meta.url),
 ).replace("../../mod.ts", "@latchkey/session");
 
+/** Loads all of the package, as bundlers do that make one file of it. */
+const LOADER = `
+import { readdirSync } from "node:fs";
+const root = import.meta.dirname + "/node_modules/@latchkey/session/";
+const modules = readdirSync(root, { recursive: true })
+  .filter((path) => path.startsWith("src/") && path.endsWith(".js"));
+for (const path of modules) await import(root + path);
+console.log(modules.includes("src/cli/main.js"));
+`;
+
+/** What checks types for Node. */
+const TYPESCRIPT = {
+  "typescript": "5.9.3",
+  "@types/node": "24.19.4",
+  "@types/deno": "2.7.0",
+};
+
 let directory: TemporaryDirectory;
 let runtimes: Runtimes;
 let redis: RedisServer;
@@ -34,11 +51,14 @@ let postgres: PostgresServer;
 if (missingRuntimes === undefined) {
   Deno.test.beforeAll(async () => {
     directory = new TemporaryDirectory();
-    runtimes = await Runtimes.install(directory);
+    runtimes = await Runtimes.install(directory, TYPESCRIPT);
     await runtimes.bundle("contract_script.ts", "contract.mjs");
     await runtimes.bundle("server_script.ts", "server.mjs");
     await runtimes.installPackage();
-    directory.writeFiles({ "package_server.ts": PACKAGE_SERVER });
+    directory.writeFiles({
+      "package_server.ts": PACKAGE_SERVER,
+      "loader.mjs": LOADER,
+    });
     if (missingRedis === undefined) redis = await RedisServer.start();
     if (missingPostgres === undefined) postgres = await PostgresServer.start();
   });
@@ -121,4 +141,45 @@ for (const name of RUNTIMES) {
       },
     });
   }
+
+  Deno.test({
+    name: `${name}: no module of the package needs Deno where it is loaded`,
+    ignore: missingRuntimes !== undefined,
+    fn: async () => {
+      await using child = runtimes.start(name, "loader.mjs");
+      const { code, stdout, stderr } = await child.end();
+      assertEquals(code, 0, stderr);
+      assertEquals(stdout, "true\n");
+    },
+  });
 }
+
+Deno.test({
+  name:
+    "docs/frameworks.md: tsc misses the namespace Deno, and has it from @types/deno",
+  ignore: missingRuntimes !== undefined,
+  fn: async () => {
+    const check = async (...types: string[]) => {
+      directory.writeFiles({
+        "tsconfig.json": JSON.stringify({
+          compilerOptions: {
+            noEmit: true,
+            allowImportingTsExtensions: true,
+            strict: true,
+            module: "nodenext",
+            target: "esnext",
+            types,
+          },
+          files: ["package_server.ts"],
+        }),
+      });
+      const tsc = "node_modules/typescript/bin/tsc --project";
+      await using child = runtimes.start("node", tsc, "tsconfig.json");
+      return (await child.end()).stdout;
+    };
+    assertEquals(await check("node", "deno"), "");
+    const lacking = (await check("node")).trimEnd().split("\n");
+    assertEquals(lacking.length, 1, lacking.join("\n"));
+    assertStringIncludes(lacking[0]!, "Cannot find namespace 'Deno'");
+  },
+});

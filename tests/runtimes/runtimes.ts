@@ -40,15 +40,27 @@ export class Runtimes {
     this.#directory = directory;
   }
 
-  /** Installs all of them. */
-  static async install(directory: TemporaryDirectory): Promise<Runtimes> {
+  /**
+   * Installs all of them.
+   *
+   * @param directory Where.
+   * @param more Further packages, by their names and versions.
+   */
+  static async install(
+    directory: TemporaryDirectory,
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<Runtimes> {
     const packages = [...Object.values(PACKAGES), STD];
     directory.writeFiles({
       "deno.json": JSON.stringify({ nodeModulesDir: "auto" }),
       "package.json": JSON.stringify({
-        dependencies: Object.fromEntries(
-          packages.map(({ name, version }) => [name, version]),
-        ),
+        type: "module",
+        dependencies: {
+          ...Object.fromEntries(
+            packages.map(({ name, version }) => [name, version]),
+          ),
+          ...more,
+        },
       }),
     });
     const { code, stderr } = await spawnDeno(["install", "--quiet"], {
