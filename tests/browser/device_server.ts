@@ -111,7 +111,6 @@ export class DeviceServer implements AsyncDisposable {
   }
 
   async #answer(request: Request, path: string): Promise<Response> {
-    if (path === "/favicon.ico") return new Response(null, { status: 404 });
     const isProof = path.startsWith("/device-session");
     if (isProof && this.failure !== undefined) {
       return new Response(null, { status: this.failure });
@@ -126,7 +125,11 @@ export class DeviceServer implements AsyncDisposable {
       if (path === "/logout") session.setUser(null);
       if (path === "/revoke") await this.manager.revokeUser(user);
       if (path === "/count") session.set(crypto.randomUUID(), true);
-      const text = `<!doctype html><title>a page</title><h1>${session.user}`;
+      // A browser asks for the icon of a page when it likes, which may be in the
+      // next step of a test; it does not ask for this one.
+      const icon = `<link rel="icon" href="data:,">`;
+      const text =
+        `<!doctype html><title>a page</title>${icon}<h1>${session.user}`;
       return new Response(path.startsWith("/api") ? session.user : text, {
         headers: { "content-type": "text/html", "cache-control": "no-store" },
       });

@@ -296,7 +296,7 @@ Deno.test("cleanup stops after --max-deletes and --max-seconds, and says so", as
 
 Deno.test("cleanup ends at Ctrl-C in the middle, and leaves the rest", async () => {
   using directory = await SessionDirectory.make();
-  const most = 3_000;
+  const most = 10_000;
   for (let n = 0; n < most; n++) {
     directory.addSession(`unused-${String(n).padStart(10, "0")}`, 40 * MINUTE);
   }

@@ -38,8 +38,7 @@ for (const javaScriptEnabled of [true, false]) {
 
     await test.step("logging in makes a cookie and a file", async () => {
       await page.fill("input[name=name]", "Visitor");
-      await page.getByRole("button", { name: "Log in" }).click();
-      await page.getByText("Welcome! Visitor").waitFor();
+      await press(page, "Log in", "Welcome! Visitor");
       assertEquals(await page.textContent("h1"), "Hello, Visitor!");
       assertEquals(server.list().length, 1);
       const [cookie] = await context.cookies();
@@ -59,8 +58,7 @@ for (const javaScriptEnabled of [true, false]) {
     });
 
     await test.step("the counter counts", async () => {
-      await page.getByRole("button", { name: "Count", exact: true }).click();
-      await page.getByText("Counter: 1").waitFor();
+      await press(page, "Count", "Counter: 1");
       assertEquals(await page.textContent(".number"), "1");
     });
 
@@ -97,9 +95,7 @@ for (const javaScriptEnabled of [true, false]) {
 
     await test.step("logging out removes the cookie and the file", async () => {
       await page.goto(server.url);
-      await page.getByRole("button", { name: "Log out" }).click();
-      await page.getByText("Goodbye!").waitFor();
-      assertEquals(await page.getByText("Goodbye!").isVisible(), true);
+      await press(page, "Log out", "Goodbye!");
       assertEquals(await page.textContent("h1"), "Not logged in");
       assertEquals(await context.cookies(), []);
       assertEquals(server.list(), []);
@@ -121,7 +117,7 @@ browserTest("markup stays text in Chromium", async (browser, server) => {
 
   await page.goto(server.url);
   await page.fill("input[name=name]", marks);
-  await page.getByRole("button", { name: "Log in" }).click();
+  await press(page, "Log in", "Welcome!");
   await page.fill("input[name=item]", marks);
   await press(page, "Add", "Added: ");
   assertEquals(await page.textContent("h1"), `Hello, ${marks}!`);
@@ -143,9 +139,8 @@ browserTest(
     await one.reload();
     const devices = one.locator("#devices li");
     assertEquals(await devices.count(), 3);
-    await one.getByRole("button", { name: "Sign out Safari on iPhone" })
-      .click();
-    await one.getByText("Signed out: Safari on iPhone").waitFor();
+    const safari = "Safari on iPhone";
+    await press(one, `Sign out ${safari}`, `Signed out: ${safari}`);
     assertEquals(await devices.count(), 2);
     await other.reload();
     assertEquals(await other.textContent("h1"), "Not logged in");
@@ -321,8 +316,7 @@ browserTest(
     const page = await context.newPage();
     await page.goto(server.url);
     await page.fill("input[name=name]", "Visitor");
-    await page.getByRole("button", { name: "Log in" }).click();
-    await page.getByText("Welcome! Visitor").waitFor();
+    await press(page, "Log in", "Welcome! Visitor");
 
     using other = serveForm(`${server.url}/actions/logout`);
     await page.goto(other.url);
@@ -375,22 +369,27 @@ async function logIn(
   const page = await context.newPage();
   await page.goto(url);
   await page.fill("input[name=name]", "Visitor");
-  await page.getByRole("button", { name: "Log in" }).click();
-  await page.getByText("Welcome! Visitor").waitFor();
+  await press(page, "Log in", "Welcome! Visitor");
   return page;
 }
 
-/** Submits a form of a card, and waits for the message that it leaves. */
+/** Submits a form of a card, and waits for the page with the message that it leaves. */
 async function press(
   page: Page,
   button: string,
   message: string,
 ): Promise<void> {
+  // The history has no page that was left before it was loaded.
+  await page.waitForLoadState();
   await page.getByRole("button", { name: button, exact: true }).click();
   await page.locator(".notice, .message", { hasText: message }).waitFor();
+  // A message is shown before the rest of the page is there.
+  await page.waitForLoadState();
 }
 
 async function addSlowly(page: Page): Promise<void> {
+  // The page that is there may be shown, and not loaded yet.
+  await page.waitForLoadState();
   // No message to wait for: the other tab may be the one that reads it.
   const loaded = page.waitForEvent("load");
   await page.getByRole("button", { name: "Add in 3 seconds" }).click();

@@ -4,12 +4,10 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { MemorySessionStore } from "../../src/engines/memory.ts";
 import { isCrossOrigin } from "../../src/http/cross_origin.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
+import { drawPort } from "../ports.ts";
 import { Child, runSync } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { isMissing, listBlocks, replace } from "./page.ts";
-
-const FIRST_PORT = 10_000;
-const PORTS = 12_000;
 
 /** A server behind a proxy, which tells what it sees. */
 class Server implements AsyncDisposable {
@@ -185,7 +183,7 @@ async function start(
   ]);
   assertEquals(code, 0, stderr);
   for (;;) {
-    const https = FIRST_PORT + Math.floor(Math.random() * PORTS);
+    const https = drawPort();
     const place = { directory, server, https, http: https + 1 };
     const file = `${directory}/configuration`;
     Deno.writeTextFileSync(
@@ -218,7 +216,7 @@ async function start(
       async [Symbol.asyncDispose]() {
         client.close();
         child.kill("SIGTERM");
-        await child.end(10_000);
+        await child.end(60_000);
       },
     };
   }

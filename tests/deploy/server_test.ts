@@ -61,7 +61,7 @@ Deno.test("the server on the page is live, ready, and keeps sessions when it is 
     assertEquals(await page.text(), visit);
     cookie ||= page.headers.getSetCookie()[0]!.split(";")[0]!;
     child.kill("SIGTERM");
-    const { code, stderr } = await child.end(10_000);
+    const { code, stderr } = await child.end(60_000);
     assertEquals(code, 0, stderr);
     const left = [...Deno.readDirSync(sessions)].map(({ name }) => name);
     assertEquals(left.filter((name) => name.startsWith(".tmp")), []);

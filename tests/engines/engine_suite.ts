@@ -26,7 +26,7 @@ export interface TestedEngine extends ContractEngine {
  */
 const OPERATIONS = 2_000;
 const KILLS = 12;
-/** In ms; the process needs the first part of it to start. */
+/** Of a process that is at work, in ms. */
 const LONGEST_LIFE = 500;
 
 /**

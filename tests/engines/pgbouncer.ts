@@ -1,7 +1,8 @@
 /** A PgBouncer of a test's own, on loopback. */
 
+import { drawPort } from "../ports.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
-import { freePort, letThrough, NOBODY } from "./postgres_server.ts";
+import { letThrough, NOBODY } from "./postgres_server.ts";
 
 const READY = "process up";
 const TAKEN = "Address already in use";
@@ -60,7 +61,7 @@ export class PgBouncer implements AsyncDisposable {
    */
   static async start(server: number): Promise<PgBouncer> {
     for (let attempt = 1;; attempt++) {
-      const bouncer = new PgBouncer(freePort(), server);
+      const bouncer = new PgBouncer(drawPort(), server);
       if (await bouncer.#isReady()) return bouncer;
       const log = bouncer.#log;
       await bouncer[Symbol.asyncDispose]();

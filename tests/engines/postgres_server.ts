@@ -1,6 +1,7 @@
 /** A PostgreSQL server of a test's own, on loopback. */
 
 import { removeIfThere } from "../../src/system/files.ts";
+import { drawPort } from "../ports.ts";
 import { findPostgres } from "./find_postgres.ts";
 
 const READY = /database system is ready to accept (read-only )?connections/;
@@ -49,7 +50,7 @@ export class PostgresServer implements AsyncDisposable {
     const server = new PostgresServer(options);
     try {
       await server.#initialize();
-      for (let attempt = 1; !await server.#start(freePort()); attempt++) {
+      for (let attempt = 1; !await server.#start(drawPort()); attempt++) {
         if (attempt === ATTEMPTS) throw new Error("Cannot find a free port");
       }
     } catch (error) {
@@ -182,10 +183,4 @@ export function letThrough(directory: string): void {
     const { mode } = Deno.statSync(path);
     if ((mode! & 0o001) === 0) Deno.chmodSync(path, mode! & 0o777 | 0o011);
   }
-}
-
-/** Finds a port that is free just now. */
-export function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }

@@ -1,14 +1,12 @@
 /** Real Redis servers, as children on loopback ports of their own. */
 
+import { drawPort } from "../ports.ts";
 import { Child, runSync } from "../spawn.ts";
 import { TemporaryDirectory } from "../temporary_directory.ts";
 import { type Answer, ask } from "./redis_wire.ts";
 
-/** Ports below those that the system gives to clients, the cluster's ports included. */
-const FIRST_PORT = 10_000;
-const PORTS = 12_000;
 const PAUSE = 20;
-const TIMEOUT = 30_000;
+const TIMEOUT = 60_000;
 
 /** What this machine lacks to run Redis, if anything. */
 export const missingRedis: string | undefined = findRedis();
@@ -40,7 +38,7 @@ export class RedisServer implements AsyncDisposable {
   /** Starts one on a port that is free. */
   static async start(options: RedisServerOptions = {}): Promise<RedisServer> {
     for (;;) {
-      const port = FIRST_PORT + Math.floor(Math.random() * PORTS);
+      const port = drawPort();
       const server = new RedisServer(port, options);
       try {
         await server.resume();
@@ -155,7 +153,7 @@ async function offsetOf(server: RedisServer): Promise<number> {
  *
  * @param what The condition, for the error.
  * @param isSo Tests the condition.
- * @throws {Error} If it is not true within half a minute.
+ * @throws {Error} If it is not true within a minute.
  */
 export async function waitUntil(
   what: string,

@@ -2,7 +2,7 @@
  * Runs in a process or worker of its own: flows that make random calls on a few
  * sessions, which other clients use as well. A process takes its task as an
  * argument, a worker as its first message; both open the store, send "ready",
- * wait for the word to begin, and send "done".
+ * wait for the word to begin, and send "done". A process also says "at work".
  */
 
 import { migrateSessions } from "../../src/migration/move_session.ts";
@@ -54,12 +54,17 @@ async function move(place: MigratingPlace): Promise<void> {
 }
 
 /** Does its task; its flows run concurrently. */
-async function run(task: Task, { store }: OpenedStore): Promise<void> {
-  if (task.isMover) return await move(task.place as MigratingPlace);
+async function run(
+  task: Task,
+  { store }: OpenedStore,
+  tellAtWork: () => void = () => {},
+): Promise<void> {
   const { client, damage, seed } = task;
   using history = new HistoryWriter(task.history);
   await store.setup();
   if (damage !== undefined) inflict(damage);
+  tellAtWork();
+  if (task.isMover) return await move(task.place as MigratingPlace);
   await Promise.all(Array.from({ length: FLOWS }, async (_, n) => {
     const flow = new Flow({
       client: client + n,
@@ -79,7 +84,7 @@ async function runInProcess(): Promise<void> {
   const reader = Deno.stdin.readable.getReader();
   await reader.read();
   await reader.cancel();
-  await run(task, opened);
+  await run(task, opened, () => console.log("at work"));
   console.log("done");
 }
 

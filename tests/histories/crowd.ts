@@ -18,7 +18,7 @@ const SCRIPT = new URL("./client.ts", import.meta.url);
 
 /** A process or a worker with a task. */
 interface Client extends AsyncDisposable {
-  /** Lets it begin. */
+  /** Lets it begin; a process is at work when the promise resolves. */
   begin(): Promise<void>;
   /** Resolves when it has made all its operations. */
   isDone(): Promise<void>;
@@ -175,7 +175,10 @@ async function startProcess(task: Task): Promise<ProcessClient> {
     flags: flagsFor(task.place, task.history),
   });
   const client: ProcessClient = {
-    begin: () => process.writeLine(),
+    begin: async () => {
+      await process.writeLine();
+      await process.expectLine("at work");
+    },
     isDone: async () => {
       await process.expectLine("done");
       await process.end();

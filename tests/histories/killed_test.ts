@@ -8,7 +8,7 @@ import { IDS } from "./flow.ts";
 import { judge } from "./judgement.ts";
 
 const KILLS = 48;
-/** In ms; the process needs the first part of it to start. */
+/** Of a process that is at work, in ms. */
 const LONGEST_LIFE = 300;
 
 /** Every kind of operation, on every session, by a store that does not wait for locks. */

@@ -13,7 +13,7 @@ import { judge } from "./judgement.ts";
 const GROUNDS = 5;
 const OPERATIONS = 800;
 const KILLS = 24;
-/** In ms; the process needs the first part of it to start. */
+/** Of a process that is at work, in ms. */
 const LONGEST_LIFE = 400;
 
 /** A ground whose sessions are all in the old store; the rest is undone. */

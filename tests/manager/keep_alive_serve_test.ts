@@ -1,9 +1,11 @@
 /** What lasts longer than the idle timeout keeps its session, if it may. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { MemorySessionStore } from "../../src/engines/memory.ts";
 import { SessionManager } from "../../src/manager/manager.ts";
 import type { Session } from "../../src/session/session.ts";
 import { HOUR, MINUTE } from "../constants.ts";
+import { replaceSystem } from "../replaced_system.ts";
 import { type Act, type ActingServer, serveActs } from "./acting_server.ts";
 import { serve, STORES } from "./session_server.ts";
 import { cookieIn, type Data, lastAccessOf } from "./set_up.ts";
@@ -54,40 +56,48 @@ for (const medium of STORES) {
     });
 
   Deno.test(`keepAlive() lets an upload last longer than the idle timeout, and be saved (${medium})`, async () => {
+    let time = Date.now();
+    const now = () => time;
+    using _clock = replaceSystem({ now });
+    const kept: boolean[] = [];
+    let isKept = Promise.withResolvers<void>();
     await using server = await serve(medium, {
       "/begin": (session) => {
         session.set("n", 1);
         return new Response();
       },
       "/upload": async (session, request) => {
-        const kept: boolean[] = [];
         for await (const _piece of request.body!) {
           kept.push(await server.manager.keepAlive(session));
+          isKept.resolve();
         }
         session.set("n", 2);
-        assert(kept.length > 3);
-        return Response.json([...new Set(kept)]);
+        return new Response();
       },
       "/": (session) => new Response(`${session.get("n")}`),
-    }, { idleTimeout: 1000 });
+    }, {
+      idleTimeout: IDLE,
+      now,
+      ...medium === "memory" && { store: new MemorySessionStore({ now }) },
+    });
     const begun = await server.get("/begin");
     await begun.body?.cancel();
     const cookie = cookieIn(begun.headers.get("set-cookie")!);
-    const body = new ReadableStream<Uint8Array>({
-      async start(controller) {
-        for (let n = 0; n < 25; n++) {
-          controller.enqueue(new Uint8Array(1));
-          await new Promise((resolve) => setTimeout(resolve, 60));
-        }
-        controller.close();
-      },
-    });
+    async function* sendPieces(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+      for (let n = 0; n < 5; n++) {
+        isKept = Promise.withResolvers();
+        yield new Uint8Array(1);
+        await isKept.promise;
+        time += IDLE - MINUTE;
+      }
+    }
     const response = await fetch(`http://127.0.0.1:${server.port}/upload`, {
       method: "POST",
       headers: { cookie },
-      body,
+      body: ReadableStream.from(sendPieces()),
     });
-    assertEquals(await response.json(), [true]);
+    await response.body?.cancel();
+    assertEquals([response.status, kept], [200, Array(5).fill(true)]);
     const after = await server.get("/", cookie);
     assertEquals(await after.text(), "2");
     assertEquals(server.events, []);

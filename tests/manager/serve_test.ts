@@ -7,6 +7,7 @@ import {
   assertMatch,
   assertNotEquals,
 } from "@std/assert";
+import { cpuUsage } from "node:process";
 import type { Act } from "./acting_server.ts";
 import {
   Browser,
@@ -474,15 +475,20 @@ for (const medium of STORES) {
   Deno.test(`40,000 updates and form tokens in one request take linear time, and 32 tokens are kept (${medium})`, async () => {
     const COUNT = 40_000;
     let took = Infinity;
+    /** Of this process, in ms: others may be at work beside it. */
+    const cpuTime = () => {
+      const { user, system } = cpuUsage();
+      return (user + system) / 1_000;
+    };
     await using server = await serve(medium, {
       "/": (session) => {
-        const begin = performance.now();
+        const begin = cpuTime();
         const tokens: string[] = [];
         for (let i = 0; i < COUNT; i++) {
           session.update("n", (n = 0) => n + 1);
           tokens.push(session.createFormToken());
         }
-        took = performance.now() - begin;
+        took = cpuTime() - begin;
         const held = tokens.map((token) => session.hasFormToken(token));
         assertEquals(held.indexOf(true), COUNT - 32);
         assertEquals(held.slice(-32), Array(32).fill(true));

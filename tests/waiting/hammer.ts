@@ -6,6 +6,7 @@
 
 import { DirectorySessionStore } from "../../src/directory/directory_store.ts";
 import type { SessionRecord } from "../../src/core/record.ts";
+import { linesOf } from "../nodes/lines.ts";
 import { spawn } from "../spawn.ts";
 
 /** The task of a hammer. */
@@ -58,7 +59,7 @@ async function strike(task: HammerTask): Promise<HammerReport> {
 
 /** A hammer that is running. */
 export interface Hammer extends AsyncDisposable {
-  /** Lets it begin, and returns its report. */
+  /** Lets it do its task, once more, and returns its report. */
   run(): Promise<HammerReport>;
 }
 
@@ -77,16 +78,18 @@ export async function startHammer(task: HammerTask): Promise<Hammer> {
   return {
     run: async () => {
       await process.writeLine();
-      return JSON.parse((await process.end()).stdout);
+      const line = await process.readLine();
+      if (line === undefined) throw new Error((await process.end()).stderr);
+      return JSON.parse(line);
     },
     [Symbol.asyncDispose]: () => process[Symbol.asyncDispose](),
   };
 }
 
 if (import.meta.main) {
+  const task: HammerTask = JSON.parse(Deno.args[0]!);
   console.log("ready");
-  const reader = Deno.stdin.readable.getReader();
-  await reader.read();
-  await reader.cancel();
-  console.log(JSON.stringify(await strike(JSON.parse(Deno.args[0]!))));
+  for await (const _line of linesOf(Deno.stdin.readable)) {
+    console.log(JSON.stringify(await strike(task)));
+  }
 }
