@@ -82,7 +82,7 @@ interface Counts {
 }
 
 /** What takes longer hangs. */
-const MOST_MINUTES = 60;
+const MOST_MINUTES = 30;
 const MOST_MINUTES_OF_SOAK = 24 * 60;
 
 /** How much of a run is shown that failed without a test that failed. */
