@@ -60,6 +60,7 @@ export interface RevocationMoment {
 
 const REVOCATION_ID = /^user-[0-9a-f]{56}$/;
 const HASH_LENGTH = 56;
+const MOST_NAMED = 10_000;
 const SLACK = 1_000;
 const WRONG_CLOCK = 60_000;
 const KEPT_FOR = 400 * 24 * 60 * 60 * 1000;
@@ -86,6 +87,9 @@ export function takeTurn(): number {
   return ++thisProcess.turns;
 }
 
+/** What was named last: each signed-in request asks for the same name again. */
+const named = new Map<string, string>();
+
 /**
  * Names the record of a user's revocation. No session has such an ID, since the ID
  * in a token is hexadecimal.
@@ -93,9 +97,16 @@ export function takeTurn(): number {
  * @param user Any text.
  */
 export function revocationId(user: string): string {
-  // As JSON, which tells halves of surrogate pairs apart; UTF-8 does not.
-  const hash = createHash("sha256").update(JSON.stringify(user)).digest("hex");
-  return `user-${hash.slice(0, HASH_LENGTH)}`;
+  let id = named.get(user);
+  if (id === undefined) {
+    // As JSON, which tells halves of surrogate pairs apart; UTF-8 does not.
+    const text = JSON.stringify(user);
+    const hash = createHash("sha256").update(text).digest("hex");
+    id = `user-${hash.slice(0, HASH_LENGTH)}`;
+    if (named.size >= MOST_NAMED) named.clear();
+    named.set(user, id);
+  }
+  return id;
 }
 
 /** Tells whether an ID is one that {@linkcode revocationId} makes. */

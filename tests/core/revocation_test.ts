@@ -1,8 +1,10 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertNotEquals } from "@std/assert";
 import {
   isLater,
+  isRevocationId,
   readRevocation,
   renewRevocation,
+  revocationId,
   takeTurn,
   thisProcess,
 } from "../../src/core/revocation.ts";
@@ -39,4 +41,17 @@ Deno.test("a revocation that was asked for earlier and is written later lets no 
       "one that is opened after it passes in its process",
     );
   }
+});
+
+Deno.test("revocationId() names each user's record, of however many and asked in any order", () => {
+  // printf '"ann"' | sha256sum
+  const known = "user-cec78459472eed8b9f4625f155fd705ad906eae5352a769f5c9a4a07";
+  const nameOf = (n: number) => revocationId(`user ${n}`);
+  const users = Array.from({ length: 25_000 }, (_, n) => n);
+  const names = users.map(nameOf);
+  assertEquals(new Set(names).size, users.length);
+  assertEquals(names.every(isRevocationId), true);
+  assertEquals(users.toReversed().map(nameOf), names.toReversed());
+  assertEquals(revocationId("ann"), known);
+  assertNotEquals(revocationId("\ud800"), revocationId("\udc00"));
 });
