@@ -1,27 +1,24 @@
 /*
  * How much dearer than the bare system calls is an operation on a session?
  *
- * 2026-11-27, Deno 2.9.6, ext4, 2 cores that others slowed down by half, the
- * middle of three runs (p75). Speed, the system calls being 1:
+ * 2026-11-28, Deno 2.9.6, ext4, 2 cores, by `bench:check`. Speed, the system calls
+ * being 1:
  *
  *                             500 B   4 KiB
- *   load                       0.76    0.85
- *   load and touch, not due    0.78    0.90
- *   load and touch, due        0.84    0.63
- *   save                       0.66    0.99
- *   save, a fresh file, bare   0.13    0.15
- *   update                     0.70    0.94
- *   create                     0.65    0.60
- *   delete                     0.40    0.51
- *
- * On a quiet machine, a week before, the first line was 0.85 and 0.92.
+ *   load                       0.77    0.90
+ *   load and touch, not due    0.83    0.92
+ *   load and touch, due        0.73    0.63
+ *   save                       0.71    0.75
+ *   update                     0.77    0.83
+ *   create                     0.76    0.49
+ *   delete                     0.52    0.51
  *
  * What is left of a load: the unlock before the close, the promise, the header
  * and its checksum. A touch that is due decodes the record twice, which shows
  * at 4 KiB.
  *
- * Since the file that was replaced is written over the next time, a save takes
- * 260 µs where the bare calls with a fresh file take 1,280: on ext4 a rename over
+ * Since the file that was replaced is written over the next time, a save took
+ * 260 µs where the bare calls with a fresh file took 1,280: on ext4 a rename over
  * a name waits for the blocks of a new file. What is left above the bare calls
  * is the format, its checksum, the read of whose session it was, an unlock; to
  * create and to delete, the entry in the index of users.

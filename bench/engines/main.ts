@@ -7,8 +7,9 @@
  * and bare get take turns, A B A B. Writes engines.md and engines.json.
  *
  * 2026-11-28, Deno 2.9.6, ext4, 2 cores for engine and client: a load has of the
- * speed of the engine's own get with `JSON.parse`, alone and in 32 flows, 0.75 and
- * 0.78 (SQLite), 0.62 (Deno KV), 0.93 and 0.91 (Redis), 0.84 and 0.89 (PostgreSQL).
+ * speed of the engine's own get with `JSON.parse`, alone and in 32 flows, 0.91 and
+ * 0.91 (SQLite), 0.86 and 0.88 (Deno KV), 0.96 and 0.81 (Redis), 0.90 and 0.88
+ * (PostgreSQL), in 9 rounds of 400 ms among 1,000.
  * SQLite does the most loads and changes a second, Redis the most changes in 32
  * flows.
  *

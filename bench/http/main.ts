@@ -10,11 +10,11 @@
  * wrk takes a core for itself: on two cores the server has the other one. What is
  * not installed (Node) is skipped, and said so; wrk must be.
  *
- * 2026-11-28, Deno 2.9.6, Node 20, ext4, 2 cores that others used, 8 rounds of 2 s:
- * by processor time we read at 0.71 of the speed of the handler that is written by
- * hand and change at 0.66, at half of our speed at 0.71 and 0.61. We read 5.5 times as
- * fast as the best JavaScript stack, and change 2.2 times as fast as hono-sessions,
- * which writes in place without a lock and loses updates.
+ * 2026-11-28, Deno 2.9.6, Node 20, ext4, 2 cores, 8 rounds of 2 s: we read at 0.56 of
+ * the speed of the handler that is written by hand and change at 0.59, by processor
+ * time at half of our speed at 0.62 and 0.58. We read 3.9 times as fast as the best
+ * JavaScript stack, and change 1.5 times as fast as hono-sessions, which writes in
+ * place without a lock and loses updates.
  *
  *   --rounds 8          how many rounds count; one more warms up
  *   --seconds 3         how long a turn lasts, in whole seconds

@@ -10,13 +10,12 @@
  * half of them expired; what is left is counted. Writes peers.md, peers.json and
  * peers.svg. What is not installed (Node, PHP, Django) is skipped, and said so.
  *
- * 2026-11-27, Deno 2.9.6, Node 20, PHP 8.2, ext4, 2 cores that were half as fast
- * as a week before: at 500 B a load is at 0.77 of the bare calls and a save at
- * 0.65, 0.89 and 1.97 times what PHP does, 1.26 times where four processes
- * race. Of the peers over files only PHP and write-file-atomic with
- * proper-lockfile lose and tear nothing. node:sqlite and lmdb load twice, and
- * node:sqlite saves three times as fast. Among a million files, loads are half as
- * fast, the bare calls' too.
+ * 2026-11-28, Deno 2.9.6, Node 20, PHP 8.2, ext4, 2 cores, 20 minutes: at 500 B a
+ * load is at 0.78 of the bare calls and a save at 0.74, 1.04 and 3.2 times what PHP
+ * does, 1.7 times where four processes race. Of the peers over files only PHP and
+ * write-file-atomic with proper-lockfile lose and tear nothing. lmdb loads 2.3 times
+ * and node:sqlite saves twice as fast. Among a million files (2026-11-20), loads are
+ * half as fast, the bare calls' too.
  *
  *   --rounds 5          how many rounds count; one more warms up
  *   --milliseconds 400  how long a turn lasts; a race lasts 2.5 times that, and
