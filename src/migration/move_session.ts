@@ -88,25 +88,9 @@ export async function migrateSessions(
   to: SessionStore,
   options: MigrationOptions = {},
 ): Promise<number> {
-  return await moveAll(from, to, options);
-}
-
-/**
- * Does what {@linkcode migrateSessions} does, and can go on after a session that
- * cannot be moved although both stores work: it stays in the old one.
- *
- * @param onRefused Called with each such session, once; without it the first ends
- * the migration.
- */
-export async function moveAll(
-  from: SessionStore,
-  to: SessionStore,
-  { signal, onProgress }: MigrationOptions,
-  onRefused?: (id: string, error: unknown) => void,
-): Promise<number> {
+  const { signal, onProgress } = options;
   await to.setup();
   let moved = 0;
-  const refused = new Set<string>();
   // Between two stores that answer at once no other flow would run.
   const pacer = new Pacer();
   for (;;) {
@@ -115,20 +99,8 @@ export async function moveAll(
     for await (const [id] of from.entries({ signal })) {
       if (pacer.isDue) await pacer.pause();
       signal?.throwIfAborted();
-      if (refused.has(id)) continue;
       found++;
-      try {
-        if (!await moveSession(from, to, id, { signal })) continue;
-      } catch (error) {
-        signal?.throwIfAborted();
-        if (onRefused === undefined) throw error;
-        // Where that fails, too, the others would be refused as well.
-        await from.check({ signal });
-        await to.check({ signal });
-        refused.add(id);
-        onRefused(id, error);
-        continue;
-      }
+      if (!await moveSession(from, to, id, { signal })) continue;
       moved++;
       onProgress?.(moved);
     }

@@ -136,10 +136,7 @@ Deno.test("migrate keeps the sessions that are already in the file", async () =>
 Deno.test("migrate --json prints one line of JSON", async () => {
   using migration = await Migration.make();
   migration.directory.addSession("live-000000000000", 0);
-  assertEquals(
-    (await migration.run("--json")).stdout,
-    '{"moved":1,"refused":0}\n',
-  );
+  assertEquals((await migration.run("--json")).stdout, '{"moved":1}\n');
 });
 
 Deno.test("migrate reports unreadable sessions, and moves the others", async () => {
