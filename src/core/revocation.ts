@@ -61,6 +61,7 @@ export interface RevocationMoment {
 const REVOCATION_ID = /^user-[0-9a-f]{56}$/;
 const HASH_LENGTH = 56;
 const MOST_NAMED = 10_000;
+const LONGEST_NAMED = 256;
 const SLACK = 1_000;
 const WRONG_CLOCK = 60_000;
 const KEPT_FOR = 400 * 24 * 60 * 60 * 1000;
@@ -103,8 +104,11 @@ export function revocationId(user: string): string {
     const text = JSON.stringify(user);
     const hash = createHash("sha256").update(text).digest("hex");
     id = `user-${hash.slice(0, HASH_LENGTH)}`;
-    if (named.size >= MOST_NAMED) named.clear();
-    named.set(user, id);
+    // Before a login it is what anybody typed, of any length.
+    if (user.length <= LONGEST_NAMED) {
+      if (named.size >= MOST_NAMED) named.clear();
+      named.set(user, id);
+    }
   }
   return id;
 }

@@ -15,7 +15,7 @@
  *                        another live session
  *                  403   with a challenge: no proof, a wrong or an old one
  *                  404   the session has ended, or is not bound
- *   both           503   the store failed, or the user's revocation cannot be read
+ *   both           503   the store failed, or a user's revocation cannot be read
  *
  * What a browser makes of them: 400 and 404 at a registration leave it as it was;
  * after 403 it signs and tries again, four times in all; after 404 it forgets the
@@ -58,8 +58,7 @@ import type { DeviceSettings } from "./device_options.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import {
   isSignedOut,
-  loadRevocations,
-  readable,
+  loadReadableRevocations,
   type Revocations,
 } from "./users.ts";
 
@@ -138,7 +137,7 @@ class Exchange {
     if (!await verifyProof(proof, key)) return respond(400);
     const tokens = transport.read(this.#request);
     if (await this.#opensAnother(tokens)) return respond(204);
-    const revocations = await this.#loadRevocation(found);
+    const revocations = await loadReadableRevocations(store, found.user);
     const isKept = await this.#keep(revocations, key, isOffered);
     if (!isKept) return respond(404);
     counters.bound++;
@@ -158,7 +157,7 @@ class Exchange {
     if (identifier === undefined) return respond(404);
     const found = await store.load(id);
     if (found === undefined) return respond(404);
-    const revocations = await this.#loadRevocation(found);
+    const revocations = await loadReadableRevocations(store, found.user);
     if (isSignedOut(id, found, revocations)) return respond(404);
     const { device: bound, deviceOffer } = found;
     if (bound === undefined) {
@@ -189,23 +188,15 @@ class Exchange {
     return readProof(this.#request.headers.get("secure-session-response"));
   }
 
-  /**
-   * Loads the revocation of a session's user.
-   *
-   * @throws {SessionUnreadableError} If there is one that cannot be read: neither
-   * a new secret nor the end of the session may rest on it.
-   */
-  async #loadRevocation({ user }: SessionRecord): Promise<Revocations> {
-    const revocations = await loadRevocations(this.#settings.store, user);
-    if (user !== undefined) readable(revocations.get(user), user);
-    return revocations;
-  }
-
   /** Tells whether the request brings the cookie of another live session. */
   async #opensAnother(texts: readonly string[]): Promise<boolean> {
     const tokens = findTokens(texts).filter(({ id }) => id !== this.id);
     if (tokens.length === 0 || tokens.length > MOST_TOKENS) return false;
-    const { fitting } = await compareTokens(this.#settings, tokens);
+    const { fitting } = await compareTokens(
+      this.#settings,
+      tokens,
+      loadReadableRevocations,
+    );
     return fitting.length > 0;
   }
 

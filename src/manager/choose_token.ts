@@ -11,7 +11,11 @@
 import { hashSecret, parseToken, type Token } from "../core/token.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import { type Credentials, isBound, matchSecret } from "./rotation.ts";
-import { isSignedOut, loadRevocations } from "./users.ts";
+import {
+  isSignedOut,
+  type loadReadableRevocations,
+  loadRevocations,
+} from "./users.ts";
 
 /** What the tokens of a request are to the sessions that the store has. */
 interface Comparison {
@@ -52,10 +56,15 @@ export function credentialsOf(token: Token): Credentials {
  * A token fits when its secret is its session's, or the one before while that is
  * good, and the session is not revoked; whether its data can be opened does not
  * matter. Of two that fit the same session the one with the newer secret counts.
+ *
+ * @param load Loads the revocation of a session's user, or throws what the caller
+ * is to get.
  */
 export async function compareTokens(
   { store, now }: ManagerSettings,
   tokens: readonly Token[],
+  load: typeof loadReadableRevocations | typeof loadRevocations =
+    loadRevocations,
 ): Promise<Comparison> {
   const fitting: Credentials[] = [];
   const reused: Credentials[] = [];
@@ -73,7 +82,7 @@ export async function compareTokens(
     const old = find("reused") ?? find("unproven");
     isAnyBound ||= isBound(record);
     if (fit !== undefined) {
-      const revocations = await loadRevocations(store, record.user);
+      const revocations = await load(store, record.user);
       if (!isSignedOut(id, record, revocations)) fitting.push(fit);
     } else if (old !== undefined) {
       reused.push(old);

@@ -100,6 +100,21 @@ export function loadRevocations(
   return isAny ? loadSome(store, users) : NO_REVOCATIONS;
 }
 
+/**
+ * Loads the revocation of a user where neither the end of a session nor a new
+ * secret may rest on one that cannot be read.
+ *
+ * @throws {SessionUnreadableError} If there is one that cannot be read.
+ */
+export async function loadReadableRevocations(
+  store: ManagedStore,
+  user: string | undefined,
+): Promise<Revocations> {
+  const revocations = await loadRevocations(store, user);
+  if (user !== undefined) readable(revocations.get(user), user);
+  return revocations;
+}
+
 async function loadSome(
   store: ManagedStore,
   users: readonly (string | undefined)[],

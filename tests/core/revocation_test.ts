@@ -53,5 +53,7 @@ Deno.test("revocationId() names each user's record, of however many and asked in
   assertEquals(names.every(isRevocationId), true);
   assertEquals(users.toReversed().map(nameOf), names.toReversed());
   assertEquals(revocationId("ann"), known);
+  const long = "long".repeat(100);
+  assertEquals(revocationId(long), revocationId(long));
   assertNotEquals(revocationId("\ud800"), revocationId("\udc00"));
 });

@@ -464,6 +464,22 @@ for (const [as, spoiled] of Object.entries(SPOILED)) {
   });
 }
 
+Deno.test("a proof that comes with another session's cookie leaves it, also while the revocation of its user cannot be read", async () => {
+  await using scene = deviceScene("directory");
+  const { directory } = scene.store as DirectorySessionStore;
+  const browser = await scene.bound("ann");
+  const anns = browser.session!;
+  scene.clock.now += EVERY;
+  await browser.send("/login?user=ben");
+  const mark = `${directory}/${revocationId("ben")}`;
+  await Deno.writeTextFile(mark, "anything else");
+  const { status, headers } = await browser.prove(anns);
+  assertEquals([status, headers.getSetCookie()], [503, []]);
+  await Deno.remove(mark);
+  assertEquals((await browser.prove(anns)).status, 204);
+  assertEquals(await userOf(browser.visit("/")), "ben");
+});
+
 Deno.test("of several cookies the one of a bound session counts while it is proven", async () => {
   await using scene = deviceScene("memory");
   const browser = await scene.bound();

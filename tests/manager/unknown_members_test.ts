@@ -92,7 +92,8 @@ for (const medium of STORES) {
     assertEquals(await manager.revokeUser("ann"), 1);
     const after = await store.load(mark);
     const { data, createdAt: _createdAt, expiresAt: _, ...others } = after!;
-    assertEquals<object>(others, UNKNOWN);
+    const unknown: object = others;
+    assertEquals(unknown, UNKNOWN);
     assertEquals(Object.keys(data), ["generation", "by", "turn", "at"]);
     assertGreater(data.generation, before!.data.generation);
   });
