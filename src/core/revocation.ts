@@ -98,16 +98,17 @@ const named = new Map<string, string>();
  * @param user Any text.
  */
 export function revocationId(user: string): string {
-  let id = named.get(user);
+  // As JSON, which tells halves of surrogate pairs apart; UTF-8 does not. It is also
+  // a text of its own: part of a longer one would keep that in memory.
+  const text = JSON.stringify(user);
+  let id = named.get(text);
   if (id === undefined) {
-    // As JSON, which tells halves of surrogate pairs apart; UTF-8 does not.
-    const text = JSON.stringify(user);
     const hash = createHash("sha256").update(text).digest("hex");
     id = `user-${hash.slice(0, HASH_LENGTH)}`;
     // Before a login it is what anybody typed, of any length.
-    if (user.length <= LONGEST_NAMED) {
+    if (text.length <= LONGEST_NAMED) {
       if (named.size >= MOST_NAMED) named.clear();
-      named.set(user, id);
+      named.set(text, id);
     }
   }
   return id;
