@@ -60,8 +60,9 @@ ${DRIVERS_HELP}`;
  *
  * @param args The arguments after the module.
  * @param streams What it reads and writes.
- * @returns The exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted,
- * 141 when nothing reads the output. It never throws; what went wrong is printed on stderr.
+ * @returns The exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 141
+ * when nothing reads the output. It never throws; what went wrong is printed on
+ * stderr.
  */
 export async function main(
   args: readonly string[],

@@ -1,6 +1,6 @@
 import { expiryOf, type SessionRecord } from "../core/record.ts";
 
-/** A session as anyone may see it: what is not named here is not shown. */
+/** What a command shows of a session: what is not named here is not shown. */
 export interface SessionView {
   readonly id: string;
   readonly user: string | null;

@@ -105,7 +105,7 @@ export function revocationId(user: string): string {
   if (id === undefined) {
     const hash = createHash("sha256").update(text).digest("hex");
     id = `user-${hash.slice(0, HASH_LENGTH)}`;
-    // Before a login it is what anybody typed, of any length.
+    // Before a login it is a name from a form, of any length.
     if (text.length <= LONGEST_NAMED) {
       if (named.size >= MOST_NAMED) named.clear();
       named.set(text, id);

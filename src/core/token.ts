@@ -7,7 +7,7 @@
  *
  * The ID is public: it is the file's name, it stands in logs, it opens
  * nothing. The secret is in the browser and nowhere else; the record keeps its
- * SHA-256, so nobody can sign in with what a copy of the directory holds. The
+ * SHA-256, so what a copy of the directory holds is no use for signing in. The
  * split is the selector and verifier of persistent-login cookies; 128 bits of
  * entropy are twice the floor that OWASP's Session Management sheet asks for.
  */

@@ -132,7 +132,7 @@ export function makeInstructions(
 
 /**
  * Lists the challenges that a proof may answer, the newest first. They are made
- * and not kept, so that to ask for one writes nothing: anybody can ask.
+ * and not kept, so that to ask for one, as any client can, writes nothing.
  *
  * @param nonce The record's, which each proof replaces.
  * @param every How long one is the newest, in milliseconds; it is good for as

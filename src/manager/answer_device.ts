@@ -20,7 +20,7 @@
  * What a browser makes of them: 400 and 404 at a registration leave it as it was;
  * after 403 it signs and tries again, four times in all; after 404 it forgets the
  * session, and after 503 it does not. So nothing but 404 ends anything, and what
- * anybody could send must not lead there. Only an accepted proof writes.
+ * any client could send must not lead there. Only an accepted proof writes.
  *
  * The session is the one that the offer or the path names, never that of a
  * cookie: after a login on another site the browser sends none, and an expired one
@@ -263,7 +263,7 @@ class Exchange {
   }
 }
 
-/** Asks for a proof, or for another one; anybody may, so nothing is written. */
+/** Asks for a proof, or for another one; any client can make it, so nothing is written. */
 function ask(challenge: string, identifier: string): Response {
   return respond(403, [makeChallenge(challenge, identifier)]);
 }

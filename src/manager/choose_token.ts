@@ -11,11 +11,7 @@
 import { hashSecret, parseToken, type Token } from "../core/token.ts";
 import type { ManagerSettings } from "./manager_options.ts";
 import { type Credentials, isBound, matchSecret } from "./rotation.ts";
-import {
-  isSignedOut,
-  type loadReadableRevocations,
-  loadRevocations,
-} from "./users.ts";
+import { isSignedOut, loadRevocations } from "./users.ts";
 
 /** What the tokens of a request are to the sessions that the store has. */
 interface Comparison {
@@ -63,8 +59,7 @@ export function credentialsOf(token: Token): Credentials {
 export async function compareTokens(
   { store, now }: ManagerSettings,
   tokens: readonly Token[],
-  load: typeof loadReadableRevocations | typeof loadRevocations =
-    loadRevocations,
+  load: typeof loadRevocations = loadRevocations,
 ): Promise<Comparison> {
   const fitting: Credentials[] = [];
   const reused: Credentials[] = [];

@@ -62,7 +62,7 @@ export interface MigratingStoreOptions {
 
 /**
  * Serves sessions while they move from one store to another, so that the store
- * can be changed without logging anybody out, one server after the other:
+ * can be changed without logging a user out, one server after the other:
  *
  * 1. Change all servers to it, in the phase `"ready"`.
  * 2. When that is done, change all to the phase `"moving"`.
